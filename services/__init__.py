@@ -1,0 +1,1 @@
+"""The services of Cinelog. None of them imports another."""

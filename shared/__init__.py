@@ -1,0 +1,1 @@
+"""What at least two services use: contracts, event store, messaging, HTTP defaults, blobs."""

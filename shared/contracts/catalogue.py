@@ -1,0 +1,78 @@
+"""Every event type, the category that may hold it and its present schema version."""
+
+from typing import Final
+
+import msgspec
+
+from shared.contracts import events as e
+from shared.contracts.ids import Category
+
+CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
+    "user": (
+        e.UserRegistered,
+        e.EmailChanged,
+        e.PasswordChanged,
+        e.SessionRevoked,
+        e.UserDeleted,
+    ),
+    "upload": (
+        e.UploadStarted,
+        e.VideoUploaded,
+        e.UploadExpired,
+        e.UploadAborted,
+        e.UploadRejected,
+    ),
+    "transcode": (
+        e.TranscodePlanned,
+        e.TranscodeProgressed,
+        e.ChunkEncoded,
+        e.AudioEncoded,
+        e.ThumbnailsCreated,
+        e.VideoPlayable,
+        e.TranscodeCompleted,
+        e.TranscodeFailed,
+        e.TranscodeRetried,
+        e.TranscodeCancelled,
+    ),
+    "video": (
+        e.DetailsChanged,
+        e.TagsAdded,
+        e.TagRemoved,
+        e.VisibilityChanged,
+        e.ViewsCounted,
+        e.VideoDeleted,
+    ),
+}
+
+EVENT_TYPES: Final[dict[str, type[e.Event]]] = {
+    event.__name__: event for group in CATEGORY_EVENTS.values() for event in group
+}
+
+SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1)
+"""The version that new events are written with. Raise it together with an upcaster."""
+
+
+class UnknownEventType(Exception):
+    """The log holds a type that this build does not know."""
+
+
+_encoder = msgspec.json.Encoder()
+_decoders: Final[dict[str, msgspec.json.Decoder[e.Event]]] = {
+    name: msgspec.json.Decoder(event) for name, event in EVENT_TYPES.items()
+}
+
+
+def encode(event: e.Event) -> bytes:
+    """An event's data as JSON."""
+    return _encoder.encode(event)
+
+
+def decode(type_name: str, data: bytes | str) -> e.Event:
+    """The event of type ``type_name`` from its present JSON form.
+
+    Raises UnknownEventType, or msgspec.ValidationError where the data do not fit the type.
+    """
+    decoder = _decoders.get(type_name)
+    if decoder is None:
+        raise UnknownEventType(type_name)
+    return decoder.decode(data)

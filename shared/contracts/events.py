@@ -1,0 +1,241 @@
+"""The integration events: past-tense facts, by the category of the stream that they live in.
+
+Never a secret, token, password hash or e-mail address: events are kept for good and read by all.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from shared.contracts.media import (
+    AudioTrack,
+    Chunk,
+    EncodedTrack,
+    PublishedRendition,
+    Rendition,
+    SourceFacts,
+)
+
+Visibility = Literal["public", "unlisted", "private"]
+UploadProtocol = Literal["multipart", "tus", "direct"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all events."""
+
+
+# user- (auth)
+
+
+class UserRegistered(Event):
+    user_id: str
+    username: str
+
+
+class EmailChanged(Event):
+    user_id: str
+
+
+class PasswordChanged(Event):
+    user_id: str
+
+
+class SessionRevoked(Event):
+    user_id: str
+    session_id: str
+    reason: str
+
+
+class UserDeleted(Event):
+    user_id: str
+
+
+# upload- (ingest)
+
+
+class UploadStarted(Event):
+    video_id: str
+    user_id: str
+    protocol: UploadProtocol
+    title: str | None = None
+    description: str | None = None
+    filename: str | None = None
+    size: int | None = None
+
+
+class VideoUploaded(Event):
+    """The source is whole and durable in the bucket. ``size`` in bytes, ``sha256`` in hex."""
+
+    video_id: str
+    user_id: str
+    title: str
+    description: str
+    filename: str
+    content_type: str
+    size: int
+    source_key: str
+    sha256: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class UploadExpired(Event):
+    video_id: str
+    user_id: str
+
+
+class UploadAborted(Event):
+    video_id: str
+    user_id: str
+    reason: str
+
+
+class UploadRejected(Event):
+    video_id: str
+    user_id: str
+    code: str
+    reason: str
+
+
+# transcode- (transcoder)
+
+
+class TranscodePlanned(Event):
+    """Attempt ``attempt`` (from 1) was planned; ``prefix`` is where its objects go."""
+
+    video_id: str
+    user_id: str
+    attempt: int
+    prefix: str
+    source: SourceFacts
+    renditions: tuple[Rendition, ...]
+    chunks: tuple[Chunk, ...]
+    audio: tuple[AudioTrack, ...]
+    segment_ms: int
+    encoder: str
+    worker: str
+
+
+class TranscodeProgressed(Event):
+    """``percent`` from 0 to 100 of the whole video; ``speed`` in multiples of real time."""
+
+    video_id: str
+    attempt: int
+    percent: float
+    stage: str
+    speed: float | None = None
+    worker: str | None = None
+
+
+class ChunkEncoded(Event):
+    video_id: str
+    attempt: int
+    chunk: int
+    tracks: tuple[EncodedTrack, ...]
+    worker: str
+    try_number: int
+    elapsed_ms: int
+    speed: float
+
+
+class AudioEncoded(Event):
+    video_id: str
+    attempt: int
+    tracks: tuple[EncodedTrack, ...]
+    worker: str
+    try_number: int
+    elapsed_ms: int
+
+
+class ThumbnailsCreated(Event):
+    """Keys of the images in the media bucket; ``storyboard_key`` is a WebVTT file."""
+
+    video_id: str
+    attempt: int
+    poster_key: str
+    storyboard_key: str | None = None
+    preview_key: str | None = None
+    worker: str | None = None
+
+
+class VideoPlayable(Event):
+    """The multivariant playlist at ``playlist_key`` answers and its first segments decode."""
+
+    video_id: str
+    attempt: int
+    playlist_key: str
+    duration_ms: int
+    width: int
+    height: int
+    dash_key: str | None = None
+
+
+class TranscodeCompleted(Event):
+    video_id: str
+    attempt: int
+    playlist_key: str
+    duration_ms: int
+    width: int
+    height: int
+    renditions: tuple[PublishedRendition, ...]
+    size: int
+    dash_key: str | None = None
+
+
+class TranscodeFailed(Event):
+    """``code`` is stable, ``reason`` is for a person, ``detail`` holds ffmpeg's last words."""
+
+    video_id: str
+    attempt: int
+    code: str
+    reason: str
+    detail: str | None = None
+    worker: str | None = None
+
+
+class TranscodeRetried(Event):
+    video_id: str
+    attempt: int
+    requested_by: str
+
+
+class TranscodeCancelled(Event):
+    video_id: str
+    requested_by: str
+
+
+# video- (catalog)
+
+
+class DetailsChanged(Event):
+    video_id: str
+    title: str
+    description: str
+
+
+class TagsAdded(Event):
+    video_id: str
+    tags: tuple[str, ...]
+
+
+class TagRemoved(Event):
+    video_id: str
+    tag: str
+
+
+class VisibilityChanged(Event):
+    video_id: str
+    visibility: Visibility
+
+
+class ViewsCounted(Event):
+    """``count`` views came in since the last batch."""
+
+    video_id: str
+    count: int
+    batch_id: str
+
+
+class VideoDeleted(Event):
+    video_id: str
+    user_id: str
+    deleted_by: str
