@@ -24,7 +24,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all events."""
 
 
-# user- (auth)
+# The user category, written by auth.
 
 
 class UserRegistered(Event):
@@ -50,7 +50,7 @@ class UserDeleted(Event):
     user_id: str
 
 
-# upload- (ingest)
+# The upload category, written by ingest.
 
 
 class UploadStarted(Event):
@@ -96,7 +96,7 @@ class UploadRejected(Event):
     reason: str
 
 
-# transcode- (transcoder)
+# The transcode category, written by the transcoder.
 
 
 class TranscodePlanned(Event):
@@ -203,7 +203,7 @@ class TranscodeCancelled(Event):
     requested_by: str
 
 
-# video- (catalog)
+# The video category, written by the catalog.
 
 
 class DetailsChanged(Event):

@@ -1,0 +1,90 @@
+"""Each module's Alembic migrations, run in code: there is no alembic.ini and no env.py.
+
+A module that owns tables has ``tables.py`` with a ``metadata`` whose schema is its own, and
+``migrations/`` beside it. Migrations only go forward: a release adds what the next one needs and
+removes what the last one needed (expand and contract), so that old and new processes overlap.
+"""
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+
+TEMPLATE = Path(__file__).parent / "template"
+
+
+class Migrations:
+    """The migrations of one module, such as ``services.catalog``."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        tables = import_module(f"{module}.tables")
+        self.metadata: MetaData = tables.metadata
+        if self.metadata.schema is None:
+            raise ValueError(f"{module}.tables.metadata names no schema")
+        self.schema: str = self.metadata.schema
+        package = Path(str(tables.__file__)).parent
+        self.folder = package / "migrations"
+        self._script = ScriptDirectory(str(TEMPLATE), version_locations=[str(self.folder)])
+
+    def upgrade(self, connection: Connection) -> None:
+        """Bring the schema to the newest revision."""
+
+        def steps(revision: Any, _context: MigrationContext) -> Any:
+            return self._script._upgrade_revs("head", revision)  # pyright: ignore[reportPrivateUsage]
+
+        with EnvironmentContext(Config(), self._script, fn=steps) as environment:
+            environment.configure(connection=connection, **self._options())
+            with environment.begin_transaction():
+                environment.run_migrations()
+
+    def differences(self, connection: Connection) -> list[Any]:
+        """What the models have and the migrated schema lacks, or the other way round."""
+        return list(compare_metadata(self._context(connection), self.metadata))
+
+    def write_revision(self, connection: Connection, message: str) -> Path:
+        """Write the migration from the present schema to the models; returns its file."""
+        context = self._context(connection)
+        script = produce_migrations(context, self.metadata)
+        if script.upgrade_ops is None:
+            raise ValueError("nothing to compare")
+        body = render_python_code(script.upgrade_ops, migration_context=context)
+        existing = list(self._script.walk_revisions())
+        slug = re.sub(r"[^a-z0-9]+", "_", message.lower()).strip("_")
+        revision = f"{len(existing) + 1:04d}_{slug}"
+        self.folder.mkdir(exist_ok=True)
+        written = self._script.generate_revision(
+            revision, message, file_template="%(rev)s", upgrades=body, head="head"
+        )
+        if written is None:
+            raise ValueError(f"no revision was written for {self.module}")
+        return Path(written.path)
+
+    def _context(self, connection: Connection) -> MigrationContext:
+        return MigrationContext.configure(connection, opts=self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "target_metadata": self.metadata,
+            "version_table": "schema_revision",
+            "version_table_schema": self.schema,
+            "include_schemas": True,
+            "include_name": self._include_name(),
+            "compare_server_default": False,
+        }
+
+    def _include_name(self) -> Callable[[str | None, str, Any], bool]:
+        def include(name: str | None, kind: str, _parents: Any) -> bool:
+            if kind == "schema":
+                return name == self.schema
+            return not (kind == "table" and name == "schema_revision")
+
+        return include

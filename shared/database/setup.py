@@ -1,0 +1,101 @@
+"""Prepare a database: schemas, login roles with least privilege, and all migrations.
+
+``python -m shared.database.setup shared.event_store services.auth …`` reads DATABASE_ADMIN_URL
+and one ROLE_PASSWORD_<SERVICE> for each role. Running it again changes nothing.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+
+from shared.database.connect import create_engine
+from shared.database.migrations import Migrations
+
+ROLES = ("auth", "ingest", "transcoder", "catalog", "relay")
+
+# One setup at a time, whoever starts it: replicas of a release may all try.
+_SETUP_LOCK = 7_100_001
+
+
+async def prepare(admin_url: str, modules: Sequence[str], passwords: Mapping[str, str]) -> None:
+    """Create what is missing and migrate ``modules`` in the order given.
+
+    ``passwords`` maps a role's short name (see ROLES) to its password; a role that is not named
+    keeps the password it has.
+    """
+    connection = await asyncpg.connect(admin_url)
+    try:
+        await connection.execute("select pg_advisory_lock($1)", _SETUP_LOCK)
+        await _create_roles(connection, passwords)
+        await connection.execute("create extension if not exists pg_trgm")
+        await connection.execute("create extension if not exists unaccent")
+        for module in modules:
+            await _migrate(connection, admin_url, Migrations(module))
+    finally:
+        await connection.close()
+
+
+async def _create_roles(
+    connection: "asyncpg.Connection[asyncpg.Record]", passwords: Mapping[str, str]
+) -> None:
+    for short in ROLES:
+        role = f"cinelog_{short}"
+        exists = await connection.fetchval("select 1 from pg_roles where rolname = $1", role)
+        if not exists:
+            await connection.execute(f"create role {role} login")
+        if short in passwords:
+            # Role statements take no parameters; format('%L') quotes the literal.
+            statement = await connection.fetchval(
+                "select format('alter role %I password %L', $1::text, $2::text)",
+                role,
+                passwords[short],
+            )
+            await connection.execute(statement)
+        database = await connection.fetchval("select current_database()")
+        await connection.execute(f'grant connect on database "{database}" to {role}')
+
+
+async def _migrate(
+    connection: "asyncpg.Connection[asyncpg.Record]", admin_url: str, migrations: Migrations
+) -> None:
+    schema = migrations.schema
+    await connection.execute(f"create schema if not exists {schema}")
+    engine = create_engine(admin_url, size=1)
+    try:
+        async with engine.begin() as sync:
+            await sync.run_sync(migrations.upgrade)
+    finally:
+        await engine.dispose()
+    if schema in ROLES:
+        await _grant_own_schema(connection, schema)
+
+
+async def _grant_own_schema(connection: "asyncpg.Connection[asyncpg.Record]", schema: str) -> None:
+    role = f"cinelog_{schema}"
+    await connection.execute(f"grant usage on schema {schema} to {role}")
+    await connection.execute(
+        f"grant select, insert, update, delete, truncate on all tables in schema {schema} to {role}"
+    )
+    await connection.execute(f"grant usage, select on all sequences in schema {schema} to {role}")
+    await connection.execute(f"revoke all on {schema}.schema_revision from {role}")
+
+
+def main() -> None:
+    """Read the environment and prepare the database that it names."""
+    modules = sys.argv[1:]
+    admin_url = os.environ.get("DATABASE_ADMIN_URL")
+    if not admin_url or not modules:
+        sys.exit("usage: DATABASE_ADMIN_URL=… python -m shared.database.setup MODULE…")
+    passwords = {
+        short: os.environ[f"ROLE_PASSWORD_{short.upper()}"]
+        for short in ROLES
+        if os.environ.get(f"ROLE_PASSWORD_{short.upper()}")
+    }
+    asyncio.run(prepare(admin_url, modules, passwords))
+
+
+if __name__ == "__main__":
+    main()
