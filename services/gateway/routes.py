@@ -1,0 +1,204 @@
+"""Every path that is reachable from outside, as data.
+
+The first segment-wise match wins: a literal segment before `{a name}`, and both before a
+trailing `*`, which stands for one segment or more. What is not in this table does not
+exist outside; `/internal/*` and `/metrics` are absent on purpose.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+KIB = 1024
+MIB = 1024 * KIB
+
+READ = frozenset({"GET", "HEAD"})
+ANY = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
+
+class Target(StrEnum):
+    """Who answers: one of the services, or the gateway itself."""
+
+    AUTH = "auth"
+    INGEST = "ingest"
+    CATALOG = "catalog"
+    TRANSCODER = "transcoder"
+    MEDIA = "media"
+    OWN = "own"
+    WEB = "web"
+
+
+SERVICES = (Target.AUTH, Target.INGEST, Target.CATALOG, Target.TRANSCODER)
+
+
+class Policy(StrEnum):
+    """The classes of route that have a rate limit of their own."""
+
+    GENERAL = "general"
+    AUTH = "auth"
+    MEDIA = "media"
+    HEALTH = "health"
+
+
+class Route(Struct, frozen=True):
+    """One row. `timeout` is in seconds without a byte from the service, `body_limit` in bytes."""
+
+    pattern: str
+    methods: frozenset[str]
+    target: Target
+    policy: Policy = Policy.GENERAL
+    timeout: float = 30.0
+    body_limit: int = 64 * KIB
+
+
+def _methods(names: str) -> frozenset[str]:
+    wanted = set(names.split())
+    if "GET" in wanted:
+        wanted.add("HEAD")
+    return frozenset(wanted)
+
+
+def table(max_upload_bytes: int) -> tuple[Route, ...]:
+    """The routes. Uploads may be `max_upload_bytes` long, plus room for a multipart form."""
+    upload = max_upload_bytes + MIB
+    auth, ingest, catalog, transcoder = SERVICES
+
+    def row(pattern: str, methods: str, target: Target, **more: object) -> Route:
+        return Route("/api/v1" + pattern, _methods(methods), target, **more)  # type: ignore[arg-type]
+
+    return (
+        row("/auth/login", "POST", auth, policy=Policy.AUTH),
+        row("/auth/register", "POST", auth, policy=Policy.AUTH),
+        row("/auth/refresh", "POST", auth, policy=Policy.AUTH),
+        row("/auth/logout", "POST", auth),
+        row("/auth/*", "GET POST DELETE", auth),
+        row("/users/me", "GET", auth),
+        row("/users/me/*", "GET POST PATCH PUT DELETE", auth),
+        row("/users/email", "PATCH", auth),
+        row("/users/password", "PATCH", auth),
+        row("/users/{id}", "DELETE", auth),
+        row("/users/id/{id}", "GET", catalog),
+        row("/users/username/{name}", "GET", catalog),
+        row("/users/{id}/videos", "GET", catalog),
+        row("/streaming/upload", "POST", ingest, body_limit=upload, timeout=120.0),
+        row("/uploads", "OPTIONS POST GET", ingest, body_limit=upload, timeout=120.0),
+        row(
+            "/uploads/*",
+            "OPTIONS GET POST PATCH PUT DELETE",
+            ingest,
+            body_limit=upload,
+            timeout=120.0,
+        ),
+        row("/streaming/latest", "GET", catalog),
+        row("/streaming/search", "GET", catalog),
+        row("/streaming/id/{id}", "GET", catalog),
+        row("/streaming/views/{id}", "PATCH", catalog),
+        row("/streaming/{id}", "PUT DELETE", catalog),
+        row("/streaming/{id}/visibility", "PATCH", catalog),
+        row("/streaming/*", "GET POST PUT PATCH DELETE", catalog),
+        row("/jobs", "GET", catalog),
+        row("/jobs/{id}", "GET", catalog),
+        row("/jobs/{id}", "DELETE", transcoder),
+        row("/jobs/{id}/retry", "POST", transcoder),
+        row("/jobs/{id}/events", "GET", catalog, timeout=300.0),
+        row("/tags", "GET", catalog),
+        row("/tags/{id}", "POST DELETE", catalog),
+        row("/tags/{tag}/videos", "GET", catalog),
+        row("/videos/{id}/timeline", "GET", catalog),
+        row("/videos/*", "GET POST PUT PATCH DELETE", catalog),
+        row("/events", "GET", catalog, timeout=300.0),
+        row("/events/*", "GET POST PUT PATCH DELETE", catalog),
+        row("/webhooks", "GET POST", catalog),
+        row("/webhooks/*", "GET POST PUT PATCH DELETE", catalog),
+        Route("/media/{token}/{video}/*", READ, Target.MEDIA, Policy.MEDIA, timeout=20.0),
+        Route("/health", READ, Target.OWN, Policy.HEALTH),
+        Route("/ready", READ, Target.OWN, Policy.HEALTH),
+        Route("/docs", READ, Target.OWN, Policy.MEDIA),
+        Route("/docs/*", READ, Target.OWN, Policy.MEDIA),
+    )
+
+
+# Never the web client's, so that a mistyped API path is told so and not given a page.
+RESERVED = frozenset({b"api", b"media", b"internal", b"metrics", b"health", b"ready", b"docs"})
+
+WEB_ROUTE = Route("/*", READ, Target.WEB, Policy.MEDIA)
+
+
+class Unknown(Struct, frozen=True):
+    """No such path."""
+
+
+class NotAllowed(Struct, frozen=True):
+    """The path exists, but not with this method; `allowed` is the Allow header's value."""
+
+    allowed: str
+
+
+class _Node:
+    __slots__ = ("literal", "name", "rest", "routes")
+
+    def __init__(self) -> None:
+        self.literal: dict[bytes, _Node] = {}
+        self.name: _Node | None = None
+        self.rest: _Node | None = None
+        self.routes: dict[str, Route] = {}
+
+
+class Router:
+    """Finds the row for a method and a raw path that `paths.refusal` has accepted."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self._root = _Node()
+        for route in routes:
+            node = self._root
+            for segment in route.pattern.split("/")[1:]:
+                if segment == "*":
+                    node.rest = node.rest or _Node()
+                    node = node.rest
+                elif segment.startswith("{"):
+                    node.name = node.name or _Node()
+                    node = node.name
+                else:
+                    node = node.literal.setdefault(segment.encode(), _Node())
+            for method in route.methods:
+                if method in node.routes:
+                    raise ValueError(f"two routes for {method} {route.pattern}")
+                node.routes[method] = route
+
+    def match(self, method: str, raw_path: bytes) -> Route | NotAllowed | Unknown:
+        """The row, or why there is none."""
+        segments = raw_path.split(b"/")
+        del segments[0]
+        allowed: set[str] = set()
+        route = self._find(self._root, segments, 0, method, allowed)
+        if route is not None:
+            return route
+        if allowed:
+            return NotAllowed(", ".join(sorted(allowed)))
+        if segments[0] in RESERVED:
+            return Unknown()
+        return WEB_ROUTE if method in READ else NotAllowed("GET, HEAD")
+
+    def _find(
+        self, node: _Node, segments: list[bytes], at: int, method: str, allowed: set[str]
+    ) -> Route | None:
+        if at == len(segments):
+            route = node.routes.get(method)
+            if route is None:
+                allowed.update(node.routes)
+            return route
+        following = node.literal.get(segments[at])
+        if following is not None:
+            route = self._find(following, segments, at + 1, method, allowed)
+            if route is not None:
+                return route
+        if not segments[at]:
+            return None
+        if node.name is not None:
+            route = self._find(node.name, segments, at + 1, method, allowed)
+            if route is not None:
+                return route
+        if node.rest is not None:
+            return self._find(node.rest, [], 0, method, allowed)
+        return None
