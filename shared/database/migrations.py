@@ -33,7 +33,9 @@ class Migrations:
         self.schema: str = self.metadata.schema
         package = Path(str(tables.__file__)).parent
         self.folder = package / "migrations"
-        self._script = ScriptDirectory(str(TEMPLATE), version_locations=[str(self.folder)])
+        self._script = ScriptDirectory(
+            str(TEMPLATE), file_template="%(rev)s", version_locations=[str(self.folder)]
+        )
 
     def upgrade(self, connection: Connection) -> None:
         """Bring the schema to the newest revision."""
@@ -57,12 +59,13 @@ class Migrations:
         if script.upgrade_ops is None:
             raise ValueError("nothing to compare")
         body = render_python_code(script.upgrade_ops, migration_context=context)
+        imports = "from sqlalchemy.dialects import postgresql\n" if "postgresql." in body else ""
         existing = list(self._script.walk_revisions())
         slug = re.sub(r"[^a-z0-9]+", "_", message.lower()).strip("_")
         revision = f"{len(existing) + 1:04d}_{slug}"
         self.folder.mkdir(exist_ok=True)
         written = self._script.generate_revision(
-            revision, message, file_template="%(rev)s", upgrades=body, head="head"
+            revision, message, upgrades=body, imports=imports, head="head"
         )
         if written is None:
             raise ValueError(f"no revision was written for {self.module}")

@@ -1,0 +1,75 @@
+"""Load, decide, append: the one way in which a command becomes events.
+
+The decider pattern (Chassaing): ``decide(state, command) -> events`` and
+``evolve(state, event) -> state`` are pure; time and ids arrive inside the command.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from shared.contracts import Event
+from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
+
+State = TypeVar("State")
+Command = TypeVar("Command")
+
+# Conflicts come from two commands on one entity at once; a few rounds always settle them.
+_ATTEMPTS = 5
+
+
+class Decider(msgspec.Struct, Generic[State, Command], frozen=True):
+    """An aggregate's pure logic."""
+
+    initial: Callable[[], State]
+    decide: Callable[[State, Command], Sequence[Event]]
+    evolve: Callable[[State, Event], State]
+
+
+class Outcome(msgspec.Struct, Generic[State], frozen=True):
+    """What a command led to. ``events`` is empty where it changed nothing."""
+
+    state: State
+    version: int
+    events: tuple[Event, ...]
+
+
+async def load(
+    store: EventStore, stream_id: str, decider: Decider[State, Command]
+) -> tuple[State, int]:
+    """An entity's state and version, folded from its stream."""
+    state, version = decider.initial(), 0
+    for recorded in await store.read_stream(stream_id):
+        state, version = decider.evolve(state, recorded.data), recorded.version
+    return state, version
+
+
+async def execute(
+    store: EventStore,
+    stream_id: str,
+    decider: Decider[State, Command],
+    command: Command,
+    metadata: Metadata,
+) -> Outcome[State]:
+    """Run a command to its end, deciding again when another writer was first.
+
+    Raises what ``decide`` raises, and WrongExpectedVersion if the conflict does not settle.
+    """
+    for attempt in range(_ATTEMPTS):
+        state, version = await load(store, stream_id, decider)
+        events = tuple(decider.decide(state, command))
+        if not events:
+            return Outcome(state, version, ())
+        try:
+            after = await store.append(
+                stream_id, version, [NewEvent(event) for event in events], metadata
+            )
+        except WrongExpectedVersion:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        for event in events:
+            state = decider.evolve(state, event)
+        return Outcome(state, after, events)
+    raise WrongExpectedVersion(stream_id, -1)

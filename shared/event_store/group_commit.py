@@ -1,0 +1,227 @@
+"""Appends that wait at the same time share one commit.
+
+A commit costs one flush of the write-ahead log, whoever takes part in it. So while a write is
+under way, further appends gather, and the next write takes them all; an idle writer goes straight
+through. See docs/decisions/0003 for what was measured.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from shared.contracts import SCHEMA_VERSIONS, encode
+from shared.event_store.store import Metadata, NewEvent, WrongExpectedVersion
+from shared.event_store.wire import encode_metadata
+
+# Rows and requests per write: large enough that the commit no longer matters, small enough that
+# a write stays within a few milliseconds.
+_MAX_EVENTS = 500
+_WRITERS = 2
+_CLOSING_SECONDS = 10.0
+
+LOG_CHANNEL = "cinelog_log"
+
+# A request's rows are written only if its stream is at the expected version; all rows of a
+# request carry the same expectation, so that they are written together or not at all.
+_INSERT = """
+insert into log.events
+    (stream_id, version, event_id, type, schema_version, data, metadata)
+select n.stream_id, n.version, n.event_id, n.type, n.schema_version,
+       n.data::jsonb, n.metadata::jsonb
+from unnest($1::text[], $2::int[], $3::int[], $4::uuid[], $5::text[], $6::int[],
+            $7::text[], $8::text[])
+     with ordinality
+     as n(stream_id, expected, version, event_id, type, schema_version, data, metadata, place)
+where n.expected = 0
+   or exists (select from log.events e
+              where e.stream_id = n.stream_id and e.version = n.expected)
+order by n.place
+returning stream_id
+"""
+
+
+@dataclass(slots=True)
+class _Request:
+    stream_id: str
+    expected: int
+    rows: list[tuple[Any, ...]]
+    event_ids: list[Any]
+    done: "asyncio.Future[int]" = field(repr=False)
+
+    @property
+    def version(self) -> int:
+        return self.expected + len(self.rows)
+
+
+class GroupCommitter:
+    """Gathers appends and writes them; use as an async context manager."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._waiting: deque[_Request] = deque()
+        self._wake = asyncio.Event()
+        self._notify = asyncio.Event()
+        self._busy_streams: set[str] = set()
+        self._writing: set[asyncio.Future[int]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "GroupCommitter":
+        self._tasks = [asyncio.create_task(self._write_forever()) for _ in range(_WRITERS)]
+        self._tasks.append(asyncio.create_task(self._notify_forever()))
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        under_way = [request.done for request in self._waiting] + list(self._writing)
+        if under_way:
+            await asyncio.wait(under_way, timeout=_CLOSING_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def append(
+        self, stream_id: str, expected: int, events: Sequence[NewEvent], metadata: Metadata
+    ) -> int:
+        """Append and return the new version once it is durable. Raises WrongExpectedVersion."""
+        if not events:
+            return expected
+        encoded_metadata = encode_metadata(metadata)
+        rows: list[tuple[Any, ...]] = []
+        for offset, event in enumerate(events, start=1):
+            name = type(event.data).__name__
+            rows.append(
+                (
+                    stream_id,
+                    expected,
+                    expected + offset,
+                    event.event_id,
+                    name,
+                    SCHEMA_VERSIONS[name],
+                    encode(event.data).decode(),
+                    encoded_metadata,
+                )
+            )
+        request = _Request(
+            stream_id,
+            expected,
+            rows,
+            [event.event_id for event in events],
+            asyncio.get_running_loop().create_future(),
+        )
+        self._waiting.append(request)
+        self._wake.set()
+        # A caller that gives up must not cancel what may already be on its way to the disk.
+        return await asyncio.shield(request.done)
+
+    async def _write_forever(self) -> None:
+        while True:
+            group = self._next_group()
+            if not group:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            futures = {request.done for request in group}
+            self._writing |= futures
+            try:
+                await self._write_group(group)
+            except asyncio.CancelledError:
+                _fail(group, ConnectionError("the event store is closing"))
+                raise
+            except Exception as error:
+                _fail(group, error)
+            finally:
+                self._writing -= futures
+                self._busy_streams.difference_update(r.stream_id for r in group)
+                self._wake.set()
+
+    def _next_group(self) -> list[_Request]:
+        """Take what waits: at most one request per stream, none whose stream is being written."""
+        group: list[_Request] = []
+        later: list[_Request] = []
+        held = set(self._busy_streams)
+        events = 0
+        while self._waiting and events < _MAX_EVENTS:
+            request = self._waiting.popleft()
+            if request.stream_id in held:
+                later.append(request)
+                continue
+            held.add(request.stream_id)
+            group.append(request)
+            events += len(request.rows)
+        self._waiting.extendleft(reversed(later))
+        self._busy_streams.update(r.stream_id for r in group)
+        return group
+
+    async def _write_group(self, group: list[_Request]) -> None:
+        async with self._pool.acquire() as connection:
+            try:
+                written = await self._insert(connection, group)
+            except asyncpg.UniqueViolationError:
+                written = None
+            if written is None:
+                # One conflict undoes the whole statement: each request on its own finds out
+                # whose it was.
+                for request in group:
+                    await self._write_alone(connection, request)
+            else:
+                for request in group:
+                    if request.stream_id in written:
+                        _resolve(request)
+                    else:
+                        await self._settle_conflict(connection, request)
+        self._notify.set()
+
+    async def _write_alone(self, connection: Any, request: _Request) -> None:
+        try:
+            written = await self._insert(connection, [request])
+        except asyncpg.UniqueViolationError:
+            written = set()
+        if request.stream_id in written:
+            _resolve(request)
+        else:
+            await self._settle_conflict(connection, request)
+
+    async def _insert(self, connection: Any, group: list[_Request]) -> set[str]:
+        columns = list(zip(*(row for request in group for row in request.rows), strict=True))
+        statement = await connection.prepare(_INSERT)
+        return {record[0] for record in await statement.fetch(*columns)}
+
+    async def _settle_conflict(self, connection: Any, request: _Request) -> None:
+        """A repeated append of the same events succeeded the first time; any other lost."""
+        versions = await connection.fetch(
+            "select version from log.events where stream_id = $1 and event_id = any($2::uuid[])",
+            request.stream_id,
+            request.event_ids,
+        )
+        if len(versions) == len(request.event_ids):
+            if not request.done.done():
+                request.done.set_result(max(record[0] for record in versions))
+        elif not request.done.done():
+            request.done.set_exception(WrongExpectedVersion(request.stream_id, request.expected))
+
+    async def _notify_forever(self) -> None:
+        """Wake the relay after commits. Lost wake-ups are harmless: the relay polls too.
+
+        Outside the append's transaction, because NOTIFY serialises commits.
+        """
+        while True:
+            await self._notify.wait()
+            self._notify.clear()
+            try:
+                await self._pool.execute("select pg_notify($1, '')", LOG_CHANNEL)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                continue
+
+
+def _resolve(request: _Request) -> None:
+    if not request.done.done():
+        request.done.set_result(request.version)
+
+
+def _fail(group: list[_Request], error: Exception) -> None:
+    for request in group:
+        if not request.done.done():
+            request.done.set_exception(error)

@@ -1,0 +1,63 @@
+"""The event store in memory, for tests of handlers. It passes the same suite as PostgreSQL's."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from shared.event_store.store import (
+    Metadata,
+    NewEvent,
+    RecordedEvent,
+    WrongExpectedVersion,
+)
+
+
+class MemoryEventStore:
+    """Events in a list; positions are given at once."""
+
+    def __init__(self) -> None:
+        self._log: list[RecordedEvent] = []
+        self._streams: dict[str, list[RecordedEvent]] = {}
+
+    async def append(
+        self,
+        stream_id: str,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        metadata: Metadata,
+    ) -> int:
+        stream = self._streams.setdefault(stream_id, [])
+        known = {recorded.event_id: recorded.version for recorded in stream}
+        if events and all(event.event_id in known for event in events):
+            return known[events[-1].event_id]
+        if len(stream) != expected_version:
+            raise WrongExpectedVersion(stream_id, expected_version)
+        for event in events:
+            recorded = RecordedEvent(
+                position=len(self._log) + 1,
+                stream_id=stream_id,
+                version=len(stream) + 1,
+                type=type(event.data).__name__,
+                data=event.data,
+                event_id=event.event_id,
+                metadata=metadata,
+                recorded_at=datetime.now(UTC),
+            )
+            self._log.append(recorded)
+            stream.append(recorded)
+        return len(stream)
+
+    async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
+        return self._streams.get(stream_id, [])[after_version:]
+
+    async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
+        return self._log[after_position : after_position + limit]
+
+    async def head(self) -> int:
+        return len(self._log)
+
+    async def position_of(self, stream_id: str, version: int) -> int | None:
+        stream = self._streams.get(stream_id, [])
+        return stream[version - 1].position if 0 < version <= len(stream) else None
+
+    async def latest(self) -> tuple[str, int] | None:
+        return (self._log[-1].stream_id, self._log[-1].version) if self._log else None

@@ -1,0 +1,80 @@
+"""The event store on PostgreSQL."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from shared.database.connect import create_pool
+from shared.event_store.group_commit import GroupCommitter
+from shared.event_store.store import Metadata, NewEvent, RecordedEvent
+from shared.event_store.wire import record_from_row
+
+_READ_STREAM = """
+select p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
+       e.data::text, e.metadata::text, e.recorded_at
+from log.events e left join log.positions p using (seq)
+where e.stream_id = $1 and e.version > $2
+order by e.version
+"""
+_READ_ALL = """
+select p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
+       e.data::text, e.metadata::text, e.recorded_at
+from log.positions p join log.events e using (seq)
+where p.position > $1
+order by p.position
+limit $2
+"""
+
+
+class PostgresEventStore:
+    """Reads with plain SQL, appends through group commit. Open it with ``open_event_store``."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", committer: GroupCommitter) -> None:
+        self._pool = pool
+        self._committer = committer
+
+    async def append(
+        self,
+        stream_id: str,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        metadata: Metadata,
+    ) -> int:
+        return await self._committer.append(stream_id, expected_version, events, metadata)
+
+    async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
+        rows = await self._pool.fetch(_READ_STREAM, stream_id, after_version)
+        return [record_from_row(row) for row in rows]
+
+    async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
+        rows = await self._pool.fetch(_READ_ALL, after_position, limit)
+        return [record_from_row(row) for row in rows]
+
+    async def head(self) -> int:
+        return await self._pool.fetchval("select coalesce(max(position), 0) from log.positions")
+
+    async def position_of(self, stream_id: str, version: int) -> int | None:
+        return await self._pool.fetchval(
+            "select p.position from log.events e join log.positions p using (seq) "
+            "where e.stream_id = $1 and e.version = $2",
+            stream_id,
+            version,
+        )
+
+    async def latest(self) -> tuple[str, int] | None:
+        row = await self._pool.fetchrow(
+            "select stream_id, version from log.events order by seq desc limit 1"
+        )
+        return (row[0], row[1]) if row else None
+
+
+@asynccontextmanager
+async def open_event_store(url: str, *, connections: int = 6) -> AsyncIterator[PostgresEventStore]:
+    """An event store at a ``postgresql://`` URL; closing it finishes the appends under way."""
+    pool = await create_pool(url, size=connections)
+    try:
+        async with GroupCommitter(pool) as committer:
+            yield PostgresEventStore(pool, committer)
+    finally:
+        await pool.close()

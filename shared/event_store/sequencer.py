@@ -1,0 +1,144 @@
+"""Gives every committed event its place in one contiguous global order.
+
+Ordering by an identity column loses events: a transaction may commit later with a lower number.
+So numbers (``seq``) only say where to look, and a single sequencer stamps positions 1, 2, 3… on
+events that it sees committed. What it has once stamped never changes; what commits late simply
+gets a later position. A number that it skipped is a hole: it is looked at again in every pass,
+until the transactions that could own it have all ended. One statement reads both new events and
+holes, from one snapshot, so an event never precedes one that was acknowledged before it was
+appended. Stored transaction ids are never compared, so the log survives dump and restore, and a
+long transaction elsewhere on the server holds nothing up. See docs/decisions/0002.
+"""
+
+from typing import Any
+
+import asyncpg
+
+from shared.errors import Conflict
+
+_READ = """
+select seq, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+from (
+    (select seq from log.events where seq > $1 order by seq limit $3)
+    union all
+    (select seq from log.events where seq = any($2::bigint[]))
+) as found
+order by seq
+"""
+_STAMP = """
+with stamped as (
+    insert into log.positions (position, seq)
+    select $1 + place, seq from unnest($2::bigint[]) with ordinality as n(seq, place)
+)
+insert into log.relay (name, value) values ('frontier', $3)
+on conflict (name) do update set value = excluded.value
+"""
+_SNAPSHOT = """
+select pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+"""
+_MAX_EVENTS = 2000
+
+
+class Fenced(Conflict):
+    """Another sequencer has stamped: this one must stop leading."""
+
+    code = "sequencer_fenced"
+
+
+class Sequencer:
+    """Stamps positions over one connection. Only the holder of the relay's lock may run it.
+
+    ``head`` is the last position stamped. ``frontier`` (kept in ``log.relay``) is the number below
+    which every event is stamped or will never come.
+    """
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._connection = connection
+        self._holes: dict[int, int] = {}
+        self._seen = 0
+        self.head = 0
+
+    async def load(self) -> None:
+        """Take up where the last sequencer stopped."""
+        self.head = await self._connection.fetchval(
+            "select coalesce(max(position), 0) from log.positions"
+        )
+        frontier = await self._connection.fetchval(
+            "select value from log.relay where name = 'frontier'"
+        )
+        stamped = {
+            row[0]
+            for row in await self._connection.fetch(
+                "select seq from log.positions where seq > $1", frontier or 0
+            )
+        }
+        self._seen = max(stamped, default=frontier or 0)
+        xmax = (await self._snapshot())[0]
+        self._holes = {
+            seq: xmax for seq in range((frontier or 0) + 1, self._seen) if seq not in stamped
+        }
+
+    async def stamp(self) -> int:
+        """Stamp what is committed and unstamped; returns how many events that was.
+
+        Raises Fenced if another sequencer was faster.
+        """
+        rows: list[Any] = await self._connection.fetch(
+            _READ, self._seen, list(self._holes), _MAX_EVENTS
+        )
+        if not rows:
+            await self._forget_dead_holes()
+            return 0
+        found = [row[0] for row in rows]
+        xmax, xmin = rows[0][1], rows[0][2]
+        holes, seen = self._holes_after(found, xmax, xmin)
+        frontier = min(holes) - 1 if holes else seen
+        try:
+            await self._connection.execute(_STAMP, self.head, found, frontier)
+        except asyncpg.UniqueViolationError as error:
+            raise Fenced("another sequencer has stamped these events") from error
+        self._holes, self._seen = holes, seen
+        self.head += len(found)
+        return len(found)
+
+    def _holes_after(self, found: list[int], xmax: int, xmin: int) -> tuple[dict[int, int], int]:
+        """The numbers still missing once ``found`` is stamped, and the highest number seen.
+
+        A hole remembers the next transaction id at the time it was noticed: its owner, having
+        drawn its number before a visible event drew a higher one, has a lower id. When every
+        transaction below that id has ended and the number is still missing, it never comes.
+        """
+        filled = set(found)
+        holes = {
+            seq: born for seq, born in self._holes.items() if seq not in filled and born > xmin
+        }
+        seen = self._seen
+        for seq in found:
+            if seq > seen:
+                holes.update(dict.fromkeys(range(seen + 1, seq), xmax))
+                seen = seq
+        return holes, seen
+
+    async def _forget_dead_holes(self) -> None:
+        """With nothing found in a snapshot taken before this one, dead holes can go."""
+        if not self._holes:
+            return
+        xmin = (await self._snapshot())[1]
+        # Their owners ended before this snapshot, yet perhaps after the read: look once more.
+        dead = [seq for seq, born in self._holes.items() if born <= xmin]
+        if not dead:
+            return
+        late = await self._connection.fetchval(
+            "select exists (select from log.events where seq = any($1::bigint[]))", dead
+        )
+        if not late:
+            for seq in dead:
+                del self._holes[seq]
+
+    async def _snapshot(self) -> tuple[int, int]:
+        row = await self._connection.fetchrow(_SNAPSHOT)
+        if row is None:
+            raise ConnectionError("the server returned no snapshot")
+        return row[0], row[1]

@@ -1,0 +1,94 @@
+"""The port: what a service may ask of the event log, and the shapes it gets back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from shared.contracts import Event, uuid7
+from shared.errors import Conflict
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an event comes from. ``traceparent`` is W3C Trace Context; ``actor`` a user id."""
+
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    actor: str | None = None
+    traceparent: str | None = None
+
+
+class NewEvent(msgspec.Struct, frozen=True):
+    """A fact to append. Give ``event_id`` yourself to make a repeated append harmless."""
+
+    data: Event
+    event_id: UUID = msgspec.field(default_factory=uuid7)
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact in the log. ``position`` is None until it has its place in the global order."""
+
+    position: int | None
+    stream_id: str
+    version: int
+    type: str
+    data: Event
+    event_id: UUID
+    metadata: Metadata
+    recorded_at: datetime
+
+
+class WrongExpectedVersion(Conflict):
+    """Somebody else appended first: load the stream again and decide again."""
+
+    code = "wrong_expected_version"
+
+    def __init__(self, stream_id: str, expected: int) -> None:
+        super().__init__(f"{stream_id} is not at version {expected}")
+        self.stream_id = stream_id
+        self.expected = expected
+
+
+class EventStore(Protocol):
+    """The log. Streams have versions 1, 2, 3…; the global order has positions 1, 2, 3….
+
+    Positions are contiguous and final: a reader that has seen position n never later finds an
+    event at or below n that it has not seen.
+    """
+
+    async def append(
+        self,
+        stream_id: str,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        metadata: Metadata,
+    ) -> int:
+        """Append all or none; returns the version of the last event once it is durable.
+
+        ``expected_version`` is the stream's version before, 0 for a new stream. If these very
+        events (by event id) are already in the stream, returns as if they had just been appended.
+        Raises WrongExpectedVersion.
+        """
+        ...
+
+    async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
+        """A stream's events in order; positions are filled in where they are known."""
+        ...
+
+    async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
+        """At most ``limit`` events after a position, in global order, without a gap."""
+        ...
+
+    async def head(self) -> int:
+        """The last position given out; 0 for an empty log."""
+        ...
+
+    async def position_of(self, stream_id: str, version: int) -> int | None:
+        """An event's position, or None while it has none."""
+        ...
+
+    async def latest(self) -> tuple[str, int] | None:
+        """Stream and version of the newest event, sequenced or not: what to wait for on a miss."""
+        ...

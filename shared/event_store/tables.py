@@ -1,0 +1,89 @@
+"""Tables of the log's own schema, and those that every projecting service keeps beside its own.
+
+The log: ``events`` holds facts, ``positions`` their places in the global order, stamped by the
+relay once the facts are committed (see ``sequencer``). Both are append-only by trigger and by
+privilege; see docs/decisions/0002.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(schema="log")
+
+# ``written_by`` stands first for a reason: defaults are evaluated in column order, so the
+# transaction has its id before it draws ``seq``. The sequencer relies on that to tell an aborted
+# number from one still being written.
+events = Table(
+    "events",
+    metadata,
+    Column(
+        "written_by",
+        BigInteger,
+        nullable=False,
+        server_default=text("pg_current_xact_id()::text::bigint"),
+    ),
+    Column("seq", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("stream_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("event_id", Uuid, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column(
+        "recorded_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False, unique=True),
+)
+
+relay = Table(
+    "relay",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+
+def projection_tables(own: MetaData) -> tuple[Table, Table]:
+    """Declare ``checkpoints`` and ``parked_events`` in a service's schema."""
+    checkpoints = Table(
+        "checkpoints",
+        own,
+        Column("name", Text, primary_key=True),
+        Column("position", BigInteger, nullable=False),
+    )
+    parked = Table(
+        "parked_events",
+        own,
+        Column("projection", Text, primary_key=True),
+        Column("position", BigInteger, primary_key=True),
+        Column("stream_id", Text, nullable=False, index=True),
+        Column("reason", Text, nullable=False),
+        Column(
+            "parked_at",
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=text("clock_timestamp()"),
+        ),
+    )
+    return checkpoints, parked

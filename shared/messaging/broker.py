@@ -1,0 +1,50 @@
+"""Connecting to RabbitMQ, however long it takes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from faststream.middlewares import AckPolicy
+from faststream.rabbit import Channel, RabbitBroker
+
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+_FIRST_RETRY_SECONDS = 0.25
+_LAST_RETRY_SECONDS = 5.0
+
+
+def create_broker(url: str, *, prefetch: int = 64) -> RabbitBroker:
+    """A FastStream broker with the project's defaults.
+
+    Publisher confirms are on, an unroutable mandatory message raises, and a handler that fails
+    gives its message back instead of losing it (FastStream's own default rejects).
+    """
+    return RabbitBroker(
+        url,
+        default_channel=Channel(prefetch_count=prefetch, on_return_raises=True),
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        reconnect_interval=1.0,
+        graceful_timeout=20.0,
+        logger=None,
+        apply_types=False,
+    )
+
+
+@asynccontextmanager
+async def connected(broker: RabbitBroker) -> AsyncIterator[RabbitBroker]:
+    """Connect, waiting until RabbitMQ is there, without consuming yet; closes at the end."""
+    delay = _FIRST_RETRY_SECONDS
+    while True:
+        try:
+            await broker.connect()
+            break
+        except (OSError, ConnectionError) as error:
+            _log.warning("waiting for RabbitMQ", error=str(error) or type(error).__name__)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LAST_RETRY_SECONDS)
+    try:
+        yield broker
+    finally:
+        await broker.stop()
