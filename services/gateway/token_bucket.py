@@ -52,8 +52,7 @@ def parse(text: str) -> Bucket:
 
 def take(bucket: Bucket, tat: int, now: int, cost: int = 1) -> tuple[Decision, int]:
     """Decide at `now` (µs), and the new `tat`. A cost of 0 only looks."""
-    if tat < now:
-        tat = now
+    tat = max(tat, now)
     capacity = bucket.interval * bucket.burst
     ahead = tat - now + cost * bucket.interval
     if ahead > capacity:
@@ -64,7 +63,7 @@ def take(bucket: Bucket, tat: int, now: int, cost: int = 1) -> tuple[Decision, i
 
 
 class LocalBuckets:
-    """Buckets in this process's memory, at most `limit` of them; the fullest are forgotten first."""
+    """Buckets in memory, at most `limit` of them; the fullest are forgotten first."""
 
     def __init__(self, clock: Callable[[], float], limit: int = 50_000) -> None:
         self._clock = clock
@@ -86,7 +85,7 @@ class LocalBuckets:
         self._tats.clear()
 
     def _forget(self, now: int) -> None:
-        """Drop those that are full, which is harmless, and if that is not enough the next fullest."""
+        """Drop the full ones, which is harmless, and if need be the next fullest."""
         self._tats = {key: tat for key, tat in self._tats.items() if tat > now}
         if len(self._tats) >= self._limit:
             emptiest = sorted(self._tats.items(), key=lambda item: -item[1])
