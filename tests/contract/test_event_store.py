@@ -1,0 +1,147 @@
+"""One suite for every event store: in memory and on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id, uuid7
+from shared.event_store.memory import MemoryEventStore
+from shared.event_store.postgres import open_event_store
+from shared.event_store.sequencer import Sequencer
+from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
+from tests.support.databases import Database
+
+META = Metadata(actor="someone", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+
+
+class Subject:
+    """A store under test, and how its events get their positions."""
+
+    def __init__(self, store: EventStore, relay_url: str | None) -> None:
+        self.store = store
+        self._relay_url = relay_url
+
+    async def sequence(self) -> None:
+        if self._relay_url is None:
+            return
+        connection = await asyncpg.connect(self._relay_url)
+        try:
+            sequencer = Sequencer(connection)
+            await sequencer.load()
+            while await sequencer.stamp():
+                pass
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    if request.param == "memory":
+        yield Subject(MemoryEventStore(), None)
+        return
+    database: Database = request.getfixturevalue("database")
+    async with open_event_store(database.url("auth")) as store:
+        yield Subject(store, database.url("relay"))
+
+
+def changed(user: str) -> NewEvent:
+    return NewEvent(EmailChanged(user_id=user))
+
+
+@pytest.fixture
+def user() -> str:
+    return new_id()
+
+
+async def test_events_come_back_as_they_were_appended(subject: Subject, user: str) -> None:
+    stream = stream_id("user", user)
+    first, second = changed(user), NewEvent(PasswordChanged(user_id=user))
+    assert await subject.store.append(stream, 0, [first, second], META) == 2
+    recorded = await subject.store.read_stream(stream)
+    assert [(e.version, e.type, e.data, e.event_id) for e in recorded] == [
+        (1, "EmailChanged", first.data, first.event_id),
+        (2, "PasswordChanged", second.data, second.event_id),
+    ]
+    assert all(e.metadata == META and e.stream_id == stream for e in recorded)
+    assert [e.version for e in await subject.store.read_stream(stream, 1)] == [2]
+
+
+@pytest.mark.parametrize("expected", [0, 2, 7])
+async def test_a_wrong_expected_version_is_refused_and_writes_nothing(
+    subject: Subject, user: str, expected: int
+) -> None:
+    stream = stream_id("user", user)
+    await subject.store.append(stream, 0, [changed(user)], META)
+    with pytest.raises(WrongExpectedVersion):
+        await subject.store.append(stream, expected, [changed(user), changed(user)], META)
+    assert len(await subject.store.read_stream(stream)) == 1
+
+
+async def test_appending_the_same_events_again_is_harmless(subject: Subject, user: str) -> None:
+    stream = stream_id("user", user)
+    events = [NewEvent(EmailChanged(user_id=user), uuid7()), changed(user)]
+    await subject.store.append(stream, 0, events, META)
+    await subject.store.append(stream, 2, [changed(user)], META)
+    assert await subject.store.append(stream, 0, events, META) == 2
+    assert len(await subject.store.read_stream(stream)) == 3
+
+
+async def test_one_of_many_writers_at_once_wins(subject: Subject, user: str) -> None:
+    stream = stream_id("user", user)
+    results = await asyncio.gather(
+        *(subject.store.append(stream, 0, [changed(user)], META) for _ in range(20)),
+        return_exceptions=True,
+    )
+    assert sum(result == 1 for result in results) == 1
+    assert sum(isinstance(result, WrongExpectedVersion) for result in results) == 19
+
+
+async def test_a_conflict_does_not_harm_others_appending_at_the_same_time(
+    subject: Subject, user: str
+) -> None:
+    stream = stream_id("user", user)
+    await subject.store.append(stream, 0, [changed(user)], META)
+    others = [new_id() for _ in range(30)]
+    results = await asyncio.gather(
+        *(subject.store.append(stream_id("user", o), 0, [changed(o)], META) for o in others),
+        *(subject.store.append(stream, 0, [changed(user)], META) for _ in range(5)),
+        return_exceptions=True,
+    )
+    assert results[:30] == [1] * 30
+    assert all(isinstance(result, WrongExpectedVersion) for result in results[30:])
+
+
+async def test_positions_are_contiguous_and_in_stream_order(subject: Subject) -> None:
+    users = [new_id() for _ in range(10)]
+    await asyncio.gather(
+        *(subject.store.append(stream_id("user", u), 0, [changed(u)] * 1, META) for u in users)
+    )
+    await asyncio.gather(
+        *(subject.store.append(stream_id("user", u), 1, [changed(u)], META) for u in users)
+    )
+    await subject.sequence()
+    events = await subject.store.read_all(0, 1000)
+    assert [e.position for e in events] == list(range(1, len(events) + 1))
+    assert await subject.store.head() == len(events)
+    for u in users:
+        assert [e.version for e in events if e.stream_id == stream_id("user", u)] == [1, 2]
+
+
+async def test_reading_on_from_a_position(subject: Subject, user: str) -> None:
+    stream = stream_id("user", user)
+    for version in range(5):
+        await subject.store.append(stream, version, [changed(user)], META)
+    await subject.sequence()
+    head = await subject.store.head()
+    page = await subject.store.read_all(head - 3, 2)
+    assert [e.position for e in page] == [head - 2, head - 1]
+    assert await subject.store.position_of(stream, 5) == head
+    assert await subject.store.position_of(stream, 6) is None
+    assert await subject.store.latest() == (stream, 5)
+
+
+async def test_an_empty_append_changes_nothing(subject: Subject, user: str) -> None:
+    assert await subject.store.append(stream_id("user", user), 0, [], META) == 0
+    assert await subject.store.read_stream(stream_id("user", user)) == []

@@ -1,0 +1,221 @@
+"""The global order has no gaps, whatever order transactions commit in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from shared.contracts import EmailChanged, new_id, stream_id
+from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.event_store.sequencer import Fenced, Sequencer
+from shared.event_store.store import Metadata, NewEvent
+from tests.support.databases import Database
+
+Connection = asyncpg.Connection[asyncpg.Record]
+INSERT = """
+insert into log.events (stream_id, version, event_id, type, schema_version, data, metadata)
+values ($1, 1, gen_random_uuid(), 'EmailChanged', 1, jsonb_build_object('user_id', $1::text), '{}')
+returning seq
+"""
+
+
+@pytest.fixture
+async def writers(database: Database) -> AsyncIterator[tuple[Connection, Connection]]:
+    first = await asyncpg.connect(database.url("auth"))
+    second = await asyncpg.connect(database.url("auth"))
+    yield first, second
+    await first.close()
+    await second.close()
+
+
+@pytest.fixture
+async def leader(database: Database) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(database.url("relay"))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[PostgresEventStore]:
+    async with open_event_store(database.url("auth")) as store:
+        yield store
+
+
+async def order(connection: Connection) -> list[str]:
+    rows = await connection.fetch(
+        "select stream_id from log.positions join log.events using (seq) order by position"
+    )
+    return [row[0] for row in rows]
+
+
+async def test_a_naive_reader_loses_what_commits_late_and_ours_does_not(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    slow, fast = writers
+    sequencer = Sequencer(leader)
+    await sequencer.load()
+    transaction = slow.transaction()
+    await transaction.start()
+    late = await slow.fetchval(INSERT, "late")
+    early = await fast.fetchval(INSERT, "early")
+    assert late < early
+
+    # The naive reader: everything above the highest number it has seen.
+    naive_seen = await leader.fetchval("select max(seq) from log.events")
+    assert await sequencer.stamp() == 1
+    await transaction.commit()
+    naive = await leader.fetch("select stream_id from log.events where seq > $1", naive_seen)
+    assert naive == []
+
+    assert await sequencer.stamp() == 1
+    assert await order(leader) == ["early", "late"]
+
+
+async def test_a_rolled_back_number_is_forgotten_and_the_frontier_moves_on(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    slow, fast = writers
+    sequencer = Sequencer(leader)
+    await sequencer.load()
+    transaction = slow.transaction()
+    await transaction.start()
+    await slow.fetchval(INSERT, "never")
+    await fast.fetchval(INSERT, "a")
+    await sequencer.stamp()
+    await transaction.rollback()
+    await sequencer.stamp()
+    last = await fast.fetchval(INSERT, "b")
+    await sequencer.stamp()
+    assert await order(leader) == ["a", "b"]
+    assert await leader.fetchval("select value from log.relay where name = 'frontier'") == last
+
+
+async def test_a_new_leader_finds_what_the_old_one_saw_uncommitted(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    slow, fast = writers
+    old = Sequencer(leader)
+    await old.load()
+    transaction = slow.transaction()
+    await transaction.start()
+    await slow.fetchval(INSERT, "late")
+    await fast.fetchval(INSERT, "early")
+    await old.stamp()
+    new = Sequencer(leader)
+    await new.load()
+    await transaction.commit()
+    assert await new.stamp() == 1
+    assert await order(leader) == ["early", "late"]
+
+
+async def test_two_sequencers_cannot_both_stamp(
+    writers: tuple[Connection, Connection], leader: Connection, database: Database
+) -> None:
+    rival_connection = await asyncpg.connect(database.url("relay"))
+    try:
+        leading, rival = Sequencer(leader), Sequencer(rival_connection)
+        await leading.load()
+        await rival.load()
+        await writers[0].fetchval(INSERT, "a")
+        await leading.stamp()
+        await writers[0].fetchval(INSERT, "b")
+        with pytest.raises(Fenced):
+            await rival.stamp()
+        await leading.stamp()
+        assert await order(leader) == ["a", "b"]
+    finally:
+        await rival_connection.close()
+
+
+async def test_writers_that_race_and_abort_lose_nothing(
+    database: Database, leader: Connection, store: PostgresEventStore
+) -> None:
+    """Many writers, a third of them rolling back, some holding their transaction open."""
+    pool = await asyncpg.create_pool(database.url("auth"), min_size=8, max_size=8)
+    sequencer = Sequencer(leader)
+    await sequencer.load()
+    committed: list[str] = []
+    writing = True
+
+    async def write(number: int) -> None:
+        async with pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.fetchval(INSERT, f"s-{number}")
+            for _ in range(number % 7):
+                await connection.fetchval("select 1")
+            if number % 3 == 0:
+                await transaction.rollback()
+            else:
+                await transaction.commit()
+                committed.append(f"s-{number}")
+
+    async def sequence() -> None:
+        while writing or await sequencer.stamp():
+            await sequencer.stamp()
+
+    reading = asyncio.create_task(sequence())
+    await asyncio.gather(*(write(number) for number in range(600)))
+    writing = False
+    await reading
+    await pool.close()
+    assert sorted(await order(leader)) == sorted(committed)
+    events = await leader.fetch("select position from log.positions order by position")
+    assert [row[0] for row in events] == list(range(1, len(committed) + 1))
+
+
+async def test_what_was_appended_after_an_acknowledgement_comes_after_it(
+    store: PostgresEventStore, leader: Connection
+) -> None:
+    sequencer = Sequencer(leader)
+    await sequencer.load()
+    users = [new_id() for _ in range(50)]
+    done = asyncio.Event()
+
+    async def sequence() -> None:
+        while not done.is_set():
+            await sequencer.stamp()
+
+    reading = asyncio.create_task(sequence())
+    for user in users:
+        await store.append(
+            stream_id("user", user), 0, [NewEvent(EmailChanged(user_id=user))], Metadata()
+        )
+    done.set()
+    await reading
+    await sequencer.stamp()
+    assert await order(leader) == [stream_id("user", user) for user in users]
+
+
+@pytest.mark.parametrize("table", ["events", "positions"])
+@pytest.mark.parametrize(
+    "statement", ["delete from log.{}", "truncate log.{}", "update log.{} set seq = seq"]
+)
+async def test_not_even_the_owner_changes_the_log(
+    database: Database, table: str, statement: str
+) -> None:
+    owner = await asyncpg.connect(database.admin_url)
+    try:
+        with pytest.raises(asyncpg.PostgresError):
+            await owner.execute(statement.format(table))
+    finally:
+        await owner.close()
+
+
+@pytest.mark.parametrize("role", ["auth", "ingest", "transcoder", "catalog", "relay"])
+async def test_services_may_not_change_the_log_nor_read_each_others_tables(
+    database: Database, role: str
+) -> None:
+    connection = await asyncpg.connect(database.url(role))
+    try:
+        for statement in ("delete from log.events", "update log.positions set position = 0"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+        for schema in {"auth", "ingest", "transcoder", "catalog"} - {role}:
+            readable = await connection.fetchval(
+                "select has_schema_privilege(current_user, $1, 'usage')", schema
+            )
+            assert not readable
+    finally:
+        await connection.close()
