@@ -138,8 +138,11 @@ class ChunkEncoded(Event):
 
 
 class AudioEncoded(Event):
+    """The next segments of sound tracks; ``complete`` once a track's last segment is among them."""
+
     video_id: str
     attempt: int
+    complete: bool = True
     tracks: tuple[EncodedTrack, ...]
     worker: str
     try_number: int

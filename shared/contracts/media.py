@@ -7,7 +7,10 @@ import msgspec
 
 
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """The source's picture. ``width`` and ``height`` are as displayed: after rotation and SAR."""
+    """The source's picture. ``width`` and ``height`` are as displayed: after rotation and SAR.
+
+    ``longest_frame_ms`` is the longest that one frame stays on screen, 0 where that is not known.
+    """
 
     codec: str
     width: int
@@ -17,6 +20,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     pixel_format: str | None = None
     interlaced: bool = False
     hdr: bool = False
+    longest_frame_ms: int = 0
 
 
 class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
