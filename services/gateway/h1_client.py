@@ -53,6 +53,10 @@ class SenderStalled(Exception):
     """Whoever sends the request's body stopped; the upstream is not to blame."""
 
 
+class Abandoned(Exception):
+    """The response was closed by its reader."""
+
+
 class Stale(Exception):
     """The connection closed without returning a byte."""
 
@@ -71,7 +75,7 @@ class Response:
         started: Future[None],
         timeout: float,
         without_body: bool,
-        on_slow: Callable[[], None] | None,
+        on_slow: Callable[["Response"], None] | None,
     ) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
@@ -111,7 +115,7 @@ class Response:
     def close(self) -> None:
         """Stop: if something is still to come, the upstream sees its connection end."""
         if self._connection is not None:
-            self._connection.fail(Unreachable("closed by the reader"))
+            self._connection.fail(Abandoned())
 
     # The rest is called by the connection.
 

@@ -56,7 +56,7 @@ class Pool:
         idempotent: bool = False,
         without_body: bool = False,
         timeout: float = 30.0,
-        on_slow: Callable[[], None] | None = None,
+        on_slow: Callable[[Response], None] | None = None,
     ) -> Response:
         """Send `head` (a short body may follow in it), then `body`; return when the answer begins.
 
@@ -177,9 +177,9 @@ class Pool:
                     connection.fail(SenderStalled("the body stopped coming"))
             elif connection.quiet > response.timeout:
                 connection.fail(TimedOut(f"silent for {response.timeout:g} s"))
-            elif response.on_slow is not None:
+            elif response.on_slow is not None and not connection.sending:
                 on_slow, response.on_slow = response.on_slow, None
-                on_slow()
+                on_slow(response)
 
     def close(self) -> None:
         """End every connection, and the wait of whoever waits for one."""

@@ -52,14 +52,13 @@ def parse(text: str) -> Bucket:
 
 def take(bucket: Bucket, tat: int, now: int, cost: int = 1) -> tuple[Decision, int]:
     """Decide at `now` (µs), and the new `tat`. A cost of 0 only looks."""
-    tat = max(tat, now)
     capacity = bucket.interval * bucket.burst
-    ahead = tat - now + cost * bucket.interval
+    level = min(max(tat - now, 0), capacity)  # a clock set back must not lock anyone out
+    ahead = level + cost * bucket.interval
     if ahead > capacity:
-        left = max(0, (capacity - (tat - now)) // bucket.interval)
-        return Decision(False, left, ahead - capacity, tat - now), tat
-    tat = now + ahead
-    return Decision(True, (capacity - ahead) // bucket.interval, 0, ahead), tat
+        left = (capacity - level) // bucket.interval
+        return Decision(False, left, ahead - capacity, level), now + level
+    return Decision(True, (capacity - ahead) // bucket.interval, 0, ahead), now + ahead
 
 
 class LocalBuckets:
