@@ -1,0 +1,103 @@
+"""The defaults that every service's HTTP application has, in one call."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from litestar import Litestar, MediaType
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.enums import RequestEncodingType
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import BodyKwarg
+from litestar.types import ControllerRouterHandler
+from prometheus_client import CollectorRegistry
+
+from shared.errors import UnsupportedMedia
+from shared.http.health import Check, health_routes
+from shared.http.identity import Verifier, optional_user, require_user
+from shared.http.metrics import HttpMetrics, create_registry, metrics_route
+from shared.http.observe import Observed
+from shared.http.problems import EXCEPTION_HANDLERS
+
+BEARER: Final[list[dict[str, list[str]]]] = [{"BearerAuth": []}]
+"""For a route's ``security``: this route needs an access token."""
+
+DEFAULT_BODY_LIMIT: Final = 1024 * 1024
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    service: str,
+    route_handlers: Sequence[ControllerRouterHandler],
+    *,
+    checks: Mapping[str, Check] | None = None,
+    lifespan: Sequence[Lifespan | AbstractAsyncContextManager[None]] = (),
+    dependencies: Mapping[str, Provide] | None = None,
+    verifier: Verifier | None = None,
+    registry: CollectorRegistry | None = None,
+    state: Mapping[str, Any] | None = None,
+    max_body: int = DEFAULT_BODY_LIMIT,
+    version: str = "1.0.0",
+) -> Litestar:
+    """A service's application: its routes plus /health, /ready, /metrics and its OpenAPI document.
+
+    ``lifespan`` contexts are entered in order when the server starts and left in reverse.
+    With a ``verifier``, handlers may ask for the dependencies ``principal`` (401 without a valid
+    token) and ``optional_principal``. ``max_body`` is in bytes; a route may set its own.
+    """
+    registry = registry or create_registry()
+    contexts: list[Any] = list(lifespan)
+    provided: dict[str, Provide] = dict(dependencies or {})
+    if verifier is not None:
+        provided.setdefault("principal", Provide(require_user))
+        provided.setdefault("optional_principal", Provide(optional_user))
+        contexts.insert(0, lambda _app: verifier.running())
+    app = Litestar(
+        route_handlers=[*route_handlers, *health_routes(checks or {}), metrics_route(registry)],
+        dependencies=provided,
+        exception_handlers=EXCEPTION_HANDLERS,
+        guards=[_accepted_content_type],
+        lifespan=contexts,
+        logging_config=None,
+        openapi_config=_openapi(service, version),
+        request_max_body_size=max_body,
+        state=State({**(state or {}), "verifier": verifier}),
+    )
+    app.asgi_handler = Observed(app.asgi_handler, HttpMetrics(registry, service))
+    return app
+
+
+def _openapi(service: str, version: str) -> OpenAPIConfig:
+    bearer = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+    return OpenAPIConfig(
+        title=f"Cinelog {service}",
+        version=version,
+        path="/internal",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
+        components=Components(security_schemes={"BearerAuth": bearer}),
+        use_handler_docstrings=True,
+    )
+
+
+def _accepted_content_type(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """A guard: a body that says it is something else than the handler reads is refused (415).
+
+    Where nothing is said, it is read as what the handler expects.
+    """
+    field = handler.parsed_data_field
+    sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if field is None or not sent:
+        return
+    body = field.kwarg_definition
+    expected = body.media_type if isinstance(body, BodyKwarg) else RequestEncodingType.JSON
+    accepted = RequestEncodingType(expected).value
+    if sent != accepted:
+        raise UnsupportedMedia(f"Send this as {accepted}.")

@@ -1,0 +1,65 @@
+"""``/health`` (the process lives) and ``/ready`` (what it needs answers, or which part does not)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from shared.errors import Detail
+from shared.http.envelope import Failure, Problem, Success
+from shared.telemetry import get_logger
+
+Check = Callable[[], Awaitable[object]]
+"""Returns where the dependency answers, raises where it does not."""
+
+TIMEOUT: Final = 2.0
+"""Seconds that a dependency has to answer."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    status: str
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    status: str
+    checks: dict[str, str]
+
+
+def health_routes(checks: Mapping[str, Check], timeout: float = TIMEOUT) -> list[HTTPRouteHandler]:
+    """The two routes; ``checks`` are the named dependencies."""
+
+    @get("/health", tags=["health"], summary="Is the process alive?")
+    async def health() -> Success[Health]:
+        return Success(data=Health(status="ok"))
+
+    @get("/ready", tags=["health"], summary="Do its dependencies answer?")
+    async def ready() -> Response[Success[Readiness] | Failure]:
+        answers = await asyncio.gather(*(_answers(check, timeout) for check in checks.values()))
+        failed = [
+            (name, reason) for name, reason in zip(checks, answers, strict=True) if reason is not None
+        ]
+        if not failed:
+            ok = dict.fromkeys(checks, "ok")
+            return Response(Success(data=Readiness(status="ready", checks=ok)))
+        get_logger("http.health").warning("not ready", failed=dict(failed))
+        problem = Problem(
+            code=503,
+            type="not_ready",
+            message="Not ready: " + ", ".join(name for name, _ in failed) + ".",
+            details=tuple(Detail(field=name, message="does not answer") for name, _ in failed),
+        )
+        return Response(Failure(error=problem), status_code=503, headers={"retry-after": "1"})
+
+    return [health, ready]
+
+
+async def _answers(check: Check, timeout: float) -> str | None:
+    """None where the dependency answers in time, else why not (for the log)."""
+    try:
+        await asyncio.wait_for(check(), timeout)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None

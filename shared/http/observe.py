@@ -1,0 +1,117 @@
+"""One ASGI layer around a service: request id, trace, metrics and the access log.
+
+It stands outside Litestar's routing, so that a 404 or 405 is seen like any other answer. Names
+(of spans, of metric series) are route templates: an id in a name would make a new series each.
+"""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from shared.contracts import new_id
+from shared.http.metrics import HttpMetrics
+from shared.telemetry import (
+    current_trace_id,
+    current_traceparent,
+    get_logger,
+    parse_traceparent,
+    tracer,
+)
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET: Final = frozenset({"/health", "/ready", "/metrics"})
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}\Z")
+
+
+class Observed:
+    """Wraps an ASGI application."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = get_logger("http.access")
+        self._tracer = tracer()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, parent = _identifiers(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        started = time.perf_counter()
+        status = 500
+        ended = False
+        self._metrics.started()
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            self._tracer.start_as_current_span(
+                method,
+                context=parse_traceparent(parent),
+                kind=SpanKind.SERVER,
+                record_exception=False,
+            ) as span,
+        ):
+            identity = _response_headers(request_id)
+
+            async def observed_send(message: Message) -> None:
+                nonlocal status, ended
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    message["headers"] = [*message["headers"], *identity]
+                elif message["type"] == "http.response.body":
+                    ended = not message.get("more_body", False)
+                await send(message)
+
+            try:
+                await self._app(scope, receive, observed_send)
+            finally:
+                route = scope.get("path_template") or "unmatched"
+                if not ended and status < 500:
+                    status = 499
+                seconds = time.perf_counter() - started
+                self._metrics.finished(method, route, status, seconds)
+                _describe(span, method, route, status)
+                if route not in _QUIET:
+                    self._log.info(
+                        "request",
+                        method=method,
+                        route=route,
+                        status=status,
+                        ms=round(seconds * 1000, 2),
+                    )
+
+
+def _identifiers(scope: Scope) -> tuple[str, str | None]:
+    request_id: str | None = None
+    traceparent: str | None = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.match(value):
+            request_id = value.decode()
+        elif name == b"traceparent":
+            traceparent = value.decode("latin-1")
+    return request_id or new_id(), traceparent
+
+
+def _response_headers(request_id: str) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", request_id.encode())]
+    traceparent = current_traceparent()
+    if traceparent is not None:
+        headers.append((b"server-timing", f'traceparent;desc="{traceparent}"'.encode()))
+        headers.append((b"trace-id", (current_trace_id() or "").encode()))
+    return headers
+
+
+def _describe(span: trace.Span, method: str, route: str, status: int) -> None:
+    if not span.is_recording():
+        return
+    span.update_name(f"{method} {route}")
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", route)
+    span.set_attribute("http.response.status_code", status)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)

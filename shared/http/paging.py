@@ -1,0 +1,76 @@
+"""Pages by number, as the contract says, and opaque cursors for lists that grow without end."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+import msgspec
+from litestar.params import Parameter
+
+from shared.errors import InvalidInput
+
+DEFAULT_SIZE: Final = 10
+MAX_SIZE: Final = 50
+MAX_PAGE: Final = 1_000_000
+_MAX_CURSOR: Final = 512
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page; ``cursor`` leads to the next one where the list offers it."""
+
+    data: list[T]
+    page: int
+    page_size: int
+    total: int
+    cursor: str | None | msgspec.UnsetType = msgspec.UNSET
+
+
+class PageParams(msgspec.Struct, frozen=True):
+    """Which page: ``page`` from 1, ``page_size`` from 1 to 50."""
+
+    page: int = 1
+    page_size: int = DEFAULT_SIZE
+
+    @property
+    def offset(self) -> int:
+        """How many items come before this page."""
+        return (self.page - 1) * self.page_size
+
+
+def page_params(
+    page: Annotated[str | None, Parameter(query="page", description="From 1.")] = None,
+    page_size: Annotated[
+        str | None, Parameter(query="page_size", description="From 1 to 50; 10 if not given.")
+    ] = None,
+) -> PageParams:
+    """The page asked for, as a Litestar dependency. What makes no sense becomes the default."""
+    size = _number(page_size, DEFAULT_SIZE)
+    return PageParams(
+        page=min(max(_number(page, 1), 1), MAX_PAGE),
+        page_size=DEFAULT_SIZE if size < 1 else min(size, MAX_SIZE),
+    )
+
+
+def encode_cursor(place: Any) -> str:
+    """An opaque cursor that holds ``place`` (what the last item was sorted by)."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, kind: type[T]) -> T:
+    """The place that ``encode_cursor`` put into a cursor. Raises InvalidInput."""
+    try:
+        if len(cursor) > _MAX_CURSOR:
+            raise ValueError(cursor)
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(raw, type=kind)
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise InvalidInput("This cursor is not one of ours.") from None
+
+
+def _number(text: str | None, default: int) -> int:
+    try:
+        return int(text[:12]) if text else default
+    except ValueError:
+        return default

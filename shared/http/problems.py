@@ -1,0 +1,154 @@
+"""Errors → answers: the one table of statuses, and the envelope of every failure.
+
+Whatever goes wrong, in a handler, in Litestar's routing and validation, or unexpectedly, leaves
+as the contract's envelope. What was not meant for the caller stays in the log.
+"""
+
+import math
+from typing import Any, Final
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from shared import errors
+from shared.errors import CinelogError, Detail
+from shared.http.envelope import Failure, Problem
+from shared.telemetry import current_trace_id, get_logger
+
+STATUSES: Final[dict[type[CinelogError], int]] = {
+    errors.InvalidInput: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.TooManyRequests: 429,
+    errors.Unavailable: 503,
+}
+
+_BY_STATUS: Final[dict[int, tuple[str, str]]] = {
+    400: ("invalid_input", "The request is not valid."),
+    401: ("unauthenticated", "Log in first."),
+    403: ("forbidden", "You may not do this."),
+    404: ("not_found", "There is nothing here."),
+    405: ("method_not_allowed", "This address does not accept that method."),
+    408: ("timeout", "The request took too long to arrive."),
+    409: ("conflict", "This clashes with what is already there."),
+    413: ("too_large", "The request is too large."),
+    414: ("uri_too_long", "The address is too long."),
+    415: ("unsupported_media_type", "That content type is not accepted here."),
+    417: ("expectation_failed", "That expectation cannot be met."),
+    429: ("too_many_requests", "Too many requests. Try again in a moment."),
+    431: ("headers_too_large", "The request's headers are too large."),
+    500: ("internal", "Something went wrong on our side."),
+    501: ("not_implemented", "This is not supported."),
+    502: ("bad_gateway", "A service gave no usable answer. Try again in a moment."),
+    503: ("unavailable", "This is not available right now. Try again in a moment."),
+    504: ("gateway_timeout", "A service took too long to answer. Try again in a moment."),
+}
+
+_BEARER_CHALLENGE: Final = 'Bearer realm="cinelog"'
+_encoder: Final = msgspec.json.Encoder()
+
+
+def status_of(error: CinelogError) -> int:
+    """The HTTP status of an error's class; 500 for one that has none."""
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[kind]
+    return 500
+
+
+def headers_of(error: CinelogError) -> dict[str, str]:
+    """What the status obliges us to say: when to come back (RFC 9110), how to log in (RFC 6750)."""
+    if isinstance(error, errors.TooManyRequests | errors.Unavailable):
+        return {"retry-after": str(max(1, math.ceil(error.retry_after)))}
+    if isinstance(error, errors.Unauthenticated):
+        return {"www-authenticate": _BEARER_CHALLENGE}
+    return {}
+
+
+def default_problem(status: int) -> Problem:
+    """The envelope's error for a status that comes with nothing more to say."""
+    kind, message = _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 400]
+    return Problem(code=status, type=kind, message=message, trace_id=_trace_id())
+
+
+def problem_of(error: CinelogError) -> Problem:
+    """The envelope's error for ``error``."""
+    return Problem(
+        code=status_of(error),
+        type=error.code,
+        message=error.message,
+        details=error.details or msgspec.UNSET,
+        trace_id=_trace_id(),
+    )
+
+
+def body(problem: Problem) -> bytes:
+    """The whole failure envelope as JSON."""
+    return _encoder.encode(Failure(error=problem))
+
+
+def on_cinelog_error(request: Request[Any, Any, Any], error: CinelogError) -> Response[bytes]:
+    """Litestar's handler for our own errors."""
+    if status_of(error) >= 500:
+        get_logger("http").warning("unavailable", type=error.code, reason=str(error))
+    return _response(problem_of(error), headers_of(error))
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Litestar's handler for what the framework itself refuses."""
+    if error.status_code >= 500:
+        return on_unexpected(request, error)
+    problem = default_problem(error.status_code)
+    if isinstance(error, ValidationException):
+        problem = msgspec.structs.replace(problem, details=_details(error) or msgspec.UNSET)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return _response(problem, headers)
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's handler for everything else: a bug. The log gets it all, the caller nothing."""
+    get_logger("http").error(
+        "unexpected error",
+        method=request.method,
+        route=request.scope.get("path_template"),
+        exc_info=error,
+    )
+    return _response(default_problem(500), {})
+
+
+EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
+    CinelogError: on_cinelog_error,
+    HTTPException: on_http_exception,
+    Exception: on_unexpected,
+}
+
+
+def _response(problem: Problem, headers: dict[str, str]) -> Response[bytes]:
+    return Response(
+        body(problem), status_code=problem.code, headers=headers, media_type=MediaType.JSON
+    )
+
+
+def _details(error: ValidationException) -> tuple[Detail, ...]:
+    extra: Any = error.extra
+    if not isinstance(extra, list):
+        return ()
+    return tuple(
+        Detail(field=str(item.get("key") or item.get("source") or "body"), message=_plain(item))
+        for item in extra  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(item, dict)
+    )
+
+
+def _plain(item: dict[str, Any]) -> str:
+    return str(item.get("message", "is not valid"))
+
+
+def _trace_id() -> str | msgspec.UnsetType:
+    return current_trace_id() or msgspec.UNSET

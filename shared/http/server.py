@@ -1,0 +1,194 @@
+"""Serving an ASGI application with Granian inside this process's own event loop.
+
+Granian's multi-process server shares its port silently with an older instance and waits for open
+streams without end when it is stopped. Embedded, at the same speed, we decide both: a port that
+is taken is an error, and on SIGTERM the listener closes, requests get ``drain_seconds`` to finish,
+then what still streams is cancelled, and the lifespan's resources close last.
+"""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from shared import telemetry
+from shared.settings import Address, SettingsError
+from shared.telemetry import get_logger
+
+DRAIN_SECONDS: Final = 10.0
+BACKLOG: Final = 1024
+CONNECTIONS: Final = 4096
+"""Granian's back-pressure also counts idle keep-alive connections: keep it above the peak."""
+
+_HTTP1: Final = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024 + 8192)
+
+
+def serve(
+    factory: Callable[[], ASGIApp],
+    bind: Address,
+    *,
+    drain_seconds: float = DRAIN_SECONDS,
+    connections: int = CONNECTIONS,
+) -> None:
+    """Run the application that ``factory`` makes until SIGTERM or SIGINT.
+
+    ``factory`` is called inside the running event loop. Raises SettingsError where the port is
+    taken.
+    """
+
+    async def main() -> None:
+        stop = stop_on_signals()
+        async with serving(
+            factory(), bind, drain_seconds=drain_seconds, connections=connections
+        ):
+            await stop.wait()
+
+    run(main)
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    """Run a process's asynchronous main on uvloop, and send its last spans."""
+
+    async def whole() -> None:
+        await main()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(whole())
+    finally:
+        telemetry.shutdown()
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT sets."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+@asynccontextmanager
+async def serving(
+    app: ASGIApp,
+    bind: Address,
+    *,
+    drain_seconds: float = DRAIN_SECONDS,
+    connections: int = CONNECTIONS,
+) -> AsyncIterator[None]:
+    """Serve ``app`` while entered; on leaving, drain as described above.
+
+    Processes that are not HTTP services use this for /health, /ready and /metrics.
+    """
+    refuse_taken_port(bind)
+    log = get_logger("http.server")
+    tracked = _Tracked(app)
+    async with _lifespan(app):
+        server = Server(
+            tracked,
+            address=bind.host,
+            port=bind.port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            http1_settings=_HTTP1,
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=connections,
+            log_enabled=False,
+        )
+        running = asyncio.create_task(server.serve())
+        log.info("listening", address=str(bind))
+        try:
+            yield
+        finally:
+            log.info("draining", requests=len(tracked.tasks))
+            server.stop()
+            await _drain(running, tracked, drain_seconds)
+            log.info("stopped")
+
+
+serve_embedded = serving
+"""The name says what it is for a process whose work is not HTTP."""
+
+
+def refuse_taken_port(bind: Address) -> None:
+    """Raises SettingsError where something already listens on ``bind``."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind.host, bind.port))
+        except OSError as error:
+            reason = "is already in use" if error.errno == errno.EADDRINUSE else str(error)
+            raise SettingsError(f"BIND: {bind} {reason}") from None
+
+
+class _Tracked:
+    """Knows the requests under way, so that they can be cancelled when the patience is over."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            await self._app(scope, receive, send)
+            return
+        self.tasks.add(task)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.tasks.discard(task)
+
+
+async def _drain(running: asyncio.Task[None], tracked: _Tracked, seconds: float) -> None:
+    done, _ = await asyncio.wait({running}, timeout=seconds)
+    if not done:
+        for task in list(tracked.tasks):
+            task.cancel()
+        done, _ = await asyncio.wait({running}, timeout=2)
+    if not done:
+        running.cancel()
+        await asyncio.wait({running}, timeout=2)
+    elif (error := running.exception()) is not None:
+        get_logger("http.server").warning("the server did not stop cleanly", reason=repr(error))
+
+
+@asynccontextmanager
+async def _lifespan(app: ASGIApp) -> AsyncIterator[None]:
+    """The ASGI lifespan protocol; a failing start raises here, before anything listens."""
+    to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    scope: Any = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.3"}, "state": {}}
+    receive: Any = to_app.get
+    send: Any = from_app.put
+    task = asyncio.ensure_future(app(scope, receive, send))
+
+    async def step(name: str) -> None:
+        await to_app.put({"type": f"lifespan.{name}"})
+        answer = asyncio.ensure_future(from_app.get())
+        await asyncio.wait({answer, task}, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done() and answer.result()["type"] == f"lifespan.{name}.complete":
+            return
+        answer.cancel()
+        await task
+        raise RuntimeError(f"the application's {name} did not complete")
+
+    await step("startup")
+    try:
+        yield
+    finally:
+        await step("shutdown")
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
