@@ -142,11 +142,11 @@ class AudioEncoded(Event):
 
     video_id: str
     attempt: int
-    complete: bool = True
     tracks: tuple[EncodedTrack, ...]
     worker: str
     try_number: int
     elapsed_ms: int
+    complete: bool = True
 
 
 class ThumbnailsCreated(Event):

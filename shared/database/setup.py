@@ -41,11 +41,10 @@ async def prepare(admin_url: str, modules: Sequence[str], passwords: Mapping[str
 async def _create_roles(
     connection: "asyncpg.Connection[asyncpg.Record]", passwords: Mapping[str, str]
 ) -> None:
+    database = await connection.fetchval("select quote_ident(current_database())")
     for short in ROLES:
         role = f"cinelog_{short}"
-        exists = await connection.fetchval("select 1 from pg_roles where rolname = $1", role)
-        if not exists:
-            await connection.execute(f"create role {role} login")
+        await _role_statement(connection, f"create role {role} login")
         if short in passwords:
             # Role statements take no parameters; format('%L') quotes the literal.
             statement = await connection.fetchval(
@@ -53,9 +52,23 @@ async def _create_roles(
                 role,
                 passwords[short],
             )
+            await _role_statement(connection, statement)
+        await connection.execute(f"grant connect on database {database} to {role}")
+
+
+async def _role_statement(connection: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:
+    """Run a statement about a role. Roles belong to the whole server, beyond the setup lock."""
+    while True:
+        try:
             await connection.execute(statement)
-        database = await connection.fetchval("select current_database()")
-        await connection.execute(f'grant connect on database "{database}" to {role}')
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            return
+        except asyncpg.InternalServerError as error:
+            # Another database's setup changed the same role at this moment.
+            if "concurrently updated" not in str(error):
+                raise
+        else:
+            return
 
 
 async def _migrate(
