@@ -37,11 +37,10 @@ class Subject:
 
 
 @pytest.fixture(params=["memory", "postgres"])
-async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+async def subject(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Subject]:
     if request.param == "memory":
         yield Subject(MemoryEventStore(), None)
         return
-    database: Database = request.getfixturevalue("database")
     async with open_event_store(database.url("auth")) as store:
         yield Subject(store, database.url("relay"))
 
