@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TypeAlias
 
 import asyncpg
 import pytest
@@ -12,7 +13,7 @@ from shared.event_store.sequencer import Fenced, Sequencer
 from shared.event_store.store import Metadata, NewEvent
 from tests.support.databases import Database
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 INSERT = """
 insert into log.events (stream_id, version, event_id, type, schema_version, data, metadata)
 values ($1, 1, gen_random_uuid(), 'EmailChanged', 1, jsonb_build_object('user_id', $1::text), '{}')

@@ -1,0 +1,139 @@
+"""The relay delivers everything at least once, through a real broker that comes and goes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from faststream.rabbit import RabbitBroker, RabbitMessage
+from prometheus_client import CollectorRegistry
+
+from services.relay.main import lead
+from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id
+from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.event_store.store import Metadata, NewEvent
+from shared.event_store.wire import decode_bundle
+from shared.messaging.broker import connected, create_broker
+from shared.messaging.relay import Relay, RelayMetrics
+from shared.messaging.topology import EVENTS, declare, projection_queue
+from tests.support.databases import Database
+from tests.support.wait import eventually
+
+QUEUE = projection_queue("test", "everything")
+
+
+class Received:
+    """What came through the queue, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+        self.keys: set[str] = set()
+        self.failures = 0
+
+    def subscribe(self, broker: RabbitBroker) -> None:
+        async def raw(message: RabbitMessage) -> bytes:
+            self.keys.add(message.raw_message.routing_key or "")
+            return message.body
+
+        @broker.subscriber(QUEUE, EVENTS, decoder=raw)
+        async def _bundle(body: bytes) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise RuntimeError("not this time")
+            self.positions.extend(event.position or 0 for event in decode_bundle(body))
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[PostgresEventStore]:
+    async with open_event_store(database.url("auth")) as store:
+        yield store
+
+
+@asynccontextmanager
+async def relaying(database: Database, amqp_url: str) -> AsyncIterator[RelayMetrics]:
+    metrics = RelayMetrics(CollectorRegistry())
+    url = database.url("relay")
+    broker = create_broker(amqp_url)
+    async with open_event_store(url, connections=3) as own:
+        task = asyncio.create_task(lead(Relay(own, broker, url, metrics), broker, url))
+        try:
+            yield metrics
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def receiving(amqp_url: str) -> AsyncIterator[Received]:
+    received = Received()
+    broker = create_broker(amqp_url)
+    async with connected(broker):
+        await declare(broker, QUEUE)
+        received.subscribe(broker)
+        await broker.start()
+        yield received
+
+
+async def append(store: PostgresEventStore, count: int) -> None:
+    async def one() -> None:
+        user = new_id()
+        events = [NewEvent(EmailChanged(user_id=user)), NewEvent(PasswordChanged(user_id=user))]
+        await store.append(stream_id("user", user), 0, events, Metadata())
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def test_every_event_arrives(
+    database: Database, amqp_url: str, store: PostgresEventStore
+) -> None:
+    async with receiving(amqp_url) as received, relaying(database, amqp_url) as metrics:
+        await append(store, 300)
+        await eventually(lambda: len(set(received.positions)) == 600)
+        assert received.positions == sorted(received.positions)
+        assert received.keys <= {"EmailChanged", "PasswordChanged"}
+        await eventually(lambda: metrics.unpublished._value.get() == 0)
+
+
+async def test_what_was_appended_before_the_relay_started_arrives_too(
+    database: Database, amqp_url: str, store: PostgresEventStore
+) -> None:
+    await append(store, 20)
+    async with receiving(amqp_url) as received, relaying(database, amqp_url):
+        await eventually(lambda: len(set(received.positions)) == 40)
+
+
+async def test_one_relay_leads_and_another_takes_over(
+    database: Database, amqp_url: str, store: PostgresEventStore
+) -> None:
+    async with receiving(amqp_url) as received, AsyncExitStack() as second_stack:
+        async with relaying(database, amqp_url) as first:
+            await eventually(lambda: first.leader._value.get() == 1)
+            second = await second_stack.enter_async_context(relaying(database, amqp_url))
+            await append(store, 10)
+            await eventually(lambda: len(set(received.positions)) == 20)
+            assert second.leader._value.get() == 0
+        await eventually(lambda: second.leader._value.get() == 1)
+        await append(store, 10)
+        await eventually(lambda: len(set(received.positions)) == 40)
+
+
+async def test_positions_are_stamped_with_the_broker_away(
+    database: Database, store: PostgresEventStore
+) -> None:
+    async with relaying(database, "amqp://guest:guest@127.0.0.1:1/"):
+        await append(store, 10)
+
+        async def all_stamped() -> bool:
+            return await store.head() == 20
+
+        await eventually(all_stamped)
+
+
+async def test_a_handler_that_fails_gets_its_message_again(
+    database: Database, amqp_url: str, store: PostgresEventStore
+) -> None:
+    async with receiving(amqp_url) as received, relaying(database, amqp_url):
+        received.failures = 3
+        await append(store, 5)
+        await eventually(lambda: len(set(received.positions)) == 10)
+        assert received.failures == 0
