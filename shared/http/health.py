@@ -39,7 +39,9 @@ def health_routes(checks: Mapping[str, Check], timeout: float = TIMEOUT) -> list
     async def ready() -> Response[Success[Readiness] | Failure]:
         answers = await asyncio.gather(*(_answers(check, timeout) for check in checks.values()))
         failed = [
-            (name, reason) for name, reason in zip(checks, answers, strict=True) if reason is not None
+            (name, reason)
+            for name, reason in zip(checks, answers, strict=True)
+            if reason is not None
         ]
         if not failed:
             ok = dict.fromkeys(checks, "ok")

@@ -48,9 +48,7 @@ def serve(
 
     async def main() -> None:
         stop = stop_on_signals()
-        async with serving(
-            factory(), bind, drain_seconds=drain_seconds, connections=connections
-        ):
+        async with serving(factory(), bind, drain_seconds=drain_seconds, connections=connections):
             await stop.wait()
 
     run(main)
@@ -170,7 +168,11 @@ async def _lifespan(app: ASGIApp) -> AsyncIterator[None]:
     """The ASGI lifespan protocol; a failing start raises here, before anything listens."""
     to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    scope: Any = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.3"}, "state": {}}
+    scope: Any = {
+        "type": "lifespan",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "state": {},
+    }
     receive: Any = to_app.get
     send: Any = from_app.put
     task = asyncio.ensure_future(app(scope, receive, send))
