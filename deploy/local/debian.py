@@ -1,0 +1,82 @@
+"""Debian packages unpacked into a folder: no root, no system service, nothing installed."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class PackagesUnavailable(Exception):
+    """The packages could not be had; the message says which and how to get them."""
+
+
+def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:
+    """Download ``package`` and what it needs of the not yet installed, and unpack all.
+
+    A folder that is there is complete: it is renamed into place at the end.
+    """
+    if into.exists():
+        return into
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise PackagesUnavailable(f"{package} is missing and this is no Debian: install it")
+    working = into.with_name(f"{into.name}.{os.getpid()}.partial")
+    shutil.rmtree(working, ignore_errors=True)
+    (working / "root").mkdir(parents=True)
+    try:
+        try:
+            _download(working, package, skip, ())
+        except CommandFailed:
+            # No package lists yet, or old ones: fetch them into a folder of our own.
+            lists = working / "lists"
+            (lists / "partial").mkdir(parents=True)
+            own = ("-o", f"Dir::State::lists={lists}")
+            _apt(working, *own, "update")
+            _download(working, package, skip, own)
+        for archive in sorted(working.glob("*.deb")):
+            _run("dpkg-deb", "-x", str(archive), str(working / "root"), folder=working)
+        if not into.exists():
+            (working / "root").rename(into)
+    except CommandFailed as error:
+        raise PackagesUnavailable(
+            f"Debian's {package} could not be fetched ({error}). "
+            f"Install it yourself (as root: apt-get update && apt-get install {package}) "
+            "and start again."
+        ) from error
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+    return into
+
+
+def _download(working: Path, package: str, skip: Sequence[str], options: tuple[str, ...]) -> None:
+    plan = _apt(working, *options, "install", "--simulate", "--no-install-recommends", package)
+    needed: list[str] = re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE)
+    _apt(working, *options, "download", *(name for name in needed if name not in skip))
+
+
+class CommandFailed(Exception):
+    """A command ended badly; the message is the last thing it said."""
+
+
+def _apt(working: Path, *arguments: str) -> str:
+    ours = ("-qq", "-o", "Debug::NoLocking=1", "-o", f"Dir::Cache={working}")
+    # Downloads go to our folder, into which apt's own user may not write.
+    return _run("apt-get", *ours, "-o", "APT::Sandbox::User=root", *arguments, folder=working)
+
+
+def _run(*command: str, folder: Path) -> str:
+    ended = subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if ended.returncode != 0:
+        lines = ended.stderr.strip().splitlines()
+        raise CommandFailed(lines[-1] if lines else f"{command[0]} failed")
+    return ended.stdout

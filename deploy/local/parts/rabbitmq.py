@@ -1,0 +1,129 @@
+"""RabbitMQ: Debian's package, the installed one or unpacked into a folder of ours.
+
+A node of its own: own cookie, own epmd on an own port, everything on loopback, so that it meets
+neither a system-wide RabbitMQ nor another set of parts.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local import checks, debian
+from deploy.local.process import Process, Step, Task
+
+PORTS = ("amqp", "rabbitmq_api", "rabbitmq_distribution", "epmd")
+USER = "cinelog"
+
+# A worker acknowledges a task after its commit; the longest chunk stays far below this.
+_CONSUMER_TIMEOUT_MS = 15 * 60 * 1000
+
+
+def steps(home: Path, ports: Mapping[str, int], password: str, packages: Path) -> tuple[Step, ...]:
+    """Get the package, then epmd, then the node."""
+    folder = home / "rabbitmq"
+    folder.mkdir(parents=True, exist_ok=True)
+    root = _root(packages)
+    environment = _environment(folder, ports)
+
+    async def install() -> None:
+        if root != Path("/"):
+            # socat and logrotate only serve the system-wide service.
+            skip = ("logrotate", "socat")
+            await asyncio.to_thread(debian.unpack, "rabbitmq-server", root, skip)
+        _write_launchers(folder / "bin", root)
+        _write_configuration(folder, ports, password)
+
+    return (
+        Task(name="rabbitmq-package", run=install),
+        Process(
+            name="epmd",
+            argv=(str(folder / "bin" / "epmd"),),
+            folder=folder,
+            env=environment,
+            ready=checks.answers(ports["epmd"]),
+            needs=frozenset({"rabbitmq-package"}),
+            part=True,
+        ),
+        Process(
+            name="rabbitmq",
+            argv=(str(folder / "bin" / "rabbitmq-server"),),
+            folder=folder,
+            env=environment,
+            ready=checks.answers(ports["amqp"], b"AMQP\x00\x00\x09\x01", b"RabbitMQ"),
+            needs=frozenset({"epmd"}),
+            grace=30.0,
+            part=True,
+        ),
+    )
+
+
+def _root(packages: Path) -> Path:
+    installed = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    return Path("/") if installed.exists() else packages / "rabbitmq"
+
+
+def _write_launchers(folder: Path, root: Path) -> None:
+    # Debian's own scripts have their paths built in and switch users.
+    erlang = root / "usr" / "lib" / "erlang"
+    runtime = next(erlang.glob("erts-*/bin"))
+    server = next((root / "usr" / "lib" / "rabbitmq" / "lib").glob("rabbitmq_server-*/sbin"))
+    folder.mkdir(exist_ok=True)
+    variables = f"ROOTDIR={erlang} BINDIR={runtime} EMU=beam PROGNAME=erl"
+    scripts = {
+        "erl": f'export {variables}\nexec {runtime}/erlexec "$@"',
+        "epmd": f'exec {runtime}/epmd "$@"',
+        "rabbitmq-server": f'exec {server}/rabbitmq-server "$@"',
+        "rabbitmqctl": f'exec {server}/rabbitmqctl "$@"',
+    }
+    for name, body in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+
+
+def _write_configuration(folder: Path, ports: Mapping[str, int], password: str) -> None:
+    settings = {
+        "listeners.tcp.default": f"127.0.0.1:{ports['amqp']}",
+        "management.tcp.ip": "127.0.0.1",
+        "management.tcp.port": str(ports["rabbitmq_api"]),
+        "default_user": USER,
+        "default_pass": password,
+        "default_user_tags.administrator": "true",
+        "consumer_timeout": str(_CONSUMER_TIMEOUT_MS),
+        "disk_free_limit.absolute": "200MB",
+        "vm_memory_high_watermark.absolute": "512MB",
+        "management.rates_mode": "none",
+        "log.console": "true",
+        "log.console.level": "warning",
+        "log.file": "false",
+    }
+    config = folder / "rabbitmq.conf"
+    config.touch(mode=0o600)
+    config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
+    (folder / "plugins").write_text("[rabbitmq_management].\n")
+
+
+def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    # The name is the node's identity and names its data: the same for the same folder.
+    identity = hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+    loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+    return {
+        "HOME": str(folder),
+        "PATH": f"{folder / 'bin'}:/usr/bin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "ERL_EPMD_PORT": str(ports["epmd"]),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"cinelog-{identity}@localhost",
+        "RABBITMQ_DIST_PORT": str(ports["rabbitmq_distribution"]),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+        # Run in the foreground as this very process rather than under a shell.
+        "RUNNING_UNDER_SYSTEMD": "true",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"+S 2:2 +sbwt none {loopback}",
+    }

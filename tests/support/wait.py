@@ -1,0 +1,33 @@
+"""Waiting for a condition instead of for a time."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    fn: Callable[[], T | Awaitable[T]], timeout: float = 10.0, *, every: float = 0.02
+) -> T:
+    """Call ``fn`` until its (awaited) answer is true, and return it.
+
+    AssertionError counts as "not yet", so ``fn`` may assert. After ``timeout`` seconds the last
+    AssertionError is raised, or TimeoutError with the last answer.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
+        failure: AssertionError | None = None
+        last: T | None = None
+        try:
+            outcome = fn()
+            last = await outcome if inspect.isawaitable(outcome) else outcome
+        except AssertionError as error:
+            failure = error
+        if last:
+            return last
+        if loop.time() > deadline:
+            raise failure or TimeoutError(f"still {last!r} after {timeout} s")
+        await asyncio.sleep(every)
