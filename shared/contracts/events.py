@@ -27,33 +27,33 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 # The user category, written by auth.
 
 
-class UserRegistered(Event):
+class UserRegistered(Event, frozen=True, kw_only=True):
     user_id: str
     username: str
 
 
-class EmailChanged(Event):
+class EmailChanged(Event, frozen=True, kw_only=True):
     user_id: str
 
 
-class PasswordChanged(Event):
+class PasswordChanged(Event, frozen=True, kw_only=True):
     user_id: str
 
 
-class SessionRevoked(Event):
+class SessionRevoked(Event, frozen=True, kw_only=True):
     user_id: str
     session_id: str
     reason: str
 
 
-class UserDeleted(Event):
+class UserDeleted(Event, frozen=True, kw_only=True):
     user_id: str
 
 
 # The upload category, written by ingest.
 
 
-class UploadStarted(Event):
+class UploadStarted(Event, frozen=True, kw_only=True):
     video_id: str
     user_id: str
     protocol: UploadProtocol
@@ -63,7 +63,7 @@ class UploadStarted(Event):
     size: int | None = None
 
 
-class VideoUploaded(Event):
+class VideoUploaded(Event, frozen=True, kw_only=True):
     """The source is whole and durable in the bucket. ``size`` in bytes, ``sha256`` in hex."""
 
     video_id: str
@@ -78,18 +78,18 @@ class VideoUploaded(Event):
     tags: tuple[str, ...] = ()
 
 
-class UploadExpired(Event):
+class UploadExpired(Event, frozen=True, kw_only=True):
     video_id: str
     user_id: str
 
 
-class UploadAborted(Event):
+class UploadAborted(Event, frozen=True, kw_only=True):
     video_id: str
     user_id: str
     reason: str
 
 
-class UploadRejected(Event):
+class UploadRejected(Event, frozen=True, kw_only=True):
     video_id: str
     user_id: str
     code: str
@@ -99,7 +99,7 @@ class UploadRejected(Event):
 # The transcode category, written by the transcoder.
 
 
-class TranscodePlanned(Event):
+class TranscodePlanned(Event, frozen=True, kw_only=True):
     """Attempt ``attempt`` (from 1) was planned; ``prefix`` is where its objects go."""
 
     video_id: str
@@ -115,7 +115,7 @@ class TranscodePlanned(Event):
     worker: str
 
 
-class TranscodeProgressed(Event):
+class TranscodeProgressed(Event, frozen=True, kw_only=True):
     """``percent`` from 0 to 100 of the whole video; ``speed`` in multiples of real time."""
 
     video_id: str
@@ -126,7 +126,7 @@ class TranscodeProgressed(Event):
     worker: str | None = None
 
 
-class ChunkEncoded(Event):
+class ChunkEncoded(Event, frozen=True, kw_only=True):
     video_id: str
     attempt: int
     chunk: int
@@ -137,7 +137,7 @@ class ChunkEncoded(Event):
     speed: float
 
 
-class AudioEncoded(Event):
+class AudioEncoded(Event, frozen=True, kw_only=True):
     """The next segments of sound tracks; ``complete`` once a track's last segment is among them."""
 
     video_id: str
@@ -149,7 +149,7 @@ class AudioEncoded(Event):
     complete: bool = True
 
 
-class ThumbnailsCreated(Event):
+class ThumbnailsCreated(Event, frozen=True, kw_only=True):
     """Keys of the images in the media bucket; ``storyboard_key`` is a WebVTT file."""
 
     video_id: str
@@ -160,7 +160,7 @@ class ThumbnailsCreated(Event):
     worker: str | None = None
 
 
-class VideoPlayable(Event):
+class VideoPlayable(Event, frozen=True, kw_only=True):
     """The multivariant playlist at ``playlist_key`` answers and its first segments decode."""
 
     video_id: str
@@ -172,7 +172,7 @@ class VideoPlayable(Event):
     dash_key: str | None = None
 
 
-class TranscodeCompleted(Event):
+class TranscodeCompleted(Event, frozen=True, kw_only=True):
     video_id: str
     attempt: int
     playlist_key: str
@@ -184,7 +184,7 @@ class TranscodeCompleted(Event):
     dash_key: str | None = None
 
 
-class TranscodeFailed(Event):
+class TranscodeFailed(Event, frozen=True, kw_only=True):
     """``code`` is stable, ``reason`` is for a person, ``detail`` holds ffmpeg's last words."""
 
     video_id: str
@@ -195,13 +195,13 @@ class TranscodeFailed(Event):
     worker: str | None = None
 
 
-class TranscodeRetried(Event):
+class TranscodeRetried(Event, frozen=True, kw_only=True):
     video_id: str
     attempt: int
     requested_by: str
 
 
-class TranscodeCancelled(Event):
+class TranscodeCancelled(Event, frozen=True, kw_only=True):
     video_id: str
     requested_by: str
 
@@ -209,28 +209,28 @@ class TranscodeCancelled(Event):
 # The video category, written by the catalog.
 
 
-class DetailsChanged(Event):
+class DetailsChanged(Event, frozen=True, kw_only=True):
     video_id: str
     title: str
     description: str
 
 
-class TagsAdded(Event):
+class TagsAdded(Event, frozen=True, kw_only=True):
     video_id: str
     tags: tuple[str, ...]
 
 
-class TagRemoved(Event):
+class TagRemoved(Event, frozen=True, kw_only=True):
     video_id: str
     tag: str
 
 
-class VisibilityChanged(Event):
+class VisibilityChanged(Event, frozen=True, kw_only=True):
     video_id: str
     visibility: Visibility
 
 
-class ViewsCounted(Event):
+class ViewsCounted(Event, frozen=True, kw_only=True):
     """``count`` views came in since the last batch."""
 
     video_id: str
@@ -238,7 +238,7 @@ class ViewsCounted(Event):
     batch_id: str
 
 
-class VideoDeleted(Event):
+class VideoDeleted(Event, frozen=True, kw_only=True):
     video_id: str
     user_id: str
     deleted_by: str

@@ -1,7 +1,7 @@
 """Waiting until a read model has reached an event: how a process reads its own writes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -60,7 +60,7 @@ class CheckpointWatcher:
 @asynccontextmanager
 async def watch_checkpoint(
     url: str, store: EventStore, schema: str, name: str
-) -> AsyncIterator[CheckpointWatcher]:
+) -> AsyncGenerator[CheckpointWatcher]:
     """A watcher of the checkpoint of the projection ``schema.name``."""
     pool = await create_pool(url, size=4)
     watcher = CheckpointWatcher(pool, store, schema, name)

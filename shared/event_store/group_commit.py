@@ -178,7 +178,7 @@ class GroupCommitter:
         try:
             written = await self._insert(connection, [request])
         except asyncpg.UniqueViolationError:
-            written = set()
+            written = set[str]()
         if request.stream_id in written:
             _resolve(request)
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -22,7 +22,7 @@ def lock_key(name: str) -> int:
 
 
 @asynccontextmanager
-async def leadership(url: str, name: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def leadership(url: str, name: str) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
     """Wait until this process leads ``name``, then yield the connection that holds the lock.
 
     If the connection breaks, the body is cancelled and LeadershipLost is raised.

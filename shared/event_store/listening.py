@@ -14,6 +14,10 @@ async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
     Notifications sent in between are lost, so ``heard`` is also called after each connect, and
     whoever relies on this polls besides.
     """
+
+    def notified(*_notification: object) -> None:
+        heard()
+
     while True:
         closed = asyncio.Event()
         try:
@@ -23,7 +27,7 @@ async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
             continue
         try:
             connection.add_termination_listener(lambda _connection, done=closed: done.set())
-            await connection.add_listener(channel, lambda *_args: heard())
+            await connection.add_listener(channel, notified)
             heard()
             await closed.wait()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

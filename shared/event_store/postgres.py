@@ -1,6 +1,6 @@
 """The event store on PostgreSQL."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -70,7 +70,7 @@ class PostgresEventStore:
 
 
 @asynccontextmanager
-async def open_event_store(url: str, *, connections: int = 6) -> AsyncIterator[PostgresEventStore]:
+async def open_event_store(url: str, *, connections: int = 6) -> AsyncGenerator[PostgresEventStore]:
     """An event store at a ``postgresql://`` URL; closing it finishes the appends under way."""
     pool = await create_pool(url, size=connections)
     try:

@@ -1,7 +1,7 @@
 """Connecting to RabbitMQ, however long it takes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from faststream.middlewares import AckPolicy
@@ -33,7 +33,7 @@ def create_broker(url: str, *, prefetch: int = 64) -> RabbitBroker:
 
 
 @asynccontextmanager
-async def connected(broker: RabbitBroker) -> AsyncIterator[RabbitBroker]:
+async def connected(broker: RabbitBroker) -> AsyncGenerator[RabbitBroker]:
     """Connect, waiting until RabbitMQ is there, without consuming yet; closes at the end."""
     delay = _FIRST_RETRY_SECONDS
     while True:
