@@ -4,15 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-from litestar import Litestar, MediaType
+from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import BodyKwarg
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry
@@ -22,10 +19,8 @@ from shared.http.health import Check, health_routes
 from shared.http.identity import Verifier, optional_user, require_user
 from shared.http.metrics import HttpMetrics, create_registry, metrics_route
 from shared.http.observe import Observed
+from shared.http.openapi import openapi_config
 from shared.http.problems import EXCEPTION_HANDLERS
-
-BEARER: Final[list[dict[str, list[str]]]] = [{"BearerAuth": []}]
-"""For a route's ``security``: this route needs an access token."""
 
 DEFAULT_BODY_LIMIT: Final = 1024 * 1024
 
@@ -57,7 +52,7 @@ def create_app(
     if verifier is not None:
         provided.setdefault("principal", Provide(require_user))
         provided.setdefault("optional_principal", Provide(optional_user))
-        contexts.insert(0, lambda _app: verifier.running())
+        contexts.insert(0, verifier.running())
     app = Litestar(
         route_handlers=[*route_handlers, *health_routes(checks or {}), metrics_route(registry)],
         dependencies=provided,
@@ -65,24 +60,12 @@ def create_app(
         guards=[_accepted_content_type],
         lifespan=contexts,
         logging_config=None,
-        openapi_config=_openapi(service, version),
+        openapi_config=openapi_config(service, version),
         request_max_body_size=max_body,
         state=State({**(state or {}), "verifier": verifier}),
     )
     app.asgi_handler = Observed(app.asgi_handler, HttpMetrics(registry, service))
     return app
-
-
-def _openapi(service: str, version: str) -> OpenAPIConfig:
-    bearer = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
-    return OpenAPIConfig(
-        title=f"Cinelog {service}",
-        version=version,
-        path="/internal",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
-        components=Components(security_schemes={"BearerAuth": bearer}),
-        use_handler_docstrings=True,
-    )
 
 
 def _accepted_content_type(

@@ -1,4 +1,4 @@
-"""``/health`` (the process lives) and ``/ready`` (what it needs answers, or which part does not)."""
+"""``/health`` (the process lives) and ``/ready`` (what it needs answers, or what does not)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,11 +31,11 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 def health_routes(checks: Mapping[str, Check], timeout: float = TIMEOUT) -> list[HTTPRouteHandler]:
     """The two routes; ``checks`` are the named dependencies."""
 
-    @get("/health", tags=["health"], summary="Is the process alive?")
+    @get("/health", include_in_schema=False)
     async def health() -> Success[Health]:
         return Success(data=Health(status="ok"))
 
-    @get("/ready", tags=["health"], summary="Do its dependencies answer?")
+    @get("/ready", include_in_schema=False)
     async def ready() -> Response[Success[Readiness] | Failure]:
         answers = await asyncio.gather(*(_answers(check, timeout) for check in checks.values()))
         failed = [

@@ -24,7 +24,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     page: int
     page_size: int
     total: int
-    cursor: str | None | msgspec.UnsetType = msgspec.UNSET
+    cursor: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class PageParams(msgspec.Struct, frozen=True):

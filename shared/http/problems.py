@@ -5,12 +5,12 @@ as the contract's envelope. What was not meant for the caller stays in the log.
 """
 
 import math
+import re
 from typing import Any, Final
 
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import ExceptionHandlersMap
 
 from shared import errors
 from shared.errors import CinelogError, Detail
@@ -51,6 +51,8 @@ _BY_STATUS: Final[dict[int, tuple[str, str]]] = {
 }
 
 _BEARER_CHALLENGE: Final = 'Bearer realm="cinelog"'
+_MISSING_FIELD: Final = re.compile(r"Object missing required field `(\w+)`")
+_LENGTH: Final = re.compile(r"Expected `str` of length (>=|<=) (\d+)")
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -116,13 +118,13 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     get_logger("http").error(
         "unexpected error",
         method=request.method,
-        route=request.scope.get("path_template"),
+        route=_route(request),
         exc_info=error,
     )
     return _response(default_problem(500), {})
 
 
-EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
+EXCEPTION_HANDLERS: Final[dict[int | type[Exception], Any]] = {
     CinelogError: on_cinelog_error,
     HTTPException: on_http_exception,
     Exception: on_unexpected,
@@ -136,18 +138,27 @@ def _response(problem: Problem, headers: dict[str, str]) -> Response[bytes]:
 
 
 def _details(error: ValidationException) -> tuple[Detail, ...]:
-    extra: Any = error.extra
-    if not isinstance(extra, list):
+    if not isinstance(error.extra, list):
         return ()
-    return tuple(
-        Detail(field=str(item.get("key") or item.get("source") or "body"), message=_plain(item))
-        for item in extra  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(item, dict)
-    )
+    found = msgspec.convert(error.extra, list[dict[str, Any]], strict=False)
+    return tuple(_detail(item) for item in found)
 
 
-def _plain(item: dict[str, Any]) -> str:
-    return str(item.get("message", "is not valid"))
+def _detail(item: dict[str, Any]) -> Detail:
+    """msgspec's words, in plainer ones where they are about what people type in."""
+    field = str(item.get("key") or item.get("source") or "body")
+    message = str(item.get("message", "is not valid"))
+    if missing := _MISSING_FIELD.match(message):
+        return Detail(missing[1], "is required")
+    if length := _LENGTH.match(message):
+        bound = "at least" if length[1] == ">=" else "at most"
+        return Detail(field, f"must have {bound} {length[2]} characters")
+    return Detail(field, message)
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    scope: Any = request.scope
+    return str(scope.get("path_template") or "unmatched")
 
 
 def _trace_id() -> str | msgspec.UnsetType:

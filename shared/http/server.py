@@ -11,7 +11,7 @@ import contextlib
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -83,7 +83,7 @@ async def serving(
     *,
     drain_seconds: float = DRAIN_SECONDS,
     connections: int = CONNECTIONS,
-) -> AsyncIterator[None]:
+) -> AsyncGenerator[None]:
     """Serve ``app`` while entered; on leaving, drain as described above.
 
     Processes that are not HTTP services use this for /health, /ready and /metrics.
@@ -164,7 +164,7 @@ async def _drain(running: asyncio.Task[None], tracked: _Tracked, seconds: float)
 
 
 @asynccontextmanager
-async def _lifespan(app: ASGIApp) -> AsyncIterator[None]:
+async def _lifespan(app: ASGIApp) -> AsyncGenerator[None]:
     """The ASGI lifespan protocol; a failing start raises here, before anything listens."""
     to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

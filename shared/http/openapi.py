@@ -1,0 +1,129 @@
+"""A service's OpenAPI document, told as the contract has it.
+
+Litestar documents its own error body and names generic schemas by their Python modules. Here every
+failure is the contract's envelope and ``Success[Page[Video]]`` is called ``SuccessPageVideo``.
+"""
+
+import re
+from typing import Any, Final
+
+from litestar import MediaType, Request
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from shared.errors import Detail
+from shared.http.envelope import Failure, Problem
+
+BEARER: Final[list[dict[str, list[str]]]] = [{"BearerAuth": []}]
+"""For a route's ``security``: this route needs an access token."""
+
+_FAILURE: Final = {"$ref": "#/components/schemas/Failure"}
+_PREFIX: Final = "#/components/schemas/"
+_ENVELOPES: Final = {
+    Detail.__name__: {
+        "title": "Detail",
+        "type": "object",
+        "required": ["field", "message"],
+        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+    },
+    Problem.__name__: {
+        "title": "Problem",
+        "type": "object",
+        "required": ["code", "message", "type"],
+        "properties": {
+            "code": {"type": "integer"},
+            "message": {"type": "string"},
+            "type": {"type": "string"},
+            "details": {"type": "array", "items": {"$ref": f"{_PREFIX}Detail"}},
+            "trace_id": {"type": "string"},
+        },
+    },
+    Failure.__name__: {
+        "title": "Failure",
+        "type": "object",
+        "required": ["success", "error"],
+        "properties": {
+            "success": {"type": "boolean", "const": False},
+            "error": {"$ref": f"{_PREFIX}Problem"},
+        },
+    },
+}
+
+
+def openapi_config(service: str, version: str) -> OpenAPIConfig:
+    """Serves the document at /internal/openapi.json, for the gateway to merge."""
+    bearer = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+    return OpenAPIConfig(
+        title=f"Cinelog {service}",
+        version=version,
+        path="/internal",
+        render_plugins=[_ContractDocument(path="/openapi.json", media_type=MediaType.JSON)],
+        components=Components(security_schemes={"BearerAuth": bearer}),
+        use_handler_docstrings=True,
+    )
+
+
+class _ContractDocument(JsonRenderPlugin):
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return self.render_json(request, as_contract(openapi_schema))
+
+
+def as_contract(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the contract's failures and plain schema names."""
+    schemas: dict[str, Any] = document.get("components", {}).get("schemas", {})
+    named = _renamed(document, _plain_names(schemas))
+    for path in named.get("paths", {}).values():
+        for operation in path.values():
+            if isinstance(operation, dict):
+                _tell_failures(operation)  # pyright: ignore[reportUnknownArgumentType]
+    plain = named.setdefault("components", {}).setdefault("schemas", {})
+    for name, schema in plain.items():
+        if name.startswith("Success"):
+            schema["required"] = ["success", *schema.get("required", ())]
+    plain.update(_ENVELOPES)
+    return named
+
+
+def _tell_failures(operation: dict[str, Any]) -> None:
+    responses: dict[str, Any] = operation.setdefault("responses", {})
+    for status, response in responses.items():
+        if status.isdigit() and int(status) >= 400:
+            response["content"] = {"application/json": {"schema": _FAILURE}}
+    responses.setdefault(
+        "default",
+        {
+            "description": "What went wrong, in the envelope of every failure",
+            "content": {"application/json": {"schema": _FAILURE}},
+        },
+    )
+
+
+def _plain_names(schemas: dict[str, Any]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for name, schema in schemas.items():
+        title = schema.get("title", name)
+        plain = "".join(part[:1].upper() + part[1:] for part in re.findall(r"\w+", title))
+        names[name] = plain if plain and plain not in names.values() else name
+    return names
+
+
+def _renamed(node: Any, names: dict[str, str]) -> Any:
+    """A copy of the document with its component schemas renamed wherever they are mentioned."""
+    if isinstance(node, list):
+        items: list[Any] = node
+        return [_renamed(item, names) for item in items]
+    if not isinstance(node, dict):
+        return node
+    copy: dict[str, Any] = {}
+    mapping: dict[str, Any] = node
+    for key, value in mapping.items():
+        if key == "$ref" and isinstance(value, str) and value.startswith(_PREFIX):
+            old = value.removeprefix(_PREFIX)
+            copy[key] = _PREFIX + names.get(old, old)
+        elif key == "schemas" and isinstance(value, dict):
+            inner: dict[str, Any] = value
+            copy[key] = {names.get(n, n): _renamed(s, names) for n, s in inner.items()}
+        else:
+            copy[key] = _renamed(value, names)
+    return copy
