@@ -36,7 +36,7 @@ class Pool:
         max_waiting: int = 1024,
         wait_timeout: float = 5.0,
         connect_timeout: float = 3.0,
-        idle_timeout: float = 10.0,
+        idle_timeout: float = 5.0,
         sender_timeout: float = 60.0,
     ) -> None:
         self.host, self.port, self.tls = host, port, tls

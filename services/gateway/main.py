@@ -1,0 +1,181 @@
+"""The gateway's composition root and process."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from litestar import Litestar
+from litestar.types import ASGIApp
+from prometheus_client import CollectorRegistry
+
+from services.gateway.access_log import AccessLog
+from services.gateway.answers import Cors
+from services.gateway.breaker import Breaker
+from services.gateway.client_address import ClientAddress
+from services.gateway.http import ApiDocument, docs_routes
+from services.gateway.limits_bucket import TokenBucketRateLimiter, TokenBucketStorage
+from services.gateway.media import Media, Visibility
+from services.gateway.proxy import Gateway
+from services.gateway.rate_limit import RateLimiter, rules
+from services.gateway.redis_pipe import RedisPipe
+from services.gateway.routes import SERVICES, Router, Target, table
+from services.gateway.settings import GatewaySettings
+from services.gateway.storage import SignedTargets
+from services.gateway.tracing import Tracing
+from services.gateway.upstreams import Upstream, UpstreamMetrics, Upstreams
+from services.gateway.web_files import WebFiles
+from shared import settings as environment
+from shared import telemetry
+from shared.http import server
+from shared.http.health import health_routes
+from shared.http.identity import Verifier
+from shared.http.metrics import HttpMetrics, create_registry, metrics_route
+from shared.http.problems import EXCEPTION_HANDLERS
+from shared.settings import SettingsError
+
+VERSION = "1.0.0"
+
+
+def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
+    """The whole gateway. Call it inside the event loop that will run it."""
+    clock = asyncio.get_running_loop().time
+    upstreams = _upstreams(settings, registry)
+    pipe = _redis(settings)
+    storage = TokenBucketStorage(pipe)
+    limiter = RateLimiter(pipe, TokenBucketRateLimiter(storage), clock, registry)
+    verifier = Verifier.from_url(
+        settings.jwks_url, issuer=settings.jwt_issuer, audience=settings.jwt_audience
+    )
+    access_log = AccessLog(
+        settings.cinelog_mode == "local", None if settings.access_log else _discard
+    )
+    media = Media(
+        storage=upstreams[Target.MEDIA],
+        targets=SignedTargets(
+            endpoint=settings.s3_endpoint,
+            region=settings.s3_region,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key,
+            bucket=settings.s3_media_bucket,
+        ),
+        visibility=Visibility(upstreams[Target.CATALOG]),
+        grant_secret=settings.media_grant_secret,
+        redirect_base=settings.media_redirect_base,
+    )
+    elsewhere = [*settings.csp_origins]
+    if settings.media_redirect_base:
+        parts = urlsplit(settings.media_redirect_base)
+        elsewhere.append(f"{parts.scheme}://{parts.netloc}")
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        await pipe.start()
+        await upstreams.start()
+        try:
+            async with verifier.running():
+                yield
+        finally:
+            await upstreams.stop()
+            await pipe.stop()
+            access_log.flush()
+
+    return Gateway(
+        router=Router(table(settings.max_upload_bytes)),
+        rules=rules(settings.buckets),
+        limiter=limiter,
+        verifier=verifier,
+        addresses=ClientAddress(settings.trusted_proxies),
+        upstreams=upstreams,
+        media=media,
+        web=WebFiles(settings.web_folder, tuple(elsewhere), clock),
+        own=_own_routes(upstreams, storage),
+        cors=Cors(settings.cors_origins),
+        tracing=Tracing(exporting=settings.otel_exporter_otlp_endpoint is not None),
+        metrics=HttpMetrics(registry, "gateway"),
+        access_log=access_log,
+        lifespan=lifespan,
+        origin=settings.public_url,
+    )
+
+
+def _upstreams(settings: GatewaySettings, registry: CollectorRegistry) -> Upstreams:
+    metrics = UpstreamMetrics(registry)
+    bases = {
+        Target.AUTH: settings.upstream_auth,
+        Target.INGEST: settings.upstream_ingest,
+        Target.CATALOG: settings.upstream_catalog,
+        Target.TRANSCODER: settings.upstream_transcoder,
+        Target.MEDIA: settings.s3_endpoint,
+    }
+    found: dict[str, Upstream] = {}
+    for name, base in bases.items():
+        try:
+            found[name] = Upstream(name.value, base, Breaker(), metrics)
+        except ValueError as error:
+            variable = "S3_ENDPOINT" if name is Target.MEDIA else f"UPSTREAM_{name.upper()}"
+            raise SettingsError(f"{variable}: {error}") from None
+    return Upstreams(found)
+
+
+def _redis(settings: GatewaySettings) -> RedisPipe:
+    try:
+        return RedisPipe(settings.redis_url)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL: {error}") from None
+
+
+def _own_routes(upstreams: Upstreams, storage: TokenBucketStorage) -> ASGIApp:
+    """/health, /ready and /docs, as a small application of the framework the services use."""
+
+    def answers(name: str) -> Callable[[], Awaitable[object]]:
+        async def check() -> None:
+            status, _ = await upstreams[name].get("/ready", timeout=1.9)
+            if status != 200:
+                raise ConnectionError(f"{name} is not ready ({status})")
+
+        return check
+
+    async def redis() -> None:
+        if not await storage.check():
+            raise ConnectionError("Redis does not answer")
+
+    import swagger_ui_bundle  # noqa: PLC0415 - finds its files when it is imported
+
+    assets = Path(str(swagger_ui_bundle.swagger_ui_path))
+    document = ApiDocument(upstreams, tuple(SERVICES), VERSION)
+    checks = {name.value: answers(name) for name in SERVICES} | {"redis": redis}
+    return Litestar(
+        [*docs_routes(document, assets), *health_routes(checks)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    ).asgi_handler
+
+
+def _discard(_: bytes) -> None:
+    """Where access lines go that nobody wants."""
+
+
+def main() -> None:
+    """Serve until SIGTERM, then finish what is under way."""
+    settings = environment.load(GatewaySettings, os.environ)
+    telemetry.configure("gateway", settings.cinelog_mode, settings.otel_exporter_otlp_endpoint)
+
+    async def run() -> None:
+        stop = server.stop_on_signals()
+        registry = create_registry()
+        figures = Litestar([metrics_route(registry)], openapi_config=None, logging_config=None)
+        async with (
+            server.serving(figures, settings.metrics_bind, drain_seconds=1.0),
+            server.serving(build(settings, registry), settings.bind),
+        ):
+            await stop.wait()
+
+    server.run(run)
+
+
+if __name__ == "__main__":
+    environment.run(main)

@@ -1,0 +1,191 @@
+"""`/media/{token}/{video}/…`: playlists, segments and images straight from the media bucket.
+
+`token` is `public`, for videos that the catalog does not call private, or a signed grant. URIs
+in playlists are relative, so a grant or a redirect covers all that follows from it.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from services.gateway import answers
+from services.gateway.call import Call
+from services.gateway.h1_client import UpstreamError
+from services.gateway.storage import SignedTargets
+from services.gateway.upstreams import Upstream
+from shared.http import grants
+
+PUBLIC = "public"
+IMMUTABLE = b"public, max-age=31536000, immutable"
+SHORT = b"public, max-age=2"
+
+_FRESH = 5.0  # seconds a visibility is believed
+_STALE = 60.0  # and while the catalog does not answer
+_REMEMBERED = 20_000
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9._/-]{1,512}\Z")
+_KINDS = {
+    "m3u8": (b"application/vnd.apple.mpegurl", SHORT),
+    "mpd": (b"application/dash+xml", SHORT),
+    "vtt": (b"text/vtt; charset=utf-8", IMMUTABLE),
+    "m4s": (b"video/iso.segment", IMMUTABLE),
+    "mp4": (b"video/mp4", IMMUTABLE),
+    "m4a": (b"audio/mp4", IMMUTABLE),
+    "webp": (b"image/webp", IMMUTABLE),
+    "jpg": (b"image/jpeg", IMMUTABLE),
+    "png": (b"image/png", IMMUTABLE),
+}
+_CONDITIONS = frozenset((b"range", b"if-range", b"if-none-match", b"if-modified-since"))
+_PASSED_ON = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
+
+
+class _Visibility(msgspec.Struct):
+    visibility: Literal["public", "unlisted", "private"]
+
+
+class Visibility:
+    """Which videos may be seen without a grant, asked of the catalog and believed for a moment."""
+
+    def __init__(self, catalog: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._known: dict[str, tuple[bool, float]] = {}
+        self._asking: dict[str, asyncio.Task[bool]] = {}
+
+    async def visible(self, video: str) -> bool:
+        """UpstreamError when the catalog cannot say and nothing is remembered."""
+        now = self._clock()
+        known = self._known.get(video)
+        if known is not None and now - known[1] < _FRESH:
+            return known[0]
+        asking = self._asking.get(video)
+        if asking is None:
+            asking = asyncio.create_task(self._ask(video))
+            self._asking[video] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(video, None))
+        try:
+            return await asyncio.shield(asking)
+        except UpstreamError:
+            if known is not None and now - known[1] < _STALE:
+                return known[0]
+            raise
+
+    async def _ask(self, video: str) -> bool:
+        try:
+            status, body = await self._catalog.get(f"/internal/media/{video}")
+        except TimeoutError:
+            raise UpstreamError("the catalog took too long") from None
+        if status == 200:
+            try:
+                answer = msgspec.json.decode(body, type=_Visibility)
+            except msgspec.DecodeError:
+                raise UpstreamError("the catalog said something else") from None
+            visible = answer.visibility != "private"
+        elif status == 404:
+            visible = False
+        else:
+            raise UpstreamError(f"the catalog answered {status}")
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[video] = (visible, self._clock())
+        return visible
+
+
+class Media:
+    """Answers media requests. `redirect_base`: where a CDN or the bucket itself serves them."""
+
+    def __init__(
+        self,
+        *,
+        storage: Upstream,
+        targets: SignedTargets,
+        visibility: Visibility,
+        grant_secret: str,
+        redirect_base: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._storage = storage
+        self._targets = targets
+        self._visibility = visibility
+        self._grant_secret = grant_secret
+        self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
+        self._clock = clock
+
+    async def __call__(self, call: Call) -> None:
+        _, _, token, key = call.path.decode("ascii").split("/", 3)
+        video, _, name = key.partition("/")
+        kind = _KINDS.get(name.rpartition(".")[2])
+        if kind is None or _KEY.match(key) is None or not await self._allowed(token, video):
+            await call.fail(404)
+        elif self._redirect_base is not None and token == PUBLIC:
+            location = b"%b/%b" % (self._redirect_base, key.encode())
+            await call.answer(
+                307,
+                [(b"location", location), (b"cache-control", b"public, max-age=5"), *_bare(call)],
+            )
+        else:
+            await self._fetch(call, key, *kind, private=token != PUBLIC)
+
+    async def _allowed(self, token: str, video: str) -> bool:
+        if token == PUBLIC:
+            return await self._visibility.visible(video)
+        return grants.check(self._grant_secret, token, video, self._clock())
+
+    async def _fetch(
+        self, call: Call, key: str, content_type: bytes, lifetime: bytes, private: bool
+    ) -> None:
+        head = [
+            b"%b %b HTTP/1.1\r\nhost: %b\r\n"
+            % (
+                call.method.encode(),
+                self._targets.target(call.method, key),
+                self._storage.authority,
+            )
+        ]
+        for name, value in call.scope["headers"]:
+            if name in _CONDITIONS:
+                head.append(b"%b: %b\r\n" % (name, value))
+        head.append(b"\r\n")
+        response = await self._storage.request(
+            b"".join(head),
+            idempotent=True,
+            without_body=call.method == "HEAD",
+            timeout=20.0,
+            on_slow=call.watch,
+        )
+        try:
+            if response.status not in (200, 206, 304):
+                await self._refused(call, response.status, response.headers)
+                return
+            passed = [pair for pair in response.headers if pair[0] in _PASSED_ON]
+            for name, value in response.headers:
+                if name == b"cache-control":
+                    lifetime = value
+            if private:
+                lifetime = lifetime.replace(b"public", b"private")
+            headers = [
+                *passed,
+                (b"content-type", content_type),
+                (b"cache-control", lifetime),
+                (b"accept-ranges", b"bytes"),
+                *_bare(call),
+            ]
+            await call.stream(response, headers)
+        finally:
+            response.close()
+
+    async def _refused(self, call: Call, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """The storage's own words stay inside."""
+        if status == 416:
+            await call.fail(416, *[pair for pair in headers if pair[0] == b"content-range"])
+        elif status in (403, 404):
+            await call.fail(404)
+        else:
+            raise UpstreamError(f"object storage answered {status}")
+
+
+def _bare(call: Call) -> list[tuple[bytes, bytes]]:
+    return answers.MEDIA_TLS if call.secure else answers.MEDIA

@@ -1,0 +1,307 @@
+"""The hot path: what happens to every request, in order.
+
+Read → refuse what is malformed → find the route → tell who calls → take a token → hand over.
+A plain ASGI application, because a framework's routing would cost as much as all of this.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from math import ceil
+from time import perf_counter
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from services.gateway import answers, paths, request_body
+from services.gateway.access_log import AccessLog
+from services.gateway.answers import Cors
+from services.gateway.call import Call
+from services.gateway.client_address import ClientAddress
+from services.gateway.h1_client import (
+    Abandoned,
+    BadAnswer,
+    Overloaded,
+    SenderStalled,
+    TimedOut,
+    UpstreamError,
+)
+from services.gateway.incoming import Incoming
+from services.gateway.rate_limit import RateLimiter, Rule, headers
+from services.gateway.request_body import BodyBroken, BodyTooLarge, BodyTooSlow, ClientGone
+from services.gateway.routes import WEB_ROUTE, NotAllowed, Policy, Route, Router, Target, Unknown
+from services.gateway.tracing import Tracing
+from services.gateway.upstreams import CircuitOpen, Upstreams
+from shared.errors import Unauthenticated, Unavailable
+from shared.http.identity import Verifier
+from shared.http.metrics import HttpMetrics
+from shared.telemetry import get_logger
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+_QUIET = frozenset({"/health", "/ready"})
+_CLIENT_CLOSED = 499
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
+
+Handler = Callable[[Call], Awaitable[None]]
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Gateway:
+    """The ASGI application. `origin`: the public address, if it is configured."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        rules: Mapping[Policy, Rule],
+        limiter: RateLimiter,
+        verifier: Verifier,
+        addresses: ClientAddress,
+        upstreams: Upstreams,
+        media: Handler,
+        web: Handler,
+        own: ASGIApp,
+        cors: Cors,
+        tracing: Tracing,
+        metrics: HttpMetrics,
+        access_log: AccessLog,
+        lifespan: Lifespan,
+        origin: str | None = None,
+    ) -> None:
+        self._router = router
+        self._rules = rules
+        self._limiter = limiter
+        self._verifier = verifier
+        self._addresses = addresses
+        self._upstreams = upstreams
+        self._media = media
+        self._web = web
+        self._own = own
+        self._cors = cors
+        self._tracing = tracing
+        self._metrics = metrics
+        self._access_log = access_log
+        self._lifespan = lifespan
+        self._origin = origin.rstrip("/").encode() if origin else b""
+        self._secure = self._origin.startswith(b"https://")
+        self._log = get_logger("gateway")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            async with self._lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        if scope["type"] != "http":
+            return
+        begun = perf_counter()
+        incoming = Incoming(scope["headers"])
+        trace = self._tracing.begin(scope["method"], incoming.traceparent)
+        call = Call(scope, receive, send, incoming, trace)
+        self._metrics.started()
+        try:
+            await self._serve(call)
+        except ClientGone:
+            call.status = _CLIENT_CLOSED
+        finally:
+            call.unwatch()
+            seconds = perf_counter() - begun
+            method = call.method if call.method in _METHODS else "OTHER"
+            self._metrics.finished(method, call.route, call.status, seconds)
+            self._tracing.end(trace, method, call.route, call.status)
+            if call.route not in _QUIET:
+                self._access_log.add(
+                    method,
+                    call.route,
+                    call.path,
+                    call.status,
+                    seconds,
+                    call.sent,
+                    call.client,
+                    call.user,
+                    call.target,
+                    trace.trace_id.decode(),
+                    trace.span_id.decode(),
+                )
+
+    async def _serve(self, call: Call) -> None:
+        """Answer, whatever happens."""
+        try:
+            await self._handle(call)
+        except (ClientGone, Abandoned):
+            raise ClientGone from None
+        except BodyTooLarge:
+            await self._fail(call, 413)
+        except (BodyTooSlow, SenderStalled):
+            await self._fail(call, 408)
+        except BodyBroken:
+            await self._fail(call, 400)
+        except (CircuitOpen, Unavailable) as error:
+            await self._fail(call, 503, ceil(error.retry_after))
+        except Overloaded:
+            await self._fail(call, 503, 1)
+        except TimedOut:
+            await self._fail(call, 504, 2)
+        except UpstreamError as error:
+            if call.gone:
+                raise ClientGone from None
+            await self._fail(call, 502, 1, cut=isinstance(error, BadAnswer))
+        except Exception:
+            self._log.exception("unexpected", route=call.route, trace_id=call.trace.trace_id)
+            await self._fail(call, 500)
+
+    async def _fail(self, call: Call, status: int, retry_after: int = 0, cut: bool = False) -> None:
+        if call.started:
+            # The head is out: an honest end is impossible, so the connection has to break.
+            call.status = status
+            raise RuntimeError("the answer was cut off" if cut else "the answer broke off")
+        if retry_after:
+            await call.fail(status, (b"retry-after", b"%d" % max(1, retry_after)))
+        else:
+            await call.fail(status)
+
+    async def _handle(self, call: Call) -> None:
+        incoming = call.incoming
+        scope = call.scope
+        peer = scope["client"]
+        call.client = self._addresses.of(peer[0] if peer else "", incoming.forwarded_for)
+        scheme = self._addresses.scheme(scope["scheme"], incoming.forwarded_proto)
+        call.secure = self._secure or scheme == "https"
+        call.extra += self._cors.headers(incoming.origin)
+        refusal = (
+            (0 if call.method in _METHODS else 501)
+            or incoming.refusal
+            or (0 if _HOST.match(incoming.host) else 400)
+            or paths.refusal(call.path, call.query)
+        )
+        found = self._router.match(call.method, call.path) if not refusal else WEB_ROUTE
+        route = found if isinstance(found, Route) else WEB_ROUTE
+        identity = call.client
+        token = incoming.authorization
+        if token and route.policy is not Policy.AUTH:
+            identity = await self._user(call, token) or identity
+        if not refusal:
+            rule = self._rules[route.policy if isinstance(found, Route) else Policy.GENERAL]
+        else:
+            rule = self._rules[Policy.GENERAL]
+        decision = await self._limiter.take(rule, identity)
+        call.extra += headers(rule, decision)
+        if not decision.allowed:
+            await call.fail(429)
+        elif refusal:
+            await call.fail(refusal)
+        elif self._is_preflight(call):
+            await self._preflight(call)
+        elif isinstance(found, NotAllowed):
+            await call.fail(405, (b"allow", found.allowed.encode()))
+        elif isinstance(found, Unknown):
+            await call.fail(404)
+        else:
+            call.route = found.pattern
+            call.target = found.target.value
+            await self._dispatch(call, found, scheme)
+
+    async def _dispatch(self, call: Call, route: Route, scheme: str) -> None:
+        if call.incoming.length > route.body_limit:
+            await call.fail(413)
+        elif route.target is Target.MEDIA:
+            await self._media(call)
+        elif route.target is Target.WEB:
+            await self._web(call)
+        elif route.target is Target.OWN:
+            secure = answers.page_headers(answers.DOCS_POLICY, call.secure)
+            call.extra += secure
+            await self._own(call.scope, call.receive, call.through)
+        else:
+            await self._forward(call, route, scheme)
+
+    async def _user(self, call: Call, authorization: bytes) -> str:
+        """The user of a valid token, else nothing: the service answers 401 by itself."""
+        if authorization[:7].lower() != b"bearer ":
+            return ""
+        token = authorization[7:].decode("latin-1").strip()
+        principal = self._verifier.cached(token)
+        if principal is None:
+            try:
+                principal = await self._verifier.verify(token)
+            except (Unauthenticated, Unavailable):
+                return ""
+        call.user = principal.user_id
+        return principal.user_id
+
+    def _is_preflight(self, call: Call) -> bool:
+        return (
+            call.method == "OPTIONS"
+            and bool(call.incoming.origin)
+            and bool(call.header(b"access-control-request-method"))
+        )
+
+    async def _preflight(self, call: Call) -> None:
+        asked = call.header(b"access-control-request-headers")
+        given = [
+            pair
+            for pair in self._cors.preflight(call.incoming.origin, asked)
+            if pair not in call.extra
+        ]
+        await call.answer(204, [*given, *answers.API])
+
+    async def _forward(self, call: Call, route: Route, scheme: str) -> None:
+        """To a service, and its answer back."""
+        incoming = call.incoming
+        upstream = self._upstreams[route.target]
+        trace = call.trace
+        parts = [
+            b"%b %b%b%b HTTP/1.1\r\nhost: %b\r\n"
+            % (
+                call.method.encode(),
+                call.path,
+                b"?" if call.query else b"",
+                call.query,
+                upstream.authority,
+            ),
+            *incoming.lines,
+            b"x-request-id: %b\r\ntraceparent: %b\r\n"
+            b"x-cinelog-client: %b\r\nx-cinelog-origin: %b\r\n"
+            % (
+                trace.span_id,
+                trace.traceparent,
+                call.client.encode(),
+                self._origin or b"%b://%b" % (scheme.encode(), incoming.host),
+            ),
+        ]
+        body = None
+        if incoming.has_body:
+            if 0 < incoming.length <= request_body.WHOLE:
+                parts.append(b"content-length: %d\r\n\r\n" % incoming.length)
+                parts.append(await request_body.whole(call.receive, incoming.length))
+            else:
+                parts.append(
+                    b"transfer-encoding: chunked\r\n\r\n"
+                    if incoming.chunked
+                    else b"content-length: %d\r\n\r\n" % incoming.length
+                )
+                body = request_body.framed(call.receive, incoming.length, route.body_limit)
+        elif incoming.length == 0:
+            parts.append(b"content-length: 0\r\n\r\n")
+        else:
+            parts.append(b"\r\n")
+        response = await upstream.request(
+            b"".join(parts),
+            body=body,
+            idempotent=call.method in _IDEMPOTENT,
+            without_body=call.method == "HEAD",
+            timeout=route.timeout,
+            on_slow=call.watch,
+        )
+        try:
+            await call.relay(response, answers.API_TLS if call.secure else answers.API)
+        finally:
+            response.close()
+
+
+def now() -> float:
+    """The event loop's clock, which the limiter and the breakers go by."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,74 @@
+"""The gateway's environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from services.gateway.routes import MIB, Policy
+from services.gateway.token_bucket import Bucket, parse
+from shared.settings import Address, Key, Secret, Settings
+
+GIB = 1024 * MIB
+
+
+class Rate(str):
+    """`10/s burst 20`, `1/20s burst 3`."""
+
+    @classmethod
+    def parse(cls, value: str) -> "Rate":
+        """Raises ValueError where it is no rate."""
+        parse(value)
+        return cls(value)
+
+    @property
+    def bucket(self) -> Bucket:
+        return parse(self)
+
+
+class GatewaySettings(Settings, frozen=True, kw_only=True):
+    """Rates are per caller; `trusted_proxies` is how many append to X-Forwarded-For before us."""
+
+    bind: Address
+    metrics_bind: Address
+    redis_url: Secret
+    upstream_auth: str
+    upstream_ingest: str
+    upstream_catalog: str
+    upstream_transcoder: str
+    s3_endpoint: str
+    s3_region: str
+    s3_access_key: Secret
+    s3_secret_key: Secret
+    s3_media_bucket: str
+    jwks_url: str
+    jwt_issuer: str
+    jwt_audience: str
+    media_grant_secret: Key
+    public_url: str | None = None
+    web_root: str | None = None
+    trusted_proxies: Annotated[int, Meta(ge=0, le=10)] = 0
+    cors_origins: tuple[str, ...] = ()
+    csp_origins: tuple[str, ...] = ()
+    media_redirect_base: str | None = None
+    max_upload_bytes: Annotated[int, Meta(gt=0)] = 20 * GIB
+    rate_limit_general: Rate = Rate("10/s burst 20")
+    rate_limit_auth: Rate = Rate("1/20s burst 3")
+    rate_limit_media: Rate = Rate("200/s burst 1000")
+    rate_limit_health: Rate = Rate("50/s burst 200")
+    access_log: bool = True
+
+    @property
+    def buckets(self) -> dict[Policy, Bucket]:
+        """The bucket of each route class."""
+        return {
+            Policy.GENERAL: self.rate_limit_general.bucket,
+            Policy.AUTH: self.rate_limit_auth.bucket,
+            Policy.MEDIA: self.rate_limit_media.bucket,
+            Policy.HEALTH: self.rate_limit_health.bucket,
+        }
+
+    @property
+    def web_folder(self) -> Path | None:
+        """Where the web client's build is."""
+        return Path(self.web_root) if self.web_root else None

@@ -1,0 +1,69 @@
+"""The trace that a request belongs to (W3C Trace Context).
+
+With an OTLP endpoint every request is a span; without one only the ids are made, because
+spans that nobody collects would cost more than forwarding.
+"""
+
+import re
+from random import getrandbits
+from typing import NamedTuple
+
+from opentelemetry.trace import Span, SpanKind, StatusCode
+
+from shared.telemetry import parse_traceparent, tracer
+
+_TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})\Z")
+
+
+class Trace(NamedTuple):
+    """`span_id` is unique to the request, so it is the request's id too."""
+
+    trace_id: bytes
+    span_id: bytes
+    flags: bytes
+    span: Span | None = None
+
+    @property
+    def traceparent(self) -> bytes:
+        return b"00-%b-%b-%b" % (self.trace_id, self.span_id, self.flags)
+
+
+class Tracing:
+    """Continues the trace a client names, or starts one."""
+
+    def __init__(self, exporting: bool) -> None:
+        self._exporting = exporting
+
+    def begin(self, method: str, traceparent: bytes) -> Trace:
+        """A request begins."""
+        if self._exporting:
+            return self._span(method, traceparent)
+        match = _TRACEPARENT.match(traceparent) if traceparent else None
+        span_id = b"%016x" % (getrandbits(64) or 1)
+        if match is not None:
+            return Trace(match[1], span_id, match[2])
+        return Trace(b"%032x" % (getrandbits(128) or 1), span_id, b"01")
+
+    def end(self, trace: Trace, method: str, route: str, status: int) -> None:
+        """It is answered."""
+        span = trace.span
+        if span is None:
+            return
+        span.update_name(f"{method} {route}")
+        span.set_attribute("http.request.method", method)
+        span.set_attribute("http.route", route)
+        span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            span.set_status(StatusCode.ERROR)
+        span.end()
+
+    def _span(self, method: str, traceparent: bytes) -> Trace:
+        parent = parse_traceparent(traceparent.decode("latin-1")) if traceparent else None
+        span = tracer().start_span(method, context=parent, kind=SpanKind.SERVER)
+        context = span.get_span_context()
+        return Trace(
+            b"%032x" % context.trace_id,
+            b"%016x" % context.span_id,
+            b"%02x" % context.trace_flags,
+            span,
+        )

@@ -1,0 +1,150 @@
+"""The web client's files, from the folder that its build leaves.
+
+They are read once and kept in memory with their compressed forms, and read again when the build
+is newer. A path without an extension is one of the client's own pages: it gets `index.html`.
+"""
+
+import gzip
+import mimetypes
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from msgspec import Struct
+
+from services.gateway import answers
+from services.gateway.call import Call
+
+_LOOK_AGAIN = 2.0  # seconds between two looks at the folder
+_LARGEST = 16 * 1024 * 1024
+_WORTH_PACKING = 1024
+_HASHED = re.compile(r"[.-][A-Za-z0-9_-]{8,}\.[a-z0-9]+\Z")
+_PACKABLE = re.compile(r"text/|application/(?:javascript|json|manifest\+json|xml|wasm)|image/svg")
+_TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+    ".wasm": "application/wasm",
+}
+_NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Cinelog</title>
+<style>body{font:16px/1.5 system-ui;max-width:36rem;margin:15vh auto;padding:0 1rem}</style>
+<h1>Cinelog is running</h1><p>The web client is not built yet. Build it in <code>web/</code> with
+<code>npm ci &amp;&amp; npm run build</code>, or start everything with <code>make up</code>.</p>
+<p>The API is described at <a href="/docs">/docs</a>.</p></html>
+"""
+
+
+class _File(Struct, frozen=True):
+    """A file's bytes, by content coding (empty: as it is)."""
+
+    forms: dict[str, bytes]
+    etag: str
+    content_type: str
+    immutable: bool
+
+
+class WebFiles:
+    """Answers what no API route takes. `root` may not exist yet."""
+
+    def __init__(
+        self, root: Path | None, elsewhere: tuple[str, ...], clock: Callable[[], float]
+    ) -> None:
+        self._root = root
+        self._policy = answers.client_policy(elsewhere)
+        self._clock = clock
+        self._files: dict[str, _File] = {}
+        self._built = 0.0
+        self._look_at = 0.0
+
+    async def __call__(self, call: Call) -> None:
+        self._refresh()
+        path = call.path.decode("ascii").lstrip("/")
+        page = answers.page_headers(self._policy, call.secure)
+        found = self._files.get(path)
+        if found is None and "." not in path.rpartition("/")[2]:
+            found = self._files.get("index.html")
+            if found is None:
+                kind = [(b"content-type", b"text/html; charset=utf-8"), (b"retry-after", b"5")]
+                await call.answer(503, [*kind, *page], _NOT_BUILT)
+                return
+        if found is None:
+            await call.fail(404)
+            return
+        coding = _coding(found, call.header(b"accept-encoding").decode("latin-1"))
+        etag = f'"{found.etag}{coding and "-" + coding}"'.encode()
+        lifetime = b"public, max-age=31536000, immutable" if found.immutable else b"no-cache"
+        headers = [(b"etag", etag), (b"cache-control", lifetime), (b"vary", b"Accept-Encoding")]
+        if _matches(call.header(b"if-none-match"), etag):
+            await call.answer(304, [*headers, *page])
+            return
+        body = found.forms[coding]
+        headers.append((b"content-type", found.content_type.encode()))
+        headers.append((b"content-length", b"%d" % len(body)))
+        if coding:
+            headers.append((b"content-encoding", coding.encode()))
+        await call.answer(200, [*headers, *page], body)
+
+    def _refresh(self) -> None:
+        """Read the folder if its build is newer than what is in memory."""
+        now = self._clock()
+        if self._root is None or now < self._look_at:
+            return
+        self._look_at = now + _LOOK_AGAIN
+        try:
+            built = (self._root / "index.html").stat().st_mtime
+        except OSError:
+            return
+        if built != self._built:
+            self._files = _read(self._root)
+            self._built = built
+
+
+def _read(root: Path) -> dict[str, _File]:
+    found: dict[str, _File] = {}
+    for path in sorted(root.rglob("*")):
+        packed = path.suffix in (".gz", ".br")
+        if not path.is_file() or packed or path.stat().st_size > _LARGEST:
+            continue
+        data = path.read_bytes()
+        kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+        kind = kind or "application/octet-stream"
+        forms = {"": data}
+        for coding, suffix in (("br", ".br"), ("gzip", ".gz")):
+            beside = path.with_name(path.name + suffix)
+            if beside.is_file():
+                forms[coding] = beside.read_bytes()
+        if "gzip" not in forms and len(data) >= _WORTH_PACKING and _PACKABLE.match(kind):
+            forms["gzip"] = gzip.compress(data, 9, mtime=0)
+        found[path.relative_to(root).as_posix()] = _File(
+            forms=forms,
+            etag=sha256(data).hexdigest()[:24],
+            content_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+            immutable=path.parent != root and _HASHED.search(path.name) is not None,
+        )
+    return found
+
+
+def _coding(file: _File, accepted: str) -> str:
+    """The best form that the client takes (RFC 9110 §12.5.3); a weight of 0 refuses."""
+    offered: set[str] = set()
+    for item in accepted.split(","):
+        name, _, weight = item.partition(";")
+        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
+            offered.add(name.strip().lower())
+    for coding in ("br", "gzip"):
+        if coding in file.forms and coding in offered:
+            return coding
+    return ""
+
+
+def _matches(condition: bytes, etag: bytes) -> bool:
+    """If-None-Match (RFC 9110 §13.1.2): weak comparison with any of a list."""
+    if not condition:
+        return False
+    tags = (tag.strip().removeprefix(b"W/") for tag in condition.split(b","))
+    return condition.strip() == b"*" or etag in tags
