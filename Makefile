@@ -1,0 +1,76 @@
+# `make up` runs everything on this machine; `make test` checks everything. `make help` lists all.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PORT ?= 8080
+WORKERS ?= 2
+CINELOG_HOME ?= $(CURDIR)/.local
+export PORT WORKERS CINELOG_HOME
+
+PYTHON := .venv/bin/python
+LOCAL := $(PYTHON) -m deploy.local
+GROUPS := bootstrap gateway auth ingest transcoder catalog relay run dev
+
+.PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi fetch-run fetch-dev
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+up: fetch-run ## Start everything; PORT=8080 WORKERS=2 CINELOG_HOME=.local
+	@$(LOCAL) up
+
+down: ## Stop everything; the state stays
+	@if [ -x $(PYTHON) ]; then $(LOCAL) down; else echo "Nothing is running."; fi
+
+status: ## Show every process and whether it is well
+	@if [ -x $(PYTHON) ]; then $(LOCAL) status; else echo "Nothing is running."; fi
+
+logs: ## Follow the logs; SERVICE=gateway for one of them
+	@$(LOCAL) logs $(SERVICE)
+
+clean: ## Stop everything and forget its state
+	@if [ -x $(PYTHON) ]; then $(LOCAL) clean; else rm -rf "$(CINELOG_HOME)"; fi
+
+demo: ## Upload a real clip and print where to watch it
+	@$(LOCAL) demo
+
+test: fetch-dev ## Lint, types, import rules, the web client's tests, then all of pytest
+	@$(PYTHON) -m deploy.local.check
+
+unit: fetch-dev ## Only the fast tests, which need no parts
+	@$(PYTHON) -m pytest -q tests/unit tests/architecture
+
+lint: ## Style of Python and of the web client, and the import rules
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@.venv/bin/lint-imports --no-cache
+	@cd web && npm run --silent lint
+
+fmt: ## Put Python and the web client into shape
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+	@cd web && npm run --silent format
+
+typecheck: ## Types of Python and of the web client
+	@.venv/bin/pyright
+	@cd web && npm run --silent typecheck
+
+migration: ## Write a migration from the models: service=catalog name="add captions"
+	@$(PYTHON) -m deploy.local.migration "$(service)" "$(name)"
+
+lock: ## Pin requirements/*.txt from pyproject.toml
+	@.venv/bin/uv lock --quiet
+	@for group in $(GROUPS); do \
+		.venv/bin/uv export --quiet --frozen --no-emit-project --no-annotate --no-header \
+			--only-group $$group --output-file requirements/$$group.txt >/dev/null || exit 1; \
+	done
+
+openapi: ## Write web/openapi.json from the running gateway and the client's types from it
+	@$(LOCAL) openapi
+	@cd web && npm run --silent generate
+
+fetch-run:
+	@python3 deploy/local/bootstrap.py run
+
+fetch-dev:
+	@python3 deploy/local/bootstrap.py dev
