@@ -105,6 +105,11 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 def _convert(variable: str, value: str, kind: Any) -> Any:
+    if isinstance(kind, type) and hasattr(kind, "parse"):
+        try:
+            return _parse(kind, value)
+        except ValueError as error:
+            raise SettingsError(f"{variable}: {_without_value(error, value)}") from None
     items = msgspec.inspect.type_info(kind)
     several = isinstance(
         items, msgspec.inspect.ListType | msgspec.inspect.VarTupleType | msgspec.inspect.SetType
