@@ -105,9 +105,10 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 def _convert(variable: str, value: str, kind: Any) -> Any:
-    if isinstance(kind, type) and hasattr(kind, "parse"):
+    parser: Callable[[str], Any] | None = getattr(kind, "parse", None)
+    if parser is not None:
         try:
-            return _parse(kind, value)
+            return parser(value)
         except ValueError as error:
             raise SettingsError(f"{variable}: {_without_value(error, value)}") from None
     items = msgspec.inspect.type_info(kind)
