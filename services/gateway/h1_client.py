@@ -14,7 +14,7 @@ together. Parsing is llhttp's (`httptools`). The rules here and in `h1_pool`:
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -211,9 +211,8 @@ class Connection(asyncio.Protocol):
             response.end(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def pause_writing(self) -> None:
         self.full = True
