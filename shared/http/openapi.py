@@ -5,7 +5,7 @@ failure is the contract's envelope and ``Success[Page[Video]]`` is called ``Succ
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from litestar import MediaType, Request
 from litestar.openapi import OpenAPIConfig
@@ -66,7 +66,7 @@ def openapi_config(service: str, version: str) -> OpenAPIConfig:
 
 class _ContractDocument(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return self.render_json(request, as_contract(openapi_schema))
+        return self.render_json(request, as_contract(openapi_schema))  # pyright: ignore[reportUnknownMemberType]
 
 
 def as_contract(document: dict[str, Any]) -> dict[str, Any]:
@@ -111,19 +111,17 @@ def _plain_names(schemas: dict[str, Any]) -> dict[str, str]:
 def _renamed(node: Any, names: dict[str, str]) -> Any:
     """A copy of the document with its component schemas renamed wherever they are mentioned."""
     if isinstance(node, list):
-        items: list[Any] = node
-        return [_renamed(item, names) for item in items]
+        return [_renamed(item, names) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
     copy: dict[str, Any] = {}
-    mapping: dict[str, Any] = node
-    for key, value in mapping.items():
+    for key, value in cast("dict[str, Any]", node).items():
         if key == "$ref" and isinstance(value, str) and value.startswith(_PREFIX):
             old = value.removeprefix(_PREFIX)
             copy[key] = _PREFIX + names.get(old, old)
         elif key == "schemas" and isinstance(value, dict):
-            inner: dict[str, Any] = value
-            copy[key] = {names.get(n, n): _renamed(s, names) for n, s in inner.items()}
+            schemas = cast("dict[str, Any]", value)
+            copy[key] = {names.get(name, name): _renamed(s, names) for name, s in schemas.items()}
         else:
             copy[key] = _renamed(value, names)
     return copy
