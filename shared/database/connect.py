@@ -16,4 +16,10 @@ def create_engine(url: str, *, size: int = 5) -> AsyncEngine:
 
 async def create_pool(url: str, *, size: int = 5) -> "asyncpg.Pool[asyncpg.Record]":
     """An asyncpg pool for what goes around SQLAlchemy: the append path and LISTEN."""
-    return await asyncpg.create_pool(url, min_size=0, max_size=size, command_timeout=60)
+    return await asyncpg.create_pool(
+        url, min_size=0, max_size=size, command_timeout=60, reset=_keep_session
+    )
+
+
+async def _keep_session(_connection: object) -> None:
+    """Skip the round trip that resets a session on release: ours are never changed."""

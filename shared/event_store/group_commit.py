@@ -186,8 +186,7 @@ class GroupCommitter:
 
     async def _insert(self, connection: Any, group: list[_Request]) -> set[str]:
         columns = list(zip(*(row for request in group for row in request.rows), strict=True))
-        statement = await connection.prepare(_INSERT)
-        return {record[0] for record in await statement.fetch(*columns)}
+        return {record[0] for record in await connection.fetch(_INSERT, *columns)}
 
     async def _settle_conflict(self, connection: Any, request: _Request) -> None:
         """A repeated append of the same events succeeded the first time; any other lost."""
