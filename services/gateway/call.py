@@ -131,6 +131,7 @@ class Call:
         """The ASGI `send` for an application behind the gateway's own routes."""
         if message["type"] == "http.response.start":
             headers = [pair for pair in message["headers"] if pair[0] not in _REPLACED]
+            headers += answers.page_headers(answers.DOCS_POLICY, self.secure)
             await self.start(message["status"], cast(Headers, headers))
             return
         if message["type"] == "http.response.body":

@@ -18,8 +18,8 @@ from shared.telemetry import get_logger
 _FRESH = 30.0  # seconds a merged document is good for
 _INCOMPLETE = 2.0  # the same while a service's part is missing
 _ASSETS = {
-    "swagger-ui.css": "text/css; charset=utf-8",
-    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
 _PAGE = """<!doctype html>

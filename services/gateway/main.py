@@ -152,7 +152,7 @@ def _own_routes(upstreams: Upstreams, storage: TokenBucketStorage) -> ASGIApp:
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,
-    ).asgi_handler
+    )
 
 
 def _discard(_: bytes) -> None:

@@ -150,7 +150,8 @@ class Gateway:
                 raise ClientGone from None
             await self._fail(call, 502, 1, cut=isinstance(error, BadAnswer))
         except Exception:
-            self._log.exception("unexpected", route=call.route, trace_id=call.trace.trace_id)
+            trace_id = call.trace.trace_id.decode()
+            self._log.exception("unexpected", route=call.route, trace_id=trace_id)
             await self._fail(call, 500)
 
     async def _fail(self, call: Call, status: int, retry_after: int = 0, cut: bool = False) -> None:
@@ -212,8 +213,6 @@ class Gateway:
         elif route.target is Target.WEB:
             await self._web(call)
         elif route.target is Target.OWN:
-            secure = answers.page_headers(answers.DOCS_POLICY, call.secure)
-            call.extra += secure
             await self._own(call.scope, call.receive, call.through)
         else:
             await self._forward(call, route, scheme)
