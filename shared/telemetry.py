@@ -7,7 +7,7 @@ trace ids exist, and reach the logs and the events, in any case.
 
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -115,7 +115,7 @@ def parse_traceparent(value: str | None) -> context.Context | None:
 
 
 @contextmanager
-def continued(traceparent: str | None) -> Iterator[None]:
+def continued(traceparent: str | None) -> Generator[None]:
     """Within it, spans, log lines and events belong to the trace of ``traceparent``."""
     parent = parse_traceparent(traceparent)
     if parent is None:

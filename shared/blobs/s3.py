@@ -7,15 +7,25 @@ at two parts whatever the size. Parts grow with the object, for S3 takes at most
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import aioboto3  # pyright: ignore[reportMissingTypeStubs]
 import msgspec
-from aiobotocore.config import AioConfig
+from aiobotocore.config import AioConfig  # pyright: ignore[reportMissingTypeStubs]
 from aiohttp import ClientError as HttpClientError
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
+    BotoCoreError,
+    ClientError,
+)
 
 from shared.blobs.store import (
     BlobInfo,
@@ -46,7 +56,7 @@ class Part(msgspec.Struct, frozen=True):
 @asynccontextmanager
 async def s3_client(
     endpoint: str, region: str, access_key: str, secret_key: str, *, connections: int = 32
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     """A client with its pool of connections; share one per process and per endpoint."""
     config = AioConfig(
         signature_version="s3v4",
@@ -300,7 +310,7 @@ async def _parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     block = bytearray()
     async for chunk in chunks:
         rest = memoryview(chunk)
-        while len(rest):
+        while rest:
             taken = rest[: part_size(number) - len(block)]
             block += taken
             rest = rest[len(taken) :]
@@ -313,7 +323,7 @@ async def _parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def _errors(key: str) -> Iterator[None]:
+def _errors(key: str) -> Generator[None]:
     """Raise the port's errors in place of the library's."""
     try:
         yield
