@@ -31,18 +31,17 @@ class Home:
             write_private(path, msgspec.json.encode(known))
         return known
 
-    def ports(self, names: Iterable[str], kept: bool = True) -> dict[str, int]:
+    def ports(self, names: Iterable[str]) -> dict[str, int]:
         """A free port for each name, last time's where it is still free."""
         path = self.folder / "ports.json"
         known = msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.exists() else {}
-        chosen = ports.choose(names, known if kept else {})
+        chosen = ports.choose(names, known)
         write_private(path, msgspec.json.encode(chosen))
         return chosen
 
-    def last_ports(self) -> dict[str, int]:
-        """The ports of the instance that runs or ran last."""
-        path = self.folder / "ports.json"
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+    def is_ours(self) -> bool:
+        """Whether this folder was made here, and so may be emptied."""
+        return (self.folder / "secrets.json").exists() or (self.folder / "lock").exists()
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -29,6 +29,8 @@ class Status(Struct):
     name: str
     state: State = "waiting"
     pid: int | None = None
+    started_at: float | None = None
+    """When that process started, in Unix time."""
     restarts: int = 0
     seconds_to_start: float | None = None
     reason: str = ""
@@ -130,6 +132,8 @@ class Supervisor:
                 extra_groups=unprivileged.groups_of(process.user),
             )
         self._status[process.name].pid = self._running[process.name].pid
+        self._status[process.name].started_at = time.time()
+        self._changed(self.statuses)
 
     async def _until_ready(self, process: Process, patience: float) -> None:
         ended = asyncio.create_task(self._running[process.name].wait())

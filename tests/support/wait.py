@@ -9,7 +9,10 @@ T = TypeVar("T")
 
 
 async def eventually(
-    fn: Callable[[], T | Awaitable[T]], timeout: float = 10.0, *, every: float = 0.02
+    fn: Callable[[], Awaitable[T | None]] | Callable[[], T | None],
+    timeout: float = 10.0,
+    *,
+    every: float = 0.02,
 ) -> T:
     """Call ``fn`` until its (awaited) answer is true, and return it.
 

@@ -1,0 +1,158 @@
+"""The process behind ``make up``: owns the home folder, supervises, and says how things stand."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+from msgspec import Struct
+
+from deploy.local import parts, stack
+from deploy.local.state import Home, write_private
+from deploy.local.supervisor import Status, StepFailed, Supervisor
+
+LEFTOVER_PATIENCE = 15.0
+"""Seconds that processes of a supervisor that was killed get to end by themselves."""
+
+
+class Report(Struct):
+    """What the supervisor last wrote about itself; read by ``make up`` and ``make status``."""
+
+    pid: int
+    port: int
+    workers: int
+    steps: list[Status]
+    phase: str = "starting"
+    """starting, ready, failed or stopping."""
+    reason: str = ""
+
+
+class AlreadyRuns(Exception):
+    """Another supervisor owns the home folder."""
+
+
+@contextmanager
+def ownership(home: Home) -> Iterator[None]:
+    """Hold the home folder; raises AlreadyRuns. The kernel lets go when the process ends."""
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with (home.folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRuns from error
+        yield
+
+
+def is_running(home: Home) -> bool:
+    """Whether a supervisor owns the home folder."""
+    if not home.folder.exists():
+        return False
+    try:
+        with ownership(home):
+            return False
+    except AlreadyRuns:
+        return True
+
+
+def read_report(home: Home) -> Report | None:
+    """The last report; None if there never was one."""
+    try:
+        return msgspec.json.decode((_report_file(home)).read_bytes(), type=Report)
+    except FileNotFoundError:
+        return None
+
+
+def serve(home: Home, port: int, workers: int, packages: Path) -> int:
+    """Run everything until SIGTERM; returns the exit code. Raises AlreadyRuns."""
+    with ownership(home):
+        _end_leftovers(read_report(home))
+        return asyncio.run(_serve(home, port, workers, packages))
+
+
+async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
+    report = Report(os.getpid(), port, workers, [])
+
+    def changed(statuses: list[Status]) -> None:
+        report.steps = statuses
+        write_private(_report_file(home), msgspec.json.encode(report))
+
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+
+    secrets = home.secrets((*parts.SECRETS, *stack.SECRETS))
+    ports = home.ports((*parts.PORTS, *stack.port_names(workers)))
+    layout = parts.Layout(home.folder, packages, ports, secrets)
+    cinelog = stack.Stack(
+        home=home.folder,
+        urls=parts.urls(layout),
+        port=port,
+        ports=ports,
+        secrets=secrets,
+        workers=workers,
+        options={name: os.environ[name] for name in stack.PASSED_ON if os.environ.get(name)},
+    )
+    everything = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
+    supervisor = Supervisor(everything, home.logs, changed)
+    changed(supervisor.statuses)
+    start = asyncio.create_task(supervisor.start())
+    told = asyncio.create_task(end.wait())
+    try:
+        await asyncio.wait({start, told}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()
+            report.phase = "ready"
+            changed(supervisor.statuses)
+            await told
+    except StepFailed as error:
+        report.phase, report.reason = "failed", str(error)
+        changed(supervisor.statuses)
+        return 1
+    finally:
+        start.cancel()
+        await asyncio.wait({start})
+        if report.phase != "failed":
+            report.phase = "stopping"
+        await supervisor.stop()
+    return 0
+
+
+def _end_leftovers(report: Report | None) -> None:
+    """A killed supervisor's processes were told to stop by the kernel; see that they did."""
+    if report is None:
+        return
+    processes: list[psutil.Process] = []
+    for status in report.steps:
+        if status.pid is None:
+            continue
+        try:
+            process = psutil.Process(status.pid)
+            if abs(process.create_time() - (status.started_at or 0.0)) < 2.0:
+                processes.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs(processes, timeout=LEFTOVER_PATIENCE)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=5)
+
+
+def wait_until_stopped(home: Home, seconds: float) -> bool:
+    """Whether the supervisor let go of its home within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while is_running(home):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _report_file(home: Home) -> Path:
+    return home.folder / "status.json"

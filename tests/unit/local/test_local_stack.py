@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+
+from deploy.local.parts import READY, Urls
+from deploy.local.process import Process, Task, all_needs, in_order
+from deploy.local.stack import Stack, environments, port_names, role_url, steps
+
+URLS = Urls(
+    postgres="postgresql://admin:pg-secret@127.0.0.1:20001/postgres",
+    amqp="amqp://cinelog:mq-secret@127.0.0.1:20002/",
+    rabbitmq_api="http://cinelog:mq-secret@127.0.0.1:20003/api",
+    redis="redis://:redis-secret@127.0.0.1:20004/0",
+    s3_endpoint="http://127.0.0.1:20005",
+    s3_access_key="cinelog",
+    s3_secret_key="s3-secret",
+)
+ROLES = ("auth", "ingest", "transcoder", "catalog", "relay")
+SECRETS = {f"role_password_{role}": f"{role}-password" for role in ROLES} | {
+    "media_grant_secret": "grant-secret",
+    "signing_key_secret": "signing-secret",
+}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    ports = {name: 21000 + number for number, name in enumerate(port_names(3))}
+    return Stack(tmp_path, URLS, 8080, ports, SECRETS, workers=3)
+
+
+def test_every_process_has_an_environment_and_the_other_way_round(stack: Stack) -> None:
+    processes = {step.name for step in steps(stack) if isinstance(step, Process)}
+
+    assert processes == set(environments(stack))
+    assert {"worker-1", "worker-2", "worker-3"} <= processes
+
+
+def test_every_address_is_loopback(stack: Stack) -> None:
+    for env in environments(stack).values():
+        for name in ("BIND", "METRICS_BIND"):
+            assert env.get(name, "127.0.0.1:1").startswith("127.0.0.1:")
+
+
+def test_no_two_processes_listen_on_one_port(stack: Stack) -> None:
+    binds = [
+        env[name]
+        for env in environments(stack).values()
+        for name in ("BIND", "METRICS_BIND")
+        if name in env
+    ]
+
+    assert len(binds) == len(set(binds))
+
+
+def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
+    roles = {
+        "auth": "auth",
+        "ingest": "ingest",
+        "catalog": "catalog",
+        "projector": "catalog",
+        "planner": "transcoder",
+        "worker-1": "transcoder",
+        "relay": "relay",
+    }
+    for name, role in roles.items():
+        expected = role_url(URLS.postgres, role, f"{role}-password")
+        assert environments(stack)[name]["DATABASE_URL"] == expected
+
+
+@pytest.mark.parametrize(
+    ("secret", "holders"),
+    [
+        ("pg-secret", set[str]()),
+        ("signing-secret", {"auth"}),
+        ("grant-secret", {"gateway", "catalog", "projector"}),
+        ("redis-secret", {"gateway", "auth"}),
+    ],
+)
+def test_a_secret_is_given_only_to_who_needs_it(
+    stack: Stack, secret: str, holders: set[str]
+) -> None:
+    given = {
+        name for name, env in environments(stack).items() if any(secret in v for v in env.values())
+    }
+
+    assert given == holders
+
+
+def test_the_gateway_starts_last_and_so_stops_first(stack: Stack) -> None:
+    plan = in_order(steps(stack))
+    others = {step.name for step in plan if isinstance(step, Process)} - {"gateway"}
+
+    assert others <= all_needs(plan)["gateway"]
+
+
+def test_with_parts_of_our_own_everything_waits_for_its_part(stack: Stack) -> None:
+    own = steps(stack, READY)
+    needs = {step.name: step.needs for step in own}
+
+    assert needs["migrations"] == {"postgres"}
+    assert needs["buckets"] == {"seaweedfs"}
+    assert "rabbitmq" in needs["relay"]
+
+
+def test_with_parts_elsewhere_nothing_waits_for_them(stack: Stack) -> None:
+    plan = in_order(steps(stack))
+
+    assert not all_needs(plan)["gateway"] & READY
+    assert {step.name for step in plan if isinstance(step, Task)} == {"migrations", "buckets"}

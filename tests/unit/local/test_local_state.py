@@ -1,0 +1,66 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from deploy.local import unprivileged
+from deploy.local.state import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+def test_secrets_are_long_different_and_kept(home: Home) -> None:
+    first = home.secrets(["a", "b"])
+
+    assert first["a"] != first["b"]
+    assert all(len(secret) >= 32 for secret in first.values())
+    assert home.secrets(["a", "b", "c"])["a"] == first["a"]
+
+
+def test_secrets_are_readable_by_their_owner_alone(home: Home) -> None:
+    home.secrets(["a"])
+
+    assert stat.S_IMODE((home.folder / "secrets.json").stat().st_mode) == 0o600
+
+
+def test_ports_are_kept(home: Home) -> None:
+    assert home.ports(["gateway"]) == home.ports(["gateway"])
+
+
+def test_only_a_folder_that_was_made_here_counts_as_ours(tmp_path: Path, home: Home) -> None:
+    assert not Home(tmp_path).is_ours()
+    home.secrets(["a"])
+    assert home.is_ours()
+
+
+def test_a_servers_folder_is_made_in_place_where_it_can_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unprivileged, "user_for_servers", lambda: None)
+
+    assert unprivileged.own_folder(tmp_path / "postgres") == tmp_path / "postgres"
+    assert stat.S_IMODE((tmp_path / "postgres").stat().st_mode) == 0o700
+
+
+def test_no_permission_of_a_parent_is_loosened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, elsewhere = tmp_path / "private", tmp_path / "elsewhere"
+    private.mkdir(mode=0o700)
+    elsewhere.mkdir()
+    monkeypatch.setattr(unprivileged, "user_for_servers", lambda: "someone")
+    monkeypatch.setattr(unprivileged, "_give_to", lambda *_: None)
+    monkeypatch.setattr(unprivileged, "_ELSEWHERE", elsewhere)
+
+    folder = unprivileged.own_folder(private / "postgres")
+
+    assert folder.parent == elsewhere
+    assert (private / "postgres").resolve() == folder
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert unprivileged.own_folder(private / "postgres") == folder
+    unprivileged.forget(private / "postgres")
+    assert not folder.exists()
+    assert not (private / "postgres").is_symlink()
