@@ -1,0 +1,1 @@
+"""The event log's speed: ``make bench-events``."""

@@ -1,0 +1,141 @@
+"""From append to visible in a read model, through relay, RabbitMQ and projection."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.relay.main import lead
+from shared.contracts import TranscodeProgressed, new_id, stream_id
+from shared.database.connect import create_engine
+from shared.event_store.postgres import open_event_store
+from shared.event_store.projection import ProjectionRunner
+from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
+from shared.messaging.broker import connected, create_broker
+from shared.messaging.inbox import subscribe
+from shared.messaging.relay import Relay, RelayMetrics
+from shared.messaging.topology import declare, projection_queue
+
+TABLES = """
+create schema bench;
+create table bench.checkpoints (name text primary key, position bigint not null);
+create table bench.parked_events (projection text, position bigint, stream_id text not null,
+    reason text not null, primary key (projection, position));
+create table bench.progress (stream_id text primary key, version int not null, percent real);
+"""
+VERSIONS = 20
+UPSERT = text(
+    "insert into bench.progress select * from"
+    " unnest(cast(:streams as text[]), cast(:versions as int[]), cast(:percents as real[]))"
+    " on conflict (stream_id) do update set version = excluded.version,"
+    " percent = excluded.percent"
+)
+
+
+class ProgressProjection:
+    """The newest progress of each stream: a batch folds to one row per stream."""
+
+    name = "progress"
+
+    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+        newest = {event.stream_id: event for event in events}
+        await connection.execute(
+            UPSERT,
+            {
+                "streams": list(newest),
+                "versions": [event.version for event in newest.values()],
+                "percents": [getattr(event.data, "percent", 0.0) for event in newest.values()],
+            },
+        )
+
+
+@asynccontextmanager
+async def pipeline(url: str, amqp_url: str) -> AsyncGenerator[ProjectionRunner]:
+    """Relay and projection running against an empty, migrated database."""
+    owner = await asyncpg.connect(url)
+    await owner.execute(TABLES)
+    await owner.close()
+    engine = create_engine(url, size=2)
+    relay_broker, broker = create_broker(amqp_url), create_broker(amqp_url)
+    queue = projection_queue("bench", "progress")
+    async with open_event_store(url) as store, connected(broker):
+        runner = ProjectionRunner(engine, store, ProgressProjection(), "bench")
+        await declare(broker, queue)
+        subscribe(broker, queue, runner)
+        await broker.start()
+        relay = Relay(store, relay_broker, url, RelayMetrics(CollectorRegistry()))
+        tasks = [
+            asyncio.create_task(runner.run()),
+            asyncio.create_task(lead(relay, relay_broker, url)),
+        ]
+        try:
+            yield runner
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await engine.dispose()
+
+
+async def latencies(url: str, amqp_url: str, *, rate: int, events: int) -> list[float]:
+    """Milliseconds from each append's call until its event's checkpoint is committed."""
+    appended: list[float] = []
+    seen: list[float] = []
+    async with pipeline(url, amqp_url) as runner, open_event_store(url) as store:
+        await _append_one(store)
+        await _reached(runner, 1)
+
+        async def watch() -> None:
+            while len(seen) < events:
+                while len(seen) < min(runner.position - 1, events):
+                    seen.append(time.perf_counter())
+                await asyncio.sleep(0.0005)
+
+        watching = asyncio.create_task(watch())
+        started = time.perf_counter()
+        for number in range(events):
+            due = started + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            appended.append(time.perf_counter())
+            await _append_one(store)
+        await watching
+    return [(end - begin) * 1000 for begin, end in zip(appended, seen, strict=True)]
+
+
+async def _append_one(store: EventStore) -> None:
+    video = new_id()
+    event = TranscodeProgressed(video_id=video, attempt=1, percent=1.0, stage="encoding")
+    await store.append(stream_id("transcode", video), 0, [NewEvent(event)], Metadata())
+
+
+async def _reached(runner: ProjectionRunner, position: int) -> None:
+    while True:
+        if runner.position >= position:
+            return
+        await asyncio.sleep(0.005)
+
+
+async def throughput(url: str, amqp_url: str, *, events: int) -> float:
+    """Events per second when a backlog of ``events`` goes through relay, broker, projection."""
+    async with open_event_store(url) as store:
+        metadata = Metadata()
+        streams = [new_id() for _ in range(events // VERSIONS)]
+
+        async def fill(video: str) -> None:
+            for version in range(VERSIONS):
+                event = TranscodeProgressed(
+                    video_id=video, attempt=1, percent=version, stage="encoding"
+                )
+                name = stream_id("transcode", video)
+                await store.append(name, version, [NewEvent(event)], metadata)
+
+        await asyncio.gather(*(fill(video) for video in streams))
+    started = time.perf_counter()
+    async with pipeline(url, amqp_url) as runner:
+        await _reached(runner, events)
+        return events / (time.perf_counter() - started)
