@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 import structlog
@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from structlog.typing import FilteringBoundLogger, Processor
 
-from shared.settings import Mode
+Mode = Literal["local", "production"]
 
 _HIDDEN: Final = (
     "authorization",
