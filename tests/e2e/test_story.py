@@ -1,0 +1,167 @@
+"""A person's whole story in a real browser: sign up, upload, watch, seek, search, tag, delete."""
+
+import shutil
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.e2e.product import BIKES, BUNNY, PASSWORD, Product, until
+
+# The second half keeps Chromium from asking for addresses that a closed network refuses.
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"),
+    *("--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+DECODED = "v => v.getVideoPlaybackQuality().totalVideoFrames"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a screen."""
+    chromium = shutil.which("chromium")
+    assert chromium, "chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, product: Product) -> Iterator[Page]:
+    """A fresh profile. A script error or a violation of the page's own policy fails the test."""
+    context = browser.new_context(base_url=product.url, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text) if "Content Security Policy" in message.text else None
+        ),
+    )
+    yield page
+    context.close()
+    assert errors == []
+
+
+def sign_up(page: Page, name: str) -> None:
+    page.goto("/signup")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("E-mail").fill(f"{name}@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("button", name=f"Account menu of {name}")).to_be_visible()
+
+
+def frames(page: Page) -> int:
+    count: int = page.locator("video").evaluate(DECODED)
+    return count
+
+
+def position(page: Page) -> float:
+    seconds: float = page.locator("video").evaluate("v => v.currentTime")
+    return seconds
+
+
+def test_from_signing_up_to_deleting(page: Page, product: Product) -> None:
+    sign_up(page, "ada")
+
+    page.goto("/upload")
+    page.get_by_label("Video files").set_input_files(BUNNY)
+    title = page.get_by_label("Title")
+    title.fill("Café in the meadow")
+    page.get_by_label("Description").fill("A rabbit wakes up.")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("progressbar").first).to_be_visible()
+    page.get_by_role("link", name="Watch it").click(timeout=180_000)
+    page.wait_for_url("**/watch/*")
+    video_id = page.url.rsplit("/", 1)[1]
+
+    # Autoplay may have begun; a person presses play where it has not.
+    play = page.get_by_role("button", name="Play Café in the meadow")
+    if play.is_visible():
+        play.click()
+    until(lambda: position(page) > 1 and frames(page) > 10)
+    page.locator("video").evaluate("v => { v.currentTime = Math.min(4, v.duration - 0.5) }")
+    until(lambda: position(page) >= 4)
+    before = frames(page)
+    page.locator("video").evaluate("v => v.play()")
+    until(lambda: frames(page) > before or page.locator("video").evaluate("v => v.ended"))
+
+    def completed() -> bool:
+        answer = httpx.get(f"{product.url}/api/v1/streaming/id/{video_id}", trust_env=False)
+        return answer.json()["data"]["status"] == "ready"
+
+    until(completed)
+
+    page.get_by_label("Add a tag").fill("animation")
+    page.get_by_role("button", name="Add tag").click()
+    expect(page.get_by_role("link", name="#animation")).to_be_visible()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("dialog").get_by_label("Title").fill("Café in the field")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Café in the field")).to_be_visible()
+
+    search = page.get_by_role("searchbox", name="Search videos")
+    search.fill("cafe fiel")
+    search.press("Enter")
+    expect(page.get_by_role("link", name="Café in the field")).to_be_visible()
+    page.goto("/tags/animation")
+    page.get_by_role("link", name="Café in the field").click()
+
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("The video has been deleted.")).to_be_visible()
+    answer = httpx.get(f"{product.url}/api/v1/streaming/id/{video_id}", trust_env=False)
+    assert answer.status_code == 404
+
+
+def test_a_reload_keeps_the_session_and_logging_out_ends_it(page: Page) -> None:
+    sign_up(page, "grace")
+    page.reload()
+    menu = page.get_by_role("button", name="Account menu of grace")
+    expect(menu).to_be_visible()
+    menu.click()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    page.goto("/login")
+    page.get_by_label("Username").fill("grace")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("button", name="Account menu of grace")).to_be_visible()
+
+
+def test_a_file_that_is_no_video_is_refused_in_words(page: Page, tmp_path: object) -> None:
+    sign_up(page, "linus")
+    page.goto("/upload")
+    page.get_by_label("Video files").set_input_files(
+        {"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"not a video at all" * 100}
+    )
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("alert").first).to_contain_text("video")
+
+
+def test_a_phone_in_the_dark(browser: Browser, product: Product) -> None:
+    """Nothing is wider than the screen, and the page is dark where the person wants it dark."""
+    with product.sign_up() as person:
+        person.finish(person.upload(BIKES, "Bikes at night"))
+    context = browser.new_context(
+        base_url=product.url,
+        viewport={"width": 375, "height": 740},
+        color_scheme="dark",
+        has_touch=True,
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    for path in ("/", "/signup", "/search?q=bikes", "/tags"):
+        page.goto(path)
+        expect(page.get_by_role("main")).to_be_visible()
+        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, path
+    red = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    context.close()
+    assert red not in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
