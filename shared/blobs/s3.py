@@ -16,6 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 import aioboto3  # pyright: ignore[reportMissingTypeStubs]
@@ -51,6 +52,14 @@ class Part(msgspec.Struct, frozen=True):
     number: int
     etag: str
     size: int
+
+
+class UnfinishedUpload(msgspec.Struct, frozen=True):
+    """A multipart upload that was begun."""
+
+    key: str
+    upload_id: str
+    started_at: datetime
 
 
 @asynccontextmanager
@@ -275,6 +284,14 @@ class S3Store:
             await self._client.abort_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload_id
             )
+
+    async def unfinished(self) -> AsyncIterator[UnfinishedUpload]:
+        """Every multipart upload that was begun and neither completed nor aborted."""
+        with _errors(self.bucket):
+            pages = self._client.get_paginator("list_multipart_uploads")
+            async for page in pages.paginate(Bucket=self.bucket):
+                for item in page.get("Uploads", ()):
+                    yield UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"])
 
     async def _abort_quietly(self, key: str, upload_id: str) -> None:
         with contextlib.suppress(BlobStoreUnavailable, BlobNotFound):

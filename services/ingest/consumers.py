@@ -1,0 +1,18 @@
+"""From RabbitMQ to the projection: ingest hears what happened to videos and users."""
+
+from typing import Final
+
+from faststream.rabbit import RabbitBroker
+
+from services.ingest.projections import DoomedSources
+from shared.event_store.projection import ProjectionRunner
+from shared.messaging.inbox import subscribe
+from shared.messaging.topology import projection_queue
+
+SCHEMA: Final = "ingest"
+EVENTS: Final = projection_queue(SCHEMA, DoomedSources.name)
+
+
+def hear_events(broker: RabbitBroker, runner: ProjectionRunner) -> None:
+    """Hand every bundle to ``runner``. While RabbitMQ is away, the runner polls the log."""
+    subscribe(broker, EVENTS, runner)

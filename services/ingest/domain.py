@@ -1,0 +1,263 @@
+"""What an upload is: from its start to the one event that ends it. Pure."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from shared.contracts import (
+    Event,
+    UploadAborted,
+    UploadExpired,
+    UploadProtocol,
+    UploadRejected,
+    UploadStarted,
+    VideoUploaded,
+)
+from shared.errors import Conflict, Detail, InvalidInput
+
+MAX_TITLE: Final = 100
+MAX_DESCRIPTION: Final = 500
+MAX_FILENAME: Final = 255
+MAX_TAGS: Final = 10
+MAX_TAG: Final = 50
+
+Status = Literal["none", "open", "uploaded", "aborted", "rejected", "expired"]
+
+
+class InvalidDetails(InvalidInput):
+    """Title, description, tags or file name break a rule; the details say which."""
+
+    code = "invalid_details"
+
+
+class NotAVideo(InvalidInput):
+    """The content is of no container that is accepted, whatever its name says."""
+
+    code = "not_a_video"
+
+
+class UploadClosed(Conflict):
+    """The upload has ended in another way."""
+
+    code = "upload_closed"
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What people say about the video. ``title`` is None while it is not known."""
+
+    title: str | None = None
+    description: str = ""
+    filename: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class State(msgspec.Struct, frozen=True):
+    """An upload as its events tell it."""
+
+    status: Status = "none"
+    user_id: str = ""
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """``size`` in bytes, None where the client does not know it yet."""
+
+    video_id: str
+    user_id: str
+    protocol: UploadProtocol
+    details: Details
+    size: int | None = None
+
+
+class Complete(msgspec.Struct, frozen=True, kw_only=True):
+    """The object is whole and durable. ``sha256`` in hex, None where nobody saw every byte."""
+
+    video_id: str
+    user_id: str
+    details: Details
+    content_type: str
+    size: int
+    source_key: str
+    sha256: str | None = None
+
+
+class Abort(msgspec.Struct, frozen=True, kw_only=True):
+    video_id: str
+    user_id: str
+    reason: str
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
+    """``code`` is stable, ``reason`` is for a person."""
+
+    video_id: str
+    user_id: str
+    code: str
+    reason: str
+
+
+class Expire(msgspec.Struct, frozen=True, kw_only=True):
+    video_id: str
+    user_id: str
+
+
+Command = Start | Complete | Abort | Reject | Expire
+
+
+def initial() -> State:
+    """An upload that nobody has begun."""
+    return State()
+
+
+def decide(state: State, command: Command) -> Sequence[Event]:
+    """The events that a command leads to; none where it has already had its effect.
+
+    Raises UploadClosed where the upload ended otherwise.
+    """
+    match command:
+        case Start():
+            return _start(state, command)
+        case Complete():
+            return _complete(state, command)
+        case Abort():
+            aborted = UploadAborted(
+                video_id=command.video_id, user_id=command.user_id, reason=command.reason
+            )
+            return _end(state, "aborted", aborted)
+        case Reject():
+            rejected = UploadRejected(
+                video_id=command.video_id,
+                user_id=command.user_id,
+                code=command.code,
+                reason=command.reason,
+            )
+            return _end(state, "rejected", rejected)
+        case Expire():
+            expired = UploadExpired(video_id=command.video_id, user_id=command.user_id)
+            return _end(state, "expired", expired)
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after an event."""
+    match event:
+        case UploadStarted():
+            return State("open", event.user_id)
+        case VideoUploaded():
+            return State("uploaded", event.user_id)
+        case UploadAborted():
+            return State("aborted", event.user_id)
+        case UploadRejected():
+            return State("rejected", event.user_id)
+        case UploadExpired():
+            return State("expired", event.user_id)
+        case _:
+            return state
+
+
+def source_key(video_id: str) -> str:
+    """Where a video's source lies in the bucket of sources."""
+    return f"{video_id}/source"
+
+
+def checked_details(
+    *,
+    title: str | None,
+    description: str | None = None,
+    filename: str | None = None,
+    tags: Sequence[str] = (),
+) -> Details:
+    """Details as they will be kept. Raises InvalidDetails with everything that is wrong."""
+    wrong: list[Detail] = []
+    kept_title = (title or "").strip()
+    if not kept_title:
+        wrong.append(Detail("title", "is missing"))
+    elif len(kept_title) > MAX_TITLE:
+        wrong.append(Detail("title", f"has more than {MAX_TITLE} characters"))
+    elif _unprintable(kept_title):
+        wrong.append(Detail("title", "has characters that cannot be shown"))
+    kept_description = (description or "").replace("\r\n", "\n").strip()
+    if len(kept_description) > MAX_DESCRIPTION:
+        wrong.append(Detail("description", f"has more than {MAX_DESCRIPTION} characters"))
+    elif _unprintable(kept_description.replace("\n", " ").replace("\t", " ")):
+        wrong.append(Detail("description", "has characters that cannot be shown"))
+    kept_tags = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(kept_tags) > MAX_TAGS:
+        wrong.append(Detail("tags", f"are more than {MAX_TAGS}"))
+    if any(len(tag) > MAX_TAG or _unprintable(tag) for tag in kept_tags):
+        wrong.append(Detail("tags", f"must each have at most {MAX_TAG} printable characters"))
+    if wrong:
+        said = "; ".join(f"{detail.field} {detail.message}" for detail in wrong)
+        raise InvalidDetails(f"{said[:1].upper()}{said[1:]}.", wrong)
+    return Details(
+        title=kept_title,
+        description=kept_description,
+        filename=safe_filename(filename),
+        tags=kept_tags,
+    )
+
+
+def safe_filename(filename: str | None) -> str:
+    """The last part of a path, without what cannot be shown; it is only ever displayed."""
+    last = (filename or "").replace("\\", "/").rpartition("/")[2]
+    shown = "".join(char for char in last if not _unprintable(char)).strip()
+    return shown[-MAX_FILENAME:] if shown not in {".", ".."} else ""
+
+
+def title_from_filename(filename: str | None) -> str | None:
+    """A title for those who gave none: the file's name without its extension."""
+    name = safe_filename(filename)
+    stem = name.rpartition(".")[0] or name
+    return stem[:MAX_TITLE].strip() or None
+
+
+def _start(state: State, command: Start) -> Sequence[Event]:
+    if state.status == "open":
+        return ()
+    if state.status != "none":
+        raise UploadClosed(f"This upload is {state.status}.")
+    return (
+        UploadStarted(
+            video_id=command.video_id,
+            user_id=command.user_id,
+            protocol=command.protocol,
+            title=command.details.title,
+            description=command.details.description or None,
+            filename=command.details.filename or None,
+            size=command.size,
+        ),
+    )
+
+
+def _complete(state: State, command: Complete) -> Sequence[Event]:
+    if state.status == "uploaded":
+        return ()
+    if state.status != "open":
+        raise UploadClosed(f"This upload is {state.status}.")
+    return (
+        VideoUploaded(
+            video_id=command.video_id,
+            user_id=command.user_id,
+            title=command.details.title or "",
+            description=command.details.description,
+            filename=command.details.filename,
+            content_type=command.content_type,
+            size=command.size,
+            source_key=command.source_key,
+            sha256=command.sha256,
+            tags=command.details.tags,
+        ),
+    )
+
+
+def _end(state: State, status: Status, event: Event) -> Sequence[Event]:
+    if state.status == "open":
+        return (event,)
+    if state.status == "uploaded":
+        raise UploadClosed("This upload is complete.")
+    return ()
+
+
+def _unprintable(text: str) -> bool:
+    """Controls and surrogates: PostgreSQL refuses some of them, and nobody sees the others."""
+    return any(unicodedata.category(char) in {"Cc", "Cs"} for char in text)

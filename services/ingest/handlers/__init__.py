@@ -1,0 +1,1 @@
+"""What ingest does: receive a form, resume an upload, finish, end and sweep."""

@@ -1,0 +1,1 @@
+"""Ingest's routes: the form, resumable uploads, and uploads straight to the bucket."""

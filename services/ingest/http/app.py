@@ -1,0 +1,59 @@
+"""Ingest's application: every route, and how failures below look from outside."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import asyncpg
+from litestar import Litestar, Request, Response, Router
+from litestar.di import Provide
+from prometheus_client import CollectorRegistry
+
+from services.ingest.handlers.form_upload import FormUploads
+from services.ingest.handlers.lifecycle import Lifecycle
+from services.ingest.http.form import upload_form
+from shared.errors import Unavailable
+from shared.http.app import create_app
+from shared.http.health import Check
+from shared.http.identity import Verifier
+from shared.http.problems import on_cinelog_error
+
+
+class LogUnavailable(Unavailable):
+    """The event log does not answer. Nothing was acknowledged."""
+
+    code = "log_unavailable"
+
+
+def ingest_app(
+    lifecycle: Lifecycle,
+    *,
+    verifier: Verifier,
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+) -> Litestar:
+    """The routes over ``lifecycle``."""
+    form_uploads = FormUploads(lifecycle)
+    routes = Router(
+        "/",
+        route_handlers=[upload_form],
+        dependencies={
+            "form_uploads": Provide(lambda: form_uploads, sync_to_thread=False),
+        },
+        exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),
+    )
+    return create_app("ingest", [routes], checks=checks, verifier=verifier, registry=registry)
+
+
+# What the event store raises where the database is away: it knows no HTTP and no retry.
+_CONNECTION_ERRORS: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+def _on_connection_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return on_cinelog_error(request, LogUnavailable("Uploads cannot be recorded right now."))

@@ -1,0 +1,98 @@
+"""``POST /api/v1/streaming/upload``: one form, one video."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import (
+    OpenAPIFormat,
+    OpenAPIMediaType,
+    OpenAPIType,
+    Operation,
+    RequestBody,
+    Schema,
+)
+
+from services.ingest.domain import MAX_DESCRIPTION, MAX_TITLE
+from services.ingest.handlers.form_upload import FormUploads
+from services.ingest.http.body import IncomingBody
+from shared.http.envelope import Failure, Success
+from shared.http.identity import Principal
+from shared.http.openapi import BEARER
+
+_FORM: Final = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["title", "video"],
+    properties={
+        "title": Schema(type=OpenAPIType.STRING, min_length=1, max_length=MAX_TITLE),
+        "description": Schema(type=OpenAPIType.STRING, max_length=MAX_DESCRIPTION),
+        "tags": Schema(
+            type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING, max_length=50)
+        ),
+        "video": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY),
+    },
+)
+
+
+@dataclass
+class _FormOperation(Operation):
+    """The body is read as a stream, so Litestar cannot know its shape by itself."""
+
+    def __post_init__(self) -> None:
+        self.request_body = RequestBody(
+            content={"multipart/form-data": OpenAPIMediaType(schema=_FORM)}, required=True
+        )
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The upload is durable and will be processed; the job's id is the video's id."""
+
+    job_id: str
+    status: Literal["pending"] = "pending"
+    message: str = "Your video was uploaded and will be ready soon."
+
+
+def accepted(video_id: str) -> Response[Success[Accepted]]:
+    """202, and where to follow the job."""
+    return Response(
+        Success(data=Accepted(job_id=video_id)),
+        status_code=202,
+        headers={"location": f"/api/v1/jobs/{video_id}"},
+    )
+
+
+@post(
+    "/api/v1/streaming/upload",
+    operation_class=_FormOperation,
+    request_max_body_size=None,
+    responses={
+        400: ResponseSpec(Failure, description="No title, not a video, or too large."),
+        401: ResponseSpec(Failure, description="No valid token."),
+        409: ResponseSpec(Failure, description="The idempotency key was used differently."),
+        503: ResponseSpec(Failure, description="The storage does not answer. Nothing was kept."),
+    },
+    security=BEARER,
+    status_code=202,
+    summary="Upload a video in one request",
+    tags=["uploads"],
+)
+async def upload_form(
+    request: Request[Any, Any, Any], principal: Principal, form_uploads: FormUploads
+) -> Response[Success[Accepted]]:
+    """Fields may stand before or after the file. Answers when the video is durably stored."""
+    upload = await form_uploads.receive(
+        principal.user_id,
+        IncomingBody(request),
+        content_type=request.headers.get("content-type"),
+        content_length=content_length(request),
+        idempotency_key=request.headers.get("idempotency-key"),
+    )
+    return accepted(upload.id)
+
+
+def content_length(request: Request[Any, Any, Any]) -> int | None:
+    """The announced size of the body in bytes, if it is announced."""
+    value = request.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None

@@ -1,0 +1,34 @@
+"""Ingest's environment."""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from shared.settings import Address, Secret, Settings
+
+DEFAULT_MAX_BYTES: Final = 20 * 1024**3
+
+
+class IngestSettings(Settings, frozen=True, kw_only=True):
+    """``max_upload_bytes`` of one video; ``max_uploads_at_once`` in this process, each of which
+    takes some 20 MB of memory; ``upload_expiry_hours`` after the last byte of a resumable one.
+
+    ``s3_public_endpoint``: where clients reach the bucket for direct uploads, if they can.
+    """
+
+    bind: Address
+    database_url: Secret
+    amqp_url: Secret
+    s3_endpoint: str
+    s3_region: str = "us-east-1"
+    s3_access_key: Secret
+    s3_secret_key: Secret
+    s3_sources_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
+    s3_public_endpoint: str | None = None
+    jwks_url: str
+    jwt_issuer: str
+    jwt_audience: str
+    max_upload_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**40)] = DEFAULT_MAX_BYTES
+    max_uploads_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+    upload_expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 7)] = 24.0
+    sweep_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 15.0

@@ -1,0 +1,100 @@
+"""Ingest's tables. An object in the bucket has a row here, or a VideoUploaded in the log."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from shared.event_store.tables import projection_tables
+
+metadata = MetaData(schema="ingest")
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    Column("multipart_id", Text),
+    Column("length", BigInteger),
+    Column("content_type", Text),
+    Column("sha256", Text),
+    Column("received", BigInteger, nullable=False, server_default=text("0")),
+    Column("next_part", Integer, nullable=False, server_default=text("1")),
+    Column("tail_key", Text),
+    Column("tail_size", BigInteger, nullable=False, server_default=text("0")),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+    Column("wanted", Boolean, nullable=False, server_default=text("false")),
+    Column("partial", Boolean, nullable=False, server_default=text("false")),
+    Column("joined", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("metadata", Text, nullable=False, server_default=text("''")),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    Column(
+        "updated_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    CheckConstraint("phase in ('open', 'completing', 'completed', 'ending')", name="phase"),
+    Index(
+        "uploads_idempotency",
+        "user_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
+    Index("uploads_due", "phase", "expires_at"),
+    Index("uploads_user", "user_id"),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    Column(
+        "upload_id",
+        Uuid(as_uuid=False),
+        ForeignKey(uploads.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("etag", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+)
+
+doomed = Table(
+    "doomed_objects",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column(
+        "since",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+)
+
+checkpoints, parked_events = projection_tables(metadata)
