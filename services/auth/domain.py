@@ -1,0 +1,227 @@
+"""A user as the log tells it, and the rules of names, addresses, passwords and refreshes. Pure."""
+
+import re
+import unicodedata
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from shared.contracts import (
+    EmailChanged,
+    Event,
+    PasswordChanged,
+    SessionRevoked,
+    UserDeleted,
+    UserRegistered,
+)
+from shared.errors import Conflict, Detail, InvalidInput, NotFound
+
+MIN_PASSWORD: Final = 8
+MAX_PASSWORD: Final = 256
+MIN_USERNAME: Final = 3
+MAX_USERNAME: Final = 100
+MAX_EMAIL: Final = 254
+
+RevocationReason = Literal[
+    "logout", "revoked", "password_changed", "refresh_token_reused", "account_deleted"
+]
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+
+
+class AlreadyRegistered(Conflict):
+    code = "already_registered"
+
+
+class InvalidUsername(InvalidInput):
+    code = "invalid_username"
+
+
+class InvalidEmail(InvalidInput):
+    code = "invalid_email"
+
+
+class WeakPassword(InvalidInput):
+    code = "weak_password"
+
+
+# State and commands.
+
+
+class User(msgspec.Struct, frozen=True):
+    """``username`` is None before the registration; ``revoked`` are the ids of ended sessions."""
+
+    user_id: str | None = None
+    username: str | None = None
+    deleted: bool = False
+    revoked: frozenset[str] = frozenset()
+
+
+class Register(msgspec.Struct, frozen=True):
+    user_id: str
+    username: str
+
+
+class ChangeEmail(msgspec.Struct, frozen=True):
+    """The address itself is not the log's business."""
+
+
+class ChangePassword(msgspec.Struct, frozen=True):
+    """``sessions`` end with the old password."""
+
+    sessions: tuple[str, ...] = ()
+
+
+class RevokeSessions(msgspec.Struct, frozen=True):
+    sessions: tuple[str, ...]
+    reason: RevocationReason
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """Of the account, for good."""
+
+
+Command = Register | ChangeEmail | ChangePassword | RevokeSessions | Delete
+
+
+def decide(user: User, command: Command) -> list[Event]:
+    """What a command means for a user. Raises AlreadyRegistered or UserNotFound."""
+    if isinstance(command, Register):
+        if user.user_id is not None:
+            raise AlreadyRegistered("This account exists already.")
+        return [UserRegistered(user_id=command.user_id, username=command.username)]
+    if user.user_id is None or user.deleted:
+        raise UserNotFound("There is no such user.")
+    match command:
+        case ChangeEmail():
+            return [EmailChanged(user_id=user.user_id)]
+        case ChangePassword(sessions=sessions):
+            ended = _revocations(user, user.user_id, sessions, "password_changed")
+            return [PasswordChanged(user_id=user.user_id), *ended]
+        case RevokeSessions(sessions=sessions, reason=reason):
+            return _revocations(user, user.user_id, sessions, reason)
+        case Delete():
+            return [UserDeleted(user_id=user.user_id)]
+
+
+def evolve(user: User, event: Event) -> User:
+    """The user after an event."""
+    match event:
+        case UserRegistered():
+            return User(event.user_id, event.username)
+        case SessionRevoked():
+            return msgspec.structs.replace(user, revoked=user.revoked | {event.session_id})
+        case UserDeleted():
+            return msgspec.structs.replace(user, deleted=True)
+        case _:
+            return user
+
+
+def _revocations(
+    user: User, user_id: str, sessions: tuple[str, ...], reason: RevocationReason
+) -> list[Event]:
+    return [
+        SessionRevoked(user_id=user_id, session_id=session, reason=reason)
+        for session in dict.fromkeys(sessions)
+        if session not in user.revoked
+    ]
+
+
+# Names and addresses.
+
+
+def valid_username(text: str) -> str:
+    """The username as it is kept: NFC. Raises InvalidUsername.
+
+    Any script is welcome; what cannot be seen, or would break a URL's path, is not.
+    """
+    username = unicodedata.normalize("NFC", text)
+    problem: str | None = None
+    if not MIN_USERNAME <= len(username) <= MAX_USERNAME:
+        problem = f"must have {MIN_USERNAME} to {MAX_USERNAME} characters"
+    elif username != username.strip():
+        problem = "must not begin or end with a space"
+    elif any(unicodedata.category(letter)[0] == "C" or letter in "/\\?#%" for letter in username):
+        problem = "must not contain control characters or any of / \\ ? # %"
+    elif any(unicodedata.category(letter) in {"Zl", "Zp"} for letter in username):
+        problem = "must be one line"
+    elif not username.strip("."):
+        problem = "must not consist of dots"
+    if problem is not None:
+        raise InvalidUsername("This username cannot be used.", [Detail("username", problem)])
+    return username
+
+
+def username_key(username: str) -> str:
+    """Two usernames with one key are the same: compatibility forms and case do not count."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+
+
+_EMAIL: Final = re.compile(
+    r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_]{2,63}",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def valid_email(text: str) -> str:
+    """The address without surrounding space. Raises InvalidEmail.
+
+    A plausibility check (RFC 5321's lengths, a dot in the domain); only a mail would prove more.
+    """
+    email = text.strip()
+    local, _, _ = email.partition("@")
+    if (
+        len(email) > MAX_EMAIL
+        or not _EMAIL.fullmatch(email)
+        or local.startswith(".")
+        or local.endswith(".")
+        or ".." in local
+    ):
+        raise InvalidEmail(
+            "This e-mail address cannot be used.", [Detail("email", "is not an e-mail address")]
+        )
+    return email
+
+
+def email_key(email: str) -> str:
+    """Two addresses with one key are the same: case does not count."""
+    return unicodedata.normalize("NFKC", email).casefold()
+
+
+# Refresh tokens.
+
+
+class SpentToken(msgspec.Struct, frozen=True):
+    """What is known of a refresh token that was presented.
+
+    ``used_at`` is None while it is unused; ``siblings`` is how many successors it already has.
+    """
+
+    expires_at: datetime
+    used_at: datetime | None = None
+    siblings: int = 0
+
+
+RefreshVerdict = Literal["rotate", "refuse", "revoke"]
+
+GRACE: Final = timedelta(seconds=10)
+"""Two tabs may present the same token at once; a thief comes later."""
+
+MAX_SIBLINGS: Final = 5
+
+
+def judge_refresh(token: SpentToken, now: datetime) -> RefreshVerdict:
+    """Rotate it, refuse it, or revoke its whole session because a spent one came back.
+
+    Rotation with reuse detection as in RFC 9700, section 4.14.2.
+    """
+    if token.expires_at <= now:
+        return "refuse"
+    if token.used_at is None:
+        return "rotate"
+    if now - token.used_at <= GRACE:
+        return "rotate" if token.siblings < MAX_SIBLINGS else "refuse"
+    return "revoke"

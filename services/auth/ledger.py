@@ -1,0 +1,79 @@
+"""Auth's tables and the log say the same, whatever dies in between.
+
+A change of the tables and the events that tell of it are committed together (``pending_events``);
+then the events go into the log and leave the table. If the process dies first, the next command of
+that user, or the reconciler, appends them: their ids make a second time harmless, and the lock on
+the account keeps their order. See docs/decisions/0010.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from services.auth import domain
+from services.auth.domain import Command, User
+from services.auth.ports import LockedAccount, PendingEvents, Storage
+from shared.contracts import Event, new_id, stream_id
+from shared.event_store.decider import Decider, load
+from shared.event_store.store import EventStore, Metadata, NewEvent
+from shared.telemetry import current_trace_id, current_traceparent
+
+_DECIDER: Final = Decider(User, domain.decide, domain.evolve)
+
+
+class Ledger:
+    """Decides on users' streams and sees the outcome into the log."""
+
+    def __init__(self, storage: Storage, store: EventStore) -> None:
+        self._storage = storage
+        self._store = store
+
+    async def decide(self, locked: LockedAccount, command: Command, now: datetime) -> None:
+        """Decide on the whole stream; the events are kept in the account's transaction.
+
+        Raises what ``domain.decide`` raises.
+        """
+        user_id = locked.account.user_id
+        for left in await locked.pending():
+            await self._append(left)
+            await locked.settled(left)
+        user, version = await load(self._store, stream_id("user", user_id), _DECIDER)
+        events = domain.decide(user, command)
+        if events:
+            await locked.record(pending_events(user_id, version, events), now)
+
+    async def settle(self, user_id: str) -> None:
+        """See a user's committed events into the log."""
+        for pending in await self._storage.pending(user_id):
+            await self._append(pending)
+            await self._storage.settled(pending)
+
+    async def reconcile(self) -> int:
+        """The same for everyone's: what a process that died left; returns how many batches."""
+        left = await self._storage.pending()
+        for pending in left:
+            await self._append(pending)
+            await self._storage.settled(pending)
+        return len(left)
+
+    async def _append(self, pending: PendingEvents) -> None:
+        await self._store.append(
+            stream_id("user", pending.user_id),
+            pending.expected_version,
+            pending.events,
+            pending.metadata,
+        )
+
+
+def pending_events(user_id: str, version: int, events: Sequence[Event]) -> PendingEvents:
+    """Events with their ids, for a stream that is at ``version``."""
+    return PendingEvents(
+        user_id=user_id,
+        expected_version=version,
+        events=tuple(NewEvent(event) for event in events),
+        metadata=Metadata(
+            correlation_id=current_trace_id() or new_id(),
+            actor=user_id,
+            traceparent=current_traceparent(),
+        ),
+    )

@@ -1,0 +1,93 @@
+"""Password hashes (argon2id) and which passwords are refused.
+
+Hashing is meant to be expensive, so it runs in a few threads of its own; beyond a short queue
+callers are told to come back instead of everyone waiting.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import Argon2Error, InvalidHashError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS  # pyright: ignore[reportMissingTypeStubs]
+
+from services.auth.domain import MAX_PASSWORD, MIN_PASSWORD, WeakPassword
+from shared.errors import Detail, Unavailable
+
+MEMORY_KIB: Final = 19 * 1024
+ITERATIONS: Final = 2
+PARALLELISM: Final = 1
+"""OWASP Password Storage Cheat Sheet: argon2id with m = 19 MiB, t = 2, p = 1."""
+
+_QUEUE: Final = 64
+T = TypeVar("T")
+
+
+class Passwords:
+    """Hashes and verifies. ``memory_kib`` and ``iterations`` may grow: logins then rehash."""
+
+    def __init__(self, *, memory_kib: int = MEMORY_KIB, iterations: int = ITERATIONS) -> None:
+        self._hasher = PasswordHasher(
+            time_cost=iterations, memory_cost=memory_kib, parallelism=PARALLELISM, type=Type.ID
+        )
+        self._threads = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "argon2")
+        self._waiting = 0
+        self._nobody = self._hasher.hash(os.urandom(16).hex())
+
+    async def hash(self, password: str) -> str:
+        """The encoded hash, with its salt and parameters. Raises Unavailable when overrun."""
+        return await self._run(self._hasher.hash, password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether it is the password; as slow for None (no such user) as for a wrong one."""
+        matches = await self._run(self._matches, stored or self._nobody, password)
+        return matches and stored is not None
+
+    def outdated(self, stored: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _matches(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _run(self, function: Callable[..., T], *args: str) -> T:
+        if self._waiting >= _QUEUE:
+            raise Unavailable("Too many logins at once. Try again in a moment.", retry_after=2)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, function, *args)
+        finally:
+            self._waiting -= 1
+
+
+class CommonPasswords:
+    """The 30,000 passwords that people use most, and what is as easy to guess for one person."""
+
+    def __init__(self) -> None:
+        self._common = frozenset(word.casefold() for word in FREQUENCY_LISTS["passwords"])
+
+    def check(self, password: str, *, username: str, email: str, field: str = "password") -> None:
+        """Raises WeakPassword, saying why."""
+        plain = password.casefold()
+        problem: str | None = None
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            problem = f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
+        elif plain in self._common:
+            problem = "is one of the most common passwords"
+        elif len(set(plain)) < 3:
+            problem = "repeats the same characters"
+        elif plain in {username.casefold(), email.casefold(), email.partition("@")[0].casefold()}:
+            problem = "is your name or address"
+        if problem is not None:
+            raise WeakPassword("Choose another password.", [Detail(field, problem)])

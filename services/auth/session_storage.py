@@ -1,0 +1,175 @@
+"""Sessions and refresh tokens in auth's tables."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.auth.domain import SpentToken
+from services.auth.ports import Session
+from services.auth.tables import accounts, ended_sessions, refresh_tokens, registrations, sessions
+
+
+class SessionStorage:
+    """The part of ``Storage`` that is about sessions."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._sessions_engine = engine
+
+    async def open_session(
+        self, session: Session, password_hash: str, token_hash: bytes, token_expires_at: datetime
+    ) -> bool:
+        # FOR SHARE: a password change waits for us, or we see the changed one.
+        still_so = (
+            select(accounts.c.user_id)
+            .where(
+                accounts.c.user_id == session.user_id,
+                accounts.c.password_hash == password_hash,
+            )
+            .with_for_update(read=True)
+        )
+        async with self._sessions_engine.begin() as connection:
+            if (await connection.execute(still_so)).first() is None:
+                return False
+            await connection.execute(insert(sessions).values(msgspec.structs.asdict(session)))
+            await _add_token(connection, token_hash, session.session_id, token_expires_at)
+        return True
+
+    async def sessions_of(self, user_id: str, now: datetime) -> list[Session]:
+        query = (
+            select(sessions)
+            .where(sessions.c.user_id == user_id, sessions.c.expires_at > now)
+            .order_by(sessions.c.last_used_at.desc(), sessions.c.session_id)
+        )
+        async with self._sessions_engine.connect() as connection:
+            return [_session(row) for row in await connection.execute(query)]
+
+    async def is_alive(self, session_id: str, user_id: str, now: datetime) -> bool:
+        query = select(1).where(
+            sessions.c.session_id == session_id,
+            sessions.c.user_id == user_id,
+            sessions.c.expires_at > now,
+        )
+        async with self._sessions_engine.connect() as connection:
+            return (await connection.execute(query)).first() is not None
+
+    @asynccontextmanager
+    async def refreshing(self, token_hash: bytes) -> AsyncGenerator["LockedToken | None"]:
+        query = (
+            select(sessions, accounts.c.username)
+            .join(accounts)
+            .join(refresh_tokens, refresh_tokens.c.session_id == sessions.c.session_id)
+            .where(refresh_tokens.c.token_hash == token_hash)
+            .with_for_update(of=sessions)
+        )
+        async with self._sessions_engine.begin() as connection:
+            row = (await connection.execute(query)).first()
+            if row is None:
+                yield None
+                return
+            # Read once the session is locked: another refresh may just have spent the token.
+            token = (
+                await connection.execute(
+                    select(refresh_tokens).where(refresh_tokens.c.token_hash == token_hash)
+                )
+            ).first()
+            yield None if token is None else LockedToken(connection, row, token)
+
+    async def revoked_since(self, since: datetime) -> list[str]:
+        """Sessions that ended after ``since``, oldest first."""
+        query = (
+            select(ended_sessions.c.session_id)
+            .where(ended_sessions.c.ended_at > since)
+            .order_by(ended_sessions.c.ended_at, ended_sessions.c.session_id)
+        )
+        async with self._sessions_engine.connect() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def purge(self, now: datetime, ended_before: datetime, keys_before: datetime) -> None:
+        """Delete what no longer matters: expired sessions and tokens, old revocations and keys."""
+        async with self._sessions_engine.begin() as connection:
+            await connection.execute(
+                delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now)
+            )
+            await connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+            await connection.execute(
+                delete(ended_sessions).where(ended_sessions.c.ended_at <= ended_before)
+            )
+            await connection.execute(
+                delete(registrations).where(registrations.c.created_at <= keys_before)
+            )
+
+
+class LockedToken:
+    """A ``Refreshing``: everything here happens in the transaction that locks the session."""
+
+    def __init__(self, connection: AsyncConnection, session: Row[Any], token: Row[Any]) -> None:
+        self._connection = connection
+        self._token_hash: bytes = token.token_hash
+        self.session = _session(session)
+        self.username: str = session.username
+        self.token = SpentToken(
+            expires_at=min(token.expires_at, self.session.expires_at),
+            used_at=token.used_at,
+            siblings=token.siblings,
+        )
+
+    async def rotate(self, successor: bytes, expires_at: datetime, now: datetime) -> None:
+        await self._connection.execute(
+            update(refresh_tokens)
+            .where(refresh_tokens.c.token_hash == self._token_hash)
+            .values(
+                used_at=self.token.used_at or now,
+                siblings=self.token.siblings + 1,
+            )
+        )
+        await _add_token(self._connection, successor, self.session.session_id, expires_at)
+        await self._connection.execute(
+            update(sessions)
+            .where(sessions.c.session_id == self.session.session_id)
+            .values(last_used_at=now, expires_at=expires_at)
+        )
+
+
+async def end_sessions(
+    connection: AsyncConnection, user_id: str, session_ids: Sequence[str], now: datetime
+) -> None:
+    """Delete sessions with their tokens, and remember that they ended."""
+    if not session_ids:
+        return
+    await connection.execute(
+        delete(sessions).where(
+            sessions.c.user_id == user_id, sessions.c.session_id.in_(session_ids)
+        )
+    )
+    await connection.execute(
+        upsert(ended_sessions)
+        .values([{"session_id": session, "ended_at": now} for session in session_ids])
+        .on_conflict_do_nothing()
+    )
+
+
+async def _add_token(
+    connection: AsyncConnection, token_hash: bytes, session_id: str, expires_at: datetime
+) -> None:
+    await connection.execute(
+        insert(refresh_tokens).values(
+            token_hash=token_hash, session_id=session_id, expires_at=expires_at, siblings=0
+        )
+    )
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        session_id=row.session_id,
+        user_id=row.user_id,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+        user_agent=row.user_agent,
+    )

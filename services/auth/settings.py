@@ -1,0 +1,24 @@
+"""What auth reads from its environment."""
+
+from typing import Annotated
+
+import msgspec
+
+from shared.settings import Address, Key, Secret, Settings
+
+
+class AuthSettings(Settings, frozen=True, kw_only=True):
+    """``signing_key_secret`` opens the private keys in auth's table: keep it, and keep it safe.
+
+    ``login_burst`` failed logins are free, then one per ``login_refill_seconds``.
+    """
+
+    bind: Address
+    database_url: Secret
+    redis_url: Secret
+    signing_key_secret: Key
+    jwt_issuer: str
+    jwt_audience: str
+    refresh_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
+    login_burst: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
+    login_refill_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 20

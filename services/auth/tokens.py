@@ -1,0 +1,68 @@
+"""Tokens: signed ones for access (minutes), opaque ones for refresh (weeks)."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from shared.contracts import new_id
+from shared.http.identity import ALGORITHM, TOKEN_TYPE
+
+ACCESS_LIFETIME: Final = timedelta(minutes=15)
+_REFRESH_BYTES: Final = 32
+MAX_REFRESH_LENGTH: Final = 128
+
+
+class SigningKey(msgspec.Struct, frozen=True):
+    """A private key and the id that it is published under."""
+
+    kid: str
+    private: EllipticCurvePrivateKey
+
+
+class Signer(Protocol):
+    """Knows the key to sign with now."""
+
+    @property
+    def signing(self) -> SigningKey: ...
+
+
+class AccessTokens:
+    """Issues access tokens (RFC 9068) for ``issuer`` and ``audience``."""
+
+    def __init__(self, keys: Signer, *, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    def issue(self, user_id: str, username: str, session_id: str, now: datetime) -> str:
+        """A token that proves who somebody is for the next 15 minutes."""
+        key = self._keys.signing
+        seconds = int(now.timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": user_id,
+            "username": username,
+            "sid": session_id,
+            "jti": new_id(),
+            "iat": seconds,
+            "nbf": seconds,
+            "exp": seconds + int(ACCESS_LIFETIME.total_seconds()),
+        }
+        headers = {"kid": key.kid, "typ": TOKEN_TYPE}
+        return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers=headers)
+
+
+def new_refresh_token() -> str:
+    """256 random bits, base64url."""
+    return secrets.token_urlsafe(_REFRESH_BYTES)
+
+
+def refresh_token_hash(token: str) -> bytes:
+    """What is stored instead. It is random enough that a fast hash will do."""
+    return hashlib.sha256(token.encode()).digest()
