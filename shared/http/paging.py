@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from shared.errors import InvalidInput
 
@@ -40,9 +40,9 @@ class PageParams(msgspec.Struct, frozen=True):
 
 
 def page_params(
-    page: Annotated[str | None, Parameter(query="page", description="From 1.")] = None,
+    page: Annotated[str | None, QueryParameter(name="page", description="From 1.")] = None,
     page_size: Annotated[
-        str | None, Parameter(query="page_size", description="From 1 to 50; 10 if not given.")
+        str | None, QueryParameter(name="page_size", description="From 1 to 50; 10 if not given.")
     ] = None,
 ) -> PageParams:
     """The page asked for, as a Litestar dependency. What makes no sense becomes the default."""
