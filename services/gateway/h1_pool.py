@@ -68,13 +68,14 @@ class Pool:
         connection = await self._acquire()
         while True:
             response = Response(loop.create_future(), timeout, without_body, on_slow)
+            pooled = connection.used
             connection.begin(response, head, body is not None)
             pump = loop.create_task(connection.send(body)) if body is not None else None
             try:
                 await response.started
                 return response
             except Stale as stale:
-                if not (connection.used and idempotent and body is None):
+                if not (pooled and idempotent and body is None):
                     raise Unreachable(str(stale)) from None
             except BaseException:
                 response.close()

@@ -86,7 +86,7 @@ def test_reads_a_rate(text: str, bucket: Bucket):
     "text", ["", "10", "10/s", "0/s burst 1", "1/0s burst 1", "1/s burst 0", "2000000/s burst 1"]
 )
 def test_refuses_what_is_no_rate(text: str):
-    with pytest.raises(ValueError, match="burst|million"):
+    with pytest.raises(ValueError, match=r"burst|million"):
         parse(text)
 
 
