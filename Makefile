@@ -34,8 +34,8 @@ clean: ## Stop everything and forget its state
 demo: ## Upload a real clip and print where to watch it
 	@$(LOCAL) demo
 
-test: fetch-dev ## Lint, types, import rules, the web client's tests, then all of pytest
-	@$(PYTHON) -m deploy.local.check
+test: fetch-dev ## Everything: style, types, import rules, the web client, unit to end-to-end
+	@$(PYTHON) -m pytest
 
 unit: fetch-dev ## Only the fast tests, which need no parts
 	@$(PYTHON) -m pytest -q tests/unit tests/architecture

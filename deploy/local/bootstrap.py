@@ -84,8 +84,12 @@ def prepare_python(group: str) -> None:
         install = ("install", "--require-hashes", "--no-deps", "-r")
         bootstrap = str(ROOT / "requirements" / "bootstrap.txt")
         pip = (python, "-m", "pip", "--disable-pip-version-check", "--quiet")
-        uv = (str(VENV / "bin" / "uv"), "pip", *install, str(wanted), "--python", python, "--quiet")
-        if not (_works(*pip, *install, bootstrap) and _works(*uv)):
+        uv = VENV / "bin" / "uv"
+        by_uv = (str(uv), "pip", *install, str(wanted), "--python", python, "--quiet")
+        if not uv.exists():
+            _run(*pip, *install, bootstrap)
+        # uv does not read pip's configuration, which may name the only registry in reach.
+        if not _works(*by_uv):
             _run(*pip, *install, str(wanted))
         stamp.write_text(_fingerprint([wanted]))
 
@@ -184,7 +188,7 @@ def _run(*command: str, cwd: Path = ROOT) -> None:
         errors="replace",
     )
     if ended.returncode != 0:
-        said = "\n".join(ended.stdout.strip().splitlines()[-15:])
+        said = "\n".join(ended.stdout.strip().splitlines()[:40])
         raise Missing(f"{' '.join(command[:4])} … failed:\n{said}")
 
 

@@ -187,6 +187,8 @@ class Supervisor:
         self._set(step.name, "stopped")
 
     def _set(self, name: str, state: State, *, reason: str = "") -> None:
+        if self._status[name].state == "failed" and state == "stopped":
+            return  # why it is not running is worth more than that it is not
         self._status[name].state = state
         self._status[name].reason = reason
         self._changed(self.statuses)

@@ -53,11 +53,14 @@ class Migrations:
         return list(compare_metadata(self._context(connection), self.metadata))
 
     def write_revision(self, connection: Connection, message: str) -> Path:
-        """Write the migration from the present schema to the models; returns its file."""
+        """Write the migration from the present schema to the models; returns its file.
+
+        Raises ValueError where they agree already.
+        """
         context = self._context(connection)
         script = produce_migrations(context, self.metadata)
-        if script.upgrade_ops is None:
-            raise ValueError("nothing to compare")
+        if script.upgrade_ops is None or script.upgrade_ops.is_empty():
+            raise ValueError(f"the migrations of {self.module} already say what its models say")
         body = render_python_code(script.upgrade_ops, migration_context=context)
         imports = "from sqlalchemy.dialects import postgresql\n" if "postgresql." in body else ""
         existing = list(self._script.walk_revisions())

@@ -46,9 +46,7 @@ def steps(layout: Layout) -> tuple[Step, ...]:
     """Everything that must run for ``urls`` to answer."""
     home, ports, secrets = layout.home, layout.ports, layout.secrets
     return (
-        *postgres.steps(
-            home, ports, secrets["postgres_password"], layout.packages, durable=layout.durable
-        ),
+        *postgres.steps(home, ports, secrets["postgres_password"], durable=layout.durable),
         *valkey.steps(home, ports, secrets["redis_password"]),
         *seaweedfs.steps(home, ports, secrets["s3_secret_key"]),
         *rabbitmq.steps(home, ports, secrets["rabbitmq_password"], layout.packages),
@@ -60,10 +58,7 @@ def urls(layout: Layout) -> Urls:
     ports, secrets = layout.ports, layout.secrets
     rabbit = f"{rabbitmq.USER}:{secrets['rabbitmq_password']}@127.0.0.1"
     return Urls(
-        postgres=(
-            f"postgresql://{postgres.SUPERUSER}:{secrets['postgres_password']}"
-            f"@127.0.0.1:{ports['postgres']}/postgres"
-        ),
+        postgres=postgres.url(ports, secrets["postgres_password"]),
         amqp=f"amqp://{rabbit}:{ports['amqp']}/",
         rabbitmq_api=f"http://{rabbit}:{ports['rabbitmq_api']}/api",
         redis=f"redis://:{secrets['redis_password']}@127.0.0.1:{ports['redis']}/0",

@@ -25,8 +25,13 @@ class InitFailed(Exception):
     """initdb did not succeed; the message is what it said."""
 
 
+def url(ports: Mapping[str, int], password: str) -> str:
+    """How the superuser logs in, to the database ``postgres``."""
+    return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{ports['postgres']}/postgres"
+
+
 def steps(
-    home: Path, ports: Mapping[str, int], password: str, packages: Path, *, durable: bool
+    home: Path, ports: Mapping[str, int], password: str, *, durable: bool
 ) -> tuple[Step, ...]:
     """initdb once, then the server."""
     link = home / "postgres"

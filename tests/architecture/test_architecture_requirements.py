@@ -1,0 +1,72 @@
+"""requirements/*.txt say what pyproject.toml says, pinned and hashed, and only that."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+COMPILED = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/main.py"))
+
+Group = list[str | dict[str, str]]
+
+
+def declared(group: str) -> dict[str, str]:
+    """Package → pinned version, through included groups."""
+    groups: dict[str, Group] = PYPROJECT["dependency-groups"]
+    found: dict[str, str] = {}
+    for entry in groups[group]:
+        if isinstance(entry, dict):
+            found |= declared(entry["include-group"])
+        else:
+            requirement = Requirement(entry)
+            found[canonicalize_name(requirement.name)] = str(requirement.specifier)
+    return found
+
+
+def compiled(group: str) -> dict[str, Any]:
+    """Package → (pin, number of hashes) in requirements/<group>.txt."""
+    text = (ROOT / "requirements" / f"{group}.txt").read_text().replace("\\\n", " ")
+    found: dict[str, Any] = {}
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        requirement = Requirement(re.split(r"\s+--hash", line)[0].strip())
+        found[canonicalize_name(requirement.name)] = (
+            str(requirement.specifier),
+            line.count("--hash=sha256:"),
+        )
+    return found
+
+
+@pytest.mark.parametrize("group", COMPILED)
+def test_every_package_is_pinned_and_hashed(group: str) -> None:
+    loose = {
+        name: pin
+        for name, (pin, hashes) in compiled(group).items()
+        if not pin.startswith("==") or hashes == 0
+    }
+    assert loose == {}
+
+
+@pytest.mark.parametrize("group", COMPILED)
+def test_the_compiled_file_says_what_pyproject_says(group: str) -> None:
+    pins = {name: pin for name, (pin, _) in compiled(group).items()}
+    wanted = declared(group)
+
+    assert {name: pins.get(name) for name in wanted} == wanted, "run make lock"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_a_group_of_its_own(service: str) -> None:
+    assert service in PYPROJECT["dependency-groups"]
+    assert service in COMPILED
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_installs_no_test_or_lint_tool(service: str) -> None:
+    assert not set(compiled(service)) & {"pytest", "ruff", "pyright", "playwright"}

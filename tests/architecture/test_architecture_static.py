@@ -1,0 +1,32 @@
+"""Style, types, and the web client's own checks and tests."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
+
+
+def run(*command: str, folder: Path = ROOT) -> None:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("format", "--check")])
+def test_python_style(arguments: tuple[str, ...]) -> None:
+    run(str(TOOLS / "ruff"), *arguments, ".")
+
+
+def test_python_types() -> None:
+    run(str(TOOLS / "pyright"))
+
+
+@pytest.mark.parametrize("script", ["lint", "typecheck", "test"])
+def test_web_client(script: str) -> None:
+    npm = shutil.which("npm")
+    assert npm is not None, "npm is missing: get Node 20 or newer"
+    run(npm, "run", "--silent", script, folder=ROOT / "web")
