@@ -1,0 +1,102 @@
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+
+import { api, unwrap } from './client';
+
+export const PAGE_SIZE = 12;
+
+/** Every query the client makes: its key and how to fetch it, in one place. */
+export const queries = {
+  latest: (page: number) =>
+    queryOptions({
+      queryKey: ['videos', 'latest', page],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/streaming/latest', {
+            params: { query: { page, page_size: PAGE_SIZE } },
+            signal,
+          }),
+        ),
+      placeholderData: keepPreviousData,
+    }),
+
+  search: (q: string, page: number) =>
+    queryOptions({
+      queryKey: ['videos', 'search', q, page],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/streaming/search', {
+            params: { query: { q, page, page_size: PAGE_SIZE } },
+            signal,
+          }),
+        ),
+      enabled: q !== '',
+      placeholderData: keepPreviousData,
+    }),
+
+  tagged: (tag: string, page: number) =>
+    queryOptions({
+      queryKey: ['videos', 'tag', tag, page],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/tags/{tag}/videos', {
+            params: { path: { tag }, query: { page, page_size: PAGE_SIZE } },
+            signal,
+          }),
+        ),
+      placeholderData: keepPreviousData,
+    }),
+
+  video: (id: string) =>
+    queryOptions({
+      queryKey: ['video', id],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/streaming/id/{video_id}', {
+            params: { path: { video_id: id } },
+            signal,
+          }),
+        ),
+    }),
+
+  job: (id: string) =>
+    queryOptions({
+      queryKey: ['job', id],
+      queryFn: ({ signal }) =>
+        unwrap(api.GET('/api/v1/jobs/{job_id}', { params: { path: { job_id: id } }, signal })),
+    }),
+
+  tags: () =>
+    queryOptions({
+      queryKey: ['tags'],
+      queryFn: ({ signal }) => unwrap(api.GET('/api/v1/tags', { signal })),
+    }),
+
+  channel: (username: string) =>
+    queryOptions({
+      queryKey: ['channel', username],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/users/username/{username}', { params: { path: { username } }, signal }),
+        ),
+    }),
+
+  userVideos: (userId: string, page: number) =>
+    queryOptions({
+      queryKey: ['videos', 'user', userId, page],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/users/{user_id}/videos', {
+            params: { path: { user_id: userId }, query: { page, page_size: PAGE_SIZE } },
+            signal,
+          }),
+        ),
+      placeholderData: keepPreviousData,
+    }),
+
+  me: () =>
+    queryOptions({
+      queryKey: ['me'],
+      queryFn: ({ signal }) => unwrap(api.GET('/api/v1/users/me', { signal })),
+      staleTime: 5 * 60_000,
+    }),
+};

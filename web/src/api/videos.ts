@@ -1,0 +1,40 @@
+import { api, unwrap } from './client';
+import type { Job, Video } from './models';
+
+export async function editVideo(id: string, title: string, description: string): Promise<Video> {
+  return unwrap(
+    api.PUT('/api/v1/streaming/{video_id}', {
+      params: { path: { video_id: id } },
+      body: { title, description },
+    }),
+  );
+}
+
+export async function deleteVideo(id: string): Promise<void> {
+  await unwrap(api.DELETE('/api/v1/streaming/{video_id}', { params: { path: { video_id: id } } }));
+}
+
+export async function countView(id: string): Promise<Video> {
+  return unwrap(
+    api.PATCH('/api/v1/streaming/views/{video_id}', { params: { path: { video_id: id } } }),
+  );
+}
+
+export async function addTags(id: string, tags: readonly string[]): Promise<void> {
+  await unwrap(
+    api.POST('/api/v1/tags/{video_id}', {
+      params: { path: { video_id: id } },
+      body: { tags: [...tags] },
+    }),
+  );
+}
+
+export async function removeTag(id: string, tag: string): Promise<void> {
+  await unwrap(
+    api.DELETE('/api/v1/tags/{video_id}', { params: { path: { video_id: id } }, body: { tag } }),
+  );
+}
+
+export async function retryJob(id: string): Promise<Job> {
+  return unwrap(api.POST('/api/v1/jobs/{job_id}/retry', { params: { path: { job_id: id } } }));
+}

@@ -1,0 +1,73 @@
+import { Clapperboard, LogOut, Settings, UserRound } from 'lucide-react';
+import { useCallback, useRef, useState } from 'react';
+import { Link, useNavigate } from 'react-router';
+
+import { logOut } from '../auth/account';
+import { Avatar } from '../ui/Avatar';
+import { useDismiss } from '../ui/useDismiss';
+
+const ITEM =
+  'flex w-full items-center gap-3 rounded-md px-3 py-2.5 text-[0.9375rem] font-medium hover:bg-sunken';
+const ICON = 'h-4 w-4 text-muted';
+
+export function UserMenu({ username }: { username: string }) {
+  const [open, setOpen] = useState(false);
+  const container = useRef<HTMLDivElement>(null);
+  const navigate = useNavigate();
+  const close = useCallback(() => setOpen(false), []);
+  useDismiss(open, container, close);
+
+  const leave = async () => {
+    close();
+    await navigate('/');
+    // The session ends here even when the server can't be told.
+    await logOut().catch(() => undefined);
+  };
+
+  return (
+    <div ref={container} className="relative">
+      <button
+        type="button"
+        aria-label={`Account menu of ${username}`}
+        aria-expanded={open}
+        aria-controls="user-menu"
+        onClick={() => setOpen(!open)}
+        className="flex h-11 w-11 items-center justify-center rounded-full"
+      >
+        <Avatar name={username} />
+      </button>
+      {open && (
+        <div
+          id="user-menu"
+          className="absolute right-0 z-40 mt-2 w-60 rounded-xl border border-line bg-surface p-1.5 shadow-xl"
+        >
+          <p className="truncate px-3 pt-2 pb-2.5 text-sm text-muted">
+            Signed in as <strong className="text-ink">{username}</strong>
+          </p>
+          <ul className="border-t border-line pt-1.5">
+            <li>
+              <Link to={`/u/${encodeURIComponent(username)}`} className={ITEM} onClick={close}>
+                <UserRound className={ICON} aria-hidden="true" /> My channel
+              </Link>
+            </li>
+            <li>
+              <Link to="/videos" className={ITEM} onClick={close}>
+                <Clapperboard className={ICON} aria-hidden="true" /> My videos
+              </Link>
+            </li>
+            <li>
+              <Link to="/account" className={ITEM} onClick={close}>
+                <Settings className={ICON} aria-hidden="true" /> Account
+              </Link>
+            </li>
+            <li>
+              <button type="button" className={ITEM} onClick={() => void leave()}>
+                <LogOut className={ICON} aria-hidden="true" /> Log out
+              </button>
+            </li>
+          </ul>
+        </div>
+      )}
+    </div>
+  );
+}

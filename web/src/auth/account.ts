@@ -1,0 +1,50 @@
+import { api, publicApi, unwrap } from '../api/client';
+import { session } from './session';
+
+export async function logIn(username: string, password: string): Promise<void> {
+  const tokens = await unwrap(
+    publicApi.POST('/api/v1/auth/login', { body: { username, password } }),
+  );
+  session.signIn({
+    accessToken: tokens.access_token,
+    refreshToken: tokens.refresh_token,
+    username: tokens.user,
+  });
+}
+
+export async function signUp(username: string, email: string, password: string): Promise<void> {
+  const created = await unwrap(
+    publicApi.POST('/api/v1/auth/register', { body: { username, email, password } }),
+  );
+  session.signIn({
+    accessToken: created.access_token,
+    refreshToken: created.refresh_token,
+    username: created.user.username,
+  });
+}
+
+/** Ends the session here even if the server can't be told: the person asked to leave. */
+export async function logOut(): Promise<void> {
+  try {
+    await unwrap(api.POST('/api/v1/auth/logout'));
+  } finally {
+    session.signOut();
+  }
+}
+
+export async function changeEmail(email: string): Promise<void> {
+  await unwrap(api.PATCH('/api/v1/users/email', { body: { email } }));
+}
+
+export async function changePassword(current: string, next: string): Promise<void> {
+  await unwrap(
+    api.PATCH('/api/v1/users/password', {
+      body: { current_password: current, new_password: next },
+    }),
+  );
+}
+
+export async function deleteAccount(userId: string): Promise<void> {
+  await unwrap(api.DELETE('/api/v1/users/{user_id}', { params: { path: { user_id: userId } } }));
+  session.signOut();
+}

@@ -1,0 +1,12 @@
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+
+/** "no views", "1 view", "12.3K views". */
+export function formatViews(views: number): string {
+  if (views === 0) return 'No views yet';
+  return `${compact.format(views)} ${views === 1 ? 'view' : 'views'}`;
+}
+
+/** "1 video", "3 videos". */
+export function countOf(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,20 @@
+import { DeleteAccount } from '../account/DeleteAccount';
+import { EmailForm } from '../account/EmailForm';
+import { PasswordForm } from '../account/PasswordForm';
+import { useMe, useSession } from '../auth/AuthProvider';
+import { PageHeader } from '../ui/PageHeader';
+
+export default function AccountPage() {
+  const me = useMe();
+  const session = useSession();
+  return (
+    <div className="page max-w-3xl">
+      <PageHeader title="Account">Signed in as {session?.username}</PageHeader>
+      <div className="divide-y divide-line border-t border-line">
+        <EmailForm key={me?.email} current={me?.email ?? ''} />
+        <PasswordForm />
+        <DeleteAccount userId={me?.id} />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,19 @@
+import { ButtonLink } from '../ui/Button';
+import { PageTitle } from '../ui/PageTitle';
+import { EmptyState } from '../ui/states';
+
+export default function NotFoundPage() {
+  return (
+    <EmptyState
+      title="This page doesn’t exist"
+      action={
+        <ButtonLink to="/" variant="primary">
+          See the newest videos
+        </ButtonLink>
+      }
+    >
+      <PageTitle title="Not found" />
+      The address may be mistyped, or what was here is gone.
+    </EmptyState>
+  );
+}

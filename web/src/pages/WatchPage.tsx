@@ -1,0 +1,59 @@
+import { useQuery } from '@tanstack/react-query';
+import { useParams } from 'react-router';
+
+import { ApiError } from '../api/errors';
+import { queries } from '../api/queries';
+import { useSession } from '../auth/AuthProvider';
+import { ButtonLink } from '../ui/Button';
+import { PageTitle } from '../ui/PageTitle';
+import { EmptyState, ErrorState } from '../ui/states';
+import { isFinished } from '../videos/status';
+import { UpNext } from '../watch/UpNext';
+import { WatchSkeleton } from '../watch/WatchSkeleton';
+import { WatchView } from '../watch/WatchView';
+
+/** How often a viewer who doesn't own an unfinished video looks whether it has got further. */
+const RECHECK_MS = 4_000;
+
+export default function WatchPage() {
+  const { videoId = '' } = useParams();
+  const session = useSession();
+  const {
+    data: video,
+    error,
+    isPending,
+    refetch,
+  } = useQuery({
+    ...queries.video(videoId),
+    refetchInterval: ({ state }) => (state.data && !isFinished(state.data) ? RECHECK_MS : false),
+  });
+  if (isPending) return <WatchSkeleton />;
+  if (!video) {
+    if (error instanceof ApiError && error.status === 404) return <Gone />;
+    return <ErrorState error={error} onRetry={() => void refetch()} />;
+  }
+  const mine = session !== null && session.username === video.username;
+  return (
+    <div className="page grid gap-10 pt-0 max-md:px-0 md:pt-6 xl:grid-cols-[minmax(0,1fr)_20rem]">
+      <PageTitle title={video.title} />
+      <WatchView key={video.id} video={video} mine={mine} />
+      <UpNext currentId={video.id} />
+    </div>
+  );
+}
+
+function Gone() {
+  return (
+    <EmptyState
+      title="This video isn’t here"
+      action={
+        <ButtonLink to="/" variant="primary">
+          See the newest videos
+        </ButtonLink>
+      }
+    >
+      <PageTitle title="Not found" />
+      It may have been deleted, or it is private.
+    </EmptyState>
+  );
+}

@@ -1,0 +1,131 @@
+import {
+  Maximize,
+  Minimize,
+  Pause,
+  PictureInPicture2,
+  Play,
+  RotateCcw,
+  Volume1,
+  Volume2,
+  VolumeX,
+} from 'lucide-react';
+import { type CSSProperties, useSyncExternalStore } from 'react';
+
+import { formatClock } from '../format/duration';
+import { cx } from '../ui/cx';
+import type { PlayerActions } from './actions';
+import { ControlButton } from './ControlButton';
+import { SeekBar } from './SeekBar';
+import { SettingsMenu } from './SettingsMenu';
+import type { Stream } from './useHls';
+import type { MediaState } from './useMediaState';
+
+interface ControlsProps {
+  media: MediaState;
+  duration: number;
+  stream: Stream;
+  actions: PlayerActions;
+  storyboardUrl: string | null;
+  hidden: boolean;
+}
+
+const ICON = 'h-5 w-5';
+
+export function Controls({
+  media,
+  duration,
+  stream,
+  actions,
+  storyboardUrl,
+  hidden,
+}: ControlsProps) {
+  return (
+    <div
+      className={cx(
+        'absolute inset-x-0 bottom-0 bg-linear-to-t from-black/85 to-transparent px-2 pt-12 pb-1 transition-opacity duration-200 focus-within:opacity-100 md:px-3 md:pb-2',
+        hidden && 'opacity-0',
+      )}
+    >
+      <SeekBar
+        currentTime={media.currentTime}
+        duration={duration}
+        bufferedUntil={media.bufferedUntil}
+        storyboardUrl={storyboardUrl}
+        onSeek={actions.seekTo}
+      />
+      <div className="flex items-center">
+        <PlayButton media={media} onClick={actions.togglePlay} />
+        <VolumeControl media={media} actions={actions} />
+        <p className="px-2 timecode text-xs whitespace-nowrap md:text-sm">
+          {formatClock(media.currentTime * 1000)}
+          <span className="text-white/70"> / {formatClock(duration * 1000)}</span>
+        </p>
+        <div className="flex-1" />
+        <SettingsMenu stream={stream} rate={media.rate} onRate={actions.setRate} />
+        {document.pictureInPictureEnabled && (
+          <ControlButton
+            label="Picture in picture"
+            className="max-sm:hidden"
+            onClick={actions.togglePictureInPicture}
+          >
+            <PictureInPicture2 className={ICON} aria-hidden="true" />
+          </ControlButton>
+        )}
+        <FullscreenButton onClick={actions.toggleFullscreen} />
+      </div>
+    </div>
+  );
+}
+
+function PlayButton({ media, onClick }: { media: MediaState; onClick: () => void }) {
+  const [label, Icon] = media.ended
+    ? (['Play again', RotateCcw] as const)
+    : media.paused
+      ? (['Play', Play] as const)
+      : (['Pause', Pause] as const);
+  return (
+    <ControlButton label={label} onClick={onClick}>
+      <Icon className={ICON} fill={media.ended ? 'none' : 'currentColor'} aria-hidden="true" />
+    </ControlButton>
+  );
+}
+
+function VolumeControl({ media, actions }: { media: MediaState; actions: PlayerActions }) {
+  const level = media.muted ? 0 : media.volume;
+  const Icon = level === 0 ? VolumeX : level < 0.5 ? Volume1 : Volume2;
+  return (
+    <div className="group/volume flex items-center">
+      <ControlButton label={level === 0 ? 'Unmute' : 'Mute'} onClick={actions.toggleMute}>
+        <Icon className={ICON} aria-hidden="true" />
+      </ControlButton>
+      <input
+        type="range"
+        aria-label="Volume"
+        aria-valuetext={`${Math.round(level * 100)} percent`}
+        min={0}
+        max={1}
+        step={0.05}
+        value={level}
+        onChange={(event) => actions.setVolume(Number(event.target.value))}
+        className="player-range max-w-20 max-md:hidden"
+        style={{ '--filled': `${level * 100}%` } as CSSProperties}
+      />
+    </div>
+  );
+}
+
+function FullscreenButton({ onClick }: { onClick: () => void }) {
+  const full = useSyncExternalStore(
+    (changed) => {
+      document.addEventListener('fullscreenchange', changed);
+      return () => document.removeEventListener('fullscreenchange', changed);
+    },
+    () => document.fullscreenElement !== null,
+  );
+  const Icon = full ? Minimize : Maximize;
+  return (
+    <ControlButton label={full ? 'Leave full screen' : 'Full screen'} onClick={onClick}>
+      <Icon className={ICON} aria-hidden="true" />
+    </ControlButton>
+  );
+}

@@ -1,0 +1,132 @@
+import { Play } from 'lucide-react';
+import { useEffect, useId, useRef, useState } from 'react';
+
+import { Button } from '../ui/Button';
+import { Spinner } from '../ui/Spinner';
+import { playerActions } from './actions';
+import { Controls } from './Controls';
+import { useHls } from './useHls';
+import { useIdle } from './useIdle';
+import { useMediaState } from './useMediaState';
+import { usePlayerKeys } from './usePlayerKeys';
+import { useStoredVolume } from './useStoredVolume';
+
+interface PlayerProps {
+  src: string;
+  /** Changes when the playlist is worth reading again: more qualities have become ready. */
+  revision: string;
+  title: string;
+  poster: string;
+  storyboardUrl: string | null;
+  /** Width ÷ height of the picture. */
+  aspectRatio: number;
+  /** Known length in seconds, for while the playlist is still growing. */
+  knownDuration: number;
+  /** Called once, when someone has really begun to watch. */
+  onWatched: () => void;
+}
+
+/** Seconds of moving picture that count as watching. */
+const WATCHED_SECONDS = 2;
+
+export function Player(props: PlayerProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const video = useRef<HTMLVideoElement>(null);
+  const stream = useHls(video, props.src, props.revision);
+  const media = useMediaState(video);
+  // The actions read the refs when they are called, never while drawing.
+  // eslint-disable-next-line react-hooks/refs
+  const [actions] = useState(() => playerActions(video, frame));
+  const { idle, stir } = useIdle();
+  usePlayerKeys(video, frame, actions);
+  useStoredVolume(video);
+  useWatched(media.currentTime, !media.paused, props.onWatched);
+
+  const hidden = idle && !media.paused && !media.waiting;
+  const untouched = media.paused && media.currentTime === 0;
+  const descriptionId = useId();
+  return (
+    // The listeners only show the controls again; everything to operate is a control inside.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
+    <div
+      ref={frame}
+      role="region"
+      aria-label={`Player: ${props.title}`}
+      aria-describedby={descriptionId}
+      data-idle={hidden}
+      className="player group/player relative flex max-h-[calc(100dvh-9rem)] w-full items-center justify-center overflow-hidden bg-black md:rounded-xl"
+      style={{ aspectRatio: String(Math.max(props.aspectRatio, 4 / 3)) }}
+      onPointerMove={stir}
+      onPointerDown={stir}
+      onKeyDown={stir}
+      onFocus={stir}
+    >
+      <p id={descriptionId} className="sr-only">
+        Space plays and pauses, the arrow keys seek, F is full screen, M mutes.
+      </p>
+      {/* Captions are not part of what the service makes; the film's own track is all there is. */}
+      {/* eslint-disable-next-line jsx-a11y/media-has-caption */}
+      <video
+        ref={video}
+        playsInline
+        poster={props.poster || undefined}
+        preload="auto"
+        aria-label={props.title}
+        className="h-full w-full"
+        onClick={actions.togglePlay}
+        onDoubleClick={actions.toggleFullscreen}
+      />
+      {media.waiting && !stream.error && (
+        <div className="pointer-events-none absolute inset-0 flex items-center justify-center">
+          <Spinner className="h-12 w-12" />
+          <span role="status" className="sr-only">
+            Loading
+          </span>
+        </div>
+      )}
+      {untouched && !stream.error && (
+        <button
+          type="button"
+          aria-label={`Play ${props.title}`}
+          onClick={actions.togglePlay}
+          className="absolute flex h-20 w-20 items-center justify-center rounded-full bg-accent text-on-accent shadow-lg transition-transform hover:scale-105"
+        >
+          <Play className="ml-1 h-9 w-9" fill="currentColor" aria-hidden="true" />
+        </button>
+      )}
+      {stream.error ? (
+        <div
+          role="alert"
+          className="absolute inset-0 flex flex-col items-center justify-center gap-4 bg-black/85 p-6 text-center"
+        >
+          <p className="font-semibold">{stream.error}</p>
+          <Button
+            size="sm"
+            className="border-white/40 bg-transparent text-white"
+            onClick={stream.retry}
+          >
+            Try again
+          </Button>
+        </div>
+      ) : (
+        <Controls
+          media={media}
+          duration={Math.max(media.duration, props.knownDuration)}
+          stream={stream}
+          actions={actions}
+          storyboardUrl={props.storyboardUrl}
+          hidden={hidden}
+        />
+      )}
+    </div>
+  );
+}
+
+function useWatched(currentTime: number, playing: boolean, onWatched: () => void): void {
+  const told = useRef(false);
+  useEffect(() => {
+    if (told.current || !playing || currentTime < WATCHED_SECONDS) return;
+    told.current = true;
+    onWatched();
+  }, [currentTime, playing, onWatched]);
+}

@@ -1,0 +1,78 @@
+import type { RefObject } from 'react';
+
+/** What a control or a key does to the player. */
+export interface PlayerActions {
+  togglePlay: () => void;
+  seekTo: (seconds: number) => void;
+  seekBy: (seconds: number) => void;
+  setVolume: (volume: number) => void;
+  toggleMute: () => void;
+  setRate: (rate: number) => void;
+  toggleFullscreen: () => void;
+  togglePictureInPicture: () => void;
+}
+
+export const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
+
+export function playerActions(
+  video: RefObject<HTMLVideoElement | null>,
+  frame: RefObject<HTMLElement | null>,
+): PlayerActions {
+  const withVideo = (act: (element: HTMLVideoElement) => void) => {
+    const element = video.current;
+    if (element) act(element);
+  };
+  const seekTo = (seconds: number) =>
+    withVideo((element) => {
+      const end = Number.isFinite(element.duration) ? element.duration : seconds;
+      element.currentTime = Math.min(Math.max(0, seconds), end);
+    });
+  const setVolume = (volume: number) =>
+    withVideo((element) => {
+      element.volume = Math.min(1, Math.max(0, volume));
+      element.muted = element.volume === 0;
+    });
+  return {
+    togglePlay: () =>
+      withVideo((element) => {
+        // A refused play (autoplay rules, no data yet) leaves the button as it is.
+        if (element.paused) element.play().catch(() => undefined);
+        else element.pause();
+      }),
+    seekTo,
+    seekBy: (seconds) => withVideo((element) => seekTo(element.currentTime + seconds)),
+    setVolume,
+    toggleMute: () =>
+      withVideo((element) => {
+        if (element.muted && element.volume === 0) setVolume(0.5);
+        else element.muted = !element.muted;
+      }),
+    setRate: (rate) =>
+      withVideo((element) => {
+        element.playbackRate = rate;
+      }),
+    toggleFullscreen: () =>
+      void toggleFullscreen(video.current, frame.current).catch(() => undefined),
+    togglePictureInPicture: () =>
+      withVideo((element) => {
+        const change = document.pictureInPictureElement
+          ? document.exitPictureInPicture()
+          : element.requestPictureInPicture();
+        change.catch(() => undefined);
+      }),
+  };
+}
+
+/** iPhones can put only the video itself on the whole screen, not our controls. */
+interface AppleVideo extends HTMLVideoElement {
+  webkitEnterFullscreen?: () => void;
+}
+
+async function toggleFullscreen(
+  video: AppleVideo | null,
+  frame: HTMLElement | null,
+): Promise<void> {
+  if (document.fullscreenElement) await document.exitFullscreen();
+  else if (frame && document.fullscreenEnabled) await frame.requestFullscreen();
+  else video?.webkitEnterFullscreen?.();
+}

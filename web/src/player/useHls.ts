@@ -1,0 +1,64 @@
+import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
+
+import { type AttachedStream, attachHls } from './attachHls';
+import { AUTO_LEVEL, type Quality } from './quality';
+
+export interface Stream {
+  qualities: readonly Quality[];
+  /** The chosen level; AUTO_LEVEL when the player chooses. */
+  chosen: number;
+  /** The name of what is playing now, e.g. "720p". */
+  playing: string;
+  error: string | null;
+  choose: (level: number) => void;
+  retry: () => void;
+}
+
+/**
+ * Keeps an HLS playlist attached to the video element. A change of `revision` reads the playlist
+ * again at the current position: that is how someone who began to watch while the video was still
+ * being encoded gets the qualities that came later.
+ */
+export function useHls(
+  video: RefObject<HTMLVideoElement | null>,
+  src: string,
+  revision: string,
+): Stream {
+  const attached = useRef<AttachedStream | null>(null);
+  const left = useRef({ src, seconds: 0, playing: false });
+  const [qualities, setQualities] = useState<readonly Quality[]>([]);
+  const [chosen, setChosen] = useState(AUTO_LEVEL);
+  const [playing, setPlaying] = useState('');
+  const [error, setError] = useState<string | null>(null);
+  const [attempt, setAttempt] = useState(0);
+
+  useEffect(() => {
+    const element = video.current;
+    if (!element) return;
+    const start = left.current.src === src ? left.current : { seconds: 0, playing: false };
+    const stream = attachHls(element, src, start, {
+      onQualities: (found) => {
+        setQualities(found);
+        setChosen(AUTO_LEVEL);
+      },
+      onPlaying: setPlaying,
+      onError: setError,
+    });
+    attached.current = stream;
+    return () => {
+      left.current = { src, seconds: element.currentTime, playing: !element.paused };
+      attached.current = null;
+      stream.detach();
+    };
+  }, [video, src, revision, attempt]);
+
+  const choose = useCallback((level: number) => {
+    setChosen(level);
+    attached.current?.choose(level);
+  }, []);
+  const retry = useCallback(() => {
+    setError(null);
+    setAttempt((previous) => previous + 1);
+  }, []);
+  return { qualities, chosen, playing, error, choose, retry };
+}

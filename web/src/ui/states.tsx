@@ -1,0 +1,56 @@
+import type { ReactNode } from 'react';
+
+import { toApiError } from '../api/errors';
+import { Button } from './Button';
+import { LogoMark } from './Logo';
+
+interface EmptyProps {
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}
+
+export function EmptyState({ title, children, action }: EmptyProps) {
+  return (
+    <div className="mx-auto flex max-w-md flex-col items-center px-4 py-16 text-center md:py-24">
+      <span className="mb-6 flex h-20 w-20 items-center justify-center rounded-2xl bg-sunken text-edge">
+        <LogoMark className="ml-1.5 h-9 w-9" />
+      </span>
+      <h2 className="text-xl font-bold">{title}</h2>
+      {children && <div className="mt-2 text-muted">{children}</div>}
+      {action && <div className="mt-6 flex flex-wrap justify-center gap-3">{action}</div>}
+    </div>
+  );
+}
+
+interface ErrorProps {
+  error: unknown;
+  onRetry?: () => void;
+  title?: string;
+}
+
+export function ErrorState({ error, onRetry, title = 'This didn’t load' }: ErrorProps) {
+  const { message, traceId } = toApiError(error);
+  return (
+    <div role="alert" className="mx-auto max-w-md px-4 py-16 text-center md:py-24">
+      <h2 className="text-xl font-bold">{title}</h2>
+      <p className="mt-2 text-muted">{message}</p>
+      {traceId && <p className="mt-2 timecode text-xs text-muted">Trace {traceId}</p>}
+      {onRetry && (
+        <Button className="mt-6" onClick={onRetry}>
+          Try again
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/** A one-line error inside a form or a card. */
+export function InlineError({ error }: { error: unknown }) {
+  if (!error) return null;
+  return (
+    <p role="alert" className="rounded-lg bg-danger/10 px-3 py-2 text-sm text-danger">
+      {toApiError(error).message}
+    </p>
+  );
+}

@@ -1,0 +1,45 @@
+import { formatBytes } from '../format/size';
+import { sentPercent, type UploadItem } from './machine';
+import { timeLeft } from './speed';
+
+/** The bytes on their way: a bar, numbers, and an announcement every quarter. */
+export function SendProgress({ item, compact = false }: { item: UploadItem; compact?: boolean }) {
+  const { state } = item;
+  const percent = sentPercent(state);
+  const quarter = Math.floor(percent / 25) * 25;
+  const waiting = state.phase === 'queued';
+  const done = percent === 100;
+  return (
+    <div>
+      <div className="mb-2 flex items-baseline justify-between gap-4 text-sm">
+        <span className="font-medium">
+          {waiting ? 'Waiting for the upload before it' : done ? 'Storing safely' : 'Uploading'}
+        </span>
+        <span className="timecode text-muted">{Math.floor(percent)}%</span>
+      </div>
+      <div
+        role="progressbar"
+        aria-label={`Upload of ${item.details.title}`}
+        aria-valuenow={Math.floor(percent)}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        className="h-1.5 overflow-hidden rounded-full bg-line"
+      >
+        <div
+          className="h-full rounded-full bg-ink transition-[width] duration-300"
+          style={{ width: `${percent}%` }}
+        />
+      </div>
+      {state.phase === 'sending' && !compact && (
+        <p className="mt-2 timecode text-xs text-muted">
+          {formatBytes(state.sentBytes)} of {formatBytes(state.totalBytes)}
+          {state.bytesPerSecond > 0 && ` · ${formatBytes(state.bytesPerSecond)}/s`}
+          {!done && ` · ${timeLeft(state.totalBytes - state.sentBytes, state.bytesPerSecond)}`}
+        </p>
+      )}
+      <span role="status" className="sr-only">
+        {quarter > 0 && !done ? `${item.details.title}: ${quarter} percent uploaded` : ''}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,72 @@
+import { useQueryClient } from '@tanstack/react-query';
+import {
+  createContext,
+  type ReactNode,
+  use,
+  useEffect,
+  useState,
+  useSyncExternalStore,
+} from 'react';
+
+import { addTags } from '../api/videos';
+import { session } from '../auth/session';
+import { isUnfinished, type UploadItem } from './machine';
+import { UploadQueue } from './queue';
+import { sendFile } from './transport';
+
+const QueueContext = createContext<UploadQueue | null>(null);
+
+export function UploadProvider({ children }: { children: ReactNode }) {
+  const client = useQueryClient();
+  const [queue] = useState(
+    () =>
+      new UploadQueue({
+        send: async (...upload) => {
+          const jobId = await sendFile(...upload);
+          void client.invalidateQueries({ queryKey: ['videos'] });
+          return jobId;
+        },
+        addTags,
+        newId: randomId,
+        now: () => performance.now(),
+      }),
+  );
+
+  useEffect(
+    () =>
+      session.subscribe((next) => {
+        if (!next) queue.clear();
+      }),
+    [queue],
+  );
+  useEffect(() => {
+    const warn = (event: BeforeUnloadEvent) => {
+      if (queue.items.some(isUnfinished)) event.preventDefault();
+    };
+    window.addEventListener('beforeunload', warn);
+    return () => window.removeEventListener('beforeunload', warn);
+  }, [queue]);
+
+  return <QueueContext value={queue}>{children}</QueueContext>;
+}
+
+export function useUploadQueue(): UploadQueue {
+  const queue = use(QueueContext);
+  if (!queue) throw new Error('useUploadQueue needs an UploadProvider');
+  return queue;
+}
+
+export function useUploads(): readonly UploadItem[] {
+  const queue = useUploadQueue();
+  return useSyncExternalStore(
+    (changed) => queue.subscribe(changed),
+    () => queue.items,
+  );
+}
+
+/** Not crypto.randomUUID: browsers offer that only over https. */
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) =>
+    part.toString(16).padStart(8, '0'),
+  ).join('');
+}

@@ -1,0 +1,97 @@
+import type { ApiError } from '../api/errors';
+
+export interface UploadDetails {
+  title: string;
+  description: string;
+  tags: readonly string[];
+}
+
+/** Where one file is on its way; what happens after `sent` is the job's story, not ours. */
+export type UploadState =
+  | { phase: 'draft' }
+  | { phase: 'queued' }
+  | { phase: 'sending'; sentBytes: number; totalBytes: number; bytesPerSecond: number }
+  | { phase: 'sent'; jobId: string }
+  | { phase: 'failed'; message: string; retryable: boolean };
+
+export interface UploadItem {
+  id: string;
+  file: File;
+  details: UploadDetails;
+  state: UploadState;
+  /** Grows when the server refused an attempt, so that the next one is a new request to it. */
+  attempt: number;
+  /** The video is safe, but its tags could not be added. */
+  tagsFailed: boolean;
+}
+
+export type UploadEvent =
+  | { type: 'edited'; details: UploadDetails }
+  | { type: 'submitted' }
+  | { type: 'started' }
+  | { type: 'progressed'; sentBytes: number; totalBytes: number; bytesPerSecond: number }
+  | { type: 'delivered'; jobId: string }
+  | { type: 'tagsFailed' }
+  | { type: 'failed'; error: ApiError };
+
+/** The item after the event; events that make no sense in its phase leave it as it is. */
+export function advance(item: UploadItem, event: UploadEvent): UploadItem {
+  const { phase } = item.state;
+  switch (event.type) {
+    case 'edited':
+      return phase === 'draft' ? { ...item, details: event.details } : item;
+    case 'submitted':
+      return phase === 'draft' || (item.state.phase === 'failed' && item.state.retryable)
+        ? { ...item, state: { phase: 'queued' } }
+        : item;
+    case 'started':
+      return phase === 'queued'
+        ? {
+            ...item,
+            state: {
+              phase: 'sending',
+              sentBytes: 0,
+              totalBytes: item.file.size,
+              bytesPerSecond: 0,
+            },
+          }
+        : item;
+    case 'progressed': {
+      const { sentBytes, totalBytes, bytesPerSecond } = event;
+      return phase === 'sending'
+        ? { ...item, state: { phase, sentBytes, totalBytes, bytesPerSecond } }
+        : item;
+    }
+    case 'delivered':
+      return phase === 'sending' ? { ...item, state: { phase: 'sent', jobId: event.jobId } } : item;
+    case 'tagsFailed':
+      return phase === 'sent' ? { ...item, tagsFailed: true } : item;
+    case 'failed':
+      return phase === 'sending' ? failed(item, event.error) : item;
+  }
+}
+
+function failed(item: UploadItem, error: ApiError): UploadItem {
+  const message = error.isNetwork
+    ? 'The connection was lost before everything had arrived.'
+    : error.status === 413
+      ? 'This file is larger than this site accepts.'
+      : error.message;
+  return {
+    ...item,
+    attempt: error.isNetwork ? item.attempt : item.attempt + 1,
+    state: { phase: 'failed', message, retryable: error.isTemporary || error.status === 401 },
+  };
+}
+
+/** Percent of the bytes sent, 0–100. */
+export function sentPercent(state: UploadState): number {
+  if (state.phase === 'sent') return 100;
+  if (state.phase !== 'sending' || state.totalBytes === 0) return 0;
+  return Math.min(100, (state.sentBytes / state.totalBytes) * 100);
+}
+
+/** Whether leaving the site now would lose something. */
+export function isUnfinished(item: UploadItem): boolean {
+  return item.state.phase === 'queued' || item.state.phase === 'sending';
+}

@@ -1,0 +1,70 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { type SyntheticEvent, useState } from 'react';
+
+import type { Video } from '../api/models';
+import { queries } from '../api/queries';
+import { editVideo } from '../api/videos';
+import { Button } from '../ui/Button';
+import { Dialog } from '../ui/Dialog';
+import { TextArea, TextField } from '../ui/Field';
+import { InlineError } from '../ui/states';
+import { MAX_DESCRIPTION, MAX_TITLE } from './limits';
+
+interface EditDialogProps {
+  video: Video;
+  open: boolean;
+  onClose: () => void;
+}
+
+export function EditDialog({ video, open, onClose }: EditDialogProps) {
+  return (
+    <Dialog open={open} title="Edit video" onClose={onClose}>
+      <EditForm video={video} onClose={onClose} />
+    </Dialog>
+  );
+}
+
+function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
+  const client = useQueryClient();
+  const [title, setTitle] = useState(video.title);
+  const [description, setDescription] = useState(video.description);
+  const save = useMutation({
+    mutationFn: () => editVideo(video.id, title.trim(), description.trim()),
+    onSuccess: (saved) => {
+      client.setQueryData(queries.video(video.id).queryKey, saved);
+      void client.invalidateQueries({ queryKey: ['videos'] });
+      onClose();
+    },
+  });
+  const untitled = title.trim() === '';
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
+    if (!untitled) save.mutate();
+  };
+  return (
+    <form onSubmit={submit} noValidate className="mt-5 space-y-4">
+      <TextField
+        label="Title"
+        value={title}
+        maxLength={MAX_TITLE}
+        error={untitled ? 'A video needs a title.' : null}
+        onChange={(event) => setTitle(event.target.value)}
+      />
+      <TextArea
+        label="Description"
+        hint={`${description.length} / ${MAX_DESCRIPTION}`}
+        rows={6}
+        maxLength={MAX_DESCRIPTION}
+        value={description}
+        onChange={(event) => setDescription(event.target.value)}
+      />
+      <InlineError error={save.error} />
+      <div className="flex justify-end gap-3 pt-2">
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" busy={save.isPending}>
+          Save
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,60 @@
+import { Link } from 'react-router';
+
+import type { Video } from '../api/models';
+import { formatViews } from '../format/count';
+import { JobProgress } from '../jobs/JobProgress';
+import { RetryButton } from '../jobs/RetryButton';
+import { useJob } from '../jobs/useJob';
+import { Ago } from '../ui/Ago';
+import { OwnerActions } from './OwnerActions';
+import { isFinished } from './status';
+import { Thumbnail } from './Thumbnail';
+
+/** One of my videos: what became of it, and what I can do with it. */
+export function MyVideoRow({ video }: { video: Video }) {
+  return (
+    <article className="group grid grid-cols-[8.5rem_minmax(0,1fr)] gap-x-4 gap-y-2 py-5 md:grid-cols-[13rem_minmax(0,1fr)_auto] md:gap-x-6">
+      <Link to={`/watch/${video.id}`} tabIndex={-1} aria-hidden="true" className="self-start">
+        <Thumbnail video={video} />
+      </Link>
+      <div className="min-w-0">
+        <h2 className="line-clamp-2 text-lg leading-snug font-bold">
+          <Link
+            to={`/watch/${video.id}`}
+            className="rounded-sm decoration-accent decoration-2 underline-offset-4 hover:underline"
+          >
+            {video.title}
+          </Link>
+        </h2>
+        <p className="mt-1 text-sm text-muted">
+          {formatViews(video.views)} · <Ago iso={video.CreatedAt} />
+          {video.visibility !== undefined && video.visibility !== 'public' && (
+            <> · {video.visibility}</>
+          )}
+        </p>
+        {!isFinished(video) && (
+          <div className="mt-3 max-w-md">
+            <JobState jobId={video.id} />
+          </div>
+        )}
+      </div>
+      <div className="max-md:col-span-2">
+        <OwnerActions video={video} />
+      </div>
+    </article>
+  );
+}
+
+function JobState({ jobId }: { jobId: string }) {
+  const { data: job } = useJob(jobId);
+  if (!job) return <div className="h-8 shimmer rounded" />;
+  if (job.status !== 'failed') return <JobProgress job={job} />;
+  return (
+    <div className="space-y-3">
+      <p className="text-sm text-danger">
+        {job.error_message ?? 'The video could not be processed.'}
+      </p>
+      <RetryButton jobId={jobId} />
+    </div>
+  );
+}

@@ -1,0 +1,57 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Pencil, Trash2 } from 'lucide-react';
+import { useState } from 'react';
+
+import { toApiError } from '../api/errors';
+import type { Video } from '../api/models';
+import { queries } from '../api/queries';
+import { deleteVideo } from '../api/videos';
+import { Button } from '../ui/Button';
+import { ConfirmDialog } from '../ui/Dialog';
+import { useNotify } from '../ui/notifications';
+import { EditDialog } from './EditDialog';
+
+interface OwnerActionsProps {
+  video: Video;
+  onDeleted?: () => void;
+}
+
+export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
+  const [open, setOpen] = useState<'edit' | 'delete' | null>(null);
+  const client = useQueryClient();
+  const notify = useNotify();
+  const remove = useMutation({
+    mutationFn: () => deleteVideo(video.id),
+    onSuccess: async () => {
+      setOpen(null);
+      notify('The video has been deleted.');
+      onDeleted?.();
+      client.removeQueries({ queryKey: queries.video(video.id).queryKey });
+      await client.invalidateQueries({ queryKey: ['videos'] });
+    },
+  });
+  return (
+    <div className="flex gap-2">
+      <Button size="sm" onClick={() => setOpen('edit')}>
+        <Pencil className="h-4 w-4" aria-hidden="true" />
+        Edit
+      </Button>
+      <Button size="sm" variant="danger" onClick={() => setOpen('delete')}>
+        <Trash2 className="h-4 w-4" aria-hidden="true" />
+        Delete
+      </Button>
+      <EditDialog video={video} open={open === 'edit'} onClose={() => setOpen(null)} />
+      <ConfirmDialog
+        open={open === 'delete'}
+        title="Delete this video?"
+        confirmLabel="Delete"
+        busy={remove.isPending}
+        error={remove.error ? toApiError(remove.error).message : undefined}
+        onConfirm={() => remove.mutate()}
+        onCancel={() => setOpen(null)}
+      >
+        “{video.title}” will be gone for everyone, with its views and tags. This can’t be undone.
+      </ConfirmDialog>
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import { Link } from 'react-router';
+
+import type { Video } from '../api/models';
+import { formatViews } from '../format/count';
+import { Ago } from '../ui/Ago';
+import { Thumbnail } from './Thumbnail';
+
+/** One video in a list. The title is the link; its area covers the whole card. */
+export function VideoCard({ video, showOwner = true }: { video: Video; showOwner?: boolean }) {
+  return (
+    <article className="group relative">
+      <Thumbnail video={video} />
+      <h3 className="mt-3 line-clamp-2 text-[1.0625rem] leading-snug font-semibold">
+        <Link
+          to={`/watch/${video.id}`}
+          className="rounded-sm decoration-accent decoration-2 underline-offset-4 group-hover:underline after:absolute after:inset-0"
+        >
+          {video.title}
+        </Link>
+      </h3>
+      <VideoFacts video={video} showOwner={showOwner} />
+    </article>
+  );
+}
+
+export function VideoFacts({ video, showOwner }: { video: Video; showOwner: boolean }) {
+  return (
+    <p className="mt-1 flex flex-wrap gap-x-1.5 text-sm text-muted">
+      {showOwner && video.username && (
+        <>
+          <Link
+            to={`/u/${encodeURIComponent(video.username)}`}
+            className="relative z-10 max-w-40 truncate rounded-sm font-medium hover:text-ink hover:underline"
+          >
+            {video.username}
+          </Link>
+          <span aria-hidden="true">·</span>
+        </>
+      )}
+      <span>{formatViews(video.views)}</span>
+      <span aria-hidden="true">·</span>
+      <Ago iso={video.CreatedAt} />
+    </p>
+  );
+}

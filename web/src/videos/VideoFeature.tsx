@@ -1,0 +1,31 @@
+import { Link } from 'react-router';
+
+import type { Video } from '../api/models';
+import { Thumbnail } from './Thumbnail';
+import { VideoFacts } from './VideoCard';
+
+/** The newest video, large, at the top of the first page. */
+export function VideoFeature({ video }: { video: Video }) {
+  return (
+    <article className="group relative mb-12 grid items-center gap-5 md:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)] md:gap-10">
+      <Thumbnail video={video} eager />
+      <div>
+        <p className="timecode text-xs text-muted">Just in</p>
+        <h2 className="mt-2 line-clamp-3 text-2xl leading-tight font-extrabold tracking-tight md:text-4xl">
+          <Link
+            to={`/watch/${video.id}`}
+            className="rounded-sm decoration-accent decoration-[3px] underline-offset-4 group-hover:underline after:absolute after:inset-0"
+          >
+            {video.title}
+          </Link>
+        </h2>
+        {video.description && (
+          <p className="mt-3 line-clamp-3 max-w-prose text-muted">{video.description}</p>
+        )}
+        <div className="mt-3">
+          <VideoFacts video={video} showOwner />
+        </div>
+      </div>
+    </article>
+  );
+}

@@ -1,0 +1,53 @@
+import { Link, useNavigate } from 'react-router';
+
+import type { Video } from '../api/models';
+import { formatViews } from '../format/count';
+import { Ago } from '../ui/Ago';
+import { Avatar } from '../ui/Avatar';
+import { isReady } from '../videos/status';
+import { OwnerActions } from '../videos/OwnerActions';
+import { TagList } from '../videos/TagList';
+import { ProcessingNotice } from './ProcessingNotice';
+import { ShareButton } from './ShareButton';
+import { Stage } from './Stage';
+
+/** The film and everything known about it. */
+export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
+  const navigate = useNavigate();
+  return (
+    <div className="min-w-0">
+      {isReady(video) ? <Stage video={video} /> : <ProcessingNotice video={video} mine={mine} />}
+      <div className="max-md:px-4">
+        <div className="mt-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-4">
+          <div className="min-w-0 flex-1 basis-80">
+            <h1 className="text-2xl leading-tight font-extrabold tracking-tight break-words md:text-3xl">
+              {video.title}
+            </h1>
+            <p className="mt-2 text-muted">
+              {formatViews(video.views)} · <Ago iso={video.CreatedAt} />
+              {video.visibility === 'unlisted' && ' · only people with the link'}
+              {video.visibility === 'private' && ' · only you'}
+            </p>
+          </div>
+          <div className="flex flex-wrap gap-2">
+            <ShareButton title={video.title} />
+            {mine && <OwnerActions video={video} onDeleted={() => void navigate('/videos')} />}
+          </div>
+        </div>
+        {video.username && (
+          <Link
+            to={`/u/${encodeURIComponent(video.username)}`}
+            className="mt-5 inline-flex items-center gap-3 rounded-lg font-semibold hover:underline"
+          >
+            <Avatar name={video.username} className="h-11 w-11 text-lg" />
+            {video.username}
+          </Link>
+        )}
+        {video.description && (
+          <p className="mt-5 max-w-prose break-words whitespace-pre-line">{video.description}</p>
+        )}
+        <TagList video={video} editable={mine} />
+      </div>
+    </div>
+  );
+}
