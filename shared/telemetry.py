@@ -140,7 +140,12 @@ def _configure_logs(service: str, mode: Mode) -> None:
     if mode == "local":
         render: list[Processor] = [
             _drop_noise,
-            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=32),
+            # Plain tracebacks: the richer ones print local variables, and so passwords and tokens.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(),
+                pad_event_to=32,
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
         ]
         structlog.configure(
             processors=[*shared, *render],

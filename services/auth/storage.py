@@ -236,7 +236,13 @@ def _email_taken() -> EmailTaken:
 
 
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
-    return msgspec.convert(dict(row._mapping), Account)
+    return Account(
+        user_id=row.user_id,
+        username=row.username,
+        email=row.email,
+        password_hash=row.password_hash,
+        created_at=row.created_at,
+    )
 
 
 def _new_event(row: Row[*tuple[Any, ...]]) -> NewEvent:
