@@ -1,0 +1,93 @@
+"""Commands: load, decide, append. And the two chores that follow from events: writing counted
+views into the log, and deleting the videos of a deleted account."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+from uuid import UUID, uuid5
+
+from services.catalog import domain
+from services.catalog.domain import CloseAccount, Command, CountViews, Video, VideoNotFound
+from services.catalog.pending_views import ViewBatch
+from shared.contracts import VideoUploaded, stream_id
+from shared.event_store.decider import Decider, Outcome, execute
+from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
+
+_CLOSING: Final = UUID("0b1d8a52-51d5-5b0e-a5f0-6c3d4a5be2d1")
+_ATTEMPTS: Final = 5
+
+
+class Batches(Protocol):
+    """Counted views that wait for their event."""
+
+    async def take(self, age: float) -> Sequence[ViewBatch]:
+        """Batches that are not known to be in the log."""
+        ...
+
+    async def drop(self, batch_id: str) -> None:
+        """Forget a batch whose video is gone."""
+        ...
+
+
+async def handle(
+    store: EventStore, video_id: str, command: Command, metadata: Metadata
+) -> Outcome[Video]:
+    """Run a command on a video. Raises what ``domain.decide`` raises."""
+    return await execute(
+        store, stream_id("video", video_id), await _decider(store, video_id), command, metadata
+    )
+
+
+async def write_views(store: EventStore, batches: Batches, age: float) -> int:
+    """Append an event for each batch of views; returns how many batches there were.
+
+    The batch's id is the event's id, so that a batch that was appended before a crash is not
+    counted again.
+    """
+    waiting = await batches.take(age)
+    for batch in waiting:
+        try:
+            await _append_once(
+                store,
+                batch.video_id,
+                CountViews(batch.count, batch.batch_id),
+                UUID(batch.batch_id),
+            )
+        except VideoNotFound:
+            await batches.drop(batch.batch_id)
+    return len(waiting)
+
+
+async def delete_orphans(store: EventStore, video_ids: Sequence[str]) -> None:
+    """Delete videos whose owner's account is gone. Harmless to repeat."""
+    for video_id in video_ids:
+        await _append_once(store, video_id, CloseAccount(), uuid5(_CLOSING, video_id))
+
+
+async def _append_once(store: EventStore, video_id: str, command: Command, event_id: UUID) -> None:
+    """Like ``execute``, for a command of one event at most, whose id makes a repeat harmless."""
+    stream = stream_id("video", video_id)
+    decider = await _decider(store, video_id)
+    for attempt in range(_ATTEMPTS):
+        history = await store.read_stream(stream)
+        if any(recorded.event_id == event_id for recorded in history):
+            return
+        video = decider.initial()
+        for recorded in history:
+            video = decider.evolve(video, recorded.data)
+        events = [NewEvent(event, event_id) for event in decider.decide(video, command)]
+        try:
+            await store.append(stream, len(history), events, Metadata())
+        except WrongExpectedVersion:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        return
+
+
+async def _decider(store: EventStore, video_id: str) -> Decider[Video, Command]:
+    """The rules for one video, beginning with what ingest says of its upload."""
+    video = domain.initial()
+    for recorded in await store.read_stream(stream_id("upload", video_id)):
+        if isinstance(recorded.data, VideoUploaded):
+            video = domain.evolve(video, recorded.data)
+    return Decider(initial=lambda: video, decide=domain.decide, evolve=domain.evolve)

@@ -1,0 +1,75 @@
+"""Jobs: how an upload becomes a playable video."""
+
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, QueryParameter
+
+from services.catalog import representations
+from services.catalog.http.common import (
+    PAGING,
+    Caller,
+    Catalog,
+    Cursor,
+    Paging,
+    TheCatalog,
+    checked_id,
+    is_owner,
+    paged,
+    place_of,
+    settled,
+)
+from services.catalog.representations import Job
+from services.catalog.rows import JobStatus
+from services.catalog.views import Row
+from shared.errors import Forbidden, NotFound
+from shared.http.envelope import Success
+from shared.http.identity import Principal
+from shared.http.openapi import BEARER
+from shared.http.paging import Page
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such job.")
+
+
+class NotYourJob(Forbidden):
+    code = "not_your_job"
+
+    def __init__(self) -> None:
+        super().__init__("This job belongs to somebody else.")
+
+
+@get("/jobs/{job_id:str}", tags=["jobs"], summary="One job", security=BEARER)
+async def one(principal: Caller, job_id: FromPath[str], catalog: TheCatalog) -> Success[Job]:
+    return Success(data=representations.job(await owned(catalog, principal, job_id)))
+
+
+@get("/jobs", dependencies=PAGING, tags=["jobs"], summary="My jobs", security=BEARER)
+async def mine(
+    principal: Caller,
+    catalog: TheCatalog,
+    paging: Paging,
+    status: Annotated[JobStatus | None, QueryParameter(name="status")] = None,
+    cursor: Cursor = None,
+) -> Success[Page[Job]]:
+    listing = await catalog.views.jobs(principal.user_id, status, paging, place_of(cursor))
+    return paged(listing, [representations.job(row) for row in listing.rows], paging)
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [one, mine]
+
+
+async def owned(catalog: Catalog, principal: Principal, job_id: str) -> Row:
+    """The caller's job. Raises JobNotFound, NotYourJob."""
+    id_ = checked_id(job_id, JobNotFound)
+    row = await settled(catalog, lambda: catalog.views.job(id_))
+    if row is None:
+        raise JobNotFound
+    if not is_owner(row, principal):
+        raise NotYourJob
+    return row

@@ -1,0 +1,108 @@
+"""Tags: which there are, the videos that have one, adding and removing."""
+
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from services.catalog import representations
+from services.catalog.domain import (
+    AddTags,
+    RemoveTag,
+    TagNotFound,
+    VideoNotFound,
+    clean_tags,
+    tag_key,
+)
+from services.catalog.http.common import (
+    PAGING,
+    Caller,
+    Cursor,
+    Paging,
+    TheCatalog,
+    checked_id,
+    command,
+    paged,
+    place_of,
+    present,
+    settled,
+)
+from services.catalog.representations import Tag, Video
+from shared.errors import Detail, InvalidInput
+from shared.http.envelope import Message, Success
+from shared.http.openapi import BEARER
+from shared.http.paging import Page
+
+
+class NewTags(msgspec.Struct, frozen=True, kw_only=True):
+    """1 to 10 tags of at most 50 characters."""
+
+    tags: list[str]
+
+
+class OldTag(msgspec.Struct, frozen=True, kw_only=True):
+    tag: str
+
+
+@get("/tags", tags=["tags"], summary="All tags")
+async def all_tags(catalog: TheCatalog) -> Success[list[Tag]]:
+    """The tags of public videos, in order; at most 1000."""
+    return Success(data=[representations.tag(name) for name in await catalog.views.tags()])
+
+
+@get("/tags/{tag:str}/videos", dependencies=PAGING, tags=["tags"], summary="Videos with a tag")
+async def tagged(
+    request: Request[object, object, State],
+    tag: FromPath[str],
+    catalog: TheCatalog,
+    paging: Paging,
+    cursor: Cursor = None,
+) -> Success[Page[Video]]:
+    key = tag_key(tag)
+    if not key or "\0" in key:
+        raise TagNotFound
+    place = place_of(cursor)
+    listing = await settled(catalog, lambda: catalog.views.tagged(key, paging, place))
+    if listing is None:
+        raise TagNotFound
+    return paged(listing, present(listing.rows, catalog, request), paging)
+
+
+@post("/tags/{video_id:str}", status_code=200, tags=["tags"], summary="Add tags", security=BEARER)
+async def add(
+    principal: Caller,
+    video_id: FromPath[str],
+    data: JSONBody[NewTags],
+    catalog: TheCatalog,
+) -> Success[Message]:
+    wanted = AddTags(principal.user_id, clean_tags(data.tags))
+    id_ = checked_id(video_id, VideoNotFound)
+    await command(catalog, principal, id_, wanted)
+    return Success(data=Message(message="The tags were added."))
+
+
+@delete(
+    "/tags/{video_id:str}", status_code=200, tags=["tags"], summary="Remove a tag", security=BEARER
+)
+async def remove(
+    principal: Caller,
+    video_id: FromPath[str],
+    catalog: TheCatalog,
+    data: JSONBody[OldTag | None] = None,
+    name: Annotated[
+        str | None, QueryParameter(name="tag", description="For clients that send no body.")
+    ] = None,
+) -> Success[Message]:
+    wanted = name if data is None else data.tag
+    if wanted is None or not wanted.strip():
+        message = "Say which tag to remove."
+        raise InvalidInput(message, [Detail("tag", message)])
+    id_ = checked_id(video_id, VideoNotFound)
+    await command(catalog, principal, id_, RemoveTag(principal.user_id, wanted))
+    return Success(data=Message(message="The tag was removed."))
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [all_tags, tagged, add, remove]

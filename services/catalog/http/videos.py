@@ -1,0 +1,211 @@
+"""Videos: newest, search, one, views, edit, delete, visibility."""
+
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Request, delete, get, patch, put
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from services.catalog import domain
+from services.catalog.domain import (
+    ChangeDetails,
+    ChangeVisibility,
+    DeleteVideo,
+    OwnersCommand,
+    VideoNotFound,
+)
+from services.catalog.http.common import (
+    PAGING,
+    Caller,
+    Catalog,
+    Cursor,
+    MaybeCaller,
+    Paging,
+    TheCatalog,
+    checked_id,
+    command,
+    may_see,
+    paged,
+    place_of,
+    present,
+    settled,
+)
+from services.catalog.representations import Video, tag
+from services.catalog.views import Row
+from services.catalog.words import MAX_QUERY, parse_query
+from shared.contracts import Visibility
+from shared.errors import Detail, InvalidInput
+from shared.http.envelope import Message, Success
+from shared.http.identity import Principal
+from shared.http.openapi import BEARER
+from shared.http.paging import Page, decode_cursor, encode_cursor
+
+AnyRequest = Request[object, object, State]
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """Title: 1 to 100 characters. Description: at most 500."""
+
+    title: str
+    description: str = ""
+
+
+class VisibilityChange(msgspec.Struct, frozen=True, kw_only=True):
+    visibility: Visibility
+
+
+@get("/streaming/latest", dependencies=PAGING, tags=["videos"], summary="Newest videos")
+async def latest(
+    request: AnyRequest,
+    catalog: TheCatalog,
+    paging: Paging,
+    cursor: Cursor = None,
+) -> Success[Page[Video]]:
+    listing = await catalog.views.latest(paging, place_of(cursor))
+    return paged(listing, present(listing.rows, catalog, request), paging)
+
+
+@get("/streaming/search", dependencies=PAGING, tags=["videos"], summary="Search")
+async def search(
+    request: AnyRequest,
+    catalog: TheCatalog,
+    paging: Paging,
+    q: Annotated[
+        str | None, QueryParameter(name="q", description="Words; the last may be begun.")
+    ] = None,
+    cursor: Cursor = None,
+) -> Success[Page[Video]]:
+    """Full text over title, tags and description: any language, forgiving accents and typos."""
+    if q is None or not q.strip():
+        message = "Say what to search for."
+        raise InvalidInput(message, [Detail("q", message)])
+    offset = decode_cursor(cursor, int) if cursor else paging.offset
+    query = parse_query(q[:MAX_QUERY])
+    found = await catalog.search.find(query, offset, paging.page_size) if query else None
+    rows, total = (found.rows, found.total) if found else ((), 0)
+    after = offset + len(rows)
+    return Success(
+        data=Page(
+            data=present(rows, catalog, request),
+            page=paging.page,
+            page_size=paging.page_size,
+            total=total,
+            cursor=encode_cursor(after) if rows and after < total else None,
+        )
+    )
+
+
+@get("/streaming/id/{video_id:str}", tags=["videos"], summary="One video")
+async def one(
+    request: AnyRequest,
+    video_id: FromPath[str],
+    catalog: TheCatalog,
+    optional_principal: MaybeCaller,
+) -> Success[Video]:
+    """Also before it is playable: then ``video`` is empty and ``status`` says how it stands."""
+    row = await _visible(catalog, video_id, optional_principal)
+    return Success(data=present([row], catalog, request)[0])
+
+
+@patch("/streaming/views/{video_id:str}", tags=["videos"], summary="Count a view")
+async def count_view(
+    request: AnyRequest,
+    video_id: FromPath[str],
+    catalog: TheCatalog,
+    optional_principal: MaybeCaller,
+) -> Success[Video]:
+    row = await _visible(catalog, video_id, optional_principal)
+    await catalog.pending.add(row["id"])
+    counted = await catalog.views.video(row["id"])
+    if counted is None:
+        raise VideoNotFound
+    return Success(data=present([counted], catalog, request)[0])
+
+
+@put("/streaming/{video_id:str}", tags=["videos"], summary="Edit", security=BEARER)
+async def edit(
+    request: AnyRequest,
+    principal: Caller,
+    video_id: FromPath[str],
+    data: JSONBody[Details],
+    catalog: TheCatalog,
+) -> Success[Video]:
+    wanted = ChangeDetails(principal.user_id, data.title, data.description)
+    return await _changed(request, catalog, principal, video_id, wanted)
+
+
+@patch(
+    "/streaming/{video_id:str}/visibility",
+    tags=["videos"],
+    summary="Who may see it",
+    security=BEARER,
+)
+async def change_visibility(
+    request: AnyRequest,
+    principal: Caller,
+    video_id: FromPath[str],
+    data: JSONBody[VisibilityChange],
+    catalog: TheCatalog,
+) -> Success[Video]:
+    """Public: listed. Unlisted: for whoever has the address. Private: for the owner, through
+    URLs that expire."""
+    wanted = ChangeVisibility(principal.user_id, data.visibility)
+    return await _changed(request, catalog, principal, video_id, wanted)
+
+
+@delete(
+    "/streaming/{video_id:str}", status_code=200, tags=["videos"], summary="Delete", security=BEARER
+)
+async def remove(
+    principal: Caller, video_id: FromPath[str], catalog: TheCatalog
+) -> Success[Message]:
+    id_ = checked_id(video_id, VideoNotFound)
+    await command(catalog, principal, id_, DeleteVideo(principal.user_id))
+    return Success(data=Message(message="The video was deleted."))
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [
+    latest,
+    search,
+    one,
+    count_view,
+    edit,
+    change_visibility,
+    remove,
+]
+
+
+async def _visible(catalog: Catalog, video_id: str, principal: Principal | None) -> Row:
+    id_ = checked_id(video_id, VideoNotFound)
+    row = await settled(catalog, lambda: catalog.views.video(id_))
+    if row is None or not may_see(row, principal):
+        raise VideoNotFound
+    return row
+
+
+async def _changed(
+    request: AnyRequest,
+    catalog: Catalog,
+    principal: Principal,
+    video_id: str,
+    wanted: OwnersCommand,
+) -> Success[Video]:
+    """Run the command and show the video as it is now, even where the read models lag."""
+    id_ = checked_id(video_id, VideoNotFound)
+    state = await command(catalog, principal, id_, wanted)
+    row = await settled(catalog, lambda: catalog.views.video(id_))
+    if row is None:
+        raise VideoNotFound
+    return Success(data=_as_decided(present([row], catalog, request)[0], state))
+
+
+def _as_decided(video: Video, state: domain.Video) -> Video:
+    return msgspec.structs.replace(
+        video,
+        title=state.title,
+        description=state.description,
+        tags=[tag(name) for name in state.tags],
+        visibility=state.visibility,
+    )

@@ -1,0 +1,140 @@
+"""Wires the catalog's processes: ``python -m services.catalog.main api`` or ``projector``."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from litestar import Litestar
+from litestar.di import Provide
+
+from services.catalog.accounts import AuthAccounts
+from services.catalog.http import routes
+from services.catalog.http.common import Catalog
+from services.catalog.pending_views import PendingViews
+from services.catalog.projections import NAME, Library
+from services.catalog.projector import Chores, Projector, ProjectorMetrics
+from services.catalog.representations import Links
+from services.catalog.search import Search
+from services.catalog.settings import ApiSettings, ProjectorSettings
+from services.catalog.views import Views
+from shared import settings, telemetry
+from shared.database.connect import create_engine
+from shared.event_store.checkpoints import watch_checkpoint
+from shared.event_store.postgres import open_event_store
+from shared.event_store.projection import ProjectionRunner
+from shared.http import server
+from shared.http.app import create_app
+from shared.http.identity import Verifier
+from shared.http.metrics import create_registry
+from shared.messaging.broker import create_broker
+
+SCHEMA = "catalog"
+
+
+@asynccontextmanager
+async def open_catalog(config: ApiSettings) -> AsyncIterator[Catalog]:
+    """Everything that the routes work with, connected; closes at the end."""
+    async with AsyncExitStack() as stack:
+        engine = create_engine(config.database_url, size=8)
+        stack.push_async_callback(engine.dispose)
+        store = await stack.enter_async_context(open_event_store(config.database_url))
+        fresh = await stack.enter_async_context(
+            watch_checkpoint(config.database_url, store, SCHEMA, NAME)
+        )
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        yield Catalog(
+            views=Views(engine),
+            search=Search(engine),
+            store=store,
+            pending=PendingViews(engine),
+            fresh=fresh,
+            accounts=AuthAccounts(client, config.auth_url),
+            links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
+        )
+
+
+def create_api(config: ApiSettings, verifier: Verifier | None = None) -> Litestar:
+    """The HTTP application. ``verifier`` replaces the one that polls auth's keys."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_catalog(config) as catalog:
+            app.state.catalog = catalog
+            yield
+
+    def provide_catalog() -> Catalog:
+        return app.state.catalog
+
+    async def database() -> None:
+        await app.state.catalog.store.head()
+
+    app = create_app(
+        "catalog",
+        routes(),
+        checks={"postgres": database},
+        lifespan=[lifespan],
+        dependencies={"catalog": Provide(provide_catalog, sync_to_thread=False)},
+        verifier=verifier
+        or Verifier.from_url(
+            config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
+        ),
+    )
+    return app
+
+
+@asynccontextmanager
+async def open_projector(
+    config: ProjectorSettings, metrics: ProjectorMetrics
+) -> AsyncIterator[Projector]:
+    """The projector, connected to the database; the broker is found as it runs."""
+    async with AsyncExitStack() as stack:
+        engine = create_engine(config.database_url, size=4)
+        stack.push_async_callback(engine.dispose)
+        store = await stack.enter_async_context(open_event_store(config.database_url))
+        yield Projector(
+            url=config.database_url,
+            new_runner=lambda: ProjectionRunner(engine, store, Library(SCHEMA), SCHEMA),
+            new_broker=lambda: create_broker(config.amqp_url),
+            chores=Chores(store, PendingViews(engine), Views(engine)),
+            store=store,
+            metrics=metrics,
+        )
+
+
+async def run_projector(config: ProjectorSettings) -> None:
+    """Project whenever this process leads, until SIGTERM or SIGINT."""
+    registry = create_registry()
+    metrics = ProjectorMetrics(registry)
+    async with open_projector(config, metrics) as projector:
+        checks = {"postgres": projector.head}
+        app = create_app("catalog-projector", [], checks=checks, registry=registry)
+        async with server.serving(app, config.metrics_bind):
+            stop = server.stop_on_signals()
+            work = asyncio.create_task(projector.run())
+            await stop.wait()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+
+def main(arguments: list[str], env: Mapping[str, str]) -> None:
+    """Run the process that the first argument names. Raises SettingsError."""
+    match arguments:
+        case ["api"]:
+            api = settings.load(ApiSettings, env)
+            telemetry.configure("catalog", api.cinelog_mode, api.otel_exporter_otlp_endpoint)
+            server.serve(lambda: create_api(api), api.bind)
+        case ["projector"]:
+            projector = settings.load(ProjectorSettings, env)
+            telemetry.configure(
+                "catalog-projector", projector.cinelog_mode, projector.otel_exporter_otlp_endpoint
+            )
+            server.run(lambda: run_projector(projector))
+        case _:
+            raise settings.SettingsError("say which process to run: api or projector")
+
+
+if __name__ == "__main__":
+    settings.run(lambda: main(sys.argv[1:], os.environ))

@@ -1,0 +1,162 @@
+"""The projector: one of its replicas keeps the read models up to date and does the chores."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+from faststream.rabbit import RabbitBroker
+from prometheus_client import CollectorRegistry, Gauge
+
+from services.catalog.handlers import Batches, delete_orphans, write_views
+from shared.event_store.leadership import leadership
+from shared.event_store.projection import ProjectionRunner
+from shared.event_store.store import EventStore
+from shared.messaging.broker import connected
+from shared.messaging.inbox import subscribe
+from shared.messaging.topology import declare, projection_queue
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+_RETRY_SECONDS: Final = 1.0
+_VIEWS_SECONDS: Final = 5.0
+_ORPHANS_SECONDS: Final = 1.0
+_WATCH_SECONDS: Final = 1.0
+
+
+class Orphans(Protocol):
+    """Finds videos whose owner's account is gone."""
+
+    async def orphans(self) -> Sequence[str]:
+        """Their ids."""
+        ...
+
+
+class ProjectorMetrics:
+    """What an operator watches: does this replica lead, and is the read model behind."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.leader = Gauge(
+            "cinelog_projection_leader",
+            "1 while this process leads.",
+            ("projection",),
+            registry=registry,
+        )
+        self.position = Gauge(
+            "cinelog_projection_position",
+            "The last event applied.",
+            ("projection",),
+            registry=registry,
+        )
+        self.behind = Gauge(
+            "cinelog_projection_behind",
+            "Sequenced events that are not applied yet.",
+            ("projection",),
+            registry=registry,
+        )
+
+
+class Chores:
+    """What follows from events, done again and again until nothing is left to do.
+
+    What is to do stands in the database, not in memory, so that a crash loses none of it.
+    """
+
+    def __init__(self, store: EventStore, batches: Batches, orphans: Orphans) -> None:
+        self._store = store
+        self._batches = batches
+        self._orphans = orphans
+
+    async def write_views(self) -> int:
+        """Write views that were counted some seconds ago into the log."""
+        return await write_views(self._store, self._batches, _VIEWS_SECONDS)
+
+    async def delete_orphans(self) -> int:
+        """Delete the videos of deleted accounts, those that were just uploaded too."""
+        found = await self._orphans.orphans()
+        await delete_orphans(self._store, found)
+        return len(found)
+
+
+class Projector:
+    """Leads or stands by. A leader that dies frees the lock; another takes over."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        new_runner: Callable[[], ProjectionRunner],
+        new_broker: Callable[[], RabbitBroker],
+        chores: Chores,
+        store: EventStore,
+        metrics: ProjectorMetrics,
+    ) -> None:
+        self._url = url
+        self._new_runner = new_runner
+        self._new_broker = new_broker
+        self._chores = chores
+        self._store = store
+        self._metrics = metrics
+
+    async def head(self) -> int:
+        """The log's last position: whether the database answers."""
+        return await self._store.head()
+
+    async def run(self) -> None:
+        """Project whenever this process leads, for ever."""
+        while True:
+            runner = self._new_runner()
+            leader = self._metrics.leader.labels(runner.name)
+            leader.set(0)
+            try:
+                async with leadership(self._url, f"projection {runner.name}"):
+                    _log.info("projector leads", projection=runner.name)
+                    leader.set(1)
+                    await self._lead(runner)
+            except Exception as error:
+                _log.warning("projector stands back", projection=runner.name, error=repr(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            finally:
+                leader.set(0)
+
+    async def _lead(self, runner: ProjectionRunner) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(runner.run())
+            tasks.create_task(self._consume(runner))
+            tasks.create_task(self._watch(runner))
+            tasks.create_task(_repeat("views", self._chores.write_views, _VIEWS_SECONDS))
+            tasks.create_task(_repeat("orphans", self._chores.delete_orphans, _ORPHANS_SECONDS))
+
+    async def _consume(self, runner: ProjectionRunner) -> None:
+        """Take hints from the broker while there is one; without it the runner polls the log."""
+        broker = self._new_broker()
+        service, _, projection = runner.name.partition(".")
+        queue = projection_queue(service, projection)
+        subscribe(broker, queue, runner)
+        async with connected(broker):
+            await declare(broker, queue)
+            await broker.start()
+            await asyncio.Event().wait()
+
+    async def _watch(self, runner: ProjectionRunner) -> None:
+        position = self._metrics.position.labels(runner.name)
+        behind = self._metrics.behind.labels(runner.name)
+        while True:
+            position.set(runner.position)
+            try:
+                behind.set(max(0, await self._store.head() - runner.position))
+            except OSError as error:
+                _log.warning("the log does not answer", error=repr(error))
+            await asyncio.sleep(_WATCH_SECONDS)
+
+
+async def _repeat(name: str, chore: Callable[[], Awaitable[int]], seconds: float) -> None:
+    while True:
+        try:
+            done = await chore()
+            if done:
+                _log.info("chore done", chore=name, count=done)
+        except Exception as error:
+            # It stands in the database still, and the next round tries again.
+            _log.warning("chore failed", chore=name, error=repr(error))
+        await asyncio.sleep(seconds)

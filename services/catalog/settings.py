@@ -1,0 +1,24 @@
+"""The environment of the catalog's two processes."""
+
+from shared.settings import Address, Key, Secret, Settings
+
+
+class ApiSettings(Settings, frozen=True, kw_only=True):
+    """``public_url`` is where people reach the site; without it, where each request came from."""
+
+    database_url: Secret
+    bind: Address
+    jwks_url: str
+    jwt_issuer: str
+    jwt_audience: str
+    media_grant_secret: Key
+    auth_url: str
+    public_url: str | None = None
+
+
+class ProjectorSettings(Settings, frozen=True, kw_only=True):
+    """``metrics_bind`` serves /health, /ready and /metrics."""
+
+    database_url: Secret
+    amqp_url: Secret
+    metrics_bind: Address

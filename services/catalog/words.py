@@ -1,0 +1,186 @@
+"""Text for search, in any language: folding, words, and PostgreSQL's vectors and queries.
+
+Both sides, documents and what people type, pass through the same folding here rather than in the
+database, so that a read model depends on nothing but the events (not on a server's dictionaries).
+Scripts written without spaces are indexed as overlapping pairs of characters, as Lucene's CJK
+analyzer does.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+MAX_QUERY: Final = 200
+_MAX_QUERY_WORDS: Final = 12
+_LONGEST_WORD: Final = 64
+_LAST_POSITION: Final = 16_000  # a tsvector's positions end at 16383
+
+# Letters that Unicode does not decompose but people type without.
+_LETTERS: Final = str.maketrans(
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "æ": "ae",
+        "œ": "oe",
+        "ħ": "h",
+        "ŧ": "t",
+        "ı": "i",
+        "ŋ": "n",
+    }
+)
+# Marks that are optional in writing: Latin, Greek and Cyrillic accents, Hebrew points, Arabic
+# vowels. The vowel signs of Indic and Thai scripts are marks too, but part of the word.
+_OPTIONAL_MARKS: Final = re.compile("[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u064b-\u065f\u0670]")
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+"
+)
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What somebody searches for. ``strict`` is a ``tsquery``; ``words`` could be misspelt."""
+
+    strict: str
+    words: tuple[str, ...]
+    units: tuple[str, ...]
+
+
+def fold(text: str) -> str:
+    """Text without case, accents and punctuation: words with single spaces between."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    letters = _OPTIONAL_MARKS.sub("", decomposed).translate(_LETTERS)
+    composed = unicodedata.normalize("NFC", letters)
+    kept = [
+        character if unicodedata.category(character)[0] in "LNM" else " "
+        for character in composed
+        # An apostrophe joins: "don't" is one word, and so is "dont".
+        if character not in "'’ʼ"
+    ]
+    return " ".join("".join(kept).split())
+
+
+def vector(parts: Sequence[tuple[str, str]]) -> str:
+    """A ``tsvector`` literal of (text, weight A to D) parts, which phrases do not span."""
+    places: dict[str, list[str]] = {}
+    position = 0
+    for text, weight in parts:
+        for token in _tokens(fold(text)):
+            position = min(position + 1, _LAST_POSITION)
+            found = places.setdefault(token, [])
+            if len(found) < 250:  # a tsvector keeps 256 positions of a word
+                found.append(f"{position}{weight}")
+        position = min(position + 1, _LAST_POSITION)
+    return " ".join(f"'{token}':{','.join(at)}" for token, at in sorted(places.items()))
+
+
+def vocabulary(texts: Iterable[str]) -> set[str]:
+    """The words of ``texts`` that a misspelling could be meant for."""
+    return {word for text in texts for word in fold(text).split() if _can_be_misspelt(word)}
+
+
+def parse_query(text: str) -> Query | None:
+    """The query for what somebody typed: all words, the last one perhaps unfinished.
+
+    None if there is no word in it.
+    """
+    units = fold(text[:MAX_QUERY]).split()[:_MAX_QUERY_WORDS]
+    if not units:
+        return None
+    return Query(
+        strict=_conjunction(units, {}),
+        words=tuple(dict.fromkeys(unit for unit in units if _can_be_misspelt(unit))),
+        units=tuple(units),
+    )
+
+
+def tolerant(query: Query, near: Mapping[str, Sequence[str]]) -> str:
+    """``query`` as a ``tsquery`` in which each word may also be one of those ``near`` it."""
+    return _conjunction(query.units, near)
+
+
+def distance(a: str, b: str, limit: int) -> int:
+    """Insertions, deletions, substitutions and swaps of neighbours from ``a`` to ``b``.
+
+    The optimal string alignment distance; above ``limit`` only ``limit + 1`` is returned.
+    """
+    if abs(len(a) - len(b)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        before, above, row = row, before, [i]
+        for j, y in enumerate(b, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, above[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+    return min(row[-1], limit + 1)
+
+
+def allowed_typos(word: str) -> int:
+    """How many mistakes still make a word recognisable: 1, or 2 in a long one."""
+    return 1 if len(word) < 8 else 2
+
+
+def _can_be_misspelt(word: str) -> bool:
+    return 4 <= len(word) <= _LONGEST_WORD and word.isalpha() and not _UNSPACED.search(word)
+
+
+def _conjunction(units: Sequence[str], near: Mapping[str, Sequence[str]]) -> str:
+    last = len(units) - 1
+    terms = [_term(unit, near.get(unit, ()), i == last) for i, unit in enumerate(units)]
+    return " & ".join(terms)
+
+
+def _term(unit: str, near: Sequence[str], unfinished: bool) -> str:
+    alternatives = [" <-> ".join(_query_tokens(unit, unfinished)), *(f"'{word}'" for word in near)]
+    return f"({' | '.join(alternatives)})"
+
+
+def _tokens(folded: str) -> list[str]:
+    """The tokens of a document: words, and pairs (and the last character) of unspaced runs."""
+    tokens: list[str] = []
+    for unit in folded.split():
+        for part, unspaced in _split(unit):
+            if unspaced:
+                tokens += [part[i : i + 2] for i in range(len(part))]
+            else:
+                tokens.append(part[:_LONGEST_WORD])
+    return tokens
+
+
+def _query_tokens(unit: str, unfinished: bool) -> list[str]:
+    tokens: list[str] = []
+    for part, unspaced in _split(unit):
+        if not unspaced:
+            tokens.append(f"'{part[:_LONGEST_WORD]}'")
+        elif len(part) == 1:
+            # One character of a script in pairs is the beginning of a pair.
+            tokens.append(f"'{part}':*")
+        else:
+            tokens += [f"'{part[i : i + 2]}'" for i in range(len(part) - 1)]
+    if unfinished and not tokens[-1].endswith("*") and not _UNSPACED.search(unit[-1]):
+        tokens[-1] += ":*"
+    return tokens
+
+
+def _split(unit: str) -> list[tuple[str, bool]]:
+    """A word's runs with and without spaces between words: ``iphone手机`` has both."""
+    parts: list[tuple[str, bool]] = []
+    end = 0
+    for run in _UNSPACED.finditer(unit):
+        if run.start() > end:
+            parts.append((unit[end : run.start()], False))
+        parts.append((run.group(), True))
+        end = run.end()
+    if end < len(unit):
+        parts.append((unit[end:], False))
+    return parts

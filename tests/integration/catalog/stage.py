@@ -1,0 +1,320 @@
+"""What the catalog's tests act on: a log to write facts into, and the application over HTTP."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.catalog.main import create_api
+from services.catalog.projections import Library
+from services.catalog.settings import ApiSettings
+from shared.contracts import (
+    Event,
+    PublishedRendition,
+    SourceFacts,
+    ThumbnailsCreated,
+    TranscodeCompleted,
+    TranscodePlanned,
+    UserRegistered,
+    VideoPlayable,
+    VideoTrack,
+    VideoUploaded,
+    new_id,
+    stream_id,
+)
+from shared.database.connect import create_engine
+from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.event_store.projection import ProjectionRunner
+from shared.event_store.sequencer import Sequencer
+from shared.event_store.store import Metadata, NewEvent
+from shared.http.identity import Verifier
+from shared.http.keys import Keys
+from shared.settings import Address, Key, Secret
+from tests.support.databases import Database
+from tests.support.wait import eventually
+
+ISSUER, AUDIENCE = "https://auth.test", "cinelog"
+GRANT_SECRET = "a-secret-of-32-characters-for-tests-0123"
+
+
+class FixedKeys:
+    """A key source with one key that never changes."""
+
+    def __init__(self, public: ec.EllipticCurvePublicKey) -> None:
+        self.current: Keys | None = Keys({"test": public}, frozenset())
+
+    async def refetch(self) -> None:
+        """There is nothing to fetch."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
+
+class Stage:
+    """The log, what follows it, and a client of the API."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: PostgresEventStore,
+        engine: AsyncEngine,
+        client: httpx.AsyncClient,
+        key: ec.EllipticCurvePrivateKey,
+    ) -> None:
+        self.database = database
+        self.store = store
+        self.engine = engine
+        self.client = client
+        self._key = key
+        self._versions: dict[str, int] = {}
+        self._projecting: list[asyncio.Task[None]] = []
+        self._stamping: list[asyncio.Task[None]] = []
+
+    async def record(self, stream: str, *events: Event, at: int | None = None) -> int:
+        """Append facts as their own service would; returns the stream's version."""
+        version = self._versions.get(stream, 0) if at is None else at
+        metadata = Metadata(traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+        after = await self.store.append(stream, version, [NewEvent(e) for e in events], metadata)
+        self._versions[stream] = after
+        return after
+
+    async def settle(self) -> None:
+        """Wait until the read models show everything that is in the log."""
+        async with AsyncExitStack() as stack:
+            connection = await asyncpg.connect(self.database.admin_url)
+            stack.push_async_callback(connection.close)
+
+            async def shown() -> bool:
+                return await connection.fetchval(
+                    "select (select count(*) from log.events) ="
+                    " coalesce((select position from catalog.checkpoints), 0)"
+                )
+
+            await eventually(shown)
+
+    def start_stamping(self) -> None:
+        """Give positions to events from now on."""
+
+        async def stamp() -> None:
+            connection = await asyncpg.connect(self.database.url("relay"))
+            try:
+                sequencer = Sequencer(connection)
+                await sequencer.load()
+                while True:
+                    if not await sequencer.stamp():
+                        await asyncio.sleep(0.01)
+            finally:
+                connection.terminate()
+
+        self._stamping.append(asyncio.create_task(stamp()))
+
+    def start_projecting(self) -> None:
+        """Keep the read models up to date from now on."""
+        runner = self.runner()
+        self._projecting.append(asyncio.create_task(runner.run()))
+
+    def runner(self, **options: Any) -> ProjectionRunner:
+        """A projection runner of this stage's own database."""
+        return ProjectionRunner(
+            self.engine, self.store, Library(), "catalog", poll_seconds=0.02, **options
+        )
+
+    async def stop_projecting(self) -> None:
+        """Leave the read models as they are."""
+        await _cancel(self._projecting)
+
+    async def stop(self) -> None:
+        """End what runs beside the tests."""
+        await _cancel(self._projecting)
+        await _cancel(self._stamping)
+
+    async def query(self, statement: str, *values: Any) -> list[Any]:
+        """Look into the database, as its owner."""
+        connection = await asyncpg.connect(self.database.admin_url)
+        try:
+            return [dict(row) for row in await connection.fetch(statement, *values)]
+        finally:
+            await connection.close()
+
+    def login(self, user_id: str, username: str = "somebody") -> dict[str, str]:
+        """Headers of a caller whose token auth issued."""
+        now = int(time.time())
+        claims = {
+            **{"iss": ISSUER, "aud": AUDIENCE, "sub": user_id, "username": username},
+            **{"sid": new_id(), "jti": new_id(), "iat": now, "nbf": now, "exp": now + 600},
+        }
+        token = jwt.encode(
+            claims, self._key, algorithm="ES256", headers={"kid": "test", "typ": "at+jwt"}
+        )
+        return {"authorization": f"Bearer {token}"}
+
+    async def user(self, username: str | None = None) -> str:
+        """A registered user's id."""
+        user_id = new_id()
+        name = username or f"user-{user_id}"
+        await self.record(
+            stream_id("user", user_id), UserRegistered(user_id=user_id, username=name)
+        )
+        return user_id
+
+    async def upload(self, user_id: str, title: str = "A video", **facts: Any) -> str:
+        """A video whose source has arrived."""
+        video_id = new_id()
+        await self.record(stream_id("upload", video_id), uploaded(video_id, user_id, title, **facts))
+        return video_id
+
+    async def ready(self, user_id: str, title: str = "A video", **facts: Any) -> str:
+        """A video that anyone can find and watch."""
+        video_id = await self.upload(user_id, title, **facts)
+        await self.record(stream_id("transcode", video_id), *transcoded(video_id, user_id))
+        return video_id
+
+    async def get(self, path: str, user: str | None = None, **options: Any) -> httpx.Response:
+        return await self.call("GET", path, user, **options)
+
+    async def call(
+        self, method: str, path: str, user: str | None = None, **options: Any
+    ) -> httpx.Response:
+        """A request, as ``user`` if one is given."""
+        headers = {**options.pop("headers", {}), **(self.login(user) if user else {})}
+        return await self.client.request(method, path, headers=headers, **options)
+
+
+def uploaded(video_id: str, user_id: str, title: str = "A video", **facts: Any) -> VideoUploaded:
+    """The fact that a source has arrived."""
+    return VideoUploaded(
+        **{
+            "video_id": video_id,
+            "user_id": user_id,
+            "title": title,
+            "description": "",
+            "filename": "clip.mp4",
+            "content_type": "video/mp4",
+            "size": 1000,
+            "source_key": f"sources/{video_id}",
+            **facts,
+        }
+    )
+
+
+def planned(video_id: str, user_id: str, attempt: int = 1) -> TranscodePlanned:
+    """The fact that a source was probed and planned."""
+    return TranscodePlanned(
+        video_id=video_id,
+        user_id=user_id,
+        attempt=attempt,
+        prefix=f"{video_id}/{attempt}/",
+        source=SourceFacts(
+            container="mp4",
+            duration_ms=89_600,
+            size=1000,
+            video=VideoTrack(codec="h264", width=1280, height=720),
+        ),
+        renditions=(),
+        chunks=(),
+        audio=(),
+        segment_ms=4000,
+        encoder="ffmpeg",
+        worker="worker-1",
+    )
+
+
+def playable(video_id: str, attempt: int = 1) -> VideoPlayable:
+    """The fact that a video can be watched."""
+    return VideoPlayable(
+        video_id=video_id,
+        attempt=attempt,
+        playlist_key=f"{video_id}/master.m3u8",
+        duration_ms=89_600,
+        width=1280,
+        height=720,
+        dash_key=f"{video_id}/manifest.mpd",
+    )
+
+
+def transcoded(video_id: str, user_id: str, attempt: int = 1) -> list[Event]:
+    """A transcode from its plan to its end."""
+    return [
+        planned(video_id, user_id, attempt),
+        playable(video_id, attempt),
+        ThumbnailsCreated(
+            video_id=video_id,
+            attempt=attempt,
+            poster_key=f"{video_id}/poster.webp",
+            storyboard_key=f"{video_id}/storyboard.vtt",
+        ),
+        TranscodeCompleted(
+            video_id=video_id,
+            attempt=attempt,
+            playlist_key=f"{video_id}/master.m3u8",
+            duration_ms=89_600,
+            width=1280,
+            height=720,
+            renditions=(
+                PublishedRendition(
+                    name="720p",
+                    width=1280,
+                    height=720,
+                    bandwidth=2_500_000,
+                    average_bandwidth=2_000_000,
+                    codecs="avc1.64001f,mp4a.40.2",
+                    frame_rate="30000/1001",
+                ),
+            ),
+            size=1_000_000,
+            dash_key=f"{video_id}/manifest.mpd",
+        ),
+    ]
+
+
+@asynccontextmanager
+async def open_stage(
+    database: Database, *, auth_url: str = "http://127.0.0.1:9", follow: bool = True
+) -> AsyncIterator[Stage]:
+    """Everything that a test needs, with the log stamped and projected unless ``follow`` is off."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    verifier = Verifier(FixedKeys(key.public_key()), issuer=ISSUER, audience=AUDIENCE)
+    config = ApiSettings(
+        cinelog_mode="local",
+        database_url=Secret(database.url("catalog")),
+        bind=Address("127.0.0.1", 1),
+        jwks_url="http://127.0.0.1:9",
+        jwt_issuer=ISSUER,
+        jwt_audience=AUDIENCE,
+        media_grant_secret=Key(GRANT_SECRET),
+        auth_url=auth_url,
+        public_url="https://cinelog.test",
+    )
+    app = create_api(config, verifier)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.lifespan())
+        store = await stack.enter_async_context(open_event_store(database.url("catalog")))
+        engine = create_engine(database.url("catalog"), size=3)
+        stack.push_async_callback(engine.dispose)
+        transport: Any = httpx.ASGITransport(app)
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url="http://catalog/api/v1", timeout=20)
+        )
+        stage = Stage(database, store, engine, client, key)
+        stack.push_async_callback(stage.stop)
+        if follow:
+            stage.start_stamping()
+            stage.start_projecting()
+        yield stage
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    tasks.clear()
+
+
