@@ -1,0 +1,196 @@
+"""What the leading planner does besides projecting: hand out, publish, look after.
+
+Each loop wakes when the projection has moved and looks again every so often besides, so that a
+lost wake-up costs a moment and never a job.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from services.transcoder.handlers import record, state_of
+from services.transcoder.playlists import MASTER
+from services.transcoder.publishing import Publisher, referenced
+from services.transcoder.scheduler import Picked, Progress, QueueName, Scheduler
+from services.transcoder.tasks import attempt_prefix
+from services.transcoder.views import JobRow, Jobs
+from shared.blobs.store import BlobStore
+from shared.contracts import TranscodeFailed, TranscodeProgressed
+from shared.event_store.store import EventStore
+from shared.telemetry import continued, get_logger
+
+_log = get_logger(__name__)
+
+_DISPATCH_SECONDS: Final = 0.5
+_PUBLISH_SECONDS: Final = 1.0
+_UPKEEP_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 1.0
+_AT_ONCE: Final = 8
+
+# Progress is worth an event when it has grown by this many percent, and at most once a second.
+_STEP_PERCENT: Final = 1.0
+
+
+class TaskQueue(Protocol):
+    """The fast way to the workers."""
+
+    async def send(self, queue: QueueName, task: Picked) -> None:
+        """Publish with confirmation. Raises if the broker does not take it."""
+        ...
+
+
+class ControlMetrics:
+    """What an operator watches."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.dispatched = Counter(
+            "cinelog_transcode_dispatched", "Tasks sent.", ["queue"], registry=registry
+        )
+        self.expired = Counter(
+            "cinelog_transcode_expired", "Tasks taken back from silence.", registry=registry
+        )
+        self.leader = Gauge("cinelog_planner_leader", "1 while this one leads.", registry=registry)
+
+
+class Control:
+    """Runs while its process leads."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        scheduler: Scheduler,
+        store: EventStore,
+        media: BlobStore,
+        metrics: ControlMetrics,
+    ) -> None:
+        self._jobs = jobs
+        self._scheduler = scheduler
+        self._store = store
+        self._media = media
+        self._publisher = Publisher(media)
+        self._metrics = metrics
+        self._dispatch = asyncio.Event()
+        self._publish = asyncio.Event()
+        self._reported: dict[tuple[str, int], float] = {}
+
+    def wake(self) -> None:
+        """The projection has moved."""
+        self._dispatch.set()
+        self._publish.set()
+
+    async def run(self, queue: TaskQueue) -> None:
+        """All loops, until cancelled."""
+        self._metrics.leader.set(1)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(
+                    _forever(lambda: self._hand_out(queue), self._dispatch, _DISPATCH_SECONDS)
+                )
+                group.create_task(_forever(self._show, self._publish, _PUBLISH_SECONDS))
+                group.create_task(_forever(self._look_after, asyncio.Event(), _UPKEEP_SECONDS))
+        finally:
+            self._metrics.leader.set(0)
+
+    async def _hand_out(self, queue: TaskQueue) -> None:
+        names: tuple[QueueName, ...] = ("urgent", "bulk")
+        for name in names:
+            for task in await self._scheduler.pick(name):
+                # If this fails the task stays queued in the table, and is sent again in time.
+                with continued(task.traceparent):
+                    await queue.send(name, task)
+                self._metrics.dispatched.labels(name).inc()
+
+    async def _show(self) -> None:
+        found = await self._jobs.to_publish(_AT_ONCE)
+        await asyncio.gather(*(self._show_one(job) for job in found))
+        if len(found) == _AT_ONCE:
+            self._publish.set()
+
+    async def _show_one(self, job: JobRow) -> None:
+        with continued(job.traceparent):
+            state = await state_of(self._store, job.video_id)
+            for event in await self._publisher.publish(job.video_id, state):
+                await record(self._store, job.video_id, event, job.correlation_id)
+        await self._jobs.published(job)
+
+    async def _look_after(self) -> None:
+        expired = await self._scheduler.expire()
+        if expired:
+            self._metrics.expired.inc(expired)
+            _log.warning("tasks taken back", tasks=expired)
+            self._dispatch.set()
+        await self._give_up()
+        for progress in await self._scheduler.progress():
+            await self._report(progress)
+        for job in await self._jobs.to_sweep(_AT_ONCE):
+            await self._sweep(job)
+            await self._jobs.swept(job)
+        await self._scheduler.forget_workers()
+
+    async def _give_up(self) -> None:
+        """Fail the videos of tasks that killed every worker that tried."""
+        for task in await self._scheduler.exhausted():
+            first, _, rest = (task.last_error or "").partition("\n")
+            code, _, reason = first.partition(": ")
+            event = TranscodeFailed(
+                video_id=task.video_id,
+                attempt=task.attempt,
+                code=code if reason else "worker.died",
+                reason=reason or "Processing this video failed several times.",
+                detail=rest or None,
+            )
+            await record(self._store, task.video_id, event, task.video_id)
+
+    async def _report(self, progress: Progress) -> None:
+        # 100 is for the finished video: the playlists still have to follow the last task.
+        percent = min(99.0, round(progress.percent, 1))
+        key = (progress.video_id, progress.attempt)
+        if percent < self._reported.get(key, 0.0) + _STEP_PERCENT:
+            return
+        if len(self._reported) > 10_000:
+            self._reported.clear()
+        self._reported[key] = percent
+        event = TranscodeProgressed(
+            video_id=progress.video_id,
+            attempt=progress.attempt,
+            percent=percent,
+            stage="encoding",
+            speed=round(progress.speed, 2) if progress.speed else None,
+            worker=progress.worker,
+        )
+        await record(self._store, progress.video_id, event, progress.video_id)
+
+    async def _sweep(self, job: JobRow) -> None:
+        """Remove what nothing refers to: all of a video that is gone, else left-overs only."""
+        if job.state == "deleted":
+            await self._media.delete_prefix(f"{job.video_id}/")
+        elif job.state == "completed":
+            kept = referenced(job.video_id, await state_of(self._store, job.video_id))
+            async for blob in self._media.list(f"{job.video_id}/"):
+                if blob.key not in kept:
+                    await self._media.delete(blob.key)
+        else:
+            # A retry may be on its way already, in the next attempt's folder.
+            await self._media.delete(f"{job.video_id}/{MASTER}")
+            for attempt in range(1, job.attempt + 1):
+                await self._media.delete_prefix(f"{attempt_prefix(job.video_id, attempt)}/")
+
+
+async def _forever(
+    step: Callable[[], Awaitable[None]], wake: asyncio.Event, seconds: float
+) -> None:
+    while True:
+        wake.clear()
+        try:
+            await step()
+        except Exception as error:
+            # Database, broker or storage is away: whatever was not done is found again.
+            _log.warning("planner waits", error=repr(error))
+            await asyncio.sleep(_RETRY_SECONDS)
+            continue
+        try:
+            await asyncio.wait_for(wake.wait(), seconds)
+        except TimeoutError:
+            continue

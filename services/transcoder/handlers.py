@@ -1,0 +1,42 @@
+"""Load, decide, append."""
+
+from services.transcoder.domain import DECIDER, Cancel, Report, Retry, Transcode
+from shared.contracts import Event, stream_id
+from shared.event_store.decider import Outcome, execute, load
+from shared.event_store.store import EventStore, Metadata
+from shared.telemetry import current_traceparent
+
+
+async def record(
+    store: EventStore, video_id: str, event: Event, correlation_id: str | None
+) -> Outcome[Transcode]:
+    """Append a fact if it is news to the video's stream."""
+    metadata = Metadata(correlation_id=correlation_id, traceparent=current_traceparent())
+    return await execute(store, stream_id("transcode", video_id), DECIDER, Report(event), metadata)
+
+
+async def state_of(store: EventStore, video_id: str) -> Transcode:
+    """The present attempt's state."""
+    state, _version = await load(store, stream_id("transcode", video_id), DECIDER)
+    return state
+
+
+async def retry(store: EventStore, video_id: str, user_id: str) -> int:
+    """Start another attempt; returns its number. Raises NotRetryable."""
+    outcome = await _command(store, video_id, Retry(video_id, user_id), user_id)
+    return outcome.state.attempt
+
+
+async def cancel(store: EventStore, video_id: str, user_id: str) -> None:
+    """Stop the present attempt; it is no error if it is cancelled already.
+
+    Raises NotCancellable.
+    """
+    await _command(store, video_id, Cancel(video_id, user_id), user_id)
+
+
+async def _command(
+    store: EventStore, video_id: str, command: Retry | Cancel, user_id: str
+) -> Outcome[Transcode]:
+    metadata = Metadata(correlation_id=video_id, actor=user_id, traceparent=current_traceparent())
+    return await execute(store, stream_id("transcode", video_id), DECIDER, command, metadata)

@@ -1,0 +1,81 @@
+"""The job routes that change something; reading jobs is the catalog's."""
+
+import msgspec
+from litestar import delete, post
+from litestar.handlers import HTTPRouteHandler
+
+from services.transcoder import handlers
+from services.transcoder.views import JobRow, Jobs
+from shared.errors import Forbidden, NotFound
+from shared.event_store.checkpoints import CheckpointWatcher
+from shared.event_store.store import EventStore
+from shared.http.envelope import Message, Success
+from shared.http.identity import Principal
+from shared.http.openapi import BEARER
+
+# A job may have been created a moment ago: wait for the projection this long before saying 404.
+_PATIENCE_SECONDS = 1.0
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
+
+
+class NotYourJob(Forbidden):
+    code = "not_your_job"
+
+
+class RetryAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The job is in line again."""
+
+    job_id: str
+    status: str
+    attempts: int
+    message: str
+
+
+def job_routes(jobs: Jobs, store: EventStore, watcher: CheckpointWatcher) -> list[HTTPRouteHandler]:
+    """Retry and cancel."""
+
+    async def own_job(video_id: str, user_id: str) -> JobRow:
+        job = await jobs.find(video_id)
+        if job is None and await watcher.wait_for_latest(_PATIENCE_SECONDS):
+            job = await jobs.find(video_id)
+        if job is None:
+            raise JobNotFound("There is no such job.")
+        if job.user_id != user_id:
+            raise NotYourJob("This is somebody else's job.")
+        return job
+
+    @post(
+        "/api/v1/jobs/{job_id:str}/retry",
+        status_code=202,
+        tags=["jobs"],
+        summary="Try a failed job again",
+        security=BEARER,
+    )
+    async def retry_job(job_id: str, principal: Principal) -> Success[RetryAccepted]:
+        job = await own_job(job_id, principal.user_id)
+        attempts = await handlers.retry(store, job.video_id, principal.user_id)
+        return Success(
+            data=RetryAccepted(
+                job_id=job.video_id,
+                status="pending",
+                attempts=attempts,
+                message="The video is processed again.",
+            )
+        )
+
+    @delete(
+        "/api/v1/jobs/{job_id:str}",
+        status_code=200,
+        tags=["jobs"],
+        summary="Cancel a running job",
+        security=BEARER,
+    )
+    async def cancel_job(job_id: str, principal: Principal) -> Success[Message]:
+        job = await own_job(job_id, principal.user_id)
+        await handlers.cancel(store, job.video_id, principal.user_id)
+        return Success(data=Message(message="Processing has been cancelled."))
+
+    return [retry_job, cancel_job]

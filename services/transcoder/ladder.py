@@ -1,0 +1,128 @@
+"""Which renditions a source gets, and how each is encoded.
+
+A rung is a box that the picture fits into, turned upright for portrait sources; nothing is ever
+scaled up. Quality is constant (CRF) under a cap, so that easy content costs fewer bits.
+"""
+
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from shared.contracts import Rendition, SourceFacts
+
+
+class Rung(msgspec.Struct, frozen=True):
+    """``long`` × ``short`` is the box in pixels; ``max_rate`` the cap in bits per second at 30
+    frames per second and 16:9."""
+
+    name: str
+    long: int
+    short: int
+    max_rate: int
+
+
+RUNGS: Final = (
+    Rung("1080p", 1920, 1080, 5_000_000),
+    Rung("720p", 1280, 720, 2_800_000),
+    Rung("480p", 854, 480, 1_400_000),
+    Rung("360p", 640, 360, 800_000),
+    Rung("240p", 426, 240, 400_000),
+)
+
+CRF: Final = 23
+# Peaks may last this many seconds at the cap before the buffer model holds them back.
+BUFFER_SECONDS: Final = Fraction(3, 2)
+
+# A source a few lines short of a rung (1072 for 1080) still belongs to it, at its own size.
+_TOLERANCE = Fraction(98, 100)
+
+
+class Encoding(msgspec.Struct, frozen=True):
+    """How one rendition is encoded: rates in bits per second, ``level`` as avcC writes it."""
+
+    rendition: Rendition
+    max_rate: int
+    buffer: int
+    level: int
+
+    @property
+    def codecs(self) -> str:
+        """The codec string that the encoder will produce: High profile at the chosen level."""
+        return f"avc1.6400{self.level:02X}"
+
+
+def ladder(source: SourceFacts) -> tuple[Rendition, ...]:
+    """The renditions of a source, largest first; none where it has no picture."""
+    video = source.video
+    if video is None:
+        return ()
+    rungs = [rung for rung in RUNGS if _scale(rung, video.width, video.height) * _TOLERANCE <= 1]
+    renditions: list[Rendition] = []
+    for rung in rungs or RUNGS[-1:]:
+        scale = min(Fraction(1), _scale(rung, video.width, video.height))
+        renditions.append(
+            Rendition(
+                name=rung.name,
+                width=_even(video.width * scale),
+                height=_even(video.height * scale),
+                frame_rate=video.frame_rate,
+            )
+        )
+    return tuple(renditions)
+
+
+def encoding(rendition: Rendition) -> Encoding:
+    """The encoder's settings for a rendition that this module's ``ladder`` made."""
+    rung = next(rung for rung in RUNGS if rung.name == rendition.name)
+    rate = Fraction(rendition.frame_rate)
+    share = Fraction(rendition.width * rendition.height, rung.long * rung.short)
+    # Twice the frames need about half as many bits again, not twice as many.
+    motion = Fraction(3, 2) if rate > 30 else Fraction(1)
+    cap = max(64_000, round(rung.max_rate * max(share, Fraction(1, 4)) * motion))
+    buffer = round(cap * BUFFER_SECONDS)
+    return Encoding(rendition, cap, buffer, h264_level(rendition, rate, cap, buffer))
+
+
+# ITU-T H.264 (08/2021), table A-1: level_idc, macroblocks per second, macroblocks per frame,
+# bits per second and buffer bits in High profile (1.25 times the table's Baseline figures).
+_LEVELS: Final = (
+    (10, 1_485, 99, 80_000, 218_750),
+    (11, 3_000, 396, 240_000, 625_000),
+    (12, 6_000, 396, 480_000, 1_250_000),
+    (13, 11_880, 396, 960_000, 2_500_000),
+    (20, 11_880, 396, 2_500_000, 2_500_000),
+    (21, 19_800, 792, 5_000_000, 5_000_000),
+    (22, 20_250, 1_620, 5_000_000, 5_000_000),
+    (30, 40_500, 1_620, 12_500_000, 12_500_000),
+    (31, 108_000, 3_600, 17_500_000, 17_500_000),
+    (32, 216_000, 5_120, 25_000_000, 25_000_000),
+    (40, 245_760, 8_192, 25_000_000, 31_250_000),
+    (42, 522_240, 8_704, 62_500_000, 78_125_000),
+    (50, 589_824, 22_080, 168_750_000, 168_750_000),
+    (51, 983_040, 36_864, 300_000_000, 300_000_000),
+)
+
+
+def h264_level(rendition: Rendition, rate: Fraction, cap: int, buffer: int) -> int:
+    """The lowest level that allows the picture, its rate and its bits; chosen here, not by the
+    encoder, so that playlists can name it before the first frame is encoded."""
+    across, down = -(-rendition.width // 16), -(-rendition.height // 16)
+    blocks = across * down
+    for level, per_second, per_frame, bits, buffered in _LEVELS:
+        fits = blocks <= per_frame and blocks * rate <= per_second
+        # Neither side may be longer than the square root of eight times the frame (A.3.1).
+        narrow = max(across, down) ** 2 <= 8 * per_frame
+        if fits and narrow and cap <= bits and buffer <= buffered:
+            return level
+    return 52
+
+
+def _scale(rung: Rung, width: int, height: int) -> Fraction:
+    wide, high = (rung.long, rung.short) if width >= height else (rung.short, rung.long)
+    return min(Fraction(wide, width), Fraction(high, height))
+
+
+def _even(value: Fraction) -> int:
+    # Never a pixel more than the source has: an odd size loses its last row or column.
+    return max(2, int(value) // 2 * 2 if value == int(value) else round(value / 2) * 2)

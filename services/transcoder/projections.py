@@ -1,0 +1,198 @@
+"""The process manager: events → jobs and tasks, committed together with its checkpoint.
+
+It decides nothing that the log does not say: rebuilt from the log, it holds the same jobs and the
+tasks that are still to do.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, func, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.transcoder.domain import audio_name
+from services.transcoder.plan import video_task_name, video_tasks
+from services.transcoder.tables import jobs, tasks
+from shared.contracts import (
+    AudioEncoded,
+    ChunkEncoded,
+    Event,
+    ThumbnailsCreated,
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodePlanned,
+    TranscodeRetried,
+    VideoDeleted,
+    VideoPlayable,
+    VideoUploaded,
+)
+from shared.event_store.store import RecordedEvent
+
+# CPU seconds, as guessed before anything is known.
+_PLAN_COST = 0.5
+_IMAGES_COST = 2.0
+_AUDIO_COST_PER_SECOND = 0.04
+
+# Workers notice within two seconds that an attempt is over; only then is its folder swept.
+_SWEEP_AFTER = text("interval '5 seconds'")
+
+
+class Planner:
+    """The ``planner`` projection."""
+
+    name = "planner"
+
+    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+        for recorded in events:
+            await _apply(connection, recorded, recorded.data)
+
+
+async def _apply(  # noqa: PLR0912 - one case per event
+    connection: AsyncConnection, recorded: RecordedEvent, event: Event
+) -> None:
+    match event:
+        case VideoUploaded():
+            await _uploaded(connection, recorded, event)
+        case TranscodePlanned():
+            await _planned(connection, event)
+        case ChunkEncoded():
+            name = video_task_name(event.chunk, event.tracks[-1].name)
+            await _done(connection, event.video_id, event.attempt, name)
+        case AudioEncoded():
+            for track in event.tracks if event.complete else ():
+                await _done(connection, event.video_id, event.attempt, track.name)
+            await _changed(connection, event.video_id)
+        case ThumbnailsCreated():
+            await _done(connection, event.video_id, event.attempt, "images")
+        case VideoPlayable():
+            await _set(connection, event.video_id, playable=True)
+        case TranscodeCompleted():
+            await _over(connection, event.video_id, "completed")
+            await _set(connection, event.video_id, playable=True)
+        case TranscodeFailed():
+            await _over(connection, event.video_id, "failed")
+        case TranscodeCancelled():
+            await _over(connection, event.video_id, "cancelled")
+        case VideoDeleted():
+            await _over(connection, event.video_id, "deleted")
+        case TranscodeRetried():
+            await _retried(connection, event)
+        case _:
+            return
+
+
+async def _uploaded(
+    connection: AsyncConnection, recorded: RecordedEvent, event: VideoUploaded
+) -> None:
+    await connection.execute(
+        insert(jobs)
+        .values(
+            video_id=event.video_id,
+            user_id=event.user_id,
+            source_key=event.source_key,
+            size=event.size,
+            attempt=1,
+            state="pending",
+            playable=False,
+            correlation_id=recorded.metadata.correlation_id,
+            traceparent=recorded.metadata.traceparent,
+        )
+        .on_conflict_do_nothing()
+    )
+    await _add(connection, [_plan_task(event.video_id, event.user_id, 1)])
+
+
+async def _planned(connection: AsyncConnection, event: TranscodePlanned) -> None:
+    await _done(connection, event.video_id, event.attempt, "plan")
+    await _set(connection, event.video_id, state="running", plan=msgspec.to_builtins(event))
+    await _add(connection, planned_tasks(event))
+
+
+def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
+    """The rows of all tasks that a plan asks for."""
+    rows = [
+        {
+            "kind": "video",
+            "name": task.name,
+            "priority": task.priority,
+            "cost": task.cost,
+            "spec": {"chunk": task.chunk, "renditions": list(task.renditions)},
+        }
+        for task in video_tasks(event)
+    ]
+    rows += [
+        {
+            "kind": "audio",
+            "name": audio_name(track.index),
+            "priority": 0,
+            "cost": max(0.1, event.source.duration_ms / 1000 * _AUDIO_COST_PER_SECOND),
+            "spec": {"track": track.index},
+        }
+        for track in event.audio
+    ]
+    rows.append(
+        {"kind": "images", "name": "images", "priority": 1, "cost": _IMAGES_COST, "spec": {}}
+    )
+    return [_row(event.video_id, event.user_id, event.attempt, row) for row in rows]
+
+
+def _plan_task(video_id: str, user_id: str, attempt: int) -> dict[str, Any]:
+    row = {"kind": "plan", "name": "plan", "priority": 0, "cost": _PLAN_COST, "spec": {}}
+    return _row(video_id, user_id, attempt, row)
+
+
+def _row(video_id: str, user_id: str, attempt: int, task: dict[str, Any]) -> dict[str, Any]:
+    name = task.pop("name")
+    return {
+        "task_id": f"{video_id}/{attempt}/{name}",
+        "video_id": video_id,
+        "user_id": user_id,
+        "attempt": attempt,
+        "state": "waiting",
+        **task,
+    }
+
+
+async def _add(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
+    await connection.execute(insert(tasks).on_conflict_do_nothing(), rows)
+
+
+async def _done(connection: AsyncConnection, video_id: str, attempt: int, name: str) -> None:
+    await connection.execute(
+        update(tasks)
+        .where(tasks.c.task_id == f"{video_id}/{attempt}/{name}")
+        .values(state="done", progress=1.0)
+    )
+    await _changed(connection, video_id)
+
+
+async def _over(connection: AsyncConnection, video_id: str, state: str) -> None:
+    """No task of this attempt matters any more; a worker that holds one notices and stops."""
+    await connection.execute(delete(tasks).where(tasks.c.video_id == video_id))
+    await _set(connection, video_id, state=state, clean_at=func.now() + _SWEEP_AFTER)
+
+
+async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None:
+    updated = await connection.execute(
+        update(jobs)
+        .where(jobs.c.video_id == event.video_id, jobs.c.state != "deleted")
+        .values(attempt=event.attempt, state="pending", playable=False, plan=None)
+        .returning(jobs.c.user_id)
+    )
+    user_id = updated.scalar_one_or_none()
+    if user_id is not None:
+        await _add(connection, [_plan_task(event.video_id, user_id, event.attempt)])
+
+
+async def _changed(connection: AsyncConnection, video_id: str) -> None:
+    await _set(connection, video_id, changes=jobs.c.changes + 1)
+
+
+async def _set(connection: AsyncConnection, video_id: str, **values: Any) -> None:
+    """A deleted video stays deleted whatever its workers still report."""
+    await connection.execute(
+        update(jobs).where(jobs.c.video_id == video_id, jobs.c.state != "deleted").values(**values)
+    )

@@ -1,0 +1,193 @@
+"""Playlists from the log's facts: written again whenever there is more to show.
+
+Idempotent: the same facts give the same objects under the same keys. Segments are never touched;
+a playlist is only put once what it names is there.
+"""
+
+from typing import Final
+
+from services.transcoder import playlists
+from services.transcoder.domain import (
+    SoundTrack,
+    Transcode,
+    audio_name,
+    is_complete,
+    is_playable,
+)
+from services.transcoder.ladder import encoding
+from services.transcoder.playlists import MASTER, MediaSegment, Rates
+from shared.blobs.store import BlobStore
+from shared.contracts import (
+    AudioTrack,
+    Event,
+    PublishedRendition,
+    TranscodeCompleted,
+    TranscodePlanned,
+    VideoPlayable,
+)
+
+CONTENT_TYPE: Final = "application/vnd.apple.mpegurl"
+# A growing playlist is asked for again every few seconds; a finished one only changes if the
+# video is made again.
+GROWING: Final = "public, max-age=1"
+FINISHED: Final = "public, max-age=60"
+
+_SOUND_ONLY: Final = audio_name(0)
+
+
+class Publisher:
+    """Writes playlists to the media bucket and says which events follow."""
+
+    def __init__(self, media: BlobStore) -> None:
+        self._media = media
+
+    async def publish(self, video_id: str, state: Transcode) -> list[Event]:
+        """Bring the playlists up to date. The events returned are news only if the log says so."""
+        planned = state.planned
+        if planned is None or not state.open or not is_playable(state):
+            return []
+        final = is_complete(state)
+        cache = FINISHED if final else GROWING
+        audio = _audible(state, planned)
+        tracks = _tracks(state, planned, audio, final=final)
+        for name, segments in tracks.items():
+            text = playlists.media_playlist(segments, ended=final)
+            await self._put(f"{planned.prefix}/{name}.m3u8", text, cache)
+        listed = _listed(state, planned, audio, tracks, final=final)
+        folder = playlists.relative(planned.prefix, video_id)
+        sound_only = listed[0] if not planned.renditions and listed else None
+        master = f"{video_id}/{MASTER}"
+        text = playlists.multivariant(listed, audio, folder, sound_only)
+        await self._put(master, text, cache)
+        return _events(state, planned, master, listed, final=final)
+
+    async def _put(self, key: str, text: str, cache: str) -> None:
+        await self._media.put(key, text.encode(), CONTENT_TYPE, cache)
+
+
+def _audible(state: Transcode, planned: TranscodePlanned) -> tuple[AudioTrack, ...]:
+    """The sound tracks that hold any sound."""
+    return tuple(
+        track
+        for track in planned.audio
+        if state.audio.get(audio_name(track.index), SoundTrack()).segments
+    )
+
+
+def _tracks(
+    state: Transcode, planned: TranscodePlanned, audio: tuple[AudioTrack, ...], *, final: bool
+) -> dict[str, list[MediaSegment]]:
+    tracks = {
+        rendition.name: playlists.rendition_segments(state, rendition.name, final=final)
+        for rendition in planned.renditions
+    }
+    for track in audio:
+        name = audio_name(track.index)
+        tracks[name] = playlists.audio_segments(planned, state.audio[name])
+    return tracks
+
+
+def _listed(
+    state: Transcode,
+    planned: TranscodePlanned,
+    audio: tuple[AudioTrack, ...],
+    tracks: dict[str, list[MediaSegment]],
+    *,
+    final: bool,
+) -> list[PublishedRendition]:
+    sounds = [tracks[audio_name(track.index)] for track in audio]
+    loudest = max((playlists.measured(sound) for sound in sounds), key=_peak, default=Rates(0, 0))
+    if sounds and not final:
+        loudest = playlists.AUDIO_CEILING
+    sound_codecs = state.audio[audio_name(audio[0].index)].parts[0].codecs if audio else None
+    if not planned.renditions:
+        return [
+            PublishedRendition(
+                name=_SOUND_ONLY,
+                width=0,
+                height=0,
+                bandwidth=loudest.peak,
+                average_bandwidth=loudest.average,
+                codecs=sound_codecs or "",
+                frame_rate="0/1",
+            )
+        ]
+    listed: list[PublishedRendition] = []
+    for rendition in planned.renditions:
+        if final:
+            rates = playlists.measured(tracks[rendition.name])
+            codecs = state.video[rendition.name][0].codecs
+        else:
+            rates, codecs = playlists.ceiling(rendition), encoding(rendition).codecs
+        listed.append(playlists.published(rendition, rates + loudest, codecs, sound_codecs))
+    return listed
+
+
+def _peak(rates: Rates) -> int:
+    return rates.peak
+
+
+def _events(
+    state: Transcode,
+    planned: TranscodePlanned,
+    master: str,
+    listed: list[PublishedRendition],
+    *,
+    final: bool,
+) -> list[Event]:
+    top = planned.renditions[0] if planned.renditions else None
+    width, height = (top.width, top.height) if top else (0, 0)
+    video_id, duration = planned.video_id, planned.source.duration_ms
+    events: list[Event] = []
+    if state.playable is None:
+        events.append(
+            VideoPlayable(
+                video_id=video_id,
+                attempt=state.attempt,
+                playlist_key=master,
+                duration_ms=duration,
+                width=width,
+                height=height,
+            )
+        )
+    if final:
+        events.append(
+            TranscodeCompleted(
+                video_id=video_id,
+                attempt=state.attempt,
+                playlist_key=master,
+                duration_ms=duration,
+                width=width,
+                height=height,
+                renditions=tuple(listed),
+                size=_stored_bytes(state),
+            )
+        )
+    return events
+
+
+def _stored_bytes(state: Transcode) -> int:
+    """Bytes of all segments."""
+    tracks = [track for chunks in state.video.values() for track in chunks.values()]
+    tracks += [part for sound in state.audio.values() for part in sound.parts]
+    return sum(segment.size for track in tracks for segment in track.segments)
+
+
+def referenced(video_id: str, state: Transcode) -> set[str]:
+    """Every key in the media bucket that belongs to a completed video."""
+    planned = state.planned
+    if planned is None:
+        return set()
+    keys = {f"{video_id}/{MASTER}"}
+    for name, chunks in state.video.items():
+        keys.add(f"{planned.prefix}/{name}.m3u8")
+        for track in chunks.values():
+            keys |= {track.init_key, track.key or ""}
+    for name, sound in state.audio.items():
+        keys.add(f"{planned.prefix}/{name}.m3u8")
+        for part in sound.parts:
+            keys |= {part.init_key, part.key or ""}
+    if state.images is not None:
+        images = state.images
+        keys |= {images.poster_key, images.storyboard_key or "", images.preview_key or ""}
+    return keys

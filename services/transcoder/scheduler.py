@@ -1,0 +1,310 @@
+"""Who works on what: fair order across users, leases, and the way back for lost tasks.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996): each user has a virtual finish time; a task
+starts at max(the clock, its user's finish time), the earliest start goes first, and the user's
+finish time moves on by the task's cost. So a user with one video does not wait behind another's
+hundred, and an idle user saves nothing up.
+
+The table is the truth and the queue only a fast way to the workers: a message that is lost, stale
+or delivered twice does no harm.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+QueueName = Literal["urgent", "bulk"]
+
+# Tasks up to this priority are urgent: they make a video playable and are short.
+URGENT_PRIORITY: Final = 1
+
+# A worker shows itself every second; after this long without a sign its tasks go to others.
+LEASE_SECONDS: Final = 15.0
+# A redelivered message means that its worker is gone or lost its connection; with this long
+# without a sign it is gone.
+SILENT_SECONDS: Final = 3.0
+# A message that nobody has taken for so long is sent again.
+UNCLAIMED_SECONDS: Final = 60.0
+WORKER_SECONDS: Final = 10.0
+MAX_TRIES: Final = 4
+
+
+class Picked(msgspec.Struct, frozen=True):
+    """A task to publish. ``dispatch`` tells this hand-out from earlier ones."""
+
+    task_id: str
+    dispatch: int
+    traceparent: str | None
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A task that this worker holds now."""
+
+    task_id: str
+    video_id: str
+    user_id: str
+    attempt: int
+    kind: str
+    spec: dict[str, Any]
+    dispatch: int
+    tries: int
+    plan: dict[str, Any] | None
+    source_key: str
+    size: int
+    correlation_id: str | None
+    traceparent: str | None
+
+
+class Exhausted(msgspec.Struct, frozen=True):
+    """A task that failed too often."""
+
+    task_id: str
+    video_id: str
+    attempt: int
+    last_error: str | None
+
+
+_EXPIRE = text("""
+update transcoder.tasks set state = 'waiting', worker = null
+where (state = 'running' and seen_at < now() - make_interval(secs => :lease))
+   or (state = 'queued' and queued_at < now() - make_interval(secs => :unclaimed))
+returning task_id
+""")
+
+_EXHAUSTED = text("""
+select task_id, video_id, attempt, last_error from transcoder.tasks
+where state = 'waiting' and tries >= :max_tries limit 20
+""")
+
+_ROOM = text("""
+select (select coalesce(sum(slots), 0) from transcoder.workers
+        where seen_at > now() - make_interval(secs => :fresh))
+     - (select count(*) from transcoder.tasks
+        where state in ('queued', 'running') and (priority <= :urgent) = :is_urgent)
+""")
+
+# Locked rows are being claimed or given back by a worker: they are not for us.
+_PICK = text("""
+with next as (
+    select t.task_id, t.user_id, t.cost,
+           greatest(coalesce(s.finish, 0), coalesce(c.virtual, 0)) as start
+    from transcoder.tasks t
+    left join transcoder.shares s on s.user_id = t.user_id and s.queue = :queue
+    left join transcoder.clock c on c.queue = :queue
+    where t.state = 'waiting' and t.tries < :max_tries
+      and (t.priority <= :urgent) = :is_urgent
+      and (t.not_before is null or t.not_before <= now())
+    order by start, t.priority, t.place
+    limit 1
+    for update of t skip locked
+), share as (
+    insert into transcoder.shares (user_id, queue, finish)
+    select user_id, :queue, start + cost from next
+    on conflict (user_id, queue) do update set finish = excluded.finish
+), tick as (
+    insert into transcoder.clock (queue, virtual) select :queue, start from next
+    on conflict (queue) do update
+    set virtual = greatest(transcoder.clock.virtual, excluded.virtual)
+)
+update transcoder.tasks t
+set state = 'queued', dispatch = t.dispatch + 1, queued_at = now(), worker = null
+from next join transcoder.tasks u using (task_id)
+     left join transcoder.jobs j on j.video_id = u.video_id
+where t.task_id = next.task_id
+returning t.task_id, t.dispatch, j.traceparent
+""")
+
+_CLAIM = text("""
+update transcoder.tasks t
+set state = 'running', worker = :worker, seen_at = now(), tries = t.tries + 1,
+    progress = 0, speed = null
+from transcoder.jobs j
+where t.task_id = :task_id and t.dispatch = :dispatch and j.video_id = t.video_id
+  and t.attempt = j.attempt and j.state in ('pending', 'running')
+  and (t.state = 'queued'
+       or (t.state = 'running' and :redelivered
+           and t.seen_at < now() - make_interval(secs => :silent)))
+returning t.task_id, t.video_id, t.user_id, t.attempt, t.kind, t.spec, t.dispatch, t.tries,
+          j.plan, j.source_key, j.size, j.correlation_id, j.traceparent
+""")
+
+_IS_RUNNING = text("""
+select 1 from transcoder.tasks
+where task_id = :task_id and dispatch = :dispatch and state = 'running'
+""")
+
+_BEAT = text("""
+update transcoder.tasks
+set seen_at = now(), progress = greatest(progress, :progress), speed = :speed
+where task_id = :task_id and dispatch = :dispatch and worker = :worker and state = 'running'
+""")
+
+_FINISH = text("""
+update transcoder.tasks set state = 'done', progress = 1
+where task_id = :task_id and dispatch = :dispatch and worker = :worker
+""")
+
+_GIVE_BACK = text("""
+update transcoder.tasks
+set state = 'waiting', worker = null, last_error = coalesce(:error, last_error),
+    not_before = now() + make_interval(secs => :delay),
+    tries = case when :counts then tries else greatest(tries - 1, 0) end
+where task_id = :task_id and dispatch = :dispatch and worker = :worker and state = 'running'
+""")
+
+_SEEN = text("""
+insert into transcoder.workers (worker, slots, seen_at) values (:worker, :slots, now())
+on conflict (worker) do update set seen_at = now(), slots = excluded.slots
+""")
+
+_GONE = text("delete from transcoder.workers where worker = :worker")
+
+_FORGET_WORKERS = text("""
+delete from transcoder.workers where seen_at < now() - interval '1 hour'
+""")
+
+_PROGRESS = text("""
+select t.video_id, j.attempt,
+       100 * sum(t.cost * case t.state when 'done' then 1 else t.progress end) / sum(t.cost)
+           as percent,
+       sum(t.speed) filter (where t.state = 'running' and t.kind = 'video') as speed,
+       min(t.worker) filter (where t.state = 'running') as worker
+from transcoder.tasks t join transcoder.jobs j using (video_id, attempt)
+where j.state = 'running' and t.kind <> 'plan'
+group by t.video_id, j.attempt
+""")
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a video is: percent of the planned cost, times real time over all its tasks."""
+
+    video_id: str
+    attempt: int
+    percent: float
+    speed: float | None
+    worker: str | None
+
+
+class Scheduler:
+    """The tasks table. Planner and workers use it from their own processes."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def expire(self) -> int:
+        """Free the tasks of silent workers and of lost messages; returns how many."""
+        freed = await self._all(_EXPIRE, lease=LEASE_SECONDS, unclaimed=UNCLAIMED_SECONDS)
+        return len(freed)
+
+    async def exhausted(self) -> list[Exhausted]:
+        """Tasks that have been tried too often: their videos fail."""
+        rows = await self._all(_EXHAUSTED, max_tries=MAX_TRIES)
+        return [Exhausted(**row) for row in rows]
+
+    async def pick(self, queue: QueueName, ahead: int = 1) -> list[Picked]:
+        """Take the tasks to publish now: as many as workers are free, and ``ahead`` more."""
+        urgent = {"urgent": URGENT_PRIORITY, "is_urgent": queue == "urgent"}
+        async with self._engine.begin() as connection:
+            room = await connection.execute(_ROOM, {"fresh": WORKER_SECONDS, **urgent})
+            free = int(room.scalar_one()) + ahead
+        picked: list[Picked] = []
+        while len(picked) < free:
+            rows = await self._all(_PICK, queue=queue, max_tries=MAX_TRIES, **urgent)
+            if not rows:
+                break
+            picked.append(Picked(**rows[0]))
+        return picked
+
+    async def claim(
+        self, task_id: str, dispatch: int, worker: str, *, redelivered: bool
+    ) -> Claimed | None:
+        """Hold a task for this worker; None where the message is stale or another one holds it."""
+        rows = await self._all(
+            _CLAIM,
+            task_id=task_id,
+            dispatch=dispatch,
+            worker=worker,
+            redelivered=redelivered,
+            silent=SILENT_SECONDS,
+        )
+        return Claimed(**rows[0]) if rows else None
+
+    async def is_running(self, task_id: str, dispatch: int) -> bool:
+        """Whether somebody holds this very hand-out."""
+        return bool(await self._all(_IS_RUNNING, task_id=task_id, dispatch=dispatch))
+
+    async def beat(self, task: Claimed, worker: str, progress: float, speed: float | None) -> bool:
+        """Show that the worker lives; False once the task is no longer its own."""
+        return await self._one(
+            _BEAT,
+            task_id=task.task_id,
+            dispatch=task.dispatch,
+            worker=worker,
+            progress=progress,
+            speed=speed,
+        )
+
+    async def finish(self, task: Claimed, worker: str) -> None:
+        """The task's event is in the log."""
+        await self._one(_FINISH, task_id=task.task_id, dispatch=task.dispatch, worker=worker)
+
+    async def give_back(
+        self, task: Claimed, worker: str, *, delay: float, counts: bool, error: str | None = None
+    ) -> None:
+        """Hand the task back, to be tried again after ``delay`` seconds.
+
+        ``counts``: whether this try counts towards the limit; a draining worker's does not.
+        """
+        await self._one(
+            _GIVE_BACK,
+            task_id=task.task_id,
+            dispatch=task.dispatch,
+            worker=worker,
+            delay=delay,
+            counts=counts,
+            error=error,
+        )
+
+    async def seen(self, worker: str, slots: int) -> None:
+        """A worker is alive and works on up to ``slots`` tasks of each queue at a time."""
+        await self._one(_SEEN, worker=worker, slots=slots)
+
+    async def gone(self, worker: str) -> None:
+        """A worker leaves."""
+        await self._one(_GONE, worker=worker)
+
+    async def forget_workers(self) -> None:
+        """Drop the rows of workers that have been gone for long."""
+        await self._one(_FORGET_WORKERS)
+
+    async def progress(self) -> list[Progress]:
+        """How far each running video is."""
+        rows = await self._all(_PROGRESS)
+        return [
+            Progress(row["video_id"], row["attempt"], row["percent"], row["speed"], row["worker"])
+            for row in rows
+        ]
+
+    async def _all(self, statement: Any, **values: Any) -> list[Mapping[str, Any]]:
+        async with self._engine.begin() as connection:
+            return await _rows(connection, statement, values)
+
+    async def _one(self, statement: Any, **values: Any) -> bool:
+        async with self._engine.begin() as connection:
+            result = await connection.execute(statement, values)
+            return result.rowcount > 0
+
+
+async def _rows(
+    connection: AsyncConnection, statement: Any, values: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    result = await connection.execute(statement, values)
+    return [dict(row) for row in result.mappings()]
+
+
+def wait_before(tries: int) -> float:
+    """Seconds before a task is tried again: 1, 4, 16…"""
+    return float(4 ** max(0, tries - 1))

@@ -1,0 +1,48 @@
+"""The transcoder's environment."""
+
+from typing import Annotated
+
+import msgspec
+
+from shared.settings import Address, Secret, Settings
+
+
+class TranscoderSettings(Settings, frozen=True, kw_only=True):
+    """What planner and workers both need."""
+
+    database_url: Secret
+    amqp_url: Secret
+    s3_endpoint: str
+    s3_region: str = "us-east-1"
+    s3_access_key: str
+    s3_secret_key: Secret
+    s3_media_bucket: str
+
+
+class PlannerSettings(TranscoderSettings, frozen=True, kw_only=True):
+    """The planner: also serves the job routes."""
+
+    bind: Address
+    jwks_url: str
+    jwt_issuer: str
+    jwt_audience: str
+
+
+class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
+    """A worker. ``worker_slots``: tasks of each queue at a time; ``worker_threads``: per encode.
+
+    ``scratch_reserve_bytes`` must be free in ``scratch_dir`` for a task to start;
+    ``worker_memory_bytes`` is address space of one ffmpeg.
+    """
+
+    metrics_bind: Address
+    s3_sources_bucket: str
+    scratch_dir: str
+    scratch_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 2 << 30
+    worker_slots: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    worker_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    worker_memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 29)] = 8 << 30
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20.0
+    x264_preset: str = "veryfast"
+    ffmpeg: str | None = None
+    ffprobe: str | None = None

@@ -1,0 +1,106 @@
+"""The planner's own tables: jobs, their tasks, the workers, and each user's share of the work.
+
+``jobs`` and ``tasks`` are folded from the log; who holds a task, and until when, is bookkeeping
+that may be lost: a task without a holder is simply handed out again.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.event_store.tables import projection_tables
+
+metadata = MetaData(schema="transcoder")
+
+checkpoints, parked_events = projection_tables(metadata)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("video_id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("source_key", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    # pending, running, completed, failed, cancelled, deleted
+    Column("state", Text, nullable=False, index=True),
+    Column("playable", Boolean, nullable=False),
+    # How many things have been made, and how many of them the playlists show.
+    Column("changes", Integer, nullable=False, server_default=text("0")),
+    Column("published", Integer, nullable=False, server_default=text("0")),
+    # When to remove the objects that nothing refers to any more.
+    Column("clean_at", DateTime(timezone=True)),
+    # The present attempt's TranscodePlanned, for the workers.
+    Column("plan", JSONB),
+    Column("correlation_id", Text),
+    Column("traceparent", Text),
+    Index(
+        "ix_transcoder_jobs_todo",
+        "video_id",
+        postgresql_where=text("changes > published or clean_at is not null"),
+    ),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("video_id", Text, nullable=False, index=True),
+    Column("user_id", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    # plan, video, audio, images
+    Column("kind", Text, nullable=False),
+    Column("spec", JSONB, nullable=False),
+    # 0 and 1 are urgent: what makes a video playable.
+    Column("priority", Integer, nullable=False),
+    Column("place", BigInteger, Identity(), nullable=False),
+    Column("cost", Double, nullable=False),
+    # waiting, queued, running, done
+    Column("state", Text, nullable=False, index=True),
+    # Counts hand-outs: a message of an earlier one is stale.
+    Column("dispatch", Integer, nullable=False, server_default=text("0")),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("not_before", DateTime(timezone=True)),
+    Column("queued_at", DateTime(timezone=True)),
+    Column("worker", Text),
+    Column("seen_at", DateTime(timezone=True)),
+    Column("progress", Double, nullable=False, server_default=text("0")),
+    Column("speed", Double),
+    Column("last_error", Text),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("slots", Integer, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("queue", Text, primary_key=True),
+    # When, in virtual time, the work handed out to this user will have had its turn.
+    Column("finish", Double, nullable=False),
+)
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column("virtual", Double, nullable=False),
+)

@@ -1,0 +1,151 @@
+"""The video task: one chunk of some renditions, encoded, cut into segments, checked, stored."""
+
+import asyncio
+from pathlib import Path
+
+from services.transcoder import boxes
+from services.transcoder.ffmpeg import ChunkRun, encode_chunk
+from services.transcoder.media_errors import MediaRejected, TaskFailed
+from services.transcoder.plan import Timeline, timeline_of
+from services.transcoder.process import Progress, RunFailed, run_ffmpeg
+from services.transcoder.source import blame, open_source
+from services.transcoder.tasks import (
+    Job,
+    Workplace,
+    encoded_track,
+    limits,
+    publish_init,
+    publish_segments,
+)
+from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment
+
+
+async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
+    """Raises MediaRejected, TaskFailed."""
+    plan, task = job.plan, job.task
+    names = job.setting("renditions", list[str])
+    chunk = plan.chunks[job.setting("chunk", int)]
+    video = plan.source.video
+    if video is None:
+        raise TaskFailed("internal.plan", "The plan has no picture.")
+    source = await open_source(place.sources, task.source_key)
+    urgent = len(names) < len(plan.renditions) and chunk.index == 0
+    run = ChunkRun(
+        source=source,
+        video=video,
+        chunk=chunk,
+        line=timeline_of(plan),
+        renditions=tuple(r for r in plan.renditions if r.name in names),
+        last=chunk.index == len(plan.chunks) - 1,
+        preset=place.tools.preset,
+        # What makes the video playable may use a second core; everything else goes side by side.
+        threads=max(2, place.tools.threads) if urgent else place.tools.threads,
+        gap=video.longest_frame_ms / 1000,
+    )
+    seconds = float(run.frames / run.line.frame_rate)
+
+    def progressed(progress: Progress) -> None:
+        job.status.progress = min(1.0, progress.frames / max(1, run.frames))
+        job.status.speed = progress.speed
+
+    try:
+        await run_ffmpeg(
+            [place.tools.ffmpeg, *encode_chunk(run, job.folder)],
+            job.folder,
+            limits(source, place.tools, seconds, urgent=urgent),
+            progressed,
+        )
+    except RunFailed as error:
+        raise blame(error, source) from error
+    tracks = await asyncio.gather(
+        *(_store(place, job, run, rendition.name) for rendition in run.renditions)
+    )
+    elapsed = max(1, job.elapsed_ms)
+    return ChunkEncoded(
+        video_id=task.video_id,
+        attempt=task.attempt,
+        chunk=chunk.index,
+        tracks=tuple(tracks),
+        worker=place.worker,
+        try_number=task.tries,
+        elapsed_ms=elapsed,
+        speed=round(1000 * seconds / elapsed, 3),
+    )
+
+
+async def _store(place: Workplace, job: Job, run: ChunkRun, name: str) -> EncodedTrack:
+    data = await asyncio.to_thread(_read, job.folder / f"{name}.mp4")
+    try:
+        init = boxes.init_segment(data)
+        track = boxes.read_track(init)
+        found = boxes.fragments(data)
+    except boxes.MalformedMp4 as error:
+        raise damaged(run) from error
+    body, segments = cut(data, found, run.chunk, run.line)
+    check(run, segments, found)
+    folder = f"{job.prefix}/{name}"
+    init_key, mark = await publish_init(place.media, folder, init, "video/mp4")
+    key = await publish_segments(place.media, folder, run.chunk.index, body, "video/mp4")
+    return encoded_track(
+        name, track.timescale, track.codecs, (init_key, mark, len(init)), key=key, segments=segments
+    )
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def cut(
+    data: bytes, found: list[boxes.Fragment], chunk: Chunk, line: Timeline
+) -> tuple[bytes, tuple[Segment, ...]]:
+    """The chunk's own fragments, without those that only warmed the encoder up."""
+    start = chunk.first_frame * line.frame_ticks
+    body = bytearray()
+    segments: list[Segment] = []
+    for fragment in found:
+        if fragment.start < start:
+            continue
+        segments.append(
+            Segment(
+                index=chunk.first_segment + len(segments),
+                start=fragment.start,
+                duration=fragment.duration,
+                size=fragment.size,
+                offset=len(body),
+            )
+        )
+        body += data[fragment.offset : fragment.offset + fragment.size]
+    return bytes(body), tuple(segments)
+
+
+def check(run: ChunkRun, segments: tuple[Segment, ...], found: list[boxes.Fragment]) -> None:
+    """No frame is missing or doubled, and every segment begins with a key frame where it should.
+
+    Only the last chunk may be shorter than planned: what a container says of its end is sometimes
+    a little too much. Raises MediaRejected, TaskFailed.
+    """
+    line, chunk = run.line, run.chunk
+    if not segments:
+        raise damaged(run)
+    ticks = sum(segment.duration for segment in segments)
+    frames, rest = divmod(ticks, line.frame_ticks)
+    planned = chunk.frames or 0
+    slack = line.segment_frames if run.last else 0
+    if rest or frames > planned or frames < planned - slack:
+        raise damaged(run)
+    start = chunk.first_frame
+    for segment in segments:
+        if segment.start != start * line.frame_ticks:
+            raise TaskFailed("encoder.timing", "The encoder put a segment at the wrong time.")
+        start += line.segment_frames
+    if not all(fragment.keyframe for fragment in found):
+        raise TaskFailed("encoder.keyframes", "The encoder began a segment without a key frame.")
+
+
+def damaged(run: ChunkRun) -> MediaRejected:
+    """The source's picture cannot be decoded in this chunk."""
+    start = run.chunk.first_frame / run.line.frame_rate
+    minutes, seconds = divmod(int(start), 60)
+    return MediaRejected(
+        "media.damaged", f"The picture cannot be decoded from {minutes}:{seconds:02d} on."
+    )

@@ -1,0 +1,84 @@
+"""Reads of the jobs table."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.transcoder.tables import jobs
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """A job as the planner sees it."""
+
+    video_id: str
+    user_id: str
+    attempt: int
+    state: str
+    changes: int
+    correlation_id: str | None
+    traceparent: str | None
+
+
+_COLUMNS = [jobs.c[name] for name in JobRow.__struct_fields__]
+
+
+class Jobs:
+    """The jobs table."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def find(self, video_id: str) -> JobRow | None:
+        """A job that is not deleted."""
+        async with self._engine.connect() as connection:
+            found = await connection.execute(
+                select(*_COLUMNS).where(jobs.c.video_id == video_id, jobs.c.state != "deleted")
+            )
+            row = found.mappings().one_or_none()
+        return JobRow(**row) if row else None
+
+    async def to_publish(self, limit: int) -> list[JobRow]:
+        """Running jobs of which more has been made than the playlists show."""
+        return await self._rows(
+            select(*_COLUMNS)
+            .where(jobs.c.changes > jobs.c.published, jobs.c.state == "running")
+            .limit(limit)
+        )
+
+    async def published(self, job: JobRow) -> None:
+        """The playlists show what there was when ``job`` was read."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(jobs)
+                .where(jobs.c.video_id == job.video_id, jobs.c.attempt == job.attempt)
+                .values(published=job.changes)
+            )
+
+    async def to_sweep(self, limit: int) -> list[JobRow]:
+        """Jobs that are over and whose unused objects may be removed now."""
+        return await self._rows(select(*_COLUMNS).where(jobs.c.clean_at <= func.now()).limit(limit))
+
+    async def swept(self, job: JobRow) -> None:
+        """The objects are gone."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(jobs)
+                .where(
+                    jobs.c.video_id == job.video_id,
+                    jobs.c.attempt == job.attempt,
+                    jobs.c.state == job.state,
+                )
+                .values(clean_at=None)
+            )
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        async with self._engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def _rows(self, statement: Select[Any]) -> list[JobRow]:
+        async with self._engine.connect() as connection:
+            found = await connection.execute(statement)
+            return [JobRow(**row) for row in found.mappings()]

@@ -1,0 +1,234 @@
+"""One worker: claims tasks, does them, reports; a task ends in an event or goes back.
+
+The lease in the tasks table is renewed every second. Whoever finds that it is no longer the
+holder, because the video was cancelled or another worker took over, stops at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.transcoder.handlers import record
+from services.transcoder.media_errors import MediaRejected, TaskFailed
+from services.transcoder.scheduler import MAX_TRIES, Claimed, Scheduler, wait_before
+from services.transcoder.scratch import Scratch, ScratchFull
+from services.transcoder.task_audio import encode_sound
+from services.transcoder.task_images import make_images
+from services.transcoder.task_plan import make_plan
+from services.transcoder.task_video import encode_video
+from services.transcoder.tasks import Job, Status, Workplace
+from shared.blobs.store import BlobStoreUnavailable
+from shared.contracts import Event, TranscodeFailed
+from shared.telemetry import continued, get_logger, tracer
+
+_log = get_logger(__name__)
+
+BEAT_SECONDS: Final = 1.0
+
+_PERFORMERS: Final[dict[str, Callable[[Workplace, Job], Awaitable[Event]]]] = {
+    "plan": make_plan,
+    "video": encode_video,
+    "audio": encode_sound,
+    "images": make_images,
+}
+
+
+class WorkerMetrics:
+    """What an operator watches."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.tasks = Counter(
+            "cinelog_transcode_tasks", "Tasks ended.", ["kind", "outcome"], registry=registry
+        )
+        self.seconds = Histogram(
+            "cinelog_transcode_task_seconds",
+            "Time that tasks took.",
+            ["kind"],
+            buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
+            registry=registry,
+        )
+        self.running = Gauge("cinelog_transcode_running", "Tasks being done.", registry=registry)
+
+
+class _LostTask(Exception):
+    """Somebody else holds the task, or nobody wants it any more."""
+
+
+class Worker:
+    """Does tasks side by side. ``slots`` is how many of each queue."""
+
+    def __init__(
+        self,
+        place: Workplace,
+        scheduler: Scheduler,
+        scratch: Scratch,
+        metrics: WorkerMetrics,
+        slots: int,
+    ) -> None:
+        self._place = place
+        self._scheduler = scheduler
+        self._scratch = scratch
+        self._metrics = metrics
+        self._slots = slots
+        self._running: dict[asyncio.Task[None], Claimed] = {}
+        self._draining = asyncio.Event()
+
+    async def show(self) -> None:
+        """Tell the planner, for ever, that there is somebody to work."""
+        while True:
+            try:
+                await self._scheduler.seen(self._place.worker, self._slots)
+            except OSError as error:
+                _log.warning("the database does not answer", error=repr(error))
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def handle(self, task_id: str, dispatch: int, *, redelivered: bool) -> None:
+        """Do the task of a message. When this returns, the message has done its work."""
+        claimed = await self._claim(task_id, dispatch, redelivered=redelivered)
+        if claimed is None:
+            return
+        with (
+            continued(claimed.traceparent),
+            tracer().start_as_current_span(
+                f"transcode {claimed.kind}",
+                attributes={"video.id": claimed.video_id, "task.id": claimed.task_id},
+            ),
+        ):
+            doing = asyncio.create_task(self._do(claimed))
+            self._running[doing] = claimed
+            self._metrics.running.inc()
+            try:
+                await asyncio.shield(doing)
+            except asyncio.CancelledError:
+                doing.cancel()
+                await asyncio.gather(doing, return_exceptions=True)
+                if not self._draining.is_set():
+                    raise
+            finally:
+                self._running.pop(doing, None)
+                self._metrics.running.dec()
+
+    async def drain(self, seconds: float) -> None:
+        """Let running tasks finish for a while, then give the rest back."""
+        self._draining.set()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=seconds)
+        for doing in list(self._running):
+            doing.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._scheduler.gone(self._place.worker)
+
+    async def _claim(self, task_id: str, dispatch: int, *, redelivered: bool) -> Claimed | None:
+        while True:
+            claimed = await self._scheduler.claim(
+                task_id, dispatch, self._place.worker, redelivered=redelivered
+            )
+            if claimed is not None or not redelivered:
+                return claimed
+            # A message comes back when its worker died, but also when a live one only lost its
+            # connection: wait until that one is silent, or done.
+            if not await self._scheduler.is_running(task_id, dispatch):
+                return None
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _do(self, task: Claimed) -> None:
+        log = _log.bind(task=task.task_id, try_number=task.tries)
+        started = time.monotonic()
+        outcome = "done"
+        try:
+            await self._perform(task, started)
+            log.info("task done", seconds=round(time.monotonic() - started, 2))
+        except _LostTask:
+            outcome = "lost"
+            log.info("task is no longer ours")
+        except MediaRejected as error:
+            outcome = "rejected"
+            log.info("media rejected", code=error.code)
+            await self._fail(task, error.code, error.reason, error.detail)
+        except TaskFailed as error:
+            outcome = "failed"
+            log.warning("task failed", code=error.code, detail=error.detail)
+            await self._retry_or_fail(task, error)
+        except (ScratchFull, BlobStoreUnavailable, OSError) as error:
+            outcome = "postponed"
+            log.warning("task postponed", error=repr(error))
+            await self._retry_or_fail(
+                task, TaskFailed("worker.unavailable", "A part that is needed did not answer.")
+            )
+        except asyncio.CancelledError:
+            await self._scheduler.give_back(task, self._place.worker, delay=0, counts=False)
+            log.info("task given back")
+            raise
+        except Exception as error:
+            outcome = "failed"
+            log.error("task failed unexpectedly", error=repr(error), exc_info=True)
+            await self._retry_or_fail(
+                task, TaskFailed("internal", "Something went wrong on our side.", repr(error))
+            )
+        finally:
+            self._metrics.tasks.labels(task.kind, outcome).inc()
+            self._metrics.seconds.labels(task.kind).observe(time.monotonic() - started)
+
+    async def _perform(self, task: Claimed, started: float) -> None:
+        status = Status()
+        with self._scratch.task() as folder:
+            performing = asyncio.ensure_future(
+                _PERFORMERS[task.kind](self._place, Job(task, folder, status, started))
+            )
+            beating = asyncio.create_task(self._beat(task, status))
+            try:
+                await asyncio.wait({performing, beating}, return_when=asyncio.FIRST_COMPLETED)
+                if not performing.done():
+                    beating.result()
+                    raise _LostTask
+                event = performing.result()
+            finally:
+                for running in (performing, beating):
+                    running.cancel()
+                await asyncio.gather(performing, beating, return_exceptions=True)
+        await record(self._place.store, task.video_id, event, task.correlation_id)
+        await self._scheduler.finish(task, self._place.worker)
+
+    async def _beat(self, task: Claimed, status: Status) -> None:
+        """Renew the lease; returns once it is lost."""
+        silent = 0
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                held = await self._scheduler.beat(
+                    task, self._place.worker, status.progress, status.speed
+                )
+            except OSError as error:
+                # Without the database nobody else can take the task either; but not for ever.
+                silent += 1
+                _log.warning("the database does not answer", error=repr(error), beats=silent)
+                continue
+            silent = 0
+            if not held:
+                return
+
+    async def _retry_or_fail(self, task: Claimed, error: TaskFailed) -> None:
+        if task.tries >= MAX_TRIES:
+            await self._fail(task, error.code, error.reason, error.detail)
+            return
+        await self._scheduler.give_back(
+            task,
+            self._place.worker,
+            delay=wait_before(task.tries),
+            counts=True,
+            error=f"{error.code}: {error.reason}\n{error.detail or ''}".strip(),
+        )
+
+    async def _fail(self, task: Claimed, code: str, reason: str, detail: str | None) -> None:
+        event = TranscodeFailed(
+            video_id=task.video_id,
+            attempt=task.attempt,
+            code=code,
+            reason=reason,
+            detail=detail,
+            worker=self._place.worker,
+        )
+        await record(self._place.store, task.video_id, event, task.correlation_id)

