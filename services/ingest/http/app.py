@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from services.ingest.handlers.form_upload import FormUploads
 from services.ingest.handlers.lifecycle import Lifecycle
 from services.ingest.http.form import upload_form
+from services.ingest.http.lingering import Lingering
 from shared.errors import Unavailable
 from shared.http.app import create_app
 from shared.http.health import Check
@@ -39,6 +40,7 @@ def ingest_app(
         dependencies={
             "form_uploads": Provide(lambda: form_uploads, sync_to_thread=False),
         },
+        middleware=[Lingering],
         exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),
     )
     return create_app("ingest", [routes], checks=checks, verifier=verifier, registry=registry)

@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
     OpenAPIFormat,
@@ -79,7 +80,9 @@ def accepted(video_id: str) -> Response[Success[Accepted]]:
     tags=["uploads"],
 )
 async def upload_form(
-    request: Request[Any, Any, Any], principal: Principal, form_uploads: FormUploads
+    request: Request[Any, Any, Any],
+    principal: NamedDependency[Principal],
+    form_uploads: NamedDependency[FormUploads],
 ) -> Response[Success[Accepted]]:
     """Fields may stand before or after the file. Answers when the video is durably stored."""
     upload = await form_uploads.receive(

@@ -1,0 +1,292 @@
+"""What was acknowledged is there; what was not leaves nothing, whatever dies and whenever."""
+
+import asyncio
+import hashlib
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import httpx
+import pytest
+
+from services.ingest.domain import Details
+from services.ingest.handlers.sweep import Sweep
+from services.ingest.projections import DoomedSources
+from shared.contracts import (
+    UploadAborted,
+    UploadExpired,
+    UploadStarted,
+    UserDeleted,
+    VideoDeleted,
+    VideoUploaded,
+    new_id,
+    stream_id,
+)
+from shared.event_store.postgres import open_event_store
+from shared.event_store.projection import ProjectionRunner
+from shared.event_store.sequencer import Sequencer
+from shared.event_store.store import Metadata, NewEvent
+from tests.integration.ingest.forms import BOUNDARY, CONTENT_TYPE, UPLOAD, form, problem, send
+from tests.integration.ingest.harness import (
+    Cuttable,
+    ForgetfulStore,
+    Ingest,
+    StaticKeys,
+    clip,
+    config,
+    running,
+)
+from tests.support.buckets import Buckets
+from tests.support.databases import Database
+from tests.support.wait import eventually
+
+TITLE = ("title", None, b"A title")
+MIB = 1024 * 1024
+
+
+async def slowly(body: bytes, cut: int, go_on: asyncio.Event) -> AsyncIterator[bytes]:
+    """The body up to ``cut``; the rest when told to."""
+    yield body[:cut]
+    await go_on.wait()
+    yield body[cut:]
+
+
+async def test_a_client_that_goes_away_leaves_only_the_fact(ingest: Ingest) -> None:
+    body = form(TITLE, ("video", "a.mp4", clip(12 * MIB)))
+    async with ingest.client() as client:
+        request = asyncio.create_task(
+            client.post(
+                UPLOAD,
+                content=slowly(body, 11 * MIB, asyncio.Event()),
+                headers={"content-type": CONTENT_TYPE},
+            )
+        )
+        await eventually(lambda: bool(ingest.unfinished()))
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+
+        async def ended() -> bool:
+            return isinstance((await ingest.all_events())[-1], UploadAborted)
+
+        await eventually(ended)
+        await eventually(lambda: not ingest.unfinished())
+    started, aborted = await ingest.all_events()
+    assert isinstance(started, UploadStarted)
+    assert isinstance(aborted, UploadAborted)
+    assert "connection was closed" in aborted.reason
+    assert ingest.objects() == {}
+
+
+async def test_memory_does_not_grow_with_the_video(ingest: Ingest) -> None:
+    block = clip(MIB)
+    head = form(TITLE, ("video", "a.mp4", b""))
+    end = f"\r\n--{BOUNDARY}--\r\n".encode()
+    head = head.removesuffix(end)
+
+    async def long(mebibytes: int) -> AsyncIterator[bytes]:
+        yield head
+        for _ in range(mebibytes):
+            yield block
+        yield end
+
+    async def peak(client: httpx.AsyncClient, mebibytes: int) -> int:
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        answer = await client.post(
+            UPLOAD, content=long(mebibytes), headers={"content-type": CONTENT_TYPE}
+        )
+        assert answer.status_code == 202, answer.text
+        _, highest = tracemalloc.get_traced_memory()
+        return highest - before
+
+    async with ingest.client() as client:
+        await peak(client, 1)
+        tracemalloc.start()
+        try:
+            small, large = await peak(client, 12), await peak(client, 60)
+        finally:
+            tracemalloc.stop()
+    assert large < 1.5 * small + MIB
+    assert large < 30 * MIB
+
+
+async def test_without_the_bucket_nothing_is_acknowledged(database: Database, s3: Buckets) -> None:
+    cable = Cuttable(s3.endpoint)
+    await cable.connect()
+    settings = config(database, s3, s3_endpoint=cable.endpoint)
+    body = form(TITLE, ("video", "a.mp4", clip(12 * MIB)))
+    async with running(settings, s3) as ingest, ingest.client() as client:
+        go_on = asyncio.Event()
+        request = asyncio.create_task(
+            client.post(
+                UPLOAD,
+                content=slowly(body, 7 * MIB, go_on),
+                headers={"content-type": CONTENT_TYPE},
+            )
+        )
+        await eventually(lambda: bool(ingest.unfinished()))
+        await cable.cut()
+        go_on.set()
+        answer = await request
+        assert problem(answer) == (503, "storage_unavailable")
+        assert "retry-after" in answer.headers
+        assert not [e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]
+        again = await send(client, form(TITLE, ("video", "a.mp4", clip(1000))))
+        assert problem(again) == (503, "storage_unavailable")
+
+        await cable.connect()
+        await ingest.age()
+        await ingest.service.sweep.round()
+        assert ingest.unfinished() == []
+        assert await ingest.rows() == []
+        final = await send(client, body)
+        assert final.status_code == 202
+        await cable.cut()
+
+
+@pytest.mark.parametrize("healed_by", ["sweep", "retry"])
+async def test_dying_between_bucket_and_log_is_healed(ingest: Ingest, healed_by: str) -> None:
+    content = clip(6 * MIB)
+    body = form(TITLE, ("video", "a.mp4", content))
+    lifecycle = ingest.service.lifecycle
+    store, lifecycle._store = lifecycle._store, ForgetfulStore(lifecycle._store, VideoUploaded)
+    async with ingest.client() as client:
+        answer = await send(client, body, idempotency_key="once")
+        assert problem(answer) == (503, "log_unavailable")
+        (row,) = await ingest.rows()
+        assert row["phase"] == "completing"
+        assert ingest.objects() == {f"{row['id']}/source": len(content)}
+        lifecycle._store = store
+        if healed_by == "sweep":
+            await ingest.age()
+            swept = await ingest.service.sweep.round()
+            assert swept.finished == 1
+        answer = await send(client, body, idempotency_key="once")
+    assert answer.status_code == 202
+    assert answer.json()["data"]["job_id"] == str(row["id"])
+    uploaded = [e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]
+    assert [event.video_id for event in uploaded] == [str(row["id"])]
+    assert uploaded[0].sha256 == hashlib.sha256(content).hexdigest()
+
+
+async def test_a_key_answers_the_same_request_the_same_way(ingest: Ingest) -> None:
+    content = clip(6 * MIB)
+    body = form(TITLE, ("video", "a.mp4", content))
+    async with ingest.client() as client:
+        first = await send(client, body, idempotency_key="k-1")
+        again = await send(client, body, idempotency_key="k-1")
+        assert first.status_code == again.status_code == 202
+        assert first.json() == again.json()
+        assert first.headers["location"] == again.headers["location"]
+        for other in (
+            form(("title", None, b"Another"), ("video", "a.mp4", content)),
+            form(TITLE, ("video", "a.mp4", content[:-1] + b"!")),
+            form(TITLE, ("video", "a.mp4", content + b"!")),
+        ):
+            answer = await send(client, other, idempotency_key="k-1")
+            assert problem(answer) == (409, "idempotency_key_reused")
+        bad = await send(client, body, idempotency_key="k" * 256)
+        assert problem(bad) == (400, "invalid_input")
+    async with ingest.client("bob") as client:
+        foreign = await send(client, body, idempotency_key="k-1")
+        assert foreign.status_code == 202
+        assert foreign.json() != first.json()
+    assert len(ingest.objects()) == 2
+
+
+async def test_a_refused_request_does_not_use_up_its_key(ingest: Ingest) -> None:
+    async with ingest.client() as client:
+        bad = await send(client, form(TITLE, ("video", "a", b"text")), idempotency_key="k")
+        good = await send(client, form(TITLE, ("video", "a", clip(9000))), idempotency_key="k")
+    assert (bad.status_code, good.status_code) == (400, 202)
+
+
+async def test_a_retry_replaces_the_request_that_still_hangs(ingest: Ingest) -> None:
+    body = form(TITLE, ("video", "a.mp4", clip(12 * MIB)))
+    async with ingest.client() as client:
+        hanging = asyncio.create_task(
+            client.post(
+                UPLOAD,
+                content=slowly(body, 7 * MIB, asyncio.Event()),
+                headers={"content-type": CONTENT_TYPE, "idempotency-key": "k"},
+            )
+        )
+        await eventually(lambda: bool(ingest.unfinished()))
+        listening = asyncio.create_task(ingest.service.background())
+        try:
+            answer = await send(client, body, idempotency_key="k")
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+        assert answer.status_code == 202, answer.text
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+    uploaded = [e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]
+    assert len(uploaded) == 1
+    assert list(ingest.objects()) == [uploaded[0].source_key]
+
+
+async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> None:
+    lifecycle = ingest.service.lifecycle
+    dead = lifecycle.draft("ann", "multipart", Details(title="x"))
+    await lifecycle.start(dead)
+    multipart_id = await lifecycle.sources.start_multipart(dead.key, "video/mp4")
+    await lifecycle.records.set_multipart(dead.id, 0, multipart_id)
+    await lifecycle.sources.put_part(dead.key, multipart_id, 1, clip(5 * MIB))
+    await lifecycle.sources.start_multipart(f"{new_id()}/source", "video/mp4")
+    assert (await ingest.service.sweep.round()).expired == 0
+
+    await ingest.age(dead.id)
+    assert (await ingest.service.sweep.round()).expired == 1
+    assert isinstance((await ingest.events(dead.id))[-1], UploadExpired)
+    assert await ingest.rows() == []
+    assert len(ingest.unfinished()) == 1
+
+    assert await ingest.service.sweep.orphans() == 0
+    assert await Sweep(lifecycle, orphan_age=timedelta(seconds=-60)).orphans() == 1
+    assert ingest.unfinished() == []
+
+
+async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: Database) -> None:
+    async with ingest.client() as client:
+        answer = await send(client, form(TITLE, ("video", "a.mp4", clip(9000))))
+    video_id = answer.json()["data"]["job_id"]
+    pending = ingest.service.lifecycle.draft("ann", "tus", Details(title="x"))
+    await ingest.service.lifecycle.start(pending)
+    deleted = VideoDeleted(video_id=video_id, user_id="ann", deleted_by="ann")
+    gone = UserDeleted(user_id="ann")
+    async with open_event_store(database.url("catalog")) as catalog:
+        await catalog.append(stream_id("video", video_id), 0, [NewEvent(deleted)], Metadata())
+        await catalog.append(stream_id("user", "ann"), 0, [NewEvent(gone)], Metadata())
+    relay = await asyncpg.connect(database.url("relay"))
+    sequencer = Sequencer(relay)
+    await sequencer.load()
+    await sequencer.stamp()
+    await relay.close()
+    engine = ingest.service._engine
+    runner = ProjectionRunner(engine, ingest.store, DoomedSources(), "ingest")
+    await runner._load()
+    await runner.catch_up()
+    swept = await ingest.service.sweep.round()
+    assert swept.removed == 1
+    assert swept.expired == 1
+    assert ingest.objects() == {}
+    assert isinstance((await ingest.events(pending.id))[-1], UploadExpired)
+
+
+async def test_more_uploads_than_memory_allows_are_put_off(database: Database, s3: Buckets) -> None:
+    body = form(TITLE, ("video", "a.mp4", clip(12 * MIB)))
+    settings = config(database, s3, max_uploads_at_once=1)
+    async with running(settings, s3, StaticKeys()) as ingest, ingest.client() as client:
+        go_on = asyncio.Event()
+        first = asyncio.create_task(
+            client.post(
+                UPLOAD, content=slowly(body, MIB, go_on), headers={"content-type": CONTENT_TYPE}
+            )
+        )
+        await eventually(lambda: ingest.service.lifecycle.receiving == 1)
+        second = await send(client, form(TITLE, ("video", "a.mp4", clip(9000))))
+        assert problem(second) == (503, "too_many_uploads")
+        go_on.set()
+        assert (await first).status_code == 202
