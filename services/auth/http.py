@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import MediaType, Request, Response, Router, delete, get, patch, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from services.auth.domain import MAX_PASSWORD
 from services.auth.handlers import AuthHandlers, Caller
@@ -21,14 +22,15 @@ _TEXT: Final = 1024
 _CLIENT_HEADER: Final = "x-cinelog-client"
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_TEXT)]
-Handlers = AuthHandlers
+Handlers = NamedDependency[AuthHandlers]
+TheCaller = NamedDependency[Principal]
+Client = NamedDependency[Caller]
 IdempotencyKey = Annotated[
     str | None,
-    Parameter(
-        header="idempotency-key",
+    HeaderParameter(
+        name="idempotency-key",
         min_length=1,
         max_length=255,
-        required=False,
         description="The same key again gives the same account instead of a conflict.",
     ),
 ]
@@ -107,7 +109,7 @@ class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
     current: bool
 
 
-async def alive(handlers: Handlers, principal: Principal) -> Principal:
+async def alive(handlers: Handlers, principal: TheCaller) -> Principal:
     """Dependency ``me``: the caller, whose session is still open at this very moment."""
     await handlers.require_alive(principal)
     return principal
@@ -124,7 +126,10 @@ def caller(request: Request[Any, Any, State]) -> Caller:
 
 @post("/register", summary="Make an account", tags=["auth"])
 async def register(
-    data: RegisterBody, handlers: Handlers, caller: Caller, idempotency_key: IdempotencyKey = None
+    data: JSONBody[RegisterBody],
+    handlers: Handlers,
+    caller: Client,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Success[Registered]]:
     """409 where the username or the address is taken."""
     account, tokens = await handlers.register(
@@ -142,7 +147,9 @@ async def register(
 
 
 @post("/login", status_code=200, summary="Log in", tags=["auth"])
-async def login(data: LoginBody, handlers: Handlers, caller: Caller) -> Response[Success[LoggedIn]]:
+async def login(
+    data: JSONBody[LoginBody], handlers: Handlers, caller: Client
+) -> Response[Success[LoggedIn]]:
     """401 with the same answer, after the same time, for an unknown user and a wrong password."""
     account, tokens = await handlers.login(data.username, data.password, caller)
     return _unstored(
@@ -156,7 +163,7 @@ async def login(data: LoginBody, handlers: Handlers, caller: Caller) -> Response
 
 
 @post("/refresh", status_code=200, summary="Stay logged in", tags=["auth"])
-async def refresh(data: RefreshBody, handlers: Handlers) -> Response[Success[Refreshed]]:
+async def refresh(data: JSONBody[RefreshBody], handlers: Handlers) -> Response[Success[Refreshed]]:
     """Spends the refresh token. The reuse of a spent one ends the session."""
     tokens = await handlers.refresh(data.refresh_token)
     return _unstored(
@@ -165,19 +172,19 @@ async def refresh(data: RefreshBody, handlers: Handlers) -> Response[Success[Ref
 
 
 @post("/logout", status_code=200, summary="Log out", tags=["auth"], security=BEARER)
-async def logout(handlers: Handlers, me: Principal) -> Success[Message]:
+async def logout(handlers: Handlers, me: TheCaller) -> Success[Message]:
     """Ends the session of the access token that is sent."""
     await handlers.logout(me)
     return Success(data=Message(message="You are logged out."))
 
 
 @get("/me", summary="My account", tags=["users"], security=BEARER)
-async def my_account(handlers: Handlers, me: Principal) -> Response[Success[Me]]:
+async def my_account(handlers: Handlers, me: TheCaller) -> Response[Success[Me]]:
     return _unstored(_me(await handlers.account(me.user_id)))
 
 
 @get("/me/sessions", summary="Where I am logged in", tags=["users"], security=BEARER)
-async def my_sessions(handlers: Handlers, me: Principal) -> Success[list[SessionItem]]:
+async def my_sessions(handlers: Handlers, me: TheCaller) -> Success[list[SessionItem]]:
     sessions = await handlers.sessions(me.user_id)
     return Success(data=[_item(session, me) for session in sessions])
 
@@ -189,7 +196,9 @@ async def my_sessions(handlers: Handlers, me: Principal) -> Success[list[Session
     tags=["users"],
     security=BEARER,
 )
-async def end_session(handlers: Handlers, me: Principal, session_id: str) -> Success[Message]:
+async def end_session(
+    handlers: Handlers, me: TheCaller, session_id: FromPath[str]
+) -> Success[Message]:
     await handlers.revoke(me.user_id, session_id)
     return Success(data=Message(message="That session has ended."))
 
@@ -197,21 +206,21 @@ async def end_session(handlers: Handlers, me: Principal, session_id: str) -> Suc
 @delete(
     "/me/sessions", status_code=200, summary="Log out everywhere", tags=["users"], security=BEARER
 )
-async def end_sessions(handlers: Handlers, me: Principal) -> Success[Message]:
+async def end_sessions(handlers: Handlers, me: TheCaller) -> Success[Message]:
     """Ends all sessions, this one too."""
     count = await handlers.revoke_all(me.user_id)
     return Success(data=Message(message=f"Sessions that have ended: {count}."))
 
 
 @patch("/email", summary="Change my e-mail address", tags=["users"], security=BEARER)
-async def change_email(data: EmailBody, handlers: Handlers, me: Principal) -> Success[Me]:
+async def change_email(data: JSONBody[EmailBody], handlers: Handlers, me: TheCaller) -> Success[Me]:
     """409 where the address belongs to another account."""
     return Success(data=_me(await handlers.change_email(me.user_id, data.email)))
 
 
 @patch("/password", summary="Change my password", tags=["users"], security=BEARER)
 async def change_password(
-    data: PasswordBody, handlers: Handlers, me: Principal, caller: Caller
+    data: JSONBody[PasswordBody], handlers: Handlers, me: TheCaller, caller: Client
 ) -> Success[Message]:
     """Ends all other sessions. 400 also for a wrong current password."""
     await handlers.change_password(me, data.current_password, data.new_password, caller)
@@ -221,7 +230,9 @@ async def change_password(
 @delete(
     "/{user_id:str}", status_code=200, summary="Delete my account", tags=["users"], security=BEARER
 )
-async def delete_account(handlers: Handlers, me: Principal, user_id: str) -> Success[Message]:
+async def delete_account(
+    handlers: Handlers, me: TheCaller, user_id: FromPath[str]
+) -> Success[Message]:
     """Erases the account, ends its sessions and removes its videos. 403 for anybody else's."""
     await handlers.delete(me, user_id)
     return Success(data=Message(message="Your account is deleted."))
@@ -229,7 +240,7 @@ async def delete_account(handlers: Handlers, me: Principal, user_id: str) -> Suc
 
 @get("/.well-known/jwks.json", include_in_schema=False)
 async def key_document(
-    documents: KeyDocuments, request: Request[Any, Any, State]
+    documents: NamedDependency[KeyDocuments], request: Request[Any, Any, State]
 ) -> Response[bytes]:
     """The public keys (RFC 7517) and the sessions that ended early; for services only."""
     headers = {"etag": documents.etag, "cache-control": "no-cache"}

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from shared.errors import Detail
 from shared.http.envelope import Failure, Problem, Success
-from shared.telemetry import get_logger
+from shared.telemetry import current_trace_id, get_logger
 
 Check = Callable[[], Awaitable[object]]
 """Returns where the dependency answers, raises where it does not."""
@@ -52,6 +52,7 @@ def health_routes(checks: Mapping[str, Check], timeout: float = TIMEOUT) -> list
             type="not_ready",
             message="Not ready: " + ", ".join(name for name, _ in failed) + ".",
             details=tuple(Detail(field=name, message="does not answer") for name, _ in failed),
+            trace_id=current_trace_id() or msgspec.UNSET,
         )
         return Response(Failure(error=problem), status_code=503, headers={"retry-after": "1"})
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import jwt
 import msgspec
 from jwt.exceptions import PyJWTError
-from litestar.connection import ASGIConnection
+from litestar import Request
 from litestar.datastructures import State
 
 from shared.errors import Unauthenticated, Unavailable
@@ -165,7 +165,7 @@ def bearer_token(header: str | None) -> str | None:
 
 
 async def require_user(
-    request: ASGIConnection[Any, Any, Any, State],
+    request: Request[Any, Any, State],
 ) -> Principal:
     """Litestar dependency ``principal``: the caller. Raises Unauthenticated."""
     principal = await optional_user(request)
@@ -175,7 +175,7 @@ async def require_user(
 
 
 async def optional_user(
-    request: ASGIConnection[Any, Any, Any, State],
+    request: Request[Any, Any, State],
 ) -> Principal | None:
     """Litestar dependency ``optional_principal``: None without a token.
 
