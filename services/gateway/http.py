@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from services.gateway import openapi
 from services.gateway.h1_client import UpstreamError
@@ -104,7 +105,7 @@ def docs_routes(document: ApiDocument, assets: Path) -> list[HTTPRouteHandler]:
         return Response(_START.encode(), headers={"cache-control": "no-cache"})
 
     @get("/docs/assets/{name:str}", sync_to_thread=True, include_in_schema=False)
-    def asset(name: str) -> Response[bytes]:
+    def asset(name: FromPath[str]) -> Response[bytes]:
         content_type = _ASSETS.get(name)
         if content_type is None:
             raise NotFound("There is nothing here.")

@@ -35,7 +35,7 @@ from services.gateway.upstreams import CircuitOpen, Upstreams
 from shared.errors import Unauthenticated, Unavailable
 from shared.http.identity import Verifier
 from shared.http.metrics import HttpMetrics
-from shared.telemetry import get_logger
+from shared.telemetry import continued, get_logger
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
@@ -213,7 +213,8 @@ class Gateway:
         elif route.target is Target.WEB:
             await self._web(call)
         elif route.target is Target.OWN:
-            await self._own(call.scope, call.receive, call.through)
+            with continued(call.trace.traceparent.decode()):
+                await self._own(call.scope, call.receive, call.through)
         else:
             await self._forward(call, route, scheme)
 

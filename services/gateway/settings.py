@@ -38,7 +38,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     upstream_transcoder: str
     s3_endpoint: str
     s3_region: str
-    s3_access_key: Secret
+    s3_access_key: str
     s3_secret_key: Secret
     s3_media_bucket: str
     jwks_url: str

@@ -62,6 +62,7 @@ class Upstream:
         )
         self._breaker = breaker
         self._metrics = metrics
+        metrics.breaker.labels(name).set(0)
         self._log = get_logger("gateway.upstream")
         self._open = False
 

@@ -109,7 +109,8 @@ async def whole(response: Response) -> bytes:
         (OK, b"ok"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
         (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\na: b\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2;x=y\r\nok\r\n0\r\na: b\r\n\r\n",
             b"ok",
         ),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b""),

@@ -1,0 +1,203 @@
+"""Media straight from a real S3 server."""
+
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from shared.http.grants import grant
+from tests.integration.gateway.rig import SECRET, Peer, Request, Service, running_gateway
+from tests.support.buckets import Buckets
+
+VIDEO = "0190b7a8-1111-7000-8000-000000000001"
+SEGMENT = bytes(range(256)) * 2000
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+class Catalog:
+    """Answers visibility questions as the catalog does."""
+
+    def __init__(self, service: Service) -> None:
+        self.visibility: dict[str, str] = {VIDEO: "public"}
+        self.questions = 0
+        self.down = False
+        service.handler = self.answer
+
+    async def answer(self, request: Request, peer: Peer) -> None:
+        self.questions += 1
+        if self.down:
+            raise ConnectionError
+        found = self.visibility.get(request.target.removeprefix("/internal/media/"))
+        if found is None:
+            await peer.answer(404, {"success": False, "error": {}})
+        else:
+            await peer.answer(200, {"visibility": found})
+
+
+@pytest.fixture
+def catalog(service: Service) -> Catalog:
+    return Catalog(service)
+
+
+@pytest.fixture
+def settings(s3: Buckets) -> dict[str, str]:
+    """A video's files in the media bucket, and how to reach it."""
+    client = s3.client()
+
+    def put(name: str, body: bytes, **extra: str) -> None:
+        client.put_object(Bucket=s3.media, Key=f"{VIDEO}/{name}", Body=body, **extra)
+
+    put("master.m3u8", b"#EXTM3U\n", CacheControl="public, max-age=1")
+    put("v/720p/1.m4s", SEGMENT, ContentType="text/html", CacheControl=IMMUTABLE)
+    put("poster.webp", b"RIFF")
+    put("notes.html", b"<script>alert(1)</script>", ContentType="text/html")
+    client.close()
+    return {
+        "s3_endpoint": s3.endpoint,
+        "s3_region": s3.region,
+        "s3_access_key": s3.access_key,
+        "s3_secret_key": s3.secret_key,
+        "s3_media_bucket": s3.media,
+    }
+
+
+@pytest.fixture
+async def media(
+    service: Service, redis_url: str, settings: dict[str, str], catalog: Catalog
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        running_gateway(service, redis_url, **settings) as rig,
+        httpx.AsyncClient(base_url=rig.url, trust_env=False) as client,
+    ):
+        yield client
+
+
+def path(name: str, token: str = "public", video: str = VIDEO) -> str:
+    return f"/media/{token}/{video}/{name}"
+
+
+async def test_a_segment_comes_whole_with_its_own_type_and_a_long_life(media: httpx.AsyncClient):
+    answer = await media.get(path("v/720p/1.m4s"))
+    assert answer.status_code == 200
+    assert answer.content == SEGMENT
+    assert answer.headers["content-type"] == "video/iso.segment"
+    assert answer.headers["cache-control"] == IMMUTABLE
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["etag"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not [name for name in answer.headers if name.startswith(("x-amz", "x-seaweed"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "life"),
+    [
+        ("master.m3u8", "application/vnd.apple.mpegurl", "public, max-age=1"),
+        ("poster.webp", "image/webp", IMMUTABLE),
+    ],
+)
+async def test_types_and_lives(media: httpx.AsyncClient, name: str, kind: str, life: str):
+    answer = await media.get(path(name))
+    assert answer.headers["content-type"] == kind
+    assert answer.headers["cache-control"] == life
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [("bytes=0-99", 0, 99), ("bytes=1000-", 1000, 511_999), ("bytes=-10", 511_990, 511_999)],
+)
+async def test_ranges(media: httpx.AsyncClient, asked: str, start: int, end: int):
+    answer = await media.get(path("v/720p/1.m4s"), headers={"range": asked})
+    assert answer.status_code == 206
+    assert answer.content == SEGMENT[start : end + 1]
+    assert answer.headers["content-range"] == f"bytes {start}-{end}/512000"
+
+
+async def test_a_range_beyond_the_end_is_told_so_in_the_envelope(media: httpx.AsyncClient):
+    answer = await media.get(path("v/720p/1.m4s"), headers={"range": "bytes=999999-"})
+    assert answer.status_code == 416
+    assert answer.json()["error"]["code"] == 416
+
+
+async def test_what_the_client_has_is_not_sent_again(media: httpx.AsyncClient):
+    first = await media.get(path("v/720p/1.m4s"))
+    again = await media.get(path("v/720p/1.m4s"), headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+
+
+async def test_a_head_tells_the_size(media: httpx.AsyncClient):
+    for _ in range(2):
+        answer = await media.head(path("v/720p/1.m4s"))
+        assert (answer.status_code, answer.headers["content-length"]) == (200, "512000")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["missing.m4s", "notes.html", "v", "x/", "1.m4s?versionId=x&response-content-type=text/html"],
+)
+async def test_what_is_not_media_does_not_exist_and_s3_says_nothing(
+    media: httpx.AsyncClient, name: str
+):
+    answer = await media.get(path(name))
+    assert answer.status_code == 404
+    assert answer.json()["error"]["type"] == "not_found"
+    assert "xml" not in answer.text.lower()
+
+
+@pytest.mark.parametrize("visibility", ["private", None])
+async def test_a_private_or_deleted_video_needs_a_grant(
+    media: httpx.AsyncClient, catalog: Catalog, visibility: str | None
+):
+    catalog.visibility = {VIDEO: visibility} if visibility else {}
+    assert (await media.get(path("master.m3u8"))).status_code == 404
+    token = grant(SECRET, VIDEO, int(time.time()) + 60)
+    granted = await media.get(path("master.m3u8", token))
+    assert granted.status_code == 200
+    assert granted.headers["cache-control"] == "private, max-age=1"
+    segment = await media.get(path("v/720p/1.m4s", token))
+    assert segment.headers["cache-control"].startswith("private")
+
+
+async def test_a_grant_opens_one_video_until_it_expires(media: httpx.AsyncClient):
+    soon = int(time.time()) + 60
+    for token in (
+        grant(SECRET, "another-video", soon),
+        grant("another-secret-0123456789-abcdefghij", VIDEO, soon),
+        grant(SECRET, VIDEO, int(time.time()) - 1),
+        grant(SECRET, VIDEO, soon)[:-1],
+        "Public",
+        "x",
+    ):
+        assert (await media.get(path("master.m3u8", token))).status_code == 404
+
+
+async def test_the_catalog_is_asked_once_and_missed_for_a_minute(
+    media: httpx.AsyncClient, catalog: Catalog
+):
+    for _ in range(5):
+        assert (await media.get(path("poster.webp"))).status_code == 200
+    assert catalog.questions == 1
+    catalog.down = True
+    assert (await media.get(path("poster.webp"))).status_code == 200
+    answer = await media.get(path("poster.webp", video="another-video"))
+    assert answer.status_code == 502
+
+
+async def test_a_cdn_serves_public_videos_if_it_is_configured(
+    service: Service, redis_url: str, settings: dict[str, str], catalog: Catalog
+):
+    base = "https://cdn.example/media/"
+    async with (
+        running_gateway(service, redis_url, media_redirect_base=base, **settings) as rig,
+        httpx.AsyncClient(base_url=rig.url, trust_env=False) as client,
+    ):
+        answer = await client.get(path("master.m3u8"))
+        assert answer.status_code == 307
+        assert answer.headers["location"] == f"https://cdn.example/media/{VIDEO}/master.m3u8"
+        token = grant(SECRET, VIDEO, int(time.time()) + 60)
+        assert (await client.get(path("master.m3u8", token))).status_code == 200
+        catalog.visibility = {}
+        assert (await client.get(path("x.m4s", video="gone"))).status_code == 404
+        page = await client.get("/")
+        assert "https://cdn.example" in page.headers["content-security-policy"]
