@@ -1,9 +1,11 @@
 """Connecting to RabbitMQ, however long it takes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
+from faststream import BaseMiddleware, StreamMessage
 from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker
 
@@ -13,6 +15,21 @@ _log = get_logger(__name__)
 
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 5.0
+
+
+class _LogFailures(BaseMiddleware):
+    """Says why a message goes back: without it only the dead-letter queue would know."""
+
+    async def consume_scope(
+        self,
+        call_next: Callable[[StreamMessage[Any]], Awaitable[Any]],
+        msg: StreamMessage[Any],
+    ) -> Any:
+        try:
+            return await call_next(msg)
+        except Exception as error:
+            _log.warning("a message goes back", error=repr(error), message_id=msg.message_id)
+            raise
 
 
 def create_broker(url: str, *, prefetch: int = 64) -> RabbitBroker:
@@ -27,6 +44,7 @@ def create_broker(url: str, *, prefetch: int = 64) -> RabbitBroker:
         ack_policy=AckPolicy.NACK_ON_ERROR,
         reconnect_interval=1.0,
         graceful_timeout=20.0,
+        middlewares=[_LogFailures],
         logger=None,
         apply_types=False,
     )
