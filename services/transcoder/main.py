@@ -175,12 +175,18 @@ async def run_worker(config: WorkerSettings) -> None:
 
 async def work(config: WorkerSettings, worker: Worker) -> None:
     """Take tasks from the queues for as long as it is not cancelled."""
-    broker = create_broker(config.amqp_url)
-    take_tasks(broker, worker, config.worker_slots)
-    async with connected(broker):
-        await declare(broker, *QUEUES.values())
-        await broker.start()
-        await asyncio.Event().wait()
+    log = get_logger(__name__)
+    while True:
+        broker = create_broker(config.amqp_url)
+        take_tasks(broker, worker, config.worker_slots)
+        try:
+            async with connected(broker):
+                await declare(broker, *QUEUES.values())
+                await broker.start()
+                await asyncio.Event().wait()
+        except Exception as error:
+            log.warning("worker waits", error=repr(error))
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 def main() -> None:

@@ -9,12 +9,16 @@ The table is the truth and the queue only a fast way to the workers: a message t
 or delivered twice does no harm.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.errors import Unavailable
 
 QueueName = Literal["urgent", "bulk"]
 
@@ -30,6 +34,12 @@ SILENT_SECONDS: Final = 3.0
 UNCLAIMED_SECONDS: Final = 60.0
 WORKER_SECONDS: Final = 10.0
 MAX_TRIES: Final = 4
+
+
+class SchedulerUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "scheduler_unavailable"
 
 
 class Picked(msgspec.Struct, frozen=True):
@@ -83,7 +93,7 @@ _ROOM = text("""
 select (select coalesce(sum(slots), 0) from transcoder.workers
         where seen_at > now() - make_interval(secs => :fresh))
      - (select count(*) from transcoder.tasks
-        where state in ('queued', 'running') and (priority <= :urgent) = :is_urgent)
+        where state in ('queued', 'running') and (priority <= :urgent) = :is_urgent) as room
 """)
 
 # Locked rows are being claimed or given back by a worker: they are not for us.
@@ -207,9 +217,8 @@ class Scheduler:
     async def pick(self, queue: QueueName, ahead: int = 1) -> list[Picked]:
         """Take the tasks to publish now: as many as workers are free, and ``ahead`` more."""
         urgent = {"urgent": URGENT_PRIORITY, "is_urgent": queue == "urgent"}
-        async with self._engine.begin() as connection:
-            room = await connection.execute(_ROOM, {"fresh": WORKER_SECONDS, **urgent})
-            free = int(room.scalar_one()) + ahead
+        room = await self._all(_ROOM, fresh=WORKER_SECONDS, **urgent)
+        free = int(room[0]["room"]) + ahead
         picked: list[Picked] = []
         while len(picked) < free:
             rows = await self._all(_PICK, queue=queue, max_tries=MAX_TRIES, **urgent)
@@ -289,20 +298,22 @@ class Scheduler:
         ]
 
     async def _all(self, statement: Any, **values: Any) -> list[Mapping[str, Any]]:
-        async with self._engine.begin() as connection:
-            return await _rows(connection, statement, values)
+        async with _available(), self._engine.begin() as connection:
+            result = await connection.execute(statement, values)
+            return [dict(row) for row in result.mappings()]
 
     async def _one(self, statement: Any, **values: Any) -> bool:
-        async with self._engine.begin() as connection:
+        async with _available(), self._engine.begin() as connection:
             result = await connection.execute(statement, values)
             return result.rowcount > 0
 
 
-async def _rows(
-    connection: AsyncConnection, statement: Any, values: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    result = await connection.execute(statement, values)
-    return [dict(row) for row in result.mappings()]
+@asynccontextmanager
+async def _available() -> AsyncIterator[None]:
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        raise SchedulerUnavailable("The tasks table does not answer.") from error
 
 
 def wait_before(tries: int) -> float:

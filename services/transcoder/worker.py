@@ -13,7 +13,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.transcoder.handlers import record
 from services.transcoder.media_errors import MediaRejected, TaskFailed
-from services.transcoder.scheduler import MAX_TRIES, Claimed, Scheduler, wait_before
+from services.transcoder.scheduler import (
+    MAX_TRIES,
+    Claimed,
+    Scheduler,
+    SchedulerUnavailable,
+    wait_before,
+)
 from services.transcoder.scratch import Scratch, ScratchFull
 from services.transcoder.task_audio import encode_sound
 from services.transcoder.task_images import make_images
@@ -22,11 +28,13 @@ from services.transcoder.task_video import encode_video
 from services.transcoder.tasks import Job, Status, Workplace
 from shared.blobs.store import BlobStoreUnavailable
 from shared.contracts import Event, TranscodeFailed
+from shared.errors import Unavailable
 from shared.telemetry import continued, get_logger, tracer
 
 _log = get_logger(__name__)
 
 BEAT_SECONDS: Final = 1.0
+_POSTPONE_SECONDS: Final = 5.0
 
 _PERFORMERS: Final[dict[str, Callable[[Workplace, Job], Awaitable[Event]]]] = {
     "plan": make_plan,
@@ -81,8 +89,8 @@ class Worker:
         while True:
             try:
                 await self._scheduler.seen(self._place.worker, self._slots)
-            except OSError as error:
-                _log.warning("the database does not answer", error=repr(error))
+            except SchedulerUnavailable as error:
+                _log.warning("the database does not answer", error=repr(error.__cause__))
             await asyncio.sleep(BEAT_SECONDS)
 
     async def handle(self, task_id: str, dispatch: int, *, redelivered: bool) -> None:
@@ -151,13 +159,14 @@ class Worker:
         except TaskFailed as error:
             outcome = "failed"
             log.warning("task failed", code=error.code, detail=error.detail)
-            await self._retry_or_fail(task, error)
-        except (ScratchFull, BlobStoreUnavailable, OSError) as error:
+            if await self._storage_is_away():
+                await self._postpone(task)
+            else:
+                await self._retry_or_fail(task, error)
+        except (ScratchFull, Unavailable, OSError) as error:
             outcome = "postponed"
             log.warning("task postponed", error=repr(error))
-            await self._retry_or_fail(
-                task, TaskFailed("worker.unavailable", "A part that is needed did not answer.")
-            )
+            await self._postpone(task)
         except asyncio.CancelledError:
             await self._scheduler.give_back(task, self._place.worker, delay=0, counts=False)
             log.info("task given back")
@@ -194,21 +203,30 @@ class Worker:
 
     async def _beat(self, task: Claimed, status: Status) -> None:
         """Renew the lease; returns once it is lost."""
-        silent = 0
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
                 held = await self._scheduler.beat(
                     task, self._place.worker, status.progress, status.speed
                 )
-            except OSError as error:
-                # Without the database nobody else can take the task either; but not for ever.
-                silent += 1
-                _log.warning("the database does not answer", error=repr(error), beats=silent)
+            except SchedulerUnavailable:
+                # Without the database nobody else can take the task either.
                 continue
-            silent = 0
             if not held:
                 return
+
+    async def _storage_is_away(self) -> bool:
+        try:
+            await self._place.sources.ping()
+        except BlobStoreUnavailable:
+            return True
+        return False
+
+    async def _postpone(self, task: Claimed) -> None:
+        """What is missing is not the task's fault: it does not count as a try."""
+        await self._scheduler.give_back(
+            task, self._place.worker, delay=_POSTPONE_SECONDS, counts=False
+        )
 
     async def _retry_or_fail(self, task: Claimed, error: TaskFailed) -> None:
         if task.tries >= MAX_TRIES:

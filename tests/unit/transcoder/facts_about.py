@@ -1,0 +1,128 @@
+"""Plans and encoded tracks for the tests of what follows from them."""
+
+from fractions import Fraction
+
+from services.transcoder.domain import Transcode, audio_name, evolve
+from services.transcoder.plan import chunks, timeline
+from shared.contracts import (
+    AudioEncoded,
+    AudioTrack,
+    ChunkEncoded,
+    EncodedTrack,
+    Event,
+    Rendition,
+    Segment,
+    SourceFacts,
+    ThumbnailsCreated,
+    TranscodePlanned,
+    VideoTrack,
+)
+
+SIZES = {"360p": (640, 360), "240p": (426, 240)}
+CODECS = {"360p": "avc1.64001E", "240p": "avc1.640015"}
+SIZE = {"360p": 300_000, "240p": 100_000}
+
+
+def plan(
+    seconds: float = 20.0, names: tuple[str, ...] = ("360p", "240p"), audio: int = 1
+) -> TranscodePlanned:
+    line = timeline(Fraction(25))
+    video = VideoTrack(codec="h264", width=640, height=360, frame_rate="25/1") if names else None
+    tracks = tuple(AudioTrack(index=i, codec="aac") for i in range(audio))
+    return TranscodePlanned(
+        video_id="v",
+        user_id="u",
+        attempt=1,
+        prefix="v/a1",
+        source=SourceFacts(
+            container="mov",
+            duration_ms=round(seconds * 1000),
+            size=1,
+            video=video,
+            audio=tracks,
+        ),
+        renditions=tuple(
+            Rendition(name=n, width=SIZES[n][0], height=SIZES[n][1], frame_rate="25/1")
+            for n in names
+        ),
+        chunks=chunks(line, seconds) if names else (),
+        audio=tracks,
+        segment_ms=line.segment_ms,
+        encoder="x264 veryfast",
+        worker="w",
+    )
+
+
+def track(planned: TranscodePlanned, name: str, chunk: int) -> EncodedTrack:
+    of = planned.chunks[chunk]
+    segments: list[Segment] = []
+    left, start = of.frames or 0, of.first_frame
+    while left > 0:
+        frames = min(100, left)
+        segments.append(
+            Segment(
+                index=of.first_segment + len(segments),
+                start=start * 1000,
+                duration=frames * 1000,
+                size=SIZE[name] * frames // 100,
+                offset=sum(s.size for s in segments),
+            )
+        )
+        left, start = left - frames, start + frames
+    return EncodedTrack(
+        name=name,
+        timescale=25_000,
+        codecs=CODECS[name],
+        init_key=f"v/a1/{name}/init.mp4",
+        init_sha256="0" * 64,
+        key=f"v/a1/{name}/{chunk:05d}.mp4",
+        segments=tuple(segments),
+    )
+
+
+def chunk_encoded(planned: TranscodePlanned, chunk: int, *names: str) -> ChunkEncoded:
+    return ChunkEncoded(
+        video_id="v",
+        attempt=1,
+        chunk=chunk,
+        tracks=tuple(track(planned, name, chunk) for name in names),
+        worker="w",
+        try_number=1,
+        elapsed_ms=1,
+        speed=1.0,
+    )
+
+
+def audio_encoded(first: int, count: int, *, complete: bool = False) -> AudioEncoded:
+    segments = tuple(
+        Segment(index=first + i, start=(first + i) * 192_512, duration=192_512, size=64_000)
+        for i in range(count)
+    )
+    sound = EncodedTrack(
+        name=audio_name(0),
+        timescale=48_000,
+        codecs="mp4a.40.2",
+        init_key="v/a1/audio-0/init.mp4",
+        init_sha256="0" * 64,
+        key=f"v/a1/audio-0/{first:05d}.mp4",
+        segments=segments,
+    )
+    return AudioEncoded(
+        video_id="v",
+        attempt=1,
+        complete=complete,
+        tracks=(sound,),
+        worker="w",
+        try_number=1,
+        elapsed_ms=1,
+    )
+
+
+IMAGES = ThumbnailsCreated(video_id="v", attempt=1, poster_key="v/a1/poster.webp")
+
+
+def after(*events: Event) -> Transcode:
+    state = Transcode()
+    for event in events:
+        state = evolve(state, event)
+    return state

@@ -1,0 +1,165 @@
+"""Given what is in the log, when something is reported or asked for, then these facts follow."""
+
+import itertools
+
+import pytest
+
+from services.transcoder.domain import (
+    Cancel,
+    NotCancellable,
+    NotRetryable,
+    Report,
+    Retry,
+    Transcode,
+    decide,
+    evolve,
+    is_complete,
+    is_playable,
+    video_prefix,
+)
+from shared.contracts import (
+    Event,
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodeProgressed,
+    TranscodeRetried,
+)
+from tests.unit.transcoder.facts_about import IMAGES, after, audio_encoded, chunk_encoded, plan
+
+PLAN = plan()
+FAILED = TranscodeFailed(video_id="v", attempt=1, code="c", reason="r")
+COMPLETED = TranscodeCompleted(
+    video_id="v",
+    attempt=1,
+    playlist_key="v/master.m3u8",
+    duration_ms=1,
+    width=1,
+    height=1,
+    renditions=(),
+    size=1,
+)
+
+
+def everything() -> list[Event]:
+    return [
+        chunk_encoded(PLAN, 0, "240p"),
+        chunk_encoded(PLAN, 0, "360p"),
+        *(chunk_encoded(PLAN, chunk.index, "360p", "240p") for chunk in PLAN.chunks[1:]),
+        audio_encoded(0, 5, complete=True),
+        IMAGES,
+    ]
+
+
+def news(state: Transcode, event: Event) -> bool:
+    return bool(decide(state, Report(event)))
+
+
+def test_nothing_is_news_before_the_plan_but_failure() -> None:
+    assert not news(Transcode(), chunk_encoded(PLAN, 0, "240p"))
+    assert not news(Transcode(), IMAGES)
+    assert news(Transcode(), PLAN)
+    assert news(Transcode(), FAILED)
+
+
+def test_what_is_reported_twice_is_recorded_once() -> None:
+    state = after(PLAN)
+    for event in [PLAN, *everything()]:
+        if event is not PLAN:
+            assert news(state, event)
+        state = evolve(state, event)
+        assert not news(state, event)
+
+
+def test_order_does_not_matter_for_the_end() -> None:
+    chunks = [event for event in everything() if not isinstance(event, type(IMAGES))]
+    for order in itertools.islice(itertools.permutations(chunks), 0, 200, 7):
+        assert is_complete(after(PLAN, *order, IMAGES))
+
+
+def test_completion_needs_everything() -> None:
+    for left_out in range(len(everything())):
+        events = everything()
+        del events[left_out]
+        state = after(PLAN, *events)
+        assert not is_complete(state)
+        assert not news(state, COMPLETED)
+    assert news(after(PLAN, *everything()), COMPLETED)
+
+
+def test_playable_with_the_lowest_first_chunk_and_sound() -> None:
+    assert not is_playable(after(PLAN))
+    assert not is_playable(after(PLAN, chunk_encoded(PLAN, 0, "240p")))
+    assert not is_playable(after(PLAN, chunk_encoded(PLAN, 0, "360p"), audio_encoded(0, 1)))
+    assert is_playable(after(PLAN, chunk_encoded(PLAN, 0, "240p"), audio_encoded(0, 1)))
+    silent = plan(audio=0)
+    assert is_playable(after(silent, chunk_encoded(silent, 0, "240p")))
+    only_sound = plan(names=())
+    assert is_playable(after(only_sound, audio_encoded(0, 1)))
+
+
+def test_only_what_has_no_gap_before_it_is_shown() -> None:
+    first = chunk_encoded(PLAN, 0, "240p")
+    third = chunk_encoded(PLAN, 2, "360p", "240p")
+    assert video_prefix(after(PLAN, third)) == 0
+    assert video_prefix(after(PLAN, first, third)) == 1
+    second = chunk_encoded(PLAN, 1, "360p", "240p")
+    assert video_prefix(after(PLAN, first, third, second)) == 3
+
+
+def test_sound_goes_on_where_it_stopped() -> None:
+    state = after(PLAN, audio_encoded(0, 2))
+    assert not news(state, audio_encoded(0, 2))
+    assert not news(state, audio_encoded(3, 1))
+    assert news(state, audio_encoded(2, 1))
+    assert not news(evolve(state, audio_encoded(2, 0, complete=True)), audio_encoded(2, 1))
+
+
+def test_the_first_encode_of_a_chunk_stands() -> None:
+    first = chunk_encoded(PLAN, 0, "240p")
+    state = after(PLAN, first, chunk_encoded(PLAN, 0, "360p", "240p"))
+    assert state.video["240p"][0] is first.tracks[0]
+
+
+def test_progress_only_grows() -> None:
+    state = after(PLAN, progressed(10.0))
+    assert not news(state, progressed(10.0))
+    assert not news(state, progressed(9.0))
+    assert news(state, progressed(11.0))
+
+
+def progressed(percent: float) -> TranscodeProgressed:
+    return TranscodeProgressed(video_id="v", attempt=1, percent=percent, stage="encoding")
+
+
+def test_nothing_follows_the_end() -> None:
+    cancelled = TranscodeCancelled(video_id="v", requested_by="u")
+    for end in (FAILED, COMPLETED, cancelled):
+        state = after(PLAN, end)
+        assert not news(state, FAILED)
+        assert not any(news(state, event) for event in everything())
+
+
+def test_a_retry_starts_over_and_old_reports_are_stale() -> None:
+    state = after(PLAN, *everything(), FAILED)
+    (retried,) = decide(state, Retry("v", "u"))
+    assert retried == TranscodeRetried(video_id="v", attempt=2, requested_by="u")
+    fresh = evolve(state, retried)
+    assert fresh == Transcode(attempt=2)
+    assert not news(fresh, PLAN)
+    assert not news(fresh, FAILED)
+
+
+def test_only_what_is_over_can_be_retried() -> None:
+    for state in (Transcode(), after(PLAN), after(PLAN, COMPLETED)):
+        with pytest.raises(NotRetryable):
+            decide(state, Retry("v", "u"))
+
+
+def test_cancel_once() -> None:
+    (cancelled,) = decide(after(PLAN), Cancel("v", "u"))
+    assert cancelled == TranscodeCancelled(video_id="v", requested_by="u")
+    assert decide(after(PLAN, cancelled), Cancel("v", "u")) == ()
+    for end in (FAILED, COMPLETED):
+        with pytest.raises(NotCancellable):
+            decide(after(PLAN, end), Cancel("v", "u"))

@@ -1,0 +1,118 @@
+"""Playlists, word for word."""
+
+from services.transcoder.playlists import (
+    Rates,
+    audio_segments,
+    measured,
+    media_playlist,
+    multivariant,
+    published,
+    rendition_segments,
+)
+from shared.contracts import AudioTrack
+from tests.unit.transcoder.facts_about import after, audio_encoded, chunk_encoded, plan
+
+PLAN = plan(seconds=10)
+LOW = chunk_encoded(PLAN, 0, "240p")
+REST = chunk_encoded(PLAN, 0, "360p")
+NEXT = chunk_encoded(PLAN, 1, "360p", "240p")
+
+
+def test_a_growing_playlist_shows_the_lowest_rendition_first() -> None:
+    segments = rendition_segments(after(PLAN, LOW, NEXT), "360p", final=False)
+    assert media_playlist(segments, ended=False) == (
+        "#EXTM3U\n"
+        "#EXT-X-VERSION:7\n"
+        "#EXT-X-TARGETDURATION:4\n"
+        "#EXT-X-MEDIA-SEQUENCE:0\n"
+        "#EXT-X-PLAYLIST-TYPE:EVENT\n"
+        "#EXT-X-INDEPENDENT-SEGMENTS\n"
+        "#EXT-X-START:TIME-OFFSET=0\n"
+        '#EXT-X-MAP:URI="240p/init.mp4"\n'
+        "#EXTINF:4.000000,\n"
+        "#EXT-X-BYTERANGE:100000@0\n"
+        "240p/00000.mp4\n"
+        '#EXT-X-MAP:URI="360p/init.mp4"\n'
+        "#EXTINF:4.000000,\n"
+        "#EXT-X-BYTERANGE:300000@0\n"
+        "360p/00001.mp4\n"
+        "#EXTINF:2.000000,\n"
+        "#EXT-X-BYTERANGE:150000@300000\n"
+        "360p/00001.mp4\n"
+    )
+
+
+def test_a_growing_playlist_only_ever_gains_lines() -> None:
+    steps = [after(PLAN, LOW), after(PLAN, LOW, REST), after(PLAN, LOW, REST, NEXT)]
+    texts = [media_playlist(rendition_segments(s, "360p", final=False), ended=False) for s in steps]
+    assert texts[1] == texts[0]
+    assert texts[2].startswith(texts[1])
+
+
+def test_the_final_playlist_is_the_renditions_own() -> None:
+    segments = rendition_segments(after(PLAN, LOW, REST, NEXT), "360p", final=True)
+    text = media_playlist(segments, ended=True)
+    assert "240p" not in text
+    assert "#EXT-X-PLAYLIST-TYPE:VOD\n" in text
+    assert text.endswith("360p/00001.mp4\n#EXT-X-ENDLIST\n")
+    assert text.count("#EXT-X-MAP") == 1
+
+
+def test_a_multivariant_playlist() -> None:
+    audio = (
+        AudioTrack(index=0, codec="aac", language="en"),
+        AudioTrack(index=1, codec="aac", channels=1, language="en"),
+        AudioTrack(index=2, codec="aac"),
+    )
+    listed = [
+        published(PLAN.renditions[0], Rates(900_000, 700_000), "avc1.64001E", "mp4a.40.2"),
+        published(PLAN.renditions[1], Rates(400_000, 300_000), "avc1.640015", "mp4a.40.2"),
+    ]
+    assert multivariant(listed, audio, "a1") == (
+        "#EXTM3U\n"
+        "#EXT-X-VERSION:7\n"
+        "#EXT-X-INDEPENDENT-SEGMENTS\n"
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",LANGUAGE="en",DEFAULT=YES,'
+        'AUTOSELECT=YES,CHANNELS="2",URI="a1/audio-0.m3u8"\n'
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en 2",LANGUAGE="en",DEFAULT=NO,'
+        'AUTOSELECT=YES,CHANNELS="1",URI="a1/audio-1.m3u8"\n'
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Track 3",DEFAULT=NO,'
+        'AUTOSELECT=YES,CHANNELS="2",URI="a1/audio-2.m3u8"\n'
+        "#EXT-X-STREAM-INF:BANDWIDTH=900000,AVERAGE-BANDWIDTH=700000,"
+        'CODECS="avc1.64001E,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=25.000,'
+        'CLOSED-CAPTIONS=NONE,AUDIO="audio"\n'
+        "a1/360p.m3u8\n"
+        "#EXT-X-STREAM-INF:BANDWIDTH=400000,AVERAGE-BANDWIDTH=300000,"
+        'CODECS="avc1.640015,mp4a.40.2",RESOLUTION=426x240,FRAME-RATE=25.000,'
+        'CLOSED-CAPTIONS=NONE,AUDIO="audio"\n'
+        "a1/240p.m3u8\n"
+    )
+
+
+def test_sound_alone() -> None:
+    sound = published(PLAN.renditions[0], Rates(130_000, 128_000), "", "mp4a.40.2")
+    alone = type(sound)(
+        name="audio-0",
+        width=0,
+        height=0,
+        bandwidth=130_000,
+        average_bandwidth=128_000,
+        codecs="mp4a.40.2",
+        frame_rate="0/1",
+    )
+    assert multivariant([alone], (AudioTrack(index=0, codec="mp3"),), "a1", alone) == (
+        "#EXTM3U\n"
+        "#EXT-X-VERSION:7\n"
+        "#EXT-X-INDEPENDENT-SEGMENTS\n"
+        '#EXT-X-STREAM-INF:BANDWIDTH=130000,AVERAGE-BANDWIDTH=128000,CODECS="mp4a.40.2"\n'
+        "a1/audio-0.m3u8\n"
+    )
+
+
+def test_rates_are_measured() -> None:
+    segments = rendition_segments(after(PLAN, LOW, REST, NEXT), "240p", final=True)
+    assert measured(segments) == Rates(200_000, 200_000)
+    sound = after(PLAN, audio_encoded(0, 2)).audio["audio-0"]
+    rates = measured(audio_segments(PLAN, sound))
+    assert rates.peak == rates.average == round(8 * 64_000 * 48_000 / 192_512)
+    assert measured([]) == Rates(0, 0)
