@@ -6,6 +6,7 @@ export type Video = Schemas['Video'];
 export type Tag = Schemas['Tag'];
 export type Job = Schemas['Job'];
 export type User = Schemas['User'];
+export type LoginSession = Schemas['Session'];
 
 export interface Page<T> {
   data: T[];

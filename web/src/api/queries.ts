@@ -2,17 +2,19 @@ import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 
 import { api, unwrap } from './client';
 
+/** Fills whole rows of the grid, whatever its width. */
 export const PAGE_SIZE = 12;
 
 /** Every query the client makes: its key and how to fetch it, in one place. */
 export const queries = {
+  /** One more than the rest: the first is shown large. */
   latest: (page: number) =>
     queryOptions({
       queryKey: ['videos', 'latest', page],
       queryFn: ({ signal }) =>
         unwrap(
           api.GET('/api/v1/streaming/latest', {
-            params: { query: { page, page_size: PAGE_SIZE } },
+            params: { query: { page, page_size: PAGE_SIZE + 1 } },
             signal,
           }),
         ),
@@ -91,6 +93,12 @@ export const queries = {
           }),
         ),
       placeholderData: keepPreviousData,
+    }),
+
+  sessions: () =>
+    queryOptions({
+      queryKey: ['sessions'],
+      queryFn: ({ signal }) => unwrap(api.GET('/api/v1/users/me/sessions', { signal })),
     }),
 
   me: () =>

@@ -1,5 +1,5 @@
 import { api, unwrap } from './client';
-import type { Job, Video } from './models';
+import type { Video } from './models';
 
 export async function editVideo(id: string, title: string, description: string): Promise<Video> {
   return unwrap(
@@ -35,6 +35,6 @@ export async function removeTag(id: string, tag: string): Promise<void> {
   );
 }
 
-export async function retryJob(id: string): Promise<Job> {
-  return unwrap(api.POST('/api/v1/jobs/{job_id}/retry', { params: { path: { job_id: id } } }));
+export async function retryJob(id: string): Promise<void> {
+  await unwrap(api.POST('/api/v1/jobs/{job_id}/retry', { params: { path: { job_id: id } } }));
 }

@@ -46,7 +46,7 @@ export function Header() {
         <SearchBox />
         {session ? (
           <>
-            <ButtonLink to="/upload" variant="primary" className="hidden md:inline-flex">
+            <ButtonLink to="/upload" variant="primary" className="max-md:hidden">
               <Upload className="h-4 w-4" aria-hidden="true" />
               Upload
             </ButtonLink>
@@ -57,7 +57,7 @@ export function Header() {
             <ButtonLink to="/login" variant="ghost" className="max-sm:px-2.5">
               Log in
             </ButtonLink>
-            <ButtonLink to="/signup" variant="primary" className="hidden sm:inline-flex">
+            <ButtonLink to="/signup" variant="primary" className="max-sm:hidden">
               Sign up
             </ButtonLink>
           </div>

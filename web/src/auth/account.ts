@@ -44,6 +44,14 @@ export async function changePassword(current: string, next: string): Promise<voi
   );
 }
 
+export async function endSession(sessionId: string): Promise<void> {
+  await unwrap(
+    api.DELETE('/api/v1/users/me/sessions/{session_id}', {
+      params: { path: { session_id: sessionId } },
+    }),
+  );
+}
+
 export async function deleteAccount(userId: string): Promise<void> {
   await unwrap(api.DELETE('/api/v1/users/{user_id}', { params: { path: { user_id: userId } } }));
   session.signOut();

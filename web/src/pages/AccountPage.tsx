@@ -1,6 +1,7 @@
 import { DeleteAccount } from '../account/DeleteAccount';
 import { EmailForm } from '../account/EmailForm';
 import { PasswordForm } from '../account/PasswordForm';
+import { Sessions } from '../account/Sessions';
 import { useMe, useSession } from '../auth/AuthProvider';
 import { PageHeader } from '../ui/PageHeader';
 
@@ -13,6 +14,7 @@ export default function AccountPage() {
       <div className="divide-y divide-line border-t border-line">
         <EmailForm key={me?.email} current={me?.email ?? ''} />
         <PasswordForm />
+        <Sessions />
         <DeleteAccount userId={me?.id} />
       </div>
     </div>

@@ -68,8 +68,6 @@ function createHls(
     workerPath: workerUrl,
     // A playlist that still grows is a film from its start, not a live show at its edge.
     startPosition: start.seconds,
-    liveMaxLatencyDurationCount: Infinity,
-    liveDurationInfinity: false,
   });
   const { Events } = HlsPlayer;
   hls.on(Events.MANIFEST_PARSED, (_, { levels }) => {

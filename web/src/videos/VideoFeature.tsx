@@ -4,13 +4,13 @@ import type { Video } from '../api/models';
 import { Thumbnail } from './Thumbnail';
 import { VideoFacts } from './VideoCard';
 
-/** The newest video, large, at the top of the first page. */
-export function VideoFeature({ video }: { video: Video }) {
+/** The first video of a page, large. */
+export function VideoFeature({ video, newest }: { video: Video; newest: boolean }) {
   return (
     <article className="group relative mb-12 grid items-center gap-5 md:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)] md:gap-10">
       <Thumbnail video={video} eager />
       <div>
-        <p className="timecode text-xs text-muted">Just in</p>
+        {newest && <p className="timecode text-xs text-muted">Just in</p>}
         <h2 className="mt-2 line-clamp-3 text-2xl leading-tight font-extrabold tracking-tight md:text-4xl">
           <Link
             to={`/watch/${video.id}`}

@@ -40,13 +40,13 @@ export function VideoList({ query, empty, featured = false, showOwner = true }: 
     );
   }
   const [first, ...rest] = page.data;
-  const lead = featured && page.page === 1 ? first : undefined;
+  const lead = featured ? first : undefined;
   return (
     <div
       aria-busy={isPlaceholderData}
       className={cx('transition-opacity', isPlaceholderData && 'opacity-60')}
     >
-      {lead && <VideoFeature video={lead} />}
+      {lead && <VideoFeature video={lead} newest={page.page === 1} />}
       <ul className={GRID}>
         {(lead ? rest : page.data).map((video) => (
           <li key={video.id}>
