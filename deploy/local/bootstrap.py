@@ -86,6 +86,8 @@ def prepare_python(group: str) -> None:
         pip = (python, "-m", "pip", "--disable-pip-version-check", "--quiet")
         uv = VENV / "bin" / "uv"
         by_uv = (str(uv), "pip", *install, str(wanted), "--python", python, "--quiet")
+        # Compiled now and once, rather than by every service at its first start.
+        by_uv += ("--compile-bytecode",)
         if not uv.exists():
             _run(*pip, *install, bootstrap)
         # uv does not read pip's configuration, which may name the only registry in reach.

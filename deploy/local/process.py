@@ -23,8 +23,8 @@ class Process(Struct, frozen=True):
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 15.0
     """Seconds between the stop signal and SIGKILL."""
-    part: bool = False
-    """Third-party infrastructure rather than one of our services."""
+    front: bool = False
+    """Takes requests in for the others: stopped before all of them, though it waits for none."""
 
 
 class Task(Struct, frozen=True):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from deploy.local import checks
-from deploy.local.database import ROOT, modules
+from deploy.local.database import ROOT, fingerprint, modules
 from deploy.local.parts import Urls
 from deploy.local.process import Process, Step, Task
 
@@ -70,24 +70,24 @@ def steps(stack: Stack, after: frozenset[str] = frozenset()) -> tuple[Step, ...]
         return after & frozenset(parts)
 
     ports, env = stack.ports, environments(stack)
-    migrated = frozenset({"migrations"})
-    stored = migrated | {"buckets"}
-    workers = [worker_name(number) for number in range(1, stack.workers + 1)]
-    services = (
-        _service(stack, env, "auth", ports["auth"], migrated | on("valkey")),
-        _service(stack, env, "ingest", ports["ingest"], stored),
-        _service(stack, env, "catalog", ports["catalog"], stored | on("rabbitmq")),
-        _service(stack, env, "projector", ports["projector"], stored | on("rabbitmq")),
-        _service(stack, env, "planner", ports["planner"], stored | on("rabbitmq")),
-        *(_service(stack, env, name, ports[name], stored | on("rabbitmq")) for name in workers),
-        _service(stack, env, "relay", ports["relay"], migrated | on("rabbitmq")),
-    )
-    everyone = frozenset(service.name for service in services)
+    migrated = frozenset({"migrations"}) | on("postgres")
+    stored = migrated | {"buckets"} | on("seaweedfs")
+    needs = {
+        "auth": migrated | on("valkey"),
+        "ingest": stored,
+        "catalog": migrated,
+        "projector": migrated,
+        "planner": stored,
+        "relay": migrated,
+        "gateway": on("valkey", "seaweedfs"),
+    }
+    needs |= {worker_name(number): stored for number in range(1, stack.workers + 1)}
     return (
         Task("migrations", lambda: _migrate(stack), on("postgres")),
-        Task("buckets", lambda: _create_buckets(stack.urls), on("seaweedfs")),
-        *services,
-        _service(stack, env, "gateway", stack.port, everyone | on("valkey", "seaweedfs")),
+        Task("buckets", lambda: _create_buckets(stack), on("seaweedfs")),
+        # Nobody waits for RabbitMQ, the slowest to start: each service waits by itself, as it
+        # does when the broker goes away later.
+        *(_service(stack, env, name, ports, needs[name]) for name in needs),
     )
 
 
@@ -107,10 +107,11 @@ def _service(
     stack: Stack,
     env: Mapping[str, Mapping[str, str]],
     name: str,
-    port: int,
+    ports: Mapping[str, int],
     needs: frozenset[str],
 ) -> Process:
     kind = "worker" if name.startswith("worker-") else name
+    port = stack.port if name == "gateway" else ports[name]
     return Process(
         name=name,
         argv=(sys.executable, "-m", *_COMMANDS[kind]),
@@ -120,6 +121,7 @@ def _service(
         needs=needs,
         # A worker finishes its chunk or hands it back; an upload in flight may take a while.
         grace=30.0,
+        front=name == "gateway",
     )
 
 
@@ -196,6 +198,10 @@ class MigrationFailed(Exception):
 
 
 async def _migrate(stack: Stack) -> None:
+    done = stack.home / "migrated"
+    newest = fingerprint()
+    if done.exists() and done.read_text() == newest:
+        return
     passwords = {
         f"ROLE_PASSWORD_{role.upper()}": stack.secrets[f"role_password_{role}"] for role in _ROLES
     }
@@ -212,14 +218,20 @@ async def _migrate(stack: Stack) -> None:
     if setup.returncode != 0:
         lines = said.decode(errors="replace").strip().splitlines()
         raise MigrationFailed(lines[-1] if lines else f"exit code {setup.returncode}")
+    done.write_text(newest)
 
 
-async def _create_buckets(urls: Urls) -> None:
+async def _create_buckets(stack: Stack) -> None:
+    done = stack.home / "buckets"
+    if done.exists():
+        return
     # Imported late: it is slow, and everything else can start meanwhile.
     from shared.blobs.s3 import S3Store, s3_client  # noqa: PLC0415
 
+    urls = stack.urls
     async with s3_client(
         urls.s3_endpoint, urls.s3_region, urls.s3_access_key, urls.s3_secret_key
     ) as client:
         for bucket in (SOURCES_BUCKET, MEDIA_BUCKET):
             await S3Store(client, bucket).ensure_bucket()
+    done.touch()

@@ -86,6 +86,10 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers.values(), return_exceptions=True)
         remaining = {step.name: step for step in self._steps if isinstance(step, Process)}
+        fronts = [step for step in remaining.values() if step.front]
+        await asyncio.gather(*(self._stop(step) for step in fronts))
+        for step in fronts:
+            del remaining[step.name]
         needs = all_needs(self._steps)
         while remaining:
             needed = {need for name in remaining for need in needs[name]}

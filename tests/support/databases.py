@@ -1,6 +1,5 @@
 """A fresh, fully migrated database for each test, copied from a template."""
 
-import hashlib
 import hmac
 import uuid
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import asyncpg
 from msgspec import Struct
 
-from deploy.local.database import ROOT, modules
+from deploy.local.database import fingerprint, modules
 from shared.database.setup import ROLES, prepare
 from tests.support import threads
 
@@ -40,7 +39,7 @@ def passwords(admin_url: str) -> dict[str, str]:
 
 def migrated_template(server_url: str) -> str:
     """The name of a database with the newest migrations, made at most once per server."""
-    name = f"cinelog_template_{_fingerprint()}"
+    name = f"cinelog_template_{fingerprint()}"
     threads.run(lambda: _make_template(server_url, name))
     return name
 
@@ -71,17 +70,6 @@ async def _make_template(server_url: str, name: str) -> None:
         await server.execute(f"alter database {name}_partial rename to {name}")
     finally:
         await server.close()
-
-
-def _fingerprint() -> str:
-    """Of every migration and of the setup itself: a new one means a new template."""
-    digest = hashlib.sha256()
-    for module in ("shared.database", *modules()):
-        folder = ROOT / module.replace(".", "/")
-        for path in sorted(folder.rglob("*.py")):
-            if "migrations" in path.parts or path.parent.name == "database":
-                digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 async def _execute(url: str, statement: str) -> None:

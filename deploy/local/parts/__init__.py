@@ -18,8 +18,8 @@ class Layout(Struct, frozen=True):
     """Downloaded packages, shared by all homes."""
     ports: Mapping[str, int]
     secrets: Mapping[str, str]
-    durable: bool = True
-    """False trades the disk's durability (not a process's) for speed, for tests."""
+    for_tests: bool = False
+    """Trades the disk's durability (not a process's) for speed, and shows the broker's insides."""
 
 
 class Urls(Struct, frozen=True):
@@ -28,13 +28,13 @@ class Urls(Struct, frozen=True):
     postgres: str
     """As the superuser, database ``postgres``."""
     amqp: str
-    rabbitmq_api: str
-    """The broker's management API, with credentials."""
     redis: str
     s3_endpoint: str
     s3_access_key: str
     s3_secret_key: str
     s3_region: str = "us-east-1"
+    rabbitmq_api: str = ""
+    """The broker's management API, with credentials; only for tests."""
 
 
 PORTS = (*postgres.PORTS, *valkey.PORTS, *seaweedfs.PORTS, *rabbitmq.PORTS)
@@ -46,10 +46,16 @@ def steps(layout: Layout) -> tuple[Step, ...]:
     """Everything that must run for ``urls`` to answer."""
     home, ports, secrets = layout.home, layout.ports, layout.secrets
     return (
-        *postgres.steps(home, ports, secrets["postgres_password"], durable=layout.durable),
+        *postgres.steps(home, ports, secrets["postgres_password"], durable=not layout.for_tests),
         *valkey.steps(home, ports, secrets["redis_password"]),
         *seaweedfs.steps(home, ports, secrets["s3_secret_key"]),
-        *rabbitmq.steps(home, ports, secrets["rabbitmq_password"], layout.packages),
+        *rabbitmq.steps(
+            home,
+            ports,
+            secrets["rabbitmq_password"],
+            layout.packages,
+            management=layout.for_tests,
+        ),
     )
 
 
@@ -60,9 +66,9 @@ def urls(layout: Layout) -> Urls:
     return Urls(
         postgres=postgres.url(ports, secrets["postgres_password"]),
         amqp=f"amqp://{rabbit}:{ports['amqp']}/",
-        rabbitmq_api=f"http://{rabbit}:{ports['rabbitmq_api']}/api",
         redis=f"redis://:{secrets['redis_password']}@127.0.0.1:{ports['redis']}/0",
         s3_endpoint=f"http://127.0.0.1:{ports['s3']}",
         s3_access_key=seaweedfs.ACCESS_KEY,
         s3_secret_key=secrets["s3_secret_key"],
+        rabbitmq_api=f"http://{rabbit}:{ports['rabbitmq_api']}/api" if layout.for_tests else "",
     )

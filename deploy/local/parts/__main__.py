@@ -28,7 +28,7 @@ async def run(home: Home, packages: Path) -> None:
         packages=packages,
         ports=home.ports(parts.PORTS),
         secrets=home.secrets(parts.SECRETS),
-        durable=False,
+        for_tests=True,
     )
     end = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -63,7 +63,6 @@ def steps(
             # Fast shutdown: SIGTERM would wait for every client to leave.
             stop_signal=signal.SIGINT,
             grace=20.0,
-            part=True,
         ),
     )
 

@@ -19,8 +19,13 @@ USER = "cinelog"
 _CONSUMER_TIMEOUT_MS = 15 * 60 * 1000
 
 
-def steps(home: Path, ports: Mapping[str, int], password: str, packages: Path) -> tuple[Step, ...]:
-    """Get the package, then epmd, then the node."""
+def steps(
+    home: Path, ports: Mapping[str, int], password: str, packages: Path, *, management: bool
+) -> tuple[Step, ...]:
+    """Get the package, then epmd, then the node.
+
+    ``management`` adds its HTTP API, which costs seconds at each start and stop.
+    """
     folder = home / "rabbitmq"
     folder.mkdir(parents=True, exist_ok=True)
     root = _root(packages)
@@ -32,7 +37,7 @@ def steps(home: Path, ports: Mapping[str, int], password: str, packages: Path) -
             skip = ("logrotate", "socat")
             await asyncio.to_thread(debian.unpack, "rabbitmq-server", root, skip)
         _write_launchers(folder / "bin", root)
-        _write_configuration(folder, ports, password)
+        _write_configuration(folder, ports, password, management)
 
     return (
         Task(name="rabbitmq-package", run=install),
@@ -43,7 +48,6 @@ def steps(home: Path, ports: Mapping[str, int], password: str, packages: Path) -
             env=environment,
             ready=checks.answers(ports["epmd"]),
             needs=frozenset({"rabbitmq-package"}),
-            part=True,
         ),
         Process(
             name="rabbitmq",
@@ -53,7 +57,6 @@ def steps(home: Path, ports: Mapping[str, int], password: str, packages: Path) -
             ready=checks.answers(ports["amqp"], b"AMQP\x00\x00\x09\x01", b"RabbitMQ"),
             needs=frozenset({"epmd"}),
             grace=30.0,
-            part=True,
         ),
     )
 
@@ -81,26 +84,30 @@ def _write_launchers(folder: Path, root: Path) -> None:
         (folder / name).chmod(0o755)
 
 
-def _write_configuration(folder: Path, ports: Mapping[str, int], password: str) -> None:
+def _write_configuration(
+    folder: Path, ports: Mapping[str, int], password: str, management: bool
+) -> None:
     settings = {
         "listeners.tcp.default": f"127.0.0.1:{ports['amqp']}",
-        "management.tcp.ip": "127.0.0.1",
-        "management.tcp.port": str(ports["rabbitmq_api"]),
         "default_user": USER,
         "default_pass": password,
         "default_user_tags.administrator": "true",
         "consumer_timeout": str(_CONSUMER_TIMEOUT_MS),
         "disk_free_limit.absolute": "200MB",
         "vm_memory_high_watermark.absolute": "512MB",
-        "management.rates_mode": "none",
         "log.console": "true",
         "log.console.level": "warning",
         "log.file": "false",
     }
+    if management:
+        settings |= {
+            "management.tcp.ip": "127.0.0.1",
+            "management.tcp.port": str(ports["rabbitmq_api"]),
+        }
     config = folder / "rabbitmq.conf"
     config.touch(mode=0o600)
     config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
-    (folder / "plugins").write_text("[rabbitmq_management].\n")
+    (folder / "plugins").write_text("[rabbitmq_management].\n" if management else "[].\n")
 
 
 def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:

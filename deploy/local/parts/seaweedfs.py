@@ -53,7 +53,6 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
             # Volumes are closed in a moment; then the filer waits for streams that the S3 gateway
             # in the same process holds open, until it is killed. Its store has a log of its own.
             grace=4.0,
-            part=True,
         ),
     )
 

@@ -29,7 +29,6 @@ def steps(home: Path, ports: Mapping[str, int], password: str) -> tuple[Step, ..
             argv=(str(_binary()), str(config)),
             folder=folder,
             ready=checks.answers(port, login, b"+OK"),
-            part=True,
         ),
     )
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -119,7 +120,7 @@ async def test_each_step_waits_for_what_it_needs(tmp_path: Path, supervise: Supe
     assert [each.state for each in supervisor.statuses] == ["up", "done", "up"]
 
 
-async def test_stopping_takes_the_dependents_first(tmp_path: Path, supervise: Supervise) -> None:
+async def test_stopping_takes_the_dependents_first(tmp_path: Path) -> None:
     stopped: list[str] = []
     steps = (process(tmp_path, "database"), process(tmp_path, "service", STAYS, "database"))
 
@@ -133,6 +134,21 @@ async def test_stopping_takes_the_dependents_first(tmp_path: Path, supervise: Su
     assert stopped == ["service", "database"]
     assert pid_of(tmp_path, "service") is None
     assert pid_of(tmp_path, "database") is None
+
+
+async def test_the_front_stops_before_everybody(tmp_path: Path) -> None:
+    stopped: list[str] = []
+    front = msgspec.structs.replace(process(tmp_path, "gateway"), front=True)
+
+    def changed(statuses: list[Status]) -> None:
+        stopped.extend(s.name for s in statuses if s.state == "stopped" and s.name not in stopped)
+
+    steps = (front, process(tmp_path, "database"), process(tmp_path, "service", STAYS, "database"))
+    supervisor = Supervisor(steps, tmp_path / "logs", changed)
+    await supervisor.start()
+    await supervisor.stop()
+
+    assert stopped == ["gateway", "service", "database"]
 
 
 async def test_a_process_that_ignores_the_signal_is_killed(
