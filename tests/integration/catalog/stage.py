@@ -13,9 +13,13 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.catalog.handlers import write_views
 from services.catalog.main import create_api
+from services.catalog.pending_views import PendingViews
 from services.catalog.projections import Library
+from services.catalog.projector import Chores
 from services.catalog.settings import ApiSettings
+from services.catalog.views import Views
 from shared.contracts import (
     Event,
     PublishedRendition,
@@ -127,6 +131,14 @@ class Stage:
             self.engine, self.store, Library(), "catalog", poll_seconds=0.02, **options
         )
 
+    def chores(self) -> Chores:
+        """What a leading projector does besides projecting."""
+        return Chores(self.store, PendingViews(self.engine), Views(self.engine))
+
+    async def count_pending_views(self) -> int:
+        """Write every view that was counted into the log; returns how many batches."""
+        return await write_views(self.store, PendingViews(self.engine), age=0)
+
     async def stop_projecting(self) -> None:
         """Leave the read models as they are."""
         await _cancel(self._projecting)
@@ -168,7 +180,9 @@ class Stage:
     async def upload(self, user_id: str, title: str = "A video", **facts: Any) -> str:
         """A video whose source has arrived."""
         video_id = new_id()
-        await self.record(stream_id("upload", video_id), uploaded(video_id, user_id, title, **facts))
+        await self.record(
+            stream_id("upload", video_id), uploaded(video_id, user_id, title, **facts)
+        )
         return video_id
 
     async def ready(self, user_id: str, title: str = "A video", **facts: Any) -> str:
@@ -316,5 +330,3 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     tasks.clear()
-
-

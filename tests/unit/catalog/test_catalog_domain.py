@@ -1,0 +1,148 @@
+"""A video's rules: given what happened, when somebody commands, then these events."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from services.catalog.domain import (
+    AddTags,
+    ChangeDetails,
+    ChangeVisibility,
+    CloseAccount,
+    Command,
+    CountViews,
+    DeleteVideo,
+    NotYourVideo,
+    RemoveTag,
+    TagNotFound,
+    TooManyTags,
+    VideoNotFound,
+    decide,
+    evolve,
+    initial,
+)
+from shared.contracts import (
+    DetailsChanged,
+    Event,
+    TagRemoved,
+    TagsAdded,
+    VideoDeleted,
+    VideoUploaded,
+    ViewsCounted,
+    VisibilityChanged,
+)
+from shared.errors import InvalidInput
+
+UPLOADED = VideoUploaded(
+    video_id="v",
+    user_id="ada",
+    title="Title",
+    description="",
+    filename="a.mp4",
+    content_type="video/mp4",
+    size=1,
+    source_key="k",
+    tags=("Sea",),
+)
+DELETED = VideoDeleted(video_id="v", user_id="ada", deleted_by="owner")
+
+
+def when(command: Command, *given: Event) -> Sequence[Event]:
+    video = initial()
+    for event in given:
+        video = evolve(video, event)
+    return decide(video, command)
+
+
+def test_details_change() -> None:
+    assert when(ChangeDetails("ada", "  New \n title ", " text "), UPLOADED) == [
+        DetailsChanged(video_id="v", title="New title", description="text")
+    ]
+
+
+def test_the_same_details_change_nothing() -> None:
+    changed = DetailsChanged(video_id="v", title="New", description="text")
+    assert when(ChangeDetails("ada", "New", "text"), UPLOADED, changed) == []
+
+
+@pytest.mark.parametrize(
+    ("title", "description"),
+    [("", ""), (" \t", ""), ("x" * 101, ""), ("x", "y" * 501), ("a\x07", ""), ("x", "\x00")],
+)
+def test_details_must_fit(title: str, description: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        when(ChangeDetails("ada", title, description), UPLOADED)
+    assert refused.value.details[0].field in {"title", "description"}
+
+
+def test_lengths_are_counted_in_characters() -> None:
+    assert when(ChangeDetails("ada", "é" * 100, "東" * 500), UPLOADED)
+
+
+def test_tags_are_added_once_whatever_their_case() -> None:
+    assert when(AddTags("ada", ("sea", " Big  sky ", "BIG SKY")), UPLOADED) == [
+        TagsAdded(video_id="v", tags=("Big sky",))
+    ]
+    assert when(AddTags("ada", ("SEA",)), UPLOADED) == []
+
+
+@pytest.mark.parametrize("tags", [(), tuple("abcdefghijk"), ("x" * 51,), ("",)])
+def test_tags_must_fit(tags: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInput):
+        when(AddTags("ada", tags), UPLOADED)
+
+
+def test_a_video_has_room_for_fifty_tags() -> None:
+    many = TagsAdded(video_id="v", tags=tuple(f"tag {n}" for n in range(49)))
+    with pytest.raises(TooManyTags):
+        when(AddTags("ada", ("one more",)), UPLOADED, many)
+
+
+def test_a_tag_is_removed_as_it_was_written() -> None:
+    assert when(RemoveTag("ada", "sea"), UPLOADED) == [TagRemoved(video_id="v", tag="Sea")]
+    with pytest.raises(TagNotFound):
+        when(RemoveTag("ada", "sea"), UPLOADED, TagRemoved(video_id="v", tag="Sea"))
+
+
+def test_visibility_changes_once() -> None:
+    private = VisibilityChanged(video_id="v", visibility="private")
+    assert when(ChangeVisibility("ada", "private"), UPLOADED) == [private]
+    assert when(ChangeVisibility("ada", "private"), UPLOADED, private) == []
+
+
+def test_deletion() -> None:
+    assert when(DeleteVideo("ada"), UPLOADED) == [DELETED]
+
+
+def test_a_closed_account_deletes_what_is_left() -> None:
+    gone = VideoDeleted(video_id="v", user_id="ada", deleted_by="account")
+    assert when(CloseAccount(), UPLOADED) == [gone]
+    assert when(CloseAccount(), UPLOADED, DELETED) == []
+    assert when(CloseAccount()) == []
+
+
+def test_views_are_counted_in_batches() -> None:
+    assert when(CountViews(7, "b"), UPLOADED) == [ViewsCounted(video_id="v", count=7, batch_id="b")]
+
+
+COMMANDS = [
+    ChangeDetails("eve", "x", ""),
+    AddTags("eve", ("x",)),
+    RemoveTag("eve", "Sea"),
+    ChangeVisibility("eve", "private"),
+    DeleteVideo("eve"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_others_may_do_nothing(command: Command) -> None:
+    with pytest.raises(NotYourVideo):
+        when(command, UPLOADED)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, CountViews(1, "b")])
+def test_nothing_can_be_done_to_what_is_not_there(command: Command) -> None:
+    with pytest.raises(VideoNotFound):
+        when(command)
+    with pytest.raises(VideoNotFound):
+        when(command, UPLOADED, DELETED)

@@ -1,0 +1,97 @@
+"""Folding, vectors, queries and distances."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.catalog.words import distance, fold, parse_query, tolerant, vector, vocabulary
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Café CRÈME", "cafe creme"),
+        ("Straße, Ærø & Łódź!", "strasse aero lodz"),
+        ("İstanbul ISPARTA", "istanbul isparta"),
+        ("ёлка Й", "елка и"),
+        ("ｗｉｄｅ ﾊﾝｶｸ", "wide ハンカク"),
+        ("한국 가", "한국 가"),
+        ("がぎ", "がぎ"),
+        ("مَرْحَبًا", "مرحبا"),
+        ("हिन्दी", "हिन्दी"),
+        ("don't rock’n’roll", "dont rocknroll"),
+        ("a_b-c/d\x00e", "a b c d e"),
+        ("", ""),
+    ],
+)
+def test_fold(text: str, folded: str) -> None:
+    assert fold(text) == folded
+
+
+@given(st.text())
+def test_folding_is_stable_and_safe_inside_quotes(text: str) -> None:
+    folded = fold(text)
+    assert not set("'\\&|!:*()<>\0") & set(folded)
+    assert folded == " ".join(folded.split())
+
+
+def test_a_vector_has_words_places_and_weights() -> None:
+    assert vector([("Big bunny", "A"), ("bunny", "D")]) == "'big':1A 'bunny':2A,4D"
+    assert vector([("東京都", "A")]) == "'京都':2A '東京':1A '都':3A"
+    assert vector([("", "A")]) == ""
+
+
+def test_a_query_means_all_words_and_the_last_may_be_begun() -> None:
+    query = parse_query("Big Bu")
+    assert query is not None
+    assert query.strict == "('big') & ('bu':*)"
+
+
+def test_unspaced_scripts_are_asked_for_in_pairs() -> None:
+    def strict(text: str) -> str:
+        query = parse_query(text)
+        assert query is not None
+        return query.strict
+
+    assert strict("東京都") == "('東京' <-> '京都')"
+    assert strict("京") == "('京':*)"
+    assert strict("iphone手") == "('iphone' <-> '手':*)"
+
+
+def test_other_spellings_stand_beside_the_word() -> None:
+    query = parse_query("bunmy big")
+    assert query is not None
+    assert tolerant(query, {"bunmy": ["bunny"]}) == "('bunmy' | 'bunny') & ('big':*)"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "!?", "\x00"])
+def test_no_word_no_query(text: str) -> None:
+    assert parse_query(text) is None
+
+
+@given(st.text(max_size=400))
+def test_any_text_makes_a_query_or_none(text: str) -> None:
+    query = parse_query(text)
+    if query is not None:
+        assert 0 < len(query.units) <= 12
+
+
+def test_short_numbered_and_unspaced_words_are_not_guessed_at() -> None:
+    assert vocabulary(["cat bunny 4000k 東京都民"]) == {"bunny"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "mistakes"),
+    [
+        ("bunny", "bunny", 0),
+        ("bunmy", "bunny", 1),
+        ("buny", "bunny", 1),
+        ("ubnny", "bunny", 1),
+        ("bnuyn", "bunny", 2),
+        ("horse", "bunny", 3),
+        ("a", "abcdef", 3),
+    ],
+)
+def test_distance(a: str, b: str, mistakes: int) -> None:
+    assert distance(a, b, 2) == mistakes
+    assert distance(b, a, 2) == mistakes
