@@ -1,0 +1,199 @@
+"""Random but possible histories of a small site, made from a seed."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from shared.contracts import (
+    DetailsChanged,
+    Event,
+    PublishedRendition,
+    SourceFacts,
+    TagRemoved,
+    TagsAdded,
+    ThumbnailsCreated,
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodePlanned,
+    TranscodeProgressed,
+    TranscodeRetried,
+    UploadExpired,
+    UploadStarted,
+    UserDeleted,
+    UserRegistered,
+    VideoDeleted,
+    VideoPlayable,
+    VideoTrack,
+    VideoUploaded,
+    ViewsCounted,
+    VisibilityChanged,
+    stream_id,
+)
+from shared.event_store.store import Metadata, RecordedEvent
+
+TAGS = ("Sea", "sea", "Go lang", "日本", "Ünïcode")
+WORDS = ("Big", "bunny", "Война", "東京タワー", "café", "river")
+
+
+class Story:
+    """Keeps to what each service would write; everything else is chance."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._users: list[str] = []
+        self._videos: list[tuple[str, str]] = []
+        self._attempts: dict[str, int] = {}
+
+    def facts(self, count: int) -> Iterator[tuple[str, Event]]:
+        """``count`` facts, each with the stream that it belongs to."""
+        for _ in range(count):
+            yield self._next()
+
+    def _next(self) -> tuple[str, Event]:
+        chance = self._random.random()
+        if not self._users or chance < 0.06:
+            return self._new_user()
+        if not self._videos or chance < 0.2:
+            return self._new_video()
+        if chance < 0.22:
+            user = self._random.choice(self._users)
+            return stream_id("user", user), UserDeleted(user_id=user)
+        video, owner = self._random.choice(self._videos)
+        if chance < 0.6:
+            return stream_id("transcode", video), self._transcode(video, owner)
+        if chance < 0.63:
+            return stream_id("upload", video), UploadExpired(video_id=video, user_id=owner)
+        return stream_id("video", video), self._governed(video, owner)
+
+    def _id(self) -> str:
+        return str(UUID(int=self._random.getrandbits(128), version=4))
+
+    def _new_user(self) -> tuple[str, Event]:
+        user = self._id()
+        self._users.append(user)
+        return stream_id("user", user), UserRegistered(user_id=user, username=f"Name {user[:4]}")
+
+    def _new_video(self) -> tuple[str, Event]:
+        pick = self._random
+        if self._videos and pick.random() < 0.5:
+            video, owner = pick.choice(self._videos)
+        else:
+            video, owner = self._id(), pick.choice(self._users)
+            self._videos.append((video, owner))
+            if pick.random() < 0.5:
+                started = UploadStarted(video_id=video, user_id=owner, protocol="tus")
+                return stream_id("upload", video), started
+        return stream_id("upload", video), VideoUploaded(
+            video_id=video,
+            user_id=owner,
+            title=self._words(),
+            description=self._words(),
+            filename="a.mp4",
+            content_type="video/mp4",
+            size=1,
+            source_key="k",
+            tags=tuple(pick.sample(TAGS, pick.randint(0, 2))),
+        )
+
+    def _words(self) -> str:
+        return " ".join(self._random.choices(WORDS, k=self._random.randint(1, 4)))
+
+    def _transcode(self, video: str, owner: str) -> Event:
+        pick = self._random
+        attempt = self._attempts.get(video, 1)
+        size = {"duration_ms": pick.randint(1, 9_999), "width": 640, "height": 360}
+        key = f"{video}/{attempt}/master.m3u8"
+        kind = pick.randint(0, 7)
+        if kind == 0:
+            return TranscodePlanned(
+                video_id=video,
+                user_id=owner,
+                attempt=attempt,
+                prefix=f"{video}/",
+                source=SourceFacts(
+                    container="mp4",
+                    duration_ms=5000,
+                    size=1,
+                    video=VideoTrack(codec="h264", width=320, height=240),
+                ),
+                renditions=(),
+                chunks=(),
+                audio=(),
+                segment_ms=4000,
+                encoder="x",
+                worker="w",
+            )
+        if kind == 1:
+            percent = pick.uniform(0, 100)
+            return TranscodeProgressed(
+                video_id=video, attempt=attempt, percent=percent, stage="encoding"
+            )
+        if kind == 2:
+            return VideoPlayable(video_id=video, attempt=attempt, playlist_key=key, **size)
+        if kind == 3:
+            poster = f"{video}/{attempt}/poster.webp"
+            return ThumbnailsCreated(video_id=video, attempt=attempt, poster_key=poster)
+        if kind == 4:
+            return TranscodeFailed(video_id=video, attempt=attempt, code="c", reason="r")
+        if kind == 5:
+            self._attempts[video] = attempt + 1
+            return TranscodeRetried(video_id=video, attempt=attempt + 1, requested_by=owner)
+        if kind == 6:
+            return TranscodeCancelled(video_id=video, requested_by=owner)
+        rendition = PublishedRendition(
+            name="360p",
+            width=640,
+            height=360,
+            bandwidth=1,
+            average_bandwidth=1,
+            codecs="avc1",
+            frame_rate="25/1",
+        )
+        return TranscodeCompleted(
+            video_id=video,
+            attempt=attempt,
+            playlist_key=key,
+            renditions=(rendition,),
+            size=1,
+            **size,
+        )
+
+    def _governed(self, video: str, owner: str) -> Event:
+        pick = self._random
+        kind = pick.randint(0, 6)
+        if kind == 0:
+            return DetailsChanged(video_id=video, title=self._words(), description=self._words())
+        if kind == 1:
+            return TagsAdded(video_id=video, tags=tuple(pick.sample(TAGS, 2)))
+        if kind == 2:
+            return TagRemoved(video_id=video, tag=pick.choice(TAGS))
+        if kind == 3:
+            visibility = pick.choice(("public", "unlisted", "private"))
+            return VisibilityChanged(video_id=video, visibility=visibility)
+        if kind < 6 or pick.random() < 0.6:
+            return ViewsCounted(video_id=video, count=pick.randint(1, 9), batch_id=self._id())
+        return VideoDeleted(video_id=video, user_id=owner, deleted_by="owner")
+
+
+def recorded(seed: int, count: int) -> list[RecordedEvent]:
+    """A whole log, as if it had been read from the store."""
+    versions: dict[str, int] = {}
+    log: list[RecordedEvent] = []
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for position, (stream, event) in enumerate(Story(seed).facts(count), start=1):
+        versions[stream] = versions.get(stream, 0) + 1
+        log.append(
+            RecordedEvent(
+                position=position,
+                stream_id=stream,
+                version=versions[stream],
+                type=type(event).__name__,
+                data=event,
+                event_id=UUID(int=position),
+                metadata=Metadata(),
+                recorded_at=start + timedelta(seconds=position),
+            )
+        )
+    return log

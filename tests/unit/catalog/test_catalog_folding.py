@@ -1,0 +1,93 @@
+"""Folding: the same rows however the events are cut into batches."""
+
+import copy
+import random
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.catalog.folding import Fold, tag_rows
+from shared.contracts import category_of, entity_of
+from shared.event_store.store import RecordedEvent
+from tests.support.catalog_stories import recorded
+
+
+class Tables:
+    """The tables that a fold is written to, as dictionaries."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, Any] = {}
+        self.videos: dict[str, Any] = {}
+        self.jobs: dict[str, Any] = {}
+        self.tags: dict[str, Any] = {}
+        self.words: set[str] = set()
+        self.feed: list[Any] = []
+
+    def apply(self, batch: list[RecordedEvent]) -> None:
+        fold = Fold()
+        ids = {entity_of(event.stream_id) for event in batch}
+        for name in ("users", "videos", "jobs"):
+            rows = getattr(self, name)
+            getattr(fold, name).update({i: copy.copy(rows[i]) for i in ids if i in rows})
+        for event in batch:
+            fold.apply(event)
+        for name in ("users", "videos", "jobs"):
+            rows, new = getattr(self, name), getattr(fold, name)
+            for id_ in getattr(fold, f"changed_{name}"):
+                if id_ in new:
+                    rows[id_] = new[id_]
+                else:
+                    rows.pop(id_, None)
+        for id_ in fold.retagged:
+            self.tags.pop(id_, None)
+            if id_ in fold.videos:
+                self.tags[id_] = tag_rows(fold.videos[id_])
+        self.words |= fold.words
+        self.feed = [row for row in self.feed if row.user_id not in fold.forgotten_users]
+        self.feed += fold.feed
+
+    def dump(self) -> bytes:
+        return msgspec.json.encode(
+            [self.users, self.videos, self.jobs, self.tags, sorted(self.words), self.feed],
+            order="deterministic",
+        )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 10_000))
+def test_batches_make_no_difference(seed: int, cuts: int) -> None:
+    log = recorded(seed, 150)
+    whole, pieces, single = Tables(), Tables(), Tables()
+
+    whole.apply(log)
+    chance = random.Random(cuts)
+    rest = log
+    while rest:
+        size = chance.randint(1, 40)
+        pieces.apply(rest[:size])
+        rest = rest[size:]
+    for event in log:
+        single.apply([event])
+
+    assert whole.dump() == pieces.dump() == single.dump()
+
+
+def test_the_stories_reach_every_kind_of_row() -> None:
+    tables = Tables()
+    log = recorded(1, 600)
+    tables.apply(log)
+
+    assert {category_of(event.stream_id) for event in log} == {
+        "user",
+        "upload",
+        "transcode",
+        "video",
+    }
+    assert {video.status for video in tables.videos.values()} == {"processing", "ready", "failed"}
+    assert {job.status for job in tables.jobs.values()} >= {"pending", "failed", "completed"}
+    assert any(user.deleted for user in tables.users.values())
+    assert any(video.listed for video in tables.videos.values())
+    assert tables.feed
+    assert tables.words
