@@ -258,16 +258,22 @@ class S3Store:
         return Part(number, _etag(answer), len(data))
 
     async def list_parts(self, key: str, upload_id: str) -> tuple[Part, ...]:
-        """The parts that are stored, by number. Raises BlobNotFound for an unknown upload."""
-        parts: deque[Part] = deque()
+        """The parts that are stored, by number. Raises BlobNotFound for an unknown upload.
+
+        SeaweedFS keeps every part that was put under one number, to the second; the newest is
+        told. Who may put a part twice keeps what ``put_part`` returned: completing goes by etag.
+        """
+        newest: dict[int, Any] = {}
         with _errors(key):
             pages = self._client.get_paginator("list_parts")
             async for page in pages.paginate(Bucket=self.bucket, Key=key, UploadId=upload_id):
-                parts.extend(
-                    Part(item["PartNumber"], _etag(item), item["Size"])
-                    for item in page.get("Parts", ())
-                )
-        return tuple(parts)
+                for item in page.get("Parts", ()):
+                    other = newest.get(item["PartNumber"])
+                    if other is None or other["LastModified"] <= item["LastModified"]:
+                        newest[item["PartNumber"]] = item
+        return tuple(
+            Part(number, _etag(item), item["Size"]) for number, item in sorted(newest.items())
+        )
 
     async def complete_multipart(self, key: str, upload_id: str, parts: Iterable[Part]) -> str:
         """Join the parts into the object; returns its etag."""

@@ -62,7 +62,8 @@ def health_routes(checks: Mapping[str, Check], timeout: float = TIMEOUT) -> list
 async def _answers(check: Check, timeout: float) -> str | None:
     """None where the dependency answers in time, else why not (for the log)."""
     try:
-        await asyncio.wait_for(check(), timeout)
+        async with asyncio.timeout(timeout):
+            await check()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None

@@ -105,8 +105,9 @@ async def serving(
             log_enabled=False,
         )
         running = asyncio.create_task(server.serve())
-        log.info("listening", address=str(bind))
         try:
+            await _until_it_listens(bind, running)
+            log.info("listening", address=str(bind))
             yield
         finally:
             log.info("draining", requests=len(tracked.tasks))
@@ -129,6 +130,20 @@ def refuse_taken_port(bind: Address) -> None:
         except OSError as error:
             reason = "is already in use" if error.errno == errno.EADDRINUSE else str(error)
             raise SettingsError(f"BIND: {bind} {reason}") from None
+
+
+async def _until_it_listens(bind: Address, running: asyncio.Task[None]) -> None:
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)  # noqa: S104
+    while not running.done():
+        try:
+            _, writer = await asyncio.open_connection(here, bind.port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            return
+    running.result()
+    raise RuntimeError("the server ended before it listened")
 
 
 class _Tracked:
@@ -184,7 +199,10 @@ async def _lifespan(app: ASGIApp) -> AsyncGenerator[None]:
         if answer.done() and answer.result()["type"] == f"lifespan.{name}.complete":
             return
         answer.cancel()
-        await task
+        try:
+            await task
+        except ExceptionGroup as group:
+            raise _only(group) from group
         raise RuntimeError(f"the application's {name} did not complete")
 
     await step("startup")
@@ -194,3 +212,11 @@ async def _lifespan(app: ASGIApp) -> AsyncGenerator[None]:
         await step("shutdown")
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def _only(group: ExceptionGroup[Exception]) -> Exception:
+    """What a task group was raised for, if it was one thing: Litestar starts inside of one."""
+    inner = group.exceptions
+    if len(inner) != 1:
+        return group
+    return _only(inner[0]) if isinstance(inner[0], ExceptionGroup) else inner[0]

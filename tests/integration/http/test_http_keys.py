@@ -1,0 +1,122 @@
+"""Keys fetched over HTTP from a real server: cached, refetched, kept while auth is down."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.auth.signing_keys import public_jwk
+from shared.http import keys, server
+from shared.http.keys import KeyDocument, RemoteKeys
+from shared.settings import Address
+from tests.support.wait import eventually
+
+
+class Auth:
+    """Publishes what it is told to, and counts the answers by status."""
+
+    def __init__(self) -> None:
+        self.document = b""
+        self.etag = b""
+        self.answers: list[int] = []
+
+    def publish(self, document: KeyDocument) -> None:
+        self.document = keys.msgspec.json.encode(document)
+        self.etag = b'"%d"' % hash(self.document)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for step in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{step}.complete"})
+            return
+        same = dict(scope["headers"]).get(b"if-none-match") == self.etag
+        status = 304 if same else 200
+        self.answers.append(status)
+        await send(
+            {"type": "http.response.start", "status": status, "headers": [(b"etag", self.etag)]}
+        )
+        await send({"type": "http.response.body", "body": b"" if same else self.document})
+
+
+def free_address() -> Address:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return Address("127.0.0.1", probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def published(auth: Auth, address: Address) -> AsyncIterator[None]:
+    async with server.serving(auth, address, drain_seconds=1):
+        yield
+
+
+def jwk() -> keys.Jwk:
+    return public_jwk(ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "POLL_SECONDS", 0.05)
+
+
+def knows(source: RemoteKeys, *kids: str) -> Callable[[], bool]:
+    return lambda: source.current is not None and set(source.current.public) == set(kids)
+
+
+async def test_keys_and_revocations_are_polled(quickly: None) -> None:
+    auth, address, first, second = Auth(), free_address(), jwk(), jwk()
+    auth.publish(KeyDocument(keys=(first,)))
+    source = RemoteKeys(f"http://{address}/keys")
+    async with published(auth, address), source.running():
+        await eventually(knows(source, first.kid))
+        await eventually(lambda: 304 in auth.answers)
+        auth.publish(KeyDocument(keys=(first, second), revoked_sessions=("s1",)))
+        await eventually(knows(source, first.kid, second.kid))
+        assert source.current is not None
+        assert source.current.revoked == {"s1"}
+
+
+async def test_what_was_known_stays_while_auth_is_down(quickly: None) -> None:
+    auth, address, key, later = Auth(), free_address(), jwk(), jwk()
+    auth.publish(KeyDocument(keys=(key,)))
+    source = RemoteKeys(f"http://{address}/keys")
+    async with source.running():
+        assert source.current is None
+        async with published(auth, address):
+            await eventually(knows(source, key.kid))
+        await eventually(lambda: source._failing)
+        assert knows(source, key.kid)()
+        auth.publish(KeyDocument(keys=(later,)))
+        async with published(auth, address):
+            await eventually(knows(source, later.kid))
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys": [{"kid": 1}]}', b"\xff"])
+async def test_nonsense_changes_nothing(quickly: None, document: bytes) -> None:
+    auth, address, key = Auth(), free_address(), jwk()
+    auth.publish(KeyDocument(keys=(key,)))
+    source = RemoteKeys(f"http://{address}/keys")
+    async with published(auth, address), source.running():
+        await eventually(knows(source, key.kid))
+        auth.document, auth.etag = document, b'"new"'
+        await eventually(lambda: source._failing)
+        assert knows(source, key.kid)()
+
+
+async def test_strangers_keys_do_not_make_us_ask_all_the_time() -> None:
+    auth, address = Auth(), free_address()
+    auth.publish(KeyDocument(keys=(jwk(),)))
+    source = RemoteKeys(f"http://{address}/keys")
+    async with published(auth, address):
+        await asyncio.gather(*(source.refetch() for _ in range(50)))
+    assert len(auth.answers) == 1
+
+
+def test_only_http_is_fetched() -> None:
+    with pytest.raises(ValueError, match="JWKS_URL"):
+        RemoteKeys("file:///etc/passwd")
