@@ -1,6 +1,7 @@
 """Fixtures for all tests: real parts, shared by the session, and a corner of them per test."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.brokers import Broker, own_vhost
 from tests.support.buckets import Buckets, own_buckets
 from tests.support.databases import Database, copy_of, migrated_template
 from tests.support.real_parts import real_parts
+from tests.support.stack import RunningStack, running_stack
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +57,29 @@ def s3(parts: Urls) -> Iterator[Buckets]:
 
 @pytest.fixture
 def redis_url(parts: Urls) -> Iterator[str]:
+    """An empty logical database."""
+    with own_redis(parts) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def cinelog(parts: Urls, database_template: str) -> Iterator[RunningStack]:
+    """The whole of Cinelog behind its gateway, shared by the session."""
+    with ExitStack() as own:
+        yield own.enter_context(
+            running_stack(
+                parts,
+                own.enter_context(copy_of(parts.postgres, database_template)),
+                own.enter_context(own_vhost(parts.amqp, parts.rabbitmq_api)),
+                own.enter_context(own_redis(parts)),
+                own.enter_context(own_buckets(parts)),
+                workers=2,
+            )
+        )
+
+
+@contextmanager
+def own_redis(parts: Urls) -> Iterator[str]:
     """An empty logical database; the server's are used in turn."""
     with redis.Redis.from_url(parts.redis) as server:
         databases = int(server.config_get("databases")["databases"] or 16)

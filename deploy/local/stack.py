@@ -14,9 +14,6 @@ from deploy.local.database import ROOT, fingerprint, modules
 from deploy.local.parts import Urls
 from deploy.local.process import Process, Step, Task
 
-SOURCES_BUCKET = "cinelog-sources"
-MEDIA_BUCKET = "cinelog-media"
-
 _ROLES = ("auth", "ingest", "transcoder", "catalog", "relay")
 SECRETS = (
     *(f"role_password_{role}" for role in _ROLES),
@@ -29,6 +26,7 @@ PASSED_ON = (
     *("PUBLIC_URL", "CORS_ORIGINS", "CSP_ORIGINS", "TRUSTED_PROXIES", "MEDIA_REDIRECT_BASE"),
     *("MAX_UPLOAD_BYTES", "WORKER_THREADS", "OTEL_EXPORTER_OTLP_ENDPOINT"),
     *("RATE_LIMIT_GENERAL", "RATE_LIMIT_AUTH", "RATE_LIMIT_MEDIA", "RATE_LIMIT_HEALTH"),
+    *("LOGIN_BURST", "LOGIN_REFILL_SECONDS"),
 )
 _INHERITED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "TZ")
 
@@ -44,6 +42,8 @@ class Stack(Struct, frozen=True):
     """Everybody else's; see ``port_names``."""
     secrets: Mapping[str, str]
     workers: int = 2
+    sources_bucket: str = "cinelog-sources"
+    media_bucket: str = "cinelog-media"
     options: Mapping[str, str] = {}
     """Further variables, for every service: see PASSED_ON."""
 
@@ -135,8 +135,8 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
         "S3_REGION": urls.s3_region,
         "S3_ACCESS_KEY": urls.s3_access_key,
         "S3_SECRET_KEY": urls.s3_secret_key,
-        "S3_SOURCES_BUCKET": SOURCES_BUCKET,
-        "S3_MEDIA_BUCKET": MEDIA_BUCKET,
+        "S3_SOURCES_BUCKET": stack.sources_bucket,
+        "S3_MEDIA_BUCKET": stack.media_bucket,
     }
     amqp = {"AMQP_URL": urls.amqp}
     redis = {"REDIS_URL": urls.redis}
@@ -232,6 +232,6 @@ async def _create_buckets(stack: Stack) -> None:
     async with s3_client(
         urls.s3_endpoint, urls.s3_region, urls.s3_access_key, urls.s3_secret_key
     ) as client:
-        for bucket in (SOURCES_BUCKET, MEDIA_BUCKET):
+        for bucket in (stack.sources_bucket, stack.media_bucket):
             await S3Store(client, bucket).ensure_bucket()
     done.touch()

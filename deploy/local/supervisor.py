@@ -184,7 +184,8 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 running.send_signal(step.stop_signal)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(running.wait(), step.grace)
+                async with asyncio.timeout(step.grace):
+                    await running.wait()
         _kill_group(running.pid)
         await running.wait()
         self._status[step.name].pid = None

@@ -1,0 +1,120 @@
+"""All of Cinelog's processes, started from their entry points, for tests from the outside."""
+
+import asyncio
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deploy.local import ports
+from deploy.local.parts import Urls
+from deploy.local.stack import SECRETS, Stack, port_names, steps
+from deploy.local.state import Home
+from deploy.local.supervisor import Status, Supervisor
+from tests.support.brokers import Broker
+from tests.support.buckets import Buckets
+from tests.support.databases import Database, passwords
+
+# As many requests as a test likes; what limits do has tests of its own.
+_GENEROUS = {
+    "RATE_LIMIT_GENERAL": "1000/s burst 5000",
+    "RATE_LIMIT_AUTH": "1000/s burst 5000",
+    "RATE_LIMIT_MEDIA": "1000/s burst 5000",
+    "LOGIN_BURST": "1000",
+}
+
+
+class RunningStack:
+    """Every service, supervised from a thread of its own; restarted when killed."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.url = f"http://127.0.0.1:{stack.port}"
+        self._supervisor = Supervisor(steps(stack), self.logs)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    @property
+    def logs(self) -> Path:
+        """One file per process."""
+        return self.stack.home / "logs"
+
+    def start(self) -> None:
+        """Return when all of them are ready; raises StepFailed with the log of who is not."""
+        self._thread.start()
+        try:
+            self._call(self._supervisor.start())
+        except BaseException as error:
+            error.add_note(self.all_logs())
+            raise
+
+    def stop(self) -> None:
+        """As ``make down`` does."""
+        self._call(self._supervisor.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def kill(self, name: str) -> int:
+        """``kill -9`` one process, such as ``worker-1``; returns the pid it had."""
+        pid = self.status(name).pid
+        if pid is None:
+            raise LookupError(f"{name} is not running")
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def status(self, name: str) -> Status:
+        """Where one process stands."""
+        return next(status for status in self._supervisor.statuses if status.name == name)
+
+    def is_back(self, name: str, killed: int) -> bool:
+        """Whether a process that was killed is ready again."""
+        status = self.status(name)
+        return status.state == "up" and status.pid != killed
+
+    def all_logs(self, lines: int = 20) -> str:
+        """The last lines of every log."""
+        return "\n".join(
+            f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+            for log in sorted(self.logs.glob("*.log"))
+        )
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+@contextmanager
+def running_stack(
+    urls: Urls, database: Database, broker: Broker, redis_url: str, buckets: Buckets, workers: int
+) -> Iterator[RunningStack]:
+    """The whole of Cinelog in corners of the given parts."""
+    with tempfile.TemporaryDirectory(prefix="cinelog-stack-") as folder:
+        home = Home(Path(folder))
+        roles = passwords(database.admin_url)
+        chosen = ports.choose(("gateway", *port_names(workers)), {})
+        stack = RunningStack(
+            Stack(
+                home=home.folder,
+                urls=msgspec.structs.replace(
+                    urls, postgres=database.admin_url, amqp=broker.amqp_url, redis=redis_url
+                ),
+                port=chosen["gateway"],
+                ports=chosen,
+                secrets=home.secrets(SECRETS) | {f"role_password_{r}": roles[r] for r in roles},
+                workers=workers,
+                sources_bucket=buckets.sources,
+                media_bucket=buckets.media,
+                options=_GENEROUS,
+            )
+        )
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
