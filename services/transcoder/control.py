@@ -191,6 +191,7 @@ async def _forever(
             await asyncio.sleep(_RETRY_SECONDS)
             continue
         try:
-            await asyncio.wait_for(wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await wake.wait()
         except TimeoutError:
             continue

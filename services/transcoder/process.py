@@ -201,7 +201,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         except ProcessLookupError:
             break
         try:
-            await asyncio.wait_for(asyncio.shield(process.wait()), _GRACE_SECONDS)
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await process.wait()
         except TimeoutError:
             continue
         return

@@ -38,7 +38,8 @@ class CheckpointWatcher:
             if remaining <= 0:
                 return False
             try:
-                await asyncio.wait_for(moved.wait(), min(remaining, _POLL_SECONDS))
+                async with asyncio.timeout(min(remaining, _POLL_SECONDS)):
+                    await moved.wait()
             except TimeoutError:
                 continue
 

@@ -37,7 +37,8 @@ async def leadership(url: str, name: str) -> AsyncGenerator["asyncpg.Connection[
         connection.add_termination_listener(lambda _connection: closed.set())
         while not connection.is_closed():
             try:
-                await asyncio.wait_for(closed.wait(), _KEEPALIVE_SECONDS)
+                async with asyncio.timeout(_KEEPALIVE_SECONDS):
+                    await closed.wait()
             except TimeoutError:
                 continue
         lost = True

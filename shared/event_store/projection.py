@@ -109,7 +109,8 @@ class ProjectionRunner:
                 if not self._offered:
                     self._wake.clear()
                     try:
-                        await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+                        async with asyncio.timeout(self._poll_seconds):
+                            await self._wake.wait()
                     except TimeoutError:
                         continue
         finally:

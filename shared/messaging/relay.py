@@ -113,7 +113,8 @@ class Relay:
                 max(0.0, time.time() - events[0].recorded_at.timestamp())
             )
             try:
-                await asyncio.wait_for(self._send(events), _CONFIRM_SECONDS)
+                async with asyncio.timeout(_CONFIRM_SECONDS):
+                    await self._send(events)
             except Exception as error:
                 # Whatever the reason, nothing is confirmed, so nothing is skipped.
                 _log.warning("publishing waits", error=repr(error), events=len(events))
@@ -155,6 +156,7 @@ class Relay:
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return
