@@ -1,10 +1,14 @@
 """The transcoder's environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from shared.settings import Address, Secret, Settings
+
+
+# Not ultrafast: it leaves the High profile, which the playlists promise.
+Preset = Literal["superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
 
 
 class TranscoderSettings(Settings, frozen=True, kw_only=True):
@@ -43,6 +47,6 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     worker_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     worker_memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 29)] = 8 << 30
     drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20.0
-    x264_preset: str = "veryfast"
+    x264_preset: Preset = "veryfast"
     ffmpeg: str | None = None
     ffprobe: str | None = None

@@ -31,7 +31,7 @@ def processes(
         "JWT_ISSUER": "cinelog",
         "JWT_AUDIENCE": "cinelog",
         "SCRATCH_DIR": str(tmp_path / "scratch"),
-        "X264_PRESET": "ultrafast",
+        "X264_PRESET": "superfast",
         "DRAIN_SECONDS": "0",
     }
     with ExitStack() as stack:

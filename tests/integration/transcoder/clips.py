@@ -1,0 +1,39 @@
+"""Sources made for tests, and a look at what came out."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from services.transcoder.programs import find_ffmpeg, find_ffprobe
+
+
+def ffmpeg(*arguments: str, cwd: Path | None = None) -> None:
+    command = [find_ffmpeg(None), "-nostdin", "-v", "error", "-y", *arguments]
+    subprocess.run(command, check=True, cwd=cwd, timeout=60)
+
+
+def make(target: Path, *options: str, seconds: float = 2, size: str = "320x240", rate: str = "25"):
+    """A moving test picture with a tone, encoded as ``options`` say."""
+    ffmpeg(
+        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"),
+        *("-preset", "ultrafast", "-shortest", *options, str(target)),
+    )
+    return target
+
+
+def look(playlist: Path, *, count: bool = True) -> dict[str, Any]:
+    """ffprobe of a playlist; what it complains of is under ``complaints``."""
+    found = subprocess.run(
+        [
+            *(find_ffprobe(None), "-v", "warning", "-of", "json"),
+            *(("-count_frames",) if count else ()),
+            *("-show_streams", "-show_format", str(playlist)),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return {**json.loads(found.stdout), "complaints": found.stderr.strip()}
