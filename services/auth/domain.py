@@ -156,8 +156,12 @@ def valid_username(text: str) -> str:
 
 
 def username_key(username: str) -> str:
-    """Two usernames with one key are the same: compatibility forms and case do not count."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+    """Two usernames with one key are the same: compatibility forms and case do not count.
+
+    Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146).
+    """
+    folded = unicodedata.normalize("NFD", username).casefold()
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", folded).casefold())
 
 
 _EMAIL: Final = re.compile(
@@ -188,7 +192,7 @@ def valid_email(text: str) -> str:
 
 def email_key(email: str) -> str:
     """Two addresses with one key are the same: case does not count."""
-    return unicodedata.normalize("NFKC", email).casefold()
+    return email.casefold()
 
 
 # Refresh tokens.

@@ -13,7 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
@@ -216,7 +216,7 @@ async def _lifespan(app: ASGIApp) -> AsyncGenerator[None]:
 
 def _only(group: ExceptionGroup[Exception]) -> Exception:
     """What a task group was raised for, if it was one thing: Litestar starts inside of one."""
-    inner = group.exceptions
-    if len(inner) != 1:
-        return group
-    return _only(inner[0]) if isinstance(inner[0], ExceptionGroup) else inner[0]
+    only: Any = group
+    while isinstance(only, ExceptionGroup) and len(cast("Any", only).exceptions) == 1:
+        only = cast("Any", only).exceptions[0]
+    return cast("Exception", only)

@@ -1,0 +1,76 @@
+"""Passwords: hashing, what is refused, and that nobody waits without end."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from services.auth import passwords
+from services.auth.domain import WeakPassword
+from services.auth.passwords import CommonPasswords, Passwords
+from shared.errors import Unavailable
+
+COMMON = CommonPasswords()
+
+
+@pytest.fixture
+def hasher() -> Iterator[Passwords]:
+    cheap = Passwords(memory_kib=64, iterations=1)
+    yield cheap
+    cheap.close()
+
+
+async def test_a_hash_verifies_its_password_only(hasher: Passwords) -> None:
+    stored = await hasher.hash("corduroy lamp")
+    assert stored.startswith("$argon2id$")
+    assert await hasher.verify(stored, "corduroy lamp")
+    assert not await hasher.verify(stored, "corduroy lamp ")
+    assert not await hasher.verify(None, "corduroy lamp")
+    assert not await hasher.verify("not a hash", "corduroy lamp")
+
+
+async def test_hashes_grow_with_the_parameters(hasher: Passwords) -> None:
+    stored = await hasher.hash("corduroy lamp")
+    assert not hasher.outdated(stored)
+    stronger = Passwords(memory_kib=128, iterations=1)
+    try:
+        assert stronger.outdated(stored)
+        assert await stronger.verify(stored, "corduroy lamp")
+    finally:
+        stronger.close()
+
+
+async def test_the_parameters_are_owasps() -> None:
+    real = Passwords()
+    try:
+        assert "$m=19456,t=2,p=1$" in await real.hash("corduroy lamp")
+    finally:
+        real.close()
+
+
+async def test_a_flood_is_told_to_come_back(
+    hasher: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_QUEUE", 2)
+    answers = await asyncio.gather(
+        *(hasher.hash("corduroy lamp") for _ in range(6)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, str) for answer in answers) == 2
+    assert sum(isinstance(answer, Unavailable) for answer in answers) == 4
+    assert await hasher.hash("corduroy lamp")
+
+
+@pytest.mark.parametrize("good", ["corduroy-9-lamp", "пароль-из-слов", "a b c d e f", "abc" * 85])
+def test_what_is_accepted(good: str) -> None:
+    COMMON.check(good, username="alice", email="alice@example.org")
+
+
+@pytest.mark.parametrize(
+    "weak",
+    ["", "short", "password", "PassWord", "12345678", "qwertyuiop", "aaaaaaaaaa", "abababababab",
+     "alice1990", "Alice1990@example.org", "x1y2" * 65],
+)  # fmt: skip
+def test_what_is_refused(weak: str) -> None:
+    with pytest.raises(WeakPassword) as raised:
+        COMMON.check(weak, username="alice1990", email="alice1990@example.org")
+    assert raised.value.details[0].field == "password"
