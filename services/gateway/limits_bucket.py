@@ -27,6 +27,10 @@ local tat = tonumber(redis.call('GET', KEYS[1]) or now)
 local level = math.min(math.max(tat - now, 0), capacity)
 local ahead = level + tonumber(ARGV[3]) * interval
 if ahead > capacity then
+  if tat - now > capacity then -- the clock was set back, or the limit is a new one
+    local full = string.format("%.0f", now + level)
+    redis.call("SET", KEYS[1], full, "PX", math.ceil(level / 1000) + 1)
+  end
   return {0, math.floor((capacity - level) / interval), ahead - capacity, level}
 end
 if ahead > level then

@@ -233,3 +233,21 @@ async def test_the_script_is_loaded_again_when_redis_forgot_it(redis_url: str):
         assert sorted(answer.allowed for answer in answers) == [False, False, True]
     finally:
         await pipe.stop()
+
+
+async def test_a_limit_that_was_made_shorter_is_shorter_at_once(redis_url: str):
+    pipe = RedisPipe(redis_url)
+    await pipe.start()
+    try:
+        storage = TokenBucketStorage(pipe)
+        strict = TokenBucketItem(Bucket(3600 * MICROS, 1), "shorter")
+        mild = TokenBucketItem(Bucket(20_000, 1), "shorter")
+        assert (await storage.take(strict, b"shorter:x")).allowed
+        assert (await storage.take(mild, b"shorter:x")).retry_after <= 20_000
+
+        async def allowed() -> bool:
+            return (await storage.take(mild, b"shorter:x")).allowed
+
+        await eventually(allowed, timeout=2)
+    finally:
+        await pipe.stop()

@@ -1,0 +1,192 @@
+"""`make bench-gateway`: the gateway beside nginx and Traefik. See README.md for the method."""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.gateway import cost, load, peers
+from benchmarks.gateway.processes import Process
+
+
+def say(line: str = "") -> None:
+    """Print, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def pairs(
+    first: Callable[[], float], second: Callable[[], float], count: int
+) -> tuple[float, list[float]]:
+    """Interleave; the median of `first` ÷ `second`, and all of them."""
+    ratios = []
+    for number in range(count):
+        if number % 2:
+            below = second()
+            above = first()
+        else:
+            above = first()
+            below = second()
+        ratios.append(above / below)
+    return statistics.median(ratios), sorted(ratios)
+
+
+def verdict(what: str, value: float, spread: list[float], least: float, reach: float) -> None:
+    """One line of the table."""
+    word = "reached" if value >= reach else "enough" if value >= least else "TOO LOW"
+    say(
+        f"{what:58s} {value:6.2f}  ({spread[0]:.2f} … {spread[-1]:.2f})"
+        f"  at least {least}, reach for {reach}: {word}"
+    )
+
+
+def requests_section(stage: peers.Stage, count: int) -> None:
+    """JSON requests: everything on, and refused ones."""
+    token = stage.token()
+    gateway, nginx, traefik = peers.gateway(stage), peers.nginx(stage), peers.traefik(stage)
+    refusing = peers.gateway(stage, "refusing", "1/h burst 1", 1)
+    rates: dict[str, list[float]] = {}
+
+    def of(proxy: Process, refused: bool = False) -> Callable[[], float]:
+        def one() -> float:
+            done = load.requests(proxy, None if proxy.name in ("nginx", "traefik") else token)
+            assert refused == (done.failed > 0), (proxy.name, done.failed)
+            rates.setdefault(proxy.name, []).append(done.rate)
+            return done.rate
+
+        return one
+
+    try:
+        for proxy in (gateway, nginx, traefik, refusing):
+            load.requests(proxy, token, 2)
+        verdict("full policy ÷ Traefik with its Redis limit",
+                *pairs(of(gateway), of(traefik), count), 1.0, 1.35)  # fmt: skip
+        verdict("full policy ÷ nginx proxy_pass", *pairs(of(gateway), of(nginx), count), 0.16, 0.25)
+        verdict("refused (429) ÷ Traefik's allowed",
+                *pairs(of(refusing, True), of(traefik), count), 1.8, 2.5)  # fmt: skip
+        for name, found in rates.items():
+            median = statistics.median(found)
+            say(f"  {name:10s} {median:8.0f} requests per CPU second, {1e6 / median:6.1f} µs each")
+    finally:
+        for proxy in (gateway, nginx, traefik, refusing):
+            proxy.stop()
+
+
+def bodies_section(stage: peers.Stage, count: int) -> None:
+    """1 GB up and down."""
+    gateway, nginx = peers.gateway(stage), peers.nginx(stage)
+    try:
+        for name, transfer in (("up", load.upload), ("down", load.download)):
+            transfer(gateway, 64 << 20)
+            transfer(nginx, 64 << 20)
+            rates: list[float] = []
+
+            def ours(
+                transfer: Callable[[Process], load.Slice] = transfer, rates: list[float] = rates
+            ) -> float:
+                rates.append(transfer(gateway).rate)
+                return rates[-1]
+
+            def theirs(transfer: Callable[[Process], load.Slice] = transfer) -> float:
+                return transfer(nginx).rate
+
+            verdict(
+                f"1 GB {name}, MB per CPU second ÷ nginx", *pairs(ours, theirs, count), 0.6, 0.9
+            )
+            say(f"  gateway {statistics.median(rates):.0f} MB per CPU second")
+        grown = load.memory_with_slow_peer(gateway)
+        say(f"peak memory while a slow client takes its time: {grown:+.1f} MB (≤ 16, reach for 8)")
+    finally:
+        gateway.stop()
+        nginx.stop()
+
+
+def latency_section(stage: peers.Stage, count: int) -> None:
+    """What it adds at 200 requests per second, and to an event."""
+    gateway, token = peers.gateway(stage), stage.token()
+    try:
+        load.latency(gateway.port, token, 0.5)
+        added = [
+            load.latency(gateway.port, token) - load.latency(stage.backend.port, token)
+            for _ in range(count)
+        ]
+        say(f"added p50 at 200/s: {statistics.median(added):.2f} ms (≤ 1, reach for 0.3)")
+        added = [
+            load.event_latency(gateway.port) - load.event_latency(stage.backend.port)
+            for _ in range(count)
+        ]
+        say(f"added p50 of an event: {statistics.median(added):.2f} ms (≤ 1, reach for 0.3)")
+    finally:
+        gateway.stop()
+
+
+def limits_section(stage: peers.Stage) -> None:
+    """Two gateways, one Redis, 10/s burst 20, 200/s offered for ten seconds."""
+    both = [peers.gateway(stage, name, "10/s burst 20", 2) for name in ("one", "two")]
+    allowed: list[float] = []
+    lock = threading.Lock()
+
+    def ask(port: int) -> None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{peers.PATH}",
+            headers={"Authorization": f"Bearer {stage.token()}"},
+        )
+        try:
+            urllib.request.urlopen(request, timeout=5).read()
+        except urllib.error.HTTPError as error:
+            if error.code == 429:
+                return
+            raise
+        with lock:
+            allowed.append(time.monotonic())
+
+    try:
+        time.sleep(1.5)
+        began = time.monotonic()
+        threads = []
+        for number in range(2000):
+            thread = threading.Thread(target=ask, args=(both[number % 2].port,))
+            thread.start()
+            threads.append(thread)
+            time.sleep(max(0.0, began + number / 200 - time.monotonic()))
+        for thread in threads:
+            thread.join()
+        lasted = max(allowed) - began
+        say(f"two gateways, 200/s offered for {lasted:.1f} s: {len(allowed)} allowed (120 ± 1)")
+    finally:
+        for proxy in both:
+            proxy.stop()
+
+
+def main() -> None:
+    """Run the chosen sections."""
+    sections: dict[str, Callable[[peers.Stage, int], None]] = {
+        "requests": requests_section,
+        "bodies": bodies_section,
+        "latency": latency_section,
+        "limits": lambda stage, _: limits_section(stage),
+        "cost": lambda stage, _: cost.section(stage, say),
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[[], *sections], metavar="section")
+    parser.add_argument("--pairs", type=int, default=5)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cinelog-bench-") as folder:
+        Path(folder).chmod(0o755)
+        stage = peers.Stage(Path(folder))
+        try:
+            for name in chosen.sections or sections:
+                say(f"== {name}")
+                sections[name](stage, chosen.pairs)
+        finally:
+            stage.stop()
+
+
+if __name__ == "__main__":
+    main()
