@@ -1,0 +1,206 @@
+"""The catalog's own processes, with a relay and RabbitMQ between them; killed at the worst time."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from deploy.local import ports
+from shared.contracts import ViewsCounted, new_id, stream_id
+from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.event_store.store import Metadata, NewEvent
+from tests.integration.catalog.stage import GRANT_SECRET, uploaded
+from tests.support.brokers import Broker
+from tests.support.databases import Database
+from tests.support.wait import eventually
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Processes:
+    """Processes started as a person would."""
+
+    def __init__(self, database: Database, broker: Broker, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+        self._env = {
+            **{"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "CINELOG_MODE": "local"},
+            "AMQP_URL": broker.amqp_url,
+            **{"JWKS_URL": "http://127.0.0.1:9/", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"},
+            **{"AUTH_URL": "http://127.0.0.1:9", "MEDIA_GRANT_SECRET": GRANT_SECRET},
+        }
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.addresses: list[str] = []
+
+    def start(self, role: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        address = f"127.0.0.1:{ports.choose(['it'], {})['it']}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self._folder,
+            env={
+                **self._env,
+                **{"BIND": address, "METRICS_BIND": address},
+                "DATABASE_URL": self._database.url(role),
+            },
+            stdout=(self._folder / f"{len(self.started)}.log").open("wb"),
+            stderr=subprocess.STDOUT,
+        )
+        self.started.append(process)
+        self.addresses.append(address)
+        return process
+
+    def projector(self) -> subprocess.Popen[bytes]:
+        return self.start("catalog", "services.catalog.main", "projector")
+
+    def stop(self) -> None:
+        for process in self.started:
+            process.kill()
+        for process in self.started:
+            process.wait(20)
+
+
+@pytest.fixture
+def processes(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Processes]:
+    own = Processes(database, broker, tmp_path)
+    yield own
+    own.stop()
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[PostgresEventStore]:
+    async with open_event_store(database.url("ingest")) as opened:
+        yield opened
+
+
+class World:
+    """Looks at the read models and at who leads."""
+
+    def __init__(self, database: Database, processes: Processes) -> None:
+        self._database = database
+        self._processes = processes
+
+    async def value(self, statement: str) -> Any:
+        connection = await asyncpg.connect(self._database.admin_url)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    async def settled(self) -> bool:
+        return await self.value(
+            "select (select count(*) from log.events) ="
+            " coalesce((select position from catalog.checkpoints), 0)"
+        )
+
+    async def leader(self) -> subprocess.Popen[bytes] | None:
+        """The projector that says that it leads."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for process, address in zip(
+                self._processes.started, self._processes.addresses, strict=True
+            ):
+                try:
+                    metrics = (await client.get(f"http://{address}/metrics")).text
+                except httpx.HTTPError:
+                    continue
+                if 'cinelog_projection_leader{projection="catalog.library"} 1.0' in metrics:
+                    return process
+        return None
+
+
+async def add_videos(store: PostgresEventStore, count: int) -> None:
+    for _ in range(count):
+        video, user = new_id(), new_id()
+        await store.append(
+            stream_id("upload", video), 0, [NewEvent(uploaded(video, user))], Metadata()
+        )
+        await store.append(
+            stream_id("video", video),
+            0,
+            [NewEvent(ViewsCounted(video_id=video, count=3, batch_id=new_id()))],
+            Metadata(),
+        )
+
+
+async def test_a_killed_projector_is_replaced_and_nothing_is_lost_or_doubled(
+    database: Database, broker: Broker, processes: Processes, store: PostgresEventStore
+) -> None:
+    world = World(database, processes)
+    processes.start("relay", "services.relay.main")
+    processes.projector()
+    processes.projector()
+    first = await eventually(world.leader, 60)
+    await add_videos(store, 20)
+    await eventually(world.settled, 30)
+
+    writing = asyncio.create_task(add_videos(store, 150))
+    await eventually(lambda: world.value("select count(*) > 40 from catalog.videos"), 30)
+    first.send_signal(signal.SIGKILL)
+    await writing
+    second = await eventually(world.leader, 30)
+    assert second is not first
+    await eventually(world.settled, 30)
+
+    # Without a broker the log alone is enough; then the broker is back.
+    broker.disconnect_all()
+    await add_videos(store, 10)
+    await eventually(world.settled, 30)
+
+    assert await world.value("select count(*) from catalog.videos") == 180
+    assert await world.value("select sum(views) from catalog.videos") == 540
+    assert await world.value("select count(*) from catalog.parked_events") == 0
+
+    second.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(second.wait, 20) == 0
+
+
+async def test_the_api_process_answers_and_drains(database: Database, processes: Processes) -> None:
+    api = processes.start("catalog", "services.catalog.main", "api")
+    address = processes.addresses[0]
+    async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
+
+        async def ready() -> bool:
+            try:
+                return (await client.get("/ready")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        await eventually(ready, 60)
+        page = await client.get("/api/v1/streaming/latest")
+        assert page.json()["data"] == {
+            **{"data": [], "page": 1, "page_size": 10, "total": 0, "cursor": None}
+        }
+        assert (await client.get("/api/v1/nowhere")).json()["error"]["code"] == 404
+        assert (await client.delete("/api/v1/streaming/latest")).json()["success"] is False
+        assert "http_requests_total" in (await client.get("/metrics")).text
+
+    began = time.monotonic()
+    api.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(api.wait, 20) == 0
+    assert time.monotonic() - began < 20
+
+
+def test_a_missing_setting_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    for arguments, line in (
+        (["api"], "cinelog: DATABASE_URL is not set\n"),
+        (["projector"], "cinelog: DATABASE_URL is not set\n"),
+        ([], "cinelog: say which process to run: api or projector\n"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-m", "services.catalog.main", *arguments],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (ended.returncode, ended.stderr) == (2, line)
