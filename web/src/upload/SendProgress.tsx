@@ -5,16 +5,13 @@ import { timeLeft } from './speed';
 /** The bytes on their way: a bar, numbers, and an announcement every quarter. */
 export function SendProgress({ item, compact = false }: { item: UploadItem; compact?: boolean }) {
   const { state } = item;
-  const percent = sentPercent(state);
+  const percent = sentPercent(item);
   const quarter = Math.floor(percent / 25) * 25;
-  const waiting = state.phase === 'queued';
   const done = percent === 100;
   return (
     <div>
       <div className="mb-2 flex items-baseline justify-between gap-4 text-sm">
-        <span className="font-medium">
-          {waiting ? 'Waiting for the upload before it' : done ? 'Storing safely' : 'Uploading'}
-        </span>
+        <span className="font-medium">{sendHeadline(item, done)}</span>
         <span className="timecode text-muted">{Math.floor(percent)}%</span>
       </div>
       <div
@@ -32,14 +29,26 @@ export function SendProgress({ item, compact = false }: { item: UploadItem; comp
       </div>
       {state.phase === 'sending' && !compact && (
         <p className="mt-2 timecode text-xs text-muted">
-          {formatBytes(state.sentBytes)} of {formatBytes(state.totalBytes)}
+          {formatBytes(state.sentBytes)} of {formatBytes(item.file.size)}
           {state.bytesPerSecond > 0 && ` · ${formatBytes(state.bytesPerSecond)}/s`}
-          {!done && ` · ${timeLeft(state.totalBytes - state.sentBytes, state.bytesPerSecond)}`}
+          {state.bytesPerSecond > 0 &&
+            !done &&
+            ` · ${timeLeft(item.file.size - state.sentBytes, state.bytesPerSecond)}`}
         </p>
       )}
       <span role="status" className="sr-only">
-        {quarter > 0 && !done ? `${item.details.title}: ${quarter} percent uploaded` : ''}
+        {state.phase === 'sending' && state.stalled
+          ? `${item.details.title}: the connection is gone, waiting for it`
+          : quarter > 0 && !done
+            ? `${item.details.title}: ${quarter} percent uploaded`
+            : ''}
       </span>
     </div>
   );
+}
+
+function sendHeadline({ state }: UploadItem, done: boolean): string {
+  if (state.phase === 'queued') return 'Waiting for the upload before it';
+  if (state.phase === 'sending' && state.stalled) return 'Connection lost, it goes on by itself';
+  return done ? 'Storing safely' : 'Uploading';
 }

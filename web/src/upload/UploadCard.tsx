@@ -82,11 +82,6 @@ function CardBody({ item }: { item: UploadItem }) {
         </>
       )}
       {state.phase === 'sent' && <SentJob jobId={state.jobId} />}
-      {item.tagsFailed && (
-        <p role="alert" className="text-sm text-muted">
-          The tags could not be added. You can add them on the video’s page.
-        </p>
-      )}
     </div>
   );
 }

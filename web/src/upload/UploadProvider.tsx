@@ -8,11 +8,10 @@ import {
   useSyncExternalStore,
 } from 'react';
 
-import { addTags } from '../api/videos';
 import { session } from '../auth/session';
 import { isUnfinished, type UploadItem } from './machine';
 import { UploadQueue } from './queue';
-import { sendFile } from './transport';
+import { sendFile } from './tus';
 
 const QueueContext = createContext<UploadQueue | null>(null);
 
@@ -26,7 +25,6 @@ export function UploadProvider({ children }: { children: ReactNode }) {
           void client.invalidateQueries({ queryKey: ['videos'] });
           return jobId;
         },
-        addTags,
         newId: randomId,
         now: () => performance.now(),
       }),

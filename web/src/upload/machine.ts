@@ -10,7 +10,7 @@ export interface UploadDetails {
 export type UploadState =
   | { phase: 'draft' }
   | { phase: 'queued' }
-  | { phase: 'sending'; sentBytes: number; totalBytes: number; bytesPerSecond: number }
+  | { phase: 'sending'; sentBytes: number; bytesPerSecond: number; stalled: boolean }
   | { phase: 'sent'; jobId: string }
   | { phase: 'failed'; message: string; retryable: boolean };
 
@@ -21,17 +21,15 @@ export interface UploadItem {
   state: UploadState;
   /** Grows when the server refused an attempt, so that the next one is a new request to it. */
   attempt: number;
-  /** The video is safe, but its tags could not be added. */
-  tagsFailed: boolean;
 }
 
 export type UploadEvent =
   | { type: 'edited'; details: UploadDetails }
   | { type: 'submitted' }
   | { type: 'started' }
-  | { type: 'progressed'; sentBytes: number; totalBytes: number; bytesPerSecond: number }
+  | { type: 'progressed'; sentBytes: number; bytesPerSecond: number }
+  | { type: 'stalled' }
   | { type: 'delivered'; jobId: string }
-  | { type: 'tagsFailed' }
   | { type: 'failed'; error: ApiError };
 
 /** The item after the event; events that make no sense in its phase leave it as it is. */
@@ -51,44 +49,53 @@ export function advance(item: UploadItem, event: UploadEvent): UploadItem {
             state: {
               phase: 'sending',
               sentBytes: 0,
-              totalBytes: item.file.size,
               bytesPerSecond: 0,
+              stalled: false,
             },
           }
         : item;
     case 'progressed': {
-      const { sentBytes, totalBytes, bytesPerSecond } = event;
+      const { sentBytes, bytesPerSecond } = event;
       return phase === 'sending'
-        ? { ...item, state: { phase, sentBytes, totalBytes, bytesPerSecond } }
+        ? { ...item, state: { phase, sentBytes, bytesPerSecond, stalled: false } }
         : item;
     }
+    case 'stalled':
+      return item.state.phase === 'sending'
+        ? { ...item, state: { ...item.state, stalled: true, bytesPerSecond: 0 } }
+        : item;
     case 'delivered':
       return phase === 'sending' ? { ...item, state: { phase: 'sent', jobId: event.jobId } } : item;
-    case 'tagsFailed':
-      return phase === 'sent' ? { ...item, tagsFailed: true } : item;
     case 'failed':
       return phase === 'sending' ? failed(item, event.error) : item;
   }
 }
 
+/** No longer logged in, expired, or taken over elsewhere: a fresh start can help. */
+const RETRYABLE: ReadonlySet<number> = new Set([401, 404, 409, 410]);
+
 function failed(item: UploadItem, error: ApiError): UploadItem {
   const message = error.isNetwork
-    ? 'The connection was lost before everything had arrived.'
+    ? 'The connection is gone. What has arrived is kept: try again to go on from there.'
     : error.status === 413
       ? 'This file is larger than this site accepts.'
       : error.message;
   return {
     ...item,
-    attempt: error.isNetwork ? item.attempt : item.attempt + 1,
-    state: { phase: 'failed', message, retryable: error.isTemporary || error.status === 401 },
+    attempt: error.isTemporary ? item.attempt : item.attempt + 1,
+    state: {
+      phase: 'failed',
+      message,
+      retryable: error.isTemporary || RETRYABLE.has(error.status),
+    },
   };
 }
 
 /** Percent of the bytes sent, 0–100. */
-export function sentPercent(state: UploadState): number {
+export function sentPercent({ state, file }: UploadItem): number {
   if (state.phase === 'sent') return 100;
-  if (state.phase !== 'sending' || state.totalBytes === 0) return 0;
-  return Math.min(100, (state.sentBytes / state.totalBytes) * 100);
+  if (state.phase !== 'sending') return 0;
+  return Math.min(100, (state.sentBytes / file.size) * 100);
 }
 
 /** Whether leaving the site now would lose something. */

@@ -2,11 +2,10 @@ import { toApiError } from '../api/errors';
 import { fileProblem, titleFromName } from './files';
 import { advance, type UploadEvent, type UploadItem } from './machine';
 import { SpeedMeter } from './speed';
-import type { Transport } from './transport';
+import type { Transport } from './tus';
 
 export interface QueuePorts {
   send: Transport;
-  addTags: (videoId: string, tags: readonly string[]) => Promise<void>;
   newId: () => string;
   now: () => number;
 }
@@ -72,7 +71,6 @@ export class UploadQueue {
       details: { title: titleFromName(file.name), description: '', tags: [] },
       state: { phase: 'draft' },
       attempt: 0,
-      tagsFailed: false,
     };
   }
 
@@ -92,26 +90,17 @@ export class UploadQueue {
       const jobId = await this.#ports.send(file, details, {
         idempotencyKey: `${id}-${attempt}`,
         signal: abort.signal,
-        onProgress: (sentBytes, totalBytes) => {
+        onProgress: (sentBytes) => {
           const bytesPerSecond = speed.add(sentBytes, this.#ports.now());
-          this.apply(id, { type: 'progressed', sentBytes, totalBytes, bytesPerSecond });
+          this.apply(id, { type: 'progressed', sentBytes, bytesPerSecond });
         },
+        onStalled: () => this.apply(id, { type: 'stalled' }),
       });
       this.apply(id, { type: 'delivered', jobId });
-      await this.#tag(id, jobId, details.tags);
     } catch (error) {
       if (!abort.signal.aborted) this.apply(id, { type: 'failed', error: toApiError(error) });
     } finally {
       this.#aborts.delete(id);
-    }
-  }
-
-  async #tag(id: string, jobId: string, tags: readonly string[]): Promise<void> {
-    if (tags.length === 0) return;
-    try {
-      await this.#ports.addTags(jobId, tags);
-    } catch {
-      this.apply(id, { type: 'tagsFailed' });
     }
   }
 
