@@ -13,6 +13,7 @@ from litestar.di import Provide
 from services.catalog.accounts import AuthAccounts
 from services.catalog.http import routes
 from services.catalog.http.common import Catalog
+from services.catalog.live import Tail
 from services.catalog.pending_views import PendingViews
 from services.catalog.projections import NAME, Library
 from services.catalog.projector import Chores, Projector, ProjectorMetrics
@@ -45,15 +46,24 @@ async def open_catalog(config: ApiSettings) -> AsyncIterator[Catalog]:
             watch_checkpoint(config.database_url, store, SCHEMA, NAME)
         )
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        tail = Tail(store, config.database_url, f"{SCHEMA}.{NAME}")
+        following = asyncio.create_task(tail.run())
+        stack.push_async_callback(_cancel, following)
         yield Catalog(
             views=Views(engine),
             search=Search(engine),
             store=store,
             pending=PendingViews(engine),
             fresh=fresh,
+            tail=tail,
             accounts=AuthAccounts(client, config.auth_url),
             links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
         )
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def create_api(config: ApiSettings, verifier: Verifier | None = None) -> Litestar:

@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from services.catalog.http import jobs, media, tags, users, videos
+from services.catalog.http import feed, jobs, media, progress, tags, users, videos
 from services.catalog.http.conditional import Conditional
 
 
@@ -10,7 +10,14 @@ def routes() -> list[Router]:
     """The public API under ``/api/v1``, and what the gateway asks."""
     public = Router(
         "/api/v1",
-        route_handlers=[*videos.HANDLERS, *jobs.HANDLERS, *tags.HANDLERS, *users.HANDLERS],
+        route_handlers=[
+            *videos.HANDLERS,
+            *jobs.HANDLERS,
+            *progress.HANDLERS,
+            *tags.HANDLERS,
+            *users.HANDLERS,
+            *feed.HANDLERS,
+        ],
         middleware=[Conditional],
     )
     internal = Router("/internal", route_handlers=media.HANDLERS, include_in_schema=False)

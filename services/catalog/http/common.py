@@ -13,6 +13,7 @@ from litestar.params import QueryParameter
 from services.catalog import domain, representations
 from services.catalog.domain import OwnersCommand
 from services.catalog.handlers import handle
+from services.catalog.live import Tail
 from services.catalog.pending_views import PendingViews
 from services.catalog.representations import Links, Video
 from services.catalog.search import Search
@@ -73,6 +74,7 @@ class Catalog:
         store: EventStore,
         pending: PendingViews,
         fresh: Freshness,
+        tail: Tail,
         accounts: Accounts,
         links: Links,
     ) -> None:
@@ -81,6 +83,7 @@ class Catalog:
         self.store = store
         self.pending = pending
         self.fresh = fresh
+        self.tail = tail
         self.accounts = accounts
         self.links = links
 

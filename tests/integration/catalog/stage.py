@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.handlers import write_views
@@ -72,7 +73,9 @@ class Stage:
         engine: AsyncEngine,
         client: httpx.AsyncClient,
         key: ec.EllipticCurvePrivateKey,
+        app: Litestar,
     ) -> None:
+        self.app = app
         self.database = database
         self.store = store
         self.engine = engine
@@ -130,6 +133,10 @@ class Stage:
         return ProjectionRunner(
             self.engine, self.store, Library(), "catalog", poll_seconds=0.02, **options
         )
+
+    def followers(self) -> int:
+        """How many requests follow a video now."""
+        return self.app.state.catalog.tail.following
 
     def chores(self) -> Chores:
         """What a leading projector does besides projecting."""
@@ -317,7 +324,7 @@ async def open_stage(
         client = await stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://catalog/api/v1", timeout=20)
         )
-        stage = Stage(database, store, engine, client, key)
+        stage = Stage(database, store, engine, client, key, app)
         stack.push_async_callback(stage.stop)
         if follow:
             stage.start_stamping()

@@ -1,0 +1,139 @@
+"""A job's steps as they happen (Server-Sent Events), and a video's whole story."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, HeaderParameter
+from litestar.response import Stream
+
+from services.catalog import representations
+from services.catalog.folding import Fold
+from services.catalog.http.common import Caller, Catalog, TheCatalog
+from services.catalog.http.jobs import owned
+from services.catalog.live import Follower
+from services.catalog.public_events import described
+from services.catalog.timeline import Timeline, has_ended, in_order, tell
+from shared.contracts import Category, stream_id
+from shared.event_store.store import RecordedEvent
+from shared.http.envelope import Success
+from shared.http.openapi import BEARER
+
+HEARTBEAT_SECONDS: Final = 15.0
+_RETRY: Final = b"retry: 2000\n\n"
+_HEARTBEAT: Final = b": still here\n\n"
+_STREAMS: Final[tuple[Category, ...]] = ("upload", "transcode", "video")
+_HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+@get(
+    "/jobs/{job_id:str}/events",
+    tags=["jobs"],
+    summary="A job's steps as they happen",
+    security=BEARER,
+    media_type="text/event-stream",
+)
+async def steps(
+    principal: Caller,
+    catalog: TheCatalog,
+    job_id: FromPath[str],
+    last_event_id: Annotated[str | None, HeaderParameter(name="last-event-id")] = None,
+) -> Response[Any]:
+    """Server-Sent Events: all steps so far, then each new one, until the job has ended.
+
+    ``Last-Event-ID`` resumes after that step; 204 if there is nothing to come, which tells an
+    EventSource not to connect again.
+    """
+    video_id = (await owned(catalog, principal, job_id))["id"]
+    seen = int(last_event_id) if last_event_id and last_event_id[:18].isdecimal() else 0
+    history = await _history(catalog, video_id)
+    if has_ended(history) and all((event.position or 0) <= seen for event in history):
+        return Response(None, status_code=204)
+    return Stream(
+        _stream(catalog, video_id, seen), media_type="text/event-stream", headers=_HEADERS
+    )
+
+
+@get("/videos/{video_id:str}/timeline", tags=["videos"], summary="The whole story", security=BEARER)
+async def timeline(
+    principal: Caller, catalog: TheCatalog, video_id: FromPath[str]
+) -> Success[Timeline]:
+    """Each step of a video: when, how long, which worker, what went wrong. For its owner."""
+    id_ = (await owned(catalog, principal, video_id))["id"]
+    return Success(data=tell(id_, await _history(catalog, id_)))
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [steps, timeline]
+
+
+class Telling:
+    """Turns a job's events, from the first on, into messages that carry the job as it then was."""
+
+    def __init__(self) -> None:
+        self._fold = Fold()
+        self._told: list[RecordedEvent] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has come to an end with what was told."""
+        return has_ended(self._told)
+
+    def tell(self, recorded: RecordedEvent, video_id: str) -> bytes:
+        """One event as a message (WHATWG HTML, section 9.2)."""
+        self._fold.apply(recorded)
+        self._told.append(recorded)
+        row = self._fold.jobs.get(video_id)
+        data = msgspec.json.encode(
+            {
+                "type": recorded.type,
+                "video_id": video_id,
+                "at": recorded.recorded_at,
+                "data": described(recorded.data),
+                "job": None if row is None else representations.job(msgspec.structs.asdict(row)),
+            }
+        )
+        head = f"id: {recorded.position}\nevent: {recorded.type}\ndata: ".encode()
+        return b"%s%s\n\n" % (head, data)
+
+
+async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[bytes]:
+    async with catalog.tail.follow(video_id) as follower:
+        # What is in the log up to here comes from its streams, what comes later from the tail:
+        # the two meet without a gap and without an overlap.
+        past = [
+            event
+            for event in await _history(catalog, video_id)
+            if event.position is not None and event.position <= follower.since
+        ]
+        telling = Telling()
+        yield _RETRY
+        for event in past:
+            message = telling.tell(event, video_id)
+            if (event.position or 0) > seen:
+                yield message
+        while not telling.ended:
+            async for message in _next(follower, telling, seen):
+                yield message
+            if follower.gone:
+                return
+
+
+async def _next(follower: Follower, telling: Telling, seen: int) -> AsyncIterator[bytes]:
+    try:
+        event = await follower.next(HEARTBEAT_SECONDS)
+    except TimeoutError:
+        yield _HEARTBEAT
+        return
+    message = telling.tell(event, follower.video_id)
+    if (event.position or 0) > seen:
+        yield message
+
+
+async def _history(catalog: Catalog, video_id: str) -> Sequence[RecordedEvent]:
+    streams = await asyncio.gather(
+        *(catalog.store.read_stream(stream_id(category, video_id)) for category in _STREAMS)
+    )
+    return in_order(streams)
