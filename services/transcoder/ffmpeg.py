@@ -45,8 +45,9 @@ class Input(msgspec.Struct, frozen=True):
             "http,https,tcp,tls" if self.remote else "file",
             "-format_whitelist",
             FORMATS,
+            # Some demuxers silently leave out what is above the limit: one more shows that.
             "-max_streams",
-            str(MAX_STREAMS),
+            str(MAX_STREAMS + 1),
         ]
         if self.remote:
             # A stalled connection ends the run; the task is tried again.
@@ -274,43 +275,25 @@ def encode_audio(
     ]
 
 
-def still(
-    source: Input, video: VideoTrack, at: float, target: Path, *, long_side: int
+def stills(
+    source: Input, video: VideoTrack, times: Sequence[float], folder: Path, *, long_side: int
 ) -> list[str]:
-    """ffmpeg: the key frame at or before ``at`` seconds as a PNG, upright, square pixels."""
+    """ffmpeg: the key frames at or before some times (seconds), upright, with square pixels, as
+    ``folder/still-N.png``. One run for all, each time an input of its own."""
     width, height = video.width, video.height
     scale = min(1.0, long_side / max(width, height))
     size = f"scale={max(2, round(width * scale))}:{max(2, round(height * scale))}"
     colours = f"{size},{_tone_map()}" if video.hdr else size
-    return [
-        *_quiet(),
-        "-max_pixels",
-        str(MAX_PIXELS),
-        "-skip_frame",
-        "nokey",
-        "-noaccurate_seek",
-        "-ss",
-        f"{at:.3f}",
-        *source.options(),
-        "-i",
-        source.location,
-        "-map",
-        "0:V:0",
-        "-vf",
-        f"{colours},setsar=1,format=rgb24",
-        # Without it, a key frame from before the time that was asked for is dropped.
-        "-fps_mode",
-        "passthrough",
-        "-frames:v",
-        "1",
-        "-f",
-        "image2",
-        "-c:v",
-        "png",
-        "-update",
-        "1",
-        str(target),
-    ]
+    arguments = [*_quiet(), "-max_pixels", str(MAX_PIXELS)]
+    for time in times:
+        arguments += ["-skip_frame", "nokey", "-noaccurate_seek", "-ss", f"{time:.3f}"]
+        arguments += [*source.options(), "-i", source.location]
+    for number in range(len(times)):
+        arguments += ["-map", f"{number}:V:0", "-vf", f"{colours},setsar=1,format=rgb24"]
+        # Passthrough: else a key frame from before the time that was asked for is dropped.
+        arguments += ["-fps_mode", "passthrough", "-frames:v", "1", "-f", "image2", "-c:v", "png"]
+        arguments += ["-update", "1", str(folder / f"still-{number}.png")]
+    return arguments
 
 
 def waveform(source: Input, target: Path) -> list[str]:

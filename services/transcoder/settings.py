@@ -6,7 +6,6 @@ import msgspec
 
 from shared.settings import Address, Secret, Settings
 
-
 # Not ultrafast: it leaves the High profile, which the playlists promise.
 Preset = Literal["superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
 

@@ -31,7 +31,9 @@ _TAIL_SECONDS: Final = 3.0
 async def open_source(sources: BlobStore, key: str) -> ffmpeg.Input:
     """A URL through which ffmpeg reads the source. Raises MediaRejected, TaskFailed."""
     try:
-        await sources.head(key)
+        blob = await sources.head(key)
+        if blob.size == 0:
+            raise MediaRejected("media.empty", "The file is empty.")
         return ffmpeg.Input(await sources.presign_get(key, URL_SECONDS), remote=True)
     except BlobNotFound as error:
         raise MediaRejected("source.missing", "The uploaded file is no longer there.") from error

@@ -7,7 +7,7 @@ from typing import Final
 
 from PIL import Image, ImageStat
 
-from services.transcoder.ffmpeg import Input, still, waveform
+from services.transcoder.ffmpeg import Input, stills, waveform
 from services.transcoder.media_errors import TaskFailed
 from services.transcoder.process import RunFailed, run_ffmpeg
 from services.transcoder.source import blame, open_source
@@ -24,10 +24,10 @@ async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
     """Raises MediaRejected, TaskFailed."""
     plan, task = job.plan, job.task
     source = await open_source(place.sources, task.source_key)
-    stills = await _stills(place, job, plan, source)
-    if not stills:
+    taken = await _stills(place, job, plan, source)
+    if not taken:
         raise TaskFailed("media.no_still", "No picture could be taken from the video.")
-    poster = await asyncio.to_thread(choose, stills)
+    poster = await asyncio.to_thread(choose, taken)
     key = f"{job.prefix}/poster-{digest(poster)[:12]}.webp"
     await place.media.put(key, poster, "image/webp", IMMUTABLE)
     return ThumbnailsCreated(
@@ -39,35 +39,29 @@ async def _stills(place: Workplace, job: Job, plan: TranscodePlanned, source: In
     """Candidates; one that cannot be taken is left out as long as there is another."""
     video = plan.source.video
     if video is None:
-        commands = [waveform(source, job.folder / "still-0.png")]
-        targets = [job.folder / "still-0.png"]
+        arguments = waveform(source, job.folder / "still-0.png")
     else:
         seconds = plan.source.duration_ms / 1000
-        targets = [job.folder / f"still-{number}.png" for number in range(len(_PLACES))]
-        commands = [
-            still(source, video, seconds * part, target, long_side=_LONG_SIDE)
-            for part, target in zip(_PLACES, targets, strict=True)
-        ]
+        times = [seconds * part for part in _PLACES]
+        arguments = stills(source, video, times, job.folder, long_side=_LONG_SIDE)
     problem: RunFailed | None = None
-    for number, arguments in enumerate(commands):
-        try:
-            await run_ffmpeg(
-                [place.tools.ffmpeg, *arguments],
-                job.folder,
-                limits(source, place.tools, 1.0, urgent=True),
-            )
-        except RunFailed as error:
-            problem = error
-        job.status.progress = (number + 1) / len(commands)
-    taken = [target for target in targets if target.exists()]
+    try:
+        await run_ffmpeg(
+            [place.tools.ffmpeg, *arguments],
+            job.folder,
+            limits(source, place.tools, 1.0, urgent=True),
+        )
+    except RunFailed as error:
+        problem = error
+    taken = sorted(path for path in job.folder.glob("still-*.png") if path.stat().st_size)
     if not taken and problem is not None:
         raise blame(problem, source) from problem
     return taken
 
 
-def choose(stills: list[Path]) -> bytes:
+def choose(taken: list[Path]) -> bytes:
     """The liveliest of some pictures, as WebP."""
-    pictures = [Image.open(path).convert("RGB") for path in stills]
+    pictures = [Image.open(path).convert("RGB") for path in taken]
     best = max(pictures, key=liveliness)
     answer = io.BytesIO()
     best.save(answer, "WEBP", quality=_QUALITY, method=4)

@@ -83,10 +83,11 @@ class Worker:
         self._slots = slots
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._draining = asyncio.Event()
+        self._drained = asyncio.Event()
 
     async def show(self) -> None:
-        """Tell the planner, for ever, that there is somebody to work."""
-        while True:
+        """Tell the planner that there is somebody to work, until draining."""
+        while not self._draining.is_set():
             try:
                 await self._scheduler.seen(self._place.worker, self._slots)
             except SchedulerUnavailable as error:
@@ -94,7 +95,13 @@ class Worker:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def handle(self, task_id: str, dispatch: int, *, redelivered: bool) -> None:
-        """Do the task of a message. When this returns, the message has done its work."""
+        """Do the task of a message. When this returns, the message has done its work.
+
+        Raises ConnectionError where the worker is stopping: the message is for another one.
+        """
+        if self._draining.is_set():
+            await self._drained.wait()
+            raise ConnectionError("the worker is stopping")
         claimed = await self._claim(task_id, dispatch, redelivered=redelivered)
         if claimed is None:
             return
@@ -127,7 +134,11 @@ class Worker:
         for doing in list(self._running):
             doing.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._scheduler.gone(self._place.worker)
+        self._drained.set()
+        try:
+            await self._scheduler.gone(self._place.worker)
+        except SchedulerUnavailable:
+            _log.warning("the planner will notice by itself that this worker has left")
 
     async def _claim(self, task_id: str, dispatch: int, *, redelivered: bool) -> Claimed | None:
         while True:

@@ -1,0 +1,174 @@
+"""Processes that die, people who change their minds: one result, and nothing is stuck."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import aio_pika
+import asyncpg
+import msgspec
+import psutil
+
+from services.transcoder import handlers
+from services.transcoder.consumers import QUEUES, TaskMessage
+from shared.contracts import TranscodeCompleted, VideoDeleted
+from tests.integration.transcoder.clips import make
+from tests.integration.transcoder.stage import Processes, Studio
+from tests.support.brokers import Broker
+from tests.support.databases import Database
+from tests.support.wait import eventually
+
+
+async def running_task(database: Database, kind: str = "video") -> str:
+    """The id of a task of a kind that a worker has been at for a moment."""
+
+    async def look() -> str | None:
+        connection = await asyncpg.connect(database.admin_url)
+        try:
+            return await connection.fetchval(
+                "select task_id from transcoder.tasks"
+                " where state = 'running' and kind = $1 and progress > 0 limit 1",
+                kind,
+            )
+        finally:
+            await connection.close()
+
+    return await eventually(look, 40)
+
+
+def slow(folder: Path) -> Path:
+    """A source that takes a while: large and busy."""
+    return make(folder / "slow.mp4", seconds=12, size="1920x1080", rate="30")
+
+
+def encoders(worker: int) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(worker).children(recursive=True)
+        if "ffmpeg" in child.name()
+    ]
+
+
+async def test_a_killed_worker_costs_one_task(
+    processes: Processes, studio: Studio, database: Database, tmp_path: Path
+) -> None:
+    processes.planner()
+    first = processes.worker()
+    video_id = await studio.upload(slow(tmp_path))
+    await running_task(database)
+    orphans = encoders(first.pid)
+    assert orphans
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    await eventually(lambda: not any(orphan.is_running() for orphan in orphans), 5)
+    left = list(processes.scratch.glob("*/*"))
+    assert left
+    processes.worker()
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=90)
+    assert isinstance(done, TranscodeCompleted)
+    types = await studio.types(video_id)
+    assert types.count("TranscodeCompleted") == types.count("VideoPlayable") == 1
+    assert types.count("ChunkEncoded") == 3
+    assert not any(path.exists() for path in left)
+
+
+async def test_a_stopped_worker_gives_its_task_back(
+    processes: Processes, studio: Studio, database: Database, tmp_path: Path
+) -> None:
+    processes.planner()
+    first = processes.worker(DRAIN_SECONDS="0")
+    video_id = await studio.upload(slow(tmp_path))
+    task_id = await running_task(database)
+    first.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(first.wait, 20) == 0
+    assert not list(processes.scratch.glob("*/*"))
+    connection = await asyncpg.connect(database.admin_url)
+    row = await connection.fetchrow(
+        "select state, tries from transcoder.tasks where task_id = $1", task_id
+    )
+    await connection.close()
+    assert row is not None
+    assert row["state"] in ("waiting", "queued")
+    assert row["tries"] == 0
+    processes.worker()
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=90)
+    assert isinstance(done, TranscodeCompleted)
+
+
+async def test_messages_lost_doubled_and_senseless_do_no_harm(
+    processes: Processes, studio: Studio, database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    planner = processes.planner()
+    video_id = await studio.upload(make(tmp_path / "a.mp4"))
+    task_id = f"{video_id}/1/plan"
+    urgent = QUEUES["urgent"].name
+    await eventually(lambda: urgent in broker.queues(), 30)
+    connection = await asyncpg.connect(database.admin_url)
+
+    async def queued() -> bool:
+        state = "select state from transcoder.tasks where task_id = $1"
+        return await connection.fetchval(state, task_id) == "queued"
+
+    await eventually(queued, 30)
+    # The message is lost with its queue; the planner sends the task again in time.
+    broker.delete_queue(urgent)
+    await connection.execute("update transcoder.tasks set queued_at = now() - interval '2 minutes'")
+    await connection.close()
+    planner.kill()
+    planner.wait()
+    processes.planner()
+    processes.worker()
+    await studio.wait_for(video_id, "TranscodePlanned")
+    channel_connection = await aio_pika.connect(broker.amqp_url)
+    async with channel_connection:
+        channel = await channel_connection.channel()
+        bodies = [
+            msgspec.json.encode(TaskMessage(f"{video_id}/1/{name}", dispatch))
+            for name in ("plan", "images", "chunk-00000-240p")
+            for dispatch in (0, 1, 1, 2, 9)
+        ]
+        for body in [*bodies, b"", b"{}", b"nonsense"]:
+            await channel.default_exchange.publish(aio_pika.Message(body), urgent)
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
+    assert isinstance(done, TranscodeCompleted)
+    types = await studio.types(video_id)
+    assert types.count("TranscodePlanned") == types.count("ThumbnailsCreated") == 1
+    assert types.count("ChunkEncoded") == types.count("TranscodeCompleted") == 1
+    await eventually(lambda: broker.queues()[urgent]["messages"] == 0, 20)
+
+
+async def test_cancel_stops_within_two_seconds_and_retry_starts_over(
+    processes: Processes, studio: Studio, database: Database, tmp_path: Path
+) -> None:
+    processes.planner()
+    worker = processes.worker()
+    video_id = await studio.upload(slow(tmp_path))
+    await running_task(database)
+    assert encoders(worker.pid)
+    await handlers.cancel(studio.store, video_id, "user-1")
+    await eventually(lambda: not encoders(worker.pid), 3)
+    await eventually(lambda: not studio.keys(video_id), 20)
+    assert (await studio.types(video_id))[-1] == "TranscodeCancelled"
+
+    assert await handlers.retry(studio.store, video_id, "user-1") == 2
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=90)
+    assert isinstance(done, TranscodeCompleted)
+    assert done.attempt == 2
+    assert all("/a2/" in key for key in studio.keys(video_id) if not key.endswith("master.m3u8"))
+
+
+async def test_a_deleted_video_leaves_nothing(
+    processes: Processes, studio: Studio, tmp_path: Path
+) -> None:
+    processes.planner()
+    processes.worker()
+    video_id = await studio.upload(make(tmp_path / "a.mp4"))
+    await studio.wait_for(video_id, "TranscodeCompleted")
+    assert studio.keys(video_id)
+    await studio.append(
+        "video",
+        video_id,
+        VideoDeleted(video_id=video_id, user_id="user-1", deleted_by="user-1"),
+    )
+    await eventually(lambda: not studio.keys(video_id), 30)
