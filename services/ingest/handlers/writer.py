@@ -64,7 +64,7 @@ class Writer:
         self._next_part = upload.next_part
         self._tail_key = upload.tail_key
         self._uncounted: list[Part] = []
-        self._sending: asyncio.Task[Part] | None = None
+        self._sending: asyncio.Task[None] | None = None
         self._touched = asyncio.get_running_loop().time()
         self._hash = hashlib.sha256() if upload.received == 0 else None
         self.offset = upload.received
@@ -150,28 +150,29 @@ class Writer:
         data = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         number, self._next_part = self._next_part, self._next_part + 1
-        self._sending = asyncio.create_task(self._put_part(self._multipart_id, number, data))
+        self._sending = asyncio.create_task(self._store(self._multipart_id, number, data))
 
-    async def _put_part(self, multipart_id: str, number: int, data: bytes) -> Part:
+    async def _store(self, multipart_id: str, number: int, data: bytes) -> None:
+        """Store a part and count it at once: the client may have nothing more to send for now."""
         stored: Any = await self._sources.put_part(self.upload.key, multipart_id, number, data)
-        return Part(stored.number, stored.etag, stored.size)
-
-    async def _settle(self) -> None:
-        """Wait for the part on its way and count it."""
-        if self._sending is None:
-            return
-        sending, self._sending = self._sending, None
-        try:
-            self._uncounted.append(await sending)
-        except BaseException:
-            self.clean = False
-            sending.cancel()
-            raise
+        self._uncounted.append(Part(stored.number, stored.etag, stored.size))
         if not self._hold_back:
             old_tail = self._tail_key
             await self._count(None, 0)
             if old_tail is not None:
                 await self._forget(old_tail)
+
+    async def _settle(self) -> None:
+        """Wait for the part on its way."""
+        if self._sending is None:
+            return
+        sending, self._sending = self._sending, None
+        try:
+            await sending
+        except BaseException:
+            self.clean = False
+            sending.cancel()
+            raise
 
     async def _count(self, tail_key: str | None, tail_size: int) -> None:
         counted = self._counted + sum(part.size for part in self._uncounted)

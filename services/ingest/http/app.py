@@ -10,8 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.handlers.form_upload import FormUploads
 from services.ingest.handlers.lifecycle import Lifecycle
+from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.form import upload_form
 from services.ingest.http.lingering import Lingering
+from services.ingest.http.uploads import uploads_router
 from shared.errors import Unavailable
 from shared.http.app import create_app
 from shared.http.health import Check
@@ -34,11 +36,13 @@ def ingest_app(
 ) -> Litestar:
     """The routes over ``lifecycle``."""
     form_uploads = FormUploads(lifecycle)
+    resumable = Resumable(lifecycle)
     routes = Router(
         "/",
-        route_handlers=[upload_form],
+        route_handlers=[upload_form, uploads_router()],
         dependencies={
             "form_uploads": Provide(lambda: form_uploads, sync_to_thread=False),
+            "resumable": Provide(lambda: resumable, sync_to_thread=False),
         },
         middleware=[Lingering],
         exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),

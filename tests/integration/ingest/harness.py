@@ -201,7 +201,7 @@ def free_port() -> int:
 
 
 def config(
-    database: Database, buckets: Buckets, amqp_url: str = "amqp://unused", **others: Any
+    database: Database, buckets: Buckets, amqp_url: str = "amqp://127.0.0.1:9", **others: Any
 ) -> IngestSettings:
     values: dict[str, Any] = {
         "cinelog_mode": "local",

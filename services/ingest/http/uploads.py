@@ -1,0 +1,109 @@
+"""``/api/v1/uploads``: which protocol a request speaks, and its routes."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, Router, delete, head, patch, post, route
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from services.ingest.handlers.resumable import Resumable
+from services.ingest.http import tus
+from services.ingest.http.tus import UPLOADS, TusResumable, on_tus_error
+from services.ingest.tus import TusError
+from shared.errors import InvalidInput
+from shared.http.envelope import Failure
+from shared.http.identity import Principal
+from shared.http.openapi import BEARER
+
+Incoming = Request[Any, Any, Any]
+UploadId = Annotated[
+    str,
+    Parameter(
+        pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The upload's id."
+    ),
+]
+
+_FAILURES: Final = {
+    400: ResponseSpec(Failure, description="The request breaks the protocol, or is no video."),
+    401: ResponseSpec(Failure, description="No valid token."),
+    404: ResponseSpec(Failure, description="No such upload of yours; it may have expired."),
+    409: ResponseSpec(Failure, description="Another offset, or another request has taken over."),
+    412: ResponseSpec(Failure, description="Another version of the protocol."),
+    413: ResponseSpec(Failure, description="Larger than announced or accepted."),
+    460: ResponseSpec(Failure, description="The checksum does not match."),
+}
+
+
+@route("/", http_method="OPTIONS", summary="What resumable uploads can do")
+async def options(resumable: NamedDependency[Resumable]) -> Response[None]:
+    return tus.capabilities(resumable)
+
+
+@post("/", status_code=201, responses=_FAILURES, summary="Begin a resumable upload (tus)")
+async def create(
+    request: Incoming,
+    principal: NamedDependency[Principal],
+    resumable: NamedDependency[Resumable],
+) -> Response[None]:
+    """Title, description, filename, filetype and tags in Upload-Metadata."""
+    return await tus.create(request, principal.user_id, resumable)
+
+
+@head("/{upload_id:str}", summary="Where a resumable upload stands")
+async def inspect(
+    request: Incoming,
+    upload_id: UploadId,
+    principal: NamedDependency[Principal],
+    resumable: NamedDependency[Resumable],
+) -> Response[None]:
+    return await tus.inspect(request, principal.user_id, upload_id, resumable)
+
+
+@patch("/{upload_id:str}", status_code=204, responses=_FAILURES, summary="The next bytes")
+async def append(
+    request: Incoming,
+    upload_id: UploadId,
+    principal: NamedDependency[Principal],
+    resumable: NamedDependency[Resumable],
+) -> Response[None]:
+    """Answered when the bytes are durable; the last ones make the upload a video."""
+    return await tus.append(request, principal.user_id, upload_id, resumable)
+
+
+@delete("/{upload_id:str}", status_code=204, responses=_FAILURES, summary="Give an upload up")
+async def terminate(
+    request: Incoming,
+    upload_id: UploadId,
+    principal: NamedDependency[Principal],
+    resumable: NamedDependency[Resumable],
+) -> Response[None]:
+    return await tus.terminate(request, principal.user_id, upload_id, resumable)
+
+
+@post("/{upload_id:str}", status_code=204, include_in_schema=False)
+async def override(
+    request: Incoming,
+    upload_id: UploadId,
+    principal: NamedDependency[Principal],
+    resumable: NamedDependency[Resumable],
+) -> Response[None]:
+    """For clients that can only POST: the method is in X-HTTP-Method-Override."""
+    methods = {"PATCH": tus.append, "DELETE": tus.terminate, "HEAD": tus.inspect}
+    method = methods.get(request.headers.get("x-http-method-override", ""))
+    if method is None:
+        raise InvalidInput("X-HTTP-Method-Override must be PATCH, DELETE or HEAD.")
+    return await method(request, principal.user_id, upload_id, resumable)
+
+
+def uploads_router() -> Router:
+    """The routes of resumable uploads."""
+    return Router(
+        UPLOADS,
+        route_handlers=[options, create, inspect, append, terminate, override],
+        middleware=[TusResumable],
+        exception_handlers={TusError: on_tus_error},
+        request_max_body_size=None,
+        security=BEARER,
+        tags=["uploads"],
+    )
