@@ -91,7 +91,7 @@ async def serving(
     refuse_taken_port(bind)
     log = get_logger("http.server")
     tracked = _Tracked(app)
-    async with _lifespan(app):
+    async with lifespan(app):
         server = Server(
             tracked,
             address=bind.host,
@@ -179,8 +179,8 @@ async def _drain(running: asyncio.Task[None], tracked: _Tracked, seconds: float)
 
 
 @asynccontextmanager
-async def _lifespan(app: ASGIApp) -> AsyncGenerator[None]:
-    """The ASGI lifespan protocol; a failing start raises here, before anything listens."""
+async def lifespan(app: ASGIApp) -> AsyncGenerator[None]:
+    """The ASGI lifespan protocol, as a server speaks it; a failing start raises here."""
     to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     scope: Any = {
