@@ -16,6 +16,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from deploy.local.debian import (  # noqa: E402 - found by the line above
+    RABBITMQ,
+    RABBITMQ_LEAVES_OUT,
+    PackagesUnavailable,
+    rabbitmq_root,
+    unpack,
+)
+
 VENV = ROOT / ".venv"
 WEB = ROOT / "web"
 
@@ -32,10 +42,9 @@ def main() -> None:
     group = sys.argv[1] if len(sys.argv) == 2 else ""
     if group not in ("run", "dev"):
         sys.exit("usage: python3 deploy/local/bootstrap.py run|dev")
-    steps: list[Callable[[], None]] = [lambda: prepare_python(group), prepare_web]
+    steps: list[Callable[[], None]] = [lambda: prepare_python(group), prepare_web, prepare_broker]
     if group == "dev":
-        # apt has one lock; it is asked by one thread.
-        steps.insert(0, prepare_browser)
+        steps.append(prepare_browser)
     try:
         check_versions()
         prepare_venv()
@@ -110,6 +119,18 @@ def prepare_web() -> None:
         with _told("building the web client"):
             _run("npm", "run", "--silent", "build", cwd=WEB)
             built.write_text(sources)
+
+
+def prepare_broker() -> None:
+    """RabbitMQ: the one part that comes from Debian rather than from a package registry."""
+    into = rabbitmq_root(Path(os.environ.get("CINELOG_HOME") or ROOT / ".local") / "packages")
+    if into.exists():
+        return
+    with _told("fetching RabbitMQ"):
+        try:
+            unpack(RABBITMQ, into, RABBITMQ_LEAVES_OUT)
+        except PackagesUnavailable as error:
+            raise Missing(str(error)) from error
 
 
 def prepare_browser() -> None:

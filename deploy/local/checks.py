@@ -1,8 +1,10 @@
-"""Is it up? Small probes that never raise and never wait longer than a second or two."""
+"""Is it up? Small probes that never raise and never wait longer than a moment.
+
+They run ten times a second while everything starts, so they are made of plain sockets: an HTTP
+client would cost more than what it waits for.
+"""
 
 import asyncio
-
-import httpx
 
 from deploy.local.process import Check
 
@@ -10,7 +12,7 @@ _PATIENCE = 2.0
 
 
 def answers(port: int, send: bytes = b"", expect: bytes = b"") -> Check:
-    """Up when the port accepts a connection and, given ``expect``, replies to ``send`` with it."""
+    """Up when the port accepts a connection and replies to ``send`` with ``expect`` in it."""
 
     async def check() -> bool:
         try:
@@ -28,14 +30,7 @@ def answers(port: int, send: bytes = b"", expect: bytes = b"") -> Check:
     return check
 
 
-def serves(url: str, *statuses: int) -> Check:
-    """Up when ``GET url`` answers with one of ``statuses`` (200 if none is given)."""
-
-    async def check() -> bool:
-        try:
-            async with httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as client:
-                return (await client.get(url)).status_code in (statuses or (200,))
-        except httpx.HTTPError:
-            return False
-
-    return check
+def serves(port: int, path: str) -> Check:
+    """Up when ``GET path`` answers 200."""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    return answers(port, request.encode(), b"HTTP/1.1 200 ")

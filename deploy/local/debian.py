@@ -1,4 +1,7 @@
-"""Debian packages unpacked into a folder: no root, no system service, nothing installed."""
+"""Debian packages unpacked into a folder: no root, no system service, nothing installed.
+
+Only the standard library: this also runs before anything is installed.
+"""
 
 import os
 import re
@@ -7,9 +10,20 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+RABBITMQ = "rabbitmq-server"
+RABBITMQ_LEAVES_OUT = ("logrotate", "socat")
+"""What only the system-wide service needs."""
+
 
 class PackagesUnavailable(Exception):
     """The packages could not be had; the message says which and how to get them."""
+
+
+def rabbitmq_root(packages: Path) -> Path:
+    """Below which RabbitMQ lies: the system itself where it is installed there."""
+    if Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
+        return Path("/")
+    return packages.resolve() / "rabbitmq"
 
 
 def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:

@@ -117,7 +117,7 @@ def _service(
         argv=(sys.executable, "-m", *_COMMANDS[kind]),
         folder=ROOT,
         env=env[name],
-        ready=checks.serves(f"http://127.0.0.1:{port}/ready"),
+        ready=checks.serves(port, "/ready"),
         needs=needs,
         # A worker finishes its chunk or hands it back; an upload in flight may take a while.
         grace=30.0,

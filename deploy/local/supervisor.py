@@ -18,7 +18,7 @@ from deploy.local.process import Process, Step, all_needs, in_order
 State = Literal["waiting", "starting", "up", "done", "restarting", "failed", "stopped"]
 
 _LARGEST_LOG = 10 * 1024 * 1024
-_POLL = 0.1
+_FIRST_POLL, _LONGEST_POLL = 0.05, 0.4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_AFTER = 30.0
 
@@ -105,7 +105,12 @@ class Supervisor:
         self._set(step.name, "starting")
         if isinstance(step, Process):
             await self._launch(step)
-            await self._until_ready(step, self._patience)
+            try:
+                await asyncio.wait_for(self._until_ready(step), self._patience)
+            except (StepFailed, TimeoutError) as error:
+                reason = str(error) or f"{step.name} was not ready after {self._patience:.0f} s"
+                self._set(step.name, "failed", reason=reason)
+                raise StepFailed(reason) from error
             self._keepers[step.name] = asyncio.create_task(self._keep(step))
         else:
             try:
@@ -139,41 +144,42 @@ class Supervisor:
         self._status[process.name].started_at = time.time()
         self._changed(self.statuses)
 
-    async def _until_ready(self, process: Process, patience: float) -> None:
+    async def _until_ready(self, process: Process) -> None:
+        """Return when it is ready; raises StepFailed where it ends before that."""
         ended = asyncio.create_task(self._running[process.name].wait())
+        pause = _FIRST_POLL
         try:
-            async with asyncio.timeout(patience):
-                while not await process.ready():
-                    await asyncio.wait({ended}, timeout=_POLL)
-                    if ended.done():
-                        raise StepFailed(
-                            f"{process.name} ended with {_ending(ended.result())} while starting"
-                        )
-        except (StepFailed, TimeoutError) as error:
-            reason = str(error) or f"{process.name} was not ready after {patience:.0f} s"
-            self._set(process.name, "failed", reason=reason)
-            raise StepFailed(reason) from error
+            while not await process.ready():
+                await asyncio.wait({ended}, timeout=pause)
+                if ended.done():
+                    raise StepFailed(
+                        f"{process.name} ended with {_ending(ended.result())} while starting"
+                    )
+                pause = min(pause * 1.5, _LONGEST_POLL)
         finally:
             ended.cancel()
 
     async def _keep(self, process: Process) -> None:
+        """Whenever the process ends, start it again, after longer and longer pauses."""
         pause = _FIRST_PAUSE
         while True:
             since = time.monotonic()
-            code = await self._running[process.name].wait()
-            _kill_group(self._running[process.name].pid)
+            running = self._running[process.name]
+            code = await running.wait()
+            _kill_group(running.pid)
             if time.monotonic() - since > _STEADY_AFTER:
                 pause = _FIRST_PAUSE
             status = self._status[process.name]
             status.restarts += 1
             status.pid = None
-            self._set(process.name, "restarting", reason=f"ended with {_ending(code)}")
+            reason = f"ended with {_ending(code)}"
+            self._set(process.name, "restarting", reason=reason)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
             await self._launch(process)
             with contextlib.suppress(StepFailed):
-                await self._until_ready(process, self._patience)
-                self._set(process.name, "up", reason=status.reason)
+                await self._until_ready(process)
+                self._set(process.name, "up", reason=reason)
 
     async def _stop(self, step: Process) -> None:
         running = self._running.get(step.name)

@@ -28,14 +28,13 @@ def steps(
     """
     folder = home / "rabbitmq"
     folder.mkdir(parents=True, exist_ok=True)
-    root = _root(packages)
+    root = debian.rabbitmq_root(packages)
     environment = _environment(folder, ports)
 
     async def install() -> None:
-        if root != Path("/"):
-            # socat and logrotate only serve the system-wide service.
-            skip = ("logrotate", "socat")
-            await asyncio.to_thread(debian.unpack, "rabbitmq-server", root, skip)
+        if not root.exists():
+            leave_out = debian.RABBITMQ_LEAVES_OUT
+            await asyncio.to_thread(debian.unpack, debian.RABBITMQ, root, leave_out)
         _write_launchers(folder / "bin", root)
         _write_configuration(folder, ports, password, management)
 
@@ -59,11 +58,6 @@ def steps(
             grace=30.0,
         ),
     )
-
-
-def _root(packages: Path) -> Path:
-    installed = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    return Path("/") if installed.exists() else packages / "rabbitmq"
 
 
 def _write_launchers(folder: Path, root: Path) -> None:

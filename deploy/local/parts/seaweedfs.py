@@ -49,7 +49,7 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
             folder=folder,
             # One volume at a time instead of seven per bucket.
             env={"HOME": str(folder), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
-            ready=checks.serves(f"http://127.0.0.1:{ports['s3']}/healthz"),
+            ready=checks.serves(ports["s3"], "/healthz"),
             # Volumes are closed in a moment; then the filer waits for streams that the S3 gateway
             # in the same process holds open, until it is killed. Its store has a log of its own.
             grace=4.0,
