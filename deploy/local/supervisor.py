@@ -106,7 +106,8 @@ class Supervisor:
         if isinstance(step, Process):
             await self._launch(step)
             try:
-                await asyncio.wait_for(self._until_ready(step), self._patience)
+                async with asyncio.timeout(self._patience):
+                    await self._until_ready(step)
             except (StepFailed, TimeoutError) as error:
                 reason = str(error) or f"{step.name} was not ready after {self._patience:.0f} s"
                 self._set(step.name, "failed", reason=reason)
