@@ -164,28 +164,24 @@ def bearer_token(header: str | None) -> str | None:
     return token
 
 
-async def require_user(
-    request: Request[Any, Any, State],
-) -> Principal:
+async def require_user(request: Request[Any, Any, State]) -> Principal:
     """Litestar dependency ``principal``: the caller. Raises Unauthenticated."""
-    principal = await optional_user(request)
-    if principal is None:
-        raise Unauthenticated("Log in first.")
-    return principal
-
-
-async def optional_user(
-    request: Request[Any, Any, State],
-) -> Principal | None:
-    """Litestar dependency ``optional_principal``: None without a token.
-
-    A token that is not valid is refused all the same: the caller believes to be logged in.
-    """
     token = bearer_token(request.headers.get("authorization"))
     if token is None:
-        return None
+        raise Unauthenticated("Log in first.")
     verifier: Verifier = request.app.state.verifier
     return await verifier.verify(token)
+
+
+async def optional_user(request: Request[Any, Any, State]) -> Principal | None:
+    """Litestar dependency ``optional_principal``: None for a caller who shows no good token.
+
+    A public route stays public for somebody whose login has just run out.
+    """
+    try:
+        return await require_user(request)
+    except (Unauthenticated, Unavailable):
+        return None
 
 
 def _digest(token: str) -> bytes:

@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import httpx
 import msgspec
 import pytest
 from litestar import Litestar, get, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from shared.errors import (
@@ -25,6 +27,7 @@ from shared.errors import (
 )
 from shared.http.app import create_app
 from shared.http.envelope import Success
+from shared.http.identity import InvalidToken, Principal
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -66,6 +69,31 @@ async def bug() -> Success[str]:
     raise RuntimeError("select * from secrets")
 
 
+@get("/mine")
+async def mine(principal: NamedDependency[Principal]) -> Success[str]:
+    return Success(data=principal.username)
+
+
+@get("/public")
+async def public(optional_principal: NamedDependency[Principal | None]) -> Success[str]:
+    return Success(data=optional_principal.username if optional_principal else "nobody")
+
+
+class Alice:
+    """A verifier that knows one token."""
+
+    async def verify(self, token: str) -> Principal:
+        if token == "down":
+            raise Unavailable("No keys.")
+        if token != "alice":
+            raise InvalidToken("Log in again.")
+        return Principal("u", "alice", "s", "t", 0)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        yield
+
+
 async def healthy() -> None:
     return
 
@@ -79,12 +107,12 @@ async def hanging() -> None:
 
 
 def build(**options: Any) -> Litestar:
-    return create_app("demo", [make, fail, bug], max_body=200_000, **options)
+    return create_app("demo", [make, fail, bug, mine, public], max_body=200_000, **options)
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app: Any = build(checks={"database": healthy})
+    app: Any = build(checks={"database": healthy}, verifier=Alice())
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -171,6 +199,27 @@ async def test_requests_are_traced(client: httpx.AsyncClient) -> None:
     assert re.fullmatch(r"[0-9a-f-]{36}", forged.headers["x-request-id"])
 
 
+@pytest.mark.parametrize(
+    ("header", "mine_status", "public_name"),
+    [
+        (None, 401, "nobody"),
+        ("Bearer alice", 200, "alice"),
+        ("Bearer expired", 401, "nobody"),
+        ("Basic alice", 401, "nobody"),
+        ("Bearer down", 503, "nobody"),
+    ],
+)
+async def test_callers(
+    client: httpx.AsyncClient, header: str | None, mine_status: int, public_name: str
+) -> None:
+    headers = {} if header is None else {"authorization": header}
+    answer = await client.get("/mine", headers=headers)
+    assert answer.status_code == mine_status
+    assert ("www-authenticate" in answer.headers) == (mine_status == 401)
+    answer = await client.get("/public", headers=headers)
+    assert (answer.status_code, answer.json()["data"]) == (200, public_name)
+
+
 async def test_metrics_use_templates(client: httpx.AsyncClient) -> None:
     for thing in ("1", "2"):
         await client.post(f"/things/{thing}", json={"count": 1, "name": "abc"})
@@ -186,7 +235,8 @@ async def test_metrics_use_templates(client: httpx.AsyncClient) -> None:
 
 
 async def test_ready_says_what_is_missing() -> None:
-    app: Any = build(checks={"database": broken, "broker": healthy, "storage": hanging})
+    checks = {"database": broken, "broker": healthy, "storage": hanging}
+    app: Any = build(checks=checks, verifier=Alice())
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/health")).status_code == 200
