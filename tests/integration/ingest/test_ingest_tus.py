@@ -70,10 +70,10 @@ async def offset_of(client: httpx.AsyncClient, url: str) -> int:
     return int(answer.headers["upload-offset"])
 
 
-async def stalling(content: bytes) -> AsyncIterator[bytes]:
-    """Some bytes, and then nothing."""
+async def stalling(content: bytes, end: asyncio.Event | None = None) -> AsyncIterator[bytes]:
+    """Some bytes, and then nothing, until ``end``."""
     yield content
-    await asyncio.Event().wait()
+    await (end or asyncio.Event()).wait()
 
 
 async def test_what_the_server_can_do_is_said_without_a_login(ingest: Ingest) -> None:
@@ -200,12 +200,14 @@ async def test_a_second_replica_takes_over_a_hanging_upload(
     ):
         listening = asyncio.create_task(one.service.background())
         url = await create(at_one, len(content))
-        hanging = asyncio.create_task(patch(at_one, url, 0, stalling(content[: 8 * MIB])))
+        end = asyncio.Event()
+        hanging = asyncio.create_task(patch(at_one, url, 0, stalling(content[: 8 * MIB], end)))
         await eventually(lambda: bool(one.unfinished()))
         # The bytes that fill no part yet are stored because the other replica asks.
         await eventually(lambda: _at(two, 5 * MIB))
         assert await offset_of(at_two, url) == 8 * MIB
         assert (await patch(at_two, url, 8 * MIB, content[8 * MIB :])).status_code == 204
+        end.set()
         assert problem(await hanging) == (409, "upload_taken_over")
         assert one.content(url.rpartition("/")[2]) == content
         listening.cancel()
