@@ -11,6 +11,7 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from services.catalog.accounts import AuthAccounts
+from services.catalog.consumers import hear
 from services.catalog.http import routes
 from services.catalog.http.common import Catalog
 from services.catalog.live import Tail
@@ -30,7 +31,7 @@ from shared.http import server
 from shared.http.app import create_app
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
-from shared.messaging.broker import create_broker
+from shared.messaging.broker import connected, create_broker
 
 SCHEMA = "catalog"
 
@@ -107,7 +108,7 @@ async def open_projector(
         yield Projector(
             url=config.database_url,
             new_runner=lambda: ProjectionRunner(engine, store, Library(SCHEMA), SCHEMA),
-            new_broker=lambda: create_broker(config.amqp_url),
+            hear=lambda runner: hear(create_broker(config.amqp_url), connected, runner),
             chores=Chores(store, PendingViews(engine), Views(engine)),
             store=store,
             metrics=metrics,

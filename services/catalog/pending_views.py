@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import BigInteger, Text
 
+from services.catalog.rows import ViewBatch
 from services.catalog.tables import view_batches
 
 _TAKE: Final = 200
@@ -43,14 +43,6 @@ _BATCH = text(
     select gen_random_uuid(), video_id, count from taken
     """
 )
-
-
-class ViewBatch(msgspec.Struct, frozen=True):
-    """``count`` views of one video, to become one event whose id is ``batch_id``."""
-
-    batch_id: str
-    video_id: str
-    count: int
 
 
 class PendingViews:

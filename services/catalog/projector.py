@@ -1,26 +1,22 @@
 """The projector: one of its replicas keeps the read models up to date and does the chores."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol
 
-from faststream.rabbit import RabbitBroker
 from prometheus_client import CollectorRegistry, Gauge
 
 from services.catalog.handlers import Batches, delete_orphans, write_views
 from shared.event_store.leadership import leadership
 from shared.event_store.projection import ProjectionRunner
 from shared.event_store.store import EventStore
-from shared.messaging.broker import connected
-from shared.messaging.inbox import subscribe
-from shared.messaging.topology import declare, projection_queue
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
 _RETRY_SECONDS: Final = 1.0
 _VIEWS_SECONDS: Final = 5.0
-_ORPHANS_SECONDS: Final = 1.0
+_ORPHANS_SECONDS: Final = 2.0
 _WATCH_SECONDS: Final = 1.0
 
 
@@ -79,21 +75,24 @@ class Chores:
 
 
 class Projector:
-    """Leads or stands by. A leader that dies frees the lock; another takes over."""
+    """Leads or stands by. A leader that dies frees the lock; another takes over.
+
+    ``hear`` hands the runner what messages bring, for as long as it runs.
+    """
 
     def __init__(
         self,
         *,
         url: str,
         new_runner: Callable[[], ProjectionRunner],
-        new_broker: Callable[[], RabbitBroker],
+        hear: Callable[[ProjectionRunner], Coroutine[Any, Any, None]],
         chores: Chores,
         store: EventStore,
         metrics: ProjectorMetrics,
     ) -> None:
         self._url = url
         self._new_runner = new_runner
-        self._new_broker = new_broker
+        self._hear = hear
         self._chores = chores
         self._store = store
         self._metrics = metrics
@@ -122,21 +121,10 @@ class Projector:
     async def _lead(self, runner: ProjectionRunner) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(runner.run())
-            tasks.create_task(self._consume(runner))
+            tasks.create_task(self._hear(runner))
             tasks.create_task(self._watch(runner))
             tasks.create_task(_repeat("views", self._chores.write_views, _VIEWS_SECONDS))
             tasks.create_task(_repeat("orphans", self._chores.delete_orphans, _ORPHANS_SECONDS))
-
-    async def _consume(self, runner: ProjectionRunner) -> None:
-        """Take hints from the broker while there is one; without it the runner polls the log."""
-        broker = self._new_broker()
-        service, _, projection = runner.name.partition(".")
-        queue = projection_queue(service, projection)
-        subscribe(broker, queue, runner)
-        async with connected(broker):
-            await declare(broker, queue)
-            await broker.start()
-            await asyncio.Event().wait()
 
     async def _watch(self, runner: ProjectionRunner) -> None:
         position = self._metrics.position.labels(runner.name)
@@ -145,7 +133,7 @@ class Projector:
             position.set(runner.position)
             try:
                 behind.set(max(0, await self._store.head() - runner.position))
-            except OSError as error:
+            except Exception as error:
                 _log.warning("the log does not answer", error=repr(error))
             await asyncio.sleep(_WATCH_SECONDS)
 

@@ -88,3 +88,11 @@ class FeedRow(msgspec.Struct, kw_only=True, frozen=True):
     video_id: str | None
     at: datetime
     data: msgspec.Raw
+
+
+class ViewBatch(msgspec.Struct, frozen=True):
+    """``count`` views of one video, to become one event whose id is ``batch_id``."""
+
+    batch_id: str
+    video_id: str
+    count: int

@@ -38,6 +38,8 @@ users = Table(
     Column("deleted", Boolean, nullable=False),
 )
 
+Index("ix_users_deleted", users.c.id, postgresql_where=users.c.deleted)
+
 videos = Table(
     "videos",
     metadata,

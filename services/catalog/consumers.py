@@ -1,0 +1,29 @@
+"""The queue through which the projector hears of events."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from faststream.rabbit import RabbitBroker
+
+from shared.event_store.projection import ProjectionRunner
+from shared.messaging.inbox import subscribe
+from shared.messaging.topology import declare, projection_queue
+
+
+async def hear(
+    broker: RabbitBroker,
+    connected: Callable[[RabbitBroker], AbstractAsyncContextManager[RabbitBroker]],
+    runner: ProjectionRunner,
+) -> None:
+    """Hand bundles to ``runner`` until cancelled; waits for the broker as long as it takes.
+
+    Without a broker the runner polls the log, so nothing is lost by waiting here.
+    """
+    service, _, projection = runner.name.partition(".")
+    queue = projection_queue(service, projection)
+    subscribe(broker, queue, runner)
+    async with connected(broker):
+        await declare(broker, queue)
+        await broker.start()
+        await asyncio.Event().wait()
