@@ -21,7 +21,7 @@ from services.auth.tokens import (
 )
 from shared.contracts import new_id
 from shared.errors import Conflict, Detail, Forbidden, InvalidInput, NotFound, Unauthenticated
-from shared.http.identity import Principal
+from shared.http.access_tokens import Principal
 from shared.telemetry import get_logger
 
 _MAX_AGENT: Final = 200

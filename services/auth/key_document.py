@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from services.auth.tokens import ACCESS_LIFETIME
-from shared.http.identity import LEEWAY_SECONDS
+from shared.http.access_tokens import LEEWAY_SECONDS
 from shared.http.keys import Jwk, KeyDocument, Keys, parse_keys
 from shared.telemetry import get_logger
 

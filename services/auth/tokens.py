@@ -10,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from shared.contracts import new_id
-from shared.http.identity import ALGORITHM, TOKEN_TYPE
+from shared.http.access_tokens import ALGORITHM, TOKEN_TYPE
 
 ACCESS_LIFETIME: Final = timedelta(minutes=15)
 _REFRESH_BYTES: Final = 32

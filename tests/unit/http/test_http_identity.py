@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.auth.signing_keys import public_jwk
 from shared.errors import Unavailable
-from shared.http import identity
-from shared.http.identity import InvalidToken, Verifier, bearer_token
+from shared.http import access_tokens
+from shared.http.access_tokens import InvalidToken, Verifier, bearer_token
 from shared.http.keys import Jwk, KeyDocument, Keys, parse_keys
 
 ISSUER, AUDIENCE = "https://auth.test", "cinelog-test"
@@ -169,7 +169,7 @@ async def test_a_verified_token_is_remembered_but_not_longer_than_it_lives(
     assert checker.cached(good) is principal
     assert await checker.verify(good) is principal
     later = time.time() + 1000
-    monkeypatch.setattr(identity.time, "time", lambda: later)
+    monkeypatch.setattr(access_tokens.time, "time", lambda: later)
     assert checker.cached(good) is None
 
 
