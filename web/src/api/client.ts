@@ -12,7 +12,10 @@ export const api = createClient<paths>({
 });
 
 /** The same without a session: sign-in must not be tangled up in an old one. */
-export const publicApi = createClient<paths>({ baseUrl: window.location.origin });
+export const publicApi = createClient<paths>({
+  baseUrl: window.location.origin,
+  fetch: (request) => fetch(request),
+});
 
 interface Answer<T> {
   data?: { data?: T };

@@ -1471,6 +1471,8 @@ export interface components {
             visibility?: string;
             renditions?: components["schemas"]["Rendition"][];
             storyboard?: string | null;
+            playable?: boolean;
+            preview?: string | null;
             dash?: string | null;
         };
         VideoPage: {

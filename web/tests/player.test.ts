@@ -1,0 +1,112 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import type { PlayerActions } from '../src/player/actions';
+import { qualitiesOf, qualityLabel } from '../src/player/quality';
+import { belongsToControl, runShortcut } from '../src/player/shortcuts';
+import { parseStoryboard, tileAt } from '../src/player/storyboard';
+import { firstViewOfSession } from '../src/watch/views';
+
+describe('storyboard', () => {
+  const text = [
+    'WEBVTT',
+    '',
+    '1',
+    '00:00:00.000 --> 00:00:02.500',
+    'sprite-0.webp#xywh=0,0,160,90',
+    '',
+    '00:02.500 --> 00:05.000',
+    'sprite-0.webp#xywh=160,0,160,90',
+    '',
+    '01:00:00.000 --> 01:00:05.000',
+    'sprite-1.webp#xywh=pixel:0,90,160,90',
+    '',
+    'NOTE nothing to see',
+  ].join('\r\n');
+  const tiles = parseStoryboard(text, 'https://site.example/media/public/v1/storyboard.vtt');
+
+  it('reads times, images and places', () => {
+    expect(tiles).toHaveLength(3);
+    expect(tiles[1]).toEqual({
+      startSeconds: 2.5,
+      endSeconds: 5,
+      imageUrl: 'https://site.example/media/public/v1/sprite-0.webp',
+      x: 160,
+      y: 0,
+      width: 160,
+      height: 90,
+    });
+    expect(tiles[2]?.startSeconds).toBe(3600);
+  });
+
+  it('finds the tile of a moment', () => {
+    expect(tileAt(tiles, 2.4)).toBe(tiles[0]);
+    expect(tileAt(tiles, 2.5)).toBe(tiles[1]);
+    expect(tileAt(tiles, 1000)).toBe(tiles[1]);
+    expect(tileAt([], 1)).toBeNull();
+  });
+
+  it('makes nothing of nonsense', () => {
+    expect(parseStoryboard('<html>', 'https://site.example/')).toEqual([]);
+  });
+});
+
+describe('qualities', () => {
+  it('are named by their short side, best first', () => {
+    const levels = [
+      { width: 640, height: 360, frameRate: 25 },
+      { width: 1920, height: 1080, frameRate: 59.94 },
+      { width: 720, height: 1280, frameRate: 30 },
+    ];
+    expect(qualitiesOf(levels)).toEqual([
+      { level: 1, label: '1080p60' },
+      { level: 2, label: '720p' },
+      { level: 0, label: '360p' },
+    ]);
+    expect(qualityLabel({ width: 0, height: 0, frameRate: 0 })).toBe('Audio');
+  });
+});
+
+describe('keyboard', () => {
+  const actions = () =>
+    ({
+      togglePlay: vi.fn(),
+      seekTo: vi.fn(),
+      seekBy: vi.fn(),
+      setVolume: vi.fn(),
+      toggleMute: vi.fn(),
+      setRate: vi.fn(),
+      toggleFullscreen: vi.fn(),
+      togglePictureInPicture: vi.fn(),
+    }) satisfies PlayerActions;
+  const at = { duration: 200, volume: 0.5 };
+
+  it('does what people expect', () => {
+    const did = actions();
+    for (const key of [' ', 'K', 'ArrowLeft', 'l', '5', 'ArrowUp', 'm', 'f']) {
+      expect(runShortcut(key, did, at)).toBe(true);
+    }
+    expect(did.togglePlay).toHaveBeenCalledTimes(2);
+    expect(did.seekBy.mock.calls).toEqual([[-5], [10]]);
+    expect(did.seekTo).toHaveBeenCalledWith(100);
+    expect(did.setVolume).toHaveBeenCalledWith(0.6);
+    expect(runShortcut('x', did, at)).toBe(false);
+  });
+
+  it('leaves keys to the control that needs them', () => {
+    document.body.innerHTML =
+      '<input id="text"><input id="range" type="range"><button id="button"></button><p id="p"></p>';
+    const element = (id: string) => document.getElementById(id);
+    expect(belongsToControl('k', element('text'))).toBe(true);
+    expect(belongsToControl('ArrowLeft', element('range'))).toBe(true);
+    expect(belongsToControl('k', element('range'))).toBe(false);
+    expect(belongsToControl(' ', element('button'))).toBe(true);
+    expect(belongsToControl('f', element('button'))).toBe(false);
+    expect(belongsToControl(' ', element('p'))).toBe(false);
+  });
+});
+
+it('counts a view once a session', () => {
+  expect(firstViewOfSession('a')).toBe(true);
+  expect(firstViewOfSession('b')).toBe(true);
+  expect(firstViewOfSession('a')).toBe(false);
+});

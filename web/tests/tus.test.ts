@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { session } from '../src/auth/session';
+import type { SendOptions } from '../src/upload/tus';
+import { sendFile, uploadMetadata } from '../src/upload/tus';
+import { fakeApi, failure, success, tokenFor } from './helpers';
+
+const ID = '0198f0aa-0000-7000-8000-000000000001';
+const LOCATION = `/api/v1/uploads/${ID}`;
+const MIB = 1024 * 1024;
+const details = { title: 'Übung', description: '', tags: ['a', 'b'] };
+
+/** A tus server behind XMLHttpRequest; `trouble` may answer a PATCH in its place. */
+class FakeServer {
+  received = 0;
+  readonly parts: { from: number; bytes: number; token: string | null }[] = [];
+  trouble: (() => { status: number; body?: unknown } | 'drop' | null)[] = [];
+
+  handlers(created = 201) {
+    return {
+      'POST /api/v1/uploads': () =>
+        new Response(null, { status: created, headers: { Location: LOCATION } }),
+      [`HEAD ${LOCATION}`]: () =>
+        new Response(null, { headers: { 'Upload-Offset': String(this.received) } }),
+      [`DELETE ${LOCATION}`]: () => new Response(null, { status: 204 }),
+    };
+  }
+
+  install() {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the fake's methods have their own this
+    const server = this;
+    class FakeXhr {
+      upload: { onprogress?: (event: { loaded: number }) => void } = {};
+      status = 0;
+      response: unknown = null;
+      responseType = '';
+      onload?: () => void;
+      onerror?: () => void;
+      onabort?: () => void;
+      onloadend?: () => void;
+      #headers: Record<string, string> = {};
+      open() {
+        this.#headers = {};
+      }
+      setRequestHeader(name: string, value: string) {
+        this.#headers[name] = value;
+      }
+      getResponseHeader(name: string) {
+        return name === 'Upload-Offset' && this.status === 204 ? String(server.received) : null;
+      }
+      abort() {
+        this.onabort?.();
+        this.onloadend?.();
+      }
+      send(bytes: Blob) {
+        queueMicrotask(() => {
+          const from = Number(this.#headers['Upload-Offset']);
+          server.parts.push({
+            from,
+            bytes: bytes.size,
+            token: this.#headers['Authorization'] ?? null,
+          });
+          const trouble = server.trouble.shift()?.() ?? null;
+          if (trouble === 'drop') {
+            // Half of it had arrived when the line went dead.
+            server.received = from + Math.floor(bytes.size / 2);
+            this.onerror?.();
+          } else if (trouble) {
+            this.status = trouble.status;
+            this.response = trouble.body ?? null;
+            this.onload?.();
+          } else {
+            server.received = from + bytes.size;
+            this.upload.onprogress?.({ loaded: bytes.size });
+            this.status = 204;
+            this.onload?.();
+          }
+          this.onloadend?.();
+        });
+      }
+    }
+    vi.stubGlobal('XMLHttpRequest', FakeXhr);
+  }
+}
+
+const file = (bytes = MIB) => new File([new Uint8Array(bytes)], 'Übung.mp4', { type: 'video/mp4' });
+
+function options(changes: Partial<SendOptions> = {}) {
+  return {
+    idempotencyKey: 'key-0',
+    signal: new AbortController().signal,
+    onProgress: vi.fn(),
+    onStalled: vi.fn(),
+    ...changes,
+  };
+}
+
+let server: FakeServer;
+beforeEach(() => {
+  server = new FakeServer();
+  server.install();
+  session.signIn({ accessToken: tokenFor(600), refreshToken: 'r', username: 'mara' });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  session.signOut();
+});
+
+describe('a resumable upload', () => {
+  it('creates, asks for the offset and sends a small first part, then the rest', async () => {
+    const requests = fakeApi(server.handlers());
+    const sent = options();
+    expect(await sendFile(file(), details, sent)).toBe(ID);
+    expect(requests.map((request) => request.method)).toEqual(['POST', 'HEAD']);
+    const create = requests[0];
+    expect(create?.headers.get('Tus-Resumable')).toBe('1.0.0');
+    expect(create?.headers.get('Upload-Length')).toBe(String(MIB));
+    expect(create?.headers.get('Idempotency-Key')).toBe('key-0');
+    expect(server.parts.map(({ from, bytes }) => [from, bytes])).toEqual([
+      [0, MIB / 4],
+      [MIB / 4, (MIB / 4) * 3],
+    ]);
+    expect(sent.onProgress).toHaveBeenLastCalledWith(MIB);
+    expect(sent.onStalled).not.toHaveBeenCalled();
+  });
+
+  it('goes on where an earlier try stopped', async () => {
+    fakeApi(server.handlers());
+    server.received = MIB / 2;
+    await sendFile(file(), details, options());
+    expect(server.parts.map(({ from }) => from)).toEqual([MIB / 2]);
+  });
+
+  it('sends nothing again when everything had arrived', async () => {
+    fakeApi(server.handlers());
+    server.received = MIB;
+    expect(await sendFile(file(), details, options())).toBe(ID);
+    expect(server.parts).toEqual([]);
+  });
+
+  it('waits for a lost connection and asks how much has arrived', async () => {
+    vi.useFakeTimers();
+    fakeApi(server.handlers());
+    server.trouble = [() => null, () => 'drop'];
+    const sent = options();
+    const done = sendFile(file(), details, sent);
+    await vi.runAllTimersAsync();
+    expect(await done).toBe(ID);
+    expect(sent.onStalled).toHaveBeenCalledOnce();
+    expect(server.parts.map(({ from }) => from)).toEqual([0, MIB / 4, (MIB / 8) * 5]);
+  });
+
+  it('gives up after many failures in a row', async () => {
+    vi.useFakeTimers();
+    fakeApi(server.handlers());
+    server.trouble = Array.from({ length: 20 }, () => () => ({ status: 503 }));
+    const done = sendFile(file(), details, options());
+    const outcome = expect(done).rejects.toMatchObject({ status: 503 });
+    await vi.runAllTimersAsync();
+    await outcome;
+    expect(server.parts).toHaveLength(7);
+  });
+
+  it('tells at once what the server will never take', async () => {
+    fakeApi(server.handlers());
+    server.trouble = [
+      () => ({ status: 400, body: { error: { type: 'not_a_video', message: 'Not a video.' } } }),
+    ];
+    await expect(sendFile(file(), details, options())).rejects.toMatchObject({
+      type: 'not_a_video',
+      message: 'Not a video.',
+    });
+    expect(server.parts).toHaveLength(1);
+  });
+
+  it('tells a refused creation', async () => {
+    fakeApi({ 'POST /api/v1/uploads': () => failure(413, 'Too large.') });
+    await expect(sendFile(file(), details, options())).rejects.toMatchObject({ status: 413 });
+  });
+
+  it('refreshes a token that went stale between parts', async () => {
+    const fresh = tokenFor(600, 'fresh');
+    fakeApi({
+      ...server.handlers(),
+      'POST /api/v1/auth/refresh': () => success({ access_token: fresh, refresh_token: 'r2' }),
+    });
+    server.trouble = [() => null, () => ({ status: 401 })];
+    expect(await sendFile(file(), details, options())).toBe(ID);
+    expect(server.parts.at(-1)?.token).toBe(`Bearer ${fresh}`);
+  });
+
+  it('tells the server when it is cancelled', async () => {
+    const requests = fakeApi(server.handlers());
+    const abort = new AbortController();
+    server.trouble = [
+      () => {
+        abort.abort();
+        return 'drop';
+      },
+    ];
+    const sending = sendFile(file(), details, options({ signal: abort.signal }));
+    await expect(sending).rejects.toMatchObject({ name: 'AbortError' });
+    expect(requests.at(-1)?.method).toBe('DELETE');
+  });
+});
+
+it('writes metadata as base64 of UTF-8 and leaves out what is empty', () => {
+  const metadata = uploadMetadata(file(1), details);
+  const pairs = new Map(metadata.split(',').map((pair) => pair.split(' ') as [string, string]));
+  const decode = (key: string) =>
+    new TextDecoder().decode(Uint8Array.from(atob(pairs.get(key) ?? ''), (c) => c.charCodeAt(0)));
+  expect([...pairs.keys()]).toEqual(['title', 'tags', 'filename', 'filetype']);
+  expect(decode('title')).toBe('Übung');
+  expect(decode('tags')).toBe('a,b');
+});
