@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Slow on a busy machine, and nothing in them can hang on us.
+pytestmark = pytest.mark.timeout(1200)
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 
