@@ -40,8 +40,11 @@ class MediaSegment(msgspec.Struct, frozen=True):
         return float(8 * self.size / self.seconds)
 
 
-def media_playlist(segments: Sequence[MediaSegment], *, ended: bool) -> str:
-    """The playlist of one track: EVENT while it grows, VOD once ``ended``."""
+def media_playlist(segments: Sequence[MediaSegment], *, ended: bool, growing: bool = False) -> str:
+    """The playlist of one track; EVENT if it has ever been shown before it ``ended``.
+
+    A playlist that players may be following only ever gains lines.
+    """
     longest = max((segment.seconds for segment in segments), default=Fraction(1))
     # RFC 8216, 4.3.3.1: each duration, rounded to the nearest second, is at most the target.
     target = max(1, int(longest + Fraction(1, 2)))
@@ -50,10 +53,10 @@ def media_playlist(segments: Sequence[MediaSegment], *, ended: bool) -> str:
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
-        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if ended else 'EVENT'}",
+        f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if growing or not ended else 'VOD'}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
-    if not ended:
+    if growing or not ended:
         lines.append("#EXT-X-START:TIME-OFFSET=0")
     init = ""
     for segment in segments:
@@ -68,21 +71,27 @@ def media_playlist(segments: Sequence[MediaSegment], *, ended: bool) -> str:
     return "\n".join([*lines, ""])
 
 
-def rendition_segments(state: Transcode, name: str, *, final: bool) -> list[MediaSegment]:
-    """A rendition's segments, as far as its playlist may show them.
+def early_name(name: str) -> str:
+    """The name of the playlist that a rendition has for those who watch while it is made."""
+    return f"{name}-early"
 
-    While it grows, the first chunk of every rendition is the lowest rendition's, which is there
-    first: all playlists have the same length from the start, so a player that begins early can
-    climb as soon as the second chunk is there. The final playlist is the rendition's own.
+
+def rendition_segments(state: Transcode, name: str, *, early: bool) -> list[MediaSegment]:
+    """A rendition's segments: all of its own, or, ``early``, those that are there so far.
+
+    An early playlist begins with the lowest rendition's first chunk, which is there before the
+    others: so all of them have the same length from the start, and a player that reads the
+    multivariant playlist once, at the very beginning, can climb from the second chunk on. It keeps
+    that beginning to its end; whoever comes later is given the rendition's own playlist.
     """
     planned = state.planned
     if planned is None:
         return []
     lowest = planned.renditions[-1].name
-    count = len(planned.chunks) if final else video_prefix(state)
+    count = video_prefix(state) if early else len(planned.chunks)
     segments: list[MediaSegment] = []
     for chunk in planned.chunks[:count]:
-        shown = lowest if chunk.index == 0 and not final else name
+        shown = lowest if chunk.index == 0 and early else name
         segments += _segments(planned.prefix, state.video[shown][chunk.index])
     return segments
 
@@ -159,6 +168,8 @@ def multivariant(
     audio: Sequence[AudioTrack],
     folder: str,
     sound_only: PublishedRendition | None = None,
+    *,
+    early: bool = False,
 ) -> str:
     """The playlist that players open. ``folder`` is where the media playlists are, relative to it.
 
@@ -172,7 +183,8 @@ def multivariant(
     lines += [_audio_media(track, folder, _titles(audio)) for track in audio]
     for rendition in renditions:
         lines.append(_stream_inf(rendition, "audio" if audio else None))
-        lines.append(f"{folder}/{rendition.name}.m3u8")
+        name = early_name(rendition.name) if early else rendition.name
+        lines.append(f"{folder}/{name}.m3u8")
     return "\n".join([*lines, ""])
 
 

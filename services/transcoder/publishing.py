@@ -15,7 +15,7 @@ from services.transcoder.domain import (
     is_playable,
 )
 from services.transcoder.ladder import encoding
-from services.transcoder.playlists import MASTER, MediaSegment, Rates
+from services.transcoder.playlists import MASTER, Rates
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     AudioTrack,
@@ -47,21 +47,47 @@ class Publisher:
         if planned is None or not state.open or not is_playable(state):
             return []
         final = is_complete(state)
-        cache = FINISHED if final else GROWING
         audio = _audible(state, planned)
-        tracks = _tracks(state, planned, audio, final=final)
-        for name, segments in tracks.items():
-            text = playlists.media_playlist(segments, ended=final)
-            await self._put(f"{planned.prefix}/{name}.m3u8", text, cache)
-        listed = _listed(state, planned, audio, tracks, final=final)
+        if not final or state.playable is not None:
+            await self._put_early(state, planned, ended=final)
+        for track in audio:
+            await self._put_sound(state, planned, track, ended=final)
+        if final:
+            await self._put_renditions(state, planned)
+        listed = _listed(state, planned, audio, final=final)
         folder = playlists.relative(planned.prefix, video_id)
         sound_only = listed[0] if not planned.renditions and listed else None
         master = f"{video_id}/{MASTER}"
-        text = playlists.multivariant(listed, audio, folder, sound_only)
-        await self._put(master, text, cache)
+        text = playlists.multivariant(listed, audio, folder, sound_only, early=not final)
+        await self._put(master, text, ended=final)
         return _events(state, planned, master, listed, final=final)
 
-    async def _put(self, key: str, text: str, cache: str) -> None:
+    async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
+        for rendition in planned.renditions:
+            segments = playlists.rendition_segments(state, rendition.name, early=True)
+            text = playlists.media_playlist(segments, ended=ended, growing=True)
+            name = playlists.early_name(rendition.name)
+            await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
+
+    async def _put_sound(
+        self, state: Transcode, planned: TranscodePlanned, track: AudioTrack, *, ended: bool
+    ) -> None:
+        name = audio_name(track.index)
+        sound = state.audio[name]
+        segments = playlists.audio_segments(planned, sound)
+        text = playlists.media_playlist(
+            segments, ended=ended or sound.complete, growing=state.playable is not None or not ended
+        )
+        await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
+
+    async def _put_renditions(self, state: Transcode, planned: TranscodePlanned) -> None:
+        for rendition in planned.renditions:
+            segments = playlists.rendition_segments(state, rendition.name, early=False)
+            text = playlists.media_playlist(segments, ended=True)
+            await self._put(f"{planned.prefix}/{rendition.name}.m3u8", text, ended=True)
+
+    async def _put(self, key: str, text: str, *, ended: bool) -> None:
+        cache = FINISHED if ended else GROWING
         await self._media.put(key, text.encode(), CONTENT_TYPE, cache)
 
 
@@ -74,31 +100,16 @@ def _audible(state: Transcode, planned: TranscodePlanned) -> tuple[AudioTrack, .
     )
 
 
-def _tracks(
-    state: Transcode, planned: TranscodePlanned, audio: tuple[AudioTrack, ...], *, final: bool
-) -> dict[str, list[MediaSegment]]:
-    tracks = {
-        rendition.name: playlists.rendition_segments(state, rendition.name, final=final)
-        for rendition in planned.renditions
-    }
-    for track in audio:
-        name = audio_name(track.index)
-        tracks[name] = playlists.audio_segments(planned, state.audio[name])
-    return tracks
-
-
 def _listed(
     state: Transcode,
     planned: TranscodePlanned,
     audio: tuple[AudioTrack, ...],
-    tracks: dict[str, list[MediaSegment]],
     *,
     final: bool,
 ) -> list[PublishedRendition]:
-    sounds = [tracks[audio_name(track.index)] for track in audio]
-    loudest = max((playlists.measured(sound) for sound in sounds), key=_peak, default=Rates(0, 0))
-    if sounds and not final:
-        loudest = playlists.AUDIO_CEILING
+    loudest = _loudest(state, planned, audio) if final else playlists.AUDIO_CEILING
+    if not audio:
+        loudest = Rates(0, 0)
     sound_codecs = state.audio[audio_name(audio[0].index)].parts[0].codecs if audio else None
     if not planned.renditions:
         return [
@@ -115,7 +126,8 @@ def _listed(
     listed: list[PublishedRendition] = []
     for rendition in planned.renditions:
         if final:
-            rates = playlists.measured(tracks[rendition.name])
+            segments = playlists.rendition_segments(state, rendition.name, early=False)
+            rates = playlists.measured(segments)
             codecs = state.video[rendition.name][0].codecs
         else:
             rates, codecs = playlists.ceiling(rendition), encoding(rendition).codecs
@@ -123,8 +135,12 @@ def _listed(
     return listed
 
 
-def _peak(rates: Rates) -> int:
-    return rates.peak
+def _loudest(state: Transcode, planned: TranscodePlanned, audio: tuple[AudioTrack, ...]) -> Rates:
+    sounds = [
+        playlists.audio_segments(planned, state.audio[audio_name(track.index)]) for track in audio
+    ]
+    rates = [playlists.measured(sound) for sound in sounds]
+    return max(rates, key=lambda each: each.peak, default=Rates(0, 0))
 
 
 def _events(
@@ -181,6 +197,8 @@ def referenced(video_id: str, state: Transcode) -> set[str]:
     keys = {f"{video_id}/{MASTER}"}
     for name, chunks in state.video.items():
         keys.add(f"{planned.prefix}/{name}.m3u8")
+        # Whoever began to watch early still follows the early playlist.
+        keys.add(f"{planned.prefix}/{playlists.early_name(name)}.m3u8")
         for track in chunks.values():
             keys |= {track.init_key, track.key or ""}
     for name, sound in state.audio.items():

@@ -19,7 +19,7 @@ NEXT = chunk_encoded(PLAN, 1, "360p", "240p")
 
 
 def test_a_growing_playlist_shows_the_lowest_rendition_first() -> None:
-    segments = rendition_segments(after(PLAN, LOW, NEXT), "360p", final=False)
+    segments = rendition_segments(after(PLAN, LOW, NEXT), "360p", early=True)
     assert media_playlist(segments, ended=False) == (
         "#EXTM3U\n"
         "#EXT-X-VERSION:7\n"
@@ -44,13 +44,13 @@ def test_a_growing_playlist_shows_the_lowest_rendition_first() -> None:
 
 def test_a_growing_playlist_only_ever_gains_lines() -> None:
     steps = [after(PLAN, LOW), after(PLAN, LOW, REST), after(PLAN, LOW, REST, NEXT)]
-    texts = [media_playlist(rendition_segments(s, "360p", final=False), ended=False) for s in steps]
+    texts = [media_playlist(rendition_segments(s, "360p", early=True), ended=False) for s in steps]
     assert texts[1] == texts[0]
     assert texts[2].startswith(texts[1])
 
 
 def test_the_final_playlist_is_the_renditions_own() -> None:
-    segments = rendition_segments(after(PLAN, LOW, REST, NEXT), "360p", final=True)
+    segments = rendition_segments(after(PLAN, LOW, REST, NEXT), "360p", early=False)
     text = media_playlist(segments, ended=True)
     assert "240p" not in text
     assert "#EXT-X-PLAYLIST-TYPE:VOD\n" in text
@@ -110,7 +110,7 @@ def test_sound_alone() -> None:
 
 
 def test_rates_are_measured() -> None:
-    segments = rendition_segments(after(PLAN, LOW, REST, NEXT), "240p", final=True)
+    segments = rendition_segments(after(PLAN, LOW, REST, NEXT), "240p", early=False)
     assert measured(segments) == Rates(200_000, 200_000)
     sound = after(PLAN, audio_encoded(0, 2)).audio["audio-0"]
     rates = measured(audio_segments(PLAN, sound))

@@ -1,0 +1,99 @@
+"""A browser with hls.js on a video's objects, as a CDN would serve them."""
+
+import re
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from botocore.exceptions import ClientError
+from playwright.async_api import Page, async_playwright
+
+from tests.integration.transcoder.stage import ROOT, Studio
+
+HLS_JS = ROOT / "web" / "node_modules" / "hls.js" / "dist" / "hls.js"
+
+PAGE = b"""<!doctype html><title>player</title><video id="v" muted playsinline></video>
+<script src="/hls.js"></script><script>
+const video = document.getElementById('v');
+const seen = { levels: [], errors: [], fatal: [], waiting: 0, loads: 0 };
+video.addEventListener('waiting', () => seen.waiting++);
+function play(url, config) {
+  const hls = new Hls({ maxBufferLength: 8, ...config });
+  window.hls = hls;
+  hls.on(Hls.Events.FRAG_CHANGED, (_, d) => seen.levels.push(d.frag.level));
+  hls.on(Hls.Events.MANIFEST_LOADED, () => seen.loads++);
+  hls.on(Hls.Events.ERROR, (_, d) => (d.fatal ? seen.fatal : seen.errors)
+    .push(d.details + ' ' + (d.error ? d.error.message : '')));
+  hls.loadSource(url);
+  hls.attachMedia(video);
+  return video.play();
+}
+function report() {
+  return { ...seen, time: video.currentTime, duration: video.duration, ended: video.ended,
+    frames: video.getVideoPlaybackQuality().totalVideoFrames, height: video.videoHeight,
+    buffered: Array.from({ length: video.buffered.length },
+      (_, i) => [video.buffered.start(i), video.buffered.end(i)]) };
+}
+</script>"""
+
+
+class _Objects(BaseHTTPRequestHandler):
+    studio: Studio
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0].lstrip("/")
+        if path in ("", "hls.js"):
+            body = PAGE if not path else HLS_JS.read_bytes()
+            self._answer(200, body, "text/html" if not path else "text/javascript")
+            return
+        wanted = self.headers.get("range")
+        try:
+            body = self.studio.get(path)
+        except ClientError:
+            self._answer(404, b"", "text/plain")
+            return
+        kind = self.studio.head(path)["ContentType"]
+        match = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted or "")
+        if match:
+            first, last = int(match[1]), int(match[2])
+            self._answer(206, body[first : last + 1], kind, f"bytes {first}-{last}/{len(body)}")
+        else:
+            self._answer(200, body, kind)
+
+    def _answer(self, status: int, body: bytes, kind: str, part: str | None = None) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        if part:
+            self.send_header("content-range", part)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Nothing: the test reports what matters."""
+
+
+@asynccontextmanager
+async def screen(studio: Studio) -> AsyncIterator[Page]:
+    """A page on which ``play(url)`` and ``report()`` can be evaluated."""
+    handler = type("Objects", (_Objects,), {"studio": studio})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path="/usr/bin/chromium",
+                args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+            )
+            page = await browser.new_page()
+            await page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
+            yield page
+            await browser.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
