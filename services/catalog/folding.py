@@ -6,7 +6,7 @@ from datetime import datetime
 from services.catalog.domain import merge_tags, tag_key, without_tag
 from services.catalog.public_events import public_event
 from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoStatus, VideoTagRow
-from services.catalog.words import vector, vocabulary
+from services.catalog.words import fold, vector, vocabulary
 from shared.contracts import (
     DetailsChanged,
     SourceFacts,
@@ -287,9 +287,9 @@ class Fold:
         self.retagged.add(video.id)
 
     def _details_changed(self, video: VideoRow) -> None:
-        texts = (video.title, " ".join(video.tags), video.description)
-        video.search = vector([(texts[0], "A"), (texts[1], "B"), (texts[2], "D")])
-        self.words |= vocabulary(texts)
+        title, tags, description = map(fold, (video.title, " ".join(video.tags), video.description))
+        video.search = vector([(title, "A"), (tags, "B"), (description, "D")])
+        self.words |= vocabulary((title, tags, description))
         self.changed_videos.add(video.id)
         self.retagged.add(video.id)
 

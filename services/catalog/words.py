@@ -34,6 +34,10 @@ _LETTERS: Final = str.maketrans(
         "ŋ": "n",
     }
 )
+# What most texts are made of takes a short way; the result is the same.
+_ASCII: Final = {
+    code: None if chr(code) == "'" else " " for code in range(128) if not chr(code).isalnum()
+}
 # Marks that are optional in writing: Latin, Greek and Cyrillic accents, Hebrew points, Arabic
 # vowels. The vowel signs of Indic and Thai scripts are marks too, but part of the word.
 _OPTIONAL_MARKS: Final = re.compile("[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u064b-\u065f\u0670]")
@@ -53,6 +57,8 @@ class Query(msgspec.Struct, frozen=True):
 
 def fold(text: str) -> str:
     """Text without case, accents and punctuation: words with single spaces between."""
+    if text.isascii():
+        return " ".join(text.casefold().translate(_ASCII).split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     letters = _OPTIONAL_MARKS.sub("", decomposed).translate(_LETTERS)
     composed = unicodedata.normalize("NFC", letters)
@@ -66,11 +72,11 @@ def fold(text: str) -> str:
 
 
 def vector(parts: Sequence[tuple[str, str]]) -> str:
-    """A ``tsvector`` literal of (text, weight A to D) parts, which phrases do not span."""
+    """A ``tsvector`` literal of (folded text, weight A to D) parts, which phrases do not span."""
     places: dict[str, list[str]] = {}
     position = 0
     for text, weight in parts:
-        for token in _tokens(fold(text)):
+        for token in _tokens(text):
             position = min(position + 1, _LAST_POSITION)
             found = places.setdefault(token, [])
             if len(found) < 250:  # a tsvector keeps 256 positions of a word
@@ -80,8 +86,8 @@ def vector(parts: Sequence[tuple[str, str]]) -> str:
 
 
 def vocabulary(texts: Iterable[str]) -> set[str]:
-    """The words of ``texts`` that a misspelling could be meant for."""
-    return {word for text in texts for word in fold(text).split() if _can_be_misspelt(word)}
+    """The words of folded texts that a misspelling could be meant for."""
+    return {word for text in texts for word in text.split() if _can_be_misspelt(word)}
 
 
 def parse_query(text: str) -> Query | None:
@@ -131,7 +137,8 @@ def allowed_typos(word: str) -> int:
 
 
 def _can_be_misspelt(word: str) -> bool:
-    return 4 <= len(word) <= _LONGEST_WORD and word.isalpha() and not _UNSPACED.search(word)
+    right_length = 4 <= len(word) <= _LONGEST_WORD
+    return right_length and word.isalpha() and (word.isascii() or not _UNSPACED.search(word))
 
 
 def _conjunction(units: Sequence[str], near: Mapping[str, Sequence[str]]) -> str:
@@ -149,6 +156,9 @@ def _tokens(folded: str) -> list[str]:
     """The tokens of a document: words, and pairs (and the last character) of unspaced runs."""
     tokens: list[str] = []
     for unit in folded.split():
+        if unit.isascii():
+            tokens.append(unit[:_LONGEST_WORD])
+            continue
         for part, unspaced in _split(unit):
             if unspaced:
                 tokens += [part[i : i + 2] for i in range(len(part))]
