@@ -45,6 +45,8 @@ class AccessLog:
         self._render = _for_people if local else Encoder().encode
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._second = 0
+        self._stamp = ""
 
     def add(  # noqa: PLR0917 - positional because it is called for every request
         self,
@@ -62,7 +64,7 @@ class AccessLog:
     ) -> None:
         """A request is answered."""
         line = Line(
-            _now(),
+            self._now(),
             "gateway",
             "http.access",
             "info" if status < 500 else "warning",
@@ -86,6 +88,15 @@ class AccessLog:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH, self.flush)
 
+    def _now(self) -> str:
+        """The time to the millisecond; the part before it changes once a second."""
+        now = time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime.fromtimestamp(second, UTC).isoformat()[:19]
+        return f"{self._stamp}.{int((now - second) * 1000):03}Z"
+
     def flush(self) -> None:
         """Write what has gathered."""
         if self._timer is not None:
@@ -96,10 +107,6 @@ class AccessLog:
             self._write(b"\n".join(self._lines))
             self._lines.clear()
             sys.stdout.flush()
-
-
-def _now() -> str:
-    return datetime.fromtimestamp(time(), UTC).isoformat(timespec="milliseconds")
 
 
 def _for_people(line: Line) -> bytes:

@@ -102,9 +102,7 @@ class Call:
         self.started = True
         self.status = status
         headers += self.extra
-        await self._send(
-            cast(Message, {"type": "http.response.start", "status": status, "headers": headers})
-        )
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def relay(self, response: Response, security: Headers) -> None:
         """Pass on a service's answer, as it comes."""
@@ -115,7 +113,15 @@ class Call:
     async def stream(self, response: Response, headers: Headers) -> None:
         """Answer with a response's status and body, under `headers`."""
         if response.complete:
-            await self.answer(response.status, headers, response.body())
+            headers += self.extra
+            self.started = True
+            self.status = response.status
+            body = response.body()
+            self.sent = len(body)
+            await self._send(
+                {"type": "http.response.start", "status": response.status, "headers": headers}
+            )
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
             return
         self.watch(response)
         await self.start(response.status, headers)

@@ -6,6 +6,7 @@ so any number of gateways with any clocks share it exactly. The storage speaks t
 """
 
 import time
+from collections.abc import Awaitable
 from hashlib import sha1
 
 from hiredis import ReplyError
@@ -41,6 +42,9 @@ return {1, math.floor((capacity - ahead) / interval), 0, ahead}
 _SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
 
 
+_ONE = b"$1\r\n1\r\n"
+
+
 class TokenBucketItem(RateLimitItemPerSecond):
     """A limit: `bucket`, under the name `namespace`."""
 
@@ -73,14 +77,8 @@ class TokenBucketStorage(Storage):
 
     async def take(self, item: TokenBucketItem, key: bytes, cost: int = 1) -> Decision:
         """Take `cost` tokens (0: only look) from the bucket named `key`. RedisGone."""
-        packed = b"%b$%d\r\n%b\r\n%b$%d\r\n%d\r\n" % (
-            self._call,
-            len(key),
-            key,
-            item.tail,
-            len(b"%d" % cost),
-            cost,
-        )
+        asked = _ONE if cost == 1 else b"$%d\r\n%d\r\n" % (len(b"%d" % cost), cost)
+        packed = b"%b$%d\r\n%b\r\n%b%b" % (self._call, len(key), key, item.tail, asked)
         try:
             allowed, remaining, retry_after, full_after = await self._pipe.call(packed)
         except ReplyError as error:
@@ -121,9 +119,9 @@ class TokenBucketRateLimiter(RateLimiter):
         super().__init__(storage)
         self._buckets = storage
 
-    async def acquire(self, item: TokenBucketItem, key: bytes, cost: int = 1) -> Decision:
+    def acquire(self, item: TokenBucketItem, key: bytes, cost: int = 1) -> Awaitable[Decision]:
         """Take tokens from the bucket that `key` names, prefix included."""
-        return await self._buckets.take(item, key, cost)
+        return self._buckets.take(item, key, cost)
 
     async def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
         return (await self._take(item, identifiers, cost)).allowed

@@ -1,6 +1,7 @@
 """The gateway's composition root and process."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -167,10 +168,13 @@ def main() -> None:
     async def run() -> None:
         stop = server.stop_on_signals()
         registry = create_registry()
+        app = build(settings, registry)
+        gc.collect()
+        gc.freeze()  # what exists now stays: the collector need not walk through it again
         figures = Litestar([metrics_route(registry)], openapi_config=None, logging_config=None)
         async with (
             server.serving(figures, settings.metrics_bind, drain_seconds=1.0),
-            server.serving(build(settings, registry), settings.bind),
+            server.serving(app, settings.bind),
         ):
             await stop.wait()
 

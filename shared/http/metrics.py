@@ -52,6 +52,8 @@ class HttpMetrics:
             ("service",),
             registry=registry,
         ).labels(service)
+        # Looking a series up costs more than counting; there are as few as there are routes.
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def started(self) -> None:
         """A request came in."""
@@ -60,8 +62,14 @@ class HttpMetrics:
     def finished(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered. ``route`` is a template, so that the series stay few."""
         self._in_flight.dec()
-        self._total.labels(self._service, method, route, str(status)).inc()
-        self._seconds.labels(self._service, method, route).observe(seconds)
+        series = self._series.get((method, route, status))
+        if series is None:
+            series = self._series[method, route, status] = (
+                self._total.labels(self._service, method, route, str(status)),
+                self._seconds.labels(self._service, method, route),
+            )
+        series[0].inc()
+        series[1].observe(seconds)
 
 
 def metrics_route(registry: CollectorRegistry) -> HTTPRouteHandler:
