@@ -9,7 +9,13 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
-from services.auth.domain import MAX_PASSWORD
+from services.auth.domain import (
+    MAX_EMAIL,
+    MAX_PASSWORD,
+    MAX_USERNAME,
+    MIN_PASSWORD,
+    MIN_USERNAME,
+)
 from services.auth.handlers import AuthHandlers, Caller
 from services.auth.key_document import KeyDocuments
 from services.auth.ports import Account, Session
@@ -22,6 +28,11 @@ _TEXT: Final = 1024
 _CLIENT_HEADER: Final = "x-cinelog-client"
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_TEXT)]
+NewPassword = Annotated[str, msgspec.Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+Email = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=MAX_EMAIL, extra_json_schema={"format": "email"}),
+]
 Handlers = NamedDependency[AuthHandlers]
 TheCaller = NamedDependency[Principal]
 Client = NamedDependency[Caller]
@@ -37,9 +48,9 @@ IdempotencyKey = Annotated[
 
 
 class RegisterBody(msgspec.Struct, frozen=True):
-    username: Text
-    password: Text
-    email: Text
+    username: Annotated[str, msgspec.Meta(min_length=MIN_USERNAME, max_length=MAX_USERNAME)]
+    password: NewPassword
+    email: Email
 
 
 class LoginBody(msgspec.Struct, frozen=True):
@@ -52,12 +63,12 @@ class RefreshBody(msgspec.Struct, frozen=True):
 
 
 class EmailBody(msgspec.Struct, frozen=True):
-    email: Text
+    email: Email
 
 
 class PasswordBody(msgspec.Struct, frozen=True):
     current_password: Text
-    new_password: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PASSWORD)]
+    new_password: NewPassword
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
