@@ -9,6 +9,7 @@ from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.consumers import EVENTS, SCHEMA, hear_events
+from services.ingest.handlers.direct import DirectUploads
 from services.ingest.handlers.lifecycle import Lifecycle, Limits
 from services.ingest.handlers.sweep import Sweep
 from services.ingest.http.app import ingest_app
@@ -46,6 +47,8 @@ class Service:
         engine: AsyncEngine,
         store: EventStore,
         sources: S3Store,
+        *,
+        signer: S3Store | None,
         verifier: Verifier,
     ) -> None:
         self._config = config
@@ -66,6 +69,7 @@ class Service:
         self.sweep = Sweep(self.lifecycle)
         self.app: Litestar = ingest_app(
             self.lifecycle,
+            DirectUploads(self.lifecycle, signer),
             verifier=verifier,
             checks={"postgres": store.head, "storage": sources.ping},
             registry=create_registry(),
@@ -149,25 +153,34 @@ async def assembled(
         engine = create_engine(config.database_url, size=8)
         stack.push_async_callback(engine.dispose)
         store = await stack.enter_async_context(open_event_store(config.database_url))
-        client = await stack.enter_async_context(
-            s3_client(
-                config.s3_endpoint,
-                config.s3_region,
-                config.s3_access_key,
-                config.s3_secret_key,
-                connections=2 * config.max_uploads_at_once,
-            )
-        )
+        sources = await stack.enter_async_context(_bucket(config, config.s3_endpoint))
+        # Clients of a production system do not see the bucket's internal address.
+        local = config.s3_endpoint if config.cinelog_mode == "local" else None
+        public = config.s3_public_endpoint or local
+        signer = public and await stack.enter_async_context(_bucket(config, public))
         yield Service(
             config,
             engine,
             store,
-            S3Store(client, config.s3_sources_bucket),
-            verifier
+            sources,
+            signer=signer or None,
+            verifier=verifier
             or Verifier.from_url(
                 config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
             ),
         )
+
+
+@asynccontextmanager
+async def _bucket(config: IngestSettings, endpoint: str) -> AsyncGenerator[S3Store]:
+    async with s3_client(
+        endpoint,
+        config.s3_region,
+        config.s3_access_key,
+        config.s3_secret_key,
+        connections=2 * config.max_uploads_at_once,
+    ) as client:
+        yield S3Store(client, config.s3_sources_bucket)
 
 
 async def run(config: IngestSettings) -> None:

@@ -8,9 +8,11 @@ from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
 from prometheus_client import CollectorRegistry
 
+from services.ingest.handlers.direct import DirectUploads
 from services.ingest.handlers.form_upload import FormUploads
 from services.ingest.handlers.lifecycle import Lifecycle
 from services.ingest.handlers.resumable import Resumable
+from services.ingest.http.direct import direct_router
 from services.ingest.http.form import upload_form
 from services.ingest.http.lingering import Lingering
 from services.ingest.http.uploads import uploads_router
@@ -29,6 +31,7 @@ class LogUnavailable(Unavailable):
 
 def ingest_app(
     lifecycle: Lifecycle,
+    direct_uploads: DirectUploads,
     *,
     verifier: Verifier,
     checks: Mapping[str, Check],
@@ -39,9 +42,10 @@ def ingest_app(
     resumable = Resumable(lifecycle)
     routes = Router(
         "/",
-        route_handlers=[upload_form, uploads_router()],
+        route_handlers=[upload_form, uploads_router(), direct_router()],
         dependencies={
             "form_uploads": Provide(lambda: form_uploads, sync_to_thread=False),
+            "direct_uploads": Provide(lambda: direct_uploads, sync_to_thread=False),
             "resumable": Provide(lambda: resumable, sync_to_thread=False),
         },
         middleware=[Lingering],

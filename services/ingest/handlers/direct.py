@@ -1,0 +1,215 @@
+"""Uploads whose bytes never pass through Python: the client puts parts into the bucket itself.
+
+We sign one URL per part, and at the end look at what is really there: sizes from the bucket's own
+list of parts, the container from the object's first bytes. Nothing that the client says counts.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from services.ingest.containers import HEAD_BYTES, Container, looks_like, recognise
+from services.ingest.domain import NotAVideo, checked_details
+from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
+from services.ingest.handlers.writer import UploadTooLarge
+from services.ingest.ports import (
+    Part,
+    Progress,
+    SourceStore,
+    StoredPart,
+    Upload,
+    UploadNotFound,
+)
+from shared.errors import Conflict, Detail, InvalidInput, NotFound
+
+_MIB: Final = 1024 * 1024
+_MIN_PART: Final = 8 * _MIB
+_MAX_PARTS: Final = 1000
+_MAX_SIGNED_SECONDS: Final = 7 * 24 * 3600
+
+
+class DirectUploadsOff(NotFound):
+    """Clients cannot reach the bucket in this installation."""
+
+    code = "direct_uploads_off"
+
+
+class PartsMissing(Conflict):
+    """Not all parts are in the bucket, or they are not as long as announced."""
+
+    code = "parts_missing"
+
+
+class DirectRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """``size`` of the file in bytes."""
+
+    title: str
+    size: int
+    description: str = ""
+    filename: str = ""
+    tags: list[str] = []
+
+
+class SignedPart(msgspec.Struct, frozen=True):
+    """PUT ``size`` bytes to ``url``; no header is needed."""
+
+    number: int
+    size: int
+    url: str
+
+
+class DirectPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to put the parts, in any order, until ``expires_at``; then POST to ``complete``."""
+
+    upload_id: str
+    part_size: int
+    parts: Sequence[SignedPart]
+    expires_at: datetime
+    complete: str
+
+
+class DirectUploads:
+    """Plans and completes direct uploads. ``signer`` signs for the address that clients use."""
+
+    def __init__(self, lifecycle: Lifecycle, signer: SourceStore | None) -> None:
+        self._lifecycle = lifecycle
+        self._records = lifecycle.records
+        self._sources = lifecycle.sources
+        self._signer = signer
+
+    async def begin(
+        self, user_id: str, wanted: DirectRequest, *, idempotency_key: str | None = None
+    ) -> DirectPlan:
+        """Raises DirectUploadsOff, InvalidDetails, NotAVideo, UploadTooLarge, KeyReused."""
+        if self._signer is None:
+            raise DirectUploadsOff("Direct uploads are not offered here.")
+        if wanted.size > self._lifecycle.limits.max_bytes:
+            raise UploadTooLarge(
+                f"An upload may have at most {self._lifecycle.limits.max_bytes} bytes."
+            )
+        if wanted.size < 1:
+            raise InvalidInput("The size must be at least 1.", [Detail("size", "is too small")])
+        details = checked_details(
+            title=wanted.title,
+            description=wanted.description,
+            filename=wanted.filename,
+            tags=wanted.tags,
+        )
+        fingerprint = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()
+        earlier = (
+            None
+            if idempotency_key is None
+            else await self._records.by_key(user_id, idempotency_key)
+        )
+        if earlier is not None:
+            if earlier.fingerprint != fingerprint:
+                raise KeyReused("This idempotency key was used for a different upload.")
+            return await self._plan(earlier, self._signer)
+        upload = msgspec.structs.replace(
+            self._lifecycle.draft(user_id, "direct", details, idempotency_key=idempotency_key),
+            length=wanted.size,
+            fingerprint=fingerprint,
+        )
+        await self._lifecycle.start(upload)
+        return await self._plan(upload, self._signer)
+
+    async def complete(self, user_id: str, upload_id: str) -> Upload:
+        """The completed upload; safe to repeat.
+
+        Raises UploadNotFound, PartsMissing, NotAVideo, and what the storage raises.
+        """
+        upload = await self._records.get(upload_id)
+        if upload.user_id != user_id or upload.protocol != "direct" or upload.phase == "ending":
+            raise UploadNotFound("There is no such direct upload.")
+        if upload.phase != "open":
+            return await self._lifecycle.complete(upload.id)
+        upload = await self._lifecycle.acquire(upload.id)
+        try:
+            parts = await self._join(upload)
+            container = await self._recognise(upload)
+        except NotAVideo as error:
+            await self._lifecycle.reject(upload, error)
+            raise
+        except BaseException:
+            await self._records.release(upload.id, upload.epoch, clean=True)
+            raise
+        await self._records.advance(
+            upload.id,
+            upload.epoch,
+            Progress(
+                received=upload.length or 0,
+                next_part=upload.next_part,
+                parts=tuple(Part(part.number, part.etag, part.size) for part in parts),
+            ),
+            self._lifecycle.limits.resumable_lifetime,
+        )
+        await self._records.begin_completing(
+            upload.id, upload.epoch, upload.details, None, container.content_type
+        )
+        return await self._lifecycle.complete(upload.id)
+
+    async def _plan(self, upload: Upload, signer: SourceStore) -> DirectPlan:
+        multipart_id = upload.multipart_id
+        if multipart_id is None:
+            multipart_id = await self._sources.start_multipart(
+                upload.key, "application/octet-stream"
+            )
+            await self._records.set_multipart(upload.id, upload.epoch, multipart_id)
+        length = upload.length or 0
+        size = part_size(length)
+        seconds = int((upload.expires_at - datetime.now(UTC)).total_seconds())
+        parts = [
+            SignedPart(
+                number,
+                min(size, length - (number - 1) * size),
+                await signer.presign_part(
+                    upload.key, multipart_id, number, max(1, min(seconds, _MAX_SIGNED_SECONDS))
+                ),
+            )
+            for number in range(1, math.ceil(length / size) + 1)
+        ]
+        return DirectPlan(
+            upload_id=upload.id,
+            part_size=size,
+            parts=parts,
+            expires_at=upload.expires_at,
+            complete=f"/api/v1/uploads/direct/{upload.id}/complete",
+        )
+
+    async def _join(self, upload: Upload) -> Sequence[StoredPart]:
+        length = upload.length or 0
+        size = part_size(length)
+        try:
+            parts = await self._sources.list_parts(upload.key, upload.multipart_id or "")
+        except NotFound:
+            # Joined by an earlier request that got no further?
+            head = await self._sources.head(upload.key)
+            if head.size != length:
+                raise
+            return ()
+        found = {part.number: part.size for part in parts}
+        missing = [
+            Detail(f"parts.{number}", "is missing or has another size")
+            for number in range(1, math.ceil(length / size) + 1)
+            if found.get(number) != min(size, length - (number - 1) * size)
+        ]
+        if missing or len(found) != math.ceil(length / size):
+            raise PartsMissing("Not all parts are there yet.", missing[:20])
+        await self._sources.complete_multipart(upload.key, upload.multipart_id or "", parts)
+        return parts
+
+    async def _recognise(self, upload: Upload) -> Container:
+        head = await self._sources.read(upload.key, 0, HEAD_BYTES)
+        container = recognise(head)
+        if container is None:
+            raise NotAVideo(f"This is not a video that we know; it looks like {looks_like(head)}.")
+        return container
+
+
+def part_size(length: int) -> int:
+    """Bytes per part: 8 MiB, or as many whole MiB as keep it to a thousand parts."""
+    return max(_MIN_PART, math.ceil(length / _MAX_PARTS / _MIB) * _MIB)

@@ -1,0 +1,65 @@
+"""``/api/v1/uploads/direct``: plan a direct upload, and complete it."""
+
+from typing import Any, Final
+
+from litestar import Request, Response, Router, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody
+
+from services.ingest.handlers.direct import DirectPlan, DirectRequest, DirectUploads
+from services.ingest.handlers.form_upload import checked_key
+from services.ingest.http.form import Accepted, accepted
+from services.ingest.http.uploads import UploadId
+from shared.http.envelope import Failure, Success
+from shared.http.identity import Principal
+from shared.http.openapi import BEARER
+
+_FAILURES: Final = {
+    400: ResponseSpec(Failure, description="What was sent breaks a rule, or is no video."),
+    401: ResponseSpec(Failure, description="No valid token."),
+    404: ResponseSpec(Failure, description="No such upload, or direct uploads are not offered."),
+    409: ResponseSpec(Failure, description="Parts are missing, or the key was used differently."),
+}
+
+
+@post("/", status_code=201, responses=_FAILURES, summary="Plan an upload straight to the bucket")
+async def begin(
+    request: Request[Any, Any, Any],
+    data: JSONBody[DirectRequest],
+    principal: NamedDependency[Principal],
+    direct_uploads: NamedDependency[DirectUploads],
+) -> Response[Success[DirectPlan]]:
+    """Signed URLs for the parts, so that the bytes need not pass through this service."""
+    plan = await direct_uploads.begin(
+        principal.user_id,
+        data,
+        idempotency_key=checked_key(request.headers.get("idempotency-key")),
+    )
+    return Response(Success(data=plan), status_code=201, headers={"location": plan.complete})
+
+
+@post(
+    "/{upload_id:str}/complete",
+    status_code=202,
+    responses=_FAILURES,
+    summary="All parts are there",
+)
+async def complete(
+    upload_id: UploadId,
+    principal: NamedDependency[Principal],
+    direct_uploads: NamedDependency[DirectUploads],
+) -> Response[Success[Accepted]]:
+    """Checks what is really in the bucket. May be repeated."""
+    upload = await direct_uploads.complete(principal.user_id, upload_id)
+    return accepted(upload.id)
+
+
+def direct_router() -> Router:
+    """The routes of direct uploads."""
+    return Router(
+        "/api/v1/uploads/direct",
+        route_handlers=[begin, complete],
+        security=BEARER,
+        tags=["uploads"],
+    )
