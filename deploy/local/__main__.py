@@ -34,6 +34,10 @@ def main() -> int:
         return table[name]()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter's last flush must not mind.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _number(variable: str, default: int, lowest: int, highest: int) -> int:

@@ -98,6 +98,13 @@ def down(home: Home) -> int:
     if not daemon.is_running(home):
         _say("Nothing is running.")
         return 0
+    code = _stop(home)
+    if code == 0:
+        _say("Stopped. The state is kept: make up continues, make clean forgets.")
+    return code
+
+
+def _stop(home: Home) -> int:
     report = daemon.read_report(home)
     if report is None:
         return _fail("it is just starting; try again in a moment")
@@ -106,7 +113,6 @@ def down(home: Home) -> int:
     if not daemon.wait_until_stopped(home, _DOWN_PATIENCE):
         os.kill(report.pid, signal.SIGKILL)
         return _fail(f"it did not stop within {_DOWN_PATIENCE:.0f} s and was killed")
-    _say("Stopped. The state is kept; make up continues, make clean forgets.")
     return 0
 
 
@@ -143,7 +149,7 @@ def logs(home: Home, services: Sequence[str]) -> int:
 
 def clean(home: Home) -> int:
     """Stop everything and forget its state; downloaded packages stay."""
-    if daemon.is_running(home) and down(home) != 0:
+    if daemon.is_running(home) and _stop(home) != 0:
         return 1
     if not home.folder.exists():
         _say("Nothing to forget.")

@@ -10,6 +10,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 USER = "nobody"
@@ -55,14 +56,18 @@ def forget(wanted: Path) -> None:
         shutil.rmtree(wanted)
 
 
-def reachable(tree: Path, copy: Path) -> Path:
-    """``tree`` if the server's user can read it, else a copy made once at ``copy``."""
-    if user_for_servers() is None or others_can_reach(tree):
-        return tree
+def reachable(trees: Sequence[Path], copy: Path) -> Path:
+    """A folder with ``trees`` in it that the server's user can read.
+
+    That is where they lie, or else ``copy``, into which they are copied once.
+    """
+    if user_for_servers() is None or all(others_can_reach(tree) for tree in trees):
+        return trees[0].parent
     if not copy.exists():
         partial = copy.with_name(copy.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(tree, partial, symlinks=True)
+        for tree in trees:
+            shutil.copytree(tree, partial / tree.name, symlinks=True)
         partial.rename(copy)
     return copy
 

