@@ -13,6 +13,7 @@ from services.ingest.handlers.direct import DirectUploads
 from services.ingest.handlers.lifecycle import Lifecycle, Limits
 from services.ingest.handlers.sweep import Sweep
 from services.ingest.http.app import ingest_app
+from services.ingest.metrics import UploadMetrics
 from services.ingest.projections import DOOMED_CHANNEL, DoomedSources
 from services.ingest.records import RELEASE_CHANNEL, PostgresUploads
 from services.ingest.settings import IngestSettings
@@ -56,23 +57,27 @@ class Service:
         self._store = store
         self._sources = sources
         self._records = PostgresUploads(engine)
+        registry = create_registry()
+        metrics = UploadMetrics(registry)
         self.lifecycle = Lifecycle(
             store,
             self._records,
             sources,
-            Limits(
+            limits=Limits(
                 max_bytes=config.max_upload_bytes,
                 at_once=config.max_uploads_at_once,
                 resumable_lifetime=config.upload_expiry_hours * 3600,
             ),
+            observer=metrics,
         )
+        metrics.watch_receiving(lambda: self.lifecycle.receiving)
         self.sweep = Sweep(self.lifecycle)
         self.app: Litestar = ingest_app(
             self.lifecycle,
             DirectUploads(self.lifecycle, signer),
             verifier=verifier,
             checks={"postgres": store.head, "storage": sources.ping},
-            registry=create_registry(),
+            registry=registry,
         )
 
     async def background(self) -> None:

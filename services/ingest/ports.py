@@ -196,6 +196,10 @@ class UploadRecords(Protocol):
 
     async def completed(self, upload_id: str) -> None: ...
 
+    async def give_up_completing(self, upload_id: str) -> bool:
+        """Whether the upload was ``completing`` and is now ``ending``."""
+        ...
+
     async def begin_ending(self, upload_id: str, epoch: int | None = None) -> bool:
         """Whether the upload was open (of ``epoch``, if given) and is now ``ending``."""
         ...
@@ -236,4 +240,16 @@ class Body(Protocol):
 
     def interrupt(self) -> None:
         """End the iteration with UploadLost: somebody else wants to go on with this upload."""
+        ...
+
+
+class Observer(Protocol):
+    """Counts for operators."""
+
+    def stored(self, size: int) -> None:
+        """So many bytes became durable."""
+        ...
+
+    def ended(self, protocol: UploadProtocol, outcome: str) -> None:
+        """An upload ended: ``outcome`` is the event's type."""
         ...

@@ -197,6 +197,15 @@ class PostgresUploads:
             )
         return ended.rowcount == 1
 
+    async def give_up_completing(self, upload_id: str) -> bool:
+        async with self._begin() as connection:
+            ended = await connection.execute(
+                update(uploads)
+                .where(uploads.c.id == upload_id, uploads.c.phase == "completing")
+                .values(phase="ending", idempotency_key=None, updated_at=func.clock_timestamp())
+            )
+        return ended.rowcount == 1
+
     async def remove(self, upload_id: str) -> None:
         async with self._begin() as connection:
             await connection.execute(delete(uploads).where(uploads.c.id == upload_id))

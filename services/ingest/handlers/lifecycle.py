@@ -25,9 +25,9 @@ from services.ingest.domain import (
     Start,
     source_key,
 )
-from services.ingest.handlers.writer import Writer
-from services.ingest.ports import Body, SourceStore, Upload, UploadLost, UploadRecords
-from shared.contracts import UploadProtocol, new_id, stream_id
+from services.ingest.handlers.writer import TAILS, Writer
+from services.ingest.ports import Body, Observer, SourceStore, Upload, UploadLost, UploadRecords
+from shared.contracts import UploadProtocol, UploadStarted, new_id, stream_id
 from shared.errors import CinelogError, Conflict, NotFound, Unavailable
 from shared.event_store.decider import Decider, execute
 from shared.event_store.store import EventStore, Metadata
@@ -74,12 +74,19 @@ class Lifecycle:
     """Begins, finishes and ends uploads."""
 
     def __init__(
-        self, store: EventStore, records: UploadRecords, sources: SourceStore, limits: Limits
+        self,
+        store: EventStore,
+        records: UploadRecords,
+        sources: SourceStore,
+        *,
+        limits: Limits,
+        observer: Observer,
     ) -> None:
         self.records = records
         self.sources = sources
         self.limits = limits
         self._store = store
+        self._observer = observer
         self._receiving = 0
         self._held: dict[str, Callable[[], None]] = {}
 
@@ -156,6 +163,7 @@ class Lifecycle:
             upload,
             max_bytes=self.limits.max_bytes,
             lifetime=self.limits.form_lifetime if form else self.limits.resumable_lifetime,
+            observer=self._observer,
             hold_back=hold_back,
         )
         self._held[upload.id] = body.interrupt
@@ -238,6 +246,20 @@ class Lifecycle:
         """End an open upload that nobody goes on with. Whether this call did it."""
         return await self._end(upload, Expire(video_id=upload.id, user_id=upload.user_id))
 
+    async def give_up(self, upload: Upload) -> None:
+        """End an upload whose bytes cannot be put together any more."""
+        if await self.records.give_up_completing(upload.id):
+            lost = IncompleteObject("The bytes that were stored could not be put together.")
+            await self.finish_ending(
+                upload,
+                Reject(
+                    video_id=upload.id,
+                    user_id=upload.user_id,
+                    code=lost.code,
+                    reason=lost.message,
+                ),
+            )
+
     async def finish_ending(self, upload: Upload, command: Command | None = None) -> None:
         """Say so in the log and remove all that is left of an upload in ``ending``."""
         if not upload.partial:
@@ -249,8 +271,9 @@ class Lifecycle:
         """Remove an upload's parts, objects and row."""
         if upload.multipart_id is not None:
             await self.sources.abort_multipart(upload.key, upload.multipart_id)
-        async for blob in self.sources.list(f"{upload.id}/"):
-            await self.sources.delete(blob.key)
+        for prefix in (f"{upload.id}/", f"{TAILS}{upload.id}/"):
+            async for blob in self.sources.list(prefix):
+                await self.sources.delete(blob.key)
         await self.records.remove(upload.id)
 
     async def _end(self, upload: Upload, command: Command) -> bool:
@@ -287,4 +310,7 @@ class Lifecycle:
             self._store, stream_id("upload", upload.id), DECIDER, command, metadata
         )
         for event in outcome.events:
-            _log.info("upload", upload=upload.id, event_type=type(event).__name__)
+            name = type(event).__name__
+            _log.info("upload", upload=upload.id, event_type=name)
+            if name != UploadStarted.__name__:
+                self._observer.ended(upload.protocol, name)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from services.ingest.handlers.lifecycle import Lifecycle
+from services.ingest.handlers.writer import TAILS
 from services.ingest.ports import Upload
 from shared.errors import CinelogError, Conflict
 from shared.telemetry import get_logger
@@ -18,6 +19,8 @@ _log = get_logger(__name__)
 _BATCH: Final = 100
 # A multipart upload is begun a moment before its id is recorded: young ones are nobody's orphans.
 _ORPHAN_AGE: Final = timedelta(hours=1)
+# How long the parts of a complete upload are tried to be joined: longer than any outage should be.
+_PATIENCE: Final = timedelta(days=3)
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,9 +73,25 @@ class Sweep:
             if found.started_at < before and found.upload_id not in known:
                 await sources.abort_multipart(found.key, found.upload_id)
                 count += 1
+        tails: list[str] = []
+        async for blob in sources.list(TAILS):
+            if blob.modified_at < before:
+                tails.append(blob.key)
+            if len(tails) == _BATCH:
+                count += await self._drop_tails(tails)
+                tails.clear()
+        count += await self._drop_tails(tails)
         if count:
-            _log.info("orphaned multipart uploads aborted", count=count)
+            _log.info("orphans removed", count=count)
         return count
+
+    async def _drop_tails(self, keys: list[str]) -> int:
+        if not keys:
+            return 0
+        orphans = set(keys) - await self._lifecycle.records.known_tails(keys)
+        for key in orphans:
+            await self._lifecycle.sources.delete(key)
+        return len(orphans)
 
     async def _settle(self, upload: Upload) -> str:
         match upload.phase:
@@ -85,6 +104,11 @@ class Sweep:
                 except Conflict:
                     # The log has ended this upload otherwise: its object is nobody's.
                     await self._lifecycle.remove(upload)
+                    return "removed"
+                except (CinelogError, OSError):
+                    if upload.created_at > datetime.now(UTC) - _PATIENCE:
+                        raise
+                    await self._lifecycle.give_up(upload)
                     return "removed"
                 return "finished"
             case "ending":

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from services.ingest.containers import HEAD_BYTES, looks_like, recognise
 from services.ingest.domain import NotAVideo
-from services.ingest.ports import Part, Progress, SourceStore, Upload, UploadRecords
+from services.ingest.ports import Observer, Part, Progress, SourceStore, Upload, UploadRecords
 from shared.errors import TooLarge
 
 FIRST_PART: Final = 5 * 1024 * 1024
@@ -24,6 +24,10 @@ class UploadTooLarge(TooLarge):
     """More bytes than announced, or than are accepted."""
 
     code = "too_large"
+
+
+TAILS: Final = "tails/"
+"""Where the bytes are kept that do not fill a part yet."""
 
 
 def part_size(number: int) -> int:
@@ -49,6 +53,7 @@ class Writer:
         *,
         max_bytes: int,
         lifetime: float,
+        observer: Observer,
         hold_back: bool = False,
     ) -> None:
         self._records = records
@@ -57,6 +62,7 @@ class Writer:
         self._limit = max_bytes if upload.length is None else min(upload.length, max_bytes)
         self._lifetime = lifetime
         self._hold_back = hold_back
+        self._observer = observer
         self._buffer = bytearray()
         self._multipart_id = upload.multipart_id
         self._content_type = upload.content_type
@@ -106,7 +112,7 @@ class Writer:
         old_tail = self._tail_key
         tail_key = None
         if self._buffer:
-            tail_key = f"{self.upload.id}/tail-{self.upload.epoch}-{self.offset}"
+            tail_key = f"{TAILS}{self.upload.id}/{self.upload.epoch}-{self.offset}"
             await self._sources.put(tail_key, bytes(self._buffer), "application/octet-stream")
         await self._count(tail_key, len(self._buffer))
         if old_tail is not None and old_tail != tail_key:
@@ -189,6 +195,7 @@ class Writer:
             ),
             self._lifetime,
         )
+        self._observer.stored(sum(part.size for part in self._uncounted))
         self._counted = counted
         self._uncounted.clear()
         self._tail_key = tail_key

@@ -16,6 +16,7 @@ from services.ingest.projections import DoomedSources
 from shared.contracts import (
     UploadAborted,
     UploadExpired,
+    UploadRejected,
     UploadStarted,
     UserDeleted,
     VideoDeleted,
@@ -235,6 +236,7 @@ async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> No
     await lifecycle.records.set_multipart(dead.id, 0, multipart_id)
     await lifecycle.sources.put_part(dead.key, multipart_id, 1, clip(5 * MIB))
     await lifecycle.sources.start_multipart(f"{new_id()}/source", "video/mp4")
+    await lifecycle.sources.put(f"tails/{new_id()}/1-9", b"x", "application/octet-stream")
     assert (await ingest.service.sweep.round()).expired == 0
 
     await ingest.age(dead.id)
@@ -244,8 +246,27 @@ async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> No
     assert len(ingest.unfinished()) == 1
 
     assert await ingest.service.sweep.orphans() == 0
-    assert await Sweep(lifecycle, orphan_age=timedelta(seconds=-60)).orphans() == 1
+    assert await Sweep(lifecycle, orphan_age=timedelta(seconds=-60)).orphans() == 2
     assert ingest.unfinished() == []
+    assert ingest.objects() == {}
+
+
+async def test_what_can_never_be_joined_is_given_up(ingest: Ingest) -> None:
+    lifecycle = ingest.service.lifecycle
+    lost = lifecycle.draft("ann", "multipart", Details(title="x"))
+    await lifecycle.start(lost)
+    await lifecycle.records.begin_completing(lost.id, 0, lost.details, None, "video/mp4")
+    await ingest.age(lost.id)
+    assert (await ingest.service.sweep.round()).failed == 1
+    await ingest.store._pool.execute(
+        "update ingest.uploads set created_at = created_at - interval '4 days'"
+    )
+    await ingest.age(lost.id)
+    assert (await ingest.service.sweep.round()).removed == 1
+    ended = (await ingest.events(lost.id))[-1]
+    assert isinstance(ended, UploadRejected)
+    assert ended.code == "incomplete_object"
+    assert await ingest.rows() == []
 
 
 async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: Database) -> None:

@@ -1,0 +1,34 @@
+"""What an operator watches: bytes in, uploads by outcome, how many are under way."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from shared.contracts import UploadProtocol
+
+
+class UploadMetrics:
+    """Implements ``ports.Observer``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._bytes = Counter(
+            "cinelog_upload_bytes", "Bytes of uploads made durable.", registry=registry
+        )
+        self._uploads = Counter(
+            "cinelog_uploads",
+            "Uploads by how they ended.",
+            ("protocol", "outcome"),
+            registry=registry,
+        )
+
+    def stored(self, size: int) -> None:
+        self._bytes.inc(size)
+
+    def ended(self, protocol: UploadProtocol, outcome: str) -> None:
+        self._uploads.labels(protocol, outcome).inc()
+
+    def watch_receiving(self, count: Callable[[], int]) -> None:
+        """Show ``count()``: the uploads that this process receives now."""
+        gauge = Gauge("cinelog_uploads_receiving", "Uploads under way.", registry=self._registry)
+        gauge.set_function(count)
