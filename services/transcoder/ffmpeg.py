@@ -14,6 +14,7 @@ import msgspec
 from services.transcoder.facts import MAX_PIXELS, MAX_STREAMS
 from services.transcoder.ladder import CRF, encoding
 from services.transcoder.plan import Timeline
+from services.transcoder.storyboard import Sheet
 from shared.contracts import AudioTrack, Chunk, Rendition, VideoTrack
 
 # By content, whatever the name says. Playlists (hls, dash, concat), image sequences and devices
@@ -294,6 +295,35 @@ def stills(
         arguments += ["-fps_mode", "passthrough", "-frames:v", "1", "-f", "image2", "-c:v", "png"]
         arguments += ["-update", "1", str(folder / f"still-{number}.png")]
     return arguments
+
+
+def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
+    """ffmpeg: the key frames of an encoded chunk, small, side by side in one WebP picture."""
+    grid = f"tile={layout.columns}x{layout.rows}:nb_frames={layout.tiles}"
+    picked = f"select=not(mod(n\\,{layout.step}))"
+    return [
+        *_quiet(),
+        "-skip_frame",
+        "nokey",
+        *Input(str(source), remote=False).options(),
+        "-i",
+        str(source),
+        "-vf",
+        f"{picked},scale={layout.width}:{layout.height},{grid}",
+        "-fps_mode",
+        "passthrough",
+        "-frames:v",
+        "1",
+        "-f",
+        "image2",
+        "-c:v",
+        "libwebp",
+        "-quality",
+        "60",
+        "-update",
+        "1",
+        str(target),
+    ]
 
 
 def waveform(source: Input, target: Path) -> list[str]:

@@ -16,6 +16,7 @@ from services.transcoder.domain import (
 )
 from services.transcoder.ladder import encoding
 from services.transcoder.playlists import MASTER, Rates
+from services.transcoder.storyboard import sprite_key
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     AudioTrack,
@@ -195,6 +196,7 @@ def referenced(video_id: str, state: Transcode) -> set[str]:
     if planned is None:
         return set()
     keys = {f"{video_id}/{MASTER}"}
+    keys |= {sprite_key(planned.prefix, chunk.index) for chunk in planned.chunks}
     for name, chunks in state.video.items():
         keys.add(f"{planned.prefix}/{name}.m3u8")
         # Whoever began to watch early still follows the early playlist.

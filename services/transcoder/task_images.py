@@ -1,4 +1,4 @@
-"""The images task: a poster that shows something."""
+"""The images task: a poster that shows something, and the table of the storyboard."""
 
 import asyncio
 import io
@@ -11,6 +11,7 @@ from services.transcoder.ffmpeg import Input, stills, waveform
 from services.transcoder.media_errors import TaskFailed
 from services.transcoder.process import RunFailed, run_ffmpeg
 from services.transcoder.source import blame, open_source
+from services.transcoder.storyboard import CONTENT_TYPE, storyboard_key, webvtt
 from services.transcoder.tasks import IMMUTABLE, Job, Workplace, digest, limits
 from shared.contracts import ThumbnailsCreated, TranscodePlanned
 
@@ -30,8 +31,18 @@ async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
     poster = await asyncio.to_thread(choose, taken)
     key = f"{job.prefix}/poster-{digest(poster)[:12]}.webp"
     await place.media.put(key, poster, "image/webp", IMMUTABLE)
+    storyboard: str | None = None
+    if plan.renditions:
+        # Its sprites come with the chunks; which, and where, the plan says already.
+        storyboard = storyboard_key(job.prefix)
+        text = webvtt(plan).encode()
+        await place.media.put(storyboard, text, CONTENT_TYPE, IMMUTABLE)
     return ThumbnailsCreated(
-        video_id=task.video_id, attempt=task.attempt, poster_key=key, worker=place.worker
+        video_id=task.video_id,
+        attempt=task.attempt,
+        poster_key=key,
+        storyboard_key=storyboard,
+        worker=place.worker,
     )
 
 

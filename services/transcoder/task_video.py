@@ -4,12 +4,14 @@ import asyncio
 from pathlib import Path
 
 from services.transcoder import boxes
-from services.transcoder.ffmpeg import ChunkRun, encode_chunk
+from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk, sprite
 from services.transcoder.media_errors import MediaRejected, TaskFailed
 from services.transcoder.plan import Timeline, timeline_of
 from services.transcoder.process import Progress, RunFailed, run_ffmpeg
 from services.transcoder.source import blame, open_source
+from services.transcoder.storyboard import sheet, sprite_key
 from services.transcoder.tasks import (
+    IMMUTABLE,
     Job,
     Workplace,
     encoded_track,
@@ -18,6 +20,12 @@ from services.transcoder.tasks import (
     publish_segments,
 )
 from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+# The lowest rendition's chunk as it is published, for the sprite.
+_OWN_PART = "own.mp4"
 
 
 async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
@@ -60,6 +68,8 @@ async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
     tracks = await asyncio.gather(
         *(_store(place, job, run, rendition.name) for rendition in run.renditions)
     )
+    if plan.renditions[-1] in run.renditions:
+        await _store_sprite(place, job, run)
     elapsed = max(1, job.elapsed_ms)
     return ChunkEncoded(
         video_id=task.video_id,
@@ -85,10 +95,30 @@ async def _store(place: Workplace, job: Job, run: ChunkRun, name: str) -> Encode
     check(run, segments, found)
     folder = f"{job.prefix}/{name}"
     init_key, mark = await publish_init(place.media, folder, init, "video/mp4")
+    if name == run.renditions[-1].name:
+        await asyncio.to_thread((job.folder / _OWN_PART).write_bytes, init + body)
     key = await publish_segments(place.media, folder, run.chunk.index, body, "video/mp4")
     return encoded_track(
         name, track.timescale, track.codecs, (init_key, mark, len(init)), key=key, segments=segments
     )
+
+
+async def _store_sprite(place: Workplace, job: Job, run: ChunkRun) -> None:
+    """The chunk's pictures for the seek bar. A video without them is better than none."""
+    layout = sheet(job.plan, run.chunk)
+    source, target = job.folder / _OWN_PART, job.folder / "sprite.webp"
+    local = Input(str(source), remote=False)
+    try:
+        await run_ffmpeg(
+            [place.tools.ffmpeg, *sprite(source, layout, target)],
+            job.folder,
+            limits(local, place.tools, 1.0, urgent=True),
+        )
+        data = await asyncio.to_thread(target.read_bytes)
+    except (RunFailed, FileNotFoundError) as error:
+        _log.warning("no storyboard for a chunk", task=job.task.task_id, error=str(error))
+        return
+    await place.media.put(sprite_key(job.prefix, run.chunk.index), data, "image/webp", IMMUTABLE)
 
 
 def _read(path: Path) -> bytes:

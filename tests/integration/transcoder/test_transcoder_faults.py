@@ -135,7 +135,7 @@ async def test_messages_lost_doubled_and_senseless_do_no_harm(
     types = await studio.types(video_id)
     assert types.count("TranscodePlanned") == types.count("ThumbnailsCreated") == 1
     assert types.count("ChunkEncoded") == types.count("TranscodeCompleted") == 1
-    await eventually(lambda: broker.queues()[urgent]["messages"] == 0, 20)
+    await eventually(lambda: broker.queues()[urgent].get("messages") == 0, 20)
 
 
 async def test_cancel_stops_within_two_seconds_and_retry_starts_over(

@@ -30,7 +30,10 @@ async def test_an_early_watcher_sees_all_of_it_and_climbs(
         seen = await eventually(at_the_end, 120, every=0.5)
         done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
         assert isinstance(done, TranscodeCompleted)
-    print(seen)
     assert seen["loads"] == 1
     assert seen["height"] == 720
-    assert seen["errors"] == []
+    # Waiting for the next segment to be made is no fault; anything else would be.
+    waits = ("bufferStalledError", "bufferAppendNoProgress")
+    errors = seen["errors"]
+    assert isinstance(errors, list)
+    assert [error for error in errors if not error.startswith(waits)] == []

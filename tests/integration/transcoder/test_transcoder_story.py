@@ -69,6 +69,17 @@ async def check_story(studio: Studio, video_id: str) -> None:
     assert poster.format == "WEBP"
     assert poster.size == (1280, 720)
     assert ImageStat.Stat(poster.convert("L")).stddev[0] > 10
+    assert images.storyboard_key == f"{video_id}/a1/storyboard.vtt"
+    words = studio.get(images.storyboard_key).decode()
+    found = re.findall(r"(storyboard/\d+\.webp)#xywh=(\d+),(\d+),(\d+),(\d+)", words)
+    assert len(found) == 2
+    for name, *box in found:
+        left, top, width, height = map(int, box)
+        sprite = Image.open(io.BytesIO(studio.get(f"{video_id}/a1/{name}")))
+        assert sprite.size[0] >= left + width
+        assert sprite.size[1] >= top + height
+        tile = sprite.convert("L").crop((left, top, left + width, top + height))
+        assert ImageStat.Stat(tile).stddev[0] > 5
 
 
 async def check_objects(studio: Studio, video_id: str) -> None:
@@ -82,6 +93,7 @@ async def check_objects(studio: Studio, video_id: str) -> None:
         head = studio.head(key)
         expected = {
             "m3u8": ("application/vnd.apple.mpegurl", "public, max-age=60"),
+            "vtt": ("text/vtt", "public, max-age=31536000, immutable"),
             "webp": ("image/webp", "public, max-age=31536000, immutable"),
             "mp4": (
                 "audio/mp4" if "/audio-" in key else "video/mp4",
