@@ -11,23 +11,19 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
-    Generator,
-    Iterable,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aioboto3  # pyright: ignore[reportMissingTypeStubs]
-import msgspec
 from aiobotocore.config import AioConfig  # pyright: ignore[reportMissingTypeStubs]
-from aiohttp import ClientError as HttpClientError
 from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
-    BotoCoreError,
     ClientError,
 )
 
+from shared.blobs.s3_multipart import Part, S3Multipart, part_size
+from shared.blobs.s3_wire import code_of, etag_of, headers_for, our_errors
 from shared.blobs.store import (
     BlobInfo,
     BlobNotFound,
@@ -36,30 +32,9 @@ from shared.blobs.store import (
     Stored,
 )
 
-MIN_PART: Final = 5 * 1024 * 1024
-"""S3 refuses smaller parts, except for the last one."""
-FIRST_PART: Final = 8 * 1024 * 1024
-MAX_PARTS: Final = 10_000
 _READ_CHUNK: Final = 256 * 1024
 _DELETE_BATCH: Final = 1000
-_MISSING: Final = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
 _OWN_ALREADY: Final = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
-
-
-class Part(msgspec.Struct, frozen=True):
-    """One stored part of a multipart upload; ``size`` in bytes."""
-
-    number: int
-    etag: str
-    size: int
-
-
-class UnfinishedUpload(msgspec.Struct, frozen=True):
-    """A multipart upload that was begun."""
-
-    key: str
-    upload_id: str
-    started_at: datetime
 
 
 @asynccontextmanager
@@ -85,42 +60,29 @@ async def s3_client(
         yield client
 
 
-def part_size(number: int) -> int:
-    """How large part ``number`` (from 1) is made: 8 MiB, doubling every 2,000 parts.
-
-    2,000 · 8 · (1 + 2 + 4 + 8 + 16) MiB is about 484 GiB within the 10,000 parts; the first
-    15 GiB stay at the smallest, so that memory does.
-    """
-    return FIRST_PART << ((number - 1) // 2000)
-
-
-class S3Store:
+class S3Store(S3Multipart):
     """A ``BlobStore`` over one bucket, with the multipart upload's own steps besides."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
-        self._client = client
-        self.bucket = bucket
-
     async def ensure_bucket(self) -> None:
-        with _errors(self.bucket):
+        with our_errors(self.bucket):
             try:
                 await self._client.create_bucket(Bucket=self.bucket)
             except ClientError as error:
-                if _code(error) not in _OWN_ALREADY:
+                if code_of(error) not in _OWN_ALREADY:
                     raise
 
     async def ping(self) -> None:
-        with _errors(self.bucket):
+        with our_errors(self.bucket):
             await self._client.head_bucket(Bucket=self.bucket)
 
     async def put(
         self, key: str, data: bytes, content_type: str, cache_control: str | None = None
     ) -> str:
-        with _errors(key):
+        with our_errors(key):
             answer = await self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=data, **_headers(content_type, cache_control)
+                Bucket=self.bucket, Key=key, Body=data, **headers_for(content_type, cache_control)
             )
-        return _etag(answer)
+        return etag_of(answer)
 
     async def put_stream(
         self,
@@ -161,11 +123,11 @@ class S3Store:
         ranged: dict[str, str] = {}
         if start or end is not None:
             ranged["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
-        with _errors(key):
+        with our_errors(key):
             try:
                 answer = await self._client.get_object(Bucket=self.bucket, Key=key, **ranged)
             except ClientError as error:
-                if _code(error) in {"InvalidRange", "416"}:
+                if code_of(error) in {"InvalidRange", "416"}:
                     return
                 raise
             async with answer["Body"] as body:
@@ -176,12 +138,12 @@ class S3Store:
         return b"".join([chunk async for chunk in self.open(key, start, end)])
 
     async def head(self, key: str) -> BlobInfo:
-        with _errors(key):
+        with our_errors(key):
             answer = await self._client.head_object(Bucket=self.bucket, Key=key)
         return BlobInfo(
             key=key,
             size=answer["ContentLength"],
-            etag=_etag(answer),
+            etag=etag_of(answer),
             modified_at=answer["LastModified"],
             content_type=answer.get("ContentType"),
             cache_control=answer.get("CacheControl"),
@@ -195,7 +157,7 @@ class S3Store:
         return True
 
     async def delete(self, key: str) -> None:
-        with _errors(key):
+        with our_errors(key):
             await self._client.delete_object(Bucket=self.bucket, Key=key)
 
     async def delete_prefix(self, prefix: str) -> int:
@@ -213,19 +175,19 @@ class S3Store:
         return count
 
     async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        with _errors(prefix):
+        with our_errors(prefix):
             pages = self._client.get_paginator("list_objects_v2")
             async for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", ()):
                     yield BlobInfo(
                         key=item["Key"],
                         size=item["Size"],
-                        etag=_etag(item),
+                        etag=etag_of(item),
                         modified_at=item["LastModified"],
                     )
 
     async def copy(self, source: str, target: str) -> None:
-        with _errors(source):
+        with our_errors(source):
             await self._client.copy_object(
                 Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}
             )
@@ -233,84 +195,13 @@ class S3Store:
     async def presign_get(self, key: str, seconds: int) -> str:
         return await self._presign("get_object", seconds, Key=key)
 
-    async def presign_part(self, key: str, upload_id: str, number: int, seconds: int) -> str:
-        """A URL that anybody can PUT this one part to, for ``seconds``."""
-        return await self._presign(
-            "upload_part", seconds, Key=key, UploadId=upload_id, PartNumber=number
-        )
-
-    async def start_multipart(
-        self, key: str, content_type: str, cache_control: str | None = None
-    ) -> str:
-        """Begin a multipart upload; returns its id."""
-        with _errors(key):
-            answer = await self._client.create_multipart_upload(
-                Bucket=self.bucket, Key=key, **_headers(content_type, cache_control)
-            )
-        return answer["UploadId"]
-
-    async def put_part(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
-        """Store part ``number`` (1 to 10,000), in place of an earlier one of that number."""
-        with _errors(key):
-            answer = await self._client.upload_part(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
-            )
-        return Part(number, _etag(answer), len(data))
-
-    async def list_parts(self, key: str, upload_id: str) -> tuple[Part, ...]:
-        """The parts that are stored, by number. Raises BlobNotFound for an unknown upload.
-
-        SeaweedFS keeps every part that was put under one number, to the second; the newest is
-        told. Who may put a part twice keeps what ``put_part`` returned: completing goes by etag.
-        """
-        newest: dict[int, Any] = {}
-        with _errors(key):
-            pages = self._client.get_paginator("list_parts")
-            async for page in pages.paginate(Bucket=self.bucket, Key=key, UploadId=upload_id):
-                for item in page.get("Parts", ()):
-                    other = newest.get(item["PartNumber"])
-                    if other is None or other["LastModified"] <= item["LastModified"]:
-                        newest[item["PartNumber"]] = item
-        return tuple(
-            Part(number, _etag(item), item["Size"]) for number, item in sorted(newest.items())
-        )
-
-    async def complete_multipart(self, key: str, upload_id: str, parts: Iterable[Part]) -> str:
-        """Join the parts into the object; returns its etag."""
-        listed = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
-        with _errors(key):
-            answer = await self._client.complete_multipart_upload(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
-            )
-        return _etag(answer)
-
-    async def abort_multipart(self, key: str, upload_id: str) -> None:
-        """Drop the upload and its parts; it is no error if it is gone already."""
-        with contextlib.suppress(BlobNotFound), _errors(key):
-            await self._client.abort_multipart_upload(
-                Bucket=self.bucket, Key=key, UploadId=upload_id
-            )
-
-    async def unfinished(self) -> AsyncIterator[UnfinishedUpload]:
-        """Every multipart upload that was begun and neither completed nor aborted."""
-        with _errors(self.bucket):
-            pages = self._client.get_paginator("list_multipart_uploads")
-            async for page in pages.paginate(Bucket=self.bucket):
-                for item in page.get("Uploads", ()):
-                    yield UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"])
-
     async def _abort_quietly(self, key: str, upload_id: str) -> None:
         with contextlib.suppress(BlobStoreUnavailable, BlobNotFound):
             await self.abort_multipart(key, upload_id)
 
-    async def _presign(self, operation: str, seconds: int, **parameters: Any) -> str:
-        return await self._client.generate_presigned_url(
-            operation, Params={"Bucket": self.bucket, **parameters}, ExpiresIn=seconds
-        )
-
     async def _delete_all(self, keys: Sequence[str]) -> int:
         listed = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        with _errors(keys[0]):
+        with our_errors(keys[0]):
             answer = await self._client.delete_objects(Bucket=self.bucket, Delete=listed)
         failed = answer.get("Errors", ())
         if failed:
@@ -343,32 +234,3 @@ async def _parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
                 number += 1
     if block:
         yield bytes(block)
-
-
-@contextmanager
-def _errors(key: str) -> Generator[None]:
-    """Raise the port's errors in place of the library's."""
-    try:
-        yield
-    except ClientError as error:
-        if _code(error) in _MISSING:
-            raise BlobNotFound(f"There is no object {key}.") from error
-        raise BlobStoreUnavailable("The storage refused the request.") from error
-    except (BotoCoreError, HttpClientError, OSError, TimeoutError) as error:
-        raise BlobStoreUnavailable("The storage does not answer.") from error
-
-
-def _code(error: ClientError) -> str:
-    response: Any = error.response
-    return str(response.get("Error", {}).get("Code", ""))
-
-
-def _etag(answer: Any) -> str:
-    return str(answer["ETag"]).strip('"')
-
-
-def _headers(content_type: str, cache_control: str | None) -> dict[str, str]:
-    headers = {"ContentType": content_type}
-    if cache_control is not None:
-        headers["CacheControl"] = cache_control
-    return headers

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.blobs.s3 import FIRST_PART, MAX_PARTS, S3Store, part_size, s3_client
+from shared.blobs.s3 import S3Store, s3_client
+from shared.blobs.s3_multipart import FIRST_PART, MAX_PARTS, part_size
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable, BlobTooLarge
 from tests.support.buckets import Buckets
 
