@@ -7,7 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.product import BIKES, BUNNY, PASSWORD, Product, until
+from tests.e2e.people import BIKES, BUNNY, PASSWORD, sign_up, until
+from tests.support.stack import RunningStack
 
 # The second half keeps Chromium from asking for addresses that a closed network refuses.
 ARGUMENTS = [
@@ -30,9 +31,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, product: Product) -> Iterator[Page]:
+def page(browser: Browser, cinelog: RunningStack) -> Iterator[Page]:
     """A fresh profile. A script error or a violation of the page's own policy fails the test."""
-    context = browser.new_context(base_url=product.url, viewport={"width": 1280, "height": 900})
+    context = browser.new_context(base_url=cinelog.url, viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.set_default_timeout(60_000)
     errors: list[str] = []
@@ -48,7 +49,7 @@ def page(browser: Browser, product: Product) -> Iterator[Page]:
     assert errors == []
 
 
-def sign_up(page: Page, name: str) -> None:
+def join(page: Page, name: str) -> None:
     page.goto("/signup")
     page.get_by_label("Username").fill(name)
     page.get_by_label("E-mail").fill(f"{name}@example.com")
@@ -67,8 +68,8 @@ def position(page: Page) -> float:
     return seconds
 
 
-def test_from_signing_up_to_deleting(page: Page, product: Product) -> None:
-    sign_up(page, "ada")
+def test_from_signing_up_to_deleting(page: Page, cinelog: RunningStack) -> None:
+    join(page, "ada")
 
     page.goto("/upload")
     page.get_by_label("Video files", exact=True).set_input_files(BUNNY)
@@ -81,11 +82,14 @@ def test_from_signing_up_to_deleting(page: Page, product: Product) -> None:
     page.wait_for_url("**/watch/*")
     video_id = page.url.rsplit("/", 1)[1]
 
-    # Autoplay may have begun; a person presses play where it has not.
     play = page.get_by_role("button", name="Play Café in the meadow")
-    if play.is_visible():
-        play.click()
-    until(lambda: position(page) > 1 and frames(page) > 10)
+
+    def picture_moves() -> bool:
+        if play.is_visible():
+            play.click()
+        return position(page) > 1 and frames(page) > 10
+
+    until(picture_moves)
     page.locator("video").evaluate("v => { v.currentTime = Math.min(4, v.duration - 0.5) }")
     until(lambda: position(page) >= 4)
     before = frames(page)
@@ -93,7 +97,7 @@ def test_from_signing_up_to_deleting(page: Page, product: Product) -> None:
     until(lambda: frames(page) > before or page.locator("video").evaluate("v => v.ended"))
 
     def completed() -> bool:
-        answer = httpx.get(f"{product.url}/api/v1/streaming/id/{video_id}", trust_env=False)
+        answer = httpx.get(f"{cinelog.url}/api/v1/streaming/id/{video_id}", trust_env=False)
         return answer.json()["data"]["status"] == "ready"
 
     until(completed)
@@ -116,12 +120,12 @@ def test_from_signing_up_to_deleting(page: Page, product: Product) -> None:
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("The video has been deleted.")).to_be_visible()
-    answer = httpx.get(f"{product.url}/api/v1/streaming/id/{video_id}", trust_env=False)
+    answer = httpx.get(f"{cinelog.url}/api/v1/streaming/id/{video_id}", trust_env=False)
     assert answer.status_code == 404
 
 
 def test_a_reload_keeps_the_session_and_logging_out_ends_it(page: Page) -> None:
-    sign_up(page, "grace")
+    join(page, "grace")
     page.reload()
     menu = page.get_by_role("button", name="Account menu of grace")
     expect(menu).to_be_visible()
@@ -136,7 +140,7 @@ def test_a_reload_keeps_the_session_and_logging_out_ends_it(page: Page) -> None:
 
 
 def test_a_file_that_is_no_video_is_refused_in_words(page: Page, tmp_path: object) -> None:
-    sign_up(page, "linus")
+    join(page, "linus")
     page.goto("/upload")
     page.get_by_label("Video files", exact=True).set_input_files(
         {"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"not a video at all" * 100}
@@ -145,12 +149,12 @@ def test_a_file_that_is_no_video_is_refused_in_words(page: Page, tmp_path: objec
     expect(page.get_by_text("This is not a video")).to_be_visible()
 
 
-def test_a_phone_in_the_dark(browser: Browser, product: Product) -> None:
+def test_a_phone_in_the_dark(browser: Browser, cinelog: RunningStack) -> None:
     """Nothing is wider than the screen, and the page is dark where the person wants it dark."""
-    with product.sign_up() as person:
+    with sign_up(cinelog.url) as person:
         person.finish(person.upload(BIKES, "Bikes at night"))
     context = browser.new_context(
-        base_url=product.url,
+        base_url=cinelog.url,
         viewport={"width": 375, "height": 740},
         color_scheme="dark",
         has_touch=True,

@@ -1,0 +1,69 @@
+"""`make up`, `make down`, `make up`: everything is still there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.database import ROOT
+from deploy.local.ports import choose
+from tests.e2e.people import BIKES, sign_up
+
+
+class Home:
+    """An instance in a folder of its own, used as a person uses make."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.chmod(0o711)
+        packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local") / "packages"
+        if packages.is_dir():
+            # What was downloaded once is not downloaded again.
+            (folder / "packages").symlink_to(packages.resolve())
+        port = choose(["gateway"], {})["gateway"]
+        self.url = f"http://127.0.0.1:{port}"
+        self._env = {**os.environ, "CINELOG_HOME": str(folder), "PORT": str(port), "WORKERS": "1"}
+
+    def make(self, command: str) -> str:
+        """What the Makefile's target runs; fails with what it printed."""
+        done = subprocess.run(
+            (sys.executable, "-m", "deploy.local", command),
+            cwd=ROOT,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home that the database server's own user can reach."""
+    folder = tmp_path_factory.mktemp("home")
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o711)
+    return Home(folder)
+
+
+def test_state_survives(home: Home) -> None:
+    try:
+        assert home.url in home.make("up")
+        with sign_up(home.url) as person:
+            job = person.upload(BIKES, "Still here")
+            assert person.finish(job)["status"] == "completed"
+            assert "already up" in home.make("up")
+            home.make("down")
+            home.make("up")
+            video = person.get(f"/api/v1/streaming/id/{job}")
+            assert video is not None
+            assert video["title"] == "Still here"
+            # The token that was issued before is still good: the keys survived too.
+            assert person.job(job)["status"] == "completed"
+            assert person.plays(job)
+    finally:
+        home.make("clean")
