@@ -15,7 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 
 # The services say these for themselves; outside, the gateway's word counts.
 _REPLACED = frozenset(
-    b"date server trace-id server-timing x-request-id ratelimit ratelimit-policy vary"
+    b"date server trace-id server-timing x-request-id ratelimit ratelimit-policy"
     b" access-control-allow-origin access-control-expose-headers x-content-type-options"
     b" referrer-policy x-frame-options strict-transport-security content-security-policy".split()
 )

@@ -133,9 +133,8 @@ def _own_routes(upstreams: Upstreams, storage: TokenBucketStorage) -> ASGIApp:
 
     def answers(name: str) -> Callable[[], Awaitable[object]]:
         async def check() -> None:
-            status, _ = await upstreams[name].get("/ready", timeout=1.9)
-            if status != 200:
-                raise ConnectionError(f"{name} is not ready ({status})")
+            if not await upstreams[name].probe(timeout=1.9):
+                raise ConnectionError(f"{name} is not ready")
 
         return check
 

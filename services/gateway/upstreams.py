@@ -12,6 +12,8 @@ from services.gateway.h1_client import Overloaded, Response, UpstreamError
 from services.gateway.h1_pool import TICK, Pool
 from shared.telemetry import get_logger
 
+_LARGEST = 4 * 1024 * 1024
+
 
 class CircuitOpen(UpstreamError):
     """Not asked, because it failed too often just now."""
@@ -110,21 +112,22 @@ class Upstream:
 
     async def get(self, target: str, timeout: float = 3.0) -> tuple[int, bytes]:
         """GET one small internal resource whole: its status and body (at most 4 MiB)."""
-        head = b"GET %b HTTP/1.1\r\nhost: %b\r\naccept: application/json\r\n\r\n" % (
+        async with asyncio.timeout(timeout):
+            return await _whole(await self.request(self._get(target), idempotent=True))
+
+    async def probe(self, timeout: float) -> bool:
+        """Whether its /ready says yes. Asked past the breaker, which a yes closes."""
+        async with asyncio.timeout(timeout):
+            status, _ = await _whole(await self._pool.request(self._get("/ready"), idempotent=True))
+        if status == 200:
+            self._breaker.succeeded()
+        return status == 200
+
+    def _get(self, target: str) -> bytes:
+        return b"GET %b HTTP/1.1\r\nhost: %b\r\naccept: application/json\r\n\r\n" % (
             target.encode(),
             self.authority,
         )
-        async with asyncio.timeout(timeout):
-            response = await self.request(head, idempotent=True, timeout=timeout)
-            try:
-                body = bytearray()
-                while chunk := await response.read():
-                    body += chunk
-                    if len(body) > 4 * 1024 * 1024:
-                        raise UpstreamError("the answer is too large")
-                return response.status, bytes(body)
-            finally:
-                response.close()
 
     def tick(self) -> None:
         """Look at the clock, and at the figures."""
@@ -142,6 +145,18 @@ class Upstream:
     def close(self) -> None:
         """End all its connections."""
         self._pool.close()
+
+
+async def _whole(response: Response) -> tuple[int, bytes]:
+    try:
+        body = bytearray()
+        while chunk := await response.read():
+            body += chunk
+            if len(body) > _LARGEST:
+                raise UpstreamError("the answer is too large")
+        return response.status, bytes(body)
+    finally:
+        response.close()
 
 
 class Upstreams:

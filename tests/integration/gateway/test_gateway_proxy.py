@@ -340,6 +340,21 @@ async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(
         await client.get(EVENTS)
 
 
+async def test_a_service_that_comes_back_is_used_once_it_says_that_it_is_ready(
+    client: httpx.AsyncClient, service: Service
+):
+    async def broken(_: Request, peer: Peer) -> None:
+        raise ConnectionError
+
+    service.handler = broken
+    for _ in range(6):
+        answer = await client.post("/api/v1/tags/1", json={})
+    envelope(answer, 503, "unavailable")
+    service.handler = service.echo
+    assert (await client.get("/ready")).status_code == 200
+    assert (await client.post("/api/v1/tags/1", json={})).status_code == 200
+
+
 async def test_a_service_that_does_not_answer_is_a_timeout(
     client: httpx.AsyncClient, service: Service, rig: Rig
 ):
