@@ -87,7 +87,7 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     thumbnail: '/media/public/v1/poster.webp',
     views: 12_345,
     tags: [{ id: 't1', name: 'fog' }],
-    status: 'completed',
+    status: 'ready',
     playable: true,
     visibility: 'public',
     renditions: [],

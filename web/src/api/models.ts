@@ -6,7 +6,11 @@ export type Video = Schemas['Video'];
 export type Tag = Schemas['Tag'];
 export type Job = Schemas['Job'];
 export type User = Schemas['User'];
-export type LoginSession = Schemas['Session'];
+export type Me = Schemas['Me'];
+export type Timeline = Schemas['Timeline'];
+export type TimelineStep = Schemas['Step'];
+export type Visibility = Video['visibility'];
+export type LoginSession = Schemas['SessionItem'];
 
 export interface Page<T> {
   data: T[];

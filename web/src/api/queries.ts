@@ -5,6 +5,12 @@ import { api, unwrap } from './client';
 /** Fills whole rows of the grid, whatever its width. */
 export const PAGE_SIZE = 12;
 
+/** Query parameters are text to the API, also where they are numbers. */
+const paging = (page: number, size: number) => ({
+  page: String(page),
+  page_size: String(size),
+});
+
 /** Every query the client makes: its key and how to fetch it, in one place. */
 export const queries = {
   /** One more than the rest: the first is shown large. */
@@ -14,7 +20,7 @@ export const queries = {
       queryFn: ({ signal }) =>
         unwrap(
           api.GET('/api/v1/streaming/latest', {
-            params: { query: { page, page_size: PAGE_SIZE + 1 } },
+            params: { query: paging(page, PAGE_SIZE + 1) },
             signal,
           }),
         ),
@@ -27,7 +33,7 @@ export const queries = {
       queryFn: ({ signal }) =>
         unwrap(
           api.GET('/api/v1/streaming/search', {
-            params: { query: { q, page, page_size: PAGE_SIZE } },
+            params: { query: { q, ...paging(page, PAGE_SIZE) } },
             signal,
           }),
         ),
@@ -41,7 +47,7 @@ export const queries = {
       queryFn: ({ signal }) =>
         unwrap(
           api.GET('/api/v1/tags/{tag}/videos', {
-            params: { path: { tag }, query: { page, page_size: PAGE_SIZE } },
+            params: { path: { tag }, query: paging(page, PAGE_SIZE) },
             signal,
           }),
         ),
@@ -67,6 +73,18 @@ export const queries = {
         unwrap(api.GET('/api/v1/jobs/{job_id}', { params: { path: { job_id: id } }, signal })),
     }),
 
+  timeline: (id: string) =>
+    queryOptions({
+      queryKey: ['timeline', id],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/videos/{video_id}/timeline', {
+            params: { path: { video_id: id } },
+            signal,
+          }),
+        ),
+    }),
+
   tags: () =>
     queryOptions({
       queryKey: ['tags'],
@@ -88,7 +106,7 @@ export const queries = {
       queryFn: ({ signal }) =>
         unwrap(
           api.GET('/api/v1/users/{user_id}/videos', {
-            params: { path: { user_id: userId }, query: { page, page_size: PAGE_SIZE } },
+            params: { path: { user_id: userId }, query: paging(page, PAGE_SIZE) },
             signal,
           }),
         ),

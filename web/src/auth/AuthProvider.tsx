@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useSyncExternalStore } from 'react';
 
-import type { User } from '../api/models';
+import type { Me } from '../api/models';
 import { queries } from '../api/queries';
 import { useNotify } from '../ui/notifications';
 import { session } from './session';
@@ -34,7 +34,7 @@ export function useSession(): Session | null {
 }
 
 /** The signed-in person's account, once it has been fetched. */
-export function useMe(): User | undefined {
+export function useMe(): Me | undefined {
   const signedIn = useSession() !== null;
   return useQuery({ ...queries.me(), enabled: signedIn }).data;
 }

@@ -7,7 +7,7 @@ export function isTerminal(job: Job): boolean {
 /** 0–100; a completed job is at 100 whatever its last report said. */
 export function jobPercent(job: Job): number {
   if (job.status === 'completed') return 100;
-  return Math.min(100, Math.max(0, job.progress ?? 0));
+  return Math.min(100, Math.max(0, job.progress));
 }
 
 export function jobHeadline(job: Job): string {

@@ -18,7 +18,7 @@ export function SentJob({ jobId, compact = false }: { jobId: string; compact?: b
       </div>
     );
   }
-  const watchable = job.playable ?? job.status === 'completed';
+  const watchable = job.playable;
   return (
     <div className="space-y-3">
       <JobProgress job={job} />

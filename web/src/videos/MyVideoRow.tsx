@@ -28,9 +28,7 @@ export function MyVideoRow({ video }: { video: Video }) {
         </h2>
         <p className="mt-1 text-sm text-muted">
           {formatViews(video.views)} · <Ago iso={video.CreatedAt} />
-          {video.visibility !== undefined && video.visibility !== 'public' && (
-            <> · {video.visibility}</>
-          )}
+          {video.visibility !== 'public' && <> · {video.visibility}</>}
         </p>
         {!isFinished(video) && (
           <div className="mt-3 max-w-md">

@@ -1,21 +1,14 @@
 import type { Video } from '../api/models';
 
-/** Whether there is something to press play on: the playlist's address appears with it. */
+/** Whether there is something to press play on; that is before the video is finished. */
 export function isReady(video: Video): boolean {
-  return video.video !== '';
+  return video.playable && video.video !== '';
 }
 
 export function isFinished(video: Video): boolean {
-  return video.status === undefined || video.status === 'completed';
+  return video.status === 'ready';
 }
 
 export function statusLabel(video: Video): string {
-  switch (video.status) {
-    case 'failed':
-      return 'Failed';
-    case 'pending':
-      return 'Waiting';
-    default:
-      return 'Processing';
-  }
+  return video.status === 'failed' ? 'Failed' : 'Processing';
 }

@@ -24,7 +24,7 @@ export function Stage({ video }: { video: Video }) {
   return (
     <Player
       src={video.video}
-      revision={String(video.renditions?.length ?? 0)}
+      revision={String(video.renditions.length)}
       title={video.title}
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}
