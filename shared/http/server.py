@@ -2,8 +2,8 @@
 
 Granian's multi-process server shares its port silently with an older instance and waits for open
 streams without end when it is stopped. Embedded, at the same speed, we decide both: a port that
-is taken is an error, and on SIGTERM the listener closes, requests get ``drain_seconds`` to finish,
-then what still streams is cancelled, and the lifespan's resources close last.
+is taken is an error, and on SIGTERM the listener closes, event streams end (their readers connect
+again), requests get ``drain_seconds``, then the rest is cancelled, and resources close last.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ BACKLOG: Final = 1024
 CONNECTIONS: Final = 4096
 """Granian's back-pressure also counts idle keep-alive connections: keep it above the peak."""
 
+_EVENT_STREAM: Final = (b"accept", b"text/event-stream")
 _HTTP1: Final = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024 + 8192)
 
 
@@ -105,12 +106,14 @@ async def serving(
             log_enabled=False,
         )
         running = asyncio.create_task(server.serve())
+        running.add_done_callback(_end_with_it)
         try:
             await _until_it_listens(bind, running)
             log.info("listening", address=str(bind))
             yield
         finally:
             log.info("draining", requests=len(tracked.tasks))
+            running.remove_done_callback(_end_with_it)
             server.stop()
             await _drain(running, tracked, drain_seconds)
             log.info("stopped")
@@ -146,12 +149,19 @@ async def _until_it_listens(bind: Address, running: asyncio.Task[None]) -> None:
     raise RuntimeError("the server ended before it listened")
 
 
+def _end_with_it(_running: asyncio.Task[None]) -> None:
+    """A process whose server has ended by itself must end too, so that somebody restarts it."""
+    get_logger("http.server").error("the server ended by itself")
+    signal.raise_signal(signal.SIGTERM)
+
+
 class _Tracked:
     """Knows the requests under way, so that they can be cancelled when the patience is over."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.listeners: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         task = asyncio.current_task()
@@ -159,13 +169,18 @@ class _Tracked:
             await self._app(scope, receive, send)
             return
         self.tasks.add(task)
+        if _EVENT_STREAM in scope["headers"]:
+            self.listeners.add(task)
         try:
             await self._app(scope, receive, send)
         finally:
             self.tasks.discard(task)
+            self.listeners.discard(task)
 
 
 async def _drain(running: asyncio.Task[None], tracked: _Tracked, seconds: float) -> None:
+    for task in list(tracked.listeners):
+        task.cancel()
     done, _ = await asyncio.wait({running}, timeout=seconds)
     if not done:
         for task in list(tracked.tasks):

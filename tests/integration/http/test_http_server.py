@@ -102,6 +102,23 @@ async def test_an_open_stream_does_not_hold_the_server_up() -> None:
     assert [step for step in log if step != "tick"] == ["open", "stream ended", "close"]
 
 
+async def test_event_streams_are_not_waited_for() -> None:
+    log, address = Log(), free_address()
+    async with client(address) as http:
+
+        async def listen() -> None:
+            headers = {"accept": "text/event-stream"}
+            async with http.stream("GET", "/endless", headers=headers) as response:
+                async for _ in response.aiter_bytes():
+                    log.append("tick")
+
+        async with server.serving(application(log, asyncio.Event()), address, drain_seconds=3600):
+            listening = asyncio.create_task(listen())
+            await eventually(lambda: "tick" in log)
+        with pytest.raises(httpx.TransportError):
+            await listening
+
+
 async def test_a_taken_port_is_an_error() -> None:
     address = free_address()
     async with server.serving(application(Log(), asyncio.Event()), address):
