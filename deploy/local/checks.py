@@ -9,6 +9,7 @@ import asyncio
 from deploy.local.process import Check
 
 _PATIENCE = 2.0
+_MOST = 64 * 1024
 
 
 def answers(port: int, send: bytes = b"", expect: bytes = b"") -> Check:
@@ -21,7 +22,7 @@ def answers(port: int, send: bytes = b"", expect: bytes = b"") -> Check:
                 try:
                     writer.write(send)
                     await writer.drain()
-                    return not expect or expect in await reader.read(4096)
+                    return not expect or await _hears(reader, expect)
                 finally:
                     writer.close()
         except (OSError, TimeoutError):
@@ -30,7 +31,26 @@ def answers(port: int, send: bytes = b"", expect: bytes = b"") -> Check:
     return check
 
 
-def serves(port: int, path: str) -> Check:
-    """Up when ``GET path`` answers 200."""
+def both(first: Check, second: Check) -> Check:
+    """Up when the one and the other are."""
+
+    async def check() -> bool:
+        return await first() and await second()
+
+    return check
+
+
+async def _hears(reader: asyncio.StreamReader, expect: bytes) -> bool:
+    heard = b""
+    while expect not in heard:
+        more = await reader.read(4096)
+        if not more or len(heard) > _MOST:
+            return False
+        heard += more
+    return True
+
+
+def serves(port: int, path: str, expect: str = "HTTP/1.1 200 ") -> Check:
+    """Up when ``GET path`` answers 200, or with ``expect`` in it."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    return answers(port, request.encode(), b"HTTP/1.1 200 ")
+    return answers(port, request.encode(), expect.encode())

@@ -35,15 +35,15 @@ def up(home: Home, port: int, workers: int) -> int:
     else:
         if not ports.is_free(port):
             return _fail(f"port {port} is taken; choose another one: make up PORT=8081")
-        _start_daemon(home)
-    return _follow(home, began)
+        return _follow(home, began, _start_daemon(home))
+    return _follow(home, began, None)
 
 
-def _start_daemon(home: Home) -> None:
+def _start_daemon(home: Home) -> int:
+    """Returns its pid."""
     home.logs.mkdir(parents=True, exist_ok=True)
-    (home.folder / "status.json").unlink(missing_ok=True)
     with (home.logs / "supervisor.log").open("ab") as log:
-        subprocess.Popen(
+        daemon_process = subprocess.Popen(
             (sys.executable, "-m", "deploy.local", "supervise"),
             cwd=ROOT,
             env={**os.environ, "CINELOG_HOME": str(home.folder)},
@@ -52,13 +52,16 @@ def _start_daemon(home: Home) -> None:
             stderr=log,
             start_new_session=True,
         )
+    return daemon_process.pid
 
 
-def _follow(home: Home, began: float) -> int:
-    """Say what comes up until all of it has."""
+def _follow(home: Home, began: float, pid: int | None) -> int:
+    """Say what comes up until all of it has; ``pid`` is whose report counts, None is anybody's."""
     told: set[str] = set()
     while time.monotonic() - began < _UP_PATIENCE:
         report = daemon.read_report(home)
+        if report is not None and pid not in (None, report.pid):
+            report = None  # the last one's
         for step in report.steps if report else ():
             if step.name not in told and step.state in ("up", "done"):
                 told.add(step.name)
@@ -68,7 +71,7 @@ def _follow(home: Home, began: float) -> int:
             return 0
         if report is not None and report.phase == "failed":
             return _explain(home, report)
-        if report is None and time.monotonic() - began > 10 and not daemon.is_running(home):
+        if report is None and time.monotonic() - began > 20 and not daemon.is_running(home):
             return _fail(f"the supervisor ended:\n{_tail(home.logs / 'supervisor.log')}")
         time.sleep(0.1)
     return _fail(f"not ready after {_UP_PATIENCE:.0f} s; see make status and make logs")

@@ -17,7 +17,7 @@ from deploy.local import parts, stack
 from deploy.local.state import Home, write_private
 from deploy.local.supervisor import Status, StepFailed, Supervisor
 
-LEFTOVER_PATIENCE = 15.0
+LEFTOVER_PATIENCE = 6.0
 """Seconds that processes of a supervisor that was killed get to end by themselves."""
 
 

@@ -49,7 +49,11 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
             folder=folder,
             # One volume at a time instead of seven per bucket.
             env={"HOME": str(folder), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
-            ready=checks.serves(ports["s3"], "/healthz"),
+            # S3 answers before there is anywhere to put an object.
+            ready=checks.both(
+                checks.serves(ports["s3"], "/healthz"),
+                checks.serves(ports["master"], "/dir/status", f"127.0.0.1:{ports['volume']}"),
+            ),
             # Volumes are closed in a moment; then the filer waits for streams that the S3 gateway
             # in the same process holds open, until it is killed. Its store has a log of its own.
             grace=4.0,
