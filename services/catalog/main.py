@@ -1,12 +1,18 @@
-"""Wires the catalog's processes: ``python -m services.catalog.main api`` or ``projector``."""
+"""Wires the catalog's processes: ``python -m services.catalog.main api`` or ``projector``.
+
+``rebuild`` makes the read models anew from the log and lets them take over; ``rebuild --verify``
+only says which rows differ.
+"""
 
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
+import msgspec
 from litestar import Litestar
 from litestar.di import Provide
 
@@ -18,9 +24,10 @@ from services.catalog.live import Tail
 from services.catalog.pending_views import PendingViews
 from services.catalog.projections import NAME, Library
 from services.catalog.projector import Chores, Projector, ProjectorMetrics
+from services.catalog.rebuild import Rebuild
 from services.catalog.representations import Links
 from services.catalog.search import Search
-from services.catalog.settings import ApiSettings, ProjectorSettings
+from services.catalog.settings import ApiSettings, ProjectorSettings, RebuildSettings
 from services.catalog.views import Views
 from shared import settings, telemetry
 from shared.database.connect import create_engine
@@ -130,6 +137,26 @@ async def run_projector(config: ProjectorSettings) -> None:
             await asyncio.gather(work, return_exceptions=True)
 
 
+async def run_rebuild(config: RebuildSettings, *, swap: bool) -> None:
+    """Rebuild the read models, with progress on standard error, the report on standard output."""
+    began = time.monotonic()
+
+    def progress(position: int, target: int) -> None:
+        speed = position / max(time.monotonic() - began, 0.001)
+        left = (target - position) / max(speed, 0.001)
+        share = position / target if target else 1.0
+        sys.stderr.write(f"\r{share:7.1%}  {position} of {target} events, {left:.0f} s left  ")
+
+    engine = create_engine(config.database_admin_url, size=2)
+    try:
+        async with open_event_store(config.database_admin_url, connections=2) as store:
+            report = await Rebuild(engine, store, progress).run(swap=swap)
+    finally:
+        await engine.dispose()
+    sys.stderr.write("\n")
+    sys.stdout.write(f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n")
+
+
 def main(arguments: list[str], env: Mapping[str, str]) -> None:
     """Run the process that the first argument names. Raises SettingsError."""
     match arguments:
@@ -143,8 +170,14 @@ def main(arguments: list[str], env: Mapping[str, str]) -> None:
                 "catalog-projector", projector.cinelog_mode, projector.otel_exporter_otlp_endpoint
             )
             server.run(lambda: run_projector(projector))
+        case ["rebuild"] | ["rebuild", "--verify"]:
+            rebuild = settings.load(RebuildSettings, env)
+            telemetry.configure("catalog-rebuild", rebuild.cinelog_mode)
+            server.run(lambda: run_rebuild(rebuild, swap=len(arguments) == 1))
         case _:
-            raise settings.SettingsError("say which process to run: api or projector")
+            raise settings.SettingsError(
+                "say what to run: api, projector, rebuild or rebuild --verify"
+            )
 
 
 if __name__ == "__main__":

@@ -22,3 +22,9 @@ class ProjectorSettings(Settings, frozen=True, kw_only=True):
     database_url: Secret
     amqp_url: Secret
     metrics_bind: Address
+
+
+class RebuildSettings(Settings, frozen=True, kw_only=True):
+    """A rebuild makes tables: it logs in as their owner, which no service does."""
+
+    database_admin_url: Secret

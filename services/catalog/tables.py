@@ -1,6 +1,7 @@
 """Tables of the schema ``catalog``: read models folded from the log, and this service's own.
 
-The read models hold nothing that is not in the log; ``READ_MODELS`` names them. ``pending_views``
+The read models hold nothing that is not in the log; ``READ_MODELS`` names them. Their indexes have
+names of their own, because a rebuild makes the same tables in another schema. ``pending_views``
 and ``view_batches`` hold views on their way into the log.
 """
 
@@ -33,11 +34,12 @@ users = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("username", Text, nullable=False),
-    Column("username_key", Text, nullable=False, index=True),
+    Column("username_key", Text, nullable=False),
     Column("registered_at", DateTime(timezone=True), nullable=False),
     Column("deleted", Boolean, nullable=False),
 )
 
+Index("ix_catalog_users_username_key", users.c.username_key)
 Index("ix_users_deleted", users.c.id, postgresql_where=users.c.deleted)
 
 videos = Table(

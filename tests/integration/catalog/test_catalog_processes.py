@@ -192,7 +192,8 @@ def test_a_missing_setting_stops_the_start_with_one_line(tmp_path: Path) -> None
     for arguments, line in (
         (["api"], "cinelog: DATABASE_URL is not set\n"),
         (["projector"], "cinelog: DATABASE_URL is not set\n"),
-        ([], "cinelog: say which process to run: api or projector\n"),
+        (["rebuild"], "cinelog: DATABASE_ADMIN_URL is not set\n"),
+        ([], "cinelog: say what to run: api, projector, rebuild or rebuild --verify\n"),
     ):
         ended = subprocess.run(
             [sys.executable, "-m", "services.catalog.main", *arguments],

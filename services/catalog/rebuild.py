@@ -1,0 +1,274 @@
+"""Rebuilding the read models from the log, beside live traffic, and comparing the two.
+
+New tables grow in a schema of their own, up to where the live projection stands. Then, with the
+live checkpoint locked so that the projector waits, the last events are applied, rows are compared
+and, to take over, the new tables change places with the old ones in the same transaction. Readers
+wait for that moment only. It needs the owner of the tables, not the service's role.
+"""
+
+# ruff: noqa: S608 - statements are put together from names of our own tables and columns only
+
+import asyncio
+import hashlib
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.schema import CreateSchema
+
+from services.catalog.projections import NAME, Library
+from services.catalog.tables import READ_MODELS, checkpoints, metadata
+from shared.errors import Conflict
+from shared.event_store.leadership import lock_key
+from shared.event_store.store import EventStore
+
+SCHEMA: Final = "catalog_rebuild"
+_RETIRED: Final = "catalog_retired"
+_BATCH: Final = 5000
+_SHOWN: Final = 20
+_ATTEMPTS: Final = 100
+_PAUSE_SECONDS: Final = 0.1
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+# A rebuild that was begun by other code cannot be resumed: its rows may differ.
+_FOLDED_BY: Final = ("domain", "folding", "projections", "public_events", "rows", "tables", "words")
+
+
+class RebuildRunning(Conflict):
+    code = "rebuild_running"
+
+
+class TablesInUse(Conflict):
+    code = "tables_in_use"
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that is not the same in both: its table, its key, and where it was found."""
+
+    table: str
+    key: str
+    only_in: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """``events`` were folded; ``differences`` of the live rows are counted by table, and the first
+    ones named. ``swapped``: the rebuilt tables are the live ones now."""
+
+    events: int
+    rows: dict[str, int]
+    checksums: dict[str, str]
+    differing: dict[str, int]
+    differences: list[Difference]
+    swapped: bool
+
+
+Progress = Callable[[int, int], None]
+
+
+class Rebuild:
+    """One rebuild of the library. It may be interrupted at any time and resumes where it was."""
+
+    def __init__(self, engine: AsyncEngine, store: EventStore, progress: Progress) -> None:
+        self._engine = engine
+        self._store = store
+        self._progress = progress
+        self._library = Library(SCHEMA)
+
+    async def run(self, *, swap: bool) -> Report:
+        """Fold the log anew and compare; with ``swap``, let the result take over.
+
+        Raises RebuildRunning if another one is under way, TablesInUse if nobody lets us swap.
+        """
+        async with self._engine.connect() as guard:
+            key = lock_key(f"rebuild {NAME}")
+            taken = await guard.execute(text("select pg_try_advisory_lock(:key)"), {"key": key})
+            if not taken.scalar_one():
+                raise RebuildRunning("Another rebuild is running.")
+            # Not left idle in a transaction, which would hold back vacuum all the while.
+            await guard.commit()
+            try:
+                await self._prepare()
+                await self._catch_up()
+                return await self._finish(swap=swap)
+            finally:
+                await guard.execute(text("select pg_advisory_unlock(:key)"), {"key": key})
+
+    async def _prepare(self) -> None:
+        """Make the new tables, or keep those of an interrupted rebuild by the same code."""
+        fingerprint = _fingerprint()
+        async with self._engine.begin() as connection:
+            found = await connection.execute(
+                text("select obj_description(to_regnamespace(:schema)::oid, 'pg_namespace')"),
+                {"schema": SCHEMA},
+            )
+            if found.scalar_one_or_none() == fingerprint:
+                return
+            await connection.execute(text(f"drop schema if exists {SCHEMA} cascade"))
+            await connection.execute(CreateSchema(SCHEMA))
+            await connection.execute(text(f"comment on schema {SCHEMA} is '{fingerprint}'"))
+            copied = MetaData()
+            for table in (*READ_MODELS, checkpoints):
+                own = table.to_metadata(copied, schema=SCHEMA)
+                await connection.run_sync(own.create)
+            await connection.execute(
+                text(f"insert into {SCHEMA}.checkpoints (name, position) values (:name, 0)"),
+                {"name": NAME},
+            )
+
+    async def _catch_up(self) -> None:
+        """Apply the log up to where the live projection is, and no further: what it has not
+        applied, it still has to account for in tables that are not rebuilt."""
+        while True:
+            async with self._engine.connect() as connection:
+                position = await _position(connection, SCHEMA)
+                target = await _position(connection, metadata.schema)
+            self._progress(position, target)
+            if position >= target:
+                return
+            async with self._engine.begin() as connection:
+                await self._apply(connection, position, min(_BATCH, target - position))
+
+    async def _apply(self, connection: AsyncConnection, position: int, limit: int) -> None:
+        events = await self._store.read_all(position, limit)
+        await self._library.apply(connection, events)
+        await connection.execute(
+            text(f"update {SCHEMA}.checkpoints set position = :position"),
+            {"position": events[-1].position},
+        )
+
+    async def _finish(self, *, swap: bool) -> Report:
+        async with self._engine.begin() as connection:
+            # From here on the projector waits; readers do not.
+            await connection.execute(
+                text(
+                    f"select position from {checkpoints.fullname}"
+                    " where name = :name for no key update"
+                ),
+                {"name": NAME},
+            )
+            target = await _position(connection, metadata.schema)
+            while (position := await _position(connection, SCHEMA)) < target:
+                await self._apply(connection, position, min(_BATCH, target - position))
+            report = await _compare(connection, target, swapped=swap)
+            if swap:
+                await _swap_when_free(connection)
+            else:
+                await connection.execute(text(f"drop schema {SCHEMA} cascade"))
+        if swap:
+            async with self._engine.begin() as connection:
+                await connection.execute(text(f"drop schema {_RETIRED} cascade"))
+        return report
+
+
+async def _compare(connection: AsyncConnection, events: int, *, swapped: bool) -> Report:
+    rows: dict[str, int] = {}
+    checksums: dict[str, str] = {}
+    differing: dict[str, int] = {}
+    differences: list[Difference] = []
+    for table in READ_MODELS:
+        live, rebuilt = table.fullname, f"{SCHEMA}.{table.name}"
+        columns = ", ".join(column.name for column in table.columns)
+        keys = " || ' ' || ".join(f"{column.name}::text" for column in table.primary_key)
+        # Not row::text of the whole table: a sum over rows needs neither order nor memory.
+        summed = await connection.execute(
+            text(
+                "select count(*), coalesce(sum(hashtextextended(r::text, 0)::numeric), 0)::text"
+                f" from (select {columns} from {rebuilt}) as r"
+            )
+        )
+        rows[table.name], checksums[table.name] = summed.one()
+        found = await connection.execute(
+            text(
+                f"with gone as (select {columns} from {live} except all"
+                f" select {columns} from {rebuilt}),"
+                f" new as (select {columns} from {rebuilt} except all"
+                f" select {columns} from {live}),"
+                f" both_ as (select {keys} as key, 'live' as place from gone"
+                f" union all select {keys}, 'rebuilt' from new)"
+                " select key, place, count(*) over () from both_ order by 1, 2 limit :shown"
+            ),
+            {"shown": _SHOWN},
+        )
+        named: Sequence[Any] = found.all()
+        differing[table.name] = named[0][2] if named else 0
+        differences += [Difference(table.name, key, place) for key, place, _ in named]
+    return Report(
+        events=events,
+        rows=rows,
+        checksums=checksums,
+        differing=differing,
+        differences=differences,
+        swapped=swapped,
+    )
+
+
+async def _swap_when_free(connection: AsyncConnection) -> None:
+    """Try until nobody reads for a moment.
+
+    A reader that holds one table may be waiting for another that we hold. Giving up well before
+    the server looks for deadlocks (after a second) makes sure that it is never the reader that
+    fails; nor do new readers wait for long behind us.
+    """
+    await connection.execute(text("set local lock_timeout = '200ms'"))
+    for attempt in range(_ATTEMPTS):
+        try:
+            async with connection.begin_nested():
+                await _swap(connection)
+            return
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            if attempt == _ATTEMPTS - 1:
+                raise TablesInUse("The tables are in use all the time. Try again.") from error
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _swap(connection: AsyncConnection) -> None:
+    """Let the tables change places, with the privileges that the old ones had."""
+    schema = metadata.schema
+    await connection.execute(text(f"drop schema if exists {_RETIRED} cascade"))
+    await connection.execute(text(f"create schema {_RETIRED}"))
+    for table in READ_MODELS:
+        await connection.execute(text(f"alter table {table.fullname} set schema {_RETIRED}"))
+        await connection.execute(text(f"alter table {SCHEMA}.{table.name} set schema {schema}"))
+        await connection.execute(
+            text(
+                f"grant select, insert, update, delete, truncate on {table.fullname}"
+                f" to cinelog_{schema}"
+            )
+        )
+    # What could not be applied before has been applied now, or the rebuild would have failed.
+    parked = await connection.execute(
+        text(f"delete from {schema}.parked_events where projection = :name"), {"name": NAME}
+    )
+    if parked.rowcount:
+        # The running projector remembers what was parked: without its lock it starts afresh.
+        await connection.execute(
+            text(
+                "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
+                " and granted and database = (select oid from pg_database"
+                " where datname = current_database())"
+                " and (classid::bigint << 32) | objid::bigint = :key"
+            ),
+            {"key": lock_key(f"projection {schema}.{NAME}")},
+        )
+    await connection.execute(text(f"drop schema {SCHEMA} cascade"))
+
+
+async def _position(connection: AsyncConnection, schema: str | None) -> int:
+    found = await connection.execute(
+        text(f"select position from {schema}.checkpoints where name = :name"), {"name": NAME}
+    )
+    return found.scalar_one_or_none() or 0
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for name in _FOLDED_BY:
+        module = importlib.import_module(f"services.catalog.{name}")
+        digest.update(inspect.getsource(module).encode())
+    return digest.hexdigest()
