@@ -2,10 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-PORT ?= 8080
-WORKERS ?= 2
 CINELOG_HOME ?= $(CURDIR)/.local
-export PORT WORKERS CINELOG_HOME
+export CINELOG_HOME
 
 PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
