@@ -61,6 +61,10 @@ class OffsetMismatch(TusError):
     code = "tus_offset_mismatch"
     status = 409
 
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"The upload is at {offset}.")
+        self.offset = offset
+
 
 class ChecksumMismatch(TusError):
     """The body arrived damaged and was thrown away. 460 is the protocol's own status."""

@@ -115,10 +115,13 @@ class Resumable:
         *,
         length: int | None = None,
         checksum: Checksum | None = None,
+        finish: bool | None = None,
     ) -> Upload:
-        """Append a request's body; the last byte completes the upload.
+        """Append a request's body.
 
-        ``length`` is what a client that deferred it says now. Raises UploadNotFound,
+        The upload is complete with its last byte (tus) or, where ``finish`` is given, with the
+        end of a body for which it is true (the IETF's draft). ``length`` is what a client that
+        did not know it before says now. Raises UploadNotFound,
         OffsetMismatch, ChecksumMismatch, UploadTooLarge, NotAVideo, UploadLost and what the
         storage raises; what was durable before that stays.
         """
@@ -127,19 +130,19 @@ class Resumable:
             upload = await self._lifecycle.complete(upload.id)
         if upload.phase == "completed":
             if offset != upload.received:
-                raise OffsetMismatch(f"The upload is at {upload.received}.")
+                raise OffsetMismatch(upload.received)
             return upload
         with self._lifecycle.slot():
             upload = await self._lifecycle.acquire(upload_id)
             try:
                 if upload.received != offset:
-                    raise OffsetMismatch(f"The upload is at {upload.received}.")
+                    raise OffsetMismatch(upload.received)
                 upload = await self._with_length(upload, length)
             except BaseException:
                 await self._records.release(upload.id, upload.epoch, clean=True)
                 raise
             try:
-                complete = await self._write(upload, body, checksum)
+                complete = await self._write(upload, body, checksum, finish)
             except NotAVideo as error:
                 await self._lifecycle.reject(upload, error)
                 raise
@@ -156,7 +159,13 @@ class Resumable:
         taken = await self._lifecycle.acquire(upload_id)
         await self._lifecycle.abort(taken, "Its owner gave it up.")
 
-    async def _write(self, upload: Upload, body: Body, checksum: Checksum | None) -> bool:
+    async def _write(
+        self,
+        upload: Upload,
+        body: Body,
+        checksum: Checksum | None = None,
+        finish: bool | None = None,
+    ) -> bool:
         """Whether the upload now has all its bytes and is completing."""
         held_back = checksum is not None
         async with self._lifecycle.writing(upload, body, hold_back=held_back) as writer:
@@ -173,10 +182,13 @@ class Resumable:
                 raise
             if checksum is not None and digest is not None and digest.digest() != checksum.expected:
                 raise ChecksumMismatch("The bytes arrived damaged and were thrown away.")
-            return await self._end_of_body(upload, writer)
+            return await self._end_of_body(upload, writer, finish)
 
-    async def _end_of_body(self, upload: Upload, writer: Writer) -> bool:
-        if writer.offset != upload.length:
+    async def _end_of_body(self, upload: Upload, writer: Writer, finish: bool | None) -> bool:
+        if finish and upload.length not in {None, writer.offset}:
+            await writer.flush()
+            raise TusError("The upload ends before its length.")
+        if not (writer.offset == upload.length if finish is None else finish):
             await writer.flush()
             return False
         await writer.finish()
@@ -216,7 +228,7 @@ class Resumable:
             await self._lifecycle.start(upload)
             upload = await self._lifecycle.acquire(upload.id)
             try:
-                await self._write(upload, _Objects(self._lifecycle, parts), None)
+                await self._write(upload, _Objects(self._lifecycle, parts))
             except NotAVideo as error:
                 await self._lifecycle.reject(upload, error)
                 raise
@@ -227,7 +239,7 @@ class Resumable:
 
     async def _empty(self, upload: Upload) -> Upload:
         taken = await self._lifecycle.acquire(upload.id)
-        await self._write(taken, _Objects(self._lifecycle, []), None)
+        await self._write(taken, _Objects(self._lifecycle, []))
         return await self._lifecycle.complete(upload.id)
 
     async def _owned(self, user_id: str, upload_id: str) -> Upload:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import MediaType, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
@@ -60,6 +60,7 @@ def accepted(video_id: str) -> Response[Success[Accepted]]:
     return Response(
         Success(data=Accepted(job_id=video_id)),
         status_code=202,
+        media_type=MediaType.JSON,
         headers={"location": f"/api/v1/jobs/{video_id}"},
     )
 

@@ -7,12 +7,12 @@ import msgspec
 from litestar import MediaType, Request, Response
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingest import tus
+from services.ingest import draft, tus
 from services.ingest.handlers.form_upload import checked_key
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.body import IncomingBody
 from services.ingest.ports import Upload
-from services.ingest.tus import TusError
+from services.ingest.tus import OffsetMismatch, TusError
 from shared.http import problems
 
 UPLOADS: Final = "/api/v1/uploads"
@@ -38,6 +38,8 @@ def on_tus_error(request: Request[Any, Any, Any], error: TusError) -> Response[b
     """The protocol's own statuses (412, 415, 460) in the envelope that all errors have."""
     problem = msgspec.structs.replace(problems.problem_of(error), code=error.status)
     headers = {"tus-version": tus.VERSION} if error.status == 412 else {}
+    if isinstance(error, OffsetMismatch):
+        headers["upload-offset"] = str(error.offset)
     return Response(
         problems.body(problem),
         status_code=error.status,
@@ -56,6 +58,8 @@ def capabilities(resumable: Resumable) -> Response[None]:
             "tus-max-size": str(resumable.max_bytes),
             "tus-extension": ",".join(tus.EXTENSIONS),
             "tus-checksum-algorithm": ",".join(tus.CHECKSUM_ALGORITHMS),
+            "accept-patch": f"{tus.CONTENT_TYPE}, {draft.CONTENT_TYPE}",
+            "upload-limit": draft.limits(resumable.max_bytes),
         },
     )
 

@@ -1,5 +1,6 @@
 """``/api/v1/uploads``: which protocol a request speaks, and its routes."""
 
+from types import ModuleType
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, Router, delete, head, patch, post, route
@@ -7,7 +8,9 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
+from services.ingest import draft
 from services.ingest.handlers.resumable import Resumable
+from services.ingest.http import draft as draft_http
 from services.ingest.http import tus
 from services.ingest.http.tus import UPLOADS, TusResumable, on_tus_error
 from services.ingest.tus import TusError
@@ -35,6 +38,12 @@ _FAILURES: Final = {
 }
 
 
+def _protocol(request: Incoming) -> ModuleType:
+    """Both protocols have the same four operations."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return draft_http if draft.speaks(request.method, headers) else tus
+
+
 @route("/", http_method="OPTIONS", summary="What resumable uploads can do")
 async def options(resumable: NamedDependency[Resumable]) -> Response[None]:
     return tus.capabilities(resumable)
@@ -45,9 +54,9 @@ async def create(
     request: Incoming,
     principal: NamedDependency[Principal],
     resumable: NamedDependency[Resumable],
-) -> Response[None]:
+) -> Response[Any]:
     """Title, description, filename, filetype and tags in Upload-Metadata."""
-    return await tus.create(request, principal.user_id, resumable)
+    return await _protocol(request).create(request, principal.user_id, resumable)
 
 
 @head("/{upload_id:str}", summary="Where a resumable upload stands")
@@ -57,7 +66,7 @@ async def inspect(
     principal: NamedDependency[Principal],
     resumable: NamedDependency[Resumable],
 ) -> Response[None]:
-    return await tus.inspect(request, principal.user_id, upload_id, resumable)
+    return await _protocol(request).inspect(request, principal.user_id, upload_id, resumable)
 
 
 @patch("/{upload_id:str}", status_code=204, responses=_FAILURES, summary="The next bytes")
@@ -68,7 +77,7 @@ async def append(
     resumable: NamedDependency[Resumable],
 ) -> Response[None]:
     """Answered when the bytes are durable; the last ones make the upload a video."""
-    return await tus.append(request, principal.user_id, upload_id, resumable)
+    return await _protocol(request).append(request, principal.user_id, upload_id, resumable)
 
 
 @delete("/{upload_id:str}", status_code=204, responses=_FAILURES, summary="Give an upload up")
@@ -78,7 +87,7 @@ async def terminate(
     principal: NamedDependency[Principal],
     resumable: NamedDependency[Resumable],
 ) -> Response[None]:
-    return await tus.terminate(request, principal.user_id, upload_id, resumable)
+    return await _protocol(request).terminate(request, principal.user_id, upload_id, resumable)
 
 
 @post("/{upload_id:str}", status_code=204, include_in_schema=False)
