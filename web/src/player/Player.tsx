@@ -89,7 +89,7 @@ export function Player(props: PlayerProps) {
           type="button"
           aria-label={`Play ${props.title}`}
           onClick={actions.togglePlay}
-          className="absolute flex h-20 w-20 items-center justify-center rounded-full bg-accent text-on-accent shadow-lg transition-transform hover:scale-105"
+          className="absolute z-10 flex h-20 w-20 items-center justify-center rounded-full bg-accent text-on-accent shadow-lg transition-transform hover:scale-105"
         >
           <Play className="ml-1 h-9 w-9" fill="currentColor" aria-hidden="true" />
         </button>
