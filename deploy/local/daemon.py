@@ -76,6 +76,7 @@ def serve(home: Home, port: int, workers: int, packages: Path) -> int:
 
 
 async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
+    os.umask(0o077)  # everybody's videos and logs lie below; the folder itself is passed through
     report = Report(os.getpid(), port, workers, [])
 
     def changed(statuses: list[Status]) -> None:
