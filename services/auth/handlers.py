@@ -2,7 +2,8 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -119,13 +120,11 @@ class AuthHandlers:
 
     async def login(self, username: str, password: str, caller: Caller) -> tuple[Account, Tokens]:
         """Raises WrongCredentials, TooManyRequests."""
-        account_key = domain.username_key(username)
-        await self._throttle.attempt(caller.client, account_key)
-        account = await self._storage.find_by_username(username)
-        stored = None if account is None else account.password_hash
-        if not await self._passwords.verify(stored, password) or account is None:
-            raise WrongCredentials("Wrong username or password.")
-        await self._throttle.succeeded(caller.client, account_key)
+        async with self._guess(caller.client, domain.username_key(username)):
+            account = await self._storage.find_by_username(username)
+            stored = None if account is None else account.password_hash
+            if not await self._passwords.verify(stored, password) or account is None:
+                raise WrongCredentials("Wrong username or password.")
         if self._passwords.outdated(account.password_hash):
             stronger = await self._passwords.hash(password)
             await self._storage.replace_hash(account.user_id, account.password_hash, stronger)
@@ -214,13 +213,11 @@ class AuthHandlers:
     ) -> None:
         """Every other session ends. Raises WrongPassword, WeakPassword, TooManyRequests."""
         account = await self.account(principal.user_id)
-        throttled = f"user:{account.user_id}"
-        await self._throttle.attempt(caller.client, throttled)
-        if not await self._passwords.verify(account.password_hash, current):
-            raise WrongPassword(
-                "The current password is wrong.", [Detail("current_password", "is wrong")]
-            )
-        await self._throttle.succeeded(caller.client, throttled)
+        async with self._guess(caller.client, f"user:{account.user_id}"):
+            if not await self._passwords.verify(account.password_hash, current):
+                raise WrongPassword(
+                    "The current password is wrong.", [Detail("current_password", "is wrong")]
+                )
         self._common.check(
             new, username=account.username, email=account.email, field="new_password"
         )
@@ -245,6 +242,19 @@ class AuthHandlers:
             await self._ledger.decide(locked, domain.Delete(), now)
             await locked.erase(now)
         await self._ledger.settle(user_id)
+
+    @asynccontextmanager
+    async def _guess(self, client: str, account: str) -> AsyncGenerator[None]:
+        """Around a password check: only a wrong password uses an attempt up, not our faults."""
+        await self._throttle.attempt(client, account)
+        try:
+            yield
+        except (WrongCredentials, WrongPassword):
+            raise
+        except Exception:
+            await self._throttle.undecided(client, account)
+            raise
+        await self._throttle.succeeded(client, account)
 
     async def _end(
         self, user_id: str, session_ids: tuple[str, ...] | None, reason: RevocationReason

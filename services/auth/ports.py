@@ -154,3 +154,7 @@ class Throttle(Protocol):
     async def succeeded(self, client: str, account: str) -> None:
         """That attempt was no guess: take it back and remember the client."""
         ...
+
+    async def undecided(self, client: str, account: str) -> None:
+        """That attempt met a fault of ours: take it back."""
+        ...

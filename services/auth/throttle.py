@@ -95,8 +95,11 @@ class LoginThrottle:
             )
 
     async def succeeded(self, client: str, account: str) -> None:
-        known_key = self._known_key(client, account)
-        known = await self._try(self._redis.exists(known_key))
+        await self.undecided(client, account)
+        await self._try(self._redis.set(self._known_key(client, account), 1, ex=KNOWN_SECONDS))
+
+    async def undecided(self, client: str, account: str) -> None:
+        known = await self._try(self._redis.exists(self._known_key(client, account)))
         buckets = [*self._client_buckets(client, account)]
         if not known:
             buckets.append(self._account_bucket(account))
@@ -105,7 +108,6 @@ class LoginThrottle:
         if given is None:
             for bucket in buckets:
                 self._local[bucket.key] = self._local.get(bucket.key, 0) - bucket.refill
-        await self._try(self._redis.set(known_key, 1, ex=KNOWN_SECONDS))
 
     def _client_buckets(self, client: str, account: str) -> tuple[Bucket, Bucket]:
         pair = _digest(client, account)

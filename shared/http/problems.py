@@ -50,6 +50,20 @@ _BY_STATUS: Final[dict[int, tuple[str, str]]] = {
     504: ("gateway_timeout", "A service took too long to answer. Try again in a moment."),
 }
 
+# By name, so that a process without a database does not load its driver to serve errors.
+_OUTAGES: Final = frozenset(
+    {
+        "asyncpg.exceptions.OperatorInterventionError",
+        "asyncpg.exceptions.PostgresConnectionError",
+        "asyncpg.exceptions.TooManyConnectionsError",
+        "asyncpg.exceptions._base.InterfaceError",
+        "redis.exceptions.ConnectionError",
+        "redis.exceptions.TimeoutError",
+        "sqlalchemy.exc.InterfaceError",
+        "sqlalchemy.exc.OperationalError",
+        "sqlalchemy.exc.TimeoutError",
+    }
+)
 _BEARER_CHALLENGE: Final = 'Bearer realm="cinelog"'
 _MISSING_FIELD: Final = re.compile(r"Object missing required field `(\w+)`")
 _LENGTH: Final = re.compile(r"Expected `str` of length (>=|<=) (\d+)")
@@ -113,8 +127,26 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
     return _response(problem, headers)
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether an error means that something we need does not answer, rather than a bug."""
+    if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
+        return True
+    if any(f"{kind.__module__}.{kind.__qualname__}" in _OUTAGES for kind in type(error).__mro__):
+        return True
+    # SQLAlchemy wraps the driver's error twice: DBAPIError.orig, and what that came from.
+    driver = getattr(error, "orig", None)
+    inner = getattr(driver, "__cause__", None) if driver is not None else None
+    return isinstance(inner, Exception) and is_outage(inner)
+
+
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Litestar's handler for everything else: a bug. The log gets it all, the caller nothing."""
+    """Litestar's handler for everything else: an outage or a bug.
+
+    The log gets it all, the caller nothing but whether it is worth trying again.
+    """
+    if is_outage(error):
+        get_logger("http").error("a dependency does not answer", reason=repr(error))
+        return _response(default_problem(503), {"retry-after": "1"})
     get_logger("http").error(
         "unexpected error",
         method=request.method,

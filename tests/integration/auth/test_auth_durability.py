@@ -1,13 +1,16 @@
 """Tables and log agree whatever dies; keys rotate without logging anyone out."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 import jwt
 import pytest
+from msgspec.structs import replace
 
 from services.auth.ledger import Ledger
 from services.auth.ports import PendingEvents
@@ -15,6 +18,7 @@ from services.auth.settings import AuthSettings
 from services.auth.signing_keys import LEAD, MAX_AGE, SigningKeys, WrongKeySecret
 from services.auth.tokens import ACCESS_LIFETIME
 from shared.database.connect import create_engine
+from shared.settings import Secret
 from tests.support.auth_stage import Clock, Stage, data, error, stage
 from tests.support.databases import Database
 from tests.support.wait import eventually
@@ -43,7 +47,7 @@ async def test_what_was_committed_reaches_the_log_at_the_next_start(
     body = {"username": "alice", "password": "corduroy-9-lamp", "email": "alice@example.org"}
     with Cut(monkeypatch):
         async with stage(config, database.admin_url) as auth:
-            error(await auth.call("POST", "/auth/register", body), 500)
+            error(await auth.call("POST", "/auth/register", body), 503)
             assert await auth.rows("select 1 from log.events") == []
             user_id = (await auth.rows("select user_id from auth.accounts"))[0][0]
     async with stage(config, database.admin_url) as auth:
@@ -67,7 +71,7 @@ async def test_the_next_command_finishes_the_one_before(
     token = alice["access_token"]
     with Cut(monkeypatch):
         changed = await auth.call("PATCH", "/users/email", {"email": "x@example.org"}, token=token)
-        error(changed, 500)
+        error(changed, 503)
     data(await auth.call("POST", "/auth/logout", token=token))
     assert await auth.event_types(alice["user"]["id"]) == [
         "UserRegistered",
@@ -89,10 +93,70 @@ async def test_events_that_are_in_the_log_are_not_appended_again(
     with monkeypatch.context() as patched:
         patched.setattr(storage, dead)
         body = {"email": "x@example.org"}
-        error(await auth.call("PATCH", "/users/email", body, token=alice["access_token"]), 500)
+        error(await auth.call("PATCH", "/users/email", body, token=alice["access_token"]), 503)
         assert not await settled(auth)
     await eventually(lambda: settled(auth), 15)
     assert await auth.event_types(alice["user"]["id"]) == ["UserRegistered", "EmailChanged"]
+
+
+class Wire:
+    """A way to the database that a test can cut and mend."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        login = self._target.netloc.rpartition("@")[0]
+        return urlunsplit(self._target._replace(netloc=f"{login}@127.0.0.1:{self._port}"))
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        await eventually(lambda: not self._open)
+        await self._server.wait_closed()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        self._open |= {writer, back}
+        await asyncio.gather(self._pipe(reader, back), self._pipe(there, writer))
+        self._open -= {writer, back}
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+async def test_a_database_that_is_gone_is_an_outage_and_comes_back(
+    config: AuthSettings, database: Database
+) -> None:
+    wire = Wire(config.database_url)
+    await wire.mend()
+    through = replace(config, database_url=Secret(wire.url))
+    body = {"username": "bob", "password": "corduroy-9-lamp", "email": "bob@example.org"}
+    async with stage(through, database.admin_url) as auth:
+        await auth.register("alice")
+        await wire.cut()
+        for _ in range(3):
+            error(await auth.login(), 503)
+            error(await auth.call("POST", "/auth/register", body), 503)
+        assert error(await auth.http.get("/ready"), 503)["details"][0]["field"] == "postgres"
+        await wire.mend()
+        data(await auth.login())
+        data(await auth.call("POST", "/auth/register", body), 201)
+    await wire.cut()
 
 
 async def test_commands_on_one_account_at_once_keep_their_order(auth: Stage) -> None:

@@ -92,6 +92,7 @@ async def test_a_bucket_refills_and_replicas_share_it(redis: Redis) -> None:
     with pytest.raises(TooManyRequests) as refused:
         await one.attempt("c", "a")
     assert 0 < refused.value.retry_after <= 0.2
+
     async def again() -> bool:
         try:
             await two.attempt("c", "a")

@@ -69,6 +69,11 @@ async def bug() -> Success[str]:
     raise RuntimeError("select * from secrets")
 
 
+@get("/outage")
+async def outage() -> Success[str]:
+    raise ConnectionRefusedError("postgresql://user:pw@host")
+
+
 @get("/mine")
 async def mine(principal: NamedDependency[Principal]) -> Success[str]:
     return Success(data=principal.username)
@@ -107,7 +112,7 @@ async def hanging() -> None:
 
 
 def build(**options: Any) -> Litestar:
-    return create_app("demo", [make, fail, bug, mine, public], max_body=200_000, **options)
+    return create_app("demo", [make, fail, bug, outage, mine, public], max_body=200_000, **options)
 
 
 @pytest.fixture
@@ -183,6 +188,13 @@ async def test_a_bug_leaks_nothing(client: httpx.AsyncClient) -> None:
     response = await client.get("/bug")
     assert (response.status_code, error(response)["type"]) == (500, "internal")
     assert "secrets" not in response.text
+
+
+async def test_an_outage_says_that_it_will_pass(client: httpx.AsyncClient) -> None:
+    response = await client.get("/outage")
+    assert (response.status_code, error(response)["type"]) == (503, "unavailable")
+    assert response.headers["retry-after"] == "1"
+    assert "pw" not in response.text
 
 
 async def test_requests_are_traced(client: httpx.AsyncClient) -> None:
