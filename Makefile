@@ -7,9 +7,9 @@ export CINELOG_HOME
 
 PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
-GROUPS := bootstrap gateway auth ingest transcoder catalog relay run dev
+GROUPS := bootstrap gateway auth ingest transcoder catalog relay run bench dev
 
-.PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi fetch-run fetch-dev
+.PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,10 @@ lock: ## Pin requirements/*.txt from pyproject.toml
 openapi: ## Write web/openapi.json from the running gateway and the client's types from it
 	@$(LOCAL) openapi
 	@cd web && npm run --silent generate
+
+bench-gateway: fetch-dev ## The gateway beside nginx and Traefik; SECTIONS="requests bodies …"
+	@.venv/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/bench.txt
+	@$(PYTHON) -m benchmarks.gateway.run $(SECTIONS)
 
 fetch-run:
 	@python3 deploy/local/bootstrap.py run

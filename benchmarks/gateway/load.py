@@ -1,5 +1,6 @@
 """The load: requests with wrk, bodies and events over plain sockets, all on the other core."""
 
+import asyncio
 import os
 import re
 import socket
@@ -151,3 +152,45 @@ def event_latency(port: int, events: int = 400) -> float:
             if sent:
                 found.append((now - int(sent[-1])) / 1e6)
     return statistics.median(found[20:])
+
+
+class Offered(Struct):
+    """What came of a steady offer."""
+
+    allowed: int
+    seconds: float
+    per_second: float
+
+
+async def offer(ports: list[int], token: str, requests: int = 2000, rate: int = 200) -> Offered:
+    """Offer requests at a steady rate, to each port in turn, over ten connections each."""
+    request = f"GET {PATH} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    idle: dict[int, asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = {}
+    for port in ports:
+        idle[port] = asyncio.Queue()
+        for _ in range(10):
+            idle[port].put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    statuses: list[int] = []
+
+    async def one(port: int) -> None:
+        reader, writer = await idle[port].get()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length, head
+        await reader.readexactly(int(length[1]))
+        statuses.append(int(head[9:12]))
+        idle[port].put_nowait((reader, writer))
+
+    began = time.monotonic()
+    tasks: list[asyncio.Task[None]] = []
+    for number in range(requests):
+        tasks.append(asyncio.create_task(one(ports[number % len(ports)])))
+        await asyncio.sleep(max(0.0, began + (number + 1) / rate - time.monotonic()))
+    await asyncio.gather(*tasks)
+    seconds = time.monotonic() - began
+    assert set(statuses) <= {200, 429}, set(statuses)
+    for queue in idle.values():
+        while not queue.empty():
+            queue.get_nowait()[1].close()
+    return Offered(statuses.count(200), seconds, requests / seconds)

@@ -34,6 +34,7 @@ from services.gateway.tracing import Tracing
 from services.gateway.upstreams import CircuitOpen, Upstreams
 from shared.errors import Unauthenticated, Unavailable
 from shared.http.identity import Verifier
+from shared.http.lingering import Lingering
 from shared.http.metrics import HttpMetrics
 from shared.telemetry import continued, get_logger
 
@@ -100,6 +101,10 @@ class Gateway:
         begun = perf_counter()
         incoming = Incoming(scope["headers"])
         trace = self._tracing.begin(scope["method"], incoming.traceparent)
+        lingering = None
+        if incoming.chunked or incoming.length > request_body.WHOLE:
+            lingering = Lingering(receive, send)
+            receive, send = lingering.receive, lingering.send
         call = Call(scope, receive, send, incoming, trace)
         self._metrics.started()
         try:
@@ -126,6 +131,8 @@ class Gateway:
                     trace.trace_id.decode(),
                     trace.span_id.decode(),
                 )
+        if lingering is not None:
+            await lingering.finish()
 
     async def _serve(self, call: Call) -> None:
         """Answer, whatever happens."""

@@ -1,9 +1,10 @@
 """Who may send how much: one bucket per policy and caller, shared by all gateways.
 
-Redis counts (`limits_bucket`). While it is slow or gone each gateway counts for itself: the
-general policies as generously as before, `strict` ones without any burst, so that an attack on
-Redis does not open the login. A denial is remembered until its bucket has a token again, so
-that a flood costs Redis one question per token, not one per request.
+Redis counts (`limits_bucket`). While it is slow or gone each gateway counts for itself, going
+on from what it last heard of each bucket: the general policies as generously as before, `strict`
+ones without any burst, so that an attack on Redis does not open the login. A denial is
+remembered until its bucket has a token again, so that a flood costs Redis one question per
+token, not one per request.
 """
 
 from collections.abc import Callable, Mapping
@@ -141,6 +142,7 @@ class RateLimiter:
                 pass
             else:
                 self._counters[rule.name, decision.allowed, "redis"].inc()
+                self._local.note(key, decision.full_after)
                 if not decision.allowed:
                     self._remember(key, decision)
                 return decision
@@ -163,7 +165,6 @@ class RateLimiter:
     def _redis_changed(self, up: bool, reason: str) -> None:
         self._up.set(1 if up else 0)
         if up:
-            self._local.clear()
             if self._degraded:
                 self._log.info("Redis is back: rate limits are shared again")
         elif not self._degraded:

@@ -87,7 +87,7 @@ class RedisPipe:
     `timeout`: seconds an answer may take. `changed(up, reason)` is told of every turn.
     """
 
-    def __init__(self, url: str, *, timeout: float = 0.2, longest_pause: float = 1.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 0.5, longest_pause: float = 1.0) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("redis", "rediss") or not parts.hostname:
             raise ValueError("expected redis://[user:password@]host[:port][/db]")

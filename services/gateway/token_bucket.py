@@ -79,9 +79,11 @@ class LocalBuckets:
             self._tats[key] = tat
         return decision
 
-    def clear(self) -> None:
-        """Forget every bucket: they are full again."""
-        self._tats.clear()
+    def note(self, key: bytes, full_after: int) -> None:
+        """Elsewhere the bucket named `key` was found to be full again in `full_after` µs."""
+        if len(self._tats) >= self._limit and key not in self._tats:
+            self._forget(int(self._clock() * MICROS))
+        self._tats[key] = int(self._clock() * MICROS) + full_after
 
     def _forget(self, now: int) -> None:
         """Drop the full ones, which is harmless, and if need be the next fullest."""
