@@ -90,7 +90,17 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     status: 'ready',
     playable: true,
     visibility: 'public',
-    renditions: [],
+    renditions: [
+      {
+        name: '720p',
+        width: 1280,
+        height: 720,
+        bandwidth: 2_000_000,
+        average_bandwidth: 1_500_000,
+        codecs: 'avc1.64001f,mp4a.40.2',
+        frame_rate: 25,
+      },
+    ],
     storyboard: null,
     preview: null,
     dash: null,

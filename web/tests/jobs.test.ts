@@ -54,6 +54,8 @@ describe('a video', () => {
     expect(isReady(aVideo({ video: '' }))).toBe(false);
     expect(isReady(aVideo({ status: 'processing' }))).toBe(true);
     expect(isFinished(aVideo({ status: 'processing' }))).toBe(false);
+    expect(isFinished(aVideo({ renditions: [] }))).toBe(false);
+    expect(isFinished(aVideo())).toBe(true);
     expect(statusLabel(aVideo({ status: 'failed' }))).toBe('Failed');
   });
 });

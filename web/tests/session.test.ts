@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { authFetch } from '../src/auth/authFetch';
-import { safeNext } from '../src/auth/next';
+import { returnQuery, safeNext } from '../src/auth/next';
 import { SessionStore } from '../src/auth/session';
 import { isExpired, readSession, type Session, writeSession } from '../src/auth/tokens';
 import { fakeApi, failure, success, tokenFor } from './helpers';
@@ -171,6 +171,17 @@ describe('stored tokens', () => {
     expect(isExpired(token, Date.now())).toBe(false);
     expect(isExpired(token, Date.now() + 85_000)).toBe(true);
     expect(isExpired('opaque', Date.now())).toBe(false);
+  });
+});
+
+describe('returnQuery', () => {
+  it.each([
+    ['/watch/1', '', '?next=%2Fwatch%2F1'],
+    ['/search', '?q=fog', '?next=%2Fsearch%3Fq%3Dfog'],
+    ['/', '', ''],
+    ['/login', '?next=%2Fupload', '?next=%2Fupload'],
+  ])('from %s%s', (path, search, query) => {
+    expect(returnQuery(path, search)).toBe(query);
   });
 });
 

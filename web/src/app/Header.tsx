@@ -1,7 +1,8 @@
 import { Upload } from 'lucide-react';
-import { Link, NavLink } from 'react-router';
+import { Link, NavLink, useLocation } from 'react-router';
 
 import { useSession } from '../auth/AuthProvider';
+import { returnQuery } from '../auth/next';
 import { ButtonLink } from '../ui/Button';
 import { cx } from '../ui/cx';
 import { LogoMark } from '../ui/Logo';
@@ -15,6 +16,8 @@ const LINKS = [
 
 export function Header() {
   const session = useSession();
+  const { pathname, search } = useLocation();
+  const back = returnQuery(pathname, search);
   return (
     <header className="sticky top-0 z-30 border-b border-line bg-bg/95 backdrop-blur">
       <div className="page flex h-16 items-center gap-3 md:gap-6">
@@ -54,10 +57,10 @@ export function Header() {
           </>
         ) : (
           <div className="flex items-center gap-1">
-            <ButtonLink to="/login" variant="ghost" className="max-sm:px-2.5">
+            <ButtonLink to={`/login${back}`} variant="ghost" className="max-sm:px-2.5">
               Log in
             </ButtonLink>
-            <ButtonLink to="/signup" variant="primary" className="max-sm:hidden">
+            <ButtonLink to={`/signup${back}`} variant="primary" className="max-sm:hidden">
               Sign up
             </ButtonLink>
           </div>
