@@ -22,6 +22,9 @@ REFRESH_SECONDS: Final = 2.0
 REVOKED_FOR: Final = ACCESS_LIFETIME + timedelta(seconds=LEEWAY_SECONDS) + timedelta(minutes=1)
 """How long a revocation must be told: until the last access token of the session is dead."""
 
+MAX_REVOKED: Final = 50_000
+"""Some 2 MB of them. Verifiers refuse a document above 4 MiB: keys must still get through then."""
+
 
 class PublishedKeys(Protocol):
     """The signing keys, as far as this module needs them."""
@@ -35,7 +38,7 @@ class PublishedKeys(Protocol):
 class Revocations(Protocol):
     """Where ended sessions are found."""
 
-    async def revoked_since(self, since: datetime) -> list[str]: ...
+    async def revoked_since(self, since: datetime, limit: int) -> list[str]: ...
 
 
 class KeyDocuments:
@@ -58,7 +61,9 @@ class KeyDocuments:
         """Read keys and revocations anew."""
         now = self._clock()
         await self._keys.refresh(now)
-        revoked = await self._revocations.revoked_since(now - REVOKED_FOR)
+        revoked = await self._revocations.revoked_since(now - REVOKED_FOR, MAX_REVOKED)
+        if len(revoked) == MAX_REVOKED:
+            get_logger(__name__).warning("not all ended sessions fit into the key document")
         document = KeyDocument(keys=self._keys.published, revoked_sessions=tuple(revoked))
         body = msgspec.json.encode(document)
         if body != self.body:

@@ -80,12 +80,13 @@ class SessionStorage:
             ).first()
             yield None if token is None else LockedToken(connection, row, token)
 
-    async def revoked_since(self, since: datetime) -> list[str]:
-        """Sessions that ended after ``since``, oldest first."""
+    async def revoked_since(self, since: datetime, limit: int) -> list[str]:
+        """Sessions that ended after ``since``, the last ``limit`` of them, newest first."""
         query = (
             select(ended_sessions.c.session_id)
             .where(ended_sessions.c.ended_at > since)
-            .order_by(ended_sessions.c.ended_at, ended_sessions.c.session_id)
+            .order_by(ended_sessions.c.ended_at.desc(), ended_sessions.c.session_id)
+            .limit(limit)
         )
         async with self._sessions_engine.connect() as connection:
             return list((await connection.execute(query)).scalars())

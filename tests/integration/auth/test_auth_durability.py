@@ -12,6 +12,7 @@ import jwt
 import pytest
 from msgspec.structs import replace
 
+from services.auth import key_document
 from services.auth.ledger import Ledger
 from services.auth.ports import PendingEvents
 from services.auth.settings import AuthSettings
@@ -268,6 +269,23 @@ async def test_the_key_document_is_cheap_to_poll(auth: Stage) -> None:
     assert set(answer.json()["keys"][0]) == {"kid", "x", "y", "kty", "crv", "alg", "use"}
     same = await auth.call("GET", "/.well-known/jwks.json", if_none_match=answer.headers["etag"])
     assert (same.status_code, same.content) == (304, b"")
+
+
+async def test_too_many_ended_sessions_do_not_hide_the_keys(
+    auth: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_document, "MAX_REVOKED", 3)
+    alice = await auth.register("alice")
+    for _ in range(4):
+        data(await auth.login())
+    await auth.call("DELETE", "/users/me/sessions", token=alice["access_token"])
+    data(await auth.login())
+
+    async def told() -> bool:
+        document = (await auth.call("GET", "/.well-known/jwks.json")).json()
+        return len(document["revoked_sessions"]) == 3 and len(document["keys"]) == 1
+
+    await eventually(told)
 
 
 def environment(config: AuthSettings, **changes: str | None) -> dict[str, str]:
