@@ -14,12 +14,12 @@ from services.ingest.handlers.lifecycle import Lifecycle
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.direct import direct_router
 from services.ingest.http.form import upload_form
-from services.ingest.http.lingering import Lingering
 from services.ingest.http.uploads import uploads_router
 from shared.errors import Unavailable
 from shared.http.app import create_app
 from shared.http.health import Check
 from shared.http.identity import Verifier
+from shared.http.lingering import LingeringMiddleware
 from shared.http.problems import on_cinelog_error
 
 
@@ -48,7 +48,7 @@ def ingest_app(
             "direct_uploads": Provide(lambda: direct_uploads, sync_to_thread=False),
             "resumable": Provide(lambda: resumable, sync_to_thread=False),
         },
-        middleware=[Lingering],
+        middleware=[LingeringMiddleware],
         exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),
     )
     return create_app("ingest", [routes], checks=checks, verifier=verifier, registry=registry)

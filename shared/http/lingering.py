@@ -1,0 +1,70 @@
+"""An early answer must arrive: what the client is still sending is read and thrown away.
+
+A server that closes a connection with unread bytes resets it, and the reset overtakes the answer:
+the person sees "connection lost" instead of "this is not a video" (RFC 9112, section 9.6).
+"""
+
+import asyncio
+from typing import Any, Final
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+TOTAL_SECONDS: Final = 30.0
+IDLE_SECONDS: Final = 5.0
+
+
+class Lingering:
+    """One request's ``receive`` and ``send``: the answer goes out at once, its end is held back.
+
+    Call ``finish`` when the application is done.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._ended = False
+        self._last: Message | None = None
+
+    async def receive(self) -> Any:
+        """The next part of the request."""
+        event = await self._receive()
+        self._ended = event["type"] != "http.request" or not event.get("more_body", False)
+        return event
+
+    async def send(self, message: Message) -> None:
+        """Pass on the answer, all but its end."""
+        if message["type"] == "http.response.start" and not self._ended:
+            # Without a length the server sends chunks, so that the last one is ours to hold back:
+            # after the last byte of a known length it would close the connection by itself.
+            message["headers"] = [
+                pair for pair in message["headers"] if pair[0].lower() != b"content-length"
+            ]
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._last = {"type": "http.response.body", "body": b"", "more_body": False}
+            message["more_body"] = True
+        await self._send(message)
+
+    async def finish(self) -> None:
+        """Read what still comes, up to a limit, then end the answer."""
+        if self._last is None:
+            return
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                while not self._ended:
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await self.receive()
+        except TimeoutError:
+            pass
+        await self._send(self._last)
+
+
+class LingeringMiddleware:
+    """``Lingering`` for routes that take large bodies."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Lingering(receive, send)
+        await self._app(scope, request.receive, request.send)
+        await request.finish()
