@@ -51,8 +51,8 @@ def ownership(home: Home) -> Iterator[None]:
 
 def is_running(home: Home) -> bool:
     """Whether a supervisor owns the home folder."""
-    if not home.folder.exists():
-        return False
+    if not (home.folder / "lock").exists():
+        return False  # looking leaves no trace
     try:
         with ownership(home):
             return False
@@ -71,7 +71,7 @@ def read_report(home: Home) -> Report | None:
 def serve(home: Home, port: int, workers: int, packages: Path) -> int:
     """Run everything until SIGTERM; returns the exit code. Raises AlreadyRuns."""
     with ownership(home):
-        _end_leftovers(read_report(home))
+        end_leftovers(read_report(home), LEFTOVER_PATIENCE)
         return asyncio.run(_serve(home, port, workers, packages))
 
 
@@ -125,8 +125,11 @@ async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
     return 0
 
 
-def _end_leftovers(report: Report | None) -> None:
-    """A killed supervisor's processes were told to stop by the kernel; see that they did."""
+def end_leftovers(report: Report | None, seconds: float) -> None:
+    """A killed supervisor's processes were told to stop by the kernel; see that they did.
+
+    What still runs after so many seconds is killed.
+    """
     if report is None:
         return
     processes: list[psutil.Process] = []
@@ -139,7 +142,7 @@ def _end_leftovers(report: Report | None) -> None:
                 processes.append(process)
         except psutil.NoSuchProcess:
             continue
-    _, alive = psutil.wait_procs(processes, timeout=LEFTOVER_PATIENCE)
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=5)

@@ -41,7 +41,7 @@ class Home:
 
     def is_ours(self) -> bool:
         """Whether this folder was made here, and so may be emptied."""
-        return (self.folder / "secrets.json").exists() or (self.folder / "lock").exists()
+        return (self.folder / "secrets.json").exists()
 
 
 def write_private(path: Path, data: bytes) -> None:
