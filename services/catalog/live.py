@@ -1,7 +1,7 @@
 """Events as they happen, for the requests of this process that follow a video."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -50,12 +50,16 @@ class Follower:
 class Tail:
     """Reads the log's end once for all followers of this process.
 
-    Wakes when the projection's checkpoint moves (``channel``) and polls besides. Because the
-    projection is what it wakes by, whoever hears of an event finds it in the read models.
+    Wakes when the projection's checkpoint moves (``channel``) and polls besides. It goes no
+    further than that checkpoint (``reached``): whoever hears of an event finds it in the read
+    models.
     """
 
-    def __init__(self, store: EventStore, url: str, channel: str) -> None:
+    def __init__(
+        self, store: EventStore, reached: Callable[[], Awaitable[int]], url: str, channel: str
+    ) -> None:
         self._store = store
+        self._reached = reached
         self._url = url
         self._channel = channel
         self._followers: dict[str, set[Follower]] = {}
@@ -66,7 +70,7 @@ class Tail:
     async def follow(self, video_id: str) -> AsyncIterator[Follower]:
         """Every event of a video after this moment's ``since``."""
         if self._position is None:
-            self._position = await self._store.head()
+            self._position = await self._reached()
         follower = Follower(video_id, self._position)
         self._followers.setdefault(video_id, set()).add(follower)
         self._wake.set()
@@ -104,12 +108,14 @@ class Tail:
             await asyncio.gather(listening, return_exceptions=True)
 
     async def _advance(self) -> None:
+        target = await self._reached()
         if self._position is None or not self._followers:
-            head = await self._store.head()
-            if self._position is None or not self._followers:
-                self._position = head
+            self._position = target
+        while self._position < target:
+            limit = min(_READ_EVENTS, target - self._position)
+            events = await self._store.read_all(self._position, limit)
+            if not events:
                 return
-        while events := await self._store.read_all(self._position, _READ_EVENTS):
             for event in events:
                 if category_of(event.stream_id) != "user":
                     for follower in self._followers.get(entity_of(event.stream_id), ()):

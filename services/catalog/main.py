@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 
 import httpx
 import msgspec
@@ -29,6 +30,9 @@ from services.catalog.representations import Links
 from services.catalog.search import Search
 from services.catalog.settings import ApiSettings, ProjectorSettings, RebuildSettings
 from services.catalog.views import Views
+from services.catalog.webhook_delivery import WebhookDelivery
+from services.catalog.webhook_sender import WebhookSender
+from services.catalog.webhook_store import Webhooks
 from shared import settings, telemetry
 from shared.database.connect import create_engine
 from shared.event_store.checkpoints import watch_checkpoint
@@ -54,7 +58,7 @@ async def open_catalog(config: ApiSettings) -> AsyncIterator[Catalog]:
             watch_checkpoint(config.database_url, store, SCHEMA, NAME)
         )
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        tail = Tail(store, config.database_url, f"{SCHEMA}.{NAME}")
+        tail = Tail(store, fresh.position, config.database_url, f"{SCHEMA}.{NAME}")
         following = asyncio.create_task(tail.run())
         stack.push_async_callback(_cancel, following)
         yield Catalog(
@@ -65,6 +69,8 @@ async def open_catalog(config: ApiSettings) -> AsyncIterator[Catalog]:
             fresh=fresh,
             tail=tail,
             accounts=AuthAccounts(client, config.auth_url),
+            webhooks=Webhooks(engine),
+            local=config.cinelog_mode == "local",
             links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
         )
 
@@ -112,11 +118,21 @@ async def open_projector(
         engine = create_engine(config.database_url, size=4)
         stack.push_async_callback(engine.dispose)
         store = await stack.enter_async_context(open_event_store(config.database_url))
+        # A new connection for each message: one that is kept belongs to an address, not a name.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
         yield Projector(
             url=config.database_url,
             new_runner=lambda: ProjectionRunner(engine, store, Library(SCHEMA), SCHEMA),
             hear=lambda runner: hear(create_broker(config.amqp_url), connected, runner),
             chores=Chores(store, PendingViews(engine), Views(engine)),
+            webhooks=WebhookDelivery(
+                Webhooks(engine),
+                Views(engine),
+                WebhookSender(client, local=config.cinelog_mode == "local"),
+                config.media_grant_secret,
+                lambda: datetime.now(UTC),
+            ),
             store=store,
             metrics=metrics,
         )

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from prometheus_client import CollectorRegistry, Gauge
 
 from services.catalog.handlers import Batches, delete_orphans, write_views
+from services.catalog.webhook_delivery import WebhookDelivery
 from shared.event_store.leadership import leadership
 from shared.event_store.projection import ProjectionRunner
 from shared.event_store.store import EventStore
@@ -17,6 +18,7 @@ _log = get_logger(__name__)
 _RETRY_SECONDS: Final = 1.0
 _VIEWS_SECONDS: Final = 5.0
 _ORPHANS_SECONDS: Final = 2.0
+_WEBHOOKS_SECONDS: Final = 1.0
 _WATCH_SECONDS: Final = 1.0
 
 
@@ -87,6 +89,7 @@ class Projector:
         new_runner: Callable[[], ProjectionRunner],
         hear: Callable[[ProjectionRunner], Coroutine[Any, Any, None]],
         chores: Chores,
+        webhooks: WebhookDelivery,
         store: EventStore,
         metrics: ProjectorMetrics,
     ) -> None:
@@ -94,6 +97,7 @@ class Projector:
         self._new_runner = new_runner
         self._hear = hear
         self._chores = chores
+        self._webhooks = webhooks
         self._store = store
         self._metrics = metrics
 
@@ -124,6 +128,7 @@ class Projector:
             tasks.create_task(self._hear(runner))
             tasks.create_task(self._watch(runner))
             tasks.create_task(_repeat("views", self._chores.write_views, _VIEWS_SECONDS))
+            tasks.create_task(_repeat("webhooks", self._webhooks.round, _WEBHOOKS_SECONDS))
             tasks.create_task(_repeat("orphans", self._chores.delete_orphans, _ORPHANS_SECONDS))
 
     async def _watch(self, runner: ProjectionRunner) -> None:

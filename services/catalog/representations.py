@@ -14,6 +14,7 @@ from services.catalog.domain import tag_key
 from services.catalog.rows import JobStatus, VideoStatus
 from shared.contracts import Visibility
 from shared.http.grants import grant
+from shared.http.paging import encode_cursor
 
 GRANT_SECONDS: Final = 6 * 3600
 # Grants end on the hour, so that answers (and their ETags) stay the same in between.
@@ -196,6 +197,18 @@ def job(row: Mapping[Any, Any]) -> Job:
         playable=row["playable"],
         stage=row["stage"],
         attempts=row["attempt"],
+    )
+
+
+def feed_event(row: Mapping[Any, Any]) -> FeedEvent:
+    """An event of the feed from its row."""
+    return FeedEvent(
+        id=str(row["event_id"]),
+        cursor=encode_cursor(row["position"]),
+        type=row["type"],
+        video_id=row["video_id"],
+        at=row["at"],
+        data=row["data"],
     )
 
 

@@ -17,10 +17,12 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
 
 
 class ProjectorSettings(Settings, frozen=True, kw_only=True):
-    """``metrics_bind`` serves /health, /ready and /metrics."""
+    """``metrics_bind`` serves /health, /ready and /metrics. Webhooks are signed with keys made from
+    ``media_grant_secret``."""
 
     database_url: Secret
     amqp_url: Secret
+    media_grant_secret: Key
     metrics_bind: Address
 
 

@@ -172,3 +172,27 @@ view_batches = Table(
     Column("video_id", Text, nullable=False, index=True),
     Column("count", BigInteger, nullable=False),
 )
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("types", JSONB, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("rotated_at", DateTime(timezone=True)),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", DateTime(timezone=True)),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Column("last_error", Text),
+    Column("delivered_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+Index(
+    "ix_webhooks_due",
+    webhooks.c.next_attempt_at,
+    postgresql_where=webhooks.c.active,
+)

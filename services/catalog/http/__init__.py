@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from services.catalog.http import feed, jobs, media, progress, tags, users, videos
+from services.catalog.http import feed, jobs, media, progress, tags, users, videos, webhooks
 from services.catalog.http.conditional import Conditional
 
 
@@ -17,6 +17,7 @@ def routes() -> list[Router]:
             *tags.HANDLERS,
             *users.HANDLERS,
             *feed.HANDLERS,
+            *webhooks.HANDLERS,
         ],
         middleware=[Conditional],
     )

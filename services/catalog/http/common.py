@@ -18,8 +18,9 @@ from services.catalog.pending_views import PendingViews
 from services.catalog.representations import Links, Video
 from services.catalog.search import Search
 from services.catalog.views import Listing, Place, Row, Views
+from services.catalog.webhook_store import Webhooks
 from shared.contracts import stream_id
-from shared.errors import CinelogError
+from shared.errors import CinelogError, InvalidInput
 from shared.event_store.store import EventStore, Metadata
 from shared.http.envelope import Success
 from shared.http.identity import Principal
@@ -50,6 +51,10 @@ class Freshness(Protocol):
         """Whether they show this event, within ``timeout`` seconds."""
         ...
 
+    async def position(self) -> int:
+        """The last event that they show."""
+        ...
+
     async def wait_for_latest(self, timeout: float) -> bool:
         """Whether they show what is in the log now, within ``timeout`` seconds."""
         ...
@@ -77,6 +82,8 @@ class Catalog:
         tail: Tail,
         accounts: Accounts,
         links: Links,
+        webhooks: Webhooks,
+        local: bool,
     ) -> None:
         self.views = views
         self.search = search
@@ -86,6 +93,8 @@ class Catalog:
         self.tail = tail
         self.accounts = accounts
         self.links = links
+        self.webhooks = webhooks
+        self.local = local
 
 
 TheCatalog = NamedDependency[Catalog]
@@ -167,4 +176,19 @@ def paged(listing: Listing, items: list[T], paging: PageParams) -> Success[Page[
 
 def place_of(cursor: str | None) -> Place | None:
     """Where a cursor says to go on. Raises InvalidInput."""
-    return None if not cursor else decode_cursor(cursor, Place)
+    if not cursor:
+        return None
+    place = decode_cursor(cursor, Place)
+    if place.created_at.tzinfo is None or not _ID.match(place.id):
+        raise InvalidInput("This cursor is not one of ours.")
+    return place
+
+
+def number_of(cursor: str | None, highest: int = 2**62) -> int:
+    """The number in a cursor that counts, 0 without one. Raises InvalidInput."""
+    if not cursor:
+        return 0
+    number = decode_cursor(cursor, int)
+    if not 0 <= number <= highest:
+        raise InvalidInput("This cursor is not one of ours.")
+    return number

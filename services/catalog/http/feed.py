@@ -7,13 +7,13 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from services.catalog.http.common import PAGING, Caller, Paging, TheCatalog
-from services.catalog.representations import FeedEvent
+from services.catalog.http.common import PAGING, Caller, Paging, TheCatalog, number_of
+from services.catalog.representations import FeedEvent, feed_event
 from shared.contracts import EVENT_TYPES
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Success
 from shared.http.openapi import BEARER
-from shared.http.paging import decode_cursor, encode_cursor
+from shared.http.paging import encode_cursor
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ async def events(
 
     Replayable from any cursor for good; progress in percent is not among it.
     """
-    position = decode_cursor(after, int) if after else 0
+    position = number_of(after)
     wanted = [name.strip() for name in (types or "").split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in EVENT_TYPES]:
         message = f"There are no events called {', '.join(unknown[:5])}."
@@ -51,17 +51,7 @@ async def events(
     last = shown[-1]["position"] if shown else position
     return Success(
         data=Feed(
-            data=[
-                FeedEvent(
-                    id=str(row["event_id"]),
-                    cursor=encode_cursor(row["position"]),
-                    type=row["type"],
-                    video_id=row["video_id"],
-                    at=row["at"],
-                    data=row["data"],
-                )
-                for row in shown
-            ],
+            data=[feed_event(row) for row in shown],
             cursor=encode_cursor(last),
             more=len(rows) > len(shown),
         )

@@ -27,6 +27,7 @@ from services.catalog.http.common import (
     checked_id,
     command,
     may_see,
+    number_of,
     paged,
     place_of,
     present,
@@ -40,7 +41,7 @@ from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
-from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import MAX_PAGE, Page, encode_cursor
 
 AnyRequest = Request[object, object, State]
 
@@ -81,7 +82,7 @@ async def search(
     if q is None or not q.strip():
         message = "Say what to search for."
         raise InvalidInput(message, [Detail("q", message)])
-    offset = decode_cursor(cursor, int) if cursor else paging.offset
+    offset = number_of(cursor, highest=MAX_PAGE) if cursor else paging.offset
     query = parse_query(q[:MAX_QUERY])
     found = await catalog.search.find(query, offset, paging.page_size) if query else None
     rows, total = (found.rows, found.total) if found else ((), 0)

@@ -4,6 +4,7 @@ import re
 
 from shared.contracts import TranscodeFailed, TranscodeRetried, new_id, stream_id
 from shared.http.grants import check
+from shared.http.paging import encode_cursor
 from tests.integration.catalog.stage import GRANT_SECRET, Stage, planned, playable, transcoded
 
 
@@ -114,8 +115,13 @@ async def test_newest_first_by_pages_and_by_cursor(stage: Stage) -> None:
 
 
 async def test_a_made_up_cursor_is_refused(stage: Stage) -> None:
+    now = "2026-01-01T00:00:00"
+    for place in ([now, new_id()], [now + "Z", "a\0"], [1, 2], -1, 10**30, None):
+        cursor = encode_cursor(place)
+        for path in ("latest?", "search?q=x&"):
+            response = await stage.get(f"/streaming/{path}cursor={cursor}")
+            assert response.status_code == 400, place
     response = await stage.get("/streaming/latest?cursor=nonsense")
-
     assert response.status_code == 400
     assert response.json()["error"]["code"] == 400
 

@@ -1,0 +1,182 @@
+"""The caller's webhooks: where their events are sent."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from litestar import delete, get, patch, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+
+from services.catalog.http.common import Caller, Catalog, TheCatalog, checked_id, number_of
+from services.catalog.webhooks import Webhook, WebhookNotFound, checked_url, secret
+from shared.contracts import EVENT_TYPES, new_id
+from shared.errors import Detail, InvalidInput
+from shared.http.envelope import Message, Success
+from shared.http.identity import Principal
+from shared.http.openapi import BEARER
+from shared.http.paging import encode_cursor
+
+
+class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """``types``: which events, all if empty. ``after``: a cursor of the feed; from now if left
+    out."""
+
+    url: str
+    types: list[str] = []
+    after: str | None = None
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left out stays as it is. ``after`` delivers again from that cursor on."""
+
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    types: list[str] | msgspec.UnsetType = msgspec.UNSET
+    active: bool | msgspec.UnsetType = msgspec.UNSET
+    after: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
+    """``secret`` is shown when it is made, and then no more."""
+
+    id: str
+    url: str
+    types: list[str]
+    active: bool
+    cursor: str
+    failures: int
+    last_error: str | None
+    next_attempt_at: datetime
+    delivered_at: datetime | None
+    created_at: datetime
+    secret: str | msgspec.UnsetType = msgspec.UNSET
+
+
+@post("/webhooks", tags=["events"], summary="Have my events sent", security=BEARER)
+async def add(
+    principal: Caller, catalog: TheCatalog, data: JSONBody[NewWebhook]
+) -> Success[WebhookView]:
+    """Signed as Standard Webhooks says, in order, retried for three days."""
+    now = datetime.now(UTC)
+    webhook = Webhook(
+        id=new_id(),
+        user_id=principal.user_id,
+        url=checked_url(data.url, local=catalog.local),
+        types=_checked_types(data.types),
+        position=await catalog.fresh.position() if data.after is None else number_of(data.after),
+        active=True,
+        generation=1,
+        rotated_at=None,
+        failures=0,
+        failing_since=None,
+        next_attempt_at=now,
+        last_error=None,
+        delivered_at=None,
+        created_at=now,
+    )
+    await catalog.webhooks.add(webhook)
+    return Success(data=_shown(webhook, secret(catalog.links.secret, webhook.id, 1)))
+
+
+@get("/webhooks", tags=["events"], summary="My webhooks", security=BEARER)
+async def mine(principal: Caller, catalog: TheCatalog) -> Success[list[WebhookView]]:
+    found = await catalog.webhooks.of(principal.user_id)
+    return Success(data=[_shown(webhook) for webhook in found])
+
+
+@get("/webhooks/{webhook_id:str}", tags=["events"], summary="A webhook", security=BEARER)
+async def one(
+    principal: Caller, catalog: TheCatalog, webhook_id: FromPath[str]
+) -> Success[WebhookView]:
+    return Success(data=_shown(await _own(catalog, principal, webhook_id)))
+
+
+@patch("/webhooks/{webhook_id:str}", tags=["events"], summary="Change a webhook", security=BEARER)
+async def change(
+    principal: Caller,
+    catalog: TheCatalog,
+    webhook_id: FromPath[str],
+    data: JSONBody[WebhookChange],
+) -> Success[WebhookView]:
+    """Also to deliver again, and to go on after it was given up."""
+    webhook = await _own(catalog, principal, webhook_id)
+    values: dict[str, object] = {}
+    if data.url is not msgspec.UNSET:
+        values["url"] = checked_url(data.url, local=catalog.local)
+    if data.types is not msgspec.UNSET:
+        values["types"] = _checked_types(data.types)
+    if data.after is not msgspec.UNSET:
+        values["position"] = number_of(data.after)
+    if data.active is not msgspec.UNSET:
+        values["active"] = data.active
+    if values:
+        values |= {"failures": 0, "failing_since": None, "next_attempt_at": datetime.now(UTC)}
+        await catalog.webhooks.change(webhook.id, **values)
+    return Success(data=_shown(await _own(catalog, principal, webhook_id)))
+
+
+@post(
+    "/webhooks/{webhook_id:str}/secret",
+    status_code=200,
+    tags=["events"],
+    summary="A new secret",
+    security=BEARER,
+)
+async def rotate(
+    principal: Caller, catalog: TheCatalog, webhook_id: FromPath[str]
+) -> Success[WebhookView]:
+    """For a day messages carry signatures of the old one and the new one."""
+    webhook = await _own(catalog, principal, webhook_id)
+    generation = webhook.generation + 1
+    await catalog.webhooks.change(webhook.id, generation=generation, rotated_at=datetime.now(UTC))
+    rotated = await _own(catalog, principal, webhook_id)
+    return Success(data=_shown(rotated, secret(catalog.links.secret, webhook.id, generation)))
+
+
+@delete(
+    "/webhooks/{webhook_id:str}",
+    status_code=200,
+    tags=["events"],
+    summary="Send no more",
+    security=BEARER,
+)
+async def remove(
+    principal: Caller, catalog: TheCatalog, webhook_id: FromPath[str]
+) -> Success[Message]:
+    webhook = await _own(catalog, principal, webhook_id)
+    await catalog.webhooks.remove(webhook.id)
+    return Success(data=Message(message="The webhook was removed."))
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [add, mine, one, change, rotate, remove]
+
+
+async def _own(catalog: Catalog, principal: Principal, webhook_id: str) -> Webhook:
+    id_ = checked_id(webhook_id, WebhookNotFound)
+    webhook = await catalog.webhooks.get(principal.user_id, id_)
+    if webhook is None:
+        raise WebhookNotFound
+    return webhook
+
+
+def _checked_types(types: list[str]) -> list[str]:
+    if any(name not in EVENT_TYPES for name in types):
+        message = "There are no events of one of these names."
+        raise InvalidInput(message, [Detail("types", message)])
+    return sorted(set(types))
+
+
+def _shown(webhook: Webhook, new_secret: str | None = None) -> WebhookView:
+    return WebhookView(
+        id=webhook.id,
+        url=webhook.url,
+        types=webhook.types,
+        active=webhook.active,
+        cursor=encode_cursor(webhook.position),
+        failures=webhook.failures,
+        last_error=webhook.last_error,
+        next_attempt_at=webhook.next_attempt_at,
+        delivered_at=webhook.delivered_at,
+        created_at=webhook.created_at,
+        secret=msgspec.UNSET if new_secret is None else new_secret,
+    )

@@ -1,0 +1,164 @@
+"""Webhooks: a person's feed, sent to an address of theirs. The rules, without any I/O.
+
+Signed as the Standard Webhooks specification says: HMAC-SHA256 over ``id.timestamp.body``. No
+secret is stored: each is made from the service's own key, the webhook's id and a generation that
+rotation counts up. For a day after a rotation messages carry both signatures.
+"""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared.errors import Detail, InvalidInput, NotFound
+
+MAX_WEBHOOKS: Final = 10
+MAX_URL: Final = 2000
+GIVE_UP_AFTER: Final = timedelta(days=3)
+OVERLAP: Final = timedelta(days=1)
+
+_PURPOSE: Final = b"cinelog webhook v1"
+_DELAYS: Final = (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600)
+
+
+class WebhookNotFound(NotFound):
+    code = "webhook_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such webhook.")
+
+
+class TooManyWebhooks(InvalidInput):
+    code = "too_many_webhooks"
+
+    def __init__(self) -> None:
+        super().__init__(f"You can have at most {MAX_WEBHOOKS} webhooks.")
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``webhooks``. What is at or before ``position`` has been delivered."""
+
+    id: str
+    user_id: str
+    url: str
+    types: list[str]
+    position: int
+    active: bool
+    generation: int
+    rotated_at: datetime | None
+    failures: int
+    failing_since: datetime | None
+    next_attempt_at: datetime
+    last_error: str | None
+    delivered_at: datetime | None
+    created_at: datetime
+
+
+def secret(key: str, webhook_id: str, generation: int) -> str:
+    """What the receiver checks signatures with: ``whsec_`` and 32 bytes in base64."""
+    message = b"\0".join((_PURPOSE, webhook_id.encode(), str(generation).encode()))
+    return "whsec_" + base64.b64encode(hmac.digest(key.encode(), message, "sha256")).decode()
+
+
+def signed_headers(
+    key: str, webhook: Webhook, message_id: str, body: bytes, now: datetime
+) -> Mapping[str, str]:
+    """The headers that prove where a message comes from, and when it was sent."""
+    generations = [webhook.generation]
+    if webhook.rotated_at is not None and now < webhook.rotated_at + OVERLAP:
+        generations.append(webhook.generation - 1)
+    timestamp = str(int(now.timestamp()))
+    content = b".".join((message_id.encode(), timestamp.encode(), body))
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": " ".join(
+            _signature(secret(key, webhook.id, generation), content) for generation in generations
+        ),
+    }
+
+
+def failed(webhook: Webhook, error: str, now: datetime, *, gone: bool = False) -> Webhook:
+    """The webhook after a delivery that failed: later again, and after three days no more."""
+    since = webhook.failing_since or now
+    delay = _DELAYS[min(webhook.failures, len(_DELAYS) - 1)]
+    return msgspec.structs.replace(
+        webhook,
+        active=webhook.active and not gone and now - since < GIVE_UP_AFTER,
+        failures=webhook.failures + 1,
+        failing_since=since,
+        next_attempt_at=now + timedelta(seconds=delay),
+        last_error=error[:500],
+    )
+
+
+def delivered(webhook: Webhook, position: int, now: datetime) -> Webhook:
+    """The webhook after a delivery that succeeded."""
+    return msgspec.structs.replace(
+        webhook,
+        position=position,
+        failures=0,
+        failing_since=None,
+        next_attempt_at=now,
+        last_error=None,
+        delivered_at=now,
+    )
+
+
+def checked_url(url: str, *, local: bool) -> str:
+    """An address that may be called: https, a host that is no private address, no login in it.
+
+    Names are looked up, and their addresses checked, when a message is sent. With ``local`` (one
+    machine, for development) http and private addresses are accepted. Raises InvalidInput.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise _refused("is not an address") from None
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise _refused(f"must be plain text of at most {MAX_URL} characters")
+    if parts.scheme != "https" and not (local and parts.scheme == "http"):
+        raise _refused("must begin with https://")
+    if not host or parts.username is not None or parts.password is not None or parts.fragment:
+        raise _refused("must have a host, and neither a login nor a fragment")
+    if not local and not _may_be_public(host):
+        raise _refused("must be reachable from the internet")
+    return url
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one on the internet, and not of a network of ours."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        # Addresses that carry an IPv4 address inside lead to wherever that one does.
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        nat64 = ip in ipaddress.ip_network("64:ff9b::/96")
+        if inner is not None:
+            return inner.is_global and not inner.is_multicast
+        if nat64:
+            return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def _may_be_public(host: str) -> bool:
+    """A public address, or a name that is not one of a local network's short ones."""
+    try:
+        return is_public(host)
+    except ValueError:
+        return "." in host.strip(".")
+
+
+def _signature(secret_: str, content: bytes) -> str:
+    key = base64.b64decode(secret_.removeprefix("whsec_"))
+    return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+
+
+def _refused(what: str) -> InvalidInput:
+    return InvalidInput(f"The url {what}.", [Detail("url", what)])

@@ -1,0 +1,215 @@
+"""Webhooks over HTTP, from the route that makes one to the message that arrives."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import msgspec
+import pytest
+
+from services.catalog.views import Views
+from services.catalog.webhook_delivery import WebhookDelivery
+from services.catalog.webhook_sender import NotDelivered, WebhookSender
+from services.catalog.webhook_store import Webhooks
+from shared.contracts import UserDeleted, stream_id
+from tests.integration.catalog.stage import GRANT_SECRET, Stage
+
+
+class Receiver:
+    """A person's server: answers what it is told to and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.status = 204
+        self.received: list[tuple[dict[str, str], bytes]] = []
+        self.url = ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = head.split("\r\n")[1:]
+        headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines) if n}
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.received.append((headers, body))
+        location = "location: http://127.0.0.1:1/\r\n" if self.status == 302 else ""
+        writer.write(f"HTTP/1.1 {self.status} X\r\n{location}content-length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    def types(self) -> list[str]:
+        return [msgspec.json.decode(body)["type"] for _, body in self.received]
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    own = Receiver()
+    server = await asyncio.start_server(own.answer, "127.0.0.1", 0)
+    own.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
+    async with server:
+        yield own
+
+
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+class Post:
+    """Delivers when told to."""
+
+    def __init__(self, stage: Stage, client: httpx.AsyncClient) -> None:
+        self.clock = Clock()
+        self._delivery = WebhookDelivery(
+            Webhooks(stage.engine),
+            Views(stage.engine),
+            WebhookSender(client, local=True),
+            GRANT_SECRET,
+            self.clock,
+        )
+
+    async def round(self) -> int:
+        return await self._delivery.round()
+
+
+@pytest.fixture
+async def post(stage: Stage) -> AsyncIterator[Post]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield Post(stage, client)
+
+
+async def test_a_feed_is_delivered_signed_and_in_order(
+    stage: Stage, post: Post, receiver: Receiver
+) -> None:
+    user = await stage.user()
+    await stage.settle()
+    made = await stage.call("POST", "/webhooks", user, json={"url": receiver.url})
+    assert made.status_code == 201
+    webhook = made.json()["data"]
+    video = await stage.ready(user)
+    await stage.ready(await stage.user())
+    await stage.settle()
+
+    assert await post.round() == 5
+    assert await post.round() == 0
+
+    assert receiver.types()[0] == "VideoUploaded"
+    assert receiver.types()[-1] == "TranscodeCompleted"
+    headers, body = receiver.received[0]
+    event = msgspec.json.decode(body)
+    assert (event["video_id"], headers["webhook-id"]) == (video, event["id"])
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    key = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
+    right = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{right}"
+    feed = (await stage.get("/events", user)).json()["data"]["data"]
+    assert [msgspec.json.decode(body) for _, body in receiver.received] == feed[1:]
+
+    shown = (await stage.get(f"/webhooks/{webhook['id']}", user)).json()["data"]
+    assert "secret" not in shown
+    assert shown["cursor"] == feed[-1]["cursor"]
+    assert shown["delivered_at"]
+
+
+async def test_a_failing_receiver_gets_each_event_in_the_end(
+    stage: Stage, post: Post, receiver: Receiver
+) -> None:
+    user = await stage.user()
+    await stage.settle()
+    receiver.status = 500
+    body = {"url": receiver.url, "types": ["VideoUploaded", "VideoDeleted"], "after": ""}
+    webhook = (await stage.call("POST", "/webhooks", user, json=body)).json()["data"]
+    path = f"/webhooks/{webhook['id']}"
+    video = await stage.ready(user)
+    await stage.call("DELETE", f"/streaming/{video}", user)
+    await stage.settle()
+
+    for status in (500, 302):
+        receiver.status = status
+        assert await post.round() == 0
+        assert await post.round() == 0, "not before its time"
+        shown = (await stage.get(path, user)).json()["data"]
+        assert shown["last_error"] == f"answered {status}"
+        post.clock.ahead += timedelta(minutes=1)
+    receiver.status = 200
+    assert await post.round() == 2
+    assert receiver.types() == ["VideoUploaded"] * 3 + ["VideoDeleted"]
+
+    again = {"after": ""}
+    assert (await stage.call("PATCH", path, user, json=again)).status_code == 200
+    assert await post.round() == 2
+
+    receiver.status = 410
+    await stage.call("PATCH", path, user, json=again)
+    assert await post.round() == 0
+    assert (await stage.get(path, user)).json()["data"]["active"] is False
+    await stage.call("PATCH", path, user, json={"active": True})
+    receiver.status = 200
+    assert await post.round() == 2
+
+
+async def test_webhooks_are_their_owners(stage: Stage, receiver: Receiver) -> None:
+    user, other = await stage.user(), await stage.user()
+    body = {"url": receiver.url}
+    webhook = (await stage.call("POST", "/webhooks", user, json=body)).json()["data"]
+    path = f"/webhooks/{webhook['id']}"
+
+    assert (await stage.call("POST", "/webhooks", json=body)).status_code == 401
+    assert (await stage.get("/webhooks")).status_code == 401
+    for method, here, sent in (
+        ("GET", path, None),
+        ("PATCH", path, {"active": False}),
+        ("DELETE", path, None),
+        ("POST", f"{path}/secret", None),
+    ):
+        assert (await stage.call(method, here, json=sent)).status_code == 401
+        assert (await stage.call(method, here, other, json=sent)).status_code == 404
+    for bad in (
+        {"url": "ftp://x/"},
+        {"url": receiver.url, "types": ["Nonsense"]},
+        {"url": receiver.url, "after": "nonsense"},
+        {},
+    ):
+        assert (await stage.call("POST", "/webhooks", user, json=bad)).status_code == 400, bad
+
+    rotated = (await stage.call("POST", f"{path}/secret", user)).json()["data"]
+    assert rotated["secret"] != webhook["secret"]
+    made = [await stage.call("POST", "/webhooks", user, json=body) for _ in range(10)]
+    assert [response.status_code for response in made] == [201] * 9 + [400]
+    assert len((await stage.get("/webhooks", user)).json()["data"]) == 10
+    assert (await stage.call("DELETE", path, user)).status_code == 200
+    assert (await stage.get(path, user)).status_code == 404
+
+
+async def test_a_deleted_account_is_sent_nothing(
+    stage: Stage, post: Post, receiver: Receiver
+) -> None:
+    user = await stage.user()
+    await stage.call("POST", "/webhooks", user, json={"url": receiver.url, "after": ""})
+    await stage.record(stream_id("user", user), UserDeleted(user_id=user))
+    await stage.settle()
+
+    assert await post.round() == 0
+    assert receiver.received == []
+    assert await stage.query("select * from catalog.webhooks") == []
+
+
+async def test_a_name_that_leads_into_our_network_is_not_called(receiver: Receiver) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        sender = WebhookSender(client, local=False)
+        for url in (
+            receiver.url,
+            receiver.url.replace("http:", "https:"),
+            "https://localhost.localdomain:1/",
+            "https://nowhere.invalid/",
+        ):
+            with pytest.raises(NotDelivered):
+                await sender.send(url, {}, b"{}")
+    assert receiver.received == []
