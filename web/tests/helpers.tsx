@@ -51,7 +51,10 @@ export function tokenFor(secondsLeft: number, name = 'token'): string {
 }
 
 export function renderAt(element: ReactElement, path = '/', pattern = '*'): RenderResult {
-  const router = createMemoryRouter([{ path: pattern, element }], { initialEntries: [path] });
+  const router = createMemoryRouter(
+    pattern === '*' ? [{ path: '*', element }] : [{ path: pattern, element }, { path: '*' }],
+    { initialEntries: [path] },
+  );
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   return render(
     <QueryClientProvider client={client}>

@@ -51,7 +51,7 @@ describe('storyboard', () => {
 });
 
 describe('qualities', () => {
-  it('are named by their short side, best first', () => {
+  it('are named as people know them, best first', () => {
     const levels = [
       { width: 640, height: 360, frameRate: 25 },
       { width: 1920, height: 1080, frameRate: 59.94 },
@@ -62,6 +62,8 @@ describe('qualities', () => {
       { level: 2, label: '720p' },
       { level: 0, label: '360p' },
     ]);
+    expect(qualityLabel({ width: 640, height: 272, frameRate: 25 })).toBe('360p');
+    expect(qualityLabel({ width: 640, height: 480, frameRate: 25 })).toBe('480p');
     expect(qualityLabel({ width: 0, height: 0, frameRate: 0 })).toBe('Audio');
   });
 });

@@ -1,11 +1,20 @@
 import { api, unwrap } from './client';
-import type { Video } from './models';
+import type { Video, Visibility } from './models';
 
 export async function editVideo(id: string, title: string, description: string): Promise<Video> {
   return unwrap(
     api.PUT('/api/v1/streaming/{video_id}', {
       params: { path: { video_id: id } },
       body: { title, description },
+    }),
+  );
+}
+
+export async function changeVisibility(id: string, visibility: Visibility): Promise<Video> {
+  return unwrap(
+    api.PATCH('/api/v1/streaming/{video_id}/visibility', {
+      params: { path: { video_id: id } },
+      body: { visibility },
     }),
   );
 }

@@ -29,6 +29,7 @@ export const routes: RouteObject[] = [
         element: <RequireAuth />,
         children: [
           { path: 'upload', ...page(() => import('../pages/UploadPage')) },
+          { path: 'watch/:videoId/story', ...page(() => import('../pages/TimelinePage')) },
           { path: 'videos', ...page(() => import('../pages/MyVideosPage')) },
           { path: 'account', ...page(() => import('../pages/AccountPage')) },
         ],

@@ -13,8 +13,6 @@ import { useStoredVolume } from './useStoredVolume';
 
 interface PlayerProps {
   src: string;
-  /** Changes when the playlist is worth reading again: more qualities have become ready. */
-  revision: string;
   title: string;
   poster: string;
   storyboardUrl: string | null;
@@ -32,7 +30,7 @@ const WATCHED_SECONDS = 2;
 export function Player(props: PlayerProps) {
   const frame = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
-  const stream = useHls(video, props.src, props.revision);
+  const stream = useHls(video, props.src);
   const media = useMediaState(video);
   // The actions read the refs when they are called, never while drawing.
   // eslint-disable-next-line react-hooks/refs

@@ -12,8 +12,7 @@ interface LevelFacts {
   frameRate: number;
 }
 
-/** Names as people know them ("1080p", "720p60"), best first. The short side counts, so that
- * a portrait film of 720 × 1280 is 720p too. */
+/** Names as people know them ("1080p", "720p60"), best first. */
 export function qualitiesOf(levels: readonly LevelFacts[]): Quality[] {
   return levels
     .map((facts, level) => ({ level, label: qualityLabel(facts), ...facts }))
@@ -22,7 +21,8 @@ export function qualitiesOf(levels: readonly LevelFacts[]): Quality[] {
 }
 
 export function qualityLabel({ width, height, frameRate }: LevelFacts): string {
-  const lines = Math.min(width, height);
+  // Of the 16:9 frame that would hold the picture, whichever way it is turned: 640 × 272 is 360p.
+  const lines = Math.max(Math.min(width, height), Math.round((Math.max(width, height) * 9) / 16));
   if (lines === 0) return 'Audio';
   return `${lines}p${frameRate > 32 ? Math.round(frameRate) : ''}`;
 }

@@ -15,15 +15,10 @@ export interface Stream {
 }
 
 /**
- * Keeps an HLS playlist attached to the video element. A change of `revision` reads the playlist
- * again at the current position: that is how someone who began to watch while the video was still
- * being encoded gets the qualities that came later.
+ * Keeps an HLS playlist attached to the video element. A playlist that still grows already names
+ * every quality, so that a viewer who came early climbs without anything being loaded anew.
  */
-export function useHls(
-  video: RefObject<HTMLVideoElement | null>,
-  src: string,
-  revision: string,
-): Stream {
+export function useHls(video: RefObject<HTMLVideoElement | null>, src: string): Stream {
   const attached = useRef<AttachedStream | null>(null);
   const left = useRef({ src, seconds: 0, playing: false });
   const [qualities, setQualities] = useState<readonly Quality[]>([]);
@@ -50,7 +45,7 @@ export function useHls(
       attached.current = null;
       stream.detach();
     };
-  }, [video, src, revision, attempt]);
+  }, [video, src, attempt]);
 
   const choose = useCallback((level: number) => {
     setChosen(level);

@@ -3,11 +3,12 @@ import { type SyntheticEvent, useState } from 'react';
 
 import type { Video } from '../api/models';
 import { queries } from '../api/queries';
-import { editVideo } from '../api/videos';
+import { changeVisibility, editVideo } from '../api/videos';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { TextArea, TextField } from '../ui/Field';
 import { InlineError } from '../ui/states';
+import { VisibilityChoice } from './VisibilityChoice';
 import { MAX_DESCRIPTION, MAX_TITLE } from './limits';
 
 interface EditDialogProps {
@@ -28,8 +29,12 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
   const client = useQueryClient();
   const [title, setTitle] = useState(video.title);
   const [description, setDescription] = useState(video.description);
+  const [visibility, setVisibility] = useState(video.visibility);
   const save = useMutation({
-    mutationFn: () => editVideo(video.id, title.trim(), description.trim()),
+    mutationFn: async () => {
+      const saved = await editVideo(video.id, title.trim(), description.trim());
+      return visibility === video.visibility ? saved : changeVisibility(video.id, visibility);
+    },
     onSuccess: (saved) => {
       client.setQueryData(queries.video(video.id).queryKey, saved);
       void client.invalidateQueries({ queryKey: ['videos'] });
@@ -58,6 +63,7 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
         value={description}
         onChange={(event) => setDescription(event.target.value)}
       />
+      <VisibilityChoice value={visibility} onChange={setVisibility} />
       <InlineError error={save.error} />
       <div className="flex justify-end gap-3 pt-2">
         <Button onClick={onClose}>Cancel</Button>

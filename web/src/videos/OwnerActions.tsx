@@ -1,12 +1,12 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { Pencil, Trash2 } from 'lucide-react';
+import { ListTree, Pencil, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 
 import { toApiError } from '../api/errors';
 import type { Video } from '../api/models';
 import { queries } from '../api/queries';
 import { deleteVideo } from '../api/videos';
-import { Button } from '../ui/Button';
+import { Button, ButtonLink } from '../ui/Button';
 import { ConfirmDialog } from '../ui/Dialog';
 import { useNotify } from '../ui/notifications';
 import { EditDialog } from './EditDialog';
@@ -32,6 +32,10 @@ export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
   });
   return (
     <div className="flex gap-2">
+      <ButtonLink size="sm" to={`/watch/${video.id}/story`}>
+        <ListTree className="h-4 w-4" aria-hidden="true" />
+        Story
+      </ButtonLink>
       <Button size="sm" onClick={() => setOpen('edit')}>
         <Pencil className="h-4 w-4" aria-hidden="true" />
         Edit

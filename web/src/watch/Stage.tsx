@@ -24,7 +24,6 @@ export function Stage({ video }: { video: Video }) {
   return (
     <Player
       src={video.video}
-      revision={String(video.renditions.length)}
       title={video.title}
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}
