@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
@@ -55,7 +55,7 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
 @post("/webhooks", tags=["events"], summary="Have my events sent", security=BEARER)
 async def add(
     principal: Caller, catalog: TheCatalog, data: JSONBody[NewWebhook]
-) -> Success[WebhookView]:
+) -> Response[Success[WebhookView]]:
     """Signed as Standard Webhooks says, in order, retried for three days."""
     now = datetime.now(UTC)
     webhook = Webhook(
@@ -75,7 +75,9 @@ async def add(
         created_at=now,
     )
     await catalog.webhooks.add(webhook)
-    return Success(data=_shown(webhook, secret(catalog.links.secret, webhook.id, 1)))
+    made = _shown(webhook, secret(catalog.links.secret, webhook.id, 1))
+    location = f"/api/v1/webhooks/{webhook.id}"
+    return Response(Success(data=made), headers={"location": location})
 
 
 @get("/webhooks", tags=["events"], summary="My webhooks", security=BEARER)

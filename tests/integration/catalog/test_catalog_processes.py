@@ -15,7 +15,15 @@ import httpx
 import pytest
 
 from deploy.local import ports
-from shared.contracts import ViewsCounted, new_id, stream_id
+from shared.contracts import (
+    Category,
+    Event,
+    UserDeleted,
+    UserRegistered,
+    ViewsCounted,
+    new_id,
+    stream_id,
+)
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.store import Metadata, NewEvent
 from tests.integration.catalog.stage import GRANT_SECRET, uploaded
@@ -23,6 +31,7 @@ from tests.support.brokers import Broker
 from tests.support.databases import Database
 from tests.support.wait import eventually
 
+_NOWHERE = "postgresql://nobody:nothing@127.0.0.1:9/none"
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -41,7 +50,7 @@ class Processes:
         self.started: list[subprocess.Popen[bytes]] = []
         self.addresses: list[str] = []
 
-    def start(self, role: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, role: str, module: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         address = f"127.0.0.1:{ports.choose(['it'], {})['it']}"
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -50,6 +59,7 @@ class Processes:
                 **self._env,
                 **{"BIND": address, "METRICS_BIND": address},
                 "DATABASE_URL": self._database.url(role),
+                **env,
             },
             stdout=(self._folder / f"{len(self.started)}.log").open("wb"),
             stderr=subprocess.STDOUT,
@@ -116,6 +126,12 @@ class World:
         return None
 
 
+async def add(
+    store: PostgresEventStore, category: Category, id_: str, event: Event, after: int = 0
+) -> None:
+    await store.append(stream_id(category, id_), after, [NewEvent(event)], Metadata())
+
+
 async def add_videos(store: PostgresEventStore, count: int) -> None:
     for _ in range(count):
         video, user = new_id(), new_id()
@@ -160,6 +176,59 @@ async def test_a_killed_projector_is_replaced_and_nothing_is_lost_or_doubled(
 
     second.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(second.wait, 20) == 0
+
+
+async def test_a_leading_projector_does_its_chores(
+    database: Database, processes: Processes, store: PostgresEventStore
+) -> None:
+    world = World(database, processes)
+    user, video, late = new_id(), new_id(), new_id()
+    await add(store, "user", user, UserRegistered(user_id=user, username="ada"))
+    await add(store, "upload", video, uploaded(video, user))
+    processes.start("relay", "services.relay.main")
+    processes.projector()
+    await eventually(world.settled, 60)
+
+    await world.value(
+        "insert into catalog.pending_views (video_id, count, since)"
+        f" values ('{video}', 5, now() - interval '1 minute') returning 1"
+    )
+    counted = f"select views from catalog.videos where id = '{video}'"
+
+    async def five() -> bool:
+        return await world.value(counted) == 5
+
+    await eventually(five, 30)
+    await add(store, "user", user, UserDeleted(user_id=user), after=1)
+    await add(store, "upload", late, uploaded(late, user))
+
+    async def gone() -> bool:
+        return await world.value("select count(*) from catalog.videos") == 0
+
+    await eventually(gone, 30)
+    deleted = "select count(*) from log.events where type = 'VideoDeleted'"
+    assert await world.value(deleted) == 2
+
+
+async def test_without_a_database_the_answer_is_503(processes: Processes) -> None:
+    processes.start("catalog", "services.catalog.main", "api", DATABASE_URL=_NOWHERE)
+    async with httpx.AsyncClient(
+        base_url=f"http://{processes.addresses[0]}", trust_env=False
+    ) as client:
+
+        async def alive() -> bool:
+            try:
+                return (await client.get("/health")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        await eventually(alive, 60)
+        assert (await client.get("/ready")).status_code == 503
+        for path in ("streaming/latest", "streaming/search?q=x", f"streaming/id/{new_id()}"):
+            answer = await client.get(f"/api/v1/{path}")
+            assert answer.status_code == 503, path
+            assert answer.json()["error"]["code"] == 503
+            assert "127.0.0.1" not in answer.text
 
 
 async def test_the_api_process_answers_and_drains(database: Database, processes: Processes) -> None:

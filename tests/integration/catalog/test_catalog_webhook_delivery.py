@@ -93,6 +93,7 @@ async def test_a_feed_is_delivered_signed_and_in_order(
     made = await stage.call("POST", "/webhooks", user, json={"url": receiver.url})
     assert made.status_code == 201
     webhook = made.json()["data"]
+    assert made.headers["location"] == f"/api/v1/webhooks/{webhook['id']}"
     video = await stage.ready(user)
     await stage.ready(await stage.user())
     await stage.settle()
