@@ -6,6 +6,7 @@ neither a system-wide RabbitMQ nor another set of parts.
 
 import asyncio
 import hashlib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,12 +67,26 @@ def _write_launchers(folder: Path, root: Path) -> None:
     runtime = next(erlang.glob("erts-*/bin"))
     server = next((root / "usr" / "lib" / "rabbitmq" / "lib").glob("rabbitmq_server-*/sbin"))
     folder.mkdir(exist_ok=True)
-    variables = f"ROOTDIR={erlang} BINDIR={runtime} EMU=beam PROGNAME=erl"
+    exports = {
+        "ROOTDIR": str(erlang),
+        "BINDIR": str(runtime),
+        "EMU": "beam",
+        "PROGNAME": "erl",
+    }
+    # What a bare system lacks of Erlang's libraries was unpacked along with it.
+    if root.name:
+        folders = (*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu"))
+        exports["LD_LIBRARY_PATH"] = ":".join(map(str, folders))
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in exports.items())
+    programs = {
+        "erl": runtime / "erlexec",
+        "epmd": runtime / "epmd",
+        "rabbitmq-server": server / "rabbitmq-server",
+        "rabbitmqctl": server / "rabbitmqctl",
+    }
     scripts = {
-        "erl": f'export {variables}\nexec {runtime}/erlexec "$@"',
-        "epmd": f'exec {runtime}/epmd "$@"',
-        "rabbitmq-server": f'exec {server}/rabbitmq-server "$@"',
-        "rabbitmqctl": f'exec {server}/rabbitmqctl "$@"',
+        name: f'export {variables}\nexec {shlex.quote(str(program))} "$@"'
+        for name, program in programs.items()
     }
     for name, body in scripts.items():
         (folder / name).write_text(f"#!/bin/sh\n{body}\n")
