@@ -108,6 +108,8 @@ class DirectUploads:
         if earlier is not None:
             if earlier.fingerprint != fingerprint:
                 raise KeyReused("This idempotency key was used for a different upload.")
+            if earlier.phase == "open":
+                await self._lifecycle.say_started(earlier)
             return await self._plan(earlier, self._signer)
         upload = msgspec.structs.replace(
             self._lifecycle.draft(user_id, "direct", details, idempotency_key=idempotency_key),

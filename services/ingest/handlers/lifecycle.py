@@ -137,6 +137,10 @@ class Lifecycle:
     async def start(self, upload: Upload) -> None:
         """Record a new upload. Raises KeyInUse."""
         await self.records.create(upload)
+        await self.say_started(upload)
+
+    async def say_started(self, upload: Upload) -> None:
+        """UploadStarted, unless the log has it: a creation may have died before it got there."""
         if upload.partial:
             return
         start = Start(
@@ -171,7 +175,8 @@ class Lifecycle:
             await writer.open()
             yield writer
         finally:
-            self._held.pop(upload.id, None)
+            if self._held.get(upload.id) == body.interrupt:
+                del self._held[upload.id]
             await writer.discard()
             with contextlib.suppress(CinelogError):
                 await asyncio.shield(

@@ -63,7 +63,7 @@ class Resumable:
         if idempotency_key is not None:
             earlier = await self._records.by_key(user_id, idempotency_key)
             if earlier is not None:
-                return _same(earlier, fingerprint)
+                return await self._same(earlier, fingerprint)
         if creation.final is not None:
             return await self._join(user_id, creation, creation.final, idempotency_key)
         if creation.length is not None:
@@ -88,7 +88,7 @@ class Resumable:
             earlier = await self._records.by_key(user_id, idempotency_key or "")
             if earlier is None:
                 raise
-            return _same(earlier, fingerprint)
+            return await self._same(earlier, fingerprint)
         if upload.partial and upload.length == 0:
             return await self._empty(upload)
         return upload
@@ -252,6 +252,14 @@ class Resumable:
             raise UploadNotFound("There is no such resumable upload.")
         return upload
 
+    async def _same(self, earlier: Upload, fingerprint: str) -> Upload:
+        """What an idempotency key led to before. Raises KeyReused for another request."""
+        if earlier.fingerprint != fingerprint:
+            raise KeyReused("This idempotency key was used for a different upload.")
+        if earlier.phase == "open":
+            await self._lifecycle.say_started(earlier)
+        return earlier
+
     def _check_length(self, length: int) -> None:
         if length > self.max_bytes:
             raise UploadTooLarge(f"An upload may have at most {self.max_bytes} bytes.")
@@ -289,9 +297,3 @@ def _details(creation: Creation) -> Details:
 
 def _fingerprint(creation: Creation) -> str:
     return hashlib.sha256(msgspec.json.encode(creation)).hexdigest()
-
-
-def _same(earlier: Upload, fingerprint: str) -> Upload:
-    if earlier.fingerprint != fingerprint:
-        raise KeyReused("This idempotency key was used for a different upload.")
-    return earlier

@@ -228,6 +228,20 @@ async def test_a_retry_replaces_the_request_that_still_hangs(ingest: Ingest) -> 
     assert list(ingest.objects()) == [uploaded[0].source_key]
 
 
+async def test_two_at_once_with_one_key_make_one_video(ingest: Ingest) -> None:
+    body = form(TITLE, ("video", "a.mp4", clip(6 * MIB)))
+    async with ingest.client() as client:
+        answers = await asyncio.gather(*(send(client, body, idempotency_key="k") for _ in range(3)))
+    statuses = [answer.status_code for answer in answers]
+    assert 202 in statuses
+    assert set(statuses) <= {202, 409}
+    jobs = {a.json()["data"]["job_id"] for a in answers if a.status_code == 202}
+    uploaded = [e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]
+    assert {event.video_id for event in uploaded} == jobs
+    assert len(uploaded) == 1
+    assert list(ingest.objects()) == [uploaded[0].source_key]
+
+
 async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> None:
     lifecycle = ingest.service.lifecycle
     dead = lifecycle.draft("ann", "multipart", Details(title="x"))

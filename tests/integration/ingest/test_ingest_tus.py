@@ -20,6 +20,7 @@ from shared.contracts import (
 )
 from tests.integration.ingest.forms import problem, send
 from tests.integration.ingest.harness import (
+    ForgetfulStore,
     Ingest,
     StaticKeys,
     clip,
@@ -392,6 +393,19 @@ async def test_a_repeated_creation_leads_to_the_same_upload(ingest: Ingest) -> N
         assert problem(other) == (409, "idempotency_key_reused")
         form = await send(client, b"--cinelog-test-boundary--\r\n", idempotency_key="k")
         assert problem(form) == (409, "idempotency_key_reused")
+
+
+async def test_a_creation_that_died_before_the_log_is_taken_up(ingest: Ingest) -> None:
+    lifecycle = ingest.service.lifecycle
+    store, lifecycle._store = lifecycle._store, ForgetfulStore(lifecycle._store, UploadStarted)
+    async with ingest.client() as client:
+        size = {"upload-length": "9000", "idempotency-key": "k"}
+        answer = await client.post(UPLOADS, headers=TUS | FILM | size)
+        assert problem(answer) == (503, "log_unavailable")
+        lifecycle._store = store
+        url = await create(client, 9000, idempotency_key="k")
+        assert (await patch(client, url, 0, clip(9000))).status_code == 204
+    assert [type(event) for event in await ingest.all_events()] == [UploadStarted, VideoUploaded]
 
 
 async def test_clients_that_can_only_post(ingest: Ingest) -> None:
