@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.transcoder.dash import MANIFEST
 from services.transcoder.handlers import record, state_of
 from services.transcoder.playlists import MASTER
 from services.transcoder.publishing import Publisher, referenced
@@ -173,7 +174,8 @@ class Control:
                     await self._media.delete(blob.key)
         else:
             # A retry may be on its way already, in the next attempt's folder.
-            await self._media.delete(f"{job.video_id}/{MASTER}")
+            for name in (MASTER, MANIFEST):
+                await self._media.delete(f"{job.video_id}/{name}")
             for attempt in range(1, job.attempt + 1):
                 await self._media.delete_prefix(f"{attempt_prefix(job.video_id, attempt)}/")
 

@@ -6,7 +6,7 @@ a playlist is only put once what it names is there.
 
 from typing import Final
 
-from services.transcoder import playlists
+from services.transcoder import dash, playlists
 from services.transcoder.domain import (
     SoundTrack,
     Transcode,
@@ -61,6 +61,11 @@ class Publisher:
         master = f"{video_id}/{MASTER}"
         text = playlists.multivariant(listed, audio, folder, sound_only, early=not final)
         await self._put(master, text, ended=final)
+        if final:
+            document = dash.manifest(state, planned, listed, audio)
+            await self._media.put(
+                f"{video_id}/{dash.MANIFEST}", document, dash.CONTENT_TYPE, FINISHED
+            )
         return _events(state, planned, master, listed, final=final)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
@@ -178,6 +183,7 @@ def _events(
                 height=height,
                 renditions=tuple(listed),
                 size=_stored_bytes(state),
+                dash_key=f"{video_id}/{dash.MANIFEST}",
             )
         )
     return events
@@ -195,7 +201,7 @@ def referenced(video_id: str, state: Transcode) -> set[str]:
     planned = state.planned
     if planned is None:
         return set()
-    keys = {f"{video_id}/{MASTER}"}
+    keys = {f"{video_id}/{MASTER}", f"{video_id}/{dash.MANIFEST}"}
     keys |= {sprite_key(planned.prefix, chunk.index) for chunk in planned.chunks}
     for name, chunks in state.video.items():
         keys.add(f"{planned.prefix}/{name}.m3u8")

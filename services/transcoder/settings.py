@@ -42,7 +42,7 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     s3_sources_bucket: str
     scratch_dir: str
     scratch_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 2 << 30
-    worker_slots: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    worker_slots: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     worker_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     worker_memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 29)] = 8 << 30
     drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20.0

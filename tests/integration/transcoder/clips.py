@@ -37,3 +37,20 @@ def look(playlist: Path, *, count: bool = True) -> dict[str, Any]:
         timeout=60,
     )
     return {**json.loads(found.stdout), "complaints": found.stderr.strip()}
+
+
+def frames_by_dash(manifest: Path) -> list[int]:
+    """Frames of each picture track that ffmpeg's DASH reader finds in a manifest."""
+    listed = subprocess.run(
+        [
+            *(find_ffmpeg(None), "-nostdin", "-v", "error", "-i", str(manifest)),
+            *("-map", "0:v", "-c", "copy", "-f", "framecrc", "-"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert listed.stderr == ""
+    tracks = [line.split(",")[0] for line in listed.stdout.splitlines() if line[0] != "#"]
+    return [tracks.count(track) for track in sorted(set(tracks))]

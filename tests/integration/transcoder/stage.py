@@ -107,7 +107,7 @@ class Studio:
     async def types(self, video_id: str) -> list[str]:
         return [recorded.type for recorded in await self.story(video_id)]
 
-    async def wait_for(self, video_id: str, *kinds: str, timeout: float = 40.0) -> Event:
+    async def wait_for(self, video_id: str, *kinds: str, timeout: float = 150.0) -> Event:
         """The first event of one of these kinds."""
 
         async def look() -> RecordedEvent | None:

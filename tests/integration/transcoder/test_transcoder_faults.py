@@ -34,7 +34,7 @@ async def running_task(database: Database, kind: str = "video") -> str:
         finally:
             await connection.close()
 
-    return await eventually(look, 40)
+    return await eventually(look, 120)
 
 
 def slow(folder: Path) -> Path:
@@ -65,7 +65,7 @@ async def test_a_killed_worker_costs_one_task(
     left = list(processes.scratch.glob("*/*"))
     assert left
     processes.worker()
-    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=90)
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=180)
     assert isinstance(done, TranscodeCompleted)
     types = await studio.types(video_id)
     assert types.count("TranscodeCompleted") == types.count("VideoPlayable") == 1
@@ -92,7 +92,7 @@ async def test_a_stopped_worker_gives_its_task_back(
     assert row["state"] in ("waiting", "queued")
     assert row["tries"] == 0
     processes.worker()
-    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=90)
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=180)
     assert isinstance(done, TranscodeCompleted)
 
 
@@ -152,7 +152,7 @@ async def test_cancel_stops_within_two_seconds_and_retry_starts_over(
     assert (await studio.types(video_id))[-1] == "TranscodeCancelled"
 
     assert await handlers.retry(studio.store, video_id, "user-1") == 2
-    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=90)
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=180)
     assert isinstance(done, TranscodeCompleted)
     assert done.attempt == 2
     assert all("/a2/" in key for key in studio.keys(video_id) if not key.endswith("master.m3u8"))

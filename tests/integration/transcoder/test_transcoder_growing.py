@@ -27,7 +27,7 @@ async def test_an_early_watcher_sees_all_of_it_and_climbs(
             assert not seen["fatal"], seen
             return seen if seen["ended"] else None
 
-        seen = await eventually(at_the_end, 120, every=0.5)
+        seen = await eventually(at_the_end, 240, every=0.5)
         done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
         assert isinstance(done, TranscodeCompleted)
     assert seen["loads"] == 1

@@ -90,7 +90,7 @@ async def test_hostile_files_fail_clearly_and_the_worker_lives(
         ids = {name: await studio.upload(path) for name, (path, _) in cases.items()}
         for name, (_, code) in cases.items():
             failed = await studio.wait_for(
-                ids[name], "TranscodeFailed", "TranscodeCompleted", timeout=60
+                ids[name], "TranscodeFailed", "TranscodeCompleted", timeout=150
             )
             assert isinstance(failed, TranscodeFailed), name
             assert failed.code == code, (name, failed)

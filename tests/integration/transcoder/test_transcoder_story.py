@@ -13,7 +13,7 @@ from shared.contracts import (
     TranscodePlanned,
     TranscodeProgressed,
 )
-from tests.integration.transcoder.clips import ffmpeg, look, make
+from tests.integration.transcoder.clips import ffmpeg, frames_by_dash, look, make
 from tests.integration.transcoder.stage import CLIPS, Processes, Studio
 from tests.support.wait import eventually
 
@@ -49,6 +49,9 @@ async def test_real_footage_becomes_playable_and_complete(
     assert master.count("#EXT-X-STREAM-INF") == 4
     assert re.search(r"RESOLUTION=1280x720,FRAME-RATE=25.000", master)
     assert look(tmp_path / video_id / "master.m3u8", count=False)["complaints"] == ""
+
+    assert done.dash_key == f"{video_id}/manifest.mpd"
+    assert frames_by_dash(tmp_path / done.dash_key) == [132, 132, 132, 132]
 
     await check_story(studio, video_id)
     await check_objects(studio, video_id)
@@ -93,6 +96,7 @@ async def check_objects(studio: Studio, video_id: str) -> None:
         head = studio.head(key)
         expected = {
             "m3u8": ("application/vnd.apple.mpegurl", "public, max-age=60"),
+            "mpd": ("application/dash+xml", "public, max-age=60"),
             "vtt": ("text/vtt", "public, max-age=31536000, immutable"),
             "webp": ("image/webp", "public, max-age=31536000, immutable"),
             "mp4": (

@@ -1,0 +1,1 @@
+"""What split-and-stitch costs, and how soon an upload plays."""
