@@ -8,7 +8,13 @@ import asyncpg
 from shared.database.connect import create_pool
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent
-from shared.event_store.wire import record_from_row
+from shared.event_store.upcast import read_event
+from shared.event_store.wire import (
+    Envelope,
+    envelope_from_row,
+    read_or_stand_in,
+    record_from_row,
+)
 
 _READ_STREAM = """
 select p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
@@ -45,11 +51,16 @@ class PostgresEventStore:
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
         rows = await self._pool.fetch(_READ_STREAM, stream_id, after_version)
-        return [record_from_row(row) for row in rows]
+        return [record_from_row(row, read_event) for row in rows]
 
     async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
         rows = await self._pool.fetch(_READ_ALL, after_position, limit)
-        return [record_from_row(row) for row in rows]
+        return [record_from_row(row, read_or_stand_in) for row in rows]
+
+    async def read_envelopes(self, after_position: int, limit: int) -> list[Envelope]:
+        """As ``read_all``, undecoded: what the relay publishes."""
+        rows = await self._pool.fetch(_READ_ALL, after_position, limit)
+        return [envelope_from_row(row) for row in rows]
 
     async def head(self) -> int:
         return await self._pool.fetchval("select coalesce(max(position), 0) from log.positions")

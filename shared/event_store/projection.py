@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import Conflict
-from shared.event_store.store import EventStore, RecordedEvent
+from shared.event_store.store import EventStore, RecordedEvent, Unreadable
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -98,14 +98,14 @@ class ProjectionRunner:
                 offered, self._offered = self._offered, []
                 try:
                     await self._settle(offered)
-                except CheckpointMoved:
-                    _reject(offered, ConnectionError("another process leads this projection"))
-                    raise
-                except (OSError, DBAPIError, ConnectionError) as error:
+                except (OSError, DBAPIError) as error:
                     _reject(offered, ConnectionError("the database did not answer"))
                     _log.warning("projection waits", projection=self.name, error=str(error))
                     await asyncio.sleep(self._poll_seconds)
                     await self._load()
+                except BaseException:
+                    _reject(offered, ConnectionError("the projection has stopped"))
+                    raise
                 if not self._offered:
                     self._wake.clear()
                     try:
@@ -141,7 +141,7 @@ class ProjectionRunner:
     async def _apply(self, events: Sequence[RecordedEvent]) -> None:
         for start in range(0, len(events), self._batch):
             batch = events[start : start + self._batch]
-            if self._parked_streams.isdisjoint(event.stream_id for event in batch):
+            if not any(self._must_wait(event) for event in batch):
                 try:
                     await self._commit(batch)
                     continue
@@ -155,7 +155,10 @@ class ProjectionRunner:
     async def _apply_one_by_one(self, events: Sequence[RecordedEvent]) -> None:
         """Find the event that cannot be applied, park it, and let the rest of the world go on."""
         for event in events:
-            if event.stream_id in self._parked_streams:
+            if isinstance(event.data, Unreadable):
+                await self._park(event, event.data.reason)
+                continue
+            if self._must_wait(event):
                 await self._park(event, "an earlier event of this stream is parked")
                 continue
             try:
@@ -165,14 +168,10 @@ class ProjectionRunner:
             except Exception as error:
                 if _is_connection_error(error):
                     raise
-                _log.error(
-                    "event parked",
-                    projection=self.name,
-                    stream=event.stream_id,
-                    position=event.position,
-                    error=repr(error),
-                )
                 await self._park(event, f"{type(error).__name__}: {error}"[:2000])
+
+    def _must_wait(self, event: RecordedEvent) -> bool:
+        return event.stream_id in self._parked_streams or isinstance(event.data, Unreadable)
 
     async def _park(self, event: RecordedEvent, reason: str) -> None:
         async with self._engine.begin() as connection:
@@ -189,6 +188,13 @@ class ProjectionRunner:
             await self._advance(connection, event.position or 0)
         self.position = event.position or 0
         self._parked_streams.add(event.stream_id)
+        _log.error(
+            "event parked",
+            projection=self.name,
+            stream=event.stream_id,
+            position=event.position,
+            reason=reason,
+        )
 
     async def _commit(self, events: Sequence[RecordedEvent]) -> None:
         last = events[-1].position or 0

@@ -27,6 +27,12 @@ class NewEvent(msgspec.Struct, frozen=True):
     event_id: UUID = msgspec.field(default_factory=uuid7)
 
 
+class Unreadable(Event, frozen=True, kw_only=True):
+    """Stands for an event that this build cannot read. It is never appended."""
+
+    reason: str
+
+
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A fact in the log. ``position`` is None until it has its place in the global order."""
 
@@ -74,11 +80,18 @@ class EventStore(Protocol):
         ...
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
-        """A stream's events in order; positions are filled in where they are known."""
+        """A stream's events in order; positions are filled in where they are known.
+
+        Raises UnknownEventType or msgspec.ValidationError rather than leave an event out: nothing
+        may be decided on half a story.
+        """
         ...
 
     async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
-        """At most ``limit`` events after a position, in global order, without a gap."""
+        """At most ``limit`` events after a position, in global order, without a gap.
+
+        What this build cannot read comes as Unreadable, so that the rest can go on.
+        """
         ...
 
     async def head(self) -> int:

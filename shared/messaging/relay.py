@@ -9,7 +9,7 @@ catch up from the log, and publishing resumes where it stopped.
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 from faststream.rabbit import RabbitBroker
@@ -18,8 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from shared.event_store.group_commit import LOG_CHANNEL
 from shared.event_store.listening import listen
 from shared.event_store.sequencer import Sequencer
-from shared.event_store.store import EventStore, RecordedEvent
-from shared.event_store.wire import encode_bundle
+from shared.event_store.wire import Envelope, encode_bundle
 from shared.messaging.topology import EVENTS
 from shared.telemetry import get_logger
 
@@ -53,13 +52,21 @@ class RelayMetrics:
         self.leader = Gauge("cinelog_relay_leader", "1 while this relay leads.", registry=registry)
 
 
+class EnvelopeLog(Protocol):
+    """Where the relay reads."""
+
+    async def read_envelopes(self, after_position: int, limit: int) -> list[Envelope]:
+        """At most ``limit`` events after a position, in global order, without a gap."""
+        ...
+
+
 class Relay:
     """Runs both loops while its process leads (see ``event_store.leadership``)."""
 
     def __init__(
-        self, store: EventStore, broker: RabbitBroker, url: str, metrics: RelayMetrics
+        self, log: EnvelopeLog, broker: RabbitBroker, url: str, metrics: RelayMetrics
     ) -> None:
-        self._store = store
+        self._log = log
         self._broker = broker
         self._url = url
         self._metrics = metrics
@@ -103,7 +110,7 @@ class Relay:
     ) -> None:
         while True:
             self._sequenced.clear()
-            events = await self._store.read_all(published, _READ_EVENTS)
+            events = await self._log.read_envelopes(published, _READ_EVENTS)
             self._metrics.unpublished.set(max(0, self._head - published))
             if not events:
                 self._metrics.unpublished_age.set(0)
@@ -120,7 +127,7 @@ class Relay:
                 _log.warning("publishing waits", error=repr(error), events=len(events))
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            published = events[-1].position or published
+            published = events[-1].position
             await connection.execute(
                 "insert into log.relay (name, value) values ('published', $1)"
                 " on conflict (name) do update set value = excluded.value",
@@ -129,14 +136,14 @@ class Relay:
             self._metrics.published.inc(len(events))
             self._metrics.unpublished.set(max(0, self._head - published))
 
-    async def _send(self, events: Sequence[RecordedEvent]) -> None:
+    async def _send(self, events: Sequence[Envelope]) -> None:
         bundles = [
             list(events[start : start + _BUNDLE_EVENTS])
             for start in range(0, len(events), _BUNDLE_EVENTS)
         ]
         await asyncio.gather(*(self._send_bundle(bundle) for bundle in bundles))
 
-    async def _send_bundle(self, bundle: list[RecordedEvent]) -> None:
+    async def _send_bundle(self, bundle: list[Envelope]) -> None:
         types = list(dict.fromkeys(event.type for event in bundle))
         headers: dict[str, Any] = {}
         if len(types) > 1:

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.contracts import EmailChanged, new_id, stream_id
+from shared.contracts import EmailChanged, UnknownEventType, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.checkpoints import watch_checkpoint
 from shared.event_store.leadership import LeadershipLost, leadership
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projection import CheckpointMoved, ProjectionRunner
+from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent
 from tests.support.databases import Database
 from tests.support.wait import eventually
@@ -107,9 +108,7 @@ async def test_it_catches_up_from_the_log_with_no_broker_at_all(engine: AsyncEng
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_duplicates_disorder_and_loss_change_nothing(
-    engine: AsyncEngine, seed: int
-) -> None:
+async def test_duplicates_disorder_and_loss_change_nothing(engine: AsyncEngine, seed: int) -> None:
     chance = random.Random(seed)
     store = await filled(streams=4, versions=10)
     events = await store.read_all(0, 1000)
@@ -146,6 +145,40 @@ async def test_a_poison_event_is_parked_and_only_its_stream_waits(engine: AsyncE
     assert "cannot apply this" in parked[0][1]
 
 
+async def test_an_event_that_this_build_cannot_read_is_parked(
+    engine: AsyncEngine, database: Database
+) -> None:
+    writer = await asyncpg.connect(database.url("auth"))
+    relay = await asyncpg.connect(database.url("relay"))
+    for stream, version, kind in (
+        ("a", 1, "EmailChanged"),
+        ("b", 1, "FromTheFuture"),
+        ("b", 2, "EmailChanged"),
+        ("c", 1, "EmailChanged"),
+    ):
+        await writer.execute(
+            "insert into log.events"
+            " (stream_id, version, event_id, type, schema_version, data, metadata)"
+            " values ($1, $2, gen_random_uuid(), $3, 1, jsonb_build_object('user_id', $1::text),"
+            " '{}')",
+            stream,
+            version,
+            kind,
+        )
+    sequencer = Sequencer(relay)
+    await sequencer.load()
+    await sequencer.stamp()
+    await writer.close()
+    await relay.close()
+    async with open_event_store(database.url("catalog")) as store:
+        runner = ProjectionRunner(engine, store, Counting(), "sample", poll_seconds=0.05)
+        async with running(runner):
+            await eventually(lambda: runner.position == 4)
+        assert [row[0] for row in await counts(engine)] == ["a", "c"]
+        with pytest.raises(UnknownEventType):
+            await store.read_stream("b")
+
+
 async def test_a_second_runner_is_fenced_off(engine: AsyncEngine) -> None:
     store = await filled(streams=1, versions=1)
     first, second = runner_of(engine, store), runner_of(engine, store)
@@ -156,8 +189,8 @@ async def test_a_second_runner_is_fenced_off(engine: AsyncEngine) -> None:
         name = (await store.read_all(0, 1))[0].stream_id
         await store.append(name, 1, [NewEvent(EmailChanged(user_id="u"))], Metadata())
         await eventually(lambda: first.position == 2)
+        second.position = 1
         with pytest.raises(CheckpointMoved):
-            second.position = 1
             await second.catch_up()
     assert [row[1:] for row in await counts(engine)] == [(2, 2)]
 
