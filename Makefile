@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 GROUPS := bootstrap gateway auth ingest transcoder catalog relay run bench dev
 
-.PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway fetch-run fetch-dev
+.PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,12 @@ openapi: ## Write web/openapi.json from the running gateway and the client's typ
 bench-gateway: fetch-dev ## The gateway beside nginx and Traefik; SECTIONS="requests bodies …"
 	@.venv/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/bench.txt
 	@$(PYTHON) -m benchmarks.gateway.run $(SECTIONS)
+
+bench-events: fetch-dev ## Durable appends beside pgbench, and from append to visible
+	@$(PYTHON) -m benchmarks.events
+
+bench-transcode: fetch-dev ## What split encoding costs, and how soon an upload plays
+	@$(PYTHON) -m benchmarks.transcode
 
 fetch-run:
 	@python3 deploy/local/bootstrap.py run
