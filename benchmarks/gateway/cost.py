@@ -75,6 +75,7 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
     trace = tracing.begin("GET", b"")
     scope: Any = {"method": "GET", "raw_path": path, "query_string": b"", "headers": raw_headers}
     incoming = Incoming(raw_headers)
+    failures = answers.Failures()
 
     async def nothing(*_: object) -> Any:
         return None
@@ -94,7 +95,9 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
         "tell the client": _micros(lambda: addresses.of("127.0.0.1", [])),
         "verify the token (cached)": _micros(lambda: verifier.cached(token)),
         "trace and request ids": _micros(lambda: tracing.begin("GET", b"")),
-        "the call object": _micros(lambda: Call(scope, nothing, nothing, incoming, trace)),
+        "the call object": _micros(
+            lambda: Call(scope, nothing, nothing, incoming, trace, failures)
+        ),
         "rate limit headers": _micros(lambda: headers(general, decision)),
         "security headers": _micros(lambda: [*answers.API, *answers.API]),
         "metrics": _micros(finish),

@@ -96,8 +96,24 @@ class Cors:
         ]
 
 
-def failure(status: int, trace_id: str, headers: Headers) -> tuple[Headers, bytes]:
-    """The headers and body of a failure that the gateway itself answers."""
-    problem = msgspec.structs.replace(problems.default_problem(status), trace_id=trace_id)
+class Failures:
+    """Failures that the gateway itself answers. Only the trace id differs between two of a kind."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[int, tuple[Headers, bytes, bytes]] = {}
+
+    def of(self, status: int, trace_id: bytes) -> tuple[Headers, bytes]:
+        """The headers and body for a status; `trace_id` has 32 digits."""
+        kind = self._kinds.get(status)
+        if kind is None:
+            kind = self._kinds[status] = _failure(status)
+        headers, before, after = kind
+        return headers, b"%b%b%b" % (before, trace_id, after)
+
+
+def _failure(status: int) -> tuple[Headers, bytes, bytes]:
+    blank = "0" * 32
+    problem = msgspec.structs.replace(problems.default_problem(status), trace_id=blank)
     body = problems.body(problem)
-    return [_JSON, (b"content-length", b"%d" % len(body)), *headers], body
+    before, _, after = body.partition(blank.encode())
+    return [_JSON, (b"content-length", b"%d" % len(body))], before, after

@@ -25,6 +25,7 @@ class Call:
     """`extra` are the headers that every answer gets, whoever gives it."""
 
     __slots__ = (
+        "_failures",
         "_receive",
         "_send",
         "_watcher",
@@ -46,10 +47,17 @@ class Call:
         "user",
     )
 
-    def __init__(
-        self, scope: HTTPScope, receive: Receive, send: Send, incoming: Incoming, trace: Trace
+    def __init__(  # noqa: PLR0917 - positional because it is made for every request
+        self,
+        scope: HTTPScope,
+        receive: Receive,
+        send: Send,
+        incoming: Incoming,
+        trace: Trace,
+        failures: answers.Failures,
     ) -> None:
         self.scope = scope
+        self._failures = failures
         self._receive = receive
         self._send = send
         self.incoming = incoming
@@ -94,8 +102,8 @@ class Call:
     async def fail(self, status: int, *more: tuple[bytes, bytes]) -> None:
         """A failure in the envelope."""
         security = answers.API_TLS if self.secure else answers.API
-        headers, body = answers.failure(status, self.trace.trace_id.decode(), security)
-        await self.answer(status, [*headers, *more], body)
+        headers, body = self._failures.of(status, self.trace.trace_id)
+        await self.answer(status, [*headers, *security, *more], body)
 
     async def start(self, status: int, headers: Headers) -> None:
         """The answer's head."""

@@ -84,6 +84,7 @@ class Gateway:
         self._metrics = metrics
         self._access_log = access_log
         self._lifespan = lifespan
+        self._failures = answers.Failures()
         self._origin = origin.rstrip("/").encode() if origin else b""
         self._secure = self._origin.startswith(b"https://")
         self._log = get_logger("gateway")
@@ -105,7 +106,7 @@ class Gateway:
         if incoming.chunked or incoming.length > request_body.WHOLE:
             lingering = Lingering(receive, send)
             receive, send = lingering.receive, lingering.send
-        call = Call(scope, receive, send, incoming, trace)
+        call = Call(scope, receive, send, incoming, trace, self._failures)
         self._metrics.started()
         try:
             await self._serve(call)

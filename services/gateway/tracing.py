@@ -20,12 +20,8 @@ class Trace(NamedTuple):
 
     trace_id: bytes
     span_id: bytes
-    flags: bytes
+    traceparent: bytes
     span: Span | None = None
-
-    @property
-    def traceparent(self) -> bytes:
-        return b"00-%b-%b-%b" % (self.trace_id, self.span_id, self.flags)
 
 
 class Tracing:
@@ -41,8 +37,8 @@ class Tracing:
         match = _TRACEPARENT.match(traceparent) if traceparent else None
         span_id = b"%016x" % (getrandbits(64) or 1)
         if match is not None:
-            return Trace(match[1], span_id, match[2])
-        return Trace(b"%032x" % (getrandbits(128) or 1), span_id, b"01")
+            return _trace(match[1], span_id, match[2])
+        return _trace(b"%032x" % (getrandbits(128) or 1), span_id, b"01")
 
     def end(self, trace: Trace, method: str, route: str, status: int) -> None:
         """It is answered."""
@@ -61,9 +57,13 @@ class Tracing:
         parent = parse_traceparent(traceparent.decode("latin-1")) if traceparent else None
         span = tracer().start_span(method, context=parent, kind=SpanKind.SERVER)
         context = span.get_span_context()
-        return Trace(
+        return _trace(
             b"%032x" % context.trace_id,
             b"%016x" % context.span_id,
             b"%02x" % context.trace_flags,
             span,
         )
+
+
+def _trace(trace_id: bytes, span_id: bytes, flags: bytes, span: Span | None = None) -> Trace:
+    return Trace(trace_id, span_id, b"00-%b-%b-%b" % (trace_id, span_id, flags), span)
