@@ -5,20 +5,13 @@ from datetime import datetime
 
 from services.catalog.domain import merge_tags, tag_key, without_tag
 from services.catalog.public_events import public_event
-from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoStatus, VideoTagRow
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
+from services.catalog.transcode_folding import fold_transcode
 from services.catalog.words import fold, vector, vocabulary
 from shared.contracts import (
     DetailsChanged,
-    SourceFacts,
     TagRemoved,
     TagsAdded,
-    ThumbnailsCreated,
-    TranscodeCancelled,
-    TranscodeCompleted,
-    TranscodeFailed,
-    TranscodePlanned,
-    TranscodeProgressed,
-    TranscodeRetried,
     UploadAborted,
     UploadExpired,
     UploadRejected,
@@ -26,7 +19,6 @@ from shared.contracts import (
     UserDeleted,
     UserRegistered,
     VideoDeleted,
-    VideoPlayable,
     VideoUploaded,
     ViewsCounted,
     VisibilityChanged,
@@ -34,10 +26,6 @@ from shared.contracts import (
     entity_of,
 )
 from shared.event_store.store import RecordedEvent
-
-TranscodeEvent = (
-    TranscodePlanned | TranscodeProgressed | VideoPlayable | TranscodeCompleted | TranscodeFailed
-)
 
 
 class Fold:
@@ -156,81 +144,13 @@ class Fold:
         self._details_changed(self.videos[video_id])
 
     def _apply_transcode(self, recorded: RecordedEvent, job: JobRow) -> None:
-        event, at = recorded.data, recorded.recorded_at
         video = self.videos.get(job.id)
-        match event:
-            case TranscodeCancelled():
-                job.status, job.stage, job.updated_at = "failed", "cancelled", at
-                job.error_code, job.error_message = "cancelled", "Processing was cancelled."
-                self._video_status(video, at, "failed")
-            case TranscodeRetried():
-                self._retry(event, job, video, at)
-            case (
-                TranscodePlanned()
-                | TranscodeProgressed()
-                | VideoPlayable()
-                | TranscodeCompleted()
-                | TranscodeFailed()
-            ) if event.attempt >= job.attempt:
-                job.attempt = event.attempt
-                job.updated_at = at
-                self._advance(event, job, video, at)
-            case ThumbnailsCreated() if event.attempt >= job.attempt:
-                if video is not None:
-                    video.poster_key = event.poster_key
-                    video.storyboard_key = event.storyboard_key
-                    video.preview_key = event.preview_key
-                    self._touched(video, at)
-            case _:
-                # Of an attempt that is over, or of no concern here.
-                return
-        self.changed_jobs.add(job.id)
-
-    def _advance(
-        self, event: TranscodeEvent, job: JobRow, video: VideoRow | None, at: datetime
-    ) -> None:
-        match event:
-            case TranscodePlanned():
-                job.status, job.stage = "processing", "planned"
-                if video is not None:
-                    _describe(video, event.source)
-                    self._touched(video, at)
-            case TranscodeProgressed():
-                if job.status in {"completed", "failed"}:
-                    return
-                job.status, job.stage = "processing", event.stage
-                job.progress = max(job.progress, min(event.percent, 100.0))
-            case VideoPlayable():
-                job.playable = True
-                if video is not None:
-                    video.playable = True
-                    _publish(video, event)
-                    self._video_status(video, at, "ready")
-            case TranscodeCompleted():
-                job.status, job.stage, job.progress = "completed", "completed", 100.0
-                job.error_code = job.error_message = None
-                job.playable = True
-                if video is not None:
-                    video.playable = True
-                    video.renditions = event.renditions
-                    _publish(video, event)
-                    self._video_status(video, at, "ready")
-            case TranscodeFailed():
-                job.status, job.stage = "failed", "failed"
-                job.error_code, job.error_message = event.code, event.reason
-                self._video_status(video, at, "failed")
-
-    def _retry(
-        self, event: TranscodeRetried, job: JobRow, video: VideoRow | None, at: datetime
-    ) -> None:
-        job.status, job.stage, job.attempt, job.updated_at = "pending", "queued", event.attempt, at
-        job.error_code = job.error_message = None
-        job.progress, job.playable = 0.0, False
-        if video is not None:
-            video.playable, video.renditions = False, ()
-            video.playlist_key = video.dash_key = None
-            video.poster_key = video.storyboard_key = video.preview_key = None
-            self._video_status(video, at, "processing")
+        changed = fold_transcode(recorded.data, recorded.recorded_at, job, video)
+        if changed.job:
+            self.changed_jobs.add(job.id)
+        if changed.video and video is not None:
+            self.changed_videos.add(job.id)
+            self._listed_changed(video)
 
     def _apply_video(self, recorded: RecordedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
@@ -271,19 +191,13 @@ class Fold:
             case _:
                 return
 
-    def _video_status(self, video: VideoRow | None, at: datetime, status: VideoStatus) -> None:
-        if video is None:
-            return
-        video.status = status
-        self._touched(video, at)
-        self._listed_changed(video)
-
     def _touched(self, video: VideoRow, at: datetime) -> None:
         video.updated_at = at
         self.changed_videos.add(video.id)
 
     def _listed_changed(self, video: VideoRow) -> None:
         video.listed = video.playable and video.status == "ready" and video.visibility == "public"
+        # The tags' rows say it, too.
         self.retagged.add(video.id)
 
     def _details_changed(self, video: VideoRow) -> None:
@@ -329,15 +243,3 @@ def tag_rows(video: VideoRow) -> list[VideoTagRow]:
 def username_key(username: str) -> str:
     """What a user is found by: case does not tell two names apart."""
     return username.casefold()
-
-
-def _describe(video: VideoRow, source: SourceFacts) -> None:
-    """What is known of the picture before anything is encoded."""
-    video.duration_ms = source.duration_ms
-    if source.video is not None:
-        video.width, video.height = source.video.width, source.video.height
-
-
-def _publish(video: VideoRow, event: VideoPlayable | TranscodeCompleted) -> None:
-    video.playlist_key, video.dash_key = event.playlist_key, event.dash_key
-    video.duration_ms, video.width, video.height = event.duration_ms, event.width, event.height

@@ -25,7 +25,7 @@ from services.catalog.projections import NAME, Library
 from services.catalog.tables import READ_MODELS, checkpoints, metadata
 from shared.errors import Conflict
 from shared.event_store.leadership import lock_key
-from shared.event_store.store import EventStore
+from shared.event_store.store import EventStore, Unreadable
 
 SCHEMA: Final = "catalog_rebuild"
 _RETIRED: Final = "catalog_retired"
@@ -35,11 +35,18 @@ _ATTEMPTS: Final = 100
 _PAUSE_SECONDS: Final = 0.1
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 # A rebuild that was begun by other code cannot be resumed: its rows may differ.
-_FOLDED_BY: Final = ("domain", "folding", "projections", "public_events", "rows", "tables", "words")
+_FOLDED_BY: Final = (
+    *("domain", "folding", "projections", "public_events"),
+    *("rows", "tables", "transcode_folding", "words"),
+)
 
 
 class RebuildRunning(Conflict):
     code = "rebuild_running"
+
+
+class UnreadableEvent(Conflict):
+    code = "unreadable_event"
 
 
 class TablesInUse(Conflict):
@@ -81,7 +88,8 @@ class Rebuild:
     async def run(self, *, swap: bool) -> Report:
         """Fold the log anew and compare; with ``swap``, let the result take over.
 
-        Raises RebuildRunning if another one is under way, TablesInUse if nobody lets us swap.
+        Raises RebuildRunning if another one is under way, TablesInUse if nobody lets us swap, and
+        UnreadableEvent for an event that this build does not know.
         """
         async with self._engine.connect() as guard:
             key = lock_key(f"rebuild {NAME}")
@@ -134,6 +142,11 @@ class Rebuild:
 
     async def _apply(self, connection: AsyncConnection, position: int, limit: int) -> None:
         events = await self._store.read_all(position, limit)
+        for event in events:
+            if isinstance(event.data, Unreadable):
+                raise UnreadableEvent(
+                    f"{event.stream_id} version {event.version}: {event.data.reason}"
+                )
         await self._library.apply(connection, events)
         await connection.execute(
             text(f"update {SCHEMA}.checkpoints set position = :position"),

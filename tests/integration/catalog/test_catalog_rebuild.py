@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.rebuild import Rebuild, RebuildRunning
+from services.catalog.rebuild import Rebuild, RebuildRunning, UnreadableEvent
 from services.catalog.tables import READ_MODELS
 from shared.contracts import DetailsChanged, stream_id
 from shared.database.connect import create_engine
@@ -153,6 +153,27 @@ async def test_one_rebuild_at_a_time(stage: Stage, owner: AsyncEngine) -> None:
     first, second = await asyncio.gather(*rebuilds, return_exceptions=True)
 
     assert isinstance(first, RebuildRunning) != isinstance(second, RebuildRunning)
+
+
+async def test_an_event_that_cannot_be_read_stops_a_rebuild_and_nothing_else(
+    stage: Stage, owner: AsyncEngine
+) -> None:
+    user = await stage.user()
+    video = await stage.ready(user)
+    await stage.query(
+        "insert into log.events"
+        " (stream_id, version, event_id, type, schema_version, data, metadata)"
+        " values ('video-x', 1, gen_random_uuid(), 'FromTheFuture', 1, '{}', '{}')"
+    )
+    other = await stage.ready(user)
+    await stage.settle()
+
+    with pytest.raises(UnreadableEvent, match="video-x version 1"):
+        await Rebuild(owner, stage.store, lambda *_: None).run(swap=True)
+
+    assert (await stage.get("/streaming/latest")).json()["data"]["total"] == 2
+    assert (await stage.get(f"/streaming/id/{other}")).json()["data"]["id"] != video
+    assert len(await stage.query("select * from catalog.parked_events")) == 1
 
 
 async def test_what_was_parked_is_applied_by_a_rebuild(stage: Stage, owner: AsyncEngine) -> None:
