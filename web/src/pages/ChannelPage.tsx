@@ -27,13 +27,13 @@ export default function ChannelPage() {
   }
   if (error instanceof ApiError && error.status === 404) {
     return (
-      <EmptyState title="There is no such channel">
+      <EmptyState heading="h1" title="There is no such channel">
         <PageTitle title="Not found" />
         Nobody here is called “{username}”.
       </EmptyState>
     );
   }
-  if (error) return <ErrorState error={error} onRetry={() => void refetch()} />;
+  if (error) return <ErrorState heading="h1" error={error} onRetry={() => void refetch()} />;
   return <Channel user={user} />;
 }
 

@@ -5,6 +5,7 @@ import { EmptyState } from '../ui/states';
 export default function NotFoundPage() {
   return (
     <EmptyState
+      heading="h1"
       title="This page doesn’t exist"
       action={
         <ButtonLink to="/" variant="primary">

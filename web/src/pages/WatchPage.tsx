@@ -30,7 +30,7 @@ export default function WatchPage() {
   if (isPending) return <WatchSkeleton />;
   if (!video) {
     if (error instanceof ApiError && error.status === 404) return <Gone />;
-    return <ErrorState error={error} onRetry={() => void refetch()} />;
+    return <ErrorState heading="h1" error={error} onRetry={() => void refetch()} />;
   }
   const mine = session !== null && session.username === video.username;
   return (
@@ -45,6 +45,7 @@ export default function WatchPage() {
 function Gone() {
   return (
     <EmptyState
+      heading="h1"
       title="This video isn’t here"
       action={
         <ButtonLink to="/" variant="primary">

@@ -4,36 +4,46 @@ import { toApiError } from '../api/errors';
 import { Button } from './Button';
 import { LogoMark } from './Logo';
 
-interface EmptyProps {
+interface Outline {
+  /** `h1` where the message is the whole page. */
+  heading?: 'h1' | 'h2';
+}
+
+interface EmptyProps extends Outline {
   title: string;
   children?: ReactNode;
   action?: ReactNode;
 }
 
-export function EmptyState({ title, children, action }: EmptyProps) {
+export function EmptyState({ title, children, action, heading: Heading = 'h2' }: EmptyProps) {
   return (
     <div className="mx-auto flex max-w-md flex-col items-center px-4 py-16 text-center md:py-24">
       <span className="mb-6 flex h-20 w-20 items-center justify-center rounded-2xl bg-sunken text-edge">
         <LogoMark className="ml-1.5 h-9 w-9" />
       </span>
-      <h2 className="text-xl font-bold">{title}</h2>
+      <Heading className="text-xl font-bold">{title}</Heading>
       {children && <div className="mt-2 text-muted">{children}</div>}
       {action && <div className="mt-6 flex flex-wrap justify-center gap-3">{action}</div>}
     </div>
   );
 }
 
-interface ErrorProps {
+interface ErrorProps extends Outline {
   error: unknown;
   onRetry?: () => void;
   title?: string;
 }
 
-export function ErrorState({ error, onRetry, title = 'This didn’t load' }: ErrorProps) {
+export function ErrorState({
+  error,
+  onRetry,
+  title = 'This didn’t load',
+  heading: Heading = 'h2',
+}: ErrorProps) {
   const { message, traceId } = toApiError(error);
   return (
     <div role="alert" className="mx-auto max-w-md px-4 py-16 text-center md:py-24">
-      <h2 className="text-xl font-bold">{title}</h2>
+      <Heading className="text-xl font-bold">{title}</Heading>
       <p className="mt-2 text-muted">{message}</p>
       {traceId && <p className="mt-2 timecode text-xs text-muted">Trace {traceId}</p>}
       {onRetry && (

@@ -5,19 +5,26 @@ import { formatViews } from '../format/count';
 import { Ago } from '../ui/Ago';
 import { Thumbnail } from './Thumbnail';
 
+interface VideoCardProps {
+  video: Video;
+  showOwner?: boolean;
+  /** The level that fits the page's outline. */
+  heading?: 'h2' | 'h3';
+}
+
 /** One video in a list. The title is the link; its area covers the whole card. */
-export function VideoCard({ video, showOwner = true }: { video: Video; showOwner?: boolean }) {
+export function VideoCard({ video, showOwner = true, heading: Heading = 'h2' }: VideoCardProps) {
   return (
     <article className="group relative">
       <Thumbnail video={video} />
-      <h3 className="mt-3 line-clamp-2 text-[1.0625rem] leading-snug font-semibold">
+      <Heading className="mt-3 line-clamp-2 text-[1.0625rem] leading-snug font-semibold">
         <Link
           to={`/watch/${video.id}`}
           className="rounded-sm decoration-accent decoration-2 underline-offset-4 group-hover:underline after:absolute after:inset-0"
         >
           {video.title}
         </Link>
-      </h3>
+      </Heading>
       <VideoFacts video={video} showOwner={showOwner} />
     </article>
   );

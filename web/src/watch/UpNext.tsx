@@ -18,7 +18,7 @@ export function UpNext({ currentId }: { currentId: string }) {
       <ul className="grid gap-x-5 gap-y-7 sm:grid-cols-2 md:grid-cols-3 xl:grid-cols-1">
         {others.map((video) => (
           <li key={video.id}>
-            <VideoCard video={video} />
+            <VideoCard video={video} heading="h3" />
           </li>
         ))}
       </ul>
