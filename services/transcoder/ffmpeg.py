@@ -14,7 +14,6 @@ import msgspec
 from services.transcoder.facts import MAX_PIXELS, MAX_STREAMS
 from services.transcoder.ladder import CRF, encoding
 from services.transcoder.plan import Timeline
-from services.transcoder.storyboard import Sheet
 from shared.contracts import AudioTrack, Chunk, Rendition, VideoTrack
 
 # By content, whatever the name says. Playlists (hls, dash, concat), image sequences and devices
@@ -122,7 +121,7 @@ def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
     start = Fraction(run.chunk.first_frame - run.warm_up) / line.frame_rate
     # Start reading early enough to hold the frame that is on screen when the chunk begins.
     seek = max(0.0, float(start) - max(1.0, run.gap + 0.1))
-    arguments = [*_quiet(), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
+    arguments = [*quiet(), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
     # The source's own timestamps, counted from its start: every chunk sees the same clock.
     arguments += ["-copyts", "-start_at_zero"]
     if seek:
@@ -154,7 +153,7 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     for index, rendition in enumerate(run.renditions):
         size = f"scale={rendition.width}:{rendition.height}:flags=bicubic"
         if index == 0:
-            picture = f"{size},{_tone_map()}" if run.video.hdr else f"{size}:out_range=tv"
+            picture = f"{size},{tone_map()}" if run.video.hdr else f"{size}:out_range=tv"
             picture += ",format=yuv420p"
         else:
             picture = size
@@ -168,7 +167,7 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     return graph
 
 
-def _tone_map() -> str:
+def tone_map() -> str:
     """HDR (PQ or HLG, BT.2020) to SDR (BT.709): linear light, curve, back."""
     return (
         "zscale=transfer=linear:npl=100:primariesin=2020:matrixin=2020_ncl,format=gbrpf32le,"
@@ -242,7 +241,7 @@ def encode_audio(
         f"aformat=channel_layouts={layout},atrim=start_sample={AAC_FRAME}"
     )
     return [
-        *_quiet(),
+        *quiet(),
         "-copyts",
         "-start_at_zero",
         *source.options(),
@@ -276,81 +275,7 @@ def encode_audio(
     ]
 
 
-def stills(
-    source: Input, video: VideoTrack, times: Sequence[float], folder: Path, *, long_side: int
-) -> list[str]:
-    """ffmpeg: the key frames at or before some times (seconds), upright, with square pixels, as
-    ``folder/still-N.png``. One run for all, each time an input of its own."""
-    width, height = video.width, video.height
-    scale = min(1.0, long_side / max(width, height))
-    size = f"scale={max(2, round(width * scale))}:{max(2, round(height * scale))}"
-    colours = f"{size},{_tone_map()}" if video.hdr else size
-    arguments = [*_quiet(), "-max_pixels", str(MAX_PIXELS)]
-    for time in times:
-        arguments += ["-skip_frame", "nokey", "-noaccurate_seek", "-ss", f"{time:.3f}"]
-        arguments += [*source.options(), "-i", source.location]
-    for number in range(len(times)):
-        arguments += ["-map", f"{number}:V:0", "-vf", f"{colours},setsar=1,format=rgb24"]
-        # Passthrough: else a key frame from before the time that was asked for is dropped.
-        arguments += ["-fps_mode", "passthrough", "-frames:v", "1", "-f", "image2", "-c:v", "png"]
-        arguments += ["-update", "1", str(folder / f"still-{number}.png")]
-    return arguments
-
-
-def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
-    """ffmpeg: the key frames of an encoded chunk, small, side by side in one WebP picture."""
-    grid = f"tile={layout.columns}x{layout.rows}:nb_frames={layout.tiles}"
-    picked = f"select=not(mod(n\\,{layout.step}))"
-    return [
-        *_quiet(),
-        "-skip_frame",
-        "nokey",
-        *Input(str(source), remote=False).options(),
-        "-i",
-        str(source),
-        "-vf",
-        f"{picked},scale={layout.width}:{layout.height},{grid}",
-        "-fps_mode",
-        "passthrough",
-        "-frames:v",
-        "1",
-        "-f",
-        "image2",
-        "-c:v",
-        "libwebp",
-        "-quality",
-        "60",
-        "-update",
-        "1",
-        str(target),
-    ]
-
-
-def waveform(source: Input, target: Path) -> list[str]:
-    """ffmpeg: a picture of the first minute's sound, for a source that has no picture."""
-    return [
-        *_quiet(),
-        "-t",
-        "60",
-        *source.options(),
-        "-i",
-        source.location,
-        "-filter_complex",
-        "[0:a:0]aformat=channel_layouts=mono,showwavespic=s=1280x720:colors=0x7C9CF5[wave]",
-        "-map",
-        "[wave]",
-        "-frames:v",
-        "1",
-        "-f",
-        "image2",
-        "-c:v",
-        "png",
-        "-update",
-        "1",
-        str(target),
-    ]
-
-
-def _quiet() -> Sequence[str]:
+def quiet() -> Sequence[str]:
+    """How every run begins: no terminal, errors only, progress on standard output."""
     progress = ("-progress", "pipe:1", "-stats_period", "0.5")
     return ("-nostdin", "-hide_banner", "-nostats", "-v", "error", "-y", *progress)

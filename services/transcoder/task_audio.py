@@ -76,9 +76,12 @@ async def encode_sound(place: Workplace, job: Job) -> AudioEncoded:
                 continue
             stored = await _store(place, job, name, part, fresh)
             reached = fresh[-1].index + 1
-            await record(
-                place.store, task.video_id, _event(place, job, stored, False), task.correlation_id
-            )
+            event = _event(place, job, stored, False)
+            outcome = await record(place.store, task.video_id, event, task.correlation_id)
+            if outcome.state.audio.get(name, SoundTrack()).segments != reached:
+                # Another worker publishes this track, or the attempt is over: a part is never
+                # left out in the middle.
+                raise TaskFailed("worker.overtaken", "Another worker took this task over.")
         await encoding
     except RunFailed as error:
         raise blame(error, source) from error

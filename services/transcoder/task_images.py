@@ -7,7 +7,8 @@ from typing import Final
 
 from PIL import Image, ImageStat
 
-from services.transcoder.ffmpeg import Input, stills, waveform
+from services.transcoder.ffmpeg import Input
+from services.transcoder.ffmpeg_images import stills, waveform
 from services.transcoder.media_errors import TaskFailed
 from services.transcoder.process import RunFailed, run_ffmpeg
 from services.transcoder.source import blame, open_source

@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from services.transcoder import boxes
-from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk, sprite
+from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk
+from services.transcoder.ffmpeg_images import sprite
 from services.transcoder.media_errors import MediaRejected, TaskFailed
 from services.transcoder.plan import Timeline, timeline_of
 from services.transcoder.process import Progress, RunFailed, run_ffmpeg
