@@ -211,6 +211,14 @@ def title_from_filename(filename: str | None) -> str | None:
     return stem[:MAX_TITLE].strip() or None
 
 
+def readable_size(size: int) -> str:
+    """Bytes in words: ``20 GiB``, ``1.5 MiB``, ``17 bytes``."""
+    for exponent, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if size >= 1024**exponent:
+            return f"{size / 1024**exponent:.4g} {unit}"
+    return f"{size} bytes"
+
+
 def _start(state: State, command: Start) -> Sequence[Event]:
     if state.status == "open":
         return ()

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from services.ingest.containers import HEAD_BYTES, Container, looks_like, recognise
-from services.ingest.domain import NotAVideo, checked_details
+from services.ingest.domain import NotAVideo, checked_details, readable_size
 from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
 from services.ingest.handlers.writer import UploadTooLarge
 from services.ingest.ports import (
@@ -88,9 +88,8 @@ class DirectUploads:
         if self._signer is None:
             raise DirectUploadsOff("Direct uploads are not offered here.")
         if wanted.size > self._lifecycle.limits.max_bytes:
-            raise UploadTooLarge(
-                f"An upload may have at most {self._lifecycle.limits.max_bytes} bytes."
-            )
+            largest = readable_size(self._lifecycle.limits.max_bytes)
+            raise UploadTooLarge(f"A video may have at most {largest}.")
         if wanted.size < 1:
             raise InvalidInput("The size must be at least 1.", [Detail("size", "is too small")])
         details = checked_details(

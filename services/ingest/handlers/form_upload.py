@@ -7,7 +7,12 @@ import re
 from contextlib import AsyncExitStack
 from typing import Final
 
-from services.ingest.domain import Details, checked_details, safe_filename
+from services.ingest.domain import (
+    Details,
+    checked_details,
+    readable_size,
+    safe_filename,
+)
 from services.ingest.form_data import Field, FileEnded, FileStarted, FormParser, MalformedForm
 from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
 from services.ingest.handlers.writer import UploadTooLarge, Writer
@@ -95,7 +100,7 @@ class FormUploads:
         parser = FormParser(content_type, FILE_FIELD)
         limit = self._lifecycle.limits.max_bytes
         if content_length is not None and content_length > limit + _FORM_OVERHEAD:
-            raise FileTooLarge(f"A video may have at most {limit} bytes.")
+            raise FileTooLarge(f"A video may have at most {readable_size(limit)}.")
         key = checked_key(idempotency_key)
         with self._lifecycle.slot():
             earlier = None if key is None else await self._claim(user_id, key)

@@ -17,6 +17,7 @@ from services.ingest.domain import (
     Details,
     NotAVideo,
     checked_details,
+    readable_size,
     title_from_filename,
 )
 from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
@@ -262,7 +263,7 @@ class Resumable:
 
     def _check_length(self, length: int) -> None:
         if length > self.max_bytes:
-            raise UploadTooLarge(f"An upload may have at most {self.max_bytes} bytes.")
+            raise UploadTooLarge(f"A video may have at most {readable_size(self.max_bytes)}.")
 
 
 class _Objects:

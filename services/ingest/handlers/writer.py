@@ -10,7 +10,7 @@ import hashlib
 from typing import Any, Final
 
 from services.ingest.containers import HEAD_BYTES, looks_like, recognise
-from services.ingest.domain import NotAVideo
+from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.ports import Observer, Part, Progress, SourceStore, Upload, UploadRecords
 from shared.errors import TooLarge
 
@@ -95,7 +95,7 @@ class Writer:
     async def write(self, data: bytes) -> None:
         """Append. Raises UploadTooLarge, NotAVideo, UploadLost and what the storage raises."""
         if self.offset + len(data) > self._limit:
-            raise UploadTooLarge(f"The upload is larger than {self._limit} bytes.")
+            raise UploadTooLarge(f"The upload is larger than {readable_size(self._limit)}.")
         self.offset += len(data)
         if self._hash is not None:
             self._hash.update(data)

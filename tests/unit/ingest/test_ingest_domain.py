@@ -18,6 +18,7 @@ from services.ingest.domain import (
     Start,
     UploadClosed,
     checked_details,
+    readable_size,
     safe_filename,
     source_key,
     title_from_filename,
@@ -171,3 +172,17 @@ def test_file_names_are_harmless(name: str) -> None:
     assert kept not in {".", ".."}
     assert len(kept) <= 255
     assert len(title_from_filename(name) or "x") <= 100
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 bytes"),
+        (1023, "1023 bytes"),
+        (1536, "1.5 KiB"),
+        (64 * 1024**2, "64 MiB"),
+        (20 * 1024**3, "20 GiB"),
+    ],
+)
+def test_sizes_in_words(size: int, words: str) -> None:
+    assert readable_size(size) == words
