@@ -104,7 +104,7 @@ class Gateway:
         trace = self._tracing.begin(scope["method"], incoming.traceparent)
         lingering = None
         if incoming.chunked or incoming.length > request_body.WHOLE:
-            lingering = Lingering(receive, send)
+            lingering = Lingering(receive, send, incoming.length)
             receive, send = lingering.receive, lingering.send
         call = Call(scope, receive, send, incoming, trace, self._failures)
         self._metrics.started()

@@ -1,7 +1,8 @@
 """The web client's files, from the folder that its build leaves.
 
 They are read once and kept in memory with their compressed forms, and read again when the build
-is newer. A path without an extension is one of the client's own pages: it gets `index.html`.
+is newer. A path without an extension, or one opened as a page, is one of the client's own pages: it
+gets `index.html`.
 """
 
 import gzip
@@ -66,7 +67,9 @@ class WebFiles:
         path = call.path.decode("ascii").lstrip("/")
         page = answers.page_headers(self._policy, call.secure)
         found = self._files.get(path)
-        if found is None and "." not in path.rpartition("/")[2]:
+        # A browser that opens a page says so: a user or a tag may well have a dot in its name.
+        page_wanted = b"text/html" in call.header(b"accept")
+        if found is None and (page_wanted or "." not in path.rpartition("/")[2]):
             found = self._files.get("index.html")
             if found is None:
                 kind = [(b"content-type", b"text/html; charset=utf-8"), (b"retry-after", b"5")]

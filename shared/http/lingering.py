@@ -16,12 +16,14 @@ IDLE_SECONDS: Final = 5.0
 class Lingering:
     """One request's ``receive`` and ``send``: the answer goes out at once, its end is held back.
 
-    Call ``finish`` when the application is done.
+    Call ``finish`` when the application is done. ``length`` is the request's, where it is known:
+    a request that has arrived whole needs nothing of this.
     """
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, length: int = -1) -> None:
         self._receive = receive
         self._send = send
+        self._missing = length
         self._ended = False
         self._last: Message | None = None
 
@@ -29,6 +31,9 @@ class Lingering:
         """The next part of the request."""
         event = await self._receive()
         self._ended = event["type"] != "http.request" or not event.get("more_body", False)
+        if self._missing > 0 and event["type"] == "http.request":
+            self._missing -= len(event.get("body", b""))
+            self._ended = self._ended or self._missing <= 0
         return event
 
     async def send(self, message: Message) -> None:
