@@ -13,7 +13,7 @@ import { Pagination } from '../src/videos/Pagination';
 import { VideoCard } from '../src/videos/VideoCard';
 import { ProcessingNotice } from '../src/watch/ProcessingNotice';
 import { TagList } from '../src/videos/TagList';
-import { aJob, aVideo, expectAccessible, failure, fakeApi, renderAt, success } from './helpers';
+import { aJob, aVideo, expectAccessible, failure, fakeApi, renderAt, success } from './stage';
 
 beforeEach(() => session.signOut());
 

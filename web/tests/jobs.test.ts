@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isTerminal, jobHeadline, jobPercent } from '../src/jobs/job';
 import { readServerEvents } from '../src/jobs/sse';
 import { isFinished, isReady, statusLabel } from '../src/videos/status';
-import { aJob, aVideo } from './helpers';
+import { aJob, aVideo } from './stage';
 
 function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
   return new ReadableStream({

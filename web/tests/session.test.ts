@@ -4,7 +4,7 @@ import { authFetch } from '../src/auth/authFetch';
 import { returnQuery, safeNext } from '../src/auth/next';
 import { SessionStore } from '../src/auth/session';
 import { isExpired, readSession, type Session, writeSession } from '../src/auth/tokens';
-import { fakeApi, failure, success, tokenFor } from './helpers';
+import { fakeApi, failure, success, tokenFor } from './stage';
 
 const REFRESH = 'POST /api/v1/auth/refresh';
 const THING = 'GET /api/v1/thing';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import TimelinePage from '../src/pages/TimelinePage';
 import { elapsed, stepFacts, stepMood, stepTitle } from '../src/timeline/wording';
-import { expectAccessible, failure, fakeApi, renderAt, success } from './helpers';
+import { expectAccessible, failure, fakeApi, renderAt, success } from './stage';
 
 const at = '2026-01-02T03:04:05Z';
 

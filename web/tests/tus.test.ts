@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { session } from '../src/auth/session';
 import type { SendOptions } from '../src/upload/tus';
 import { sendFile, uploadMetadata } from '../src/upload/tus';
-import { fakeApi, failure, success, tokenFor } from './helpers';
+import { fakeApi, failure, success, tokenFor } from './stage';
 
 const ID = '0198f0aa-0000-7000-8000-000000000001';
 const LOCATION = `/api/v1/uploads/${ID}`;
