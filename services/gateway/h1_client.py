@@ -270,8 +270,7 @@ class Connection(asyncio.Protocol):
             elif name == b"connection":
                 self._nominated.update(token.strip().lower() for token in value.split(b","))
             return
-        if name == b"content-length":
-            self._framed = True
+        self._framed |= name == b"content-length"
         self.response.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
