@@ -60,6 +60,8 @@ async def test_the_web_client_is_served_with_its_pages(service: Service, redis_u
         assert (await client.get(script, headers=known)).status_code == 304
         assert (await client.get("/favicon.svg")).headers["cache-control"] == "no-cache"
         assert (await client.head("/")).text == ""
+        opened = {"accept": "text/html,application/xhtml+xml"}
+        assert (await client.get("/u/jonas.k", headers=opened)).status_code == 200
         for missing in ("/assets/missing.js", "/assets/../../etc/passwd.txt", "/robots.txt"):
             assert (await client.get(missing)).status_code == 404
         assert (await client.post("/watch/1")).status_code == 405

@@ -14,7 +14,7 @@ export function UploadDock() {
     ({ state }) =>
       state.phase !== 'draft' &&
       // The video's own page tells its story already.
-      !(state.phase === 'sent' && pathname === `/watch/${state.jobId}`),
+      !(state.phase === 'sent' && pathname.startsWith(`/watch/${state.jobId}`)),
   );
   if (items.length === 0 || pathname === '/upload') return null;
   return (
