@@ -129,11 +129,13 @@ def _chunk_run(
 
 
 def _vmaf(encoded: Path, source: Path, folder: Path) -> list[float]:
-    """VMAF of each frame against the source."""
+    """VMAF of each frame against the source, frame by frame whatever their time bases."""
     log = folder / "vmaf.json"
+    count = "settb=AVTB,setpts=N*1000"
     _run(
-        *("-i", str(encoded), "-i", str(source), "-lavfi"),
-        f"[0:v]setpts=N[a];[1:v]setpts=N[b];[a][b]libvmaf=log_fmt=json:log_path={log}:n_threads=2",
+        *("-v", "fatal", "-i", str(encoded), "-i", str(source), "-lavfi"),
+        f"[0:v]{count}[a];[1:v]{count}[b];[a][b]libvmaf=log_fmt=json:log_path={log}:n_threads=2",
+        *("-fps_mode", "passthrough"),
         *("-f", "null", "-"),
     )
     frames = json.loads(log.read_text())["frames"]
