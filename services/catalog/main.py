@@ -20,7 +20,7 @@ from litestar.di import Provide
 from services.catalog.accounts import AuthAccounts
 from services.catalog.consumers import hear
 from services.catalog.http import routes
-from services.catalog.http.common import Catalog
+from services.catalog.http.dependencies import Catalog
 from services.catalog.live import Tail
 from services.catalog.pending_views import PendingViews
 from services.catalog.projections import NAME, Library

@@ -7,7 +7,8 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from services.catalog.http.common import PAGING, Caller, Paging, TheCatalog, number_of
+from services.catalog.http.dependencies import Caller, TheCatalog
+from services.catalog.http.lists import PAGING, Paging, number_of
 from services.catalog.representations import FeedEvent, feed_event
 from shared.contracts import EVENT_TYPES
 from shared.errors import Detail, InvalidInput

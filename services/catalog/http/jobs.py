@@ -7,19 +7,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
 from services.catalog import representations
-from services.catalog.http.common import (
-    PAGING,
-    Caller,
-    Catalog,
-    Cursor,
-    Paging,
-    TheCatalog,
-    checked_id,
-    is_owner,
-    paged,
-    place_of,
-    settled,
-)
+from services.catalog.http.access import checked_id, is_owner, settled
+from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
+from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of
 from services.catalog.representations import Job
 from services.catalog.rows import JobStatus
 from services.catalog.views import Row

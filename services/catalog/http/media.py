@@ -8,7 +8,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from services.catalog.domain import VideoNotFound
-from services.catalog.http.common import TheCatalog, checked_id
+from services.catalog.http.access import checked_id
+from services.catalog.http.dependencies import TheCatalog
 from shared.contracts import Visibility
 
 

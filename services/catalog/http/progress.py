@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from services.catalog import representations
 from services.catalog.folding import Fold
-from services.catalog.http.common import Caller, Catalog, TheCatalog
+from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import owned
 from services.catalog.live import Follower
 from services.catalog.public_events import described

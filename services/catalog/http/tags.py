@@ -17,19 +17,9 @@ from services.catalog.domain import (
     clean_tags,
     tag_key,
 )
-from services.catalog.http.common import (
-    PAGING,
-    Caller,
-    Cursor,
-    Paging,
-    TheCatalog,
-    checked_id,
-    command,
-    paged,
-    place_of,
-    present,
-    settled,
-)
+from services.catalog.http.access import checked_id, command, settled
+from services.catalog.http.dependencies import Caller, TheCatalog
+from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of, present
 from services.catalog.representations import Tag, Video
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success

@@ -8,19 +8,9 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.catalog.http.common import (
-    PAGING,
-    Catalog,
-    Cursor,
-    MaybeCaller,
-    Paging,
-    TheCatalog,
-    checked_id,
-    paged,
-    place_of,
-    present,
-    settled,
-)
+from services.catalog.http.access import checked_id, settled
+from services.catalog.http.dependencies import Catalog, MaybeCaller, TheCatalog
+from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of, present
 from services.catalog.representations import User, Video
 from services.catalog.views import CHANNEL_PREVIEW, Row
 from shared.errors import NotFound

@@ -16,23 +16,9 @@ from services.catalog.domain import (
     OwnersCommand,
     VideoNotFound,
 )
-from services.catalog.http.common import (
-    PAGING,
-    Caller,
-    Catalog,
-    Cursor,
-    MaybeCaller,
-    Paging,
-    TheCatalog,
-    checked_id,
-    command,
-    may_see,
-    number_of,
-    paged,
-    place_of,
-    present,
-    settled,
-)
+from services.catalog.http.access import checked_id, command, may_see, settled
+from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
+from services.catalog.http.lists import PAGING, Cursor, Paging, number_of, paged, place_of, present
 from services.catalog.representations import Video, tag
 from services.catalog.views import Row
 from services.catalog.words import MAX_QUERY, parse_query

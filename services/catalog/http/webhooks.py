@@ -8,7 +8,9 @@ from litestar import Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from services.catalog.http.common import Caller, Catalog, TheCatalog, checked_id, number_of
+from services.catalog.http.access import checked_id
+from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
+from services.catalog.http.lists import number_of
 from services.catalog.webhooks import Webhook, WebhookNotFound, checked_url, secret
 from shared.contracts import EVENT_TYPES, new_id
 from shared.errors import Detail, InvalidInput
