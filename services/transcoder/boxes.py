@@ -32,7 +32,10 @@ class Box(msgspec.Struct, frozen=True):
 
 
 class Fragment(msgspec.Struct, frozen=True):
-    """One ``moof`` with its ``mdat``: ``start`` and ``duration`` in ticks, the rest in bytes."""
+    """One ``moof`` with its ``mdat``: ``start`` and ``duration`` in ticks, the rest in bytes.
+
+    ``key_bytes`` is how far its first sample reaches: enough to show that picture alone.
+    """
 
     start: int
     duration: int
@@ -40,6 +43,7 @@ class Fragment(msgspec.Struct, frozen=True):
     keyframe: bool
     offset: int
     size: int
+    key_bytes: int
 
 
 class Track(msgspec.Struct, frozen=True):
@@ -104,7 +108,7 @@ def fragments(data: bytes, start: int = 0) -> list[Fragment]:
 
 def _fragment(data: bytes, moof: Box, end: int) -> Fragment:
     traf = find(data, ("traf",), moof.body, moof.end)
-    decode_time = duration = samples = 0
+    decode_time = duration = samples = key_bytes = 0
     keyframe = False
     defaults = _Defaults()
     for box in boxes(data, traf.body, traf.end):
@@ -114,13 +118,15 @@ def _fragment(data: bytes, moof: Box, end: int) -> Fragment:
             wide = data[box.body] == 1
             decode_time = struct.unpack_from(">Q" if wide else ">I", data, box.body + 4)[0]
         elif box.kind == "trun":
-            first = samples == 0
-            count, length, flags = _read_trun(data, box, defaults)
-            samples += count
-            duration += length
-            if first:
-                keyframe = not flags & _NOT_SYNC
-    return Fragment(decode_time, duration, samples, keyframe, moof.start, end - moof.start)
+            run = _read_trun(data, box, defaults)
+            if samples == 0:
+                keyframe = not run.first_flags & _NOT_SYNC
+                key_bytes = run.first_end
+            samples += run.samples
+            duration += run.duration
+    return Fragment(
+        decode_time, duration, samples, keyframe, moof.start, end - moof.start, key_bytes
+    )
 
 
 _NOT_SYNC = 0x10000
@@ -128,42 +134,61 @@ _NOT_SYNC = 0x10000
 
 class _Defaults(msgspec.Struct, frozen=True):
     duration: int = 0
+    size: int = 0
     flags: int = 0
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """A ``trun``: sample count, summed duration, and the first sample's flags and end."""
+
+    samples: int
+    duration: int
+    first_flags: int
+    first_end: int
 
 
 def _read_tfhd(data: bytes, box: Box) -> _Defaults:
     present = struct.unpack_from(">I", data, box.body)[0] & 0xFFFFFF
     at = box.body + 8
-    duration = flags = 0
+    duration = size = flags = 0
     for bit, width in ((0x1, 8), (0x2, 4), (0x8, 4), (0x10, 4), (0x20, 4)):
         if not present & bit:
             continue
         if bit == 0x8:
             duration = struct.unpack_from(">I", data, at)[0]
+        elif bit == 0x10:
+            size = struct.unpack_from(">I", data, at)[0]
         elif bit == 0x20:
             flags = struct.unpack_from(">I", data, at)[0]
         at += width
-    return _Defaults(duration, flags)
+    return _Defaults(duration, size, flags)
 
 
-def _read_trun(data: bytes, box: Box, defaults: _Defaults) -> tuple[int, int, int]:
-    """Sample count, summed duration and the first sample's flags."""
+def _read_trun(data: bytes, box: Box, defaults: _Defaults) -> _Run:
     present, count = struct.unpack_from(">II", data, box.body)
-    at = box.body + 8 + (4 if present & 0x1 else 0)
-    first_flags = defaults.flags
+    at = box.body + 8
+    data_offset = 0
+    if present & 0x1:
+        data_offset = struct.unpack_from(">i", data, at)[0]
+        at += 4
+    first_flags, first_size = defaults.flags, defaults.size
     if present & 0x4:
         first_flags = struct.unpack_from(">I", data, at)[0]
         at += 4
     fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if present & bit]
-    if present & 0x400 and not present & 0x4 and count:
-        first_flags = struct.unpack_from(">I", data, at + 4 * fields.index(0x400))[0]
-    if not present & 0x100:
-        return count, count * defaults.duration, first_flags
     step = 4 * len(fields)
     if at + step * count > box.end:
         raise MalformedMp4("trun is too short")
-    total = sum(struct.unpack_from(">I", data, at + step * i)[0] for i in range(count))
-    return count, total, first_flags
+    if present & 0x200 and count:
+        first_size = struct.unpack_from(">I", data, at + 4 * fields.index(0x200))[0]
+    if present & 0x400 and not present & 0x4 and count:
+        first_flags = struct.unpack_from(">I", data, at + 4 * fields.index(0x400))[0]
+    if present & 0x100:
+        total = sum(struct.unpack_from(">I", data, at + step * i)[0] for i in range(count))
+    else:
+        total = count * defaults.duration
+    # Offsets count from the moof box: that is what default-base-is-moof means.
+    return _Run(count, total, first_flags, data_offset + first_size)
 
 
 def read_track(init: bytes) -> Track:

@@ -143,6 +143,7 @@ def cut(
                 duration=fragment.duration,
                 size=fragment.size,
                 offset=len(body),
+                key_bytes=fragment.key_bytes,
             )
         )
         body += data[fragment.offset : fragment.offset + fragment.size]

@@ -66,13 +66,17 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """One CMAF segment: where it starts and how long it is (ticks), how large (bytes)."""
+    """One CMAF segment: where it starts and how long it is (ticks), how large (bytes).
+
+    ``key_bytes`` is how many of its bytes hold its first picture; sound has none.
+    """
 
     index: int
     start: int
     duration: int
     size: int
     offset: int = 0
+    key_bytes: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class EncodedTrack(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,16 @@ from shared.contracts import EVENT_TYPES, SCHEMA_VERSIONS, Event, UnknownEventTy
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
+
+def _same(data: dict[str, Any]) -> dict[str, Any]:
+    """Only an optional field was added."""
+    return data
+
+
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
+    # Segments say how many of their bytes hold their first picture; older ones do not.
+    ("ChunkEncoded", 1): _same,
+}
 """From (type, version) to the function that turns it into version + 1."""
 
 
