@@ -1,7 +1,10 @@
 """A person's whole story in a real browser: sign up, upload, watch, seek, search, tag, delete."""
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -131,12 +134,53 @@ def test_a_reload_keeps_the_session_and_logging_out_ends_it(page: Page) -> None:
     expect(menu).to_be_visible()
     menu.click()
     page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    expect(page.get_by_role("banner").get_by_role("link", name="Log in")).to_be_visible()
     page.goto("/login")
     page.get_by_label("Username").fill("grace")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Account menu of grace")).to_be_visible()
+
+
+@contextmanager
+def workers_standing_still(cinelog: RunningStack) -> Iterator[None]:
+    pids = [pid for name in ("worker-1", "worker-2") if (pid := cinelog.status(name).pid)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_processing_is_stopped_and_taken_up_again(page: Page, cinelog: RunningStack) -> None:
+    join(page, "edsger")
+    with workers_standing_still(cinelog):
+        page.goto("/upload")
+        page.get_by_label("Video files", exact=True).set_input_files(BIKES)
+        page.get_by_role("button", name="Upload", exact=True).click()
+        page.get_by_role("link", name="Open its page").wait_for()
+        page.goto("/videos")
+        page.get_by_role("button", name="Stop processing").click()
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop processing")).to_be_hidden(timeout=120_000)
+
+
+def test_an_account_is_deleted_in_the_page(page: Page) -> None:
+    join(page, "barbara")
+    page.goto("/account")
+    page.get_by_role("button", name="Delete my account").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete everything").click()
+    expect(page.get_by_text("Your account has been deleted.")).to_be_visible()
+    expect(page.get_by_role("banner").get_by_role("link", name="Log in")).to_be_visible()
+    page.goto("/login")
+    page.get_by_label("Username").fill("barbara")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
 
 
 def test_a_file_that_is_no_video_is_refused_in_words(page: Page, tmp_path: object) -> None:

@@ -44,6 +44,10 @@ export async function removeTag(id: string, tag: string): Promise<void> {
   );
 }
 
+export async function cancelJob(id: string): Promise<void> {
+  await unwrap(api.DELETE('/api/v1/jobs/{job_id}', { params: { path: { job_id: id } } }));
+}
+
 export async function retryJob(id: string): Promise<void> {
   await unwrap(api.POST('/api/v1/jobs/{job_id}/retry', { params: { path: { job_id: id } } }));
 }

@@ -4,6 +4,7 @@ import type { Video } from '../api/models';
 import { formatViews } from '../format/count';
 import { JobProgress } from '../jobs/JobProgress';
 import { RetryButton } from '../jobs/RetryButton';
+import { StopButton } from '../jobs/StopButton';
 import { useJob } from '../jobs/useJob';
 import { Ago } from '../ui/Ago';
 import { OwnerActions } from './OwnerActions';
@@ -46,7 +47,14 @@ export function MyVideoRow({ video }: { video: Video }) {
 function JobState({ jobId }: { jobId: string }) {
   const { data: job } = useJob(jobId);
   if (!job) return <div className="h-8 shimmer rounded" />;
-  if (job.status !== 'failed') return <JobProgress job={job} />;
+  if (job.status !== 'failed') {
+    return (
+      <div className="space-y-3">
+        <JobProgress job={job} />
+        {job.status !== 'completed' && <StopButton jobId={jobId} />}
+      </div>
+    );
+  }
   return (
     <div className="space-y-3">
       <p className="text-sm text-danger">
