@@ -22,6 +22,7 @@ from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
     ClientError,
 )
 
+from shared.blobs.s3_join import Span, parts_of
 from shared.blobs.s3_multipart import Part, S3Multipart, part_size
 from shared.blobs.s3_wire import code_of, etag_of, headers_for, our_errors
 from shared.blobs.store import (
@@ -29,6 +30,7 @@ from shared.blobs.store import (
     BlobNotFound,
     BlobStoreUnavailable,
     BlobTooLarge,
+    Piece,
     Stored,
 )
 
@@ -192,8 +194,46 @@ class S3Store(S3Multipart):
                 Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}
             )
 
+    async def join(
+        self,
+        key: str,
+        pieces: Sequence[Piece],
+        content_type: str,
+        cache_control: str | None = None,
+    ) -> str:
+        planned = parts_of(pieces)
+        if len(planned) <= 1:
+            data = await self._gather(planned[0]) if planned else b""
+            return await self.put(key, data, content_type, cache_control)
+        upload_id = await self.start_multipart(key, content_type, cache_control)
+        try:
+            parts: deque[Part] = deque()
+            for number, spans in enumerate(planned, 1):
+                if len(spans) == 1:
+                    (span,) = spans
+                    part = await self.copy_part(
+                        key, upload_id, number, span.key, start=span.start, end=span.end
+                    )
+                else:
+                    data = await self._gather(spans)
+                    part = await self.put_part(key, upload_id, number, data)
+                parts.append(part)
+            return await self.complete_multipart(key, upload_id, parts)
+        except BaseException:
+            await asyncio.shield(self._abort_quietly(key, upload_id))
+            raise
+
+    async def drop_unfinished(self, prefix: str) -> int:
+        begun = [upload async for upload in self.unfinished(prefix)]
+        for upload in begun:
+            await self.abort_multipart(upload.key, upload.upload_id)
+        return len(begun)
+
     async def presign_get(self, key: str, seconds: int) -> str:
         return await self._presign("get_object", seconds, Key=key)
+
+    async def _gather(self, spans: Sequence[Span]) -> bytes:
+        return b"".join([await self.read(span.key, span.start, span.end) for span in spans])
 
     async def _abort_quietly(self, key: str, upload_id: str) -> None:
         with contextlib.suppress(BlobStoreUnavailable, BlobNotFound):

@@ -72,6 +72,24 @@ class S3Multipart:
             )
         return Part(number, etag_of(answer), len(data))
 
+    async def copy_part(
+        self, key: str, upload_id: str, number: int, source: str, *, start: int, end: int
+    ) -> Part:
+        """Store part ``number`` as a copy of another object's bytes ``start`` to before ``end``.
+
+        Raises BlobNotFound where the source is missing.
+        """
+        with our_errors(source):
+            answer = await self._client.upload_part_copy(
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                CopySource={"Bucket": self.bucket, "Key": source},
+                CopySourceRange=f"bytes={start}-{end - 1}",
+            )
+        return Part(number, etag_of(answer["CopyPartResult"]), end - start)
+
     async def list_parts(self, key: str, upload_id: str) -> tuple[Part, ...]:
         """The parts that are stored, by number. Raises BlobNotFound for an unknown upload.
 
@@ -106,11 +124,11 @@ class S3Multipart:
                 Bucket=self.bucket, Key=key, UploadId=upload_id
             )
 
-    async def unfinished(self) -> AsyncIterator[UnfinishedUpload]:
+    async def unfinished(self, prefix: str = "") -> AsyncIterator[UnfinishedUpload]:
         """Every multipart upload that was begun and neither completed nor aborted."""
         with our_errors(self.bucket):
             pages = self._client.get_paginator("list_multipart_uploads")
-            async for page in pages.paginate(Bucket=self.bucket):
+            async for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Uploads", ()):
                     yield UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"])
 

@@ -1,6 +1,6 @@
 """What this system asks of object storage. ``s3.py`` answers it; tests may answer it in memory."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -43,6 +43,13 @@ class Stored(msgspec.Struct, frozen=True):
 
     size: int
     etag: str
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """An object that becomes part of a larger one; ``size`` in bytes, all of it."""
+
+    key: str
+    size: int
 
 
 class BlobStore(Protocol):
@@ -108,6 +115,24 @@ class BlobStore(Protocol):
 
     async def copy(self, source: str, target: str) -> None:
         """Copy within the bucket, without the bytes passing through us. Raises BlobNotFound."""
+        ...
+
+    async def join(
+        self,
+        key: str,
+        pieces: Sequence[Piece],
+        content_type: str,
+        cache_control: str | None = None,
+    ) -> str:
+        """An object that holds others one after the other; returns its etag.
+
+        Large ones are copied inside the storage; only small ones pass through us. All of it or
+        nothing. Raises BlobNotFound where a piece is missing.
+        """
+        ...
+
+    async def drop_unfinished(self, prefix: str) -> int:
+        """Drop what was begun under ``prefix`` and never ended by a process that has died."""
         ...
 
     async def presign_get(self, key: str, seconds: int) -> str:

@@ -7,7 +7,13 @@ import pytest
 
 from shared.blobs.s3 import S3Store, s3_client
 from shared.blobs.s3_multipart import FIRST_PART, MAX_PARTS, part_size
-from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable, BlobTooLarge
+from shared.blobs.store import (
+    BlobNotFound,
+    BlobStore,
+    BlobStoreUnavailable,
+    BlobTooLarge,
+    Piece,
+)
 from tests.support.buckets import Buckets
 
 MIB = 1024 * 1024
@@ -178,3 +184,42 @@ def test_twenty_gigabytes_fit_into_the_parts() -> None:
         held, number = held + sizes[number], number + 1
     assert number < MAX_PARTS / 4
     assert max(sizes[:number]) <= 16 * MIB
+
+
+async def test_objects_are_joined_and_outlive_their_pieces(store: S3Store) -> None:
+    sizes = {"p/a": 900, "p/b": 6 * MIB, "p/c": 13 * MIB, "p/d": 70_001, "p/e": 0}
+    for key, size in sizes.items():
+        await store.put(key, expected(size % 7, size % 7 + size), "video/mp4")
+    whole = b"".join([await store.read(key) for key in sizes])
+    pieces = [Piece(key, size) for key, size in sizes.items()]
+    await store.join("p/all", pieces, "video/mp4", "max-age=9")
+    assert await store.drop_unfinished("p/") == 0
+    for key in sizes:
+        await store.delete(key)
+    head = await store.head("p/all")
+    assert (head.size, head.content_type, head.cache_control) == (
+        len(whole),
+        "video/mp4",
+        "max-age=9",
+    )
+    assert await store.read("p/all") == whole
+    edge = 5 * MIB
+    assert await store.read("p/all", edge - 3, edge + 3) == whole[edge - 3 : edge + 3]
+
+
+async def test_joining_what_is_not_there_leaves_nothing(store: S3Store) -> None:
+    await store.put("q/a", bytes(6 * MIB), "video/mp4")
+    with pytest.raises(BlobNotFound):
+        await store.join("q/all", [Piece("q/a", 6 * MIB), Piece("q/no", 6 * MIB)], "video/mp4")
+    with pytest.raises(BlobNotFound):
+        await store.join("q/all", [Piece("q/no", 6)], "video/mp4")
+    assert not await store.exists("q/all")
+    assert "q/all" not in await leftovers(store)
+
+
+async def test_what_a_dead_process_began_is_dropped(store: S3Store) -> None:
+    await store.start_multipart("r/x", "video/mp4")
+    await store.start_multipart("s/x", "video/mp4")
+    assert await store.drop_unfinished("r/") == 1
+    assert "r/x" not in await leftovers(store)
+    assert await store.drop_unfinished("s/") == 1
