@@ -50,12 +50,15 @@ class Supervisor:
         changed: Callable[[list[Status]], None] = lambda _: None,
         *,
         patience: float = 120.0,
+        longest_pause: float = _LONGEST_PAUSE,
     ) -> None:
-        """``patience`` is how many seconds a process may take until it is ready at first."""
+        """``patience`` is how many seconds a process may take until it is ready at first,
+        ``longest_pause`` how many pass at most before one that keeps ending is started again."""
         self._steps = in_order(tuple(steps))
         self._logs = logs
         self._changed = changed
         self._patience = patience
+        self._longest_pause = longest_pause
         self._status = {step.name: Status(step.name) for step in self._steps}
         self._up = {step.name: asyncio.Event() for step in self._steps}
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -176,7 +179,7 @@ class Supervisor:
             reason = f"ended with {_ending(code)}"
             self._set(process.name, "restarting", reason=reason)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, self._longest_pause)
             await self._launch(process)
             with contextlib.suppress(StepFailed):
                 await self._until_ready(process)

@@ -196,24 +196,42 @@ def _stored_bytes(state: Transcode) -> int:
     return sum(segment.size for track in tracks for segment in track.segments)
 
 
-def referenced(video_id: str, state: Transcode) -> set[str]:
-    """Every key in the media bucket that belongs to a completed video."""
+def required(video_id: str, state: Transcode) -> set[str]:
+    """Every key in the media bucket without which a completed video does not play as it should."""
     planned = state.planned
     if planned is None:
         return set()
     keys = {f"{video_id}/{MASTER}", f"{video_id}/{dash.MANIFEST}"}
-    keys |= {sprite_key(planned.prefix, chunk.index) for chunk in planned.chunks}
     for name, chunks in state.video.items():
         keys.add(f"{planned.prefix}/{name}.m3u8")
-        # Whoever began to watch early still follows the early playlist.
-        keys.add(f"{planned.prefix}/{playlists.early_name(name)}.m3u8")
         for track in chunks.values():
             keys |= {track.init_key, track.key or ""}
-    for name, sound in state.audio.items():
+    for track in _audible(state, planned):
+        name = audio_name(track.index)
         keys.add(f"{planned.prefix}/{name}.m3u8")
-        for part in sound.parts:
+        for part in state.audio[name].parts:
             keys |= {part.init_key, part.key or ""}
     if state.images is not None:
         images = state.images
         keys |= {images.poster_key, images.storyboard_key or "", images.preview_key or ""}
-    return keys
+    return keys - {""}
+
+
+def referenced(video_id: str, state: Transcode) -> set[str]:
+    """Every key in the media bucket that belongs to a completed video, wanted or only allowed."""
+    planned = state.planned
+    if planned is None:
+        return set()
+    keys = required(video_id, state)
+    keys |= sprites(state)
+    # Whoever began to watch early still follows the early playlist.
+    keys |= {f"{planned.prefix}/{playlists.early_name(name)}.m3u8" for name in state.video}
+    return keys | {f"{planned.prefix}/{name}.m3u8" for name in state.audio}
+
+
+def sprites(state: Transcode) -> set[str]:
+    """The keys of the pictures for the seek bar, which a video can do without."""
+    planned = state.planned
+    if planned is None:
+        return set()
+    return {sprite_key(planned.prefix, chunk.index) for chunk in planned.chunks}

@@ -46,6 +46,10 @@ class Broker:
         """Remove a queue and what is in it."""
         self._call("DELETE", f"/queues/{self._vhost}/{quote(name, safe='')}")
 
+    def purge(self, name: str) -> None:
+        """Throw away what waits in a queue."""
+        self._call("DELETE", f"/queues/{self._vhost}/{quote(name, safe='')}/contents")
+
     def create(self) -> None:
         """Make the virtual host."""
         self._call("PUT", f"/vhosts/{self._vhost}")

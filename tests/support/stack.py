@@ -8,12 +8,13 @@ import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from deploy.local import ports
-from deploy.local.parts import Urls
+from deploy.local.parts import READY, Urls
+from deploy.local.process import Process, Step
 from deploy.local.stack import SECRETS, Stack, port_names, steps
 from deploy.local.state import Home
 from deploy.local.supervisor import Status, Supervisor
@@ -22,7 +23,7 @@ from tests.support.buckets import Buckets
 from tests.support.databases import Database, passwords
 
 # As many requests as a test likes; what limits do has tests of its own.
-_GENEROUS = {
+GENEROUS = {
     "RATE_LIMIT_GENERAL": "1000/s burst 5000",
     "RATE_LIMIT_AUTH": "1000/s burst 5000",
     "RATE_LIMIT_MEDIA": "1000/s burst 5000",
@@ -31,12 +32,21 @@ _GENEROUS = {
 
 
 class RunningStack:
-    """Every service, supervised from a thread of its own; restarted when killed."""
+    """Every service, supervised from a thread of its own; restarted when killed.
 
-    def __init__(self, stack: Stack) -> None:
+    ``parts`` are supervised too, where they are the stack's own.
+    """
+
+    def __init__(
+        self, stack: Stack, parts: tuple[Step, ...] = (), *, longest_pause: float = 30.0
+    ) -> None:
         self.stack = stack
         self.url = f"http://127.0.0.1:{stack.port}"
-        self._supervisor = Supervisor(steps(stack), self.logs)
+        services = steps(stack, READY if parts else frozenset())
+        self._steps = {step.name: step for step in (*parts, *services)}
+        self._supervisor = Supervisor(
+            tuple(self._steps.values()), self.logs, longest_pause=longest_pause
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -68,6 +78,23 @@ class RunningStack:
             raise LookupError(f"{name} is not running")
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def restart_with(self, name: str, **environment: str) -> int:
+        """``kill -9`` one process, which comes back with these variables; returns its pid."""
+        # The supervisor reads it whenever it starts the process.
+        self.environment(name).update(environment)
+        return self.kill(name)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What a process is started with."""
+        step = self._steps[name]
+        assert isinstance(step, Process)
+        return cast(dict[str, str], step.env)
+
+    @property
+    def statuses(self) -> list[Status]:
+        """Where every step stands."""
+        return self._supervisor.statuses
 
     def status(self, name: str) -> Status:
         """Where one process stands."""
@@ -110,7 +137,7 @@ def running_stack(
                 workers=workers,
                 sources_bucket=buckets.sources,
                 media_bucket=buckets.media,
-                options=_GENEROUS,
+                options=GENEROUS,
             )
         )
         try:

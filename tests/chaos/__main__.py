@@ -1,0 +1,48 @@
+"""``make chaos``: ``python -m tests.chaos [--uploads 200] [--faults 100] [--seed N]``."""
+
+import argparse
+import random
+import sys
+
+from tests.chaos.faults import FAULTS
+from tests.chaos.storm import storm
+
+
+def main() -> int:
+    """Run; 0 if everything held."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--uploads", type=int, default=200)
+    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--only", action="append", default=[], choices=sorted(FAULTS))
+    arguments = parser.parse_args()
+    sys.stdout.write(f"seed {arguments.seed} (replay with --seed {arguments.seed})\n")
+    outcome = storm(
+        arguments.seed,
+        arguments.uploads,
+        arguments.faults,
+        say=_say,
+        only=tuple(arguments.only),
+        patience=900.0,
+    )
+    struck = sum(outcome.faults.values())
+    for name, count in sorted(outcome.faults.items()):
+        _say(f"{count:5}  {name}")
+    _say(
+        f"seed {outcome.seed}: {outcome.acknowledged} uploads, {struck} faults, "
+        f"{outcome.seconds:.0f} s: {len(outcome.problems)} problems"
+    )
+    for problem in outcome.problems:
+        _say(f"✗ {problem}")
+    if outcome.logs:
+        _say(outcome.logs)
+    return 1 if outcome.problems else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""After the storm: everything that must hold, and what does not."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+
+from deploy.local.database import ROOT
+from services.transcoder.handlers import state_of
+from services.transcoder.publishing import referenced, required
+from shared.event_store.postgres import open_event_store
+from tests.chaos.looking import broker_of, buckets_of, patiently, rows
+from tests.chaos.uploads import Acknowledged
+from tests.support.stack import RunningStack
+from tests.support.threads import run
+
+_OPEN_JOBS = """
+select video_id, state from transcoder.jobs
+where state not in ('completed', 'failed', 'cancelled', 'deleted') or changes > published
+   or clean_at is not null
+"""
+_COUNTS = """
+select stream_id, type, count(*) from log.events
+where type in ('VideoUploaded', 'TranscodeCompleted', 'TranscodeFailed') group by 1, 2
+"""
+_JOBS = "select id, status, error_message, playable from catalog.jobs"
+
+
+class Verdict:
+    """Asks every question again until it is answered well or patience ends."""
+
+    def __init__(self, stack: RunningStack, kept: Sequence[Acknowledged], patience: float) -> None:
+        self._stack = stack
+        self._kept = kept
+        self._deadline = time.monotonic() + patience
+        self._buckets = buckets_of(stack)
+
+    def problems(self) -> list[str]:
+        """Everything that does not hold; what still changes gets the time to."""
+        found: list[str] = []
+        for question in (
+            self._all_processes_are_up,
+            self._all_is_said,
+            self._the_log_agrees_with_the_bucket,
+            self._nothing_is_orphaned,
+            self._the_queues_are_empty,
+        ):
+            found += self._patiently(question)
+        for question in (
+            self._each_is_once,
+            self._each_plays,
+            self._sources_are_whole,
+            self._read_models_are_rebuilt_equal,
+            self._nothing_is_parked,
+        ):
+            found += patiently(question)
+        return found
+
+    def _patiently(self, question: Callable[[], list[str]]) -> list[str]:
+        while True:
+            found = patiently(question)
+            if not found or time.monotonic() > self._deadline:
+                return found
+            time.sleep(1)
+
+    def _all_processes_are_up(self) -> list[str]:
+        return [
+            f"{status.name} is {status.state}: {status.reason}"
+            for status in self._stack.statuses
+            if status.state not in ("up", "done")
+        ]
+
+    def _all_is_said(self) -> list[str]:
+        """Every acknowledged upload has ended: as a video, or with a reason."""
+        jobs = {row[0]: row for row in rows(self._stack, _JOBS)}
+        found = [f"{row[0]} is {row[1]} for the planner" for row in rows(self._stack, _OPEN_JOBS)]
+        for upload in self._kept:
+            _, status, reason, playable = jobs.get(upload.video_id, ("", "unknown", None, False))
+            if status == "failed" and reason and not upload.clip.good:
+                continue
+            if status != "completed" or not playable or not upload.clip.good:
+                found.append(f"{upload.video_id} ({upload.protocol}) is {status}: {reason}")
+        return found
+
+    def _completed(self) -> list[str]:
+        found = rows(self._stack, "select video_id from transcoder.jobs where state = 'completed'")
+        return [row[0] for row in found]
+
+    def _expected(self) -> tuple[set[str], set[str]]:
+        """Keys that must be in the media bucket, and those that may be."""
+        completed = self._completed()
+
+        async def ask() -> tuple[set[str], set[str]]:
+            must: set[str] = set()
+            may: set[str] = set()
+            async with open_event_store(self._stack.stack.urls.postgres, connections=2) as store:
+                for video_id in completed:
+                    state = await state_of(store, video_id)
+                    must |= required(video_id, state)
+                    may |= referenced(video_id, state)
+            return must, may
+
+        return run(ask)
+
+    def _the_log_agrees_with_the_bucket(self) -> list[str]:
+        must, _ = self._expected()
+        missing = must - set(self._buckets.keys(self._buckets.media))
+        return [f"missing in the bucket: {key}" for key in sorted(missing)]
+
+    def _nothing_is_orphaned(self) -> list[str]:
+        _, may = self._expected()
+        media = set(self._buckets.keys(self._buckets.media)) - may
+        known = rows(
+            self._stack,
+            "select data->>'source_key' from log.events where type = 'VideoUploaded'",
+        )
+        sources = set(self._buckets.keys(self._buckets.sources)) - {row[0] for row in known}
+        client: Any = self._buckets.client()
+        unfinished = client.list_multipart_uploads(Bucket=self._buckets.sources).get("Uploads", ())
+        return [
+            *(f"orphan: {key}" for key in sorted(media | sources)),
+            *(f"unfinished multipart upload: {part['Key']}" for part in unfinished),
+        ]
+
+    def _the_queues_are_empty(self) -> list[str]:
+        queues = broker_of(self._stack).queues()
+        return [
+            f"{name} holds {queue['messages']} messages"
+            for name, queue in queues.items()
+            if queue.get("messages", 0)
+        ]
+
+    def _each_is_once(self) -> list[str]:
+        counts = {(row[0], row[1]): row[2] for row in rows(self._stack, _COUNTS)}
+        found: list[str] = []
+        for upload in self._kept:
+            uploaded = counts.get((f"upload-{upload.video_id}", "VideoUploaded"), 0)
+            stream = f"transcode-{upload.video_id}"
+            completed = counts.get((stream, "TranscodeCompleted"), 0)
+            failed = counts.get((stream, "TranscodeFailed"), 0)
+            if uploaded != 1 or completed + failed != 1:
+                found.append(
+                    f"{upload.video_id}: {uploaded} uploads, {completed} completions, "
+                    f"{failed} failures"
+                )
+        if len({upload.video_id for upload in self._kept}) != len(self._kept):
+            found.append("two uploads were acknowledged with one id")
+        return found
+
+    def _each_plays(self) -> list[str]:
+        """Every playlist and every segment in it, as a player would ask for them."""
+        found: list[str] = []
+        with httpx.Client(base_url=self._stack.url, timeout=30, trust_env=False) as client:
+            for upload in self._kept:
+                if not upload.clip.good:
+                    continue
+                answer = client.get(f"/api/v1/streaming/id/{upload.video_id}")
+                if not answer.is_success:
+                    found.append(f"{upload.video_id}: {answer.status_code} {answer.text}")
+                    continue
+                found += _unplayable(client, httpx.URL(answer.json()["data"]["video"]))
+        return found
+
+    def _sources_are_whole(self) -> list[str]:
+        client: Any = self._buckets.client()
+        found: list[str] = []
+        for upload in self._kept:
+            stored = client.get_object(
+                Bucket=self._buckets.sources, Key=f"{upload.video_id}/source"
+            )
+            digest = hashlib.sha256(stored["Body"].read()).hexdigest()
+            if digest != upload.clip.sha256:
+                found.append(f"{upload.video_id}: the source is not what was sent")
+        return found
+
+    def _read_models_are_rebuilt_equal(self) -> list[str]:
+        rebuild = subprocess.run(
+            (sys.executable, "-m", "services.catalog.main", "rebuild", "--verify"),
+            cwd=ROOT,
+            env={
+                **self._stack.environment("projector"),
+                "DATABASE_ADMIN_URL": self._stack.stack.urls.postgres,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if rebuild.returncode != 0:
+            return [f"the rebuild failed: {rebuild.stderr[-2000:]}"]
+        report = json.loads(rebuild.stdout)
+        return [f"differs from a rebuild: {row}" for row in report["differences"]]
+
+    def _nothing_is_parked(self) -> list[str]:
+        return [
+            f"{schema}: {row[0]} is parked: {row[1]}"
+            for schema in ("catalog", "ingest", "transcoder")
+            for row in rows(self._stack, f"select stream_id, reason from {schema}.parked_events")
+        ]
+
+
+def _unplayable(client: httpx.Client, master: httpx.URL) -> list[str]:
+    found: list[str] = []
+    waiting, seen = [master], set[str]()
+    while waiting:
+        uri = waiting.pop()
+        if str(uri) in seen:
+            continue
+        seen.add(str(uri))
+        answer = client.get(uri)
+        if not answer.is_success or not answer.content:
+            found.append(f"{uri}: {answer.status_code}")
+        elif uri.path.endswith(".m3u8"):
+            waiting += [uri.join(name) for name in _named(answer.text)]
+    return found
+
+
+def _named(playlist: str) -> list[str]:
+    lines = [line.strip() for line in playlist.splitlines()]
+    plain = [line for line in lines if line and not line.startswith("#")]
+    return plain + [line.split('URI="', 1)[1].split('"', 1)[0] for line in lines if 'URI="' in line]

@@ -1,0 +1,48 @@
+"""Cinelog on parts of its own, all under one supervisor: everything in it may be killed."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from deploy.local import parts
+from deploy.local.parts import postgres
+from deploy.local.stack import SECRETS, Stack, port_names
+from deploy.local.state import Home
+from tests.support.real_parts import ROOT
+from tests.support.stack import GENEROUS, RunningStack
+
+_LONGEST_PAUSE = 2.0
+
+
+@contextmanager
+def whole_stack(workers: int, options: Mapping[str, str]) -> Iterator[RunningStack]:
+    """Start it as ``make up`` does, with ``options`` for every service; stop and forget it."""
+    with ExitStack() as at_the_end:
+        temporary = tempfile.TemporaryDirectory(prefix="cinelog-whole-", ignore_cleanup_errors=True)
+        folder = Path(at_the_end.enter_context(temporary))
+        # The database server's user passes through; it cannot list.
+        folder.chmod(0o711)
+        home = Home(folder)
+        at_the_end.callback(postgres.forget, home.folder)
+        packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local").resolve() / "packages"
+        ports = home.ports(("gateway", *parts.PORTS, *port_names(workers)))
+        secrets = home.secrets((*parts.SECRETS, *SECRETS))
+        layout = parts.Layout(home.folder, packages, ports, secrets, for_tests=True)
+        stack = RunningStack(
+            Stack(
+                home=home.folder,
+                urls=parts.urls(layout),
+                port=ports["gateway"],
+                ports=ports,
+                secrets=secrets,
+                workers=workers,
+                options={**GENEROUS, **options},
+            ),
+            parts.steps(layout),
+            longest_pause=_LONGEST_PAUSE,
+        )
+        at_the_end.callback(stack.stop)
+        stack.start()
+        yield stack
