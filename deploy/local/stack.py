@@ -44,6 +44,8 @@ class Stack(Struct, frozen=True):
     workers: int = 2
     sources_bucket: str = "cinelog-sources"
     media_bucket: str = "cinelog-media"
+    archive_bucket: str = "cinelog-archive"
+    """Where the log is archived; empty: nowhere."""
     options: Mapping[str, str] = {}
     """Further variables, for every service: see PASSED_ON."""
 
@@ -176,7 +178,7 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
         "catalog": at("catalog") | catalog,
         "projector": metrics("projector") | catalog,
         "planner": at("planner") | metrics("planner_metrics") | transcoder | tokens,
-        "relay": metrics("relay") | database("relay") | amqp,
+        "relay": metrics("relay") | database("relay") | amqp | _archive(stack),
     }
     for number in range(1, stack.workers + 1):
         name = worker_name(number)
@@ -184,6 +186,19 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
         chosen[name] = metrics(name) | transcoder | scratch
     chosen["planner"] |= {"SCRATCH_DIR": str(stack.home / "scratch" / "planner")}
     return {name: base | own for name, own in chosen.items()}
+
+
+def _archive(stack: Stack) -> dict[str, str]:
+    """What the relay needs to archive the log."""
+    if not stack.archive_bucket:
+        return {}
+    return {
+        "S3_ENDPOINT": stack.urls.s3_endpoint,
+        "S3_REGION": stack.urls.s3_region,
+        "S3_ACCESS_KEY": stack.urls.s3_access_key,
+        "S3_SECRET_KEY": stack.urls.s3_secret_key,
+        "S3_ARCHIVE_BUCKET": stack.archive_bucket,
+    }
 
 
 def role_url(admin_url: str, role: str, password: str) -> str:
@@ -223,7 +238,9 @@ async def _migrate(stack: Stack) -> None:
 
 async def _create_buckets(stack: Stack) -> None:
     done = stack.home / "buckets"
-    if done.exists():
+    named = (stack.sources_bucket, stack.media_bucket, stack.archive_bucket)
+    buckets = [name for name in named if name]
+    if done.exists() and done.read_text().split() == buckets:
         return
     # Imported late: it is slow, and everything else can start meanwhile.
     from shared.blobs.s3 import S3Store, s3_client  # noqa: PLC0415
@@ -232,6 +249,6 @@ async def _create_buckets(stack: Stack) -> None:
     async with s3_client(
         urls.s3_endpoint, urls.s3_region, urls.s3_access_key, urls.s3_secret_key
     ) as client:
-        for bucket in (stack.sources_bucket, stack.media_bucket):
+        for bucket in buckets:
             await S3Store(client, bucket).ensure_bucket()
-    done.touch()
+    done.write_text("\n".join(buckets))

@@ -5,8 +5,10 @@ import os
 
 from faststream.rabbit import RabbitBroker
 
-from services.relay.settings import RelaySettings
+from services.relay.archiver import ArchiveMetrics, keep_archiving
+from services.relay.settings import ArchiveBucketSettings, RelaySettings, archive_bucket
 from shared import settings, telemetry
+from shared.blobs.s3 import S3Store, s3_client
 from shared.event_store.leadership import leadership
 from shared.event_store.postgres import open_event_store
 from shared.http import server
@@ -21,8 +23,8 @@ LEADERSHIP = "cinelog.relay"
 _RETRY_SECONDS = 1.0
 
 
-async def run(config: RelaySettings) -> None:
-    """Lead or stand by until SIGTERM or SIGINT."""
+async def run(config: RelaySettings, bucket: ArchiveBucketSettings | None) -> None:
+    """Lead or stand by until SIGTERM or SIGINT; archive besides, where there is a bucket."""
     registry = create_registry()
     metrics = RelayMetrics(registry)
     broker = create_broker(config.amqp_url)
@@ -31,10 +33,28 @@ async def run(config: RelaySettings) -> None:
         app = create_app("relay", [], checks={"postgres": store.head}, registry=registry)
         async with server.serve_embedded(app, config.metrics_bind):
             stop = server.stop_on_signals()
-            work = asyncio.create_task(lead(relay, broker, config.database_url))
+            work = [asyncio.create_task(lead(relay, broker, config.database_url))]
+            if bucket is not None:
+                work.append(asyncio.create_task(_archive(config, bucket, ArchiveMetrics(registry))))
             await stop.wait()
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+
+async def _archive(
+    config: RelaySettings, bucket: ArchiveBucketSettings, metrics: ArchiveMetrics
+) -> None:
+    async with s3_client(
+        bucket.endpoint, bucket.region, bucket.access_key, bucket.secret_key, connections=2
+    ) as client:
+        await keep_archiving(
+            config.database_url,
+            S3Store(client, bucket.name),
+            metrics,
+            range_events=config.archive_range_events,
+            seconds=config.archive_seconds,
+        )
 
 
 async def lead(relay: Relay, broker: RabbitBroker, url: str) -> None:
@@ -64,8 +84,9 @@ async def _connect(broker: RabbitBroker) -> None:
 def main() -> None:
     """Read the settings, then run."""
     config = settings.load(RelaySettings, os.environ)
+    bucket = archive_bucket(config)
     telemetry.configure("relay", config.cinelog_mode, config.otel_exporter_otlp_endpoint)
-    server.run(lambda: run(config))
+    server.run(lambda: run(config, bucket))
 
 
 if __name__ == "__main__":

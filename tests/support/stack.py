@@ -137,6 +137,7 @@ def running_stack(
                 workers=workers,
                 sources_bucket=buckets.sources,
                 media_bucket=buckets.media,
+                archive_bucket="",
                 options=GENEROUS,
             )
         )
