@@ -9,12 +9,14 @@ from typing import Literal
 
 import msgspec
 
+from services.transcoder.joining import moved
 from services.transcoder.plan import VideoTask, video_tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     EncodedTrack,
     Event,
+    MediaCompacted,
     ThumbnailsCreated,
     TranscodeCancelled,
     TranscodeCompleted,
@@ -54,7 +56,10 @@ class SoundTrack(msgspec.Struct, frozen=True):
 
 
 class Transcode(msgspec.Struct, frozen=True):
-    """The present attempt. ``video`` is keyed by rendition, then by chunk."""
+    """The present attempt. ``video`` is keyed by rendition, then by chunk.
+
+    ``replaced``: objects that have been joined to others since.
+    """
 
     attempt: int = 1
     phase: Phase = "pending"
@@ -64,6 +69,7 @@ class Transcode(msgspec.Struct, frozen=True):
     images: ThumbnailsCreated | None = None
     playable: VideoPlayable | None = None
     percent: float = 0.0
+    replaced: frozenset[str] = frozenset()
 
     @property
     def open(self) -> bool:
@@ -115,7 +121,11 @@ def decide(state: Transcode, command: Command) -> Sequence[Event]:
 
 
 def _is_news(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rule per event
-    if not state.open or getattr(event, "attempt", None) != state.attempt:
+    if getattr(event, "attempt", None) != state.attempt:
+        return False
+    if isinstance(event, MediaCompacted):
+        return state.phase == "completed" and _compacted(state, event) != state
+    if not state.open:
         return False
     if isinstance(event, TranscodeFailed):
         return True
@@ -134,6 +144,29 @@ def _is_news(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rul
     if isinstance(event, VideoPlayable):
         return state.playable is None
     return isinstance(event, TranscodeCompleted) and is_complete(state)
+
+
+def _compacted(state: Transcode, event: MediaCompacted) -> Transcode:
+    """The same segments, where they are since they were joined."""
+    keys = {each.track: each.key for each in event.objects}
+    video = {
+        name: dict(zip(sorted(c), moved([c[i] for i in sorted(c)], keys.get(name)), strict=True))
+        for name, c in state.video.items()
+    }
+    audio = {
+        name: SoundTrack(moved(sound.parts, keys.get(name)), sound.complete)
+        for name, sound in state.audio.items()
+    }
+    after = msgspec.structs.replace(state, video=video, audio=audio)
+    replaced = (state.replaced | media_keys(state)) - media_keys(after)
+    return msgspec.structs.replace(after, replaced=replaced)
+
+
+def media_keys(state: Transcode) -> frozenset[str]:
+    """The objects that the playlists of a complete video name."""
+    tracks = [track for chunks in state.video.values() for track in chunks.values()]
+    tracks += [part for sound in state.audio.values() for part in sound.parts]
+    return frozenset(key for t in tracks for key in (t.init_key, t.key) if key)
 
 
 def _continues(state: Transcode, event: AudioEncoded) -> bool:
@@ -172,6 +205,8 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
             return msgspec.structs.replace(state, playable=event)
         case TranscodeCompleted():
             return msgspec.structs.replace(state, phase="completed", percent=100.0)
+        case MediaCompacted():
+            return _compacted(state, event)
         case TranscodeFailed():
             return msgspec.structs.replace(state, phase="failed")
         case TranscodeCancelled():

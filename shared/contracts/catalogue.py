@@ -33,6 +33,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.TranscodeFailed,
         e.TranscodeRetried,
         e.TranscodeCancelled,
+        e.MediaCompacted,
     ),
     "video": (
         e.DetailsChanged,

@@ -10,6 +10,7 @@ import msgspec
 from shared.contracts.media import (
     AudioTrack,
     Chunk,
+    CompactedTrack,
     EncodedTrack,
     PublishedRendition,
     Rendition,
@@ -193,6 +194,19 @@ class TranscodeFailed(Event, frozen=True, kw_only=True):
     reason: str
     detail: str | None = None
     worker: str | None = None
+
+
+class MediaCompacted(Event, frozen=True, kw_only=True):
+    """The objects that tracks grew by were joined to one for each track.
+
+    Where each segment lies in it follows from their order. What was replaced is kept for
+    ``keep_seconds``, for those who still play it.
+    """
+
+    video_id: str
+    attempt: int
+    objects: tuple[CompactedTrack, ...]
+    keep_seconds: int
 
 
 class TranscodeRetried(Event, frozen=True, kw_only=True):

@@ -96,6 +96,14 @@ class EncodedTrack(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...] = ()
 
 
+class CompactedTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a track, init segment first, as one object of ``size`` bytes under ``key``."""
+
+    track: str
+    key: str
+    size: int
+
+
 class PublishedRendition(msgspec.Struct, frozen=True, kw_only=True):
     """A finished rendition as the multivariant playlist lists it (bits per second)."""
 
