@@ -5,18 +5,20 @@ known, or belongs to an attempt that is over, changes nothing.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from services.transcoder.joining import moved
-from services.transcoder.plan import VideoTask, video_tasks
+from services.transcoder.plan import video_tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     EncodedTrack,
     Event,
     MediaCompacted,
+    MediaLost,
+    MediaRestored,
     ThumbnailsCreated,
     TranscodeCancelled,
     TranscodeCompleted,
@@ -30,6 +32,10 @@ from shared.errors import Conflict
 from shared.event_store.decider import Decider
 
 Phase = Literal["pending", "running", "completed", "failed", "cancelled"]
+
+
+# The task that makes them is named like this.
+IMAGES: Final = "images"
 
 
 class NotRetryable(Conflict):
@@ -58,7 +64,8 @@ class SoundTrack(msgspec.Struct, frozen=True):
 class Transcode(msgspec.Struct, frozen=True):
     """The present attempt. ``video`` is keyed by rendition, then by chunk.
 
-    ``replaced``: objects that have been joined to others since.
+    ``repairing``: it was completed, and what was lost since is made again. ``lost`` is every key
+    that was ever missed. ``replaced``: objects that have been joined to others since.
     """
 
     attempt: int = 1
@@ -69,6 +76,8 @@ class Transcode(msgspec.Struct, frozen=True):
     images: ThumbnailsCreated | None = None
     playable: VideoPlayable | None = None
     percent: float = 0.0
+    repairing: bool = False
+    lost: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
 
     @property
@@ -114,7 +123,7 @@ def decide(state: Transcode, command: Command) -> Sequence[Event]:
     if isinstance(command, Cancel):
         if state.phase == "cancelled":
             return ()
-        if not state.open:
+        if not state.open or state.repairing:
             raise NotCancellable("This video is no longer being processed.")
         return (TranscodeCancelled(video_id=command.video_id, requested_by=command.requested_by),)
     return (command.event,) if _is_news(state, command.event) else ()
@@ -125,6 +134,8 @@ def _is_news(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rul
         return False
     if isinstance(event, MediaCompacted):
         return state.phase == "completed" and _compacted(state, event) != state
+    if isinstance(event, MediaLost):
+        return state.phase == "completed"
     if not state.open:
         return False
     if isinstance(event, TranscodeFailed):
@@ -143,7 +154,8 @@ def _is_news(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rul
         return event.percent > state.percent
     if isinstance(event, VideoPlayable):
         return state.playable is None
-    return isinstance(event, TranscodeCompleted) and is_complete(state)
+    ends = MediaRestored if state.repairing else TranscodeCompleted
+    return isinstance(event, ends) and is_complete(state)
 
 
 def _compacted(state: Transcode, event: MediaCompacted) -> Transcode:
@@ -203,8 +215,10 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
             return msgspec.structs.replace(state, percent=max(state.percent, event.percent))
         case VideoPlayable():
             return msgspec.structs.replace(state, playable=event)
-        case TranscodeCompleted():
-            return msgspec.structs.replace(state, phase="completed", percent=100.0)
+        case TranscodeCompleted() | MediaRestored():
+            return msgspec.structs.replace(state, phase="completed", percent=100.0, repairing=False)
+        case MediaLost():
+            return _without(state, event)
         case MediaCompacted():
             return _compacted(state, event)
         case TranscodeFailed():
@@ -215,6 +229,28 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
             return Transcode(attempt=event.attempt)
         case _:
             return state
+
+
+def _without(state: Transcode, event: MediaLost) -> Transcode:
+    """What is made again is forgotten, so that it can be told anew."""
+    video = dict(state.video)
+    for task in video_tasks(state.planned) if state.planned else ():
+        if task.name in event.tasks:
+            for name in task.renditions:
+                video[name] = {
+                    chunk: track
+                    for chunk, track in video.get(name, {}).items()
+                    if chunk != task.chunk
+                }
+    return msgspec.structs.replace(
+        state,
+        phase="running",
+        repairing=True,
+        video=video,
+        audio={name: sound for name, sound in state.audio.items() if name not in event.tasks},
+        images=None if IMAGES in event.tasks else state.images,
+        lost=state.lost | frozenset(event.keys),
+    )
 
 
 DECIDER: Decider[Transcode, Command] = Decider(initial=Transcode, decide=decide, evolve=evolve)
@@ -267,17 +303,6 @@ def is_complete(state: Transcode) -> bool:
         for rendition in planned.renditions
     )
     return every_chunk and all(_sound(state, track.index).complete for track in planned.audio)
-
-
-def missing_video_tasks(state: Transcode) -> tuple[VideoTask, ...]:
-    """The encoding tasks of the plan that have not been done."""
-    if state.planned is None:
-        return ()
-    return tuple(
-        task
-        for task in video_tasks(state.planned)
-        if not all(task.chunk in state.video.get(name, {}) for name in task.renditions)
-    )
 
 
 def _sound(state: Transcode, index: int) -> SoundTrack:

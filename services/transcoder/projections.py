@@ -5,6 +5,7 @@ tasks that are still to do.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     Event,
+    MediaCompacted,
+    MediaLost,
+    MediaRestored,
     ThumbnailsCreated,
     TranscodeCancelled,
     TranscodeCompleted,
@@ -69,9 +73,12 @@ async def _apply(  # noqa: PLR0912 - one case per event
             await _done(connection, event.video_id, event.attempt, "images")
         case VideoPlayable():
             await _set(connection, event.video_id, playable=True)
-        case TranscodeCompleted():
+        case TranscodeCompleted() | MediaRestored():
             await _over(connection, event.video_id, "completed")
-            await _set(connection, event.video_id, playable=True)
+            await _set(connection, event.video_id, playable=True, compact_at=func.now())
+        case MediaCompacted():
+            due = func.now() + timedelta(seconds=event.keep_seconds)
+            await _set(connection, event.video_id, compact_at=None, drop_at=due)
         case TranscodeFailed():
             await _over(connection, event.video_id, "failed")
         case TranscodeCancelled():
@@ -80,6 +87,8 @@ async def _apply(  # noqa: PLR0912 - one case per event
             await _over(connection, event.video_id, "deleted")
         case TranscodeRetried():
             await _retried(connection, event)
+        case MediaLost():
+            await _lost(connection, event)
         case _:
             return
 
@@ -179,12 +188,38 @@ async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None
     updated = await connection.execute(
         update(jobs)
         .where(jobs.c.video_id == event.video_id, jobs.c.state != "deleted")
-        .values(attempt=event.attempt, state="pending", playable=False, plan=None)
+        # What the attempt before left behind goes when this one is over.
+        .values(attempt=event.attempt, state="pending", playable=False, plan=None, clean_at=None)
         .returning(jobs.c.user_id)
     )
     user_id = updated.scalar_one_or_none()
     if user_id is not None:
         await _add(connection, [_plan_task(event.video_id, user_id, event.attempt)])
+
+
+async def _lost(connection: AsyncConnection, event: MediaLost) -> None:
+    """Some tasks of the plan are to be done again; the playlists follow in any case."""
+    updated = await connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.video_id == event.video_id,
+            jobs.c.attempt == event.attempt,
+            jobs.c.state == "completed",
+        )
+        .values(state="running", clean_at=None, changes=jobs.c.changes + 1)
+        .returning(jobs.c.plan)
+    )
+    plan = updated.scalar_one_or_none()
+    if plan is None:
+        return
+    prefix = f"{event.video_id}/{event.attempt}/"
+    rows = [
+        row
+        for row in planned_tasks(msgspec.convert(plan, TranscodePlanned))
+        if row["task_id"].removeprefix(prefix) in event.tasks
+    ]
+    if rows:
+        await _add(connection, rows)
 
 
 async def _changed(connection: AsyncConnection, video_id: str) -> None:

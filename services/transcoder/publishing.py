@@ -21,6 +21,7 @@ from shared.blobs.store import BlobStore
 from shared.contracts import (
     AudioTrack,
     Event,
+    MediaRestored,
     PublishedRendition,
     TranscodeCompleted,
     TranscodePlanned,
@@ -48,6 +49,9 @@ class Publisher:
         if planned is None or not state.open or not is_playable(state):
             return []
         final = is_complete(state)
+        if state.repairing and not final:
+            # The playlists are right as they are; what they name is on its way back.
+            return []
         audio = _audible(state, planned)
         if not final or state.playable is not None:
             await self._put_early(state, planned, ended=final)
@@ -172,7 +176,9 @@ def _events(
                 height=height,
             )
         )
-    if final:
+    if state.repairing:
+        events.append(MediaRestored(video_id=video_id, attempt=state.attempt))
+    elif final:
         events.append(
             TranscodeCompleted(
                 video_id=video_id,

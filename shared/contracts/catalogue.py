@@ -33,6 +33,8 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.TranscodeFailed,
         e.TranscodeRetried,
         e.TranscodeCancelled,
+        e.MediaLost,
+        e.MediaRestored,
         e.MediaCompacted,
     ),
     "video": (

@@ -196,6 +196,23 @@ class TranscodeFailed(Event, frozen=True, kw_only=True):
     worker: str | None = None
 
 
+class MediaLost(Event, frozen=True, kw_only=True):
+    """Objects of a completed transcode are gone from the bucket: ``keys``. ``tasks`` names what is
+    done again to have them back; none where playlists alone are written again."""
+
+    video_id: str
+    attempt: int
+    keys: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+
+
+class MediaRestored(Event, frozen=True, kw_only=True):
+    """What was lost is there again. The video was completed before and stays so."""
+
+    video_id: str
+    attempt: int
+
+
 class MediaCompacted(Event, frozen=True, kw_only=True):
     """The objects that tracks grew by were joined to one for each track.
 

@@ -1,5 +1,6 @@
 """What goes wrong. Every fault heals without anybody's help, or the run fails."""
 
+import asyncio
 import os
 import random
 import shutil
@@ -27,6 +28,7 @@ SERVICES: Final = (
 PARTS: Final = ("rabbitmq", "postgres", "valkey", "seaweedfs")
 _IMPOSSIBLE = str(1 << 60)
 _FULL_SECONDS = 5.0
+_SEND_SECONDS = 20.0
 
 Fault = Callable[[RunningStack, random.Random], str | None]
 """Does it, and says what it did; None where there was nothing to do it to."""
@@ -106,12 +108,15 @@ def repeat_events(stack: RunningStack, chance: random.Random) -> str | None:
     urls = stack.stack.urls
 
     async def send() -> int:
-        async with open_event_store(urls.postgres, connections=1) as store:
+        async with (
+            asyncio.timeout(_SEND_SECONDS),
+            open_event_store(urls.postgres, connections=1) as store,
+        ):
             head = await store.head()
             found = await store.read_envelopes(max(0, head - chance.randint(50, 400)), 200)
         bundles = [found[start : start + 7] for start in range(0, len(found), 7)]
         chance.shuffle(bundles)
-        async with create_broker(urls.amqp) as broker:
+        async with asyncio.timeout(_SEND_SECONDS), create_broker(urls.amqp) as broker:
             for bundle in bundles:
                 chance.shuffle(bundle)
                 await broker.publish(
@@ -132,7 +137,7 @@ def repeat_tasks(stack: RunningStack, chance: random.Random) -> str | None:
     chosen = chance.sample(found, min(len(found), 20))
 
     async def send() -> None:
-        async with create_broker(stack.stack.urls.amqp) as broker:
+        async with asyncio.timeout(_SEND_SECONDS), create_broker(stack.stack.urls.amqp) as broker:
             for task_id, dispatch in chosen:
                 await broker.publish(
                     msgspec.json.encode(TaskMessage(task_id, dispatch)),

@@ -68,9 +68,11 @@ def storm(
         order = choose(faults, chance, only)
         with traffic.running(uploads, _PEOPLE) as going_on:
             for number, name in enumerate(order):
+                traffic.allow(_PEOPLE + (number + 1) * uploads // faults)
                 while going_on() and traffic.begun * faults < number * uploads:
                     time.sleep(_PAUSE)
                 _strike(stack, name, chance, done, say)
+            traffic.allow(uploads)
         say(f"{len(traffic.acknowledged)} uploads acknowledged; waiting for the end of it all")
         verdict = Verdict(stack, traffic.acknowledged, patience)
         problems = [*traffic.problems, *verdict.problems()]
@@ -94,6 +96,7 @@ def _strike(
     done: Counter[str],
     say: Callable[[str], None],
 ) -> None:
+    began = time.monotonic()
     try:
         said = FAULTS[name](stack, chance)
     except Exception as error:
@@ -102,4 +105,4 @@ def _strike(
         say(f"  {name}: {error!r}")
     if said is not None:
         done[name] += 1
-        say(f"  {time.strftime('%H:%M:%S')} {said}")
+        say(f"  {time.strftime('%H:%M:%S')} {said} ({time.monotonic() - began:.1f} s)")

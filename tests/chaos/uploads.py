@@ -163,8 +163,9 @@ class Traffic:
         self._url = url
         self._take = take
         self._seed = seed
-        self._lock = threading.Lock()
         self._left = 0
+        self._allowed = 0
+        self._more = threading.Condition()
         self.begun = 0
         self.acknowledged: list[Acknowledged] = []
         self.problems: list[str] = []
@@ -193,12 +194,20 @@ class Traffic:
         except Exception as error:
             self.problems.append(f"a client failed: {error!r}")
 
+    def allow(self, count: int) -> None:
+        """So many uploads may have begun by now: faults come among them and not after them."""
+        with self._more:
+            self._allowed = max(self._allowed, count)
+            self._more.notify_all()
+
     def _next(self) -> bool:
-        with self._lock:
+        with self._more:
+            self._more.wait_for(lambda: self.begun < self._allowed or self._left == 0)
             if self._left == 0:
                 return False
             self._left -= 1
             self.begun += 1
+            self._more.notify_all()
             return True
 
     def _upload(self, uploader: Uploader, chance: random.Random) -> None:

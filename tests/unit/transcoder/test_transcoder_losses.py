@@ -1,0 +1,100 @@
+"""Given a completed video, when objects are gone, then just what they need is done again."""
+
+import pytest
+
+from services.transcoder.domain import (
+    Cancel,
+    NotCancellable,
+    Report,
+    Transcode,
+    decide,
+    is_complete,
+)
+from services.transcoder.losses import loss, undone, wanted
+from shared.contracts import Event, MediaLost, MediaRestored, TranscodeCompleted
+from tests.unit.transcoder.facts_about import IMAGES, after, audio_encoded, chunk_encoded, plan
+
+PLAN = plan()
+COMPLETED = TranscodeCompleted(
+    video_id="v",
+    attempt=1,
+    playlist_key="v/master.m3u8",
+    duration_ms=1,
+    width=1,
+    height=1,
+    renditions=(),
+    size=1,
+)
+MADE: list[Event] = [
+    PLAN,
+    chunk_encoded(PLAN, 0, "240p"),
+    chunk_encoded(PLAN, 0, "360p"),
+    *(chunk_encoded(PLAN, chunk.index, "360p", "240p") for chunk in PLAN.chunks[1:]),
+    audio_encoded(0, 5, complete=True),
+    IMAGES,
+]
+DONE = after(*MADE, COMPLETED)
+
+
+def lost(*keys: str, state: Transcode = DONE) -> MediaLost:
+    event = loss("v", state, set(keys))
+    assert event is not None
+    return event
+
+
+def test_nothing_is_lost_that_nobody_wants() -> None:
+    assert loss("v", DONE, {"v/a1/240p/00000-other.mp4", "w/master.m3u8"}) is None
+    assert loss("v", after(*MADE), {"v/master.m3u8"}) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "tasks"),
+    [
+        (("v/a1/240p/00000.mp4",), ("chunk-00000-240p",)),
+        (("v/a1/360p/00000.mp4",), ("chunk-00000-360p",)),
+        (("v/a1/360p/00001.mp4",), ("chunk-00001-240p",)),
+        # One chunk brings the beginning of all of them back.
+        (("v/a1/360p/init.mp4",), ("chunk-00000-360p",)),
+        (("v/a1/audio-0/00000.mp4",), ("audio-0",)),
+        (("v/a1/audio-0/init.mp4",), ("audio-0",)),
+        (("v/a1/poster.webp",), ("images",)),
+        (("v/a1/storyboard/00001.webp",), ("chunk-00001-240p",)),
+        (("v/master.m3u8", "v/a1/240p.m3u8"), ()),
+    ],
+)
+def test_each_loss_has_its_remedy(keys: tuple[str, ...], tasks: tuple[str, ...]) -> None:
+    event = lost(*keys)
+    assert event.tasks == tasks
+    assert set(event.keys) == set(keys)
+
+
+def test_everything_that_is_wanted_has_a_remedy() -> None:
+    state = after(*MADE, COMPLETED, lost(*wanted("v", DONE)))
+    assert set(undone(state)) == set(undone(after(PLAN)))
+
+
+def test_what_is_made_again_is_told_again_and_ends_in_no_second_completion() -> None:
+    event = lost("v/a1/360p/00001.mp4", "v/a1/poster.webp")
+    assert decide(DONE, Report(event)) == (event,)
+    state = after(*MADE, COMPLETED, event)
+    assert undone(state) == ["chunk-00001-240p", "images"]
+    assert not is_complete(state)
+    assert decide(state, Report(event)) == ()
+    assert decide(state, Report(MediaRestored(video_id="v", attempt=1))) == ()
+    with pytest.raises(NotCancellable):
+        decide(state, Cancel("v", "u"))
+    chunk = chunk_encoded(PLAN, 1, "360p", "240p")
+    assert decide(state, Report(chunk)) == (chunk,)
+    state = after(*MADE, COMPLETED, event, chunk, IMAGES)
+    assert decide(state, Report(COMPLETED)) == ()
+    restored = MediaRestored(video_id="v", attempt=1)
+    assert decide(state, Report(restored)) == (restored,)
+    assert after(*MADE, COMPLETED, event, chunk, IMAGES, restored).phase == "completed"
+
+
+def test_a_picture_for_the_seek_bar_is_asked_for_once() -> None:
+    key = "v/a1/storyboard/00001.webp"
+    again = chunk_encoded(PLAN, 1, "360p", "240p")
+    restored = MediaRestored(video_id="v", attempt=1)
+    state = after(*MADE, COMPLETED, lost(key), again, restored)
+    assert loss("v", state, {key}) is None
