@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, select, text
+from sqlalchemy import Table, bindparam, delete, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text, Uuid
@@ -18,7 +18,6 @@ from sqlalchemy.types import Text, Uuid
 from services.catalog.folding import Fold, tag_rows
 from services.catalog.rows import JobRow, UserRow, VideoRow
 from services.catalog.tables import (
-    checkpoints,
     feed,
     jobs,
     users,
@@ -45,14 +44,6 @@ class Library:
 
     async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
         """Fold events into the tables, inside the caller's transaction."""
-        # The checkpoint before the tables: whoever locks it first (a rebuild that takes over)
-        # finds no transaction that holds tables and waits for the checkpoint.
-        await connection.execute(
-            select(checkpoints.c.position)
-            .where(checkpoints.c.name == self.name)
-            .with_for_update(key_share=True)
-            .execution_options(schema_translate_map={"catalog": self._schema})
-        )
         fold = await self._load(connection, events)
         for event in events:
             fold.apply(event)

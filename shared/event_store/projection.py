@@ -10,12 +10,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from sqlalchemy import column, func, select, table, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import Conflict
+from shared.event_store.bookkeeping import (
+    checkpoints_of,
+    is_transient,
+    lock_checkpoint,
+    parked_of,
+    partition,
+    reason_of,
+)
 from shared.event_store.store import EventStore, RecordedEvent, Unreadable
 from shared.telemetry import get_logger
 
@@ -62,20 +70,13 @@ class ProjectionRunner:
         self._store = store
         self._projection = projection
         self._schema = schema
-        self._checkpoints = table("checkpoints", column("name"), column("position"), schema=schema)
-        self._parked = table(
-            "parked_events",
-            column("projection"),
-            column("position"),
-            column("stream_id"),
-            column("reason"),
-            schema=schema,
-        )
+        self._checkpoints = checkpoints_of(schema)
+        self._parked = parked_of(schema)
         self._batch = batch
         self._poll_seconds = poll_seconds
         self._offered: list[tuple[list[RecordedEvent], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
-        self._parked_streams: set[str] = set()
+        self._waiting: set[str] = set()
         self.position = 0
 
     @property
@@ -140,54 +141,85 @@ class ProjectionRunner:
 
     async def _apply(self, events: Sequence[RecordedEvent]) -> None:
         for start in range(0, len(events), self._batch):
-            batch = events[start : start + self._batch]
-            if not any(self._must_wait(event) for event in batch):
-                try:
-                    await self._commit(batch)
-                    continue
-                except CheckpointMoved:
-                    raise
-                except Exception as error:
-                    if _is_connection_error(error):
-                        raise
-            await self._apply_one_by_one(batch)
+            run: list[RecordedEvent] = []
+            for event in events[start : start + self._batch]:
+                if self._must_wait(event):
+                    await self._apply_run(run)
+                    run = []
+                    await self._apply_alone(event)
+                else:
+                    run.append(event)
+            await self._apply_run(run)
 
-    async def _apply_one_by_one(self, events: Sequence[RecordedEvent]) -> None:
-        """Find the event that cannot be applied, park it, and let the rest of the world go on."""
-        for event in events:
-            if isinstance(event.data, Unreadable):
-                await self._park(event, event.data.reason)
-                continue
-            if self._must_wait(event):
-                await self._park(event, "an earlier event of this stream is parked")
-                continue
-            try:
-                await self._commit([event])
-            except CheckpointMoved:
+    async def _apply_run(self, events: Sequence[RecordedEvent]) -> None:
+        """Apply all at once; if they cannot be, find the one to park, and let the rest go on."""
+        if not events:
+            return
+        try:
+            await self._commit(events)
+        except CheckpointMoved:
+            raise
+        except Exception as error:
+            if is_transient(error):
                 raise
-            except Exception as error:
-                if _is_connection_error(error):
-                    raise
-                await self._park(event, f"{type(error).__name__}: {error}"[:2000])
+            for event in events:
+                await self._apply_alone(event)
+
+    async def _apply_alone(self, event: RecordedEvent) -> None:
+        if isinstance(event.data, Unreadable):
+            await self._park(event, event.data.reason)
+            return
+        if self._must_wait(event) and await self._park_behind(event):
+            return
+        try:
+            await self._commit([event])
+        except CheckpointMoved:
+            raise
+        except Exception as error:
+            if is_transient(error):
+                raise
+            await self._park(event, reason_of(error))
 
     def _must_wait(self, event: RecordedEvent) -> bool:
-        return event.stream_id in self._parked_streams or isinstance(event.data, Unreadable)
+        return partition(event.stream_id) in self._waiting or isinstance(event.data, Unreadable)
 
     async def _park(self, event: RecordedEvent, reason: str) -> None:
         async with self._engine.begin() as connection:
-            await connection.execute(
-                insert(self._parked)
-                .values(
-                    projection=self._projection.name,
-                    position=event.position,
-                    stream_id=event.stream_id,
-                    reason=reason,
-                )
-                .on_conflict_do_nothing()
-            )
             await self._advance(connection, event.position or 0)
+            await self._put_aside(connection, event, reason)
+        self._parked_at(event, reason)
+
+    async def _park_behind(self, event: RecordedEvent) -> bool:
+        """Park an event whose entity waits; False if that was redriven and is free by now."""
+        reason = "an earlier event of this entity is parked"
+        async with self._engine.begin() as connection:
+            # A redrive holds the same lock from its first look to its end.
+            await lock_checkpoint(connection, self._schema, self._projection.name)
+            self._waiting = await self._entities_waiting(connection)
+            if partition(event.stream_id) not in self._waiting:
+                return False
+            await self._advance(connection, event.position or 0)
+            await self._put_aside(connection, event, reason)
+        self._parked_at(event, reason)
+        return True
+
+    async def _put_aside(
+        self, connection: AsyncConnection, event: RecordedEvent, reason: str
+    ) -> None:
+        await connection.execute(
+            insert(self._parked)
+            .values(
+                projection=self._projection.name,
+                position=event.position,
+                stream_id=event.stream_id,
+                reason=reason,
+            )
+            .on_conflict_do_nothing()
+        )
+
+    def _parked_at(self, event: RecordedEvent, reason: str) -> None:
         self.position = event.position or 0
-        self._parked_streams.add(event.stream_id)
+        self._waiting.add(partition(event.stream_id))
         _log.error(
             "event parked",
             projection=self.name,
@@ -199,8 +231,9 @@ class ProjectionRunner:
     async def _commit(self, events: Sequence[RecordedEvent]) -> None:
         last = events[-1].position or 0
         async with self._engine.begin() as connection:
-            await self._projection.apply(connection, events)
+            # The checkpoint first: see ``lock_checkpoint``.
             await self._advance(connection, last)
+            await self._projection.apply(connection, events)
         self.position = last
 
     async def _advance(self, connection: AsyncConnection, position: int) -> None:
@@ -217,7 +250,7 @@ class ProjectionRunner:
         await connection.execute(select(func.pg_notify(self.name, str(position))))
 
     async def _load(self) -> None:
-        checkpoints, parked = self._checkpoints, self._parked
+        checkpoints = self._checkpoints
         async with self._engine.begin() as connection:
             await connection.execute(
                 insert(checkpoints)
@@ -228,10 +261,16 @@ class ProjectionRunner:
                 select(checkpoints.c.position).where(checkpoints.c.name == self._projection.name)
             )
             self.position = found.scalar_one()
-            streams = await connection.execute(
-                select(parked.c.stream_id).where(parked.c.projection == self._projection.name)
-            )
-            self._parked_streams = set(streams.scalars())
+            self._waiting = await self._entities_waiting(connection)
+
+    async def _entities_waiting(self, connection: AsyncConnection) -> set[str]:
+        parked = self._parked
+        found = await connection.execute(
+            select(parked.c.stream_id)
+            .where(parked.c.projection == self._projection.name)
+            .distinct()
+        )
+        return {partition(stream) for stream in found.scalars()}
 
 
 def contiguous(position: int, events: Sequence[RecordedEvent]) -> tuple[list[RecordedEvent], bool]:
@@ -250,12 +289,6 @@ def contiguous(position: int, events: Sequence[RecordedEvent]) -> tuple[list[Rec
         run.append(event)
         position = place
     return run, True
-
-
-def _is_connection_error(error: Exception) -> bool:
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error, InterfaceError)
-    return isinstance(error, OSError)
 
 
 def _reject(
