@@ -48,6 +48,14 @@ class Migrations:
             with environment.begin_transaction():
                 environment.run_migrations()
 
+    def is_reached_by(self, revision: str | None) -> bool:
+        """Whether a schema at ``revision`` has all that this code needs.
+
+        A revision that is not among ours is a newer release's, which leaves what we need.
+        """
+        ours = [script.revision for script in self._script.walk_revisions()]
+        return revision is not None and (revision == ours[0] or revision not in ours)
+
     def differences(self, connection: Connection) -> list[Any]:
         """What the models have and the migrated schema lacks, or the other way round."""
         return list(compare_metadata(self._context(connection), self.metadata))

@@ -84,6 +84,10 @@ async def _migrate(
         await engine.dispose()
     if schema in ROLES:
         await _grant_own_schema(connection, schema)
+    # Who starts before the migrations have run waits for them (shared.database.wait).
+    for short in [schema] if schema in ROLES else ROLES:
+        await connection.execute(f"grant usage on schema {schema} to cinelog_{short}")
+        await connection.execute(f"grant select on {schema}.schema_revision to cinelog_{short}")
 
 
 async def _grant_own_schema(connection: "asyncpg.Connection[asyncpg.Record]", schema: str) -> None:

@@ -1,0 +1,77 @@
+"""Prepare the buckets: ``python -m shared.blobs.setup``. Running it again changes nothing.
+
+Reads S3_* and CORS_ORIGINS, the origins whose pages may put parts of an upload into the bucket.
+Waits for an S3 that does not answer yet.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+import msgspec
+
+from shared import settings
+from shared.blobs.s3 import S3Store, s3_client
+from shared.blobs.s3_wire import our_errors
+from shared.errors import CinelogError
+from shared.settings import Secret, Settings
+
+_RETRY_SECONDS = 2.0
+
+BucketName = Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
+
+
+class BucketSettings(Settings, frozen=True, kw_only=True):
+    """Where the buckets are, and who may upload to the sources directly."""
+
+    s3_endpoint: str
+    s3_region: str = "us-east-1"
+    s3_access_key: Secret
+    s3_secret_key: Secret
+    s3_sources_bucket: BucketName
+    s3_media_bucket: BucketName
+    cors_origins: tuple[str, ...] = ()
+
+
+async def prepare(config: BucketSettings) -> None:
+    """Make what is missing. Raises CinelogError where S3 does not answer or refuses."""
+    async with s3_client(
+        config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
+    ) as client:
+        for bucket in (config.s3_sources_bucket, config.s3_media_bucket):
+            await S3Store(client, bucket).ensure_bucket()
+        if config.cors_origins:
+            rule = {
+                "AllowedOrigins": list(config.cors_origins),
+                "AllowedMethods": ["PUT"],
+                "AllowedHeaders": ["*"],
+                "ExposeHeaders": ["ETag"],
+                "MaxAgeSeconds": 3600,
+            }
+            with our_errors(config.s3_sources_bucket):
+                await client.put_bucket_cors(
+                    Bucket=config.s3_sources_bucket, CORSConfiguration={"CORSRules": [rule]}
+                )
+
+
+async def run(config: BucketSettings) -> None:
+    """Prepare, again and again until it works."""
+    while True:
+        try:
+            await prepare(config)
+        except CinelogError as error:
+            sys.stderr.write(f"waiting: {error}\n")
+            sys.stderr.flush()
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+def main() -> None:
+    """Read the environment and prepare."""
+    asyncio.run(run(settings.load(BucketSettings, os.environ)))
+
+
+if __name__ == "__main__":
+    settings.run(main)
