@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { RotateCw } from 'lucide-react';
 
+import type { Job } from '../api/models';
 import { queries } from '../api/queries';
 import { retryJob } from '../api/videos';
 import { Button } from '../ui/Button';
@@ -11,7 +12,12 @@ export function RetryButton({ jobId }: { jobId: string }) {
   const client = useQueryClient();
   const retry = useMutation({
     mutationFn: () => retryJob(jobId),
-    onSettled: () => client.invalidateQueries({ queryKey: queries.job(jobId).queryKey }),
+    // Shown at once, and followed again: the server's own copy may lag by a moment.
+    onSuccess: () =>
+      client.setQueryData(
+        queries.job(jobId).queryKey,
+        (job: Job | undefined) => job && { ...job, status: 'pending' as const, progress: 0 },
+      ),
   });
   return (
     <div className="space-y-2">

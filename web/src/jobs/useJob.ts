@@ -23,7 +23,7 @@ export function useJob(id: string, enabled = true) {
     staleTime: 0,
     refetchInterval: ({ state }) => {
       if (state.data && isTerminal(state.data)) return false;
-      if (state.error instanceof ApiError && !state.error.isTemporary) return false;
+      if (state.error && !mayPass(state.error)) return false;
       return streaming ? POLL_WITH_STREAM_MS : POLL_MS;
     },
   });
@@ -44,6 +44,11 @@ export function useJob(id: string, enabled = true) {
 
   useRefreshVideoWith(id, job);
   return query;
+}
+
+/** Only jobs that exist are followed: one that is not found is not shown yet. */
+function mayPass(error: Error): boolean {
+  return error instanceof ApiError && (error.isTemporary || error.status === 404);
 }
 
 /** What the job reaches is news about its video too. */
