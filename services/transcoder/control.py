@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.transcoder.compaction import Compactor
 from services.transcoder.dash import MANIFEST
 from services.transcoder.handlers import record, state_of
 from services.transcoder.playlists import MASTER
@@ -71,6 +72,7 @@ class Control:
         self._store = store
         self._media = media
         self._publisher = Publisher(media)
+        self._compactor = Compactor(jobs, store, media, self._publisher)
         self._metrics = metrics
         self._dispatch = asyncio.Event()
         self._publish = asyncio.Event()
@@ -91,6 +93,7 @@ class Control:
                 )
                 group.create_task(_forever(self._show, self._publish, _PUBLISH_SECONDS))
                 group.create_task(_forever(self._look_after, asyncio.Event(), _UPKEEP_SECONDS))
+                group.create_task(_forever(self._compactor.step, asyncio.Event(), _UPKEEP_SECONDS))
         finally:
             self._metrics.leader.set(0)
 
@@ -126,6 +129,8 @@ class Control:
         for progress in await self._scheduler.progress():
             await self._report(progress)
         for job in await self._jobs.to_sweep(_AT_ONCE):
+            if job.video_id == self._compactor.busy:
+                continue
             await self._sweep(job)
             await self._jobs.swept(job)
         await self._scheduler.forget_workers()
@@ -167,6 +172,7 @@ class Control:
         """Remove what nothing refers to: all of a video that is gone, else left-overs only."""
         if job.state == "deleted":
             await self._media.delete_prefix(f"{job.video_id}/")
+            await self._media.drop_unfinished(f"{job.video_id}/")
         elif job.state == "completed":
             kept = referenced(job.video_id, await state_of(self._store, job.video_id))
             async for blob in self._media.list(f"{job.video_id}/"):

@@ -9,7 +9,13 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.domain import SoundTrack, Transcode, audio_name, video_prefix
+from services.transcoder.domain import (
+    SoundTrack,
+    Transcode,
+    audio_name,
+    early_renditions,
+    video_prefix,
+)
 from services.transcoder.ladder import encoding
 from shared.contracts import (
     AudioTrack,
@@ -27,23 +33,32 @@ _AUDIO_CEILING: Final = 160_000
 
 
 class MediaSegment(msgspec.Struct, frozen=True):
-    """One line of a media playlist: seconds, where the bytes lie, and the init segment."""
+    """One line of a media playlist: seconds, where the bytes lie, and the init segment.
+
+    An init segment under the same URI is the first ``init_size`` bytes there. ``key_bytes``: how
+    many of the bytes show the first picture, 0 where that is not known.
+    """
 
     seconds: Fraction
     uri: str
     offset: int
     size: int
     init: str
+    init_size: int = 0
+    key_bytes: int = 0
 
     @property
     def bit_rate(self) -> float:
         return float(8 * self.size / self.seconds)
 
 
-def media_playlist(segments: Sequence[MediaSegment], *, ended: bool, growing: bool = False) -> str:
+def media_playlist(
+    segments: Sequence[MediaSegment], *, ended: bool, growing: bool = False, iframes: bool = False
+) -> str:
     """The playlist of one track; EVENT if it has ever been shown before it ``ended``.
 
-    A playlist that players may be following only ever gains lines.
+    A playlist that players may be following only ever gains lines. ``iframes``: each segment is
+    one key picture.
     """
     longest = max((segment.seconds for segment in segments), default=Fraction(1))
     # RFC 8216, 4.3.3.1: each duration, rounded to the nearest second, is at most the target.
@@ -54,7 +69,7 @@ def media_playlist(segments: Sequence[MediaSegment], *, ended: bool, growing: bo
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if growing or not ended else 'VOD'}",
-        "#EXT-X-INDEPENDENT-SEGMENTS",
+        "#EXT-X-I-FRAMES-ONLY" if iframes else "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     if growing or not ended:
         lines.append("#EXT-X-START:TIME-OFFSET=0")
@@ -62,7 +77,8 @@ def media_playlist(segments: Sequence[MediaSegment], *, ended: bool, growing: bo
     for segment in segments:
         if segment.init != init:
             init = segment.init
-            lines.append(f'#EXT-X-MAP:URI="{init}"')
+            within = f',BYTERANGE="{segment.init_size}@0"' if init == segment.uri else ""
+            lines.append(f'#EXT-X-MAP:URI="{init}"{within}')
         lines.append(f"#EXTINF:{float(segment.seconds):.6f},")
         lines.append(f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}")
         lines.append(segment.uri)
@@ -72,7 +88,7 @@ def media_playlist(segments: Sequence[MediaSegment], *, ended: bool, growing: bo
 
 
 def early_name(name: str) -> str:
-    """The name of the playlist that a rendition has for those who watch while it is made."""
+    """The name of the playlist that a track has for those who watch while it is made."""
     return f"{name}-early"
 
 
@@ -87,7 +103,7 @@ def rendition_segments(state: Transcode, name: str, *, early: bool) -> list[Medi
     planned = state.planned
     if planned is None:
         return []
-    lowest = planned.renditions[-1].name
+    lowest = early_renditions(planned)[-1].name
     count = video_prefix(state) if early else len(planned.chunks)
     segments: list[MediaSegment] = []
     for chunk in planned.chunks[:count]:
@@ -105,7 +121,15 @@ def _segments(prefix: str, track: EncodedTrack) -> list[MediaSegment]:
     key = relative(track.key or "", prefix)
     init = relative(track.init_key, prefix)
     return [
-        MediaSegment(Fraction(s.duration, track.timescale), key, s.offset, s.size, init)
+        MediaSegment(
+            seconds=Fraction(s.duration, track.timescale),
+            uri=key,
+            offset=s.offset,
+            size=s.size,
+            init=init,
+            init_size=track.init_size,
+            key_bytes=s.key_bytes or 0,
+        )
         for s in track.segments
     ]
 
@@ -170,22 +194,27 @@ def multivariant(
     sound_only: PublishedRendition | None = None,
     *,
     early: bool = False,
+    iframes: Sequence[str] = (),
 ) -> str:
     """The playlist that players open. ``folder`` is where the media playlists are, relative to it.
 
     Several sound tracks become alternates that a person can choose from; the first is the default.
+    ``iframes``: the lines that name the playlists of key pictures.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    shown = early_name if early else str
     if sound_only is not None:
         lines.append(_stream_inf(sound_only, None))
-        lines.append(f"{folder}/{sound_only.name}.m3u8")
+        lines.append(f"{folder}/{shown(sound_only.name)}.m3u8")
         return "\n".join([*lines, ""])
-    lines += [_audio_media(track, folder, _titles(audio)) for track in audio]
+    titles = _titles(audio)
+    for track in audio:
+        uri = f"{folder}/{shown(audio_name(track.index))}.m3u8"
+        lines.append(_audio_media(track, uri, titles[track.index]))
     for rendition in renditions:
         lines.append(_stream_inf(rendition, "audio" if audio else None))
-        name = early_name(rendition.name) if early else rendition.name
-        lines.append(f"{folder}/{name}.m3u8")
-    return "\n".join([*lines, ""])
+        lines.append(f"{folder}/{shown(rendition.name)}.m3u8")
+    return "\n".join([*lines, *iframes, ""])
 
 
 def _stream_inf(rendition: PublishedRendition, group: str | None) -> str:
@@ -201,14 +230,14 @@ def _stream_inf(rendition: PublishedRendition, group: str | None) -> str:
     return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
 
 
-def _audio_media(track: AudioTrack, folder: str, titles: dict[int, str]) -> str:
-    attributes = ["TYPE=AUDIO", 'GROUP-ID="audio"', f'NAME="{titles[track.index]}"']
+def _audio_media(track: AudioTrack, uri: str, title: str) -> str:
+    attributes = ["TYPE=AUDIO", 'GROUP-ID="audio"', f'NAME="{title}"']
     if track.language:
         attributes.append(f'LANGUAGE="{track.language}"')
     attributes.append(f"DEFAULT={'YES' if track.index == 0 else 'NO'}")
     attributes.append("AUTOSELECT=YES")
     attributes.append(f'CHANNELS="{min(track.channels, 2)}"')
-    attributes.append(f'URI="{folder}/{audio_name(track.index)}.m3u8"')
+    attributes.append(f'URI="{uri}"')
     return f"#EXT-X-MEDIA:{','.join(attributes)}"
 
 

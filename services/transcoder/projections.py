@@ -5,6 +5,7 @@ tasks that are still to do.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     Event,
+    MediaCompacted,
     MediaLost,
     MediaRestored,
     ThumbnailsCreated,
@@ -73,7 +75,10 @@ async def _apply(  # noqa: PLR0912 - one case per event
             await _set(connection, event.video_id, playable=True)
         case TranscodeCompleted() | MediaRestored():
             await _over(connection, event.video_id, "completed")
-            await _set(connection, event.video_id, playable=True)
+            await _set(connection, event.video_id, playable=True, compact_at=func.now())
+        case MediaCompacted():
+            due = func.now() + timedelta(seconds=event.keep_seconds)
+            await _set(connection, event.video_id, compact_at=None, drop_at=due)
         case TranscodeFailed():
             await _over(connection, event.video_id, "failed")
         case TranscodeCancelled():

@@ -4,6 +4,7 @@ Idempotent: the same facts give the same objects under the same keys. Segments a
 a playlist is only put once what it names is there.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from services.transcoder import dash, playlists
@@ -14,6 +15,7 @@ from services.transcoder.domain import (
     is_complete,
     is_playable,
 )
+from services.transcoder.iframes import iframe_playlist, iframe_stream_inf, iframes_name
 from services.transcoder.ladder import encoding
 from services.transcoder.playlists import MASTER, Rates
 from services.transcoder.storyboard import sprite_key
@@ -55,22 +57,48 @@ class Publisher:
         audio = _audible(state, planned)
         if not final or state.playable is not None:
             await self._put_early(state, planned, ended=final)
-        for track in audio:
-            await self._put_sound(state, planned, track, ended=final)
         if final:
-            await self._put_renditions(state, planned)
-        listed = _listed(state, planned, audio, final=final)
+            listed = await self.put_final(video_id, state, planned)
+        else:
+            listed = _listed(state, planned, audio, final=False)
+            await self._put_master(video_id, planned, listed, audio, ())
+        return _events(state, planned, f"{video_id}/{MASTER}", listed, final=final)
+
+    async def put_final(
+        self, video_id: str, state: Transcode, planned: TranscodePlanned
+    ) -> list[PublishedRendition]:
+        """Write the playlists of a complete video, last of all those that lead to them."""
+        audio = _audible(state, planned)
+        for track in audio:
+            name = audio_name(track.index)
+            segments = playlists.audio_segments(planned, state.audio[name])
+            text = playlists.media_playlist(segments, ended=True)
+            await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)
+        listed = _listed(state, planned, audio, final=True)
+        lines: list[str] = []
+        for rendition in listed if planned.renditions else ():
+            lines += await self._put_rendition(video_id, state, planned, rendition)
+        await self._put_master(video_id, planned, listed, audio, lines, final=True)
+        document = dash.manifest(state, planned, listed, audio)
+        await self._media.put(f"{video_id}/{dash.MANIFEST}", document, dash.CONTENT_TYPE, FINISHED)
+        return listed
+
+    async def _put_master(
+        self,
+        video_id: str,
+        planned: TranscodePlanned,
+        listed: list[PublishedRendition],
+        audio: tuple[AudioTrack, ...],
+        lines: Sequence[str],
+        *,
+        final: bool = False,
+    ) -> None:
         folder = playlists.relative(planned.prefix, video_id)
         sound_only = listed[0] if not planned.renditions and listed else None
-        master = f"{video_id}/{MASTER}"
-        text = playlists.multivariant(listed, audio, folder, sound_only, early=not final)
-        await self._put(master, text, ended=final)
-        if final:
-            document = dash.manifest(state, planned, listed, audio)
-            await self._media.put(
-                f"{video_id}/{dash.MANIFEST}", document, dash.CONTENT_TYPE, FINISHED
-            )
-        return _events(state, planned, master, listed, final=final)
+        text = playlists.multivariant(
+            listed, audio, folder, sound_only, early=not final, iframes=lines
+        )
+        await self._put(f"{video_id}/{MASTER}", text, ended=final)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
         for rendition in planned.renditions:
@@ -78,23 +106,32 @@ class Publisher:
             text = playlists.media_playlist(segments, ended=ended, growing=True)
             name = playlists.early_name(rendition.name)
             await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
+        for track in _audible(state, planned):
+            sound = state.audio[audio_name(track.index)]
+            segments = playlists.audio_segments(planned, sound)
+            text = playlists.media_playlist(segments, ended=ended or sound.complete, growing=True)
+            name = playlists.early_name(audio_name(track.index))
+            await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
 
-    async def _put_sound(
-        self, state: Transcode, planned: TranscodePlanned, track: AudioTrack, *, ended: bool
-    ) -> None:
-        name = audio_name(track.index)
-        sound = state.audio[name]
-        segments = playlists.audio_segments(planned, sound)
-        text = playlists.media_playlist(
-            segments, ended=ended or sound.complete, growing=state.playable is not None or not ended
-        )
-        await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
-
-    async def _put_renditions(self, state: Transcode, planned: TranscodePlanned) -> None:
-        for rendition in planned.renditions:
-            segments = playlists.rendition_segments(state, rendition.name, early=False)
-            text = playlists.media_playlist(segments, ended=True)
-            await self._put(f"{planned.prefix}/{rendition.name}.m3u8", text, ended=True)
+    async def _put_rendition(
+        self,
+        video_id: str,
+        state: Transcode,
+        planned: TranscodePlanned,
+        rendition: PublishedRendition,
+    ) -> list[str]:
+        """A rendition's playlists; returns the multivariant playlist's line on its pictures."""
+        name = rendition.name
+        segments = playlists.rendition_segments(state, name, early=False)
+        text = playlists.media_playlist(segments, ended=True)
+        await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)
+        folder = playlists.relative(planned.prefix, video_id)
+        pictures = iframe_playlist(segments)
+        line = iframe_stream_inf(rendition, segments, folder)
+        if pictures is None or line is None:
+            return []
+        await self._put(f"{planned.prefix}/{iframes_name(name)}.m3u8", pictures, ended=True)
+        return [line]
 
     async def _put(self, key: str, text: str, *, ended: bool) -> None:
         cache = FINISHED if ended else GROWING
@@ -223,16 +260,22 @@ def required(video_id: str, state: Transcode) -> set[str]:
     return keys - {""}
 
 
-def referenced(video_id: str, state: Transcode) -> set[str]:
-    """Every key in the media bucket that belongs to a completed video, wanted or only allowed."""
+def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set[str]:
+    """Every key in the media bucket that belongs to a completed video, wanted or only allowed.
+
+    ``replaced``: with what a compacted video grew by, for those who still play that.
+    """
     planned = state.planned
     if planned is None:
         return set()
     keys = required(video_id, state)
     keys |= sprites(state)
-    # Whoever began to watch early still follows the early playlist.
-    keys |= {f"{planned.prefix}/{playlists.early_name(name)}.m3u8" for name in state.video}
-    return keys | {f"{planned.prefix}/{name}.m3u8" for name in state.audio}
+    names = [iframes_name(name) for name in state.video]
+    if replaced:
+        keys |= state.replaced
+        # Whoever began to watch early still follows the early playlists.
+        names += [playlists.early_name(name) for name in (*state.video, *state.audio)]
+    return keys | {f"{planned.prefix}/{name}.m3u8" for name in names}
 
 
 def sprites(state: Transcode) -> set[str]:

@@ -42,6 +42,9 @@ jobs = Table(
     Column("published", Integer, nullable=False, server_default=text("0")),
     # When to remove the objects that nothing refers to any more.
     Column("clean_at", DateTime(timezone=True)),
+    # When to join a complete video's objects, and when to remove those that were replaced.
+    Column("compact_at", DateTime(timezone=True)),
+    Column("drop_at", DateTime(timezone=True)),
     # The present attempt's TranscodePlanned, for the workers.
     Column("plan", JSONB),
     Column("correlation_id", Text),
@@ -51,6 +54,12 @@ jobs = Table(
         "video_id",
         postgresql_where=text("changes > published or clean_at is not null"),
     ),
+    Index(
+        "ix_transcoder_jobs_compact",
+        "compact_at",
+        postgresql_where=text("compact_at is not null"),
+    ),
+    Index("ix_transcoder_jobs_drop", "drop_at", postgresql_where=text("drop_at is not null")),
 )
 
 tasks = Table(

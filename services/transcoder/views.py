@@ -1,5 +1,6 @@
 """Reads of the jobs table."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -75,6 +76,51 @@ class Jobs:
                     jobs.c.state == job.state,
                 )
                 .values(clean_at=None)
+            )
+
+    async def to_compact(self, limit: int) -> list[JobRow]:
+        """Completed jobs whose objects may be joined now: left-overs are removed first."""
+        return await self._rows(
+            select(*_COLUMNS)
+            .where(
+                jobs.c.compact_at <= func.now(),
+                jobs.c.clean_at.is_(None),
+                jobs.c.state == "completed",
+            )
+            .order_by(jobs.c.compact_at)
+            .limit(limit)
+        )
+
+    async def compact_later(self, job: JobRow, seconds: float) -> None:
+        """An object is missing at the moment."""
+        await self._set(job, compact_at=func.now() + timedelta(seconds=seconds))
+
+    async def compacted(self, job: JobRow) -> None:
+        """There is nothing to join any more."""
+        await self._set(job, compact_at=None)
+
+    async def to_drop(self, limit: int) -> list[JobRow]:
+        """Completed jobs whose replaced objects nobody plays any more."""
+        return await self._rows(
+            select(*_COLUMNS)
+            .where(jobs.c.drop_at <= func.now(), jobs.c.state == "completed")
+            .limit(limit)
+        )
+
+    async def dropped(self, job: JobRow) -> None:
+        """The replaced objects are gone."""
+        await self._set(job, drop_at=None)
+
+    async def _set(self, job: JobRow, **values: Any) -> None:
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(jobs)
+                .where(
+                    jobs.c.video_id == job.video_id,
+                    jobs.c.attempt == job.attempt,
+                    jobs.c.state == job.state,
+                )
+                .values(**values)
             )
 
     async def ping(self) -> None:

@@ -39,11 +39,12 @@ def look(playlist: Path, *, count: bool = True) -> dict[str, Any]:
     return {**json.loads(found.stdout), "complaints": found.stderr.strip()}
 
 
-def frames_by_dash(manifest: Path) -> list[int]:
-    """Frames of each picture track that ffmpeg's DASH reader finds in a manifest."""
+def frames_by_dash(manifest: str) -> list[int]:
+    """Frames of each picture track that ffmpeg's DASH reader finds in a manifest on the web; in
+    a file it does not look for ranges."""
     listed = subprocess.run(
         [
-            *(find_ffmpeg(None), "-nostdin", "-v", "error", "-i", str(manifest)),
+            *(find_ffmpeg(None), "-nostdin", "-v", "error", "-i", manifest),
             *("-map", "0:v", "-c", "copy", "-f", "framecrc", "-"),
         ],
         check=True,

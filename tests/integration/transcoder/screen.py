@@ -2,8 +2,8 @@
 
 import re
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -76,24 +76,31 @@ class _Objects(BaseHTTPRequestHandler):
         """Nothing: the test reports what matters."""
 
 
-@asynccontextmanager
-async def screen(studio: Studio) -> AsyncIterator[Page]:
-    """A page on which ``play(url)`` and ``report()`` can be evaluated."""
+@contextmanager
+def serving(studio: Studio) -> Iterator[str]:
+    """The address under which a video's objects can be had."""
     handler = type("Objects", (_Objects,), {"studio": studio})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@asynccontextmanager
+async def screen(studio: Studio) -> AsyncIterator[Page]:
+    """A page on which ``play(url)`` and ``report()`` can be evaluated."""
+    with serving(studio) as url:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path="/usr/bin/chromium",
                 args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
             )
             page = await browser.new_page()
-            await page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
+            await page.goto(url)
             yield page
             await browser.close()
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -125,11 +125,14 @@ class Studio:
         return {k: self.get(k).decode() for k in self.keys(video_id) if k.endswith("m3u8")}
 
     def download(self, video_id: str, folder: Path) -> Path:
-        """All of a video's objects as files."""
-        for key in self.keys(f"{video_id}/"):
-            target = folder / key
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.get(key))
+        """All of a video's objects as files, as they were at one moment."""
+        found: list[str] = []
+        while found != self.keys(f"{video_id}/"):
+            found = self.keys(f"{video_id}/")
+            for key in found:
+                target = folder / key
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(self.get(key))
         return folder / video_id
 
     def head(self, key: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """From an upload to a video that plays."""
 
+import asyncio
 import io
 import re
 from fractions import Fraction
@@ -14,6 +15,7 @@ from shared.contracts import (
     TranscodeProgressed,
 )
 from tests.integration.transcoder.clips import ffmpeg, frames_by_dash, look, make
+from tests.integration.transcoder.screen import serving
 from tests.integration.transcoder.stage import CLIPS, Processes, Studio
 from tests.support.wait import eventually
 
@@ -51,7 +53,9 @@ async def test_real_footage_becomes_playable_and_complete(
     assert look(tmp_path / video_id / "master.m3u8", count=False)["complaints"] == ""
 
     assert done.dash_key == f"{video_id}/manifest.mpd"
-    assert frames_by_dash(tmp_path / done.dash_key) == [132, 132, 132, 132]
+    with serving(studio) as url:
+        frames = await asyncio.to_thread(frames_by_dash, f"{url}{done.dash_key}")
+        assert frames == [132, 132, 132, 132]
 
     await check_story(studio, video_id)
     await check_objects(studio, video_id)
@@ -87,9 +91,13 @@ async def check_story(studio: Studio, video_id: str) -> None:
 
 async def check_objects(studio: Studio, video_id: str) -> None:
     """Right headers, and nothing that the playlists do not name."""
-    named = set(re.findall(r"[\w-]+/[\w.-]+\.mp4", " ".join(studio.playlists(video_id).values())))
+
+    def named() -> set[str]:
+        lists = " ".join(studio.playlists(video_id).values())
+        return set(re.findall(r"[\w-]+/[\w.-]+\.mp4", lists))
+
     await eventually(
-        lambda: {k.split("/a1/")[1] for k in studio.keys(video_id) if k.endswith("mp4")} == named,
+        lambda: {k.split("/a1/")[1] for k in studio.keys(video_id) if k.endswith("mp4")} == named(),
         20,
     )
     for key in studio.keys(video_id):

@@ -66,6 +66,7 @@ def track(planned: TranscodePlanned, name: str, chunk: int) -> EncodedTrack:
                 duration=frames * 1000,
                 size=SIZE[name] * frames // 100,
                 offset=sum(s.size for s in segments),
+                key_bytes=9_000,
             )
         )
         left, start = left - frames, start + frames
@@ -75,6 +76,7 @@ def track(planned: TranscodePlanned, name: str, chunk: int) -> EncodedTrack:
         codecs=CODECS[name],
         init_key=f"v/a1/{name}/init.mp4",
         init_sha256="0" * 64,
+        init_size=800,
         key=f"v/a1/{name}/{chunk:05d}.mp4",
         segments=tuple(segments),
     )
@@ -104,6 +106,7 @@ def audio_encoded(first: int, count: int, *, complete: bool = False) -> AudioEnc
         codecs="mp4a.40.2",
         init_key="v/a1/audio-0/init.mp4",
         init_sha256="0" * 64,
+        init_size=800,
         key=f"v/a1/audio-0/{first:05d}.mp4",
         segments=segments,
     )

@@ -1,0 +1,92 @@
+"""A complete video's objects become one for each track; nobody who watches notices."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import asyncpg
+
+from shared.contracts import MediaCompacted, TranscodeCompleted
+from tests.integration.transcoder.clips import ffmpeg, frames_by_dash, look, make
+from tests.integration.transcoder.screen import serving
+from tests.integration.transcoder.stage import Processes, Studio
+from tests.support.databases import Database
+from tests.support.wait import eventually
+
+
+async def due(database: Database, column: str) -> None:
+    """Let the time come now."""
+    connection = await asyncpg.connect(database.admin_url)
+    await connection.execute(f"update transcoder.jobs set {column} = now()")
+    await connection.close()
+
+
+def media(studio: Studio, video_id: str) -> set[str]:
+    return {key for key in studio.keys(video_id) if key.endswith(".mp4")}
+
+
+def pictures(folder: Path, playlist: str, out: Path) -> int:
+    """Decode each key picture from its own bytes and the init segment alone; returns how many."""
+    text = (folder / f"{playlist}.m3u8").read_text()
+    assert "#EXT-X-I-FRAMES-ONLY\n" in text
+    init = re.search(r'#EXT-X-MAP:URI="([^"]+)",BYTERANGE="(\d+)@0"', text)
+    assert init
+    whole = (folder / init[1]).read_bytes()
+    ranges = re.findall(r"#EXT-X-BYTERANGE:(\d+)@(\d+)\n(\S+)", text)
+    for number, (size, offset, uri) in enumerate(ranges):
+        assert uri == init[1]
+        alone = out / f"{playlist}-{number}.mp4"
+        start = int(offset)
+        alone.write_bytes(whole[: int(init[2])] + whole[start : start + int(size)])
+        shown = out / f"{playlist}-{number}.png"
+        ffmpeg("-i", str(alone), "-frames:v", "1", "-update", "1", str(shown))
+        assert shown.stat().st_size > 1000
+    return len(ranges)
+
+
+async def test_one_object_for_each_track(
+    processes: Processes, studio: Studio, database: Database, tmp_path: Path
+) -> None:
+    processes.planner()
+    processes.worker()
+    video_id = await studio.upload(make(tmp_path / "a.mp4", seconds=14, size="640x360"))
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
+    assert isinstance(done, TranscodeCompleted)
+    grown = media(studio, video_id)
+    before = studio.playlists(video_id)
+    await due(database, "clean_at")
+
+    compacted = await studio.wait_for(video_id, "MediaCompacted")
+    assert isinstance(compacted, MediaCompacted)
+    assert compacted.keep_seconds == 3600 + 14
+    tracks = {each.track: each for each in compacted.objects}
+    assert set(tracks) == {"360p", "240p", "audio-0"}
+    keys = {each.key for each in compacted.objects}
+    # Who has loaded a playlist before can still play all that it names.
+    assert grown | keys == media(studio, video_id)
+    for name, text in studio.playlists(video_id).items():
+        if "early" in name:
+            assert text == before[name]
+    for each in compacted.objects:
+        head = studio.head(each.key)
+        assert head["ContentLength"] == each.size
+        assert head["ContentType"] == ("audio/mp4" if "audio" in each.track else "video/mp4")
+        assert head["CacheControl"] == "public, max-age=31536000, immutable"
+    assert sum(each.size for each in compacted.objects) > done.size
+
+    await due(database, "drop_at")
+    await eventually(lambda: media(studio, video_id) == keys, 20)
+    folder = studio.download(video_id, tmp_path / "out")
+    assert not list((folder / "a1").glob("*-early.m3u8"))
+    for name in ("360p", "240p"):
+        seen = look(folder / "a1" / f"{name}.m3u8")
+        assert seen["complaints"] == ""
+        assert seen["streams"][0]["nb_read_frames"] == "350"
+        assert pictures(folder / "a1", f"{name}-iframes", tmp_path) == 4
+    assert look(folder / "a1" / "audio-0.m3u8")["complaints"] == ""
+    with serving(studio) as url:
+        frames = await asyncio.to_thread(frames_by_dash, f"{url}{video_id}/manifest.mpd")
+        assert frames == [350, 350]
+    master = (folder / "master.m3u8").read_text()
+    assert master.count("#EXT-X-I-FRAME-STREAM-INF:") == 2
+    assert look(folder / "master.m3u8", count=False)["complaints"] == ""

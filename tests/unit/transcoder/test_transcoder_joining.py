@@ -1,0 +1,135 @@
+"""One object for each track: where its segments are, and what is left to be removed."""
+
+import msgspec
+
+from services.transcoder.compaction import joinable
+from services.transcoder.domain import Report, Transcode, decide, evolve, media_keys
+from services.transcoder.iframes import iframe_playlist, iframe_stream_inf
+from services.transcoder.joining import joined, moved
+from services.transcoder.playlists import Rates, media_playlist, published, rendition_segments
+from services.transcoder.publishing import referenced
+from shared.contracts import CompactedTrack, MediaCompacted, TranscodeCompleted
+from tests.unit.transcoder.facts_about import (
+    IMAGES,
+    after,
+    audio_encoded,
+    chunk_encoded,
+    plan,
+    track,
+)
+
+PLAN = plan(seconds=10)
+DONE = TranscodeCompleted(
+    video_id="v",
+    attempt=1,
+    playlist_key="v/master.m3u8",
+    duration_ms=10_000,
+    width=640,
+    height=360,
+    renditions=(),
+    size=1,
+)
+COMPLETE = after(
+    PLAN,
+    chunk_encoded(PLAN, 0, "240p"),
+    chunk_encoded(PLAN, 0, "360p"),
+    chunk_encoded(PLAN, 1, "360p", "240p"),
+    audio_encoded(0, 1),
+    audio_encoded(1, 2, complete=True),
+    IMAGES,
+    DONE,
+)
+
+
+def compacted_event(state: Transcode) -> MediaCompacted:
+    objects = tuple(
+        CompactedTrack(track=whole.track, key=whole.key, size=whole.size)
+        for whole, _ in joinable(state)
+    )
+    return MediaCompacted(video_id="v", attempt=1, objects=objects, keep_seconds=1)
+
+
+def test_segments_follow_the_init_segment() -> None:
+    tracks = [track(PLAN, "360p", 0), track(PLAN, "360p", 1)]
+    whole = joined("360p", tracks)
+    assert whole is not None
+    assert [piece.size for piece in whole.pieces] == [800, 300_000, 450_000]
+    assert whole.size == 750_800
+    first, second = moved(tracks, whole.key)
+    assert [s.offset for s in (*first.segments, *second.segments)] == [800, 300_800, 600_800]
+    assert {first.key, first.init_key, second.key, second.init_key} == {whole.key}
+    assert joined("360p", [first, second]) is None
+    assert moved(tracks, "something else") == tuple(tracks)
+
+
+def test_different_init_segments_are_not_joined() -> None:
+    one, two = track(PLAN, "360p", 0), track(PLAN, "360p", 1)
+    assert joined("360p", [one, msgspec.structs.replace(two, init_key="other")]) is None
+    assert joined("360p", [one, msgspec.structs.replace(two, key=None)]) is None
+    assert joined("360p", []) is None
+
+
+def test_a_compacted_video_names_only_the_new_objects() -> None:
+    event = compacted_event(COMPLETE)
+    state = evolve(COMPLETE, event)
+    assert media_keys(state) == {each.key for each in event.objects}
+    assert joinable(state) == []
+    segments = rendition_segments(state, "360p", early=False)
+    assert media_playlist(segments, ended=True).count("#EXT-X-MAP") == 1
+    assert f'#EXT-X-MAP:URI="{segments[0].uri}",BYTERANGE="800@0"' in media_playlist(
+        segments, ended=True
+    )
+    kept = referenced("v", state)
+    assert media_keys(COMPLETE) <= kept
+    assert "v/a1/audio-0-early.m3u8" in kept
+    left = referenced("v", state, replaced=False)
+    assert not media_keys(COMPLETE) & left
+    assert media_keys(state) <= left
+    assert not any("early" in key for key in left)
+
+
+def test_compaction_is_told_once_and_only_of_a_complete_video() -> None:
+    event = compacted_event(COMPLETE)
+    assert decide(COMPLETE, Report(event)) == (event,)
+    assert decide(evolve(COMPLETE, event), Report(event)) == ()
+    running = msgspec.structs.replace(COMPLETE, phase="running")
+    assert decide(running, Report(event)) == ()
+    other = msgspec.structs.replace(event, attempt=2)
+    assert decide(COMPLETE, Report(other)) == ()
+
+
+def test_key_pictures_are_the_beginnings_of_segments() -> None:
+    segments = rendition_segments(COMPLETE, "360p", early=False)
+    text = iframe_playlist(segments)
+    assert text == (
+        "#EXTM3U\n"
+        "#EXT-X-VERSION:7\n"
+        "#EXT-X-TARGETDURATION:4\n"
+        "#EXT-X-MEDIA-SEQUENCE:0\n"
+        "#EXT-X-PLAYLIST-TYPE:VOD\n"
+        "#EXT-X-I-FRAMES-ONLY\n"
+        '#EXT-X-MAP:URI="360p/init.mp4"\n'
+        "#EXTINF:4.000000,\n"
+        "#EXT-X-BYTERANGE:9000@0\n"
+        "360p/00000.mp4\n"
+        "#EXTINF:4.000000,\n"
+        "#EXT-X-BYTERANGE:9000@0\n"
+        "360p/00001.mp4\n"
+        "#EXTINF:2.000000,\n"
+        "#EXT-X-BYTERANGE:9000@300000\n"
+        "360p/00001.mp4\n"
+        "#EXT-X-ENDLIST\n"
+    )
+    listed = published(PLAN.renditions[0], Rates(1, 1), "avc1.64001E", "mp4a.40.2")
+    assert iframe_stream_inf(listed, segments, "a1") == (
+        "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=36000,AVERAGE-BANDWIDTH=21600,"
+        'CODECS="avc1.64001E",RESOLUTION=640x360,URI="a1/360p-iframes.m3u8"'
+    )
+
+
+def test_segments_from_before_have_no_key_pictures() -> None:
+    segments = [
+        msgspec.structs.replace(segment, key_bytes=0)
+        for segment in rendition_segments(COMPLETE, "360p", early=False)
+    ]
+    assert iframe_playlist(segments) is None
