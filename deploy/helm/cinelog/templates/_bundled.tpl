@@ -1,0 +1,75 @@
+{{/* What the bundled dependencies have in common: one pod each, on a disk of its own. */}}
+
+{{/* Takes root, component, name and ports. */}}
+{{- define "cinelog.bundledService" }}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "cinelog.metadata" . | nindent 2 }}
+automountServiceAccountToken: false
+---
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "cinelog.metadata" . | nindent 2 }}
+spec:
+  type: ClusterIP
+  selector:
+    {{- include "cinelog.selectorLabels" . | nindent 4 }}
+  ports:
+    {{- range $name, $port := .ports }}
+    - {name: {{ $name }}, port: {{ $port }}, targetPort: {{ $name }}}
+    {{- end }}
+{{- end -}}
+
+{{/* Takes root, component, name and storage. */}}
+{{- define "cinelog.bundledSet" -}}
+replicas: 1
+serviceName: {{ .name }}
+selector:
+  matchLabels:
+    {{- include "cinelog.selectorLabels" . | nindent 4 }}
+{{- if .root.Values.persistence.enabled }}
+persistentVolumeClaimRetentionPolicy:
+  whenDeleted: {{ ternary "Delete" "Retain" .root.Values.persistence.deleteOnUninstall }}
+  whenScaled: Retain
+volumeClaimTemplates:
+  - metadata:
+      name: data
+      labels:
+        {{- include "cinelog.selectorLabels" . | nindent 8 }}
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with .root.Values.persistence.storageClass }}
+      storageClassName: {{ . }}
+      {{- end }}
+      resources:
+        requests: {storage: {{ .storage }}}
+{{- end }}
+{{- end -}}
+
+{{- define "cinelog.bundledLabels" -}}
+labels:
+  {{- include "cinelog.labels" . | nindent 2 }}
+annotations:
+  checksum/secrets: {{ include "cinelog.secretChecksum" .root }}
+{{- end -}}
+
+{{/* Takes root, component, name, user and storage. */}}
+{{- define "cinelog.bundledPod" -}}
+{{- include "cinelog.pullSecrets" .root }}
+serviceAccountName: {{ .name }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- include "cinelog.podSecurity" .user | nindent 2 }}
+{{- end -}}
+
+{{/* The data volume where there is no claim. */}}
+{{- define "cinelog.bundledScratch" -}}
+{{- if not .Values.persistence.enabled -}}
+- name: data
+  emptyDir: {}
+{{- end -}}
+{{- end -}}

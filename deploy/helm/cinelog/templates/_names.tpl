@@ -1,0 +1,88 @@
+{{- define "cinelog.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Short enough for the longest suffix of ours. */}}
+{{- define "cinelog.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "cinelog.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "cinelog.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Never from values: a Deployment's selector cannot be changed. Takes root and component. */}}
+{{- define "cinelog.selectorLabels" -}}
+app.kubernetes.io/name: cinelog
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "cinelog.labels" -}}
+{{- with .root.Values.commonLabels }}
+{{- toYaml . }}
+{{ end -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/part-of: cinelog
+{{ include "cinelog.selectorLabels" . }}
+{{- end -}}
+
+{{/* Metadata of an object: takes root, component, name and, if it has any, annotations. */}}
+{{- define "cinelog.metadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "cinelog.labels" . | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes root and service. */}}
+{{- define "cinelog.image" -}}
+{{- $image := .root.Values.image -}}
+{{- $registry := default $image.registry .root.Values.global.imageRegistry -}}
+{{- $digest := get $image.digests .service -}}
+{{- with $registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .service }}
+{{- if $digest }}@{{ $digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end -}}
+{{- end -}}
+
+{{/* Of a bundled dependency: takes root and image. */}}
+{{- define "cinelog.bundledImage" -}}
+{{- $registry := default .image.registry .root.Values.global.imageRegistry -}}
+{{- with $registry }}{{ . }}/{{ end }}{{ .image.repository }}:{{ .image.tag }}
+{{- with .image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{- define "cinelog.pullSecrets" -}}
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What PodSecurity "restricted" asks of a pod; takes the user's number. */}}
+{{- define "cinelog.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+# Only once: a database refuses a folder whose mode was widened at each start.
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "cinelog.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}

@@ -1,0 +1,3 @@
+{{- define "cinelog.otlpEndpoint" -}}
+{{- .Values.observability.otlpEndpoint -}}
+{{- end -}}

@@ -1,0 +1,170 @@
+{{/* The pod of a component: takes root, component, spec and values (of the component). */}}
+{{- define "cinelog.pod" -}}
+{{- $root := .root -}}
+{{- $values := .values -}}
+{{- $worker := eq .component "worker" -}}
+{{- $image := include "cinelog.image" (dict "root" $root "service" .spec.image) -}}
+{{- $port := ternary "http" "metrics" (default false .spec.http) -}}
+metadata:
+  labels:
+    {{- include "cinelog.labels" (dict "root" $root "component" .component) | nindent 4 }}
+    cinelog.io/metrics: {{ ternary "metrics" "http" (default false .spec.metrics) }}
+    {{- with $values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    checksum/secrets: {{ include "cinelog.secretChecksum" $root }}
+    {{- with merge (dict) $values.podAnnotations $root.Values.commonAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  {{- include "cinelog.pullSecrets" $root | nindent 2 }}
+  serviceAccountName: {{ include "cinelog.fullname" $root }}-{{ .component }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "cinelog.podSecurity" 10001 | nindent 4 }}
+  # A worker drains; the others let endpoints forget them, then finish what is under way.
+  terminationGracePeriodSeconds: {{ ternary (add $root.Values.worker.drainSeconds 30) 45 $worker }}
+  {{- with $values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with $values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  affinity:
+    {{- if $values.affinity }}
+    {{- toYaml $values.affinity | nindent 4 }}
+    {{- else }}
+    podAntiAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+        - weight: 50
+          podAffinityTerm:
+            topologyKey: kubernetes.io/hostname
+            labelSelector:
+              matchLabels:
+                {{- include "cinelog.selectorLabels" (dict "root" $root "component" .component) | nindent 16 }}
+    {{- end }}
+  {{- with $values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if and .spec.schemas (not (include "cinelog.setupIsHook" $root)) }}
+  initContainers:
+    - name: migrations
+      image: {{ $image }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      command: [python, -m, shared.database.wait]
+      args: {{ toJson .spec.schemas }}
+      env:
+        {{- include "cinelog.environment.database" (dict "root" $root "role" .spec.role) | nindent 8 }}
+      securityContext:
+        {{- include "cinelog.containerSecurity" . | nindent 8 }}
+      resources:
+        {{- toYaml $root.Values.setup.resources | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+        {{- include "cinelog.caMount" $root | nindent 8 }}
+  {{- end }}
+  containers:
+    - name: {{ .component }}
+      image: {{ $image }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      command: [python, -m]
+      args: {{ toJson .spec.args }}
+      env:
+        {{- include "cinelog.environment" . | nindent 8 }}
+        {{- range $variable, $value := $values.extraEnv }}
+        - name: {{ $variable }}
+          value: {{ $value | toString | quote }}
+        {{- end }}
+      {{- with $values.extraEnvFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      ports:
+        {{- if .spec.http }}
+        - {name: http, containerPort: 8000}
+        {{- end }}
+        {{- if .spec.metrics }}
+        - {name: metrics, containerPort: 9000}
+        {{- end }}
+      # Liveness never asks for a dependency: a restart would not bring it back.
+      startupProbe:
+        httpGet: {path: /health, port: {{ $port }}}
+        periodSeconds: 2
+        timeoutSeconds: 2
+        failureThreshold: 60
+      livenessProbe:
+        httpGet: {path: /health, port: {{ $port }}}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 6
+      readinessProbe:
+        httpGet: {path: {{ .spec.ready }}, port: {{ $port }}}
+        periodSeconds: 5
+        timeoutSeconds: 4
+        failureThreshold: 2
+      {{- if .spec.http }}
+      lifecycle:
+        preStop:
+          sleep: {seconds: 8}
+      {{- end }}
+      securityContext:
+        {{- include "cinelog.containerSecurity" . | nindent 8 }}
+      resources:
+        {{- include "cinelog.resources" . | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+        {{- if $worker }}
+        - {name: scratch, mountPath: /scratch}
+        {{- end }}
+        {{- if .spec.role }}
+        {{- include "cinelog.caMount" $root | nindent 8 }}
+        {{- end }}
+        {{- with $values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: 128Mi}
+    {{- if $worker }}
+    - name: scratch
+      emptyDir: {sizeLimit: {{ $root.Values.worker.scratch.size }}}
+    {{- end }}
+    {{- if .spec.role }}
+    {{- include "cinelog.caVolume" $root | nindent 4 }}
+    {{- end }}
+    {{- with $values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{/* A worker's scratch is part of what it asks of a node, so that it is not evicted for it. */}}
+{{- define "cinelog.resources" -}}
+{{- $resources := deepCopy .values.resources -}}
+{{- if eq .component "worker" -}}
+{{- $disk := .root.Values.worker.scratch.size -}}
+{{- $_ := set $resources.requests "ephemeral-storage" $disk -}}
+{{- $_ := set $resources.limits "ephemeral-storage" $disk -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}
+
+{{- define "cinelog.caMount" -}}
+{{- if and (eq .Values.postgresql.mode "external") .Values.postgresql.external.caSecret -}}
+- {name: postgresql-ca, mountPath: /etc/cinelog/postgresql, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "cinelog.caVolume" -}}
+{{- if and (eq .Values.postgresql.mode "external") .Values.postgresql.external.caSecret -}}
+- name: postgresql-ca
+  secret: {secretName: {{ .Values.postgresql.external.caSecret }}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,51 @@
+{{/* What a schema cannot say, each with what to do. */}}
+{{- define "cinelog.validate" -}}
+{{- $hints := dict
+  "replicaCount" "components.<name>.replicas"
+  "autoscaling" "components.<name>.autoscaling, or worker.autoscaling"
+  "resources" "components.<name>.resources"
+  "extraEnv" "defaults.extraEnv, or components.<name>.extraEnv"
+  "existingSecret" "secrets.existingSecret"
+  "imagePullSecrets" "global.imagePullSecrets"
+  "minio" "s3"
+  "valkey" "redis"
+  "postgres" "postgresql"
+-}}
+{{- range $key, $instead := $hints -}}
+{{- if hasKey $.Values $key -}}
+{{- fail (printf "the value %s is not used: set %s" $key $instead) -}}
+{{- end -}}
+{{- end -}}
+{{- $required := list
+  (list "postgresql" "host") (list "postgresql" "existingSecret")
+  (list "rabbitmq" "existingSecret") (list "redis" "existingSecret")
+  (list "s3" "endpoint") (list "s3" "existingSecret")
+-}}
+{{- range $required -}}
+{{- $part := get $.Values (index . 0) -}}
+{{- if and (eq $part.mode "external") (not (get $part.external (index . 1))) -}}
+{{- fail (printf "%s.mode is external: set %s.external.%s" (index . 0) (index . 0) (index . 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.postgresql.mode "cloudnativepg") (not (.Capabilities.APIVersions.Has "postgresql.cnpg.io/v1")) -}}
+{{- fail "postgresql.mode is cloudnativepg, but this cluster has no CloudNativePG: install the operator first" -}}
+{{- end -}}
+{{- if and (eq .Values.rabbitmq.mode "operator") (not (.Capabilities.APIVersions.Has "rabbitmq.com/v1beta1")) -}}
+{{- fail "rabbitmq.mode is operator, but this cluster has no RabbitMQ cluster operator: install it first" -}}
+{{- end -}}
+{{- if and (eq .Values.worker.autoscaling.mode "keda") (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}
+{{- fail "worker.autoscaling.mode is keda, but this cluster has no KEDA: install it, or set auto or hpa" -}}
+{{- end -}}
+{{- if and (eq .Values.worker.autoscaling.mode "keda") (eq .Values.rabbitmq.mode "external") (not .Values.rabbitmq.external.managementUrlKey) -}}
+{{- fail "KEDA counts messages through RabbitMQ's management API: set rabbitmq.external.managementUrlKey" -}}
+{{- end -}}
+{{- if and (eq .Values.rabbitmq.mode "bundled") (ge (int .Values.worker.drainSeconds) (mul 60 (int .Values.rabbitmq.bundled.consumerTimeoutMinutes) | int)) -}}
+{{- fail "worker.drainSeconds must stay below rabbitmq.bundled.consumerTimeoutMinutes" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.enabled: set ingress.hosts" -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled: set httpRoute.parentRefs" -}}
+{{- end -}}
+{{- end -}}
