@@ -1,4 +1,5 @@
-"""The images task: a poster that shows something, and the table of the storyboard."""
+"""The images task: a poster that shows something, a short moving preview, and the table of the
+storyboard."""
 
 import asyncio
 import io
@@ -8,7 +9,7 @@ from typing import Final
 from PIL import Image, ImageStat
 
 from services.transcoder.ffmpeg import Input
-from services.transcoder.ffmpeg_images import stills, waveform
+from services.transcoder.ffmpeg_images import moments, stills, waveform
 from services.transcoder.media_errors import TaskFailed
 from services.transcoder.process import RunFailed, run_ffmpeg
 from services.transcoder.source import blame, open_source
@@ -17,9 +18,17 @@ from services.transcoder.tasks import IMMUTABLE, Job, Workplace, digest, limits
 from shared.contracts import ThumbnailsCreated, TranscodePlanned
 
 # Where to look, as parts of the whole: openings and endings are often black or text.
-_PLACES: Final = (0.1, 0.25, 0.45, 0.65, 0.85)
+_PLACES: Final = (0.06, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.94)
 _LONG_SIDE: Final = 1280
 _QUALITY: Final = 80
+# A source up to this long has too few key frames, and is quickly decoded as a whole.
+_SHORT_SECONDS: Final = 30.0
+
+_PREVIEW_SIDE: Final = 320
+_PREVIEW_QUALITY: Final = 50
+_PREVIEW_FRAME_MS: Final = 350
+# Fewer pictures than this are no film.
+_PREVIEW_LEAST: Final = 3
 
 
 async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
@@ -29,9 +38,9 @@ async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
     taken = await _stills(place, job, plan, source)
     if not taken:
         raise TaskFailed("media.no_still", "No picture could be taken from the video.")
-    poster = await asyncio.to_thread(choose, taken)
-    key = f"{job.prefix}/poster-{digest(poster)[:12]}.webp"
-    await place.media.put(key, poster, "image/webp", IMMUTABLE)
+    key = await _store(place, job, "poster", await asyncio.to_thread(choose, taken))
+    film = await asyncio.to_thread(animate, taken)
+    preview = await _store(place, job, "preview", film) if film else None
     storyboard: str | None = None
     if plan.renditions:
         # Its sprites come with the chunks; which, and where, the plan says already.
@@ -43,6 +52,7 @@ async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
         attempt=task.attempt,
         poster_key=key,
         storyboard_key=storyboard,
+        preview_key=preview,
         worker=place.worker,
     )
 
@@ -51,11 +61,15 @@ async def _stills(place: Workplace, job: Job, plan: TranscodePlanned, source: In
     """Candidates; one that cannot be taken is left out as long as there is another."""
     video = plan.source.video
     if video is None:
-        arguments = waveform(source, job.folder / "still-0.png")
+        arguments = waveform(source, job.folder / "still-0.ppm")
     else:
         seconds = plan.source.duration_ms / 1000
         times = [seconds * part for part in _PLACES]
-        arguments = stills(source, video, times, job.folder, long_side=_LONG_SIDE)
+        if seconds <= _SHORT_SECONDS:
+            rate = len(times) / seconds
+            arguments = moments(source, video, rate, job.folder, long_side=_LONG_SIDE)
+        else:
+            arguments = stills(source, video, times, job.folder, long_side=_LONG_SIDE)
     problem: RunFailed | None = None
     try:
         await run_ffmpeg(
@@ -65,10 +79,41 @@ async def _stills(place: Workplace, job: Job, plan: TranscodePlanned, source: In
         )
     except RunFailed as error:
         problem = error
-    taken = sorted(path for path in job.folder.glob("still-*.png") if path.stat().st_size)
+    taken = sorted(path for path in job.folder.glob("still-*.ppm") if path.stat().st_size)
     if not taken and problem is not None:
         raise blame(problem, source) from problem
     return taken
+
+
+async def _store(place: Workplace, job: Job, name: str, data: bytes) -> str:
+    key = f"{job.prefix}/{name}-{digest(data)[:12]}.webp"
+    await place.media.put(key, data, "image/webp", IMMUTABLE)
+    return key
+
+
+def animate(taken: list[Path]) -> bytes | None:
+    """The pictures one after the other, small, as an animated WebP; None where they are few."""
+    pictures: list[Image.Image] = []
+    for path in taken:
+        picture = Image.open(path).convert("RGB")
+        picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+        # Times that share a key frame give the same picture.
+        if not pictures or picture.tobytes() != pictures[-1].tobytes():
+            pictures.append(picture)
+    if len(pictures) < _PREVIEW_LEAST:
+        return None
+    answer = io.BytesIO()
+    pictures[0].save(
+        answer,
+        "WEBP",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=_PREVIEW_FRAME_MS,
+        loop=0,
+        quality=_PREVIEW_QUALITY,
+        method=2,
+    )
+    return answer.getvalue()
 
 
 def choose(taken: list[Path]) -> bytes:
