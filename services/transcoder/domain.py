@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from services.transcoder.joining import moved
-from services.transcoder.plan import video_tasks
+from services.transcoder.plan import passthrough, video_tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -19,6 +19,7 @@ from shared.contracts import (
     MediaCompacted,
     MediaLost,
     MediaRestored,
+    Rendition,
     ThumbnailsCreated,
     TranscodeCancelled,
     TranscodeCompleted,
@@ -261,6 +262,13 @@ def audio_name(index: int) -> str:
     return f"audio-{index}"
 
 
+def early_renditions(planned: TranscodePlanned) -> tuple[Rendition, ...]:
+    """What is shown while the video is being made: all of it, or the source itself alone, which is
+    there long before the rest."""
+    top = passthrough(planned)
+    return planned.renditions if top is None else (top,)
+
+
 def video_prefix(state: Transcode) -> int:
     """How many chunks are there from the first on, counting a chunk once all that it needs is.
 
@@ -270,7 +278,7 @@ def video_prefix(state: Transcode) -> int:
     planned = state.planned
     if planned is None or not planned.renditions:
         return 0
-    names = [rendition.name for rendition in planned.renditions]
+    names = [rendition.name for rendition in early_renditions(planned)]
     ready = 0
     for chunk in planned.chunks:
         needed = names[-1:] if chunk.index == 0 else names

@@ -13,7 +13,7 @@ import msgspec
 
 from services.transcoder.facts import MAX_PIXELS, MAX_STREAMS
 from services.transcoder.ladder import CRF, encoding
-from services.transcoder.plan import Timeline
+from services.transcoder.plan import LONGEST_FRAMES, Timeline
 from shared.contracts import AudioTrack, Chunk, Rendition, VideoTrack
 
 # By content, whatever the name says. Playlists (hls, dash, concat), image sequences and devices
@@ -107,7 +107,7 @@ class ChunkRun(msgspec.Struct, frozen=True):
     @property
     def warm_up(self) -> int:
         """Frames before the chunk that are encoded and thrown away."""
-        return min(WARM_UP_FRAMES, self.chunk.first_frame)
+        return _warm_up(self.chunk)
 
     @property
     def frames(self) -> int:
@@ -115,12 +115,22 @@ class ChunkRun(msgspec.Struct, frozen=True):
         return self.warm_up + (self.chunk.frames or 0)
 
 
+def _warm_up(chunk: Chunk) -> int:
+    return min(WARM_UP_FRAMES, chunk.first_frame)
+
+
+def read_from(chunk: Chunk, line: Timeline, gap: float) -> float:
+    """From where on a chunk's run reads, in seconds after the source's start: early enough to hold
+    the frame that is on screen when its first frame is due."""
+    start = Fraction(chunk.first_frame - _warm_up(chunk)) / line.frame_rate
+    return max(0.0, float(start) - max(1.0, gap + 0.1))
+
+
 def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
     """ffmpeg: decode once, encode every rendition of a chunk to ``folder/<name>.mp4``."""
     line = run.line
     start = Fraction(run.chunk.first_frame - run.warm_up) / line.frame_rate
-    # Start reading early enough to hold the frame that is on screen when the chunk begins.
-    seek = max(0.0, float(start) - max(1.0, run.gap + 0.1))
+    seek = read_from(run.chunk, line, run.gap)
     arguments = [*quiet(), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
     # The source's own timestamps, counted from its start: every chunk sees the same clock.
     arguments += ["-copyts", "-start_at_zero"]
@@ -178,8 +188,9 @@ def tone_map() -> str:
 
 def _x264(run: ChunkRun, rendition: Rendition) -> list[str]:
     settings = encoding(rendition)
-    frames = run.line.segment_frames
-    keys = f"expr:not(mod(n-{run.warm_up},{frames}))"
+    # The same for all chunks, so that the encoder looks equally far ahead in each.
+    longest = LONGEST_FRAMES if run.line.borders else run.line.segment_frames
+    keys = _key_frames(run)
     return [
         "-c:v",
         "libx264",
@@ -199,9 +210,9 @@ def _x264(run: ChunkRun, rendition: Rendition) -> list[str]:
         str(settings.buffer),
         # Key frames at segment starts and nowhere else, and no frame refers across one.
         "-g",
-        str(frames),
+        str(longest),
         "-keyint_min",
-        str(frames),
+        str(longest),
         "-force_key_frames",
         keys,
         "-sc_threshold",
@@ -212,6 +223,16 @@ def _x264(run: ChunkRun, rendition: Rendition) -> list[str]:
         "-fps_mode",
         "passthrough",
     ]
+
+
+def _key_frames(run: ChunkRun) -> str:
+    """Where segments begin, in frames of this run."""
+    chunk, line = run.chunk, run.line
+    if not line.borders:
+        return f"expr:not(mod(n-{run.warm_up},{line.segment_frames}))"
+    segments = range(chunk.first_segment, chunk.first_segment + chunk.segments)
+    starts = [line.first_frame(segment) - chunk.first_frame + run.warm_up for segment in segments]
+    return f"expr:{'+'.join(f'eq(n,{start})' for start in starts)}"
 
 
 def _fragmented() -> list[str]:

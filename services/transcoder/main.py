@@ -19,6 +19,7 @@ from services.transcoder.projections import Planner
 from services.transcoder.scheduler import Scheduler
 from services.transcoder.scratch import open_scratch
 from services.transcoder.settings import PlannerSettings, WorkerSettings
+from services.transcoder.source_parts import Sources
 from services.transcoder.tasks import Tools, Workplace
 from services.transcoder.views import Jobs
 from services.transcoder.worker import Worker, WorkerMetrics
@@ -146,7 +147,9 @@ async def run_worker(config: WorkerSettings) -> None:
         place = Workplace(
             worker=name,
             tools=tools,
-            sources=S3Store(client, config.s3_sources_bucket),
+            sources=Sources(
+                S3Store(client, config.s3_sources_bucket), S3Store(client, config.s3_media_bucket)
+            ),
             media=S3Store(client, config.s3_media_bucket),
             store=store,
         )

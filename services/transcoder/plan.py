@@ -2,26 +2,35 @@
 
 The output's timeline is cut into segments of whole frames, the same in every rendition; a chunk is
 a run of segments that one task encodes. The first chunks are short so that something plays soon,
-the later ones long so that little is decoded twice.
+the later ones long so that little is decoded twice. Where the source itself is the top rendition,
+segments begin where its key frames are.
 """
 
 from fractions import Fraction
-from typing import Final
+from itertools import pairwise
+from typing import Final, Literal
 
 import msgspec
 
 from shared.contracts import Chunk, Rendition, SourceFacts, TranscodePlanned
 
 SEGMENT_SECONDS: Final = 4
+# No segment that follows the source's key frames has more frames than this.
+LONGEST_FRAMES: Final = 1000
 # In segments: 4, 8, 16, then 28 seconds.
 CHUNK_SEGMENTS: Final = (1, 2, 4, 7)
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """The output's frames: how many fill a segment, and how many ticks each lasts."""
+    """The output's frames: how many fill a segment, and how many ticks each lasts.
+
+    ``borders``: the first frame of each segment, where segments are not equally long; then
+    ``segment_frames`` is how many the longest has, the last one aside.
+    """
 
     frame_rate: Fraction
     segment_frames: int
+    borders: tuple[int, ...] = ()
 
     @property
     def timescale(self) -> int:
@@ -37,22 +46,43 @@ class Timeline(msgspec.Struct, frozen=True):
     def segment_ms(self) -> int:
         return round(1000 * self.segment_frames / self.frame_rate)
 
+    def segments(self, frames: int) -> int:
+        """How many segments ``frames`` frames fill."""
+        return len(self.borders) or -(-frames // self.segment_frames)
+
+    def first_frame(self, segment: int) -> int:
+        """The frame that a segment begins with; for one past the end, none that there is."""
+        if not self.borders:
+            return segment * self.segment_frames
+        if segment < len(self.borders):
+            return self.borders[segment]
+        return self.borders[-1] + max(self.segment_frames, LONGEST_FRAMES)
+
 
 def timeline(frame_rate: Fraction) -> Timeline:
     """Segments of about four seconds at a frame rate."""
     return Timeline(frame_rate, max(1, round(SEGMENT_SECONDS * frame_rate)))
 
 
+def along(frame_rate: Fraction, borders: tuple[int, ...]) -> Timeline:
+    """Segments that begin at some frames, the first of them 0."""
+    usual = timeline(frame_rate).segment_frames
+    longest = max((later - earlier for earlier, later in pairwise(borders)), default=usual)
+    return Timeline(frame_rate, longest, borders)
+
+
 def timeline_of(planned: TranscodePlanned) -> Timeline:
     """The timeline of a plan in the log."""
     rate = Fraction(planned.renditions[0].frame_rate)
+    if planned.borders:
+        return along(rate, planned.borders)
     return Timeline(rate, max(1, round(planned.segment_ms * rate / 1000)))
 
 
 def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple[Chunk, ...]:
     """The chunks of ``duration`` seconds. One, if the source cannot be read from its middle."""
     frames = max(1, round(duration * line.frame_rate))
-    total = -(-frames // line.segment_frames)
+    total = line.segments(frames)
     cut: list[Chunk] = []
     start = 0
     while start < total:
@@ -61,15 +91,16 @@ def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple
         # A scrap at the end is not worth a task of its own.
         if cut and total - start - count <= wanted // 4:
             count = total - start
-        first_frame = start * line.segment_frames
+        first_frame = line.first_frame(start)
         last = start + count == total
+        stop = frames if last else line.first_frame(start + count)
         cut.append(
             Chunk(
                 index=len(cut),
                 first_segment=start,
                 segments=count,
                 first_frame=first_frame,
-                frames=frames - first_frame if last else count * line.segment_frames,
+                frames=stop - first_frame,
             )
         )
         start += count
@@ -77,28 +108,42 @@ def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple
 
 
 class VideoTask(msgspec.Struct, frozen=True):
-    """One chunk of some renditions. ``cost`` is CPU seconds as guessed beforehand."""
+    """One chunk of some renditions: encoded, or, as ``kind`` says, only cut from the source.
+
+    ``cost`` is CPU seconds as guessed beforehand.
+    """
 
     name: str
     chunk: int
     renditions: tuple[str, ...]
     priority: int
     cost: float
+    kind: Literal["video", "remux"] = "video"
 
 
 # CPU seconds per frame of 1080p at the presets in use, as measured; a smaller frame in proportion.
 _DECODE_COST: Final = 0.03
 _ENCODE_COST: Final = 0.09
 _PIXELS_1080P: Final = 1920 * 1080
+# Reading, cutting and storing a megabyte.
+_REMUX_COST: Final = 0.01
+
+
+def passthrough(planned: TranscodePlanned) -> Rendition | None:
+    """The rendition that is the source itself, if there is one."""
+    return next((rendition for rendition in planned.renditions if rendition.passthrough), None)
 
 
 def video_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
-    """The encoding tasks of a plan, in the order in which they should be done.
+    """The picture's tasks of a plan, in the order in which they should be done.
 
-    The lowest rendition of the first chunk goes alone and first: it is what makes the video
-    playable. The chunk's other renditions follow.
+    What makes the video playable goes first: the source's own pictures, else the lowest rendition
+    of the first chunk, alone. The other renditions follow.
     """
     names = tuple(rendition.name for rendition in planned.renditions)
+    if passthrough(planned) is not None:
+        cut = [_remux_task(planned, chunk, names[0]) for chunk in planned.chunks]
+        return (*cut, *(_task(planned, chunk, names[1:], 2) for chunk in planned.chunks))
     tasks: list[VideoTask] = []
     for chunk in planned.chunks:
         if chunk.index == 0 and len(names) > 1 and len(planned.chunks) > 1:
@@ -123,6 +168,13 @@ def _task(
     return VideoTask(
         video_task_name(chunk.index, names[-1]), chunk.index, names, priority, max(0.1, cost)
     )
+
+
+def _remux_task(planned: TranscodePlanned, chunk: Chunk, name: str) -> VideoTask:
+    total = sum(each.frames or 0 for each in planned.chunks)
+    cost = _REMUX_COST * planned.source.size / 1e6 * (chunk.frames or 0) / max(1, total)
+    task = video_task_name(chunk.index, name)
+    return VideoTask(task, chunk.index, (name,), min(chunk.index, 1), max(0.05, cost), "remux")
 
 
 def _pixels(source: SourceFacts) -> float:

@@ -9,7 +9,13 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.domain import SoundTrack, Transcode, audio_name, video_prefix
+from services.transcoder.domain import (
+    SoundTrack,
+    Transcode,
+    audio_name,
+    early_renditions,
+    video_prefix,
+)
 from services.transcoder.ladder import encoding
 from shared.contracts import (
     AudioTrack,
@@ -97,7 +103,7 @@ def rendition_segments(state: Transcode, name: str, *, early: bool) -> list[Medi
     planned = state.planned
     if planned is None:
         return []
-    lowest = planned.renditions[-1].name
+    lowest = early_renditions(planned)[-1].name
     count = video_prefix(state) if early else len(planned.chunks)
     segments: list[MediaSegment] = []
     for chunk in planned.chunks[:count]:

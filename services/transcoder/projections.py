@@ -124,7 +124,7 @@ def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
     """The rows of all tasks that a plan asks for."""
     rows = [
         {
-            "kind": "video",
+            "kind": task.kind,
             "name": task.name,
             "priority": task.priority,
             "cost": task.cost,

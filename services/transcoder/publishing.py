@@ -12,6 +12,7 @@ from services.transcoder.domain import (
     SoundTrack,
     Transcode,
     audio_name,
+    early_renditions,
     is_complete,
     is_playable,
 )
@@ -101,7 +102,7 @@ class Publisher:
         await self._put(f"{video_id}/{MASTER}", text, ended=final)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
-        for rendition in planned.renditions:
+        for rendition in early_renditions(planned):
             segments = playlists.rendition_segments(state, rendition.name, early=True)
             text = playlists.media_playlist(segments, ended=ended, growing=True)
             name = playlists.early_name(rendition.name)
@@ -171,9 +172,9 @@ def _listed(
             )
         ]
     listed: list[PublishedRendition] = []
-    for rendition in planned.renditions:
-        if final:
-            segments = playlists.rendition_segments(state, rendition.name, early=False)
+    for rendition in planned.renditions if final else early_renditions(planned):
+        if final or rendition.passthrough:
+            segments = playlists.rendition_segments(state, rendition.name, early=not final)
             rates = playlists.measured(segments)
             codecs = state.video[rendition.name][0].codecs
         else:

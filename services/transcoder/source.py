@@ -1,5 +1,6 @@
 """Reading a source: what is in it, where it ends, and whose fault it is when that fails."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Final
@@ -16,10 +17,8 @@ from services.transcoder.process import (
     run_ffprobe,
     run_ffprobe_lines,
 )
-from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
+from services.transcoder.source_parts import Indexed
 
-# A presigned URL outlives the longest task by far and is of no use to anybody else.
-URL_SECONDS: Final = 6 * 3600
 _PROBE_SECONDS: Final = 60.0
 _SCAN_SECONDS: Final = 900.0
 _MEMORY_BYTES: Final = 2 << 30
@@ -28,32 +27,29 @@ _SCAN_BYTES: Final = 32 << 20
 _TAIL_SECONDS: Final = 3.0
 
 
-async def open_source(sources: BlobStore, key: str) -> ffmpeg.Input:
-    """A URL through which ffmpeg reads the source. Raises MediaRejected, TaskFailed."""
-    try:
-        blob = await sources.head(key)
-        if blob.size == 0:
-            raise MediaRejected("media.empty", "The file is empty.")
-        return ffmpeg.Input(await sources.presign_get(key, URL_SECONDS), remote=True)
-    except BlobNotFound as error:
-        raise MediaRejected("source.missing", "The uploaded file is no longer there.") from error
-    except BlobStoreUnavailable as error:
-        raise TaskFailed("storage.unavailable", "The storage did not answer.") from error
+async def examine_index(
+    ffprobe: str, known: Indexed, outline: ffmpeg.Input, folder: Path
+) -> Source:
+    """The facts of a source whose samples are known; ``outline`` is its beginning and its tables.
+
+    Raises MediaRejected, TaskFailed.
+    """
+    found = await _probe(ffprobe, outline, known.size, folder)
+    if known.index.reach > known.size:
+        detail = f"has {known.size} bytes, needs {known.index.reach}"
+        raise MediaRejected("media.truncated", TRUNCATED, detail)
+    picture = known.index.picture
+    if found.facts.video is None or picture is None:
+        return _with_end(found, found.start + (found.duration or 0.0))
+    # A picture track that is cut short says itself how long it is.
+    end = picture.finish if picture.edits.whole else found.start + (found.duration or 0.0)
+    longest = await asyncio.to_thread(lambda: picture.longest)
+    return _with_longest(_with_end(found, end), longest)
 
 
 async def examine(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> Source:
     """The source's facts, its exact end among them. Raises MediaRejected, TaskFailed."""
-    try:
-        answer = await run_ffprobe(
-            [ffprobe, *ffmpeg.probe(source)], folder, _limits(source, _PROBE_SECONDS)
-        )
-    except OutputTooLarge as error:
-        raise MediaRejected(
-            "media.too_complex", "The file describes more tracks than we can handle."
-        ) from error
-    except RunFailed as error:
-        raise blame(error, source) from error
-    found = read_source(parse_report(answer), size)
+    found = await _probe(ffprobe, source, size, folder)
     whole = found.duration is None or size <= _SCAN_BYTES
     after = None if whole else found.start + max(0.0, (found.duration or 0) - _TAIL_SECONDS)
     extent = Extent(found.main)
@@ -68,6 +64,20 @@ async def examine(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -
         raise blame(error, source) from error
     extent.close()
     return with_extent(found, extent, whole=whole)
+
+
+async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> Source:
+    try:
+        answer = await run_ffprobe(
+            [ffprobe, *ffmpeg.probe(source)], folder, _limits(source, _PROBE_SECONDS)
+        )
+    except OutputTooLarge as error:
+        raise MediaRejected(
+            "media.too_complex", "The file describes more tracks than we can handle."
+        ) from error
+    except RunFailed as error:
+        raise blame(error, source) from error
+    return read_source(parse_report(answer), size)
 
 
 def with_extent(found: Source, extent: Extent, *, whole: bool) -> Source:
@@ -85,14 +95,25 @@ def with_extent(found: Source, extent: Extent, *, whole: bool) -> Source:
     # A tail is read from its own key frame on, so what it says of the end holds; but a track
     # that ended before the tail began is only known by what the container states.
     duration = end if end and (whole or stated is None or end > stated - _TAIL_SECONDS) else stated
-    if not duration or duration <= 0:
+    ended = _with_end(found, found.start + (duration or 0.0))
+    return _with_longest(ended, extent.longest) if whole else ended
+
+
+def _with_end(found: Source, end: float) -> Source:
+    duration = end - found.start
+    if duration <= 0:
         raise MediaRejected("media.empty", "The video has no length.")
     facts = msgspec.structs.replace(found.facts, duration_ms=round(duration * 1000))
-    if facts.video is not None and whole:
-        longest = round(1000 * extent.longest)
-        video = msgspec.structs.replace(facts.video, longest_frame_ms=longest)
-        facts = msgspec.structs.replace(facts, video=video)
     return msgspec.structs.replace(found, facts=facts, duration=duration)
+
+
+def _with_longest(found: Source, longest: float) -> Source:
+    video = found.facts.video
+    if video is None:
+        return found
+    video = msgspec.structs.replace(video, longest_frame_ms=round(1000 * longest))
+    facts = msgspec.structs.replace(found.facts, video=video)
+    return msgspec.structs.replace(found, facts=facts)
 
 
 TRUNCATED: Final = (

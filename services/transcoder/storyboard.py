@@ -81,8 +81,8 @@ def webvtt(planned: TranscodePlanned) -> str:
         for tile in range(layout.tiles):
             first = chunk.first_segment + tile * layout.step
             last = min(first + layout.step, chunk.first_segment + chunk.segments)
-            start = first * line.segment_frames / line.frame_rate
-            stop = min(end, last * line.segment_frames / line.frame_rate)
+            start = line.first_frame(first) / line.frame_rate
+            stop = min(end, line.first_frame(last) / line.frame_rate)
             left, top = layout.place(tile)
             lines.append(f"{_clock(start)} --> {_clock(max(stop, start + Fraction(1, 1000)))}")
             lines.append(f"{image}#xywh={left},{top},{layout.width},{layout.height}")

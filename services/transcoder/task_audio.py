@@ -14,7 +14,7 @@ from services.transcoder.ffmpeg import encode_audio
 from services.transcoder.handlers import record, state_of
 from services.transcoder.media_errors import TaskFailed
 from services.transcoder.process import Progress, RunFailed, run_ffmpeg
-from services.transcoder.source import blame, open_source
+from services.transcoder.source import blame
 from services.transcoder.tasks import (
     Job,
     Workplace,
@@ -46,7 +46,7 @@ async def encode_sound(place: Workplace, job: Job) -> AudioEncoded:
     plan, task = job.plan, job.task
     track = plan.audio[job.setting("track", int)]
     name = audio_name(track.index)
-    source = await open_source(place.sources, task.source_key)
+    source = await place.sources.open_whole(job.source_key)
     target = job.folder / "sound.mp4"
     target.touch()
     seconds = plan.source.duration_ms / 1000

@@ -12,7 +12,7 @@ from services.transcoder.ffmpeg import Input
 from services.transcoder.ffmpeg_images import moments, stills, waveform
 from services.transcoder.media_errors import TaskFailed
 from services.transcoder.process import RunFailed, run_ffmpeg
-from services.transcoder.source import blame, open_source
+from services.transcoder.source import blame
 from services.transcoder.storyboard import CONTENT_TYPE, storyboard_key, webvtt
 from services.transcoder.tasks import IMMUTABLE, Job, Workplace, digest, limits
 from shared.contracts import ThumbnailsCreated, TranscodePlanned
@@ -34,7 +34,7 @@ _PREVIEW_LEAST: Final = 3
 async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
     """Raises MediaRejected, TaskFailed."""
     plan, task = job.plan, job.task
-    source = await open_source(place.sources, task.source_key)
+    source = await place.sources.open_whole(job.source_key)
     taken = await _stills(place, job, plan, source)
     if not taken:
         raise TaskFailed("media.no_still", "No picture could be taken from the video.")

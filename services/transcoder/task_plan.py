@@ -1,23 +1,46 @@
 """The plan task: look at the source, decide what to make of it."""
 
+import asyncio
+from fractions import Fraction
+from typing import Final
+
+from services.transcoder import fitness, remux
+from services.transcoder.facts import Source
+from services.transcoder.fitness import Fitness
 from services.transcoder.ladder import ladder
-from services.transcoder.plan import chunks, timeline
-from services.transcoder.source import examine, open_source
+from services.transcoder.plan import along, chunks, timeline
+from services.transcoder.source import examine, examine_index
+from services.transcoder.source_parts import Indexed
 from services.transcoder.tasks import Job, Workplace
 from shared.contracts import TranscodePlanned
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 # Sound alone needs no frames; its segments are as long as those of a video.
 _SOUND_SEGMENT_MS = 4000
 _ENCODER = "x264"
+# So many of a source's key frames are looked at before it is believed.
+_LOOKS: Final = 6
+_LOOK_BYTES: Final = 32 << 10
 
 
 async def make_plan(place: Workplace, job: Job) -> TranscodePlanned:
     """Raises MediaRejected, TaskFailed."""
     task = job.task
-    source = await open_source(place.sources, task.source_key)
-    found = await examine(place.tools.ffprobe, source, task.size, job.folder)
-    renditions = ladder(found.facts)
+    key = task.source_key
+    known = await place.sources.indexed(key)
+    if known is not None:
+        outline = await place.sources.open_outline(known, job.folder)
+        found = await examine_index(place.tools.ffprobe, known, outline, job.folder)
+    else:
+        source = await place.sources.open_whole(key)
+        found = await examine(place.tools.ffprobe, source, task.size, job.folder)
+    fit = await _fitness(place, job, known, found)
+    renditions = fitness.renditions(found.facts) if fit.borders else ladder(found.facts)
     line = timeline(found.frame_rate) if renditions else None
+    if fit.borders:
+        line = along(found.frame_rate, fit.borders)
     return TranscodePlanned(
         video_id=task.video_id,
         user_id=task.user_id,
@@ -30,4 +53,32 @@ async def make_plan(place: Workplace, job: Job) -> TranscodePlanned:
         segment_ms=line.segment_ms if line else _SOUND_SEGMENT_MS,
         encoder=f"{_ENCODER} {place.tools.preset}",
         worker=place.worker,
+        borders=fit.borders,
+        picture_delay_us=fit.delay_us,
     )
+
+
+async def _fitness(place: Workplace, job: Job, known: Indexed | None, found: Source) -> Fitness:
+    """Whether the source may be its own top rendition. A second attempt encodes in any case."""
+    track = known.index.picture if known else None
+    if track is None or job.task.attempt > 1:
+        return Fitness(reason="its frames cannot be found without reading all of it")
+    fit = await asyncio.to_thread(fitness.judge, found.facts, track, found.frame_rate, found.start)
+    if fit.reason is None:
+        step = Fraction(len(fit.samples), _LOOKS)
+        looked = {fit.samples[int(step * number)] for number in range(_LOOKS)}
+        heads = await asyncio.gather(
+            *(
+                place.sources.read(
+                    job.task.source_key,
+                    track.offsets[sample],
+                    track.offsets[sample] + min(track.sizes[sample], _LOOK_BYTES),
+                )
+                for sample in sorted(looked)
+            )
+        )
+        if not all(remux.begins_anew(head, track.entry) for head in heads):
+            fit = Fitness(reason="its key frames are not IDR pictures")
+    if fit.reason is not None:
+        _log.info("encoded like any other", task=job.task.task_id, reason=fit.reason)
+    return fit

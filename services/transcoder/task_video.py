@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 
 from services.transcoder import boxes
-from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk
+from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk, read_from
 from services.transcoder.ffmpeg_images import sprite
 from services.transcoder.media_errors import MediaRejected, TaskFailed
 from services.transcoder.plan import Timeline, timeline_of
 from services.transcoder.process import Progress, RunFailed, run_ffmpeg
-from services.transcoder.source import blame, open_source
+from services.transcoder.source import blame
 from services.transcoder.storyboard import sheet, sprite_key
 from services.transcoder.tasks import (
     IMMUTABLE,
@@ -37,19 +37,21 @@ async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
     video = plan.source.video
     if video is None:
         raise TaskFailed("internal.plan", "The plan has no picture.")
-    source = await open_source(place.sources, task.source_key)
+    line = timeline_of(plan)
+    gap = video.longest_frame_ms / 1000
+    source = await _open(place, job, chunk, line, gap)
     urgent = len(names) < len(plan.renditions) and chunk.index == 0
     run = ChunkRun(
         source=source,
         video=video,
         chunk=chunk,
-        line=timeline_of(plan),
+        line=line,
         renditions=tuple(r for r in plan.renditions if r.name in names),
         last=chunk.index == len(plan.chunks) - 1,
         preset=place.tools.preset,
         # What makes the video playable may use a second core; everything else goes side by side.
         threads=max(2, place.tools.threads) if urgent else place.tools.threads,
-        gap=video.longest_frame_ms / 1000,
+        gap=gap,
     )
     seconds = float(run.frames / run.line.frame_rate)
 
@@ -82,6 +84,18 @@ async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
         elapsed_ms=elapsed,
         speed=round(1000 * seconds / elapsed, 3),
     )
+
+
+async def _open(place: Workplace, job: Job, chunk: Chunk, line: Timeline, gap: float) -> Input:
+    """The source, as far as this chunk needs it. Times are the file's, not the output's."""
+    known = await place.sources.indexed(job.source_key)
+    if known is None:
+        return await place.sources.open_whole(job.source_key)
+    begin = known.index.start + read_from(chunk, line, gap)
+    end = (
+        known.index.start + float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate) + gap
+    )
+    return await place.sources.open_part(job.source_key, job.folder, begin, end)
 
 
 async def _store(place: Workplace, job: Job, run: ChunkRun, name: str) -> EncodedTrack:
@@ -162,14 +176,13 @@ def check(run: ChunkRun, segments: tuple[Segment, ...], found: list[boxes.Fragme
     ticks = sum(segment.duration for segment in segments)
     frames, rest = divmod(ticks, line.frame_ticks)
     planned = chunk.frames or 0
-    slack = line.segment_frames if run.last else 0
+    last_segment = chunk.first_segment + chunk.segments - 1
+    slack = chunk.first_frame + planned - line.first_frame(last_segment) if run.last else 0
     if rest or frames > planned or frames < planned - slack:
         raise damaged(run)
-    start = chunk.first_frame
     for segment in segments:
-        if segment.start != start * line.frame_ticks:
+        if segment.start != line.first_frame(segment.index) * line.frame_ticks:
             raise TaskFailed("encoder.timing", "The encoder put a segment at the wrong time.")
-        start += line.segment_frames
     if not all(fragment.keyframe for fragment in found):
         raise TaskFailed("encoder.keyframes", "The encoder began a segment without a key frame.")
 

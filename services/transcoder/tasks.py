@@ -10,6 +10,7 @@ import msgspec
 from services.transcoder import ffmpeg
 from services.transcoder.process import Limits
 from services.transcoder.scheduler import Claimed
+from services.transcoder.source_parts import Sources
 from shared.blobs.store import BlobStore
 from shared.contracts import EncodedTrack, Segment, TranscodePlanned
 from shared.event_store.store import EventStore
@@ -46,7 +47,7 @@ class Workplace(msgspec.Struct, frozen=True):
 
     worker: str
     tools: Tools
-    sources: BlobStore
+    sources: Sources
     media: BlobStore
     store: EventStore
 
@@ -67,6 +68,13 @@ class Job(msgspec.Struct, frozen=True):
     def plan(self) -> TranscodePlanned:
         """The attempt's plan; only plan tasks come before it."""
         return msgspec.convert(self.task.plan, TranscodePlanned)
+
+    @property
+    def source_key(self) -> str:
+        """What the attempt's tasks read: the source, or its remuxed copy."""
+        if self.task.plan is None:
+            return self.task.source_key
+        return self.plan.remuxed_key or self.task.source_key
 
     @property
     def prefix(self) -> str:

@@ -24,6 +24,7 @@ from services.transcoder.scratch import Scratch, ScratchFull
 from services.transcoder.task_audio import encode_sound
 from services.transcoder.task_images import make_images
 from services.transcoder.task_plan import make_plan
+from services.transcoder.task_remux import cut_from_source
 from services.transcoder.task_video import encode_video
 from services.transcoder.tasks import Job, Status, Workplace
 from shared.blobs.store import BlobStoreUnavailable
@@ -39,6 +40,7 @@ _POSTPONE_SECONDS: Final = 5.0
 _PERFORMERS: Final[dict[str, Callable[[Workplace, Job], Awaitable[Event]]]] = {
     "plan": make_plan,
     "video": encode_video,
+    "remux": cut_from_source,
     "audio": encode_sound,
     "images": make_images,
 }

@@ -51,7 +51,10 @@ EVENT_TYPES: Final[dict[str, type[e.Event]]] = {
     event.__name__: event for group in CATEGORY_EVENTS.values() for event in group
 }
 
-SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {"ChunkEncoded": 2}
+SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
+    "ChunkEncoded": 2,
+    "TranscodePlanned": 2,
+}
 """The version that new events are written with. Raise it together with an upcaster."""
 
 

@@ -101,7 +101,13 @@ class UploadRejected(Event, frozen=True, kw_only=True):
 
 
 class TranscodePlanned(Event, frozen=True, kw_only=True):
-    """Attempt ``attempt`` (from 1) was planned; ``prefix`` is where its objects go."""
+    """Attempt ``attempt`` (from 1) was planned; ``prefix`` is where its objects go.
+
+    ``borders``: the first frame of each segment where they follow the source's key frames; empty
+    where all segments are equally long. ``picture_delay_us``: how much later than the file's first
+    timestamp its first picture is shown. ``remuxed_key``: the copy of the source, in the media
+    bucket, that the tasks read instead of the source itself.
+    """
 
     video_id: str
     user_id: str
@@ -114,6 +120,9 @@ class TranscodePlanned(Event, frozen=True, kw_only=True):
     segment_ms: int
     encoder: str
     worker: str
+    borders: tuple[int, ...] = ()
+    picture_delay_us: int = 0
+    remuxed_key: str | None = None
 
 
 class TranscodeProgressed(Event, frozen=True, kw_only=True):

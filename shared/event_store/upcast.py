@@ -23,6 +23,9 @@ def _same(data: dict[str, Any]) -> dict[str, Any]:
 UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     # Segments say how many of their bytes hold their first picture; older ones do not.
     ("ChunkEncoded", 1): _same,
+    # Segments may follow the source's key frames, and tasks read a copy of the source; older
+    # plans have neither.
+    ("TranscodePlanned", 1): _same,
 }
 """From (type, version) to the function that turns it into version + 1."""
 
