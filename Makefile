@@ -8,6 +8,8 @@ export CINELOG_HOME
 PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 GROUPS := bootstrap gateway auth ingest transcoder catalog relay run bench dev
+# Programs with an environment of their own, as they pin half of the world.
+TOOLS := checkov==3.3.30 pip-audit==2.10.1
 
 .PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
@@ -61,6 +63,10 @@ lock: ## Pin requirements/*.txt from pyproject.toml
 	@for group in $(GROUPS); do \
 		.venv/bin/uv export --quiet --frozen --no-emit-project --no-annotate --no-header \
 			--only-group $$group --output-file requirements/$$group.txt >/dev/null || exit 1; \
+	done
+	@for tool in $(TOOLS); do \
+		echo $$tool | .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+			--no-header --python-version 3.11 --output-file requirements/tools/$${tool%%==*}.txt - || exit 1; \
 	done
 
 openapi: ## Write web/openapi.json from the running gateway and the client's types from it
