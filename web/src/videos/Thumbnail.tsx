@@ -10,10 +10,12 @@ interface ThumbnailProps {
   video: Video;
   className?: string;
   eager?: boolean;
+  /** Show the moving preview over the poster. */
+  playing?: boolean;
 }
 
 /** The poster with its duration, or a quiet placeholder while there is none. */
-export function Thumbnail({ video, className, eager = false }: ThumbnailProps) {
+export function Thumbnail({ video, className, eager = false, playing = false }: ThumbnailProps) {
   const [brokenUrl, setBrokenUrl] = useState<string | null>(null);
   const shown = video.thumbnail !== '' && video.thumbnail !== brokenUrl;
   return (
@@ -31,6 +33,9 @@ export function Thumbnail({ video, className, eager = false }: ThumbnailProps) {
         <div className="flex h-full items-center justify-center text-edge/60">
           <LogoMark className="ml-1 h-10 w-10" />
         </div>
+      )}
+      {playing && video.preview && (
+        <img src={video.preview} alt="" className="absolute inset-0 h-full w-full object-cover" />
       )}
       <Badge video={video} />
     </div>

@@ -4,6 +4,7 @@ import type { Video } from '../api/models';
 import { formatViews } from '../format/count';
 import { Ago } from '../ui/Ago';
 import { Thumbnail } from './Thumbnail';
+import { useHoverPreview } from './useHoverPreview';
 
 interface VideoCardProps {
   video: Video;
@@ -14,9 +15,10 @@ interface VideoCardProps {
 
 /** One video in a list. The title is the link; its area covers the whole card. */
 export function VideoCard({ video, showOwner = true, heading: Heading = 'h2' }: VideoCardProps) {
+  const { playing, handlers } = useHoverPreview();
   return (
-    <article className="group relative">
-      <Thumbnail video={video} />
+    <article className="group relative" {...handlers}>
+      <Thumbnail video={video} playing={playing} />
       <Heading className="mt-3 line-clamp-2 text-[1.0625rem] leading-snug font-semibold">
         <Link
           to={`/watch/${video.id}`}
