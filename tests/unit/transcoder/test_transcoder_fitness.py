@@ -1,0 +1,176 @@
+"""Where a source's own segments begin: only where decoding may begin, and often enough."""
+
+from array import array
+from fractions import Fraction
+from itertools import accumulate, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.transcoder import remux
+from services.transcoder.fitness import MAX_SEGMENT_SECONDS, judge, renditions, segment_samples
+from services.transcoder.plan import along, chunks, video_tasks
+from services.transcoder.sample_index import Edits, SampleTrack
+from shared.contracts import SourceFacts, TranscodePlanned, VideoTrack
+
+RATE = 25
+TICKS = 600
+STEP = TICKS // RATE
+
+# How many frames a group of pictures has, and whether frames of it are shown before its first.
+groups = st.lists(st.tuples(st.integers(1, 9 * RATE), st.booleans()), min_size=1, max_size=12)
+
+
+def avc_entry(width: int = 640, height: int = 360, profile: int = 77, level: int = 31) -> bytes:
+    fixed = bytes(24) + width.to_bytes(2, "big") + height.to_bytes(2, "big") + bytes(50)
+    box = b"\0\0\0\x0favcC\1" + bytes([profile, 0, level, 0xFF, 0xE1, 0])
+    body = b"avc1" + fixed + box
+    return (len(body) + 4).to_bytes(4, "big") + body
+
+
+def track(gops: list[tuple[int, bool]], entry: bytes = b"", size: int = 5_000) -> SampleTrack:
+    """Groups of pictures; an open one shows two frames before the key frame they follow."""
+    shown: list[int] = []
+    keys: list[int] = []
+    for frames, is_open in gops:
+        first = len(shown)
+        keys.append(first)
+        order = list(range(first, first + frames))
+        if is_open and first and frames > 2:
+            order = [first + 2, first, first + 1, *order[3:]]
+        shown += order
+    count = len(shown)
+    return SampleTrack(
+        kind="vide",
+        timescale=TICKS,
+        sizes=array("I", [size] * count),
+        offsets=array("Q", accumulate([size] * (count - 1), initial=100)),
+        decode=array("q", (n * STEP for n in range(count))),
+        composition=array("q", (n * STEP for n in shown)),
+        keys=array("I", keys),
+        edits=Edits(0, None, True, True),
+        entry=entry or avc_entry(),
+        entries=1,
+        end=count * STEP,
+    )
+
+
+def facts(made: SampleTrack, **changes: object) -> SourceFacts:
+    video = {"codec": "h264", "width": 640, "height": 360, "frame_rate": "25/1"}
+    video |= {"pixel_format": "yuv420p"} | changes
+    return SourceFacts(
+        container="mov",
+        duration_ms=made.end * 1000 // TICKS,
+        size=sum(made.sizes),
+        video=VideoTrack(**video),  # pyright: ignore[reportArgumentType]
+    )
+
+
+@given(groups)
+def test_segments_begin_where_nothing_refers_across(gops: list[tuple[int, bool]]) -> None:
+    made = track(gops)
+    samples = segment_samples(made)
+    if not samples:
+        return
+    assert samples[0] == 0
+    stops = [*samples[1:], made.count]
+    assert sum(stop - first for first, stop in zip(samples, stops, strict=True)) == made.count
+    for first, stop in zip(samples, stops, strict=True):
+        assert first in made.keys
+        inside = made.composition[first:stop]
+        assert min(inside) == made.composition[first]
+        assert max(made.composition[:first], default=-1) < min(inside)
+        assert len(inside) * STEP / TICKS <= MAX_SEGMENT_SECONDS
+
+
+@given(st.lists(st.integers(1, 4 * RATE), min_size=1, max_size=40))
+def test_closed_groups_of_four_seconds_are_always_fit(frames: list[int]) -> None:
+    made = track([(count, False) for count in frames])
+    fit = judge(facts(made), made, Fraction(RATE), 0.0)
+    assert fit.reason is None
+    assert fit.borders == fit.samples
+    lengths = [later - earlier for earlier, later in pairwise(fit.borders)]
+    # Segments are not scraps, whatever the key frames are.
+    assert all(length >= 2 * RATE for length in lengths[:-1])
+
+
+@given(groups, st.integers(0, 500_000))
+def test_a_plan_along_key_frames_leaves_no_frame_out(
+    gops: list[tuple[int, bool]], delay_us: int
+) -> None:
+    made = track(gops)
+    fit = judge(facts(made), made, Fraction(RATE), -delay_us / 1_000_000)
+    if fit.reason:
+        return
+    line = along(Fraction(RATE), fit.borders)
+    duration = float(made.end / TICKS) + delay_us / 1_000_000
+    cut = chunks(line, duration)
+    assert sum(chunk.frames or 0 for chunk in cut) == max(1, round(duration * RATE))
+    assert sum(chunk.segments for chunk in cut) == len(fit.borders)
+    assert all(chunk.first_frame == line.first_frame(chunk.first_segment) for chunk in cut)
+    assert all((chunk.frames or 0) > 0 for chunk in cut)
+    planned = TranscodePlanned(
+        video_id="v",
+        user_id="u",
+        attempt=1,
+        prefix="v/a1",
+        source=facts(made),
+        renditions=renditions(facts(made)),
+        chunks=cut,
+        audio=(),
+        segment_ms=line.segment_ms,
+        encoder="x264",
+        worker="w",
+        borders=fit.borders,
+    )
+    tasks = video_tasks(planned)
+    made_by = [(task.chunk, name) for task in tasks for name in task.renditions]
+    assert len(set(made_by)) == len(made_by) == len(cut) * len(planned.renditions)
+    assert [task.kind for task in tasks] == ["remux"] * len(cut) + ["video"] * len(cut)
+    assert tasks[0].priority == 0
+
+
+@given(groups)
+def test_copied_segments_follow_one_another(gops: list[tuple[int, bool]]) -> None:
+    made = track(gops)
+    of = remux.clock(made, 120_000)
+    assert of.decode(made, 0) == of.shown(made, 0) == 0
+    for sample in range(made.count):
+        assert of.decode(made, sample + 1) > of.decode(made, sample)
+        assert of.offset(made, sample) >= 0
+    assert of.decode(made, made.count) >= of.shown(made, made.count) - of.lead
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry", "reason"),
+    [
+        ({"codec": "hevc"}, avc_entry(), "H.264"),
+        ({"pixel_format": "yuv420p10le"}, avc_entry(), "8 bits"),
+        ({"rotation": 90}, avc_entry(), "rotated"),
+        ({"interlaced": True}, avc_entry(), "interlaced"),
+        ({"hdr": True}, avc_entry(), "dynamic range"),
+        ({"width": 1280}, avc_entry(), "square"),
+        ({"width": 426, "height": 240}, avc_entry(426, 240), "so small"),
+        ({"width": 3840, "height": 2160}, avc_entry(3840, 2160), "larger"),
+        ({}, avc_entry(profile=110), "profile"),
+        ({}, avc_entry(level=52), "level"),
+        ({}, avc_entry().replace(b"avc1", b"avc3"), "parameters"),
+        ({}, avc_entry().replace(b"avcC", b"free"), "parameters"),
+    ],
+)
+def test_what_browsers_do_not_play_is_not_fit(
+    changes: dict[str, object], entry: bytes, reason: str
+) -> None:
+    made = track([(50, False)] * 3, entry)
+    assert reason in (judge(facts(made, **changes), made, Fraction(RATE), 0.0).reason or "")
+
+
+def test_too_many_bits_are_not_fit() -> None:
+    made = track([(50, False)] * 3, size=40_000)
+    assert "bit rate" in (judge(facts(made), made, Fraction(RATE), 0.0).reason or "")
+
+
+def test_a_picture_that_begins_much_later_than_the_sound_is_not_fit() -> None:
+    made = track([(50, False)] * 3)
+    assert "late" in (judge(facts(made), made, Fraction(RATE), -3.0).reason or "")
