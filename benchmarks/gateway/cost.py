@@ -22,12 +22,12 @@ from services.gateway.limits_bucket import (
 )
 from services.gateway.rate_limit import headers, rule
 from services.gateway.redis_pipe import RedisPipe
+from services.gateway.request_metrics import RequestMetrics
 from services.gateway.routes import Router, table
 from services.gateway.token_bucket import MICROS, Bucket, Decision
 from services.gateway.tracing import Tracing
 from shared.http.identity import Verifier
 from shared.http.keys import RemoteKeys
-from shared.http.metrics import HttpMetrics
 
 ROUNDS = 20_000
 AT_ONCE = 64
@@ -68,7 +68,7 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
     verifier = Verifier(keys, issuer="bench", audience="bench")
     await verifier.verify(token)
     tracing = Tracing(exporting=False)
-    metrics = HttpMetrics(CollectorRegistry(), "gateway")
+    metrics = RequestMetrics(CollectorRegistry())
     log = AccessLog(local=False, write=lambda _: None)
     general = rule("general", Bucket(100_000, 20))
     decision = Decision(True, 19, 0, 100_000)

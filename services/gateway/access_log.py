@@ -5,7 +5,7 @@ Never a query string, a token or a body; an address only because abuse has to be
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import time
 
@@ -42,8 +42,8 @@ class AccessLog:
 
     def __init__(self, local: bool, write: Callable[[bytes], object] | None = None) -> None:
         self._write = write or sys.stdout.buffer.write
-        self._render = _for_people if local else Encoder().encode
-        self._lines: list[bytes] = []
+        self._render = _for_people if local else Encoder().encode_lines
+        self._lines: list[Line] = []
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
         self._stamp = ""
@@ -82,7 +82,7 @@ class AccessLog:
             request_id,
         )
         lines = self._lines
-        lines.append(self._render(line))
+        lines.append(line)
         if len(lines) >= _FULL:
             self.flush()
         elif self._timer is None:
@@ -103,14 +103,14 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         if self._lines:
-            self._lines.append(b"")
-            self._write(b"\n".join(self._lines))
+            self._write(self._render(self._lines))
             self._lines.clear()
             sys.stdout.flush()
 
 
-def _for_people(line: Line) -> bytes:
-    return (
+def _for_people(lines: Iterable[Line]) -> bytes:
+    return "".join(
         f"{line.timestamp} {line.status} {line.method:6} {line.path} {line.ms} ms"
-        f" {line.upstream} {line.client}"
+        f" {line.upstream} {line.client}\n"
+        for line in lines
     ).encode("latin-1", "replace")

@@ -1,6 +1,7 @@
 """One request on its way through the gateway: what is known of it, and how it is answered."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, cast
 
 from litestar.types import HTTPScope, Message, Receive, Send
@@ -93,17 +94,20 @@ class Call:
 
     async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """The whole answer. A HEAD gets no body."""
-        await self.start(status, headers)
         if self.method == "HEAD":
             body = b""
+        self.started = True
+        self.status = status
         self.sent = len(body)
+        headers += self.extra
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def fail(self, status: int, *more: tuple[bytes, bytes]) -> None:
+    def fail(self, status: int, *more: tuple[bytes, bytes]) -> Awaitable[None]:
         """A failure in the envelope."""
         security = answers.API_TLS if self.secure else answers.API
         headers, body = self._failures.of(status, self.trace.trace_id)
-        await self.answer(status, [*headers, *security, *more], body)
+        return self.answer(status, [*headers, *security, *more], body)
 
     async def start(self, status: int, headers: Headers) -> None:
         """The answer's head."""
@@ -112,11 +116,11 @@ class Call:
         headers += self.extra
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def relay(self, response: Response, security: Headers) -> None:
+    def relay(self, response: Response, security: Headers) -> Awaitable[None]:
         """Pass on a service's answer, as it comes."""
         headers = [pair for pair in response.headers if pair[0] not in _REPLACED]
         headers += security
-        await self.stream(response, headers)
+        return self.stream(response, headers)
 
     async def stream(self, response: Response, headers: Headers) -> None:
         """Answer with a response's status and body, under `headers`."""

@@ -25,6 +25,7 @@ HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer"
     b" transfer-encoding upgrade".split()
 )
+_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close"))
 
 Future = asyncio.Future
 
@@ -70,6 +71,14 @@ class Keeper(Protocol):
 class Response:
     """An answer, perhaps still arriving. Read it to the end or `close` it."""
 
+    # Until something else is known; most of it stays so, and one is made for every request.
+    status = 0
+    complete = False
+    _size = 0
+    _error: Exception | None = None
+    _waiter: Future[None] | None = None
+    _connection: "Connection | None" = None
+
     def __init__(
         self,
         started: Future[None],
@@ -77,18 +86,12 @@ class Response:
         without_body: bool,
         on_slow: Callable[["Response"], None] | None,
     ) -> None:
-        self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self.complete = False
         self.started = started
         self.timeout = timeout
         self.without_body = without_body
         self.on_slow = on_slow
         self._chunks: list[bytes] = []
-        self._size = 0
-        self._error: Exception | None = None
-        self._waiter: Future[None] | None = None
-        self._connection: Connection | None = None
 
     def body(self) -> bytes:
         """What has arrived and was not read yet: the whole body if `complete`."""
@@ -160,6 +163,7 @@ class Connection(asyncio.Protocol):
         self.full = False  # the peer takes no more for now
         self._parser: httptools.HttpResponseParser | None = None
         self._head = 0  # bytes of the head so far, -1 once it is complete
+        self._length = -1  # of the answer's body, as its head says
         self._returned = self._finished = self._keep = self._framed = self._paused = False
         self._nominated: set[bytes] = set()
         self._drained: Future[None] | None = None
@@ -170,6 +174,7 @@ class Connection(asyncio.Protocol):
         self.sending = sending
         self.quiet = 0.0
         self._head = 0
+        self._length = -1
         self._returned = self._finished = self._keep = self._framed = False
         if self._nominated:
             self._nominated = set()
@@ -267,10 +272,12 @@ class Connection(asyncio.Protocol):
         if name in HOP_BY_HOP:
             if name == b"transfer-encoding":
                 self._framed = True
-            elif name == b"connection":
+            elif name == b"connection" and value not in _PLAIN_CONNECTION:
                 self._nominated.update(token.strip().lower() for token in value.split(b","))
             return
-        self._framed |= name == b"content-length"
+        if name == b"content-length":
+            self._framed = True
+            self._length = int(value)
         self.response.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -283,6 +290,7 @@ class Connection(asyncio.Protocol):
                 raise ValueError("a protocol nobody asked for")
             response.headers.clear()
             self._framed = False
+            self._length = -1
             return
         self._head = -1
         response.status = status
@@ -293,10 +301,7 @@ class Connection(asyncio.Protocol):
             self._finished = True
             self._keep = parser.should_keep_alive()
             self._parser = None  # it would wait for the body that the length promises
-        elif not response.started.done():
-            for name, value in response.headers:
-                if name == b"content-length" and int(value) <= WHOLE:
-                    return
+        elif not 0 <= self._length <= WHOLE and not response.started.done():
             response.started.set_result(None)
 
     def on_body(self, body: bytes) -> None:

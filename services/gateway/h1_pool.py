@@ -23,6 +23,8 @@ TICK = 0.25  # seconds between two looks at the clock
 class Pool:
     """At most `max_connections` to one upstream, with a queue of `max_waiting`. Times in seconds.
 
+    Belongs to the event loop it is made in.
+
     `idle_timeout` must be shorter than the upstream's, or requests meet closing connections.
     """
 
@@ -47,6 +49,7 @@ class Pool:
         self.idle: list[Connection] = []
         self.connecting = 0
         self.waiting: deque[Future[Connection | None]] = deque()
+        self._loop = asyncio.get_running_loop()  # asking for it costs a system call each time
 
     async def request(
         self,
@@ -64,8 +67,8 @@ class Pool:
         `without_body`: the answer to a HEAD. `timeout`: without a byte from the upstream.
         `on_slow` is called once when the answer takes longer than a tick.
         """
-        loop = asyncio.get_running_loop()
-        connection = await self._acquire()
+        loop = self._loop
+        connection = self._idle() or await self._acquire()
         while True:
             response = Response(loop.create_future(), timeout, without_body, on_slow)
             pooled = connection.used
@@ -85,18 +88,21 @@ class Pool:
                     pump.cancel()  # answered early: the rest is not wanted
             connection = await self._acquire(fresh=True)
 
-    async def _acquire(self, fresh: bool = False) -> Connection:
-        while self.idle and not fresh:
+    def _idle(self) -> Connection | None:
+        while self.idle:
             connection = self.idle.pop()
             if not connection.closed:
                 self.busy.add(connection)
                 return connection
+        return None
+
+    async def _acquire(self, fresh: bool = False) -> Connection:
         if len(self.busy) + self.connecting < self.max_connections:
             self.connecting += 1
             return await self._connect()
         if len(self.waiting) >= self.max_waiting:
             raise Overloaded("the queue is full")
-        turn: Future[Connection | None] = asyncio.get_running_loop().create_future()
+        turn: Future[Connection | None] = self._loop.create_future()
         self.waiting.append(turn)
         try:
             async with asyncio.timeout(self.wait_timeout):
@@ -122,7 +128,7 @@ class Pool:
         """Open one in the place already counted in `connecting`."""
         try:
             async with asyncio.timeout(self.connect_timeout):
-                _, connection = await asyncio.get_running_loop().create_connection(
+                _, connection = await self._loop.create_connection(
                     lambda: Connection(self), self.host, self.port, ssl=self.tls
                 )
         except BaseException as error:

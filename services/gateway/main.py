@@ -22,6 +22,7 @@ from services.gateway.media import Media, Visibility
 from services.gateway.proxy import Gateway
 from services.gateway.rate_limit import RateLimiter, rules
 from services.gateway.redis_pipe import RedisPipe
+from services.gateway.request_metrics import RequestMetrics
 from services.gateway.routes import SERVICES, Router, Target, table
 from services.gateway.settings import GatewaySettings
 from services.gateway.storage import SignedTargets
@@ -33,7 +34,7 @@ from shared import telemetry
 from shared.http import server
 from shared.http.health import health_routes
 from shared.http.identity import Verifier
-from shared.http.metrics import HttpMetrics, create_registry, metrics_route
+from shared.http.metrics import create_registry, metrics_route
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.settings import SettingsError
 
@@ -95,7 +96,7 @@ def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
         own=_own_routes(upstreams, storage),
         cors=Cors(settings.cors_origins),
         tracing=Tracing(exporting=settings.otel_exporter_otlp_endpoint is not None),
-        metrics=HttpMetrics(registry, "gateway"),
+        metrics=RequestMetrics(registry),
         access_log=access_log,
         lifespan=lifespan,
         origin=settings.public_url,

@@ -4,7 +4,6 @@ Read → refuse what is malformed → find the route → tell who calls → take
 A plain ASGI application, because a framework's routing would cost as much as all of this.
 """
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -29,19 +28,30 @@ from services.gateway.h1_client import (
 from services.gateway.incoming import Incoming
 from services.gateway.rate_limit import RateLimiter, Rule, headers
 from services.gateway.request_body import BodyBroken, BodyTooLarge, BodyTooSlow, ClientGone
-from services.gateway.routes import WEB_ROUTE, NotAllowed, Policy, Route, Router, Target, Unknown
+from services.gateway.request_metrics import RequestMetrics
+from services.gateway.routes import (
+    SERVICES,
+    NotAllowed,
+    Policy,
+    Route,
+    Router,
+    Target,
+    Unknown,
+)
 from services.gateway.tracing import Tracing
 from services.gateway.upstreams import CircuitOpen, Upstreams
 from shared.errors import Unauthenticated, Unavailable
-from shared.http.identity import Verifier
+from shared.http.identity import Principal, Verifier
 from shared.http.lingering import Lingering
 from shared.http.metrics import HttpMetrics
 from shared.telemetry import continued, get_logger
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+_FORWARDED = frozenset(SERVICES)
 _QUIET = frozenset({"/health", "/ready"})
 _CLIENT_CLOSED = 499
+_NOWHERE = Unknown()
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -65,7 +75,7 @@ class Gateway:
         own: ASGIApp,
         cors: Cors,
         tracing: Tracing,
-        metrics: HttpMetrics,
+        metrics: RequestMetrics | HttpMetrics,
         access_log: AccessLog,
         lifespan: Lifespan,
         origin: str | None = None,
@@ -109,9 +119,9 @@ class Gateway:
         call = Call(scope, receive, send, incoming, trace, self._failures)
         self._metrics.started()
         try:
-            await self._serve(call)
-        except ClientGone:
-            call.status = _CLIENT_CLOSED
+            await self._handle(call)
+        except Exception as error:
+            await self._broken(call, error)
         finally:
             call.unwatch()
             seconds = perf_counter() - begun
@@ -135,28 +145,29 @@ class Gateway:
         if lingering is not None:
             await lingering.finish()
 
-    async def _serve(self, call: Call) -> None:
-        """Answer, whatever happens."""
+    async def _broken(self, call: Call, error: Exception) -> None:
+        """Answer, whatever happened."""
         try:
-            await self._handle(call)
+            raise error
         except (ClientGone, Abandoned):
-            raise ClientGone from None
+            call.status = _CLIENT_CLOSED
         except BodyTooLarge:
             await self._fail(call, 413)
         except (BodyTooSlow, SenderStalled):
             await self._fail(call, 408)
         except BodyBroken:
             await self._fail(call, 400)
-        except (CircuitOpen, Unavailable) as error:
-            await self._fail(call, 503, ceil(error.retry_after))
+        except (CircuitOpen, Unavailable) as refused:
+            await self._fail(call, 503, ceil(refused.retry_after))
         except Overloaded:
             await self._fail(call, 503, 1)
         except TimedOut:
             await self._fail(call, 504, 2)
-        except UpstreamError as error:
+        except UpstreamError:
             if call.gone:
-                raise ClientGone from None
-            await self._fail(call, 502, 1, cut=isinstance(error, BadAnswer))
+                call.status = _CLIENT_CLOSED
+            else:
+                await self._fail(call, 502, 1, cut=isinstance(error, BadAnswer))
         except Exception:
             trace_id = call.trace.trace_id.decode()
             self._log.exception("unexpected", route=call.route, trace_id=trace_id)
@@ -186,23 +197,22 @@ class Gateway:
             or (0 if _HOST.match(incoming.host) else 400)
             or paths.refusal(call.path, call.query)
         )
-        found = self._router.match(call.method, call.path) if not refusal else WEB_ROUTE
-        route = found if isinstance(found, Route) else WEB_ROUTE
+        found = self._router.match(call.method, call.path) if not refusal else _NOWHERE
+        rule = self._rules[found.policy if isinstance(found, Route) else Policy.GENERAL]
         identity = call.client
         token = incoming.authorization
-        if token and route.policy is not Policy.AUTH:
-            identity = await self._user(call, token) or identity
-        if not refusal:
-            rule = self._rules[route.policy if isinstance(found, Route) else Policy.GENERAL]
-        else:
-            rule = self._rules[Policy.GENERAL]
+        if token and rule is not self._rules[Policy.AUTH] and token[:7].lower() == b"bearer ":
+            bearer = token[7:].decode("latin-1").strip()
+            user = self._verifier.cached(bearer) or await self._verified(bearer)
+            if user is not None:
+                call.user = identity = user.user_id
         decision = await self._limiter.take(rule, identity)
         call.extra += headers(rule, decision)
         if not decision.allowed:
             await call.fail(429)
         elif refusal:
             await call.fail(refusal)
-        elif self._is_preflight(call):
+        elif call.method == "OPTIONS" and self._is_preflight(call):
             await self._preflight(call)
         elif isinstance(found, NotAllowed):
             await call.fail(405, (b"allow", found.allowed.encode()))
@@ -211,41 +221,32 @@ class Gateway:
         else:
             call.route = found.pattern
             call.target = found.target.value
-            await self._dispatch(call, found, scheme)
+            if incoming.length > found.body_limit:
+                await call.fail(413)
+            elif found.target in _FORWARDED:
+                await self._forward(call, found, scheme)
+            else:
+                await self._answer(call, found.target)
 
-    async def _dispatch(self, call: Call, route: Route, scheme: str) -> None:
-        if call.incoming.length > route.body_limit:
-            await call.fail(413)
-        elif route.target is Target.MEDIA:
+    async def _answer(self, call: Call, target: Target) -> None:
+        """What the gateway answers itself."""
+        if target is Target.MEDIA:
             await self._media(call)
-        elif route.target is Target.WEB:
+        elif target is Target.WEB:
             await self._web(call)
-        elif route.target is Target.OWN:
+        else:
             with continued(call.trace.traceparent.decode()):
                 await self._own(call.scope, call.receive, call.through)
-        else:
-            await self._forward(call, route, scheme)
 
-    async def _user(self, call: Call, authorization: bytes) -> str:
-        """The user of a valid token, else nothing: the service answers 401 by itself."""
-        if authorization[:7].lower() != b"bearer ":
-            return ""
-        token = authorization[7:].decode("latin-1").strip()
-        principal = self._verifier.cached(token)
-        if principal is None:
-            try:
-                principal = await self._verifier.verify(token)
-            except (Unauthenticated, Unavailable):
-                return ""
-        call.user = principal.user_id
-        return principal.user_id
+    async def _verified(self, token: str) -> Principal | None:
+        """Whose token it is, if it is valid: else the service answers 401 by itself."""
+        try:
+            return await self._verifier.verify(token)
+        except (Unauthenticated, Unavailable):
+            return None
 
     def _is_preflight(self, call: Call) -> bool:
-        return (
-            call.method == "OPTIONS"
-            and bool(call.incoming.origin)
-            and bool(call.header(b"access-control-request-method"))
-        )
+        return bool(call.incoming.origin and call.header(b"access-control-request-method"))
 
     async def _preflight(self, call: Call) -> None:
         asked = call.header(b"access-control-request-headers")
@@ -308,8 +309,3 @@ class Gateway:
             await call.relay(response, answers.API_TLS if call.secure else answers.API)
         finally:
             response.close()
-
-
-def now() -> float:
-    """The event loop's clock, which the limiter and the breakers go by."""
-    return asyncio.get_running_loop().time()

@@ -7,11 +7,13 @@ remembered until its bucket has a token again, so that a flood costs Redis one q
 token, not one per request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import ceil
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from services.gateway.limits_bucket import TokenBucketItem, TokenBucketRateLimiter
 from services.gateway.redis_pipe import RedisGone, RedisPipe
@@ -25,7 +27,10 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Rule(Struct, frozen=True, eq=False):
-    """A policy, made ready. `shared`: counted in Redis; `strict`: no burst while Redis is gone."""
+    """A policy, made ready. `shared`: counted in Redis; `strict`: no burst while Redis is gone.
+
+    `header` and `left` are the headers that say so.
+    """
 
     name: str
     bucket: Bucket
@@ -33,6 +38,7 @@ class Rule(Struct, frozen=True, eq=False):
     local: Bucket
     shared: bool
     header: tuple[bytes, bytes]
+    left: bytes
 
 
 def rule(name: str, bucket: Bucket, *, shared: bool = True, strict: bool = False) -> Rule:
@@ -45,6 +51,7 @@ def rule(name: str, bucket: Bucket, *, shared: bool = True, strict: bool = False
         local=Bucket(bucket.interval, 1) if strict else bucket,
         shared=shared,
         header=(b"ratelimit-policy", policy),
+        left=b'"%b";r=%%d;t=%%d' % name.encode(),
     )
 
 
@@ -69,11 +76,35 @@ def headers(rule: Rule, decision: Decision) -> Headers:
     full = -(-decision.full_after // MICROS)
     found = [
         rule.header,
-        (b"ratelimit", b'"%b";r=%d;t=%d' % (rule.name.encode(), decision.remaining, full)),
+        (b"ratelimit", rule.left % (decision.remaining, full)),
     ]
     if not decision.allowed:
         found.append((b"retry-after", b"%d" % max(1, ceil(decision.retry_after / MICROS))))
     return found
+
+
+class _Decisions(Collector):
+    """Plain numbers until somebody asks: a locked counter costs more than the bucket."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.counts = {
+            (policy.value, allowed, counted_in): 0
+            for policy in Policy
+            for allowed in (True, False)
+            for counted_in in ("redis", "local", "memory")
+        }
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """The family, for a scrape."""
+        family = CounterMetricFamily(
+            "gateway_rate_limit_decisions",
+            "Decisions, by policy, result and where they were counted.",
+            labels=("policy", "result", "counted"),
+        )
+        for (policy, allowed, counted_in), count in self.counts.items():
+            family.add_metric((policy, "allowed" if allowed else "denied", counted_in), count)
+        yield family
 
 
 class RateLimiter:
@@ -93,20 +124,7 @@ class RateLimiter:
         self._denials: dict[bytes, tuple[float, float]] = {}  # until, full
         self._log = get_logger("gateway.rate_limit")
         self._degraded: bool | None = None
-        counted = Counter(
-            "gateway_rate_limit_decisions_total",
-            "Decisions, by policy, result and where they were counted.",
-            ["policy", "result", "counted"],
-            registry=registry,
-        )
-        self._counters = {
-            (policy.value, allowed, counted_in): counted.labels(
-                policy.value, "allowed" if allowed else "denied", counted_in
-            )
-            for policy in Policy
-            for allowed in (True, False)
-            for counted_in in ("redis", "local", "memory")
-        }
+        self._decisions = _Decisions(registry)
         self._up = Gauge(
             "gateway_rate_limit_redis_up", "1 while Redis does the counting.", registry=registry
         )
@@ -130,7 +148,7 @@ class RateLimiter:
             now = self._clock()
             until, full = denial
             if now < until:
-                self._counters[rule.name, False, "memory"].inc()
+                self._decisions.counts[rule.name, False, "memory"] += 1
                 return Decision(
                     False, 0, int((until - now) * MICROS) + 1, int((full - now) * MICROS) + 1
                 )
@@ -141,13 +159,13 @@ class RateLimiter:
             except RedisGone:
                 pass
             else:
-                self._counters[rule.name, decision.allowed, "redis"].inc()
+                self._decisions.counts[rule.name, decision.allowed, "redis"] += 1
                 self._local.note(key, decision.full_after)
                 if not decision.allowed:
                     self._remember(key, decision)
                 return decision
         decision = self._local.take(rule.local, key)
-        self._counters[rule.name, decision.allowed, "local"].inc()
+        self._decisions.counts[rule.name, decision.allowed, "local"] += 1
         return decision
 
     def _remember(self, key: bytes, decision: Decision) -> None:

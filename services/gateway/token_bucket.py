@@ -10,6 +10,8 @@ from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
+from msgspec import Struct
+
 MICROS = 1_000_000
 _PERIODS = {"s": 1, "m": 60, "h": 3600}
 _RATE = re.compile(r"(\d+)/(\d*)([smh])\s+burst\s+(\d+)")
@@ -27,7 +29,7 @@ class Bucket(NamedTuple):
         return max(1, ceil(self.interval * self.burst / MICROS))
 
 
-class Decision(NamedTuple):
+class Decision(Struct, frozen=True):
     """`retry_after` and `full_after` are µs from now; the first is 0 when allowed."""
 
     allowed: bool

@@ -67,6 +67,7 @@ class Upstream:
         metrics.breaker.labels(name).set(0)
         self._log = get_logger("gateway.upstream")
         self._open = False
+        self._clock = asyncio.get_running_loop().time
 
     async def request(
         self,
@@ -79,9 +80,8 @@ class Upstream:
         on_slow: Callable[[Response], None] | None = None,
     ) -> Response:
         """`Pool.request`, unless the breaker is open. UpstreamError."""
-        loop = asyncio.get_running_loop()
         breaker = self._breaker
-        wait = breaker.admit(loop.time())
+        wait = breaker.admit(self._clock())
         if wait:
             self._metrics.errors.labels(self.name, "circuit_open").inc()
             raise CircuitOpen(self.name, wait)
@@ -98,7 +98,7 @@ class Upstream:
             if isinstance(error, Overloaded):
                 breaker.abandoned()
             else:
-                breaker.failed(loop.time())
+                breaker.failed(self._clock())
             self._metrics.errors.labels(self.name, type(error).__name__.lower()).inc()
             self._log.warning(
                 "no answer", upstream=self.name, kind=type(error).__name__, reason=str(error)
@@ -133,7 +133,7 @@ class Upstream:
         """Look at the clock, and at the figures."""
         pool, metrics = self._pool, self._metrics
         pool.tick()
-        state = self._breaker.state(asyncio.get_running_loop().time())
+        state = self._breaker.state(self._clock())
         metrics.breaker.labels(self.name).set(state)
         metrics.connections.labels(self.name, "busy").set(len(pool.busy))
         metrics.connections.labels(self.name, "idle").set(len(pool.idle))

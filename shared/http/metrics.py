@@ -16,7 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 def create_registry() -> CollectorRegistry:
@@ -43,7 +43,7 @@ class HttpMetrics:
             "http_request_duration_seconds",
             "Seconds from a request's headers to the end of its answer.",
             ("service", "method", "route"),
-            buckets=_BUCKETS,
+            buckets=BUCKETS,
             registry=registry,
         )
         self._in_flight = Gauge(

@@ -160,11 +160,12 @@ class _Tracked:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._loop = asyncio.get_running_loop()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.listeners: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is None:
             await self._app(scope, receive, send)
             return
