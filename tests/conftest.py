@@ -11,6 +11,7 @@ from deploy.local.parts import Urls
 from tests.support.brokers import Broker, own_vhost
 from tests.support.buckets import Buckets, own_buckets
 from tests.support.databases import Database, copy_of, migrated_template
+from tests.support.otlp import Receiver, receiving
 from tests.support.real_parts import real_parts
 from tests.support.stack import RunningStack, running_stack
 
@@ -63,7 +64,14 @@ def redis_url(parts: Urls) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def cinelog(parts: Urls, database_template: str) -> Iterator[RunningStack]:
+def telemetry() -> Iterator[Receiver]:
+    """Where ``cinelog`` sends its metrics, and the spans of requests that ask for it."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def cinelog(parts: Urls, database_template: str, telemetry: Receiver) -> Iterator[RunningStack]:
     """The whole of Cinelog behind its gateway, shared by the session."""
     with ExitStack() as own:
         yield own.enter_context(
@@ -74,6 +82,11 @@ def cinelog(parts: Urls, database_template: str) -> Iterator[RunningStack]:
                 own.enter_context(own_redis(parts)),
                 own.enter_context(own_buckets(parts)),
                 workers=2,
+                OTEL_EXPORTER_OTLP_ENDPOINT=telemetry.endpoint,
+                # Only what a request's own traceparent wants recorded.
+                OTEL_TRACES_SAMPLER="parentbased_always_off",
+                OTEL_BSP_SCHEDULE_DELAY="200",
+                OTEL_METRIC_EXPORT_INTERVAL="2000",
             )
         )
 

@@ -20,6 +20,7 @@ from shared.messaging.broker import connected, create_broker
 from shared.messaging.inbox import subscribe
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import declare, projection_queue
+from shared.messaging.watch import MessageWatch
 
 TABLES = """
 create schema bench;
@@ -66,7 +67,7 @@ async def pipeline(url: str, amqp_url: str) -> AsyncGenerator[ProjectionRunner]:
     async with open_event_store(url) as store, connected(broker):
         runner = ProjectionRunner(engine, store, ProgressProjection(), "bench")
         await declare(broker, queue)
-        subscribe(broker, queue, runner)
+        subscribe(broker, queue, runner, MessageWatch(CollectorRegistry()))
         await broker.start()
         relay = Relay(store, relay_broker, url, RelayMetrics(CollectorRegistry()))
         tasks = [

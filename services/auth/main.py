@@ -26,10 +26,12 @@ from services.auth.tokens import AccessTokens
 from services.auth.upkeep import Upkeep
 from shared import settings, telemetry
 from shared.database.connect import create_engine
+from shared.database.watch import watch_engine
 from shared.event_store.postgres import open_event_store
 from shared.http import server
 from shared.http.app import create_app
 from shared.http.identity import Verifier
+from shared.http.metrics import create_registry
 
 _CONNECTIONS = 8
 _REDIS_TIMEOUT = 0.5
@@ -49,12 +51,14 @@ async def application(
 ) -> AsyncGenerator[Litestar]:
     """The whole service but for its port. Tests bring a clock and cheaper hashes."""
     passwords = passwords or Passwords()
+    registry = create_registry(config.otel_exporter_otlp_endpoint)
     engine = create_engine(config.database_url, size=_CONNECTIONS)
+    watch_engine(registry, engine)
     redis = Redis.from_url(
         config.redis_url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT
     )
     try:
-        async with open_event_store(config.database_url) as store:
+        async with open_event_store(config.database_url, registry=registry) as store:
             storage = AuthStorage(engine)
             ledger = Ledger(storage, store)
             keys = SigningKeys(engine, config.signing_key_secret)
@@ -86,6 +90,7 @@ async def application(
                 verifier=Verifier(
                     documents, issuer=config.jwt_issuer, audience=config.jwt_audience
                 ),
+                registry=registry,
             )
     finally:
         passwords.close()

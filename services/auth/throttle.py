@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
+from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.errors import TooManyRequests
-from shared.telemetry import get_logger
+from shared.telemetry import child_span, get_logger
 
 KNOWN_SECONDS: Final = 90 * 24 * 3600
 _MAX_LOCAL: Final = 20_000
@@ -125,7 +126,8 @@ class LoginThrottle:
     async def _try(self, answer: Awaitable[Any]) -> Any:
         """Redis' answer, or None where it gives none."""
         try:
-            result = await answer
+            with child_span("redis throttle", kind=SpanKind.CLIENT):
+                result = await answer
         except (RedisError, OSError) as error:
             if not self._redis_gone:
                 self._log.warning("throttling locally: Redis does not answer", reason=repr(error))

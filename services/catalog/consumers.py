@@ -9,12 +9,14 @@ from faststream.rabbit import RabbitBroker
 from shared.event_store.projection import ProjectionRunner
 from shared.messaging.inbox import subscribe
 from shared.messaging.topology import declare, projection_queue
+from shared.messaging.watch import MessageWatch
 
 
 async def hear(
     broker: RabbitBroker,
     connected: Callable[[RabbitBroker], AbstractAsyncContextManager[RabbitBroker]],
     runner: ProjectionRunner,
+    watch: MessageWatch,
 ) -> None:
     """Hand bundles to ``runner`` until cancelled; waits for the broker as long as it takes.
 
@@ -22,7 +24,7 @@ async def hear(
     """
     service, _, projection = runner.name.partition(".")
     queue = projection_queue(service, projection)
-    subscribe(broker, queue, runner)
+    subscribe(broker, queue, runner, watch)
     async with connected(broker):
         await declare(broker, queue)
         await broker.start()

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 from litestar import Litestar
 from litestar.di import Provide
+from prometheus_client import CollectorRegistry
 
 from services.catalog.accounts import AuthAccounts
 from services.catalog.consumers import hear
@@ -35,6 +36,7 @@ from services.catalog.webhook_sender import WebhookSender
 from services.catalog.webhook_store import Webhooks
 from shared import settings, telemetry
 from shared.database.connect import create_engine
+from shared.database.watch import watch_engine
 from shared.event_store.checkpoints import watch_checkpoint
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projection import ProjectionRunner
@@ -43,17 +45,21 @@ from shared.http.app import create_app
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
+from shared.messaging.watch import MessageWatch
 
 SCHEMA = "catalog"
 
 
 @asynccontextmanager
-async def open_catalog(config: ApiSettings) -> AsyncIterator[Catalog]:
+async def open_catalog(config: ApiSettings, registry: CollectorRegistry) -> AsyncIterator[Catalog]:
     """Everything that the routes work with, connected; closes at the end."""
     async with AsyncExitStack() as stack:
         engine = create_engine(config.database_url, size=8)
+        watch_engine(registry, engine)
         stack.push_async_callback(engine.dispose)
-        store = await stack.enter_async_context(open_event_store(config.database_url))
+        store = await stack.enter_async_context(
+            open_event_store(config.database_url, registry=registry)
+        )
         fresh = await stack.enter_async_context(
             watch_checkpoint(config.database_url, store, SCHEMA, NAME)
         )
@@ -82,10 +88,11 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 def create_api(config: ApiSettings, verifier: Verifier | None = None) -> Litestar:
     """The HTTP application. ``verifier`` replaces the one that polls auth's keys."""
+    registry = create_registry(config.otel_exporter_otlp_endpoint)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_catalog(config) as catalog:
+        async with open_catalog(config, registry) as catalog:
             app.state.catalog = catalog
             yield
 
@@ -105,26 +112,33 @@ def create_api(config: ApiSettings, verifier: Verifier | None = None) -> Litesta
         or Verifier.from_url(
             config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
         ),
+        registry=registry,
     )
     return app
 
 
 @asynccontextmanager
 async def open_projector(
-    config: ProjectorSettings, metrics: ProjectorMetrics
+    config: ProjectorSettings, registry: CollectorRegistry
 ) -> AsyncIterator[Projector]:
     """The projector, connected to the database; the broker is found as it runs."""
     async with AsyncExitStack() as stack:
         engine = create_engine(config.database_url, size=4)
+        watch_engine(registry, engine)
         stack.push_async_callback(engine.dispose)
-        store = await stack.enter_async_context(open_event_store(config.database_url))
+        store = await stack.enter_async_context(
+            open_event_store(config.database_url, registry=registry)
+        )
+        metrics, messages = ProjectorMetrics(registry), MessageWatch(registry)
         # A new connection for each message: one that is kept belongs to an address, not a name.
         limits = httpx.Limits(max_keepalive_connections=0)
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
         yield Projector(
             url=config.database_url,
-            new_runner=lambda: ProjectionRunner(engine, store, Library(SCHEMA), SCHEMA),
-            hear=lambda runner: hear(create_broker(config.amqp_url), connected, runner),
+            new_runner=lambda: ProjectionRunner(
+                engine, store, Library(SCHEMA), SCHEMA, watch=metrics.projection
+            ),
+            hear=lambda runner: hear(create_broker(config.amqp_url), connected, runner, messages),
             chores=Chores(store, PendingViews(engine), Views(engine)),
             webhooks=WebhookDelivery(
                 Webhooks(engine),
@@ -140,9 +154,8 @@ async def open_projector(
 
 async def run_projector(config: ProjectorSettings) -> None:
     """Project whenever this process leads, until SIGTERM or SIGINT."""
-    registry = create_registry()
-    metrics = ProjectorMetrics(registry)
-    async with open_projector(config, metrics) as projector:
+    registry = create_registry(config.otel_exporter_otlp_endpoint)
+    async with open_projector(config, registry) as projector:
         checks = {"postgres": projector.head}
         app = create_app("catalog-projector", [], checks=checks, registry=registry)
         async with server.serving(app, config.metrics_bind):

@@ -10,6 +10,7 @@ from services.catalog.handlers import Batches, delete_orphans, write_views
 from services.catalog.webhook_delivery import WebhookDelivery
 from shared.event_store.leadership import leadership
 from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projection_watch import ProjectionWatch
 from shared.event_store.store import EventStore
 from shared.telemetry import get_logger
 
@@ -19,7 +20,6 @@ _RETRY_SECONDS: Final = 1.0
 _VIEWS_SECONDS: Final = 5.0
 _ORPHANS_SECONDS: Final = 2.0
 _WEBHOOKS_SECONDS: Final = 1.0
-_WATCH_SECONDS: Final = 1.0
 
 
 class Orphans(Protocol):
@@ -31,7 +31,10 @@ class Orphans(Protocol):
 
 
 class ProjectorMetrics:
-    """What an operator watches: does this replica lead, and is the read model behind."""
+    """What an operator watches: does this replica lead, and is the read model behind.
+
+    A standby replica shows 0 as leader and nothing of the read model.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.leader = Gauge(
@@ -40,18 +43,7 @@ class ProjectorMetrics:
             ("projection",),
             registry=registry,
         )
-        self.position = Gauge(
-            "cinelog_projection_position",
-            "The last event applied.",
-            ("projection",),
-            registry=registry,
-        )
-        self.behind = Gauge(
-            "cinelog_projection_behind",
-            "Sequenced events that are not applied yet.",
-            ("projection",),
-            registry=registry,
-        )
+        self.projection = ProjectionWatch(registry)
 
 
 class Chores:
@@ -126,21 +118,10 @@ class Projector:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(runner.run())
             tasks.create_task(self._hear(runner))
-            tasks.create_task(self._watch(runner))
+            tasks.create_task(self._metrics.projection.follow(runner, self._store))
             tasks.create_task(_repeat("views", self._chores.write_views, _VIEWS_SECONDS))
             tasks.create_task(_repeat("webhooks", self._webhooks.round, _WEBHOOKS_SECONDS))
             tasks.create_task(_repeat("orphans", self._chores.delete_orphans, _ORPHANS_SECONDS))
-
-    async def _watch(self, runner: ProjectionRunner) -> None:
-        position = self._metrics.position.labels(runner.name)
-        behind = self._metrics.behind.labels(runner.name)
-        while True:
-            position.set(runner.position)
-            try:
-                behind.set(max(0, await self._store.head() - runner.position))
-            except Exception as error:
-                _log.warning("the log does not answer", error=repr(error))
-            await asyncio.sleep(_WATCH_SECONDS)
 
 
 async def _repeat(name: str, chore: Callable[[], Awaitable[int]], seconds: float) -> None:

@@ -19,6 +19,7 @@ from services.gateway.client_address import ClientAddress
 from services.gateway.http import ApiDocument, docs_routes
 from services.gateway.limits_bucket import TokenBucketRateLimiter, TokenBucketStorage
 from services.gateway.media import Media, Visibility
+from services.gateway.media_metrics import MediaMetrics
 from services.gateway.proxy import Gateway
 from services.gateway.rate_limit import RateLimiter, rules
 from services.gateway.redis_pipe import RedisPipe
@@ -26,6 +27,7 @@ from services.gateway.request_metrics import RequestMetrics
 from services.gateway.routes import SERVICES, Router, Target, table
 from services.gateway.settings import GatewaySettings
 from services.gateway.storage import SignedTargets
+from services.gateway.traced import TracedRateLimiter, TracedStorage, TracedUpstream
 from services.gateway.tracing import Tracing
 from services.gateway.upstreams import Upstream, UpstreamMetrics, Upstreams
 from services.gateway.web_files import WebFiles
@@ -34,7 +36,11 @@ from shared import telemetry
 from shared.http import server
 from shared.http.health import health_routes
 from shared.http.identity import Verifier
-from shared.http.metrics import create_registry, metrics_route
+from shared.http.metrics import (
+    TracedHttpMetrics,
+    create_registry,
+    metrics_route,
+)
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.settings import SettingsError
 
@@ -47,7 +53,9 @@ def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
     upstreams = _upstreams(settings, registry)
     pipe = _redis(settings)
     storage = TokenBucketStorage(pipe)
-    limiter = RateLimiter(pipe, TokenBucketRateLimiter(storage), clock, registry)
+    exporting = settings.otel_exporter_otlp_endpoint is not None
+    limited = TracedRateLimiter if exporting else RateLimiter
+    limiter = limited(pipe, TokenBucketRateLimiter(storage), clock, registry)
     verifier = Verifier.from_url(
         settings.jwks_url, issuer=settings.jwt_issuer, audience=settings.jwt_audience
     )
@@ -65,6 +73,7 @@ def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
         ),
         visibility=Visibility(upstreams[Target.CATALOG]),
         grant_secret=settings.media_grant_secret,
+        metrics=MediaMetrics(registry, telemetry.exemplar if exporting else _no_exemplar),
         redirect_base=settings.media_redirect_base,
     )
     elsewhere = [*settings.csp_origins]
@@ -95,8 +104,8 @@ def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
         web=WebFiles(settings.web_folder, tuple(elsewhere), clock),
         own=_own_routes(upstreams, storage),
         cors=Cors(settings.cors_origins),
-        tracing=Tracing(exporting=settings.otel_exporter_otlp_endpoint is not None),
-        metrics=RequestMetrics(registry),
+        tracing=Tracing(exporting=exporting),
+        metrics=TracedHttpMetrics(registry, "gateway") if exporting else RequestMetrics(registry),
         access_log=access_log,
         lifespan=lifespan,
         origin=settings.public_url,
@@ -112,10 +121,12 @@ def _upstreams(settings: GatewaySettings, registry: CollectorRegistry) -> Upstre
         Target.TRANSCODER: settings.upstream_transcoder,
         Target.MEDIA: settings.s3_endpoint,
     }
+    exporting = settings.otel_exporter_otlp_endpoint is not None
+    kinds = {Target.MEDIA: TracedStorage, Target.CATALOG: TracedUpstream} if exporting else {}
     found: dict[str, Upstream] = {}
     for name, base in bases.items():
         try:
-            found[name] = Upstream(name.value, base, Breaker(), metrics)
+            found[name] = kinds.get(name, Upstream)(name.value, base, Breaker(), metrics)
         except ValueError as error:
             variable = "S3_ENDPOINT" if name is Target.MEDIA else f"UPSTREAM_{name.upper()}"
             raise SettingsError(f"{variable}: {error}") from None
@@ -156,6 +167,10 @@ def _own_routes(upstreams: Upstreams, storage: TokenBucketStorage) -> ASGIApp:
     )
 
 
+def _no_exemplar() -> None:
+    """Where no spans are exported."""
+
+
 def _discard(_: bytes) -> None:
     """Where access lines go that nobody wants."""
 
@@ -167,7 +182,7 @@ def main() -> None:
 
     async def run() -> None:
         stop = server.stop_on_signals()
-        registry = create_registry()
+        registry = create_registry(settings.otel_exporter_otlp_endpoint)
         app = build(settings, registry)
         gc.collect()
         gc.freeze()  # what exists now stays: the collector need not walk through it again

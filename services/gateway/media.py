@@ -15,6 +15,7 @@ import msgspec
 from services.gateway import answers
 from services.gateway.call import Call
 from services.gateway.h1_client import UpstreamError
+from services.gateway.media_metrics import MediaMetrics
 from services.gateway.storage import SignedTargets
 from services.gateway.upstreams import Upstream
 from shared.http import grants
@@ -104,6 +105,7 @@ class Media:
         targets: SignedTargets,
         visibility: Visibility,
         grant_secret: str,
+        metrics: MediaMetrics,
         redirect_base: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -111,6 +113,7 @@ class Media:
         self._targets = targets
         self._visibility = visibility
         self._grant_secret = grant_secret
+        self._metrics = metrics
         self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
         self._clock = clock
 
@@ -149,6 +152,7 @@ class Media:
             if name in _CONDITIONS:
                 head.append(b"%b: %b\r\n" % (name, value))
         head.append(b"\r\n")
+        begun = time.perf_counter()
         response = await self._storage.request(
             b"".join(head),
             idempotent=True,
@@ -156,6 +160,7 @@ class Media:
             timeout=20.0,
             on_slow=call.watch,
         )
+        self._metrics.first_byte(key.rpartition(".")[2], time.perf_counter() - begun)
         try:
             if response.status not in (200, 206, 304):
                 await self._refused(call, response.status, response.headers)

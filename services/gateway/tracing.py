@@ -5,10 +5,12 @@ spans that nobody collects would cost more than forwarding.
 """
 
 import re
+from contextvars import Token
 from random import getrandbits
 from typing import NamedTuple
 
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry import context
+from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 
 from shared.telemetry import parse_traceparent, tracer
 
@@ -22,6 +24,7 @@ class Trace(NamedTuple):
     span_id: bytes
     traceparent: bytes
     span: Span | None = None
+    token: Token[context.Context] | None = None
 
 
 class Tracing:
@@ -45,6 +48,8 @@ class Tracing:
         span = trace.span
         if span is None:
             return
+        if trace.token is not None:
+            context.detach(trace.token)
         span.update_name(f"{method} {route}")
         span.set_attribute("http.request.method", method)
         span.set_attribute("http.route", route)
@@ -55,15 +60,13 @@ class Tracing:
 
     def _span(self, method: str, traceparent: bytes) -> Trace:
         parent = parse_traceparent(traceparent.decode("latin-1")) if traceparent else None
+        parent = parent or context.Context()
         span = tracer().start_span(method, context=parent, kind=SpanKind.SERVER)
-        context = span.get_span_context()
-        return _trace(
-            b"%032x" % context.trace_id,
-            b"%016x" % context.span_id,
-            b"%02x" % context.trace_flags,
-            span,
-        )
+        own = span.get_span_context()
+        trace = _trace(b"%032x" % own.trace_id, b"%016x" % own.span_id, b"%02x" % own.trace_flags)
+        # What the gateway does for this request hangs below it.
+        return trace._replace(span=span, token=context.attach(set_span_in_context(span, parent)))
 
 
-def _trace(trace_id: bytes, span_id: bytes, flags: bytes, span: Span | None = None) -> Trace:
-    return Trace(trace_id, span_id, b"00-%b-%b-%b" % (trace_id, span_id, flags), span)
+def _trace(trace_id: bytes, span_id: bytes, flags: bytes) -> Trace:
+    return Trace(trace_id, span_id, b"00-%b-%b-%b" % (trace_id, span_id, flags))

@@ -8,11 +8,12 @@ from services.ingest.projections import DoomedSources
 from shared.event_store.projection import ProjectionRunner
 from shared.messaging.inbox import subscribe
 from shared.messaging.topology import projection_queue
+from shared.messaging.watch import MessageWatch
 
 SCHEMA: Final = "ingest"
 EVENTS: Final = projection_queue(SCHEMA, DoomedSources.name)
 
 
-def hear_events(broker: RabbitBroker, runner: ProjectionRunner) -> None:
+def hear_events(broker: RabbitBroker, runner: ProjectionRunner, watch: MessageWatch) -> None:
     """Hand every bundle to ``runner``. While RabbitMQ is away, the runner polls the log."""
-    subscribe(broker, EVENTS, runner)
+    subscribe(broker, EVENTS, runner, watch)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from litestar import Litestar
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.consumers import EVENTS, SCHEMA, hear_events
@@ -19,18 +20,22 @@ from services.ingest.records import RELEASE_CHANNEL, PostgresUploads
 from services.ingest.settings import IngestSettings
 from shared import settings, telemetry
 from shared.blobs.s3 import S3Store, s3_client
+from shared.blobs.s3_watch import S3Watch
 from shared.database.connect import create_engine
+from shared.database.watch import watch_engine
 from shared.errors import CinelogError
 from shared.event_store.leadership import leadership
 from shared.event_store.listening import listen
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projection_watch import ProjectionWatch
 from shared.event_store.store import EventStore
 from shared.http import server
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.topology import declare
+from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 LEADERSHIP = "ingest.background"
@@ -48,6 +53,7 @@ class Service:
         engine: AsyncEngine,
         store: EventStore,
         sources: S3Store,
+        registry: CollectorRegistry,
         *,
         signer: S3Store | None,
         verifier: Verifier,
@@ -57,7 +63,8 @@ class Service:
         self._store = store
         self._sources = sources
         self._records = PostgresUploads(engine)
-        registry = create_registry()
+        self._projections = ProjectionWatch(registry)
+        self._messages = MessageWatch(registry)
         metrics = UploadMetrics(registry)
         self.lifecycle = Lifecycle(
             store,
@@ -110,10 +117,13 @@ class Service:
         while True:
             try:
                 async with leadership(self._config.database_url, LEADERSHIP):
-                    runner = ProjectionRunner(self._engine, self._store, DoomedSources(), SCHEMA)
+                    runner = ProjectionRunner(
+                        self._engine, self._store, DoomedSources(), SCHEMA, watch=self._projections
+                    )
                     doomed = asyncio.Event()
                     async with asyncio.TaskGroup() as group:
                         group.create_task(runner.run())
+                        group.create_task(self._projections.follow(runner, self._store))
                         group.create_task(self._consume(runner))
                         group.create_task(
                             listen(self._config.database_url, DOOMED_CHANNEL, doomed.set)
@@ -125,7 +135,7 @@ class Service:
 
     async def _consume(self, runner: ProjectionRunner) -> None:
         broker = create_broker(self._config.amqp_url)
-        hear_events(broker, runner)
+        hear_events(broker, runner, self._messages)
         async with connected(broker):
             await declare(broker, EVENTS)
             await broker.start()
@@ -155,19 +165,25 @@ async def assembled(
 ) -> AsyncGenerator[Service]:
     """Everything that the service is, but not yet serving. ``verifier`` may be replaced."""
     async with AsyncExitStack() as stack:
+        registry = create_registry(config.otel_exporter_otlp_endpoint)
         engine = create_engine(config.database_url, size=8)
+        watch_engine(registry, engine)
         stack.push_async_callback(engine.dispose)
-        store = await stack.enter_async_context(open_event_store(config.database_url))
-        sources = await stack.enter_async_context(_bucket(config, config.s3_endpoint))
+        store = await stack.enter_async_context(
+            open_event_store(config.database_url, registry=registry)
+        )
+        watch = S3Watch(registry)
+        sources = await stack.enter_async_context(_bucket(config, config.s3_endpoint, watch))
         # Clients of a production system do not see the bucket's internal address.
         local = config.s3_endpoint if config.cinelog_mode == "local" else None
         public = config.s3_public_endpoint or local
-        signer = public and await stack.enter_async_context(_bucket(config, public))
+        signer = public and await stack.enter_async_context(_bucket(config, public, watch))
         yield Service(
             config,
             engine,
             store,
             sources,
+            registry,
             signer=signer or None,
             verifier=verifier
             or Verifier.from_url(
@@ -177,13 +193,14 @@ async def assembled(
 
 
 @asynccontextmanager
-async def _bucket(config: IngestSettings, endpoint: str) -> AsyncGenerator[S3Store]:
+async def _bucket(config: IngestSettings, endpoint: str, watch: S3Watch) -> AsyncGenerator[S3Store]:
     async with s3_client(
         endpoint,
         config.s3_region,
         config.s3_access_key,
         config.s3_secret_key,
         connections=2 * config.max_uploads_at_once,
+        watch=watch,
     ) as client:
         yield S3Store(client, config.s3_sources_bucket)
 

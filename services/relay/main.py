@@ -25,10 +25,10 @@ _RETRY_SECONDS = 1.0
 
 async def run(config: RelaySettings, bucket: ArchiveBucketSettings | None) -> None:
     """Lead or stand by until SIGTERM or SIGINT; archive besides, where there is a bucket."""
-    registry = create_registry()
+    registry = create_registry(config.otel_exporter_otlp_endpoint)
     metrics = RelayMetrics(registry)
     broker = create_broker(config.amqp_url)
-    async with open_event_store(config.database_url, connections=3) as store:
+    async with open_event_store(config.database_url, connections=3, registry=registry) as store:
         relay = Relay(store, broker, config.database_url, metrics)
         app = create_app("relay", [], checks={"postgres": store.head}, registry=registry)
         async with server.serve_embedded(app, config.metrics_bind):

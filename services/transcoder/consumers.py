@@ -1,6 +1,7 @@
 """The work queues: planner sends, workers take."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from services.transcoder.scheduler import Picked, QueueName
 from services.transcoder.worker import Worker
 from shared.messaging.topology import work_queue
+from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -31,38 +33,43 @@ class TaskMessage(msgspec.Struct, frozen=True):
 class RabbitTaskQueue:
     """Publishes tasks with confirmation."""
 
-    def __init__(self, broker: RabbitBroker) -> None:
+    def __init__(self, broker: RabbitBroker, watch: MessageWatch) -> None:
         self._broker = broker
+        self._watch = watch
 
     async def send(self, queue: QueueName, task: Picked) -> None:
-        await self._broker.publish(
-            msgspec.json.encode(TaskMessage(task.task_id, task.dispatch)),
-            queue=QUEUES[queue].name,
-            content_type="application/json",
-            persist=True,
-            mandatory=True,
-            timeout=10,
-        )
+        name = QUEUES[queue].name
+        with self._watch.publishing(name, [task.traceparent]) as headers:
+            await self._broker.publish(
+                msgspec.json.encode(TaskMessage(task.task_id, task.dispatch)),
+                queue=name,
+                headers=headers,
+                content_type="application/json",
+                persist=True,
+                mandatory=True,
+                timeout=10,
+            )
 
 
-def take_tasks(broker: RabbitBroker, worker: Worker, slots: int) -> None:
+def take_tasks(broker: RabbitBroker, worker: Worker, slots: int, watch: MessageWatch) -> None:
     """Subscribe ``worker`` to both queues, ``slots`` messages of each at a time.
 
     A message is acknowledged when its task has ended in an event or is back in the table.
     """
 
-    async def read(message: RabbitMessage) -> tuple[bytes, bool]:
-        return message.body, bool(message.raw_message.redelivered)
+    async def whole(message: RabbitMessage) -> RabbitMessage:
+        return message
 
-    async def handle(delivered: tuple[bytes, bool]) -> None:
-        body, redelivered = delivered
+    async def handle(message: RabbitMessage, queue: str) -> None:
         try:
-            task = msgspec.json.decode(body, type=TaskMessage)
+            task = msgspec.json.decode(message.body, type=TaskMessage)
         except msgspec.MsgspecError:
-            _log.error("a message names no task", size=len(body))
+            _log.error("a message names no task", size=len(message.body))
             return
+        redelivered = bool(message.raw_message.redelivered)
         try:
-            await worker.handle(task.task_id, task.dispatch, redelivered=redelivered)
+            with watch.processing(queue, message):
+                await worker.handle(task.task_id, task.dispatch, redelivered=redelivered)
         except Exception as error:
             # The message goes back; should it end in the dead-letter queue, the planner sends
             # the task again.
@@ -72,6 +79,15 @@ def take_tasks(broker: RabbitBroker, worker: Worker, slots: int) -> None:
 
     for queue in QUEUES.values():
         subscriber = broker.subscriber(
-            queue, decoder=read, channel=Channel(prefetch_count=slots, on_return_raises=True)
+            queue, decoder=whole, channel=Channel(prefetch_count=slots, on_return_raises=True)
         )
-        subscriber(handle)
+        subscriber(_of_queue(handle, queue.name))
+
+
+def _of_queue(
+    handle: Callable[[RabbitMessage, str], Awaitable[None]], queue: str
+) -> Callable[[RabbitMessage], Awaitable[None]]:
+    async def handle_here(message: RabbitMessage) -> None:
+        await handle(message, queue)
+
+    return handle_here

@@ -5,13 +5,16 @@ lost wake-up costs a moment and never a job.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.compaction import Compactor
 from services.transcoder.dash import MANIFEST
+from services.transcoder.figures import OpenWork
 from services.transcoder.handlers import record, state_of
 from services.transcoder.playlists import MASTER
 from services.transcoder.publishing import Publisher, referenced
@@ -19,15 +22,22 @@ from services.transcoder.scheduler import Picked, Progress, QueueName, Scheduler
 from services.transcoder.tasks import attempt_prefix
 from services.transcoder.views import JobRow, Jobs
 from shared.blobs.store import BlobStore
-from shared.contracts import TranscodeFailed, TranscodeProgressed
+from shared.contracts import (
+    TranscodeFailed,
+    TranscodeProgressed,
+    VideoPlayable,
+    VideoUploaded,
+    stream_id,
+)
 from shared.event_store.store import EventStore
-from shared.telemetry import continued, get_logger
+from shared.telemetry import exemplar, get_logger, span_in_each
 
 _log = get_logger(__name__)
 
 _DISPATCH_SECONDS: Final = 0.5
 _PUBLISH_SECONDS: Final = 1.0
 _UPKEEP_SECONDS: Final = 1.0
+_FIGURES_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
 _AT_ONCE: Final = 8
 
@@ -46,7 +56,7 @@ class TaskQueue(Protocol):
 class ControlMetrics:
     """What an operator watches."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, engine: AsyncEngine, registry: CollectorRegistry) -> None:
         self.dispatched = Counter(
             "cinelog_transcode_dispatched", "Tasks sent.", ["queue"], registry=registry
         )
@@ -54,6 +64,13 @@ class ControlMetrics:
             "cinelog_transcode_expired", "Tasks taken back from silence.", registry=registry
         )
         self.leader = Gauge("cinelog_planner_leader", "1 while this one leads.", registry=registry)
+        self.playable = Histogram(
+            "cinelog_time_to_playable_seconds",
+            "Seconds from an upload's last byte until the video can be played.",
+            buckets=(0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300, 900, 3600),
+            registry=registry,
+        )
+        self.open = OpenWork(engine, registry)
 
 
 class Control:
@@ -94,16 +111,19 @@ class Control:
                 group.create_task(_forever(self._show, self._publish, _PUBLISH_SECONDS))
                 group.create_task(_forever(self._look_after, asyncio.Event(), _UPKEEP_SECONDS))
                 group.create_task(_forever(self._compactor.step, asyncio.Event(), _UPKEEP_SECONDS))
+                group.create_task(
+                    _forever(self._metrics.open.look, asyncio.Event(), _FIGURES_SECONDS)
+                )
         finally:
             self._metrics.leader.set(0)
+            self._metrics.open.forget()
 
     async def _hand_out(self, queue: TaskQueue) -> None:
         names: tuple[QueueName, ...] = ("urgent", "bulk")
         for name in names:
             for task in await self._scheduler.pick(name):
                 # If this fails the task stays queued in the table, and is sent again in time.
-                with continued(task.traceparent):
-                    await queue.send(name, task)
+                await queue.send(name, task)
                 self._metrics.dispatched.labels(name).inc()
 
     async def _show(self) -> None:
@@ -113,11 +133,22 @@ class Control:
             self._publish.set()
 
     async def _show_one(self, job: JobRow) -> None:
-        with continued(job.traceparent):
+        with span_in_each("publish playlists", [job.traceparent], {"video.id": job.video_id}):
             state = await state_of(self._store, job.video_id)
             for event in await self._publisher.publish(job.video_id, state):
-                await record(self._store, job.video_id, event, job.correlation_id)
+                outcome = await record(self._store, job.video_id, event, job.correlation_id)
+                if any(isinstance(new, VideoPlayable) for new in outcome.events):
+                    await self._became_playable(job)
         await self._jobs.published(job)
+
+    async def _became_playable(self, job: JobRow) -> None:
+        """Observe how long that took. A retry began later, and says nothing about it."""
+        if job.attempt > 1:
+            return
+        for upload in await self._store.read_stream(stream_id("upload", job.video_id)):
+            if isinstance(upload.data, VideoUploaded):
+                seconds = time.time() - upload.recorded_at.timestamp()
+                self._metrics.playable.observe(max(0.0, seconds), exemplar())
 
     async def _look_after(self) -> None:
         expired = await self._scheduler.expire()

@@ -25,12 +25,15 @@ from services.transcoder.views import Jobs
 from services.transcoder.worker import Worker, WorkerMetrics
 from shared import settings, telemetry
 from shared.blobs.s3 import S3Store, s3_client
+from shared.blobs.s3_watch import S3Watch
 from shared.database.connect import create_engine
+from shared.database.watch import watch_engine
 from shared.event_store.checkpoints import watch_checkpoint
 from shared.event_store.leadership import leadership
 from shared.event_store.listening import listen
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projection_watch import ProjectionWatch
 from shared.event_store.store import EventStore
 from shared.http import server
 from shared.http.app import create_app
@@ -39,6 +42,7 @@ from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.inbox import subscribe
 from shared.messaging.topology import declare, projection_queue
+from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 SCHEMA = "transcoder"
@@ -46,25 +50,35 @@ LEADERSHIP = "transcoder.planner"
 _RETRY_SECONDS = 1.0
 _EVENTS = projection_queue(SCHEMA, Planner.name)
 
+Watches = tuple[ProjectionWatch, MessageWatch]
+
 
 async def run_planner(config: PlannerSettings) -> None:
     """Serve the job routes, and lead or stand by, until SIGTERM or SIGINT."""
-    registry = create_registry()
+    registry = create_registry(config.otel_exporter_otlp_endpoint)
     async with AsyncExitStack() as stack:
         engine = create_engine(config.database_url, size=8)
+        watch_engine(registry, engine)
         stack.push_async_callback(engine.dispose)
-        store = await stack.enter_async_context(open_event_store(config.database_url))
+        store = await stack.enter_async_context(
+            open_event_store(config.database_url, registry=registry)
+        )
         watcher = await stack.enter_async_context(
             watch_checkpoint(config.database_url, store, SCHEMA, Planner.name)
         )
         client = await stack.enter_async_context(
             s3_client(
-                config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
+                config.s3_endpoint,
+                config.s3_region,
+                config.s3_access_key,
+                config.s3_secret_key,
+                watch=S3Watch(registry),
             )
         )
         media = S3Store(client, config.s3_media_bucket)
         jobs = Jobs(engine)
-        control = Control(jobs, Scheduler(engine), store, media, ControlMetrics(registry))
+        control = Control(jobs, Scheduler(engine), store, media, ControlMetrics(engine, registry))
+        watches = ProjectionWatch(registry), MessageWatch(registry)
         app: Litestar = create_app(
             "transcoder",
             job_routes(jobs, store, watcher),
@@ -76,7 +90,7 @@ async def run_planner(config: PlannerSettings) -> None:
         )
         await stack.enter_async_context(server.serving(app, config.bind))
         stop = server.stop_on_signals()
-        leading = asyncio.create_task(lead(config, engine, store, media, control))
+        leading = asyncio.create_task(lead(config, engine, store, media, control, watches=watches))
         await stop.wait()
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
@@ -88,6 +102,8 @@ async def lead(
     store: EventStore,
     media: S3Store,
     control: Control,
+    *,
+    watches: Watches,
 ) -> None:
     """Plan whenever this process leads, for ever: a lost connection only costs the lead."""
     log = get_logger(__name__)
@@ -96,35 +112,41 @@ async def lead(
             async with leadership(config.database_url, LEADERSHIP):
                 log.info("planner leads")
                 await media.ensure_bucket()
-                await plan(config, engine, store, control)
+                await plan(config, engine, store, control, watches)
         except Exception as error:
             log.warning("planner stands back", error=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def plan(
-    config: PlannerSettings, engine: AsyncEngine, store: EventStore, control: Control
+    config: PlannerSettings,
+    engine: AsyncEngine,
+    store: EventStore,
+    control: Control,
+    watches: Watches,
 ) -> None:
     """Project, hand out, publish; with the broker away, project all the same."""
-    runner = ProjectionRunner(engine, store, Planner(), SCHEMA)
+    projections, messages = watches
+    runner = ProjectionRunner(engine, store, Planner(), SCHEMA, watch=projections)
     broker = create_broker(config.amqp_url)
-    subscribe(broker, _EVENTS, runner)
+    subscribe(broker, _EVENTS, runner, messages)
 
     async def with_broker() -> None:
         async with connected(broker):
             await declare(broker, _EVENTS, *QUEUES.values())
             await broker.start()
-            await control.run(RabbitTaskQueue(broker))
+            await control.run(RabbitTaskQueue(broker, messages))
 
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
+        group.create_task(projections.follow(runner, store))
         group.create_task(listen(config.database_url, runner.name, control.wake))
         group.create_task(with_broker())
 
 
 async def run_worker(config: WorkerSettings) -> None:
     """Work until SIGTERM or SIGINT, then finish or give back what is under way."""
-    registry = create_registry()
+    registry = create_registry(config.otel_exporter_otlp_endpoint)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     tools = Tools(
         ffmpeg=find_ffmpeg(config.ffmpeg),
@@ -135,13 +157,18 @@ async def run_worker(config: WorkerSettings) -> None:
     )
     async with AsyncExitStack() as stack:
         engine = create_engine(config.database_url, size=4)
+        watch_engine(registry, engine)
         stack.push_async_callback(engine.dispose)
         store = await stack.enter_async_context(
-            open_event_store(config.database_url, connections=4)
+            open_event_store(config.database_url, connections=4, registry=registry)
         )
         client = await stack.enter_async_context(
             s3_client(
-                config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
+                config.s3_endpoint,
+                config.s3_region,
+                config.s3_access_key,
+                config.s3_secret_key,
+                watch=S3Watch(registry),
             )
         )
         place = Workplace(
@@ -156,9 +183,9 @@ async def run_worker(config: WorkerSettings) -> None:
         scratch = stack.enter_context(
             open_scratch(Path(config.scratch_dir), name, config.scratch_reserve_bytes)
         )
-        worker = Worker(
-            place, Scheduler(engine), scratch, WorkerMetrics(registry), config.worker_slots
-        )
+        metrics = WorkerMetrics(registry)
+        metrics.watch_scratch(scratch)
+        worker = Worker(place, Scheduler(engine), scratch, metrics, config.worker_slots)
         app = create_app(
             "transcoder-worker",
             [],
@@ -167,7 +194,7 @@ async def run_worker(config: WorkerSettings) -> None:
         )
         await stack.enter_async_context(server.serving(app, config.metrics_bind))
         stop = server.stop_on_signals()
-        working = asyncio.create_task(work(config, worker))
+        working = asyncio.create_task(work(config, worker, MessageWatch(registry)))
         showing = asyncio.create_task(worker.show())
         await stop.wait()
         await worker.drain(config.drain_seconds)
@@ -176,12 +203,12 @@ async def run_worker(config: WorkerSettings) -> None:
         await asyncio.gather(working, showing, return_exceptions=True)
 
 
-async def work(config: WorkerSettings, worker: Worker) -> None:
+async def work(config: WorkerSettings, worker: Worker, watch: MessageWatch) -> None:
     """Take tasks from the queues for as long as it is not cancelled."""
     log = get_logger(__name__)
     while True:
         broker = create_broker(config.amqp_url)
-        take_tasks(broker, worker, config.worker_slots)
+        take_tasks(broker, worker, config.worker_slots, watch)
         try:
             async with connected(broker):
                 await declare(broker, *QUEUES.values())

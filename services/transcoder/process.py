@@ -4,12 +4,18 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from opentelemetry import baggage, context
+from opentelemetry.trace import Span
+
+from shared.telemetry import child_span
 
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
 _GRACE_SECONDS: Final = 1.0
@@ -64,17 +70,31 @@ async def run_ffmpeg(
     Cancelling the caller ends the program.
     """
 
+    last: Progress | None = None
+
     async def progress(stream: asyncio.StreamReader) -> None:
+        nonlocal last
         block: dict[str, str] = {}
         async for raw in stream:
             name, _, value = raw.decode(errors="replace").strip().partition("=")
             block[name] = value
             if name == "progress":
+                last = parse_progress(block)
                 if on_progress is not None:
-                    on_progress(parse_progress(block))
+                    on_progress(last)
                 block = {}
 
-    await _run(arguments, folder, limits, progress)
+    began = time.monotonic()
+    with _run_span("ffmpeg") as span:
+        try:
+            await _run(arguments, folder, limits, progress)
+        finally:
+            if last is not None:
+                # ffmpeg's own last word on its speed is often 0 or N/A when a run is short.
+                speed = last.seconds / max(0.001, time.monotonic() - began)
+                span.set_attribute("ffmpeg.frames", last.frames)
+                span.set_attribute("ffmpeg.media_seconds", last.seconds)
+                span.set_attribute("ffmpeg.speed", round(speed, 3))
 
 
 async def run_ffprobe_lines(
@@ -86,7 +106,8 @@ async def run_ffprobe_lines(
         async for raw in stream:
             on_line(raw.decode(errors="replace").strip())
 
-    await _run(arguments, folder, limits, lines)
+    with _run_span("ffprobe"):
+        await _run(arguments, folder, limits, lines)
 
 
 async def run_ffprobe(
@@ -101,8 +122,26 @@ async def run_ffprobe(
             if len(answer) > max_bytes:
                 raise OutputTooLarge
 
-    await _run(arguments, folder, limits, collect)
+    with _run_span("ffprobe"):
+        await _run(arguments, folder, limits, collect)
     return bytes(answer)
+
+
+@contextmanager
+def about_runs(attributes: Mapping[str, str]) -> Generator[None]:
+    """Within it, the spans of runs carry these attributes."""
+    here = context.get_current()
+    for name, value in attributes.items():
+        here = baggage.set_baggage(name, value, here)
+    token = context.attach(here)
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def _run_span(program: str) -> AbstractContextManager[Span]:
+    return child_span(program, {name: str(value) for name, value in baggage.get_all().items()})
 
 
 def parse_progress(block: dict[str, str]) -> Progress:

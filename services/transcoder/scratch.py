@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,10 +26,23 @@ class Scratch:
         self._folder = folder
         self._reserve = reserve
 
+    def used(self) -> int:
+        """Bytes that tasks have here now."""
+        total = 0
+        for path in self._folder.rglob("*"):
+            # Tasks come and go meanwhile.
+            with suppress(FileNotFoundError):
+                total += path.lstat().st_size if path.is_file() else 0
+        return total
+
+    def free(self) -> int:
+        """Bytes that are free on the disk."""
+        return shutil.disk_usage(self._folder).free
+
     @contextmanager
     def task(self) -> Iterator[Path]:
         """A new folder for one task, removed at the end. Raises ScratchFull."""
-        if shutil.disk_usage(self._folder).free < self._reserve:
+        if self.free() < self._reserve:
             raise ScratchFull(f"less than {self._reserve} bytes are free in {self._folder}")
         folder = self._folder / uuid4().hex
         folder.mkdir(mode=0o700)

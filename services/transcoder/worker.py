@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.transcoder.handlers import record
 from services.transcoder.media_errors import MediaRejected, TaskFailed
+from services.transcoder.process import about_runs
 from services.transcoder.scheduler import (
     MAX_TRIES,
     Claimed,
@@ -28,9 +29,9 @@ from services.transcoder.task_remux import cut_from_source
 from services.transcoder.task_video import encode_video
 from services.transcoder.tasks import Job, Status, Workplace
 from shared.blobs.store import BlobStoreUnavailable
-from shared.contracts import Event, TranscodeFailed
+from shared.contracts import ChunkEncoded, Event, TranscodeFailed
 from shared.errors import Unavailable
-from shared.telemetry import continued, get_logger, tracer
+from shared.telemetry import continued, current_traceparent, exemplar, get_logger, tracer
 
 _log = get_logger(__name__)
 
@@ -61,6 +62,39 @@ class WorkerMetrics:
             registry=registry,
         )
         self.running = Gauge("cinelog_transcode_running", "Tasks being done.", registry=registry)
+        self.tries = Histogram(
+            "cinelog_transcode_task_tries",
+            "How many tries the tasks that were done took.",
+            ["kind"],
+            buckets=range(1, MAX_TRIES + 1),
+            registry=registry,
+        )
+        self.speed = Histogram(
+            "cinelog_encode_speed_ratio",
+            "Encoding speed of a chunk, in multiples of real time; all of its renditions at once.",
+            ["rendition"],
+            buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 12, 20),
+            registry=registry,
+        )
+        self._registry = registry
+
+    def watch_scratch(self, scratch: Scratch) -> None:
+        """Show how much of the disk tasks use, and what is left, in bytes."""
+        used = Gauge(
+            "cinelog_scratch_bytes", "Bytes that tasks have on disk.", registry=self._registry
+        )
+        used.set_function(scratch.used)
+        free = Gauge(
+            "cinelog_scratch_free_bytes", "Bytes free on that disk.", registry=self._registry
+        )
+        free.set_function(scratch.free)
+
+    def done(self, task: Claimed, event: Event) -> None:
+        """A task has ended in its event."""
+        self.tries.labels(task.kind).observe(task.tries)
+        if isinstance(event, ChunkEncoded):
+            for track in event.tracks:
+                self.speed.labels(track.name).observe(event.speed, exemplar())
 
 
 class _LostTask(Exception):
@@ -107,12 +141,20 @@ class Worker:
         claimed = await self._claim(task_id, dispatch, redelivered=redelivered)
         if claimed is None:
             return
+        # A message without a trace, of an older planner, still names its task, and that its job.
+        traceless = current_traceparent() is None
         with (
-            continued(claimed.traceparent),
+            continued(claimed.traceparent if traceless else None),
             tracer().start_as_current_span(
                 f"transcode {claimed.kind}",
-                attributes={"video.id": claimed.video_id, "task.id": claimed.task_id},
+                attributes={
+                    "video.id": claimed.video_id,
+                    "task.id": claimed.task_id,
+                    "task.try": claimed.tries,
+                    **_described(claimed),
+                },
             ),
+            about_runs(_described(claimed)),
         ):
             doing = asyncio.create_task(self._do(claimed))
             self._running[doing] = claimed
@@ -192,7 +234,8 @@ class Worker:
             )
         finally:
             self._metrics.tasks.labels(task.kind, outcome).inc()
-            self._metrics.seconds.labels(task.kind).observe(time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._metrics.seconds.labels(task.kind).observe(seconds, exemplar())
 
     async def _perform(self, task: Claimed, started: float) -> None:
         status = Status()
@@ -213,6 +256,7 @@ class Worker:
                 await asyncio.gather(performing, beating, return_exceptions=True)
         await record(self._place.store, task.video_id, event, task.correlation_id)
         await self._scheduler.finish(task, self._place.worker)
+        self._metrics.done(task, event)
 
     async def _beat(self, task: Claimed, status: Status) -> None:
         """Renew the lease; returns once it is lost."""
@@ -263,3 +307,14 @@ class Worker:
             worker=self._place.worker,
         )
         await record(self._place.store, task.video_id, event, task.correlation_id)
+
+
+def _described(task: Claimed) -> dict[str, str]:
+    """What a task is about, for its spans: which renditions of which chunk, or which track."""
+    described = {"transcode.attempt": str(task.attempt)}
+    for name in ("renditions", "chunk", "track"):
+        value = task.spec.get(name)
+        if value is not None:
+            text = ",".join(value) if isinstance(value, list) else str(value)
+            described[f"transcode.{name}"] = text
+    return described

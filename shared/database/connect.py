@@ -3,15 +3,19 @@
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.database.watch import trace_statements
+
 
 def create_engine(url: str, *, size: int = 5) -> AsyncEngine:
     """A SQLAlchemy engine over asyncpg with at most ``2 * size`` connections."""
-    return create_async_engine(
+    engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=size,
         max_overflow=size,
         pool_pre_ping=True,
     )
+    trace_statements(engine)
+    return engine
 
 
 async def create_pool(url: str, *, size: int = 5) -> "asyncpg.Pool[asyncpg.Record]":

@@ -4,9 +4,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
+from prometheus_client import CollectorRegistry
 
 from shared.database.connect import create_pool
+from shared.database.watch import watch_pool
 from shared.event_store.group_commit import GroupCommitter
+from shared.event_store.log_watch import LogWatch
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent
 from shared.event_store.upcast import read_event
 from shared.event_store.wire import (
@@ -15,6 +18,7 @@ from shared.event_store.wire import (
     read_or_stand_in,
     record_from_row,
 )
+from shared.telemetry import child_span
 
 _READ_STREAM = """
 select p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
@@ -36,9 +40,12 @@ limit $2
 class PostgresEventStore:
     """Reads with plain SQL, appends through group commit. Open it with ``open_event_store``."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", committer: GroupCommitter) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", committer: GroupCommitter, watch: LogWatch
+    ) -> None:
         self._pool = pool
         self._committer = committer
+        self._watch = watch
 
     async def append(
         self,
@@ -47,10 +54,12 @@ class PostgresEventStore:
         events: Sequence[NewEvent],
         metadata: Metadata,
     ) -> int:
-        return await self._committer.append(stream_id, expected_version, events, metadata)
+        with self._watch.appending(stream_id, len(events)):
+            return await self._committer.append(stream_id, expected_version, events, metadata)
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
-        rows = await self._pool.fetch(_READ_STREAM, stream_id, after_version)
+        with child_span("log read", {"log.stream": stream_id}):
+            rows = await self._pool.fetch(_READ_STREAM, stream_id, after_version)
         return [record_from_row(row, read_event) for row in rows]
 
     async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
@@ -81,11 +90,18 @@ class PostgresEventStore:
 
 
 @asynccontextmanager
-async def open_event_store(url: str, *, connections: int = 6) -> AsyncGenerator[PostgresEventStore]:
-    """An event store at a ``postgresql://`` URL; closing it finishes the appends under way."""
+async def open_event_store(
+    url: str, *, connections: int = 6, registry: CollectorRegistry | None = None
+) -> AsyncGenerator[PostgresEventStore]:
+    """An event store at a ``postgresql://`` URL; closing it finishes the appends under way.
+
+    Its figures, and its pool's, go to ``registry``.
+    """
+    registry = registry or CollectorRegistry()
     pool = await create_pool(url, size=connections)
+    watch_pool(registry, pool)
     try:
         async with GroupCommitter(pool) as committer:
-            yield PostgresEventStore(pool, committer)
+            yield PostgresEventStore(pool, committer, LogWatch(registry))
     finally:
         await pool.close()

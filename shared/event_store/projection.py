@@ -7,9 +7,10 @@ and every event takes effect exactly once.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
@@ -24,6 +25,7 @@ from shared.event_store.bookkeeping import (
     partition,
     reason_of,
 )
+from shared.event_store.projection_watch import ProjectionWatch
 from shared.event_store.store import EventStore, RecordedEvent, Unreadable
 from shared.telemetry import get_logger
 
@@ -65,6 +67,7 @@ class ProjectionRunner:
         *,
         batch: int = 2000,
         poll_seconds: float = 1.0,
+        watch: ProjectionWatch | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -74,7 +77,9 @@ class ProjectionRunner:
         self._parked = parked_of(schema)
         self._batch = batch
         self._poll_seconds = poll_seconds
+        self._watch = watch or ProjectionWatch(CollectorRegistry())
         self._offered: list[tuple[list[RecordedEvent], asyncio.Future[None]]] = []
+        self._traces: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._waiting: set[str] = set()
         self.position = 0
@@ -84,8 +89,14 @@ class ProjectionRunner:
         """``schema.projection``: names the lock, the metric labels and the notify channel."""
         return f"{self._schema}.{self._projection.name}"
 
-    async def offer(self, events: Sequence[RecordedEvent]) -> None:
-        """Hand over events from a message; returns once the checkpoint is past them."""
+    async def offer(
+        self, events: Sequence[RecordedEvent], traces: Mapping[str, str] | None = None
+    ) -> None:
+        """Hand over events from a message; returns once the checkpoint is past them.
+
+        ``traces``: by trace id, the spans below which their application belongs.
+        """
+        self._traces.update(traces or {})
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._offered.append((list(events), done))
         self._wake.set()
@@ -135,6 +146,8 @@ class ProjectionRunner:
             await self._apply(run)
         if not complete or not offered:
             await self.catch_up()
+        if not self._offered:
+            self._traces.clear()
         for _, done in offered:
             if not done.done():
                 done.set_result(None)
@@ -220,6 +233,7 @@ class ProjectionRunner:
     def _parked_at(self, event: RecordedEvent, reason: str) -> None:
         self.position = event.position or 0
         self._waiting.add(partition(event.stream_id))
+        self._watch.parked(self.name)
         _log.error(
             "event parked",
             projection=self.name,
@@ -230,10 +244,11 @@ class ProjectionRunner:
 
     async def _commit(self, events: Sequence[RecordedEvent]) -> None:
         last = events[-1].position or 0
-        async with self._engine.begin() as connection:
-            # The checkpoint first: see ``lock_checkpoint``.
-            await self._advance(connection, last)
-            await self._projection.apply(connection, events)
+        with self._watch.committing(self.name, events, self._traces):
+            async with self._engine.begin() as connection:
+                # The checkpoint first: see ``lock_checkpoint``.
+                await self._advance(connection, last)
+                await self._projection.apply(connection, events)
         self.position = last
 
     async def _advance(self, connection: AsyncConnection, position: int) -> None:

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from shared.errors import UnsupportedMedia
 from shared.http.health import Check, health_routes
 from shared.http.identity import Verifier, optional_user, require_user
-from shared.http.metrics import HttpMetrics, create_registry, metrics_route
+from shared.http.metrics import TracedHttpMetrics, create_registry, metrics_route
 from shared.http.observe import Observed
 from shared.http.openapi import openapi_config
 from shared.http.problems import EXCEPTION_HANDLERS
@@ -64,7 +64,7 @@ def create_app(
         request_max_body_size=max_body,
         state=State({**(state or {}), "verifier": verifier}),
     )
-    app.asgi_handler = Observed(app.asgi_handler, HttpMetrics(registry, service))
+    app.asgi_handler = Observed(app.asgi_handler, TracedHttpMetrics(registry, service))
     return app
 
 

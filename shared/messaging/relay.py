@@ -20,6 +20,7 @@ from shared.event_store.listening import listen
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.wire import Envelope, encode_bundle
 from shared.messaging.topology import EVENTS
+from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -50,6 +51,7 @@ class RelayMetrics:
             registry=registry,
         )
         self.leader = Gauge("cinelog_relay_leader", "1 while this relay leads.", registry=registry)
+        self.messages = MessageWatch(registry)
 
 
 class EnvelopeLog(Protocol):
@@ -149,16 +151,18 @@ class Relay:
         if len(types) > 1:
             # RabbitMQ's sender-selected distribution: one message, several routing keys.
             headers["CC"] = types[1:]
-        await self._broker.publish(
-            encode_bundle(bundle),
-            exchange=EVENTS,
-            routing_key=types[0],
-            headers=headers,
-            content_type="application/json",
-            message_id=str(bundle[0].position),
-            persist=True,
-            mandatory=False,
-        )
+        parents = (event.metadata.traceparent for event in bundle)
+        with self._metrics.messages.publishing(EVENTS.name, parents, len(bundle)) as traces:
+            await self._broker.publish(
+                encode_bundle(bundle),
+                exchange=EVENTS,
+                routing_key=types[0],
+                headers=headers | traces,
+                content_type="application/json",
+                message_id=str(bundle[0].position),
+                persist=True,
+                mandatory=False,
+            )
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -118,9 +118,15 @@ class RunningStack:
 
 @contextmanager
 def running_stack(
-    urls: Urls, database: Database, broker: Broker, redis_url: str, buckets: Buckets, workers: int
+    urls: Urls,
+    database: Database,
+    broker: Broker,
+    redis_url: str,
+    buckets: Buckets,
+    workers: int,
+    **options: str,
 ) -> Iterator[RunningStack]:
-    """The whole of Cinelog in corners of the given parts."""
+    """The whole of Cinelog in corners of the given parts; ``options`` are further variables."""
     with tempfile.TemporaryDirectory(prefix="cinelog-stack-") as folder:
         home = Home(Path(folder))
         roles = passwords(database.admin_url)
@@ -138,7 +144,7 @@ def running_stack(
                 sources_bucket=buckets.sources,
                 media_bucket=buckets.media,
                 archive_bucket="",
-                options=GENEROUS,
+                options=GENEROUS | options,
             )
         )
         try:

@@ -1,23 +1,17 @@
-"""Logs and traces, set up once per process.
+"""Logs: one JSON object per line on standard output, or in local mode lines for a person.
 
-Logs go to standard output: one JSON object per line, or in local mode lines for a person. Every
-line carries the ids of the trace it belongs to. Spans go to an OTLP endpoint where one is given;
-trace ids exist, and reach the logs and the events, in any case.
+Every line carries the ids of the trace it belongs to; fields whose names say that they hold a
+secret are hidden.
 """
 
 import logging
 import sys
-from collections.abc import Generator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from typing import Any, Final, Literal, cast
 
 import msgspec
 import structlog
-from opentelemetry import context, trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry import trace
 from structlog.typing import FilteringBoundLogger, Processor
 
 Mode = Literal["local", "production"]
@@ -46,26 +40,6 @@ _QUIET: Final = {
     "s3transfer": logging.WARNING,
     "urllib3": logging.WARNING,
 }
-_SCOPE: Final = "cinelog"
-
-
-def configure(service: str, mode: Mode, otlp_endpoint: str | None = None) -> None:
-    """Set up this process's logs and traces. Call it once, before the first log line."""
-    _configure_logs(service, mode)
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": f"cinelog-{service}"}), shutdown_on_exit=False
-    )
-    if otlp_endpoint:
-        exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-
-
-def shutdown() -> None:
-    """Send the spans that are still waiting. Blocks for at most a few seconds."""
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):
-        provider.shutdown()
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -73,62 +47,8 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger(component=name))
 
 
-def tracer() -> trace.Tracer:
-    """The tracer that this project's spans are started with."""
-    return trace.get_tracer(_SCOPE)
-
-
-def current_traceparent() -> str | None:
-    """The current span as a ``traceparent`` (W3C Trace Context, section 3.2), or None."""
-    span = trace.get_current_span().get_span_context()
-    if not span.is_valid:
-        return None
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
-
-
-def current_trace_id() -> str | None:
-    """The current trace's id: 32 hex digits, or None."""
-    span = trace.get_current_span().get_span_context()
-    return f"{span.trace_id:032x}" if span.is_valid else None
-
-
-def parse_traceparent(value: str | None) -> context.Context | None:
-    """The context that a ``traceparent`` names; None where it is missing or malformed."""
-    if value is None or len(value) < 55:
-        return None
-    parts = value[:55].split("-")
-    if [len(part) for part in parts] != [2, 32, 16, 2] or parts[0] == "ff":
-        return None
-    if len(value) > 55 and (parts[0] == "00" or value[55] != "-"):
-        return None
-    if not all(character in "0123456789abcdef-" for character in value[:55]):
-        return None
-    remote = trace.SpanContext(
-        trace_id=int(parts[1], 16),
-        span_id=int(parts[2], 16),
-        is_remote=True,
-        trace_flags=trace.TraceFlags(int(parts[3], 16)),
-    )
-    if not remote.is_valid:
-        return None
-    return trace.set_span_in_context(trace.NonRecordingSpan(remote))
-
-
-@contextmanager
-def continued(traceparent: str | None) -> Generator[None]:
-    """Within it, spans, log lines and events belong to the trace of ``traceparent``."""
-    parent = parse_traceparent(traceparent)
-    if parent is None:
-        yield
-        return
-    token = context.attach(parent)
-    try:
-        yield
-    finally:
-        context.detach(token)
-
-
-def _configure_logs(service: str, mode: Mode) -> None:
+def configure_logs(service: str, mode: Mode) -> None:
+    """Set up this process's logs, its libraries' too."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -1,0 +1,90 @@
+"""Spans of SQL statements, and how full the pools of connections are."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import asyncpg
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client import CollectorRegistry, Gauge
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
+
+from shared.telemetry import tracer
+
+# Statements hold placeholders, never values; some are long.
+_LONGEST: Final = 2000
+
+
+def trace_statements(engine: AsyncEngine) -> None:
+    """A span for each statement that runs inside a recorded one; the others cost next to nothing.
+
+    Named by the statement's first word: what it reads or writes is in ``db.query.text``.
+    """
+    # SQLAlchemy's listeners are untyped; what they pass along is described in its ``events.py``.
+
+    def begin(
+        _conn: Any, _cursor: Any, statement: str, _params: Any, context: Any, _many: bool
+    ) -> None:
+        if not trace.get_current_span().is_recording():
+            return
+        verb = statement.split(None, 1)[0].lower()
+        span = tracer().start_span(
+            f"sql {verb if verb.isalpha() else 'statement'}",
+            kind=SpanKind.CLIENT,
+            attributes={
+                "db.system.name": "postgresql",
+                "db.query.text": " ".join(statement.split())[:_LONGEST],
+            },
+        )
+        context.cinelog_span = span
+
+    def end(
+        _conn: Any, _cursor: Any, _statement: str, _params: Any, context: Any, _many: bool
+    ) -> None:
+        span = getattr(context, "cinelog_span", None)
+        if span is not None:
+            span.end()
+
+    def fail(failure: Any) -> None:
+        span = getattr(failure.execution_context, "cinelog_span", None)
+        if span is not None:
+            span.set_status(StatusCode.ERROR, type(failure.original_exception).__name__)
+            span.end()
+
+    event.listen(engine.sync_engine, "before_cursor_execute", begin)
+    event.listen(engine.sync_engine, "after_cursor_execute", end)
+    event.listen(engine.sync_engine, "handle_error", fail)
+
+
+def watch_engine(registry: CollectorRegistry, engine: AsyncEngine) -> None:
+    """Show how many connections the engine's pool uses, keeps and may open."""
+    pool = engine.pool
+    if not isinstance(pool, QueuePool):
+        raise TypeError("only engines of create_engine are watched")
+    # ``create_engine`` lets as many overflow as it keeps.
+    _gauges(registry, "cinelog_db", pool.checkedout, pool.checkedin, lambda: 2 * pool.size())
+
+
+def watch_pool(registry: CollectorRegistry, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """The same of the event log's own pool."""
+    idle = pool.get_idle_size
+    _gauges(registry, "cinelog_log", lambda: pool.get_size() - idle(), idle, pool.get_max_size)
+
+
+def _gauges(
+    registry: CollectorRegistry,
+    prefix: str,
+    used: Callable[[], int],
+    idle: Callable[[], int],
+    maximum: Callable[[], int],
+) -> None:
+    connections = Gauge(
+        f"{prefix}_connections", "Database connections, by state.", ("state",), registry=registry
+    )
+    connections.labels("used").set_function(used)
+    connections.labels("idle").set_function(idle)
+    Gauge(
+        f"{prefix}_connections_max", "Database connections at most.", registry=registry
+    ).set_function(maximum)

@@ -1,0 +1,124 @@
+"""Spans and figures of projections: how far behind they are, how long an event takes to be seen."""
+
+import asyncio
+import time
+from collections import Counter as Tally
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.event_store.store import EventStore, RecordedEvent
+from shared.telemetry import exemplar, get_logger, span_in_each
+
+_log = get_logger(__name__)
+
+_WATCH_SECONDS: Final = 1.0
+# Who catches up with an old log does not add spans to traces that ended long ago.
+_TRACED_SECONDS: Final = 600.0
+_DELAYS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+class Watched(Protocol):
+    """A projection's runner."""
+
+    position: int
+
+    @property
+    def name(self) -> str:
+        """``schema.projection``."""
+        ...
+
+
+class ProjectionWatch:
+    """Watches the projections of one process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._position = Gauge(
+            "cinelog_projection_position",
+            "The last event applied.",
+            ("projection",),
+            registry=registry,
+        )
+        self._behind = Gauge(
+            "cinelog_projection_behind",
+            "Sequenced events that are not applied yet.",
+            ("projection",),
+            registry=registry,
+        )
+        self._behind_seconds = Gauge(
+            "cinelog_projection_behind_seconds",
+            "Age of the oldest sequenced event that is not applied yet.",
+            ("projection",),
+            registry=registry,
+        )
+        self._delay = Histogram(
+            "cinelog_projection_delay_seconds",
+            "Seconds from append to applied, of the oldest event of each commit.",
+            ("projection",),
+            buckets=_DELAYS,
+            registry=registry,
+        )
+        self._applied = Counter(
+            "cinelog_projection_events",
+            "Events applied.",
+            ("projection", "type"),
+            registry=registry,
+        )
+        self._parked = Counter(
+            "cinelog_projection_parked",
+            "Events that could not be applied and were put aside.",
+            ("projection",),
+            registry=registry,
+        )
+
+    @contextmanager
+    def committing(
+        self, name: str, events: Sequence[RecordedEvent], traces: Mapping[str, str]
+    ) -> Generator[None]:
+        """Around applying ``events`` and moving the checkpoint past them.
+
+        ``traces``: the spans of the messages that brought them; others hang on their events.
+        """
+        oldest = events[0].recorded_at.timestamp()
+        recent = time.time() - oldest < _TRACED_SECONDS
+        parents = (event.metadata.traceparent for event in events if recent)
+        own = (traces.get(parent[3:35], parent) for parent in parents if parent is not None)
+        attributes = {"projection.name": name, "projection.events": len(events)}
+        with span_in_each(f"project {name}", own, attributes):
+            yield
+            seconds = max(0.0, time.time() - oldest)
+            self._delay.labels(name).observe(seconds, exemplar())
+        for type_, count in Tally(event.type for event in events).items():
+            self._applied.labels(name, type_).inc(count)
+
+    def parked(self, name: str) -> None:
+        """An event was put aside."""
+        self._parked.labels(name).inc()
+
+    async def follow(self, projection: "Watched", store: EventStore) -> None:
+        """Keep the gauges of a projection up to date, for as long as it is led from here."""
+        name = projection.name
+        self._parked.labels(name)
+        try:
+            while True:
+                await self._look(projection, store)
+                await asyncio.sleep(_WATCH_SECONDS)
+        finally:
+            # Whoever leads next knows better.
+            for gauge in (self._position, self._behind, self._behind_seconds):
+                gauge.clear()
+
+    async def _look(self, projection: "Watched", store: EventStore) -> None:
+        name = projection.name
+        self._position.labels(name).set(projection.position)
+        try:
+            behind = max(0, await store.head() - projection.position)
+            waiting = await store.read_all(projection.position, 1) if behind else []
+        except Exception as error:
+            _log.warning("the log does not answer", error=repr(error))
+            return
+        age = time.time() - waiting[0].recorded_at.timestamp() if waiting else 0.0
+        self._behind.labels(name).set(behind)
+        self._behind_seconds.labels(name).set(max(0.0, age))

@@ -1,0 +1,66 @@
+"""Logs, traces and the sending of both's ids and of metrics, set up once per process.
+
+Spans and metrics go to an OTLP endpoint where one is given. Without one no span is recorded;
+trace ids exist, and reach the logs and the events, in any case.
+"""
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider, sampling
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from shared.telemetry.logs import Mode, configure_logs, get_logger
+from shared.telemetry.metrics_export import export_metrics
+from shared.telemetry.tracing import (
+    child_span,
+    continued,
+    current_trace_id,
+    current_traceparent,
+    exemplar,
+    parse_traceparent,
+    span_in_each,
+    tracer,
+)
+
+__all__ = [
+    "Mode",
+    "child_span",
+    "configure",
+    "continued",
+    "current_trace_id",
+    "current_traceparent",
+    "exemplar",
+    "export_metrics",
+    "get_logger",
+    "parse_traceparent",
+    "shutdown",
+    "span_in_each",
+    "tracer",
+]
+
+
+def configure(service: str, mode: Mode, otlp_endpoint: str | None = None) -> None:
+    """Set up this process's logs and traces. Call it once, before the first log line.
+
+    With an endpoint, OpenTelemetry's own variables say the rest: OTEL_TRACES_SAMPLER and its
+    _ARG, OTEL_RESOURCE_ATTRIBUTES, OTEL_EXPORTER_OTLP_HEADERS, OTEL_BSP_SCHEDULE_DELAY.
+    """
+    configure_logs(service, mode)
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": f"cinelog-{service}"}),
+        shutdown_on_exit=False,
+        # None: as the environment says, and if it says nothing, everything.
+        sampler=None if otlp_endpoint else sampling.ALWAYS_OFF,
+    )
+    if otlp_endpoint:
+        exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+
+
+def shutdown() -> None:
+    """Send the spans that are still waiting. Blocks for at most a few seconds."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
