@@ -1,0 +1,404 @@
+"""What the values do."""
+
+import json
+from base64 import b64decode
+from typing import Any
+
+import pytest
+
+from deploy.local.database import modules
+from deploy.local.stack import _COMMANDS
+from services.auth.settings import AuthSettings
+from services.catalog.settings import ApiSettings, ProjectorSettings
+from services.gateway.settings import GatewaySettings
+from services.ingest.settings import IngestSettings
+from services.relay.settings import RelaySettings
+from services.transcoder.settings import PlannerSettings, WorkerSettings
+from shared import settings
+from shared.database.setup import ROLES
+from tests.support.charts import (
+    EXAMPLES,
+    Manifest,
+    containers,
+    example,
+    of_kind,
+    pods,
+    refusal,
+    render,
+)
+
+ALL = (None, *EXAMPLES)
+SETTINGS: dict[str, type[settings.Settings]] = {
+    "gateway": GatewaySettings,
+    "auth": AuthSettings,
+    "ingest": IngestSettings,
+    "catalog": ApiSettings,
+    "projector": ProjectorSettings,
+    "planner": PlannerSettings,
+    "worker": WorkerSettings,
+    "relay": RelaySettings,
+}
+SECRET = "k7Qz3bVx9LpWm2RtYc8NdJf5HsGa4TuE"
+
+
+def components(manifests: tuple[Manifest, ...] | list[Manifest]) -> dict[str, Manifest]:
+    """The Deployments, by component."""
+    return {
+        found["metadata"]["labels"]["app.kubernetes.io/component"]: found
+        for found in manifests
+        if found["kind"] == "Deployment"
+    }
+
+
+def main_container(deployment: Manifest) -> Manifest:
+    return deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+def environment(container: Manifest) -> dict[str, str]:
+    """As the kubelet makes it: in order, with $(NAME) replaced, and secrets made up."""
+    found: dict[str, str] = {}
+    for variable in container["env"]:
+        value = variable.get("value", SECRET)
+        for name, known in found.items():
+            value = value.replace(f"$({name})", known)
+        assert "$(" not in value, f"{variable['name']} uses what comes after it"
+        found[variable["name"]] = value
+    return found
+
+
+def test_every_process_is_a_component() -> None:
+    assert set(components(example(None))) == set(_COMMANDS) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("values", ALL)
+@pytest.mark.parametrize("component", SETTINGS)
+def test_a_component_reads_its_settings(values: str | None, component: str) -> None:
+    container = main_container(components(example(values))[component])
+    assert tuple(container["args"]) == _COMMANDS[component]
+    read = settings.load(SETTINGS[component], environment(container))
+    assert read.cinelog_mode == "production"
+
+
+def test_a_component_knows_no_secret_that_it_does_not_use() -> None:
+    keys = {
+        component: {
+            variable["valueFrom"]["secretKeyRef"]["key"]
+            for variable in main_container(found)["env"]
+            if "valueFrom" in variable
+        }
+        for component, found in components(example(None)).items()
+    }
+    assert keys["gateway"] == {
+        *("media-grant-secret", "redis-password", "s3-access-key", "s3-secret-key")
+    }
+    assert keys["relay"] == {"role-password-relay", "rabbitmq-password"}
+    signers = [name for name, found in keys.items() if "signing-key-secret" in found]
+    assert signers == ["auth"]
+    assert all("postgresql-password" not in found for found in keys.values())
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_every_pod_keeps_to_the_restricted_standard(values: str | None) -> None:
+    allowed = {"configMap", "emptyDir", "secret", "persistentVolumeClaim", "projected"}
+    for name, pod in pods(example(values)).items():
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True, name
+        assert security["runAsUser"] > 0, name
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["serviceAccountName"] != "default", name
+        for volume in pod.get("volumes", []):
+            assert set(volume) - {"name"} <= allowed, name
+        for container in containers(pod):
+            own = container["securityContext"]
+            assert own == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            for bound in ("requests", "limits"):
+                assert set(container["resources"][bound]) == {
+                    *("cpu", "memory", "ephemeral-storage")
+                }, name
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_volumes_accounts_and_secrets_that_are_named_exist(values: str | None) -> None:
+    manifests = example(values)
+    names = {(found["kind"], found["metadata"]["name"]) for found in manifests}
+    for name, pod in pods(manifests).items():
+        assert ("ServiceAccount", pod["serviceAccountName"]) in names, name
+        volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
+        for volume in volumes.values():
+            if "configMap" in volume:
+                assert ("ConfigMap", volume["configMap"]["name"]) in names, name
+        claims = {
+            claim["metadata"]["name"]
+            for found in manifests
+            if f"{found['kind']}/{found['metadata']['name']}" == name
+            for claim in found["spec"].get("volumeClaimTemplates", [])
+        }
+        for container in containers(pod):
+            for mount in container.get("volumeMounts", []):
+                assert mount["name"] in volumes.keys() | claims, name
+    if values != "values-production.yaml":
+        (secret,) = of_kind(manifests, "Secret").values()
+        for pod in pods(manifests).values():
+            for container in containers(pod):
+                for variable in container.get("env", []):
+                    reference = variable.get("valueFrom", {}).get("secretKeyRef")
+                    if reference and reference["name"] == secret["metadata"]["name"]:
+                        assert reference["key"] in secret["data"], variable
+
+
+def test_migrations_cover_every_module_and_role() -> None:
+    (job,) = (
+        pod
+        for name, pod in pods(example(None)).items()
+        if name.startswith("Job/cinelog-migrations")
+    )
+    migrated = [
+        argument
+        for container in containers(job)
+        for argument in container.get("args", [])
+        if "." in argument
+    ]
+    assert set(migrated) == set(modules())
+    for container in containers(job)[1:]:
+        given = set(environment(container))
+        assert {f"ROLE_PASSWORD_{role.upper()}" for role in ROLES} <= given
+    waiting = {
+        module
+        for deployment in components(example(None)).values()
+        for container in deployment["spec"]["template"]["spec"].get("initContainers", [])
+        for module in container["args"]
+    }
+    assert waiting == set(modules())
+
+
+def test_setup_waits_for_nothing_that_waits_for_it() -> None:
+    bundled = {name: found for name, found in of_kind(example(None), "Job").items()}
+    assert all("annotations" not in job["metadata"] for job in bundled.values())
+    external = of_kind(example("values-production.yaml"), "Job")
+    hooks = {
+        name: job["metadata"].get("annotations", {}).get("helm.sh/hook")
+        for name, job in external.items()
+    }
+    (migrations,) = (name for name in hooks if "migrations" in name)
+    assert hooks[migrations] == "pre-install,pre-upgrade"
+    for found in example("values-production.yaml"):
+        annotations = found["metadata"].get("annotations", {})
+        if found["metadata"]["name"] == "cinelog-setup" and found["kind"] == "ServiceAccount":
+            assert int(annotations["helm.sh/hook-weight"]) < 0
+    # Nobody waits for a schema that a hook has made before.
+    for deployment in components(example("values-production.yaml")).values():
+        assert "initContainers" not in deployment["spec"]["template"]["spec"]
+
+
+def test_a_hook_and_the_release_agree_on_made_up_secrets() -> None:
+    external = {
+        "postgresql.mode": "external",
+        "postgresql.external.host": "db.example.com",
+        "postgresql.external.existingSecret": "db",
+    }
+    secrets = of_kind(render(sets=external), "Secret")
+    assert secrets["cinelog-setup"]["data"] == secrets["cinelog-secrets"]["data"]
+    assert all(len(b64decode(value)) >= 32 for value in secrets["cinelog-secrets"]["data"].values())
+    assert len(set(secrets["cinelog-secrets"]["data"].values())) == len(
+        secrets["cinelog-secrets"]["data"]
+    )
+
+
+def test_secrets_and_data_outlive_the_release_unless_told_otherwise() -> None:
+    kept = of_kind(example(None), "Secret")["cinelog-secrets"]["metadata"]["annotations"]
+    assert kept == {"helm.sh/resource-policy": "keep"}
+    for found in of_kind(example(None), "StatefulSet").values():
+        assert found["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain"
+    gone = example("values-laptop.yaml")
+    assert "annotations" not in of_kind(gone, "Secret")["cinelog-secrets"]["metadata"]
+    for found in of_kind(gone, "StatefulSet").values():
+        assert found["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
+
+
+def test_liveness_asks_for_no_dependency_and_the_gateway_serves_without_redis() -> None:
+    for name, deployment in components(example(None)).items():
+        container = main_container(deployment)
+        assert container["livenessProbe"]["httpGet"]["path"] == "/health"
+        assert container["startupProbe"]["httpGet"]["path"] == "/health"
+        expected = "/health" if name == "gateway" else "/ready"
+        assert container["readinessProbe"]["httpGet"]["path"] == expected
+        ports = {port["name"] for port in container["ports"]}
+        assert container["livenessProbe"]["httpGet"]["port"] in ports
+
+
+def test_a_rollout_takes_nothing_away_before_the_new_one_is_there() -> None:
+    for name, deployment in components(example(None)).items():
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        pod = deployment["spec"]["template"]["spec"]
+        sleep = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep")
+        if any(port["name"] == "http" for port in pod["containers"][0]["ports"]):
+            assert sleep["seconds"] + 20 < pod["terminationGracePeriodSeconds"], name
+
+
+def test_who_is_scaled_has_no_replicas_of_its_own() -> None:
+    for values in ALL:
+        manifests = example(values)
+        scaled = {
+            found["spec"]["scaleTargetRef"]["name"]
+            for found in manifests
+            if found["kind"] in ("HorizontalPodAutoscaler", "ScaledObject")
+        }
+        assert "cinelog-worker" in scaled
+        for name, deployment in of_kind(manifests, "Deployment").items():
+            assert ("replicas" in deployment["spec"]) == (name not in scaled), name
+
+
+def test_workers_follow_the_queues_down_to_none() -> None:
+    from services.transcoder.consumers import QUEUES
+
+    scaled = of_kind(example("values-production.yaml"), "ScaledObject")["cinelog-worker"]["spec"]
+    assert scaled["minReplicaCount"] == 0
+    triggers = [trigger["metadata"] for trigger in scaled["triggers"]]
+    assert {trigger["queueName"] for trigger in triggers} == {q.name for q in QUEUES.values()}
+    for trigger in triggers:
+        # A message that is being worked on counts, or its worker would be taken away.
+        assert (trigger["protocol"], trigger["excludeUnacknowledged"]) == ("http", "false")
+
+
+def test_without_keda_cpu_decides_and_one_worker_stays() -> None:
+    scaled = of_kind(render(apis=()), "HorizontalPodAutoscaler")["cinelog-worker"]["spec"]
+    assert scaled["minReplicas"] == 1
+    by_hand = render(sets={"worker.autoscaling.mode": "none", "components.worker.replicas": "3"})
+    assert components(by_hand)["worker"]["spec"]["replicas"] == 3
+
+
+def test_a_worker_gets_the_disk_and_the_time_it_needs() -> None:
+    worker = components(example("values-production.yaml"))["worker"]["spec"]["template"]["spec"]
+    container = worker["containers"][0]
+    (scratch,) = (volume for volume in worker["volumes"] if volume["name"] == "scratch")
+    size = scratch["emptyDir"]["sizeLimit"]
+    assert size == "16Gi"
+    for bound in ("requests", "limits"):
+        assert container["resources"][bound]["ephemeral-storage"] == size
+    drain = int(environment(container)["DRAIN_SECONDS"])
+    assert worker["terminationGracePeriodSeconds"] > drain
+    assert worker["nodeSelector"] == {"example.com/pool": "encode"}
+
+
+def test_rabbitmq_waits_longer_than_a_worker_drains() -> None:
+    config = of_kind(example(None), "ConfigMap")["cinelog-rabbitmq"]["data"]["rabbitmq.conf"]
+    (timeout,) = (
+        int(line.split("=")[1]) for line in config.splitlines() if "consumer_timeout" in line
+    )
+    assert timeout == 30 * 60 * 1000
+    assert "drainSeconds" in refusal(worker__drainSeconds="1800")
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_every_pod_has_a_policy_for_both_directions(values: str | None) -> None:
+    manifests = example(values)
+    policies = of_kind(manifests, "NetworkPolicy").values()
+    selected = [policy["spec"]["podSelector"]["matchLabels"] for policy in policies]
+    for policy in policies:
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    for found in manifests:
+        template = found.get("spec", {}).get("template") or found
+        if found["kind"] in ("Deployment", "StatefulSet", "Job", "Pod"):
+            labels = template["metadata"]["labels"]
+            matching = [chosen for chosen in selected if chosen.items() <= labels.items()]
+            assert len(matching) == 1, found["metadata"]["name"]
+
+
+def test_only_who_needs_the_database_reaches_it() -> None:
+    policy = of_kind(example(None), "NetworkPolicy")["cinelog-postgresql"]["spec"]
+    assert policy["egress"] == []
+    (rule,) = policy["ingress"]
+    callers = {
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in rule["from"]
+    }
+    using = {
+        name
+        for name, found in components(example(None)).items()
+        if "DATABASE_URL" in environment(main_container(found))
+    }
+    assert callers == using | {"setup"}
+
+
+def test_who_is_given_an_address_may_go_there() -> None:
+    policies = of_kind(example(None), "NetworkPolicy")
+    targets = {"gateway", "auth", "ingest", "catalog", "planner", "postgresql", "rabbitmq"}
+    targets |= {"valkey", "seaweedfs"}
+    for name, found in components(example(None)).items():
+        values = " ".join(environment(main_container(found)).values())
+        addressed = {target for target in targets if f"cinelog-{target}:" in values} - {name}
+        allowed: set[str] = set()
+        for rule in policies[f"cinelog-{name}"]["spec"]["egress"]:
+            for peer in rule.get("to", []):
+                labels = peer.get("podSelector", {}).get("matchLabels", {})
+                allowed.add(labels.get("app.kubernetes.io/component"))
+        assert addressed == allowed - {None}, name
+
+
+def test_selectors_come_from_no_value() -> None:
+    changed = render(
+        sets={"commonLabels.team": "films", "image.tag": "9.9.9", "nameOverride": "cinelog"}
+    )
+    for name, deployment in components(changed).items():
+        ours = components(example(None))[name]
+        assert deployment["spec"]["selector"] == ours["spec"]["selector"]
+        assert deployment["metadata"]["labels"]["team"] == "films"
+
+
+def test_one_registry_and_digests_for_every_image() -> None:
+    digest = "sha256:" + "a" * 64
+    manifests = render(
+        sets={"global.imageRegistry": "mirror.example.com", "image.digests.gateway": digest}
+    )
+    images = {
+        container["image"] for pod in pods(manifests).values() for container in containers(pod)
+    }
+    assert all(image.startswith("mirror.example.com/") for image in images)
+    assert f"mirror.example.com/cinelog/gateway@{digest}" in images
+    assert not any(":latest" in image for image in images)
+
+
+def test_pods_roll_when_a_secret_changes() -> None:
+    first, second = (components(render())["auth"] for _ in range(2))
+    # Rendered outside of a cluster, secrets are made up each time.
+    read = lambda found: found["spec"]["template"]["metadata"]["annotations"]["checksum/secrets"]  # noqa: E731
+    assert read(first) != read(second)
+    kept = {"secrets.existingSecret": "mine"}
+    assert read(components(render(sets=kept))["auth"]) == read(
+        components(render(sets=kept))["auth"]
+    )
+
+
+def test_a_disruption_budget_blocks_no_drain() -> None:
+    for budget in of_kind(example(None), "PodDisruptionBudget").values():
+        assert budget["spec"]["maxUnavailable"] == 1
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_uploads_meet_no_deadline_of_the_route() -> None:
+    (route,) = of_kind(example("values-production.yaml"), "HTTPRoute").values()
+    (rule,) = route["spec"]["rules"]
+    assert rule["timeouts"] == {"request": "0s", "backendRequest": "0s"}
+
+
+def test_manifests_of_ones_own_are_rendered() -> None:
+    own = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-own"}}
+    from tests.support.charts import CHART, run_helm
+
+    done = run_helm(
+        *("template", "cinelog", str(CHART), "--set-json", f"extraManifests=[{json.dumps(own)}]")
+    )
+    assert "name: 'cinelog-own'" in done.stdout
+
+
+def test_tracing_goes_where_it_may() -> None:
+    sets = {"observability.otlpEndpoint": "http://collector.tracing:4318"}
+    manifests = render(sets=sets)
+    for name, found in components(manifests).items():
+        assert environment(main_container(found))["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        rules: list[Any] = of_kind(manifests, "NetworkPolicy")[f"cinelog-{name}"]["spec"]["egress"]
+        assert any(port["port"] == 4318 for rule in rules for port in rule["ports"])

