@@ -1,4 +1,4 @@
-"""A browser with hls.js on a video's objects, as a CDN would serve them."""
+"""A browser with hls.js and dash.js on a video's objects, as a CDN would serve them."""
 
 import re
 import threading
@@ -12,10 +12,14 @@ from playwright.async_api import Page, async_playwright
 
 from tests.integration.transcoder.stage import ROOT, Studio
 
-HLS_JS = ROOT / "web" / "node_modules" / "hls.js" / "dist" / "hls.js"
+_MODULES = ROOT / "web" / "node_modules"
+SCRIPTS = {
+    "hls.js": _MODULES / "hls.js" / "dist" / "hls.js",
+    "dash.js": _MODULES / "dashjs" / "dist" / "modern" / "umd" / "dash.all.min.js",
+}
 
 PAGE = b"""<!doctype html><title>player</title><video id="v" muted playsinline></video>
-<script src="/hls.js"></script><script>
+<script src="/hls.js"></script><script src="/dash.js"></script><script>
 const video = document.getElementById('v');
 const seen = { levels: [], errors: [], fatal: [], waiting: 0, loads: 0 };
 video.addEventListener('waiting', () => seen.waiting++);
@@ -29,6 +33,26 @@ function play(url, config) {
   hls.loadSource(url);
   hls.attachMedia(video);
   return video.play();
+}
+function playDash(url) {
+  const player = dashjs.MediaPlayer().create();
+  window.dash = player;
+  player.updateSettings({ debug: { logLevel: 0 } });
+  player.on('error', e => seen.fatal.push(JSON.stringify(e.error)));
+  player.on('qualityChangeRendered', e => seen.levels.push(e.newRepresentation.id));
+  player.initialize(video, url, false);
+  return video.play();
+}
+function showDash(index) {
+  dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+  const known = dash.getRepresentationsByType('video').toSorted((a, b) => a.height - b.height);
+  dash.setRepresentationForTypeById('video', known[index].id, true);
+}
+async function seek(time) {
+  video.currentTime = time;
+  for (let i = 0; i < 400 && (video.seeking || video.readyState < 3); i++)
+    await new Promise(done => setTimeout(done, 50));
+  return !video.seeking && video.readyState >= 2;
 }
 function report() {
   return { ...seen, time: video.currentTime, duration: video.duration, ended: video.ended,
@@ -45,8 +69,8 @@ class _Objects(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.split("?")[0].lstrip("/")
-        if path in ("", "hls.js"):
-            body = PAGE if not path else HLS_JS.read_bytes()
+        if path in ("", *SCRIPTS):
+            body = SCRIPTS[path].read_bytes() if path else PAGE
             self._answer(200, body, "text/html" if not path else "text/javascript")
             return
         wanted = self.headers.get("range")
