@@ -1,4 +1,4 @@
-"""Values: all of them in the schema, in the README, and refused with a hint where they are wrong."""
+"""Values: in the schema, in the README, and refused with a hint where they are wrong."""
 
 import json
 from typing import Any

