@@ -210,7 +210,8 @@ _AUDIO_ENTRY = 28
 
 
 def codec_string(init: bytes, entry: Box) -> str:
-    """The RFC 6381 string of a sample entry: AVC (6381, 3.3), AAC (3.3), AV1, HEVC."""
+    """The RFC 6381 string of a sample entry: AVC and AAC (3.3 there), HEVC (14496-15, E.3), AV1
+    (its ISO binding, 5)."""
     if entry.kind in ("avc1", "avc3"):
         config = find(init, ("avcC",), entry.body + _VISUAL_ENTRY, entry.end)
         profile, constraints, level = init[config.body + 1 : config.body + 4]
@@ -218,7 +219,31 @@ def codec_string(init: bytes, entry: Box) -> str:
     if entry.kind == "mp4a":
         config = find(init, ("esds",), entry.body + _AUDIO_ENTRY, entry.end)
         return f"mp4a.40.{_audio_object_type(init[config.body + 4 : config.end])}"
+    if entry.kind == "hvc1":
+        config = find(init, ("hvcC",), entry.body + _VISUAL_ENTRY, entry.end)
+        return f"hvc1.{_hevc_profile(init[config.body : config.end])}"
+    if entry.kind == "av01":
+        config = find(init, ("av1C",), entry.body + _VISUAL_ENTRY, entry.end)
+        return f"av01.{_av1_profile(init[config.body : config.end])}"
     raise MalformedMp4(f"no codec string is known for {entry.kind}")
+
+
+def _hevc_profile(config: bytes) -> str:
+    """Profile, compatibility flags, tier and level, and the constraint bytes up to the last set."""
+    space = ("", "A", "B", "C")[config[1] >> 6]
+    tier = "H" if config[1] & 0x20 else "L"
+    flags = int(f"{int.from_bytes(config[2:6], 'big'):032b}"[::-1], 2)
+    constraints = config[6:12].rstrip(b"\0")
+    parts = [f"{space}{config[1] & 0x1F}", f"{flags:X}", f"{tier}{config[12]}"]
+    return ".".join([*parts, *(f"{byte:X}" for byte in constraints)])
+
+
+def _av1_profile(config: bytes) -> str:
+    """Profile, level and tier, bits per sample."""
+    profile, level = config[1] >> 5, config[1] & 0x1F
+    tier = "H" if config[2] & 0x80 else "M"
+    depth = (12 if config[2] & 0x20 else 10) if config[2] & 0x40 else 8
+    return f"{profile}.{level:02d}{tier}.{depth:02d}"
 
 
 def _audio_object_type(descriptors: bytes) -> int:

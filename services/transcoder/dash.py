@@ -36,11 +36,19 @@ def manifest(
     )
     period = Xml.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     if planned.renditions:
-        _add_video(period, state, planned, renditions)
+        # Renditions in different codecs are different sets: players switch within one.
+        kinds = dict.fromkeys(_codec(rendition) for rendition in renditions)
+        for kind in kinds:
+            alike = [rendition for rendition in renditions if _codec(rendition) == kind]
+            _add_video(period, state, planned, alike)
     for track in audio:
         _add_audio(period, state, planned, track)
     Xml.indent(root)
     return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _codec(rendition: PublishedRendition) -> str:
+    return rendition.codecs.partition(".")[0]
 
 
 def _add_video(

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from services.transcoder.joining import moved
-from services.transcoder.plan import passthrough, video_tasks
+from services.transcoder.plan import passthrough, plain, video_tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -266,7 +266,7 @@ def early_renditions(planned: TranscodePlanned) -> tuple[Rendition, ...]:
     """What is shown while the video is being made: all of it, or the source itself alone, which is
     there long before the rest."""
     top = passthrough(planned)
-    return planned.renditions if top is None else (top,)
+    return plain(planned) if top is None else (top,)
 
 
 def video_prefix(state: Transcode) -> int:

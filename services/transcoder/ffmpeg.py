@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from services.transcoder.facts import MAX_PIXELS, MAX_STREAMS
+from services.transcoder.further import further_encoder
 from services.transcoder.ladder import CRF, encoding
 from services.transcoder.plan import LONGEST_FRAMES, Timeline
 from shared.contracts import AudioTrack, Chunk, Rendition, VideoTrack
@@ -140,7 +141,7 @@ def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
     arguments += ["-filter_complex_threads", str(run.threads)]
     arguments += ["-filter_complex", _graph(run, start)]
     for rendition in run.renditions:
-        arguments += ["-map", f"[{rendition.name}]", *_x264(run, rendition)]
+        arguments += ["-map", f"[{rendition.name}]", *_encoder(run, rendition)]
         arguments += [*_fragmented(), "-video_track_timescale", str(line.timescale)]
         arguments += ["-f", "mp4", str(folder / f"{rendition.name}.mp4")]
     return arguments
@@ -186,11 +187,13 @@ def tone_map() -> str:
     )
 
 
-def _x264(run: ChunkRun, rendition: Rendition) -> list[str]:
-    settings = encoding(rendition)
+def _encoder(run: ChunkRun, rendition: Rendition) -> list[str]:
     # The same for all chunks, so that the encoder looks equally far ahead in each.
     longest = LONGEST_FRAMES if run.line.borders else run.line.segment_frames
     keys = _key_frames(run)
+    if rendition.video_codec != "h264":
+        return further_encoder(rendition, longest, keys, run.threads)
+    settings = encoding(rendition)
     return [
         "-c:v",
         "libx264",

@@ -152,6 +152,7 @@ async def run_worker(config: WorkerSettings) -> None:
         ffmpeg=find_ffmpeg(config.ffmpeg),
         ffprobe=find_ffprobe(config.ffprobe),
         preset=config.x264_preset,
+        extra_codecs=config.extra_codecs,
         threads=config.worker_threads,
         memory_bytes=config.worker_memory_bytes,
     )

@@ -134,13 +134,27 @@ def passthrough(planned: TranscodePlanned) -> Rendition | None:
     return next((rendition for rendition in planned.renditions if rendition.passthrough), None)
 
 
+def plain(planned: TranscodePlanned) -> tuple[Rendition, ...]:
+    """The renditions that everybody can play: those in H.264, largest first."""
+    return tuple(each for each in planned.renditions if each.video_codec == "h264")
+
+
 def video_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     """The picture's tasks of a plan, in the order in which they should be done.
 
     What makes the video playable goes first: the source's own pictures, else the lowest rendition
-    of the first chunk, alone. The other renditions follow.
+    of the first chunk, alone. The other renditions follow, those in further codecs last.
     """
-    names = tuple(rendition.name for rendition in planned.renditions)
+    tasks = list(_plain_tasks(planned))
+    for codec in dict.fromkeys(each.video_codec for each in planned.renditions):
+        names = tuple(each.name for each in planned.renditions if each.video_codec == codec)
+        if codec != "h264":
+            tasks += [_task(planned, chunk, names, 3) for chunk in planned.chunks]
+    return tuple(tasks)
+
+
+def _plain_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
+    names = tuple(rendition.name for rendition in plain(planned))
     if passthrough(planned) is not None:
         cut = [_remux_task(planned, chunk, names[0]) for chunk in planned.chunks]
         return (*cut, *(_task(planned, chunk, names[1:], 2) for chunk in planned.chunks))

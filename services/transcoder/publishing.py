@@ -26,6 +26,7 @@ from shared.contracts import (
     Event,
     MediaRestored,
     PublishedRendition,
+    Rendition,
     TranscodeCompleted,
     TranscodePlanned,
     VideoPlayable,
@@ -172,7 +173,7 @@ def _listed(
             )
         ]
     listed: list[PublishedRendition] = []
-    for rendition in planned.renditions if final else early_renditions(planned):
+    for rendition in _by_codec(planned) if final else early_renditions(planned):
         if final or rendition.passthrough:
             segments = playlists.rendition_segments(state, rendition.name, early=not final)
             rates = playlists.measured(segments)
@@ -181,6 +182,11 @@ def _listed(
             rates, codecs = playlists.ceiling(rendition), encoding(rendition).codecs
         listed.append(playlists.published(rendition, rates + loudest, codecs, sound_codecs))
     return listed
+
+
+def _by_codec(planned: TranscodePlanned) -> list[Rendition]:
+    """What everybody can play comes first."""
+    return sorted(planned.renditions, key=lambda each: each.video_codec != "h264")
 
 
 def _loudest(state: Transcode, planned: TranscodePlanned, audio: tuple[AudioTrack, ...]) -> Rates:

@@ -35,7 +35,8 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     """A worker. ``worker_slots``: tasks of each queue at a time; ``worker_threads``: per encode.
 
     ``scratch_reserve_bytes`` must be free in ``scratch_dir`` for a task to start;
-    ``worker_memory_bytes`` is address space of one ffmpeg.
+    ``worker_memory_bytes`` is address space of one ffmpeg. ``extra_codecs``: the ladder once more
+    in each of these.
     """
 
     metrics_bind: Address
@@ -47,5 +48,6 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     worker_memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 29)] = 8 << 30
     drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20.0
     x264_preset: Preset = "veryfast"
+    extra_codecs: tuple[Literal["hevc", "av1"], ...] = ()
     ffmpeg: str | None = None
     ffprobe: str | None = None

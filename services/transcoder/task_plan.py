@@ -7,6 +7,7 @@ from typing import Final
 from services.transcoder import fitness, remux
 from services.transcoder.facts import Source
 from services.transcoder.fitness import Fitness
+from services.transcoder.further import further
 from services.transcoder.ladder import ladder
 from services.transcoder.plan import along, chunks, timeline
 from services.transcoder.source import examine, examine_index
@@ -37,7 +38,9 @@ async def make_plan(place: Workplace, job: Job) -> TranscodePlanned:
         source = await place.sources.open_whole(key)
         found = await examine(place.tools.ffprobe, source, task.size, job.folder)
     fit = await _fitness(place, job, known, found)
-    renditions = fitness.renditions(found.facts) if fit.borders else ladder(found.facts)
+    everywhere = fitness.renditions(found.facts) if fit.borders else ladder(found.facts)
+    # The lowest that everybody can play stays last: it is what plays first.
+    renditions = (*further(ladder(found.facts), place.tools.extra_codecs), *everywhere)
     line = timeline(found.frame_rate) if renditions else None
     if fit.borders:
         line = along(found.frame_rate, fit.borders)

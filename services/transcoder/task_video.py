@@ -7,7 +7,7 @@ from services.transcoder import boxes
 from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk, read_from
 from services.transcoder.ffmpeg_images import sprite
 from services.transcoder.media_errors import MediaRejected, TaskFailed
-from services.transcoder.plan import Timeline, timeline_of
+from services.transcoder.plan import Timeline, plain, timeline_of
 from services.transcoder.process import Progress, RunFailed, run_ffmpeg
 from services.transcoder.source import blame
 from services.transcoder.storyboard import sheet, sprite_key
@@ -40,7 +40,7 @@ async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
     line = timeline_of(plan)
     gap = video.longest_frame_ms / 1000
     source = await _open(place, job, chunk, line, gap)
-    urgent = len(names) < len(plan.renditions) and chunk.index == 0
+    urgent = chunk.index == 0 and {each.name for each in plain(plan)} > set(names)
     run = ChunkRun(
         source=source,
         video=video,

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from services.transcoder import ffmpeg
+from services.transcoder.further import Codec
 from services.transcoder.process import Limits
 from services.transcoder.scheduler import Claimed
 from services.transcoder.source_parts import Sources
@@ -32,6 +33,7 @@ class Tools(msgspec.Struct, frozen=True):
     preset: str
     threads: int
     memory_bytes: int
+    extra_codecs: tuple[Codec, ...] = ()
 
 
 class Status:

@@ -1,6 +1,5 @@
 """hls.js and dash.js on a complete video: to the end, across boundaries, between renditions."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,7 @@ PLACES = (3.98, 8.02, 4.02, 11.98, 0.0, 12.04, 7.98)
 
 
 @pytest.fixture
-async def done(
-    processes: Processes, studio: Studio, tmp_path: Path
-) -> AsyncIterator[TranscodeCompleted]:
+async def done(processes: Processes, studio: Studio, tmp_path: Path) -> TranscodeCompleted:
     """A video that is complete and compacted."""
     processes.planner()
     processes.worker()
@@ -30,7 +27,7 @@ async def done(
     event = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
     assert isinstance(event, TranscodeCompleted)
     await studio.wait_for(video_id, "MediaCompacted")
-    yield event
+    return event
 
 
 async def to_the_end(page: Page) -> dict[str, Any]:
