@@ -8,6 +8,8 @@ import statistics
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from msgspec import Struct
 
@@ -94,8 +96,9 @@ def download(proxy: Process, size: int = GIB, slow: float = 0.0) -> Slice:
     return Slice(size / 1e6 / (proxy.cpu() - before), size / 1e6 / (time.perf_counter() - began))
 
 
-def memory_with_slow_peer(proxy: Process) -> float:
-    """How many MB the peak rises while a slow client takes 64 MB."""
+@contextmanager
+def watched_memory(proxy: Process) -> Generator[Callable[[], float]]:
+    """What is yielded tells by how many MB the proxy's memory has risen at most since."""
     peak = before = proxy.memory()
     over = threading.Event()
 
@@ -106,7 +109,16 @@ def memory_with_slow_peer(proxy: Process) -> float:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    with _connect(proxy.port) as connection:
+    try:
+        yield lambda: (peak - before) / 1e6
+    finally:
+        over.set()
+        watcher.join()
+
+
+def memory_with_slow_peer(proxy: Process) -> float:
+    """How many MB the peak rises while a slow client takes 64 MB."""
+    with watched_memory(proxy) as risen, _connect(proxy.port) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.sendall(b"GET %b HTTP/1.1\r\nHost: b\r\n\r\n" % DOWNLOAD.encode())
         _head(connection)
@@ -115,9 +127,7 @@ def memory_with_slow_peer(proxy: Process) -> float:
             left = 1 << 20
             while left > 0:
                 left -= len(connection.recv(65536))
-    over.set()
-    watcher.join()
-    return (peak - before) / 1e6
+        return risen()
 
 
 def latency(port: int, token: str, seconds: float = 2.0, rate: int = 200) -> float:

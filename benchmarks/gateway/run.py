@@ -105,6 +105,21 @@ def bodies_section(stage: peers.Stage, count: int) -> None:
         nginx.stop()
 
 
+def huge_section(stage: peers.Stage) -> None:
+    """One body of 10 GiB up, as a large source would be."""
+    gateway = peers.gateway(stage)
+    try:
+        load.upload(gateway, 256 << 20)  # buffers have their size now
+        with load.watched_memory(gateway) as risen:
+            done = load.upload(gateway, 10 * load.GIB)
+            say(
+                f"10 GiB up: {done.per_second:.0f} MB/s, {done.rate:.0f} MB per CPU second,"
+                f" memory {gateway.memory() / 1e6:.0f} MB, at most {risen():+.1f} MB on the way"
+            )
+    finally:
+        gateway.stop()
+
+
 def latency_section(stage: peers.Stage, count: int) -> None:
     """What it adds at 200 requests per second, and to an event, beside what nginx adds."""
     gateway, nginx, token = peers.gateway(stage), peers.nginx(stage), stage.token()
@@ -147,6 +162,7 @@ def main() -> None:
     sections: dict[str, Callable[[peers.Stage, int], None]] = {
         "requests": requests_section,
         "bodies": bodies_section,
+        "huge": lambda stage, _: huge_section(stage),
         "latency": latency_section,
         "limits": lambda stage, _: limits_section(stage),
         "cost": lambda stage, _: cost.section(stage, say),

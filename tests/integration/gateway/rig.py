@@ -171,7 +171,8 @@ class Rig(msgspec.Struct):
             await writer.drain()
             if half_close:
                 writer.write_eof()
-            return await asyncio.wait_for(reader.read(), 20)
+            async with asyncio.timeout(20):
+                return await reader.read()
         finally:
             writer.close()
 
