@@ -40,8 +40,12 @@ where n.expected = 0
    or exists (select from log.events e
               where e.stream_id = n.stream_id and e.version = n.expected)
 order by n.place
-returning stream_id
 """
+# A notification needs a commit record, but nobody waits for it to reach the disk: the flushes are
+# left to the appends.
+_NOTIFY = "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')"
+# Under load, wake-ups closer together than this would wake nobody who sleeps.
+_NOTIFY_PAUSE_SECONDS = 0.002
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class GroupCommitter:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        _fail(list(self._waiting), ConnectionError("the event store is closing"))
 
     async def append(
         self, stream_id: str, expected: int, events: Sequence[NewEvent], metadata: Metadata
@@ -113,29 +118,45 @@ class GroupCommitter:
         )
         self._waiting.append(request)
         self._wake.set()
-        # A caller that gives up must not cancel what may already be on its way to the disk.
-        return await asyncio.shield(request.done)
+        # A caller that gives up cancels only its own waiting: the rows may be on their way.
+        return await request.done
 
     async def _write_forever(self) -> None:
         while True:
+            self._wake.clear()
+            if self._waiting:
+                await self._write_waiting()
+            await self._wake.wait()
+
+    async def _write_waiting(self) -> None:
+        """Write over one connection until nothing is left that may be written now."""
+        try:
+            async with self._pool.acquire() as connection:
+                while not connection.is_closed() and (group := self._next_group()):
+                    await self._write(connection, group)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             group = self._next_group()
-            if not group:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            futures = {request.done for request in group}
-            self._writing |= futures
-            try:
-                await self._write_group(group)
-            except asyncio.CancelledError:
-                _fail(group, ConnectionError("the event store is closing"))
-                raise
-            except Exception as error:
-                _fail(group, error)
-            finally:
-                self._writing -= futures
-                self._busy_streams.difference_update(r.stream_id for r in group)
-                self._wake.set()
+            _fail(group, error)
+            self._free(group)
+
+    async def _write(self, connection: Any, group: list[_Request]) -> None:
+        """Write a group; its requests learn of the outcome, whatever it is."""
+        futures = {request.done for request in group}
+        self._writing |= futures
+        try:
+            await self._write_group(connection, group)
+        except asyncio.CancelledError:
+            _fail(group, ConnectionError("the event store is closing"))
+            raise
+        except Exception as error:
+            _fail(group, error)
+        finally:
+            self._writing -= futures
+            self._free(group)
+
+    def _free(self, group: list[_Request]) -> None:
+        self._busy_streams.difference_update(request.stream_id for request in group)
+        self._wake.set()
 
     def _next_group(self) -> list[_Request]:
         """Take what waits: at most one request per stream, none whose stream is being written."""
@@ -155,41 +176,34 @@ class GroupCommitter:
         self._busy_streams.update(r.stream_id for r in group)
         return group
 
-    async def _write_group(self, group: list[_Request]) -> None:
-        async with self._pool.acquire() as connection:
-            try:
-                written = await self._insert(connection, group)
-            except asyncpg.UniqueViolationError:
-                written = None
-            if written is None:
-                # One conflict undoes the whole statement: each request on its own finds out
-                # whose it was.
-                for request in group:
-                    await self._write_alone(connection, request)
-            else:
-                for request in group:
-                    if request.stream_id in written:
-                        _resolve(request)
-                    else:
-                        await self._settle_conflict(connection, request)
+    async def _write_group(self, connection: Any, group: list[_Request]) -> None:
+        try:
+            whole = await _insert(connection, group)
+        except asyncpg.UniqueViolationError:
+            # One conflict undoes the whole statement: each request on its own finds out whose it
+            # was.
+            for request in group:
+                await self._write_alone(connection, request)
+        else:
+            for request in group:
+                if whole:
+                    _resolve(request)
+                else:
+                    await self._settle(connection, request)
         self._notify.set()
 
     async def _write_alone(self, connection: Any, request: _Request) -> None:
         try:
-            written = await self._insert(connection, [request])
+            whole = await _insert(connection, [request])
         except asyncpg.UniqueViolationError:
-            written = set[str]()
-        if request.stream_id in written:
+            whole = False
+        if whole:
             _resolve(request)
         else:
-            await self._settle_conflict(connection, request)
+            await self._settle(connection, request)
 
-    async def _insert(self, connection: Any, group: list[_Request]) -> set[str]:
-        columns = list(zip(*(row for request in group for row in request.rows), strict=True))
-        return {record[0] for record in await connection.fetch(_INSERT, *columns)}
-
-    async def _settle_conflict(self, connection: Any, request: _Request) -> None:
-        """A repeated append of the same events succeeded the first time; any other lost."""
+    async def _settle(self, connection: Any, request: _Request) -> None:
+        """Whose events are in the log was written, now or the first time; any other lost."""
         versions = await connection.fetch(
             "select version from log.events where stream_id = $1 and event_id = any($2::uuid[])",
             request.stream_id,
@@ -210,9 +224,17 @@ class GroupCommitter:
             await self._notify.wait()
             self._notify.clear()
             try:
-                await self._pool.execute("select pg_notify($1, '')", LOG_CHANNEL)
+                await self._pool.execute(_NOTIFY, LOG_CHANNEL)
+                await asyncio.sleep(_NOTIFY_PAUSE_SECONDS)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 continue
+
+
+async def _insert(connection: Any, group: list[_Request]) -> bool:
+    """Insert the rows of all whose expectation holds; whether those are all of them."""
+    rows = [row for request in group for row in request.rows]
+    status: str = await connection.execute(_INSERT, *zip(*rows, strict=True))
+    return int(status.rpartition(" ")[2]) == len(rows)
 
 
 def _resolve(request: _Request) -> None:

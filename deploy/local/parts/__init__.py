@@ -20,6 +20,8 @@ class Layout(Struct, frozen=True):
     secrets: Mapping[str, str]
     for_tests: bool = False
     """Trades the disk's durability (not a process's) for speed, and shows the broker's insides."""
+    durable: bool = False
+    """Keeps the disk's durability even so: for measurements."""
 
 
 class Urls(Struct, frozen=True):
@@ -45,8 +47,9 @@ READY = frozenset({"postgres", "valkey", "seaweedfs", "rabbitmq"})
 def steps(layout: Layout) -> tuple[Step, ...]:
     """Everything that must run for ``urls`` to answer."""
     home, ports, secrets = layout.home, layout.ports, layout.secrets
+    durable = layout.durable or not layout.for_tests
     return (
-        *postgres.steps(home, ports, secrets["postgres_password"], durable=not layout.for_tests),
+        *postgres.steps(home, ports, secrets["postgres_password"], durable=durable),
         *valkey.steps(home, ports, secrets["redis_password"]),
         *seaweedfs.steps(home, ports, secrets["s3_secret_key"]),
         *rabbitmq.steps(

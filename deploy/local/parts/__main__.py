@@ -1,8 +1,8 @@
-"""Run the parts alone, for tests: ``python -m deploy.local.parts HOME [PACKAGES] [--temporary]``.
+"""Run the parts alone, for tests: ``python -m deploy.local.parts HOME [PACKAGES]``.
 
 Prints one line of JSON (see ``Urls``) when all of them answer. Stops them when its standard input
 closes or on SIGTERM, so that nothing survives a test run that was killed; ``--temporary`` takes
-HOME along.
+HOME along, ``--durable`` leaves fsync on.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from deploy.local.state import Home
 from deploy.local.supervisor import StepFailed, Supervisor
 
 
-async def run(home: Home, packages: Path) -> None:
+async def run(home: Home, packages: Path, *, durable: bool) -> None:
     """Start, announce, wait for the end, stop."""
     layout = parts.Layout(
         home=home.folder,
@@ -29,6 +29,7 @@ async def run(home: Home, packages: Path) -> None:
         ports=home.ports(parts.PORTS),
         secrets=home.secrets(parts.SECRETS),
         for_tests=True,
+        durable=durable,
     )
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -63,11 +64,12 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("packages", type=Path, nargs="?")
     parser.add_argument("--temporary", action="store_true")
+    parser.add_argument("--durable", action="store_true")
     arguments = parser.parse_args()
     home = Home(arguments.home)
     packages = arguments.packages or home.folder / "packages"
     try:
-        asyncio.run(run(home, packages.resolve()))
+        asyncio.run(run(home, packages.resolve(), durable=arguments.durable))
     except StepFailed as error:
         sys.exit(_explained(home, error))
     finally:
