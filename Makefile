@@ -11,6 +11,7 @@ GROUPS := bootstrap gateway auth ingest transcoder catalog relay run bench dev
 # Programs with an environment of their own, as they pin half of the world.
 TOOLS := checkov==3.3.30 pip-audit==2.10.1
 
+.PHONY: images test-images chart sbom audit
 .PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
@@ -82,6 +83,38 @@ bench-events: fetch-dev ## Durable appends beside pgbench, and from append to vi
 
 bench-transcode: fetch-dev ## What split encoding costs, and how soon an upload plays
 	@$(PYTHON) -m benchmarks.transcode
+
+images: fetch-dev ## Build every service's image; BASES=debian where no base can be pulled, REGISTRY=… PUSH=1
+	@$(PYTHON) -m deploy.docker.images $(SERVICE)
+
+test-images: images ## The end-to-end story and the contract against containers of the images
+	@CINELOG_TEST_IMAGES=1 $(PYTHON) -m pytest -q deploy/docker/test_images.py tests/e2e/test_story.py \
+		tests/e2e/test_contract.py --deselect $(FROZEN)
+
+# It freezes the workers by their process numbers, which are not a container's.
+FROZEN := tests/e2e/test_story.py::test_processing_is_stopped_and_taken_up_again
+
+chart: fetch-dev ## Write the chart's README from its values, check it and pack it into dist/
+	@$(PYTHON) -m deploy.helm.values_table
+	@$(PYTHON) -m pytest -q tests/deploy
+	@"$$($(PYTHON) -m deploy.helm.program)" package --destination dist deploy/helm/cinelog
+
+sbom: fetch-dev ## What every image and the client are made of, as CycloneDX in dist/
+	@mkdir -p dist && .venv/bin/uv lock --quiet
+	@for group in gateway auth ingest transcoder catalog relay; do \
+		.venv/bin/uv export --quiet --frozen --preview-features sbom-export --format cyclonedx1.5 \
+			--only-group $$group --output-file dist/$$group.cdx.json >/dev/null || exit 1; \
+	done
+	@cd web && npm sbom --sbom-format cyclonedx --omit dev > ../dist/web.cdx.json
+
+audit: fetch-run ## Known vulnerabilities in what the images and the client are made of
+	@.venv/bin/uv venv --quiet --allow-existing .venv/audit
+	@.venv/bin/uv pip install --quiet --python .venv/audit --require-hashes --no-deps -r requirements/tools/pip-audit.txt
+	@for group in gateway auth ingest transcoder catalog relay; do \
+		.venv/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off \
+			-r requirements/$$group.txt || exit 1; \
+	done
+	@cd web && npm audit --omit dev
 
 fetch-run:
 	@python3 deploy/local/bootstrap.py run

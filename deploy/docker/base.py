@@ -1,12 +1,10 @@
-"""Bases for images where no image can be pulled: Debian by debootstrap, and one with Node.
+"""Bases for images where none can be pulled: Debian by debootstrap, and the same with Node.
 
-``python3 deploy/docker/base.py`` as root makes ``cinelog-base`` and ``cinelog-node``. The mirror is
-the one that this machine's apt uses; Node is this machine's.
+The mirror is the one that this machine's apt uses; Node is this machine's. Needs root.
 """
 
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -23,11 +21,16 @@ _LEFT_OUT = (
 )
 
 
-def main() -> None:
-    """Make both images, unless they are there."""
-    docker = sys.argv[1] if len(sys.argv) > 1 else "docker"
+class NoBase(Exception):
+    """A base could not be made; the message says why."""
+
+
+def make(docker: str) -> None:
+    """Make both, unless they are there. Raises NoBase."""
     if _exists(docker, BASE) and _exists(docker, NODE):
         return
+    if shutil.which("debootstrap") is None:
+        raise NoBase("debootstrap is missing: apt-get install debootstrap")
     with tempfile.TemporaryDirectory(prefix="cinelog-base-") as folder:
         root = Path(folder) / "root"
         mirror, suite = _source()
@@ -41,7 +44,7 @@ def main() -> None:
         node = shutil.which("node")
         modules = Path("/usr/lib/node_modules/npm")
         if node is None or not modules.is_dir():
-            sys.exit("node with npm is needed, as for make up")
+            raise NoBase("node with npm is needed, as for make up")
         shutil.copy2(Path(node).resolve(), root / "usr/bin/node")
         shutil.copytree(modules, root / "usr/lib/node_modules/npm", symlinks=True)
         (root / "usr/bin/npm").symlink_to("../lib/node_modules/npm/bin/npm-cli.js")
@@ -58,7 +61,7 @@ def _source() -> tuple[str, str]:
         uri, _, suite = line.partition(" ")
         if suite == release and "security" not in uri:
             return uri, suite
-    sys.exit(f"apt names no mirror for {release}")
+    raise NoBase(f"apt names no mirror for {release}")
 
 
 def _exists(docker: str, image: str) -> bool:
@@ -79,7 +82,3 @@ def _run(*command: str) -> None:
 
 def _output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-if __name__ == "__main__":
-    main()

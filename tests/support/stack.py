@@ -21,6 +21,7 @@ from deploy.local.supervisor import Status, Supervisor
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database, passwords
+from tests.support.images import as_asked
 
 # As many requests as a test likes; what limits do has tests of its own.
 GENEROUS = {
@@ -42,7 +43,7 @@ class RunningStack:
     ) -> None:
         self.stack = stack
         self.url = f"http://127.0.0.1:{stack.port}"
-        services = steps(stack, READY if parts else frozenset())
+        services = as_asked(steps(stack, READY if parts else frozenset()))
         self._steps = {step.name: step for step in (*parts, *services)}
         self._supervisor = Supervisor(
             tuple(self._steps.values()), self.logs, longest_pause=longest_pause
