@@ -8,8 +8,8 @@ from typing import Final
 
 from services.transcoder.domain import Transcode, evolve
 from services.transcoder.handlers import record, state_of
-from services.transcoder.joining import Joined, joined
-from services.transcoder.publishing import Publisher, referenced
+from services.transcoder.joining import Joined
+from services.transcoder.publishing import Publisher, joinable, referenced
 from services.transcoder.tasks import IMMUTABLE
 from services.transcoder.views import JobRow, Jobs
 from shared.blobs.store import BlobNotFound, BlobStore
@@ -101,20 +101,6 @@ async def compact(
     )
     await publisher.put_final(video_id, evolve(state, event), planned)
     return event
-
-
-def joinable(state: Transcode) -> list[tuple[Joined, str]]:
-    """The objects to make, and their content types."""
-    found: list[tuple[Joined, str]] = []
-    for name, chunks in state.video.items():
-        whole = joined(name, [chunks[index] for index in sorted(chunks)])
-        if whole is not None:
-            found.append((whole, "video/mp4"))
-    for name, sound in state.audio.items():
-        whole = joined(name, sound.parts)
-        if whole is not None:
-            found.append((whole, "audio/mp4"))
-    return found
 
 
 async def _is_there(media: BlobStore, whole: Joined) -> bool:

@@ -17,6 +17,7 @@ from services.transcoder.domain import (
     is_playable,
 )
 from services.transcoder.iframes import iframe_playlist, iframe_stream_inf, iframes_name
+from services.transcoder.joining import Joined, joined
 from services.transcoder.ladder import encoding
 from services.transcoder.playlists import MASTER, Rates
 from services.transcoder.storyboard import sprite_key
@@ -278,11 +279,21 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
     keys = required(video_id, state)
     keys |= sprites(state)
     names = [iframes_name(name) for name in state.video]
+    # Joined, and perhaps named by playlists already, but not yet told to the log.
+    keys |= {whole.key for whole, _ in joinable(state)}
     if replaced:
         keys |= state.replaced
         # Whoever began to watch early still follows the early playlists.
         names += [playlists.early_name(name) for name in (*state.video, *state.audio)]
     return keys | {f"{planned.prefix}/{name}.m3u8" for name in names}
+
+
+def joinable(state: Transcode) -> list[tuple[Joined, str]]:
+    """The objects that a complete video's are joined to, with their content types."""
+    video = ((name, [c[i] for i in sorted(c)], "video/mp4") for name, c in state.video.items())
+    audio = ((name, sound.parts, "audio/mp4") for name, sound in state.audio.items())
+    found = ((joined(name, tracks), kind) for name, tracks, kind in (*video, *audio))
+    return [(whole, kind) for whole, kind in found if whole is not None]
 
 
 def sprites(state: Transcode) -> set[str]:

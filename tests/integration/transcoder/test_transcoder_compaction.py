@@ -6,6 +6,10 @@ from pathlib import Path
 
 import asyncpg
 
+from services.transcoder.compaction import compact
+from services.transcoder.handlers import state_of
+from services.transcoder.publishing import Publisher
+from shared.blobs.s3 import S3Store, s3_client
 from shared.contracts import MediaCompacted, TranscodeCompleted
 from tests.integration.transcoder.clips import ffmpeg, frames_by_dash, look, make
 from tests.integration.transcoder.screen import serving
@@ -90,3 +94,40 @@ async def test_one_object_for_each_track(
     master = (folder / "master.m3u8").read_text()
     assert master.count("#EXT-X-I-FRAME-STREAM-INF:") == 2
     assert look(folder / "master.m3u8", count=False)["complaints"] == ""
+
+
+async def test_a_planner_that_dies_over_it(
+    processes: Processes, studio: Studio, database: Database, tmp_path: Path
+) -> None:
+    planner = processes.planner()
+    processes.worker()
+    video_id = await studio.upload(make(tmp_path / "a.mp4", seconds=6, size="640x360"))
+    await studio.wait_for(video_id, "TranscodeCompleted")
+    planner.kill()
+    planner.wait()
+    s3 = studio.s3
+    async with s3_client(s3.endpoint, s3.region, s3.access_key, s3.secret_key) as client:
+        store = S3Store(client, s3.media)
+        state = await state_of(studio.store, video_id)
+        # One planner dies in the middle of joining, the next one before it could tell the log.
+        await store.start_multipart(f"{video_id}/a1/360p/all-half.mp4", "video/mp4")
+        event = await compact(store, Publisher(store), video_id, state)
+        assert event is not None
+        keys = {each.key for each in event.objects}
+        when = {key: studio.head(key)["LastModified"] for key in keys}
+
+        processes.planner()
+        await due(database, "clean_at")
+        told = await studio.wait_for(video_id, "MediaCompacted")
+        assert told == event
+        assert {key: studio.head(key)["LastModified"] for key in keys} == when, "joined twice"
+        await due(database, "drop_at")
+        await eventually(lambda: media(studio, video_id) == keys, 20)
+        await eventually(lambda: nothing_begun(store), 20)
+    assert (await studio.types(video_id)).count("MediaCompacted") == 1
+    folder = studio.download(video_id, tmp_path / "out") / "a1"
+    assert look(folder / "360p.m3u8")["streams"][0]["nb_read_frames"] == "150"
+
+
+async def nothing_begun(store: S3Store) -> bool:
+    return [upload async for upload in store.unfinished()] == []

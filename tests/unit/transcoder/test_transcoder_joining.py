@@ -2,12 +2,11 @@
 
 import msgspec
 
-from services.transcoder.compaction import joinable
 from services.transcoder.domain import Report, Transcode, decide, evolve, media_keys
 from services.transcoder.iframes import iframe_playlist, iframe_stream_inf
 from services.transcoder.joining import joined, moved
 from services.transcoder.playlists import Rates, media_playlist, published, rendition_segments
-from services.transcoder.publishing import referenced
+from services.transcoder.publishing import joinable, referenced
 from shared.contracts import CompactedTrack, MediaCompacted, TranscodeCompleted
 from tests.unit.transcoder.facts_about import (
     IMAGES,
@@ -79,6 +78,8 @@ def test_a_compacted_video_names_only_the_new_objects() -> None:
     assert f'#EXT-X-MAP:URI="{segments[0].uri}",BYTERANGE="800@0"' in media_playlist(
         segments, ended=True
     )
+    # Joined objects are nobody's left-overs, even before the log knows of them.
+    assert media_keys(state) <= referenced("v", COMPLETE)
     kept = referenced("v", state)
     assert media_keys(COMPLETE) <= kept
     assert "v/a1/audio-0-early.m3u8" in kept
