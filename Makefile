@@ -7,7 +7,7 @@ export CINELOG_HOME
 
 PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
-GROUPS := bootstrap gateway auth ingest transcoder catalog relay run bench dev
+GROUPS := bootstrap gateway auth ingest transcoder catalog relay operator run bench dev
 # Programs with an environment of their own, as they pin half of the world.
 TOOLS := checkov==3.3.30 pip-audit==2.10.1
 

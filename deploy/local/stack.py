@@ -14,11 +14,12 @@ from deploy.local.database import ROOT, fingerprint, modules
 from deploy.local.parts import Urls
 from deploy.local.process import Process, Step, Task
 
-_ROLES = ("auth", "ingest", "transcoder", "catalog", "relay")
+_ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
 SECRETS = (
     *(f"role_password_{role}" for role in _ROLES),
     "media_grant_secret",
     "signing_key_secret",
+    "operator_secret",
 )
 
 # Chosen by whoever runs it; all the rest is derived.
@@ -52,7 +53,7 @@ class Stack(Struct, frozen=True):
 
 def port_names(workers: int) -> tuple[str, ...]:
     """The ports that a stack with so many workers needs besides the gateway's."""
-    names = ("auth", "ingest", "catalog", "planner", "projector", "relay")
+    names = ("auth", "ingest", "catalog", "planner", "projector", "relay", "reconciler")
     return (
         *names,
         *(f"{name}_metrics" for name in ("gateway", "projector", "planner", "relay")),
@@ -81,6 +82,7 @@ def steps(stack: Stack, after: frozenset[str] = frozenset()) -> tuple[Step, ...]
         "projector": migrated,
         "planner": stored,
         "relay": migrated,
+        "reconciler": migrated,
         "gateway": on("valkey", "seaweedfs"),
     }
     needs |= {worker_name(number): stored for number in range(1, stack.workers + 1)}
@@ -102,6 +104,7 @@ _COMMANDS = {
     "planner": ("services.transcoder.main", "planner"),
     "worker": ("services.transcoder.main", "worker"),
     "relay": ("services.relay.main",),
+    "reconciler": ("services.operator.main", "reconciler"),
 }
 
 
@@ -165,6 +168,8 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
             *(("catalog", "catalog"), ("transcoder", "planner")),
         )
     }
+    operator = {"OPERATOR_SECRET": secrets["operator_secret"]}
+    owners = {name: upstreams[name] for name in ("UPSTREAM_INGEST", "UPSTREAM_TRANSCODER")}
     signing = {"SIGNING_KEY_SECRET": secrets["signing_key_secret"]}
     auth_url = {"AUTH_URL": f"http://127.0.0.1:{ports['auth']}"}
     web = {"WEB_ROOT": str(ROOT / "web" / "dist")}
@@ -174,10 +179,11 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
         "gateway": {"BIND": f"127.0.0.1:{stack.port}"}
         | (metrics("gateway_metrics") | redis | s3 | tokens | grants | upstreams | web),
         "auth": at("auth") | database("auth") | redis | tokens | signing,
-        "ingest": at("ingest") | database("ingest") | amqp | s3 | tokens,
+        "ingest": at("ingest") | database("ingest") | amqp | s3 | tokens | operator,
         "catalog": at("catalog") | catalog,
         "projector": metrics("projector") | catalog,
-        "planner": at("planner") | metrics("planner_metrics") | transcoder | tokens,
+        "planner": at("planner") | metrics("planner_metrics") | transcoder | tokens | operator,
+        "reconciler": metrics("reconciler") | database("operator") | operator | owners,
         "relay": metrics("relay") | database("relay") | amqp | _archive(stack),
     }
     for number in range(1, stack.workers + 1):

@@ -1,14 +1,14 @@
 """The queue through which the projector hears of events."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from faststream.rabbit import RabbitBroker
 
 from shared.event_store.projection import ProjectionRunner
+from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
-from shared.messaging.topology import declare, projection_queue
+from shared.messaging.topology import projection_queue
 from shared.messaging.watch import MessageWatch
 
 
@@ -26,6 +26,4 @@ async def hear(
     queue = projection_queue(service, projection)
     subscribe(broker, queue, runner, watch)
     async with connected(broker):
-        await declare(broker, queue)
-        await broker.start()
-        await asyncio.Event().wait()
+        await consume(broker, queue)

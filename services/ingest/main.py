@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
@@ -33,14 +34,14 @@ from shared.event_store.store import EventStore
 from shared.http import server
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
+from shared.http.operator import operator_routes
 from shared.messaging.broker import connected, create_broker
-from shared.messaging.topology import declare
+from shared.messaging.consuming import consume
 from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 LEADERSHIP = "ingest.background"
 _RETRY_SECONDS = 1.0
-_ORPHANS_EVERY = 40
 _log = get_logger(__name__)
 
 
@@ -78,13 +79,16 @@ class Service:
             observer=metrics,
         )
         metrics.watch_receiving(lambda: self.lifecycle.receiving)
-        self.sweep = Sweep(self.lifecycle)
+        self.sweep = Sweep(self.lifecycle, orphan_age=timedelta(seconds=config.orphan_seconds))
+        secret = config.operator_secret
+        operators = operator_routes("ingest", secret, self.sweep.reconcile) if secret else None
         self.app: Litestar = ingest_app(
             self.lifecycle,
             DirectUploads(self.lifecycle, signer),
             verifier=verifier,
             checks={"postgres": store.head, "storage": sources.ping},
             registry=registry,
+            others=[operators] if operators else [],
         )
 
     async def background(self) -> None:
@@ -137,19 +141,13 @@ class Service:
         broker = create_broker(self._config.amqp_url)
         hear_events(broker, runner, self._messages)
         async with connected(broker):
-            await declare(broker, EVENTS)
-            await broker.start()
-            await asyncio.Event().wait()
+            await consume(broker, EVENTS)
 
     async def _sweep_forever(self, doomed: asyncio.Event) -> None:
-        rounds = 0
         while True:
             doomed.clear()
             try:
                 await self.sweep.round()
-                if rounds % _ORPHANS_EVERY == 0:
-                    await self.sweep.orphans()
-                rounds += 1
             except CinelogError as error:
                 _log.warning("sweep waits", error=repr(error))
             try:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from shared.settings import Address, Secret, Settings
+from shared.settings import Address, Key, Secret, Settings
 
 DEFAULT_MAX_BYTES: Final = 20 * 1024**3
 
@@ -12,6 +12,9 @@ DEFAULT_MAX_BYTES: Final = 20 * 1024**3
 class IngestSettings(Settings, frozen=True, kw_only=True):
     """``max_upload_bytes`` of one video; ``max_uploads_at_once`` in this process, each of which
     takes some 20 MB of memory; ``upload_expiry_hours`` after the last byte of a resumable one.
+
+    ``orphan_seconds``: how long an object that nothing refers to is left alone. With an
+    ``operator_secret``, whoever knows it may have the bucket compared with the log.
 
     ``s3_public_endpoint``: where clients reach the bucket for direct uploads, if they can.
     """
@@ -32,3 +35,5 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     max_uploads_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
     upload_expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 7)] = 24.0
     sweep_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 15.0
+    orphan_seconds: Annotated[float, msgspec.Meta(ge=1)] = 3600.0
+    operator_secret: Key | None = None

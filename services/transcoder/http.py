@@ -1,10 +1,11 @@
-"""The job routes that change something; reading jobs is the catalog's."""
+"""The job routes that change something, for owners and for operators; reading is the catalog's."""
 
 import msgspec
-from litestar import delete, post
+from litestar import Router, delete, post
 from litestar.handlers import HTTPRouteHandler
 
 from services.transcoder import handlers
+from services.transcoder.reconciling import Reconciliation
 from services.transcoder.views import JobRow, Jobs
 from shared.errors import Forbidden, NotFound
 from shared.event_store.checkpoints import CheckpointWatcher
@@ -12,9 +13,12 @@ from shared.event_store.store import EventStore
 from shared.http.envelope import Message, Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
+from shared.http.operator import operator_routes
+from shared.settings import Key
 
 # A job may have been created a moment ago: wait for the projection this long before saying 404.
 _PATIENCE_SECONDS = 1.0
+_OPERATOR = "operator"
 
 
 class JobNotFound(NotFound):
@@ -79,3 +83,36 @@ def job_routes(jobs: Jobs, store: EventStore, watcher: CheckpointWatcher) -> lis
         return Success(data=Message(message="Processing has been cancelled."))
 
     return [retry_job, cancel_job]
+
+
+def operator_job_routes(
+    secret: Key, jobs: Jobs, store: EventStore, reconciliation: Reconciliation
+) -> Router:
+    """Reconcile, and retry and cancel anybody's job: the log names ``operator`` as who asked."""
+
+    async def any_job(video_id: str) -> JobRow:
+        job = await jobs.find(video_id)
+        if job is None:
+            raise JobNotFound("There is no such job.")
+        return job
+
+    @post("/jobs/{job_id:str}/retry", status_code=202, include_in_schema=False)
+    async def retry_any(job_id: str) -> Success[RetryAccepted]:
+        job = await any_job(job_id)
+        attempts = await handlers.retry(store, job.video_id, _OPERATOR)
+        return Success(
+            data=RetryAccepted(
+                job_id=job.video_id,
+                status="pending",
+                attempts=attempts,
+                message="The video is processed again.",
+            )
+        )
+
+    @post("/jobs/{job_id:str}/cancel", status_code=200, include_in_schema=False)
+    async def cancel_any(job_id: str) -> Success[Message]:
+        job = await any_job(job_id)
+        await handlers.cancel(store, job.video_id, _OPERATOR)
+        return Success(data=Message(message="Processing has been cancelled."))
+
+    return operator_routes("transcoder", secret, reconciliation.round, (retry_any, cancel_any))

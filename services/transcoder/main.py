@@ -6,16 +6,19 @@ import secrets
 import socket
 import sys
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.transcoder.books import Books
 from services.transcoder.consumers import QUEUES, RabbitTaskQueue, take_tasks
 from services.transcoder.control import Control, ControlMetrics
-from services.transcoder.http import job_routes
+from services.transcoder.http import job_routes, operator_job_routes
 from services.transcoder.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.projections import Planner
+from services.transcoder.reconciling import Reconciliation
 from services.transcoder.scheduler import Scheduler
 from services.transcoder.scratch import open_scratch
 from services.transcoder.settings import PlannerSettings, WorkerSettings
@@ -40,6 +43,7 @@ from shared.http.app import create_app
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
+from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
 from shared.messaging.topology import declare, projection_queue
 from shared.messaging.watch import MessageWatch
@@ -79,9 +83,14 @@ async def run_planner(config: PlannerSettings) -> None:
         jobs = Jobs(engine)
         control = Control(jobs, Scheduler(engine), store, media, ControlMetrics(engine, registry))
         watches = ProjectionWatch(registry), MessageWatch(registry)
+        reconciliation = Reconciliation(
+            Books(engine), store, media, timedelta(seconds=config.orphan_seconds)
+        )
+        secret = config.operator_secret
+        operators = operator_job_routes(secret, jobs, store, reconciliation) if secret else None
         app: Litestar = create_app(
             "transcoder",
-            job_routes(jobs, store, watcher),
+            [*job_routes(jobs, store, watcher), *([operators] if operators else [])],
             checks={"postgres": jobs.ping, "storage": media.ping},
             verifier=Verifier.from_url(
                 config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
@@ -133,9 +142,10 @@ async def plan(
 
     async def with_broker() -> None:
         async with connected(broker):
-            await declare(broker, _EVENTS, *QUEUES.values())
-            await broker.start()
-            await control.run(RabbitTaskQueue(broker, messages))
+            await declare(broker, *QUEUES.values())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(consume(broker, _EVENTS))
+                group.create_task(control.run(RabbitTaskQueue(broker, messages)))
 
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
@@ -212,9 +222,7 @@ async def work(config: WorkerSettings, worker: Worker, watch: MessageWatch) -> N
         take_tasks(broker, worker, config.worker_slots, watch)
         try:
             async with connected(broker):
-                await declare(broker, *QUEUES.values())
-                await broker.start()
-                await asyncio.Event().wait()
+                await consume(broker, *QUEUES.values())
         except Exception as error:
             log.warning("worker waits", error=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)

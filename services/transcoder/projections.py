@@ -148,6 +148,15 @@ def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
     return [_row(event.video_id, event.user_id, event.attempt, row) for row in rows]
 
 
+def open_tasks(
+    planned: TranscodePlanned | None, video_id: str, user_id: str, attempt: int, names: list[str]
+) -> list[dict[str, Any]]:
+    """The rows of the tasks with these names, of an attempt that may not be planned yet."""
+    rows = planned_tasks(planned) if planned else [_plan_task(video_id, user_id, attempt)]
+    prefix = f"{video_id}/{attempt}/"
+    return [row for row in rows if row["task_id"].removeprefix(prefix) in names]
+
+
 def _plan_task(video_id: str, user_id: str, attempt: int) -> dict[str, Any]:
     row = {"kind": "plan", "name": "plan", "priority": 0, "cost": _PLAN_COST, "spec": {}}
     return _row(video_id, user_id, attempt, row)
@@ -212,12 +221,10 @@ async def _lost(connection: AsyncConnection, event: MediaLost) -> None:
     plan = updated.scalar_one_or_none()
     if plan is None:
         return
-    prefix = f"{event.video_id}/{event.attempt}/"
-    rows = [
-        row
-        for row in planned_tasks(msgspec.convert(plan, TranscodePlanned))
-        if row["task_id"].removeprefix(prefix) in event.tasks
-    ]
+    planned = msgspec.convert(plan, TranscodePlanned)
+    rows = open_tasks(
+        planned, planned.video_id, planned.user_id, planned.attempt, list(event.tasks)
+    )
     if rows:
         await _add(connection, rows)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shared.settings import Address, Secret, Settings
+from shared.settings import Address, Key, Secret, Settings
 
 # Not ultrafast: it leaves the High profile, which the playlists promise.
 Preset = Literal["superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
@@ -23,12 +23,18 @@ class TranscoderSettings(Settings, frozen=True, kw_only=True):
 
 
 class PlannerSettings(TranscoderSettings, frozen=True, kw_only=True):
-    """The planner: also serves the job routes."""
+    """The planner: also serves the job routes.
+
+    ``orphan_seconds``: how long an object that nothing refers to is left alone. With an
+    ``operator_secret``, whoever knows it may reconcile, and retry and cancel any job.
+    """
 
     bind: Address
     jwks_url: str
     jwt_issuer: str
     jwt_audience: str
+    orphan_seconds: Annotated[float, msgspec.Meta(ge=1)] = 3600.0
+    operator_secret: Key | None = None
 
 
 class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import asyncpg
 from shared.database.connect import create_engine
 from shared.database.migrations import Migrations
 
-ROLES = ("auth", "ingest", "transcoder", "catalog", "relay")
+ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
 
 # One setup at a time, whoever starts it: replicas of a release may all try.
 _SETUP_LOCK = 7_100_001

@@ -29,7 +29,7 @@ from services.ingest.handlers.writer import TAILS, Writer
 from services.ingest.ports import Body, Observer, SourceStore, Upload, UploadLost, UploadRecords
 from shared.contracts import UploadProtocol, UploadStarted, new_id, stream_id
 from shared.errors import CinelogError, Conflict, NotFound, Unavailable
-from shared.event_store.decider import Decider, execute
+from shared.event_store.decider import Decider, execute, load
 from shared.event_store.store import EventStore, Metadata
 from shared.telemetry import current_traceparent, get_logger
 
@@ -206,6 +206,18 @@ class Lifecycle:
             interrupt = self._held.get(upload_id)
             if interrupt is not None:
                 interrupt()
+
+    async def owns(self, key: str) -> bool:
+        """Whether an object belongs to an upload that is under way, or to a video."""
+        video_id = key.partition("/")[0]
+        if key != source_key(video_id):
+            return False
+        try:
+            await self.records.get(video_id)
+        except NotFound:
+            state, _ = await load(self._store, stream_id("upload", video_id), DECIDER)
+            return state.status == "uploaded"
+        return True
 
     async def complete(self, upload_id: str) -> Upload:
         """Join the parts, append VideoUploaded; safe to repeat, and to do twice at once.

@@ -1,6 +1,6 @@
 """What nobody else will finish: uploads left behind, objects that no upload owns.
 
-One process at a time does this (its caller holds the lock); every step may be repeated.
+Every step may be repeated, and done by two processes at once.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from services.ingest.handlers.lifecycle import Lifecycle
 from services.ingest.handlers.writer import TAILS
 from services.ingest.ports import Upload
 from shared.errors import CinelogError, Conflict
+from shared.findings import Finding
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -29,7 +30,6 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     finished: int = 0
     expired: int = 0
     removed: int = 0
-    orphans: int = 0
     failed: int = 0
 
 
@@ -63,35 +63,59 @@ class Sweep:
             count += len(keys)
         return count
 
-    async def orphans(self) -> int:
-        """Abort multipart uploads and delete tails that no upload owns; returns how many."""
-        sources, records = self._lifecycle.sources, self._lifecycle.records
-        before = datetime.now(UTC) - self._orphan_age
-        known = await records.known_multiparts()
-        count = 0
-        async for found in sources.unfinished():
-            if found.started_at < before and found.upload_id not in known:
-                await sources.abort_multipart(found.key, found.upload_id)
-                count += 1
-        tails: list[str] = []
-        async for blob in sources.list(TAILS):
-            if blob.modified_at < before:
-                tails.append(blob.key)
-            if len(tails) == _BATCH:
-                count += await self._drop_tails(tails)
-                tails.clear()
-        count += await self._drop_tails(tails)
-        if count:
-            _log.info("orphans removed", count=count)
-        return count
+    async def reconcile(self, dry_run: bool) -> list[Finding]:
+        """What a round would do, and what is nobody's; done at once unless ``dry_run``."""
+        found = [
+            Finding(action="settle", subject=upload.id, detail=f"left behind while {upload.phase}")
+            for upload in await self._lifecycle.records.due(_BATCH)
+        ]
+        found += [
+            Finding(action="remove", subject=key, detail="its video is deleted")
+            for key in await self._lifecycle.records.doomed(_BATCH)
+        ]
+        if not dry_run:
+            await self.round()
+        found += await self.orphans(dry_run=dry_run)
+        for finding in found:
+            _log.info("reconciled", dry_run=dry_run, **msgspec.structs.asdict(finding))
+        return found
 
-    async def _drop_tails(self, keys: list[str]) -> int:
+    async def orphans(self, *, dry_run: bool = False) -> list[Finding]:
+        """Abort multipart uploads and delete objects that no upload owns."""
+        sources = self._lifecycle.sources
+        before = datetime.now(UTC) - self._orphan_age
+        known = await self._lifecycle.records.known_multiparts()
+        found: list[Finding] = []
+        async for part in sources.unfinished():
+            if part.started_at < before and part.upload_id not in known:
+                found.append(
+                    Finding(action="abort", subject=part.key, detail="no upload has these parts")
+                )
+                if not dry_run:
+                    await sources.abort_multipart(part.key, part.upload_id)
+        tails: list[str] = []
+        async for blob in sources.list():
+            if blob.modified_at >= before:
+                continue
+            if blob.key.startswith(TAILS):
+                tails.append(blob.key)
+            elif not await self._lifecycle.owns(blob.key):
+                found.append(await self._drop(blob.key, dry_run=dry_run))
+            if len(tails) == _BATCH:
+                found += await self._drop_tails(tails, dry_run=dry_run)
+                tails.clear()
+        return found + await self._drop_tails(tails, dry_run=dry_run)
+
+    async def _drop_tails(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
         if not keys:
-            return 0
+            return []
         orphans = set(keys) - await self._lifecycle.records.known_tails(keys)
-        for key in orphans:
+        return [await self._drop(key, dry_run=dry_run) for key in sorted(orphans)]
+
+    async def _drop(self, key: str, *, dry_run: bool) -> Finding:
+        if not dry_run:
             await self._lifecycle.sources.delete(key)
-        return len(orphans)
+        return Finding(action="remove", subject=key, detail="no upload owns this object")
 
     async def _settle(self, upload: Upload) -> str:
         match upload.phase:

@@ -1,6 +1,6 @@
 """Ingest's application: every route, and how failures below look from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -36,8 +36,9 @@ def ingest_app(
     verifier: Verifier,
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
+    others: Sequence[Router] = (),
 ) -> Litestar:
-    """The routes over ``lifecycle``."""
+    """The routes over ``lifecycle``, and ``others`` that are not for users."""
     form_uploads = FormUploads(lifecycle)
     resumable = Resumable(lifecycle)
     routes = Router(
@@ -51,7 +52,9 @@ def ingest_app(
         middleware=[LingeringMiddleware],
         exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),
     )
-    return create_app("ingest", [routes], checks=checks, verifier=verifier, registry=registry)
+    return create_app(
+        "ingest", [routes, *others], checks=checks, verifier=verifier, registry=registry
+    )
 
 
 # What the event store raises where the database is away: it knows no HTTP and no retry.

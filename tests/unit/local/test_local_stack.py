@@ -15,10 +15,11 @@ URLS = Urls(
     s3_access_key="cinelog",
     s3_secret_key="s3-secret",
 )
-ROLES = ("auth", "ingest", "transcoder", "catalog", "relay")
+ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
 SECRETS = {f"role_password_{role}": f"{role}-password" for role in ROLES} | {
     "media_grant_secret": "grant-secret",
     "signing_key_secret": "signing-secret",
+    "operator_secret": "operator-secret",
 }
 
 
@@ -58,6 +59,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
         "ingest": "ingest",
         "catalog": "catalog",
         "projector": "catalog",
+        "reconciler": "operator",
         "planner": "transcoder",
         "worker-1": "transcoder",
         "relay": "relay",
@@ -72,6 +74,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
     [
         ("pg-secret", set[str]()),
         ("signing-secret", {"auth"}),
+        ("operator-secret", {"ingest", "planner", "reconciler"}),
         ("grant-secret", {"gateway", "catalog", "projector"}),
         ("redis-secret", {"gateway", "auth"}),
     ],

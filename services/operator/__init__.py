@@ -1,0 +1,5 @@
+"""What operators run: the reconciler, and the command line ``cinelog``.
+
+It owns no table and no event. It reads the log and the queues, and asks the services that own a
+thing to change it.
+"""

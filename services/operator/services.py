@@ -1,0 +1,84 @@
+"""Asking a service to do what only it may do."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from shared.errors import Unavailable
+from shared.findings import Findings
+from shared.http.operator import PREFIX
+from shared.settings import Key
+
+# A round looks at every video.
+_PATIENCE_SECONDS: Final = 3600.0
+_CONNECT_SECONDS: Final = 5.0
+
+
+class ServiceUnavailable(Unavailable):
+    """A service does not answer."""
+
+    code = "service_unavailable"
+
+
+class Refused(Exception):
+    """A service answered with an error; the message is its own."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    data: Findings
+
+
+class Services:
+    """The services that have routes for operators. Open it with ``open_services``."""
+
+    def __init__(self, client: httpx.AsyncClient, ingest: str, transcoder: str) -> None:
+        self._client = client
+        self._urls = {"ingest": ingest.rstrip("/"), "transcoder": transcoder.rstrip("/")}
+
+    @property
+    def names(self) -> list[str]:
+        """Those that reconcile."""
+        return list(self._urls)
+
+    async def reconcile(self, service: str, *, dry_run: bool) -> Findings:
+        """One round of one service. Raises ServiceUnavailable, Refused."""
+        answer = await self._post(service, f"reconcile?dry_run={str(dry_run).lower()}")
+        return msgspec.json.decode(answer, type=Answer).data
+
+    async def job(self, video_id: str, what: str) -> dict[str, Any]:
+        """``retry`` or ``cancel`` a job. Raises ServiceUnavailable, Refused."""
+        answer = await self._post("transcoder", f"jobs/{video_id}/{what}")
+        data: dict[str, Any] = msgspec.json.decode(answer)["data"]
+        return data
+
+    async def _post(self, service: str, path: str) -> bytes:
+        try:
+            answer = await self._client.post(f"{self._urls[service]}{PREFIX}/{path}")
+        except httpx.TransportError as error:
+            raise ServiceUnavailable(f"{service} does not answer: {error!r}") from error
+        if answer.status_code >= 500:
+            raise ServiceUnavailable(f"{service} answered {answer.status_code}")
+        if answer.is_error:
+            raise Refused(_message(answer))
+        return answer.content
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(msgspec.json.decode(answer.content)["error"]["message"])
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        return f"{answer.request.url.path} answered {answer.status_code}"
+
+
+@asynccontextmanager
+async def open_services(ingest: str, transcoder: str, secret: Key) -> AsyncGenerator[Services]:
+    """A client that shows the operator's secret."""
+    async with httpx.AsyncClient(
+        headers={"authorization": f"Bearer {secret}"},
+        timeout=httpx.Timeout(_PATIENCE_SECONDS, connect=_CONNECT_SECONDS),
+        trust_env=False,
+    ) as client:
+        yield Services(client, ingest, transcoder)

@@ -1,0 +1,47 @@
+"""Routes for operators: below ``/internal``, which the gateway never forwards, and by a token.
+
+The token is the operator's secret itself, which only the services that ask and answer know; a
+service that was given none has no such routes.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from litestar import Router, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+
+from shared.errors import Unauthenticated
+from shared.findings import Finding, Findings
+from shared.http.access_tokens import bearer_token
+from shared.http.envelope import Success
+from shared.settings import Key
+
+PREFIX: Final = "/internal/operator"
+
+Reconcile = Callable[[bool], Awaitable[list[Finding]]]
+"""One round; with True it only looks. Safe to repeat, and to do twice at once."""
+
+
+def operator_routes(
+    service: str,
+    secret: Key,
+    reconcile: Reconcile,
+    others: tuple[HTTPRouteHandler, ...] = (),
+) -> Router:
+    """``POST …/reconcile`` and a service's own ``others``, for who knows the secret alone."""
+
+    @post("/reconcile", status_code=200, include_in_schema=False)
+    async def reconcile_now(dry_run: bool = False) -> Success[Findings]:
+        found = await reconcile(dry_run)
+        return Success(data=Findings(service=service, dry_run=dry_run, findings=tuple(found)))
+
+    def knows_the_secret(
+        connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
+    ) -> None:
+        shown = bearer_token(connection.headers.get("authorization")) or ""
+        if not hmac.compare_digest(shown.encode(), secret.encode()):
+            raise Unauthenticated("This is for operators.")
+
+    return Router(PREFIX, route_handlers=[reconcile_now, *others], guards=[knows_the_secret])
