@@ -13,7 +13,7 @@ from services.auth import domain
 from services.auth.domain import RevocationReason, User
 from services.auth.ledger import Ledger, pending_events
 from services.auth.passwords import CommonPasswords, Passwords
-from services.auth.ports import Account, Session, Storage, Throttle
+from services.auth.ports import Account, Figures, Session, Storage, Throttle
 from services.auth.tokens import (
     MAX_REFRESH_LENGTH,
     AccessTokens,
@@ -21,7 +21,15 @@ from services.auth.tokens import (
     refresh_token_hash,
 )
 from shared.contracts import new_id
-from shared.errors import Conflict, Detail, Forbidden, InvalidInput, NotFound, Unauthenticated
+from shared.errors import (
+    Conflict,
+    Detail,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TooManyRequests,
+    Unauthenticated,
+)
 from shared.http.access_tokens import Principal
 from shared.telemetry import get_logger
 
@@ -78,6 +86,7 @@ class AuthHandlers:
         common: CommonPasswords,
         tokens: AccessTokens,
         throttle: Throttle,
+        figures: Figures,
         clock: Callable[[], datetime],
         refresh_lifetime: timedelta,
     ) -> None:
@@ -87,6 +96,7 @@ class AuthHandlers:
         self._common = common
         self._tokens = tokens
         self._throttle = throttle
+        self._figures = figures
         self._clock = clock
         self._refresh_lifetime = refresh_lifetime
         self._log = get_logger(__name__)
@@ -124,7 +134,9 @@ class AuthHandlers:
             account = await self._storage.find_by_username(username)
             stored = None if account is None else account.password_hash
             if not await self._passwords.verify(stored, password) or account is None:
+                self._figures.login("wrong")
                 raise WrongCredentials("Wrong username or password.")
+        self._figures.login("ok")
         if self._passwords.outdated(account.password_hash):
             stronger = await self._passwords.hash(password)
             await self._storage.replace_hash(account.user_id, account.password_hash, stronger)
@@ -137,11 +149,11 @@ class AuthHandlers:
         A token that was spent longer ago than the grace ends its whole session.
         """
         if len(token) > MAX_REFRESH_LENGTH:
-            raise InvalidRefreshToken("Log in again.")
+            raise self._refused()
         now = self._clock()
         async with self._storage.refreshing(refresh_token_hash(token)) as presented:
             if presented is None:
-                raise InvalidRefreshToken("Log in again.")
+                raise self._refused()
             session, username = presented.session, presented.username
             verdict = domain.judge_refresh(presented.token, now)
             successor = new_refresh_token()
@@ -150,6 +162,7 @@ class AuthHandlers:
                     refresh_token_hash(successor), now + self._refresh_lifetime, now
                 )
         if verdict == "revoke":
+            self._figures.refresh("reused")
             self._log.warning(
                 "a spent refresh token came back",
                 user_id=session.user_id,
@@ -157,10 +170,16 @@ class AuthHandlers:
             )
             with contextlib.suppress(domain.UserNotFound):
                 await self._end(session.user_id, (session.session_id,), "refresh_token_reused")
-        if verdict != "rotate":
             raise InvalidRefreshToken("Log in again.")
+        if verdict != "rotate":
+            raise self._refused()
+        self._figures.refresh("ok")
         access = self._tokens.issue(session.user_id, username, session.session_id, now)
         return Tokens(access, successor)
+
+    def _refused(self) -> InvalidRefreshToken:
+        self._figures.refresh("refused")
+        return InvalidRefreshToken("Log in again.")
 
     # Sessions.
 
@@ -246,7 +265,11 @@ class AuthHandlers:
     @asynccontextmanager
     async def _guess(self, client: str, account: str) -> AsyncGenerator[None]:
         """Around a password check: only a wrong password uses an attempt up, not our faults."""
-        await self._throttle.attempt(client, account)
+        try:
+            await self._throttle.attempt(client, account)
+        except TooManyRequests:
+            self._figures.throttled()
+            raise
         try:
             yield
         except (WrongCredentials, WrongPassword):

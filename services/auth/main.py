@@ -14,6 +14,7 @@ from litestar.di import Provide
 from redis.asyncio import Redis
 
 from services.auth import http
+from services.auth.figures import AuthFigures
 from services.auth.handlers import AuthHandlers
 from services.auth.key_document import KeyDocuments
 from services.auth.ledger import Ledger
@@ -72,6 +73,7 @@ async def application(
                 throttle=LoginThrottle(
                     redis, burst=config.login_burst, refill=config.login_refill_seconds
                 ),
+                figures=AuthFigures(registry),
                 clock=clock,
                 refresh_lifetime=timedelta(days=config.refresh_days),
             )

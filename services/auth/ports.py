@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -157,4 +157,18 @@ class Throttle(Protocol):
 
     async def undecided(self, client: str, account: str) -> None:
         """That attempt met a fault of ours: take it back."""
+        ...
+
+
+class Figures(Protocol):
+    """Counts what the operators watch: who gets in, and who tries to."""
+
+    def login(self, result: Literal["ok", "wrong"]) -> None: ...
+
+    def refresh(self, result: Literal["ok", "refused", "reused"]) -> None:
+        """``reused``: a spent token came back, so somebody else has a copy."""
+        ...
+
+    def throttled(self) -> None:
+        """A password was not even looked at."""
         ...

@@ -125,6 +125,16 @@ async def test_ready_names_what_is_not(client: httpx.AsyncClient, service: Servi
     assert (await client.get("/health")).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready", "/docs", "/docs/openapi.json"])
+async def test_a_head_of_the_gateways_own_routes_is_their_gets(
+    client: httpx.AsyncClient, path: str
+):
+    whole, bare = await client.get(path), await client.head(path)
+    assert bare.status_code == whole.status_code
+    assert bare.content == b""
+    assert bare.headers["content-length"] == str(len(whole.content))
+
+
 async def test_a_failure_of_the_gateways_own_routes_is_an_envelope(client: httpx.AsyncClient):
     answer = await client.get("/docs/nothing/here")
     assert answer.status_code == 404
