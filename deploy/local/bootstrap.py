@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,9 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from deploy.local.debian import (  # noqa: E402 - found by the line above
+    PROMETHEUS,
     RABBITMQ,
     RABBITMQ_LEAVES_OUT,
     PackagesUnavailable,
+    prometheus_root,
     rabbitmq_root,
     unpack,
 )
@@ -45,6 +47,8 @@ def main() -> None:
     steps: list[Callable[[], None]] = [lambda: prepare_python(group), prepare_web, prepare_broker]
     if group == "dev":
         steps.append(prepare_browser)
+    if group == "dev" or os.environ.get("OBSERVABILITY") == "1":
+        steps.append(prepare_prometheus)
     try:
         check_versions()
         prepare_venv()
@@ -123,12 +127,24 @@ def prepare_web() -> None:
 
 def prepare_broker() -> None:
     """RabbitMQ: the one part that comes from Debian rather than from a package registry."""
-    into = rabbitmq_root(Path(os.environ.get("CINELOG_HOME") or ROOT / ".local") / "packages")
+    _unpacked("RabbitMQ", RABBITMQ, rabbitmq_root(_packages()), RABBITMQ_LEAVES_OUT)
+
+
+def prepare_prometheus() -> None:
+    """Prometheus and promtool, from Debian too."""
+    _unpacked("Prometheus", PROMETHEUS, prometheus_root(_packages()))
+
+
+def _packages() -> Path:
+    return Path(os.environ.get("CINELOG_HOME") or ROOT / ".local") / "packages"
+
+
+def _unpacked(name: str, package: str, into: Path, leaves_out: Sequence[str] = ()) -> None:
     if into.exists():
         return
-    with _told("fetching RabbitMQ"):
+    with _told(f"fetching {name}"):
         try:
-            unpack(RABBITMQ, into, RABBITMQ_LEAVES_OUT)
+            unpack(package, into, leaves_out)
         except PackagesUnavailable as error:
             raise Missing(str(error)) from error
 

@@ -14,6 +14,9 @@ RABBITMQ = "rabbitmq-server"
 RABBITMQ_LEAVES_OUT = ("logrotate", "socat")
 """What only the system-wide service needs."""
 
+PROMETHEUS = "prometheus"
+"""Its server, for a look at one's own metrics, and promtool, which tests the alerts."""
+
 
 class PackagesUnavailable(Exception):
     """The packages could not be had; the message says which and how to get them."""
@@ -24,6 +27,13 @@ def rabbitmq_root(packages: Path) -> Path:
     if Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
         return Path("/")
     return packages.resolve() / "rabbitmq"
+
+
+def prometheus_root(packages: Path) -> Path:
+    """Below which Prometheus and promtool lie."""
+    if Path("/usr/bin/promtool").exists():
+        return Path("/")
+    return packages.resolve() / PROMETHEUS
 
 
 def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:

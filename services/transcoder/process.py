@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -84,17 +83,14 @@ async def run_ffmpeg(
                     on_progress(last)
                 block = {}
 
-    began = time.monotonic()
     with _run_span("ffmpeg") as span:
         try:
             await _run(arguments, folder, limits, progress)
         finally:
             if last is not None:
-                # ffmpeg's own last word on its speed is often 0 or N/A when a run is short.
-                speed = last.seconds / max(0.001, time.monotonic() - began)
                 span.set_attribute("ffmpeg.frames", last.frames)
-                span.set_attribute("ffmpeg.media_seconds", last.seconds)
-                span.set_attribute("ffmpeg.speed", round(speed, 3))
+                if last.speed:
+                    span.set_attribute("ffmpeg.speed", last.speed)
 
 
 async def run_ffprobe_lines(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.transcoder.handlers import record
@@ -93,6 +94,8 @@ class WorkerMetrics:
         """A task has ended in its event."""
         self.tries.labels(task.kind).observe(task.tries)
         if isinstance(event, ChunkEncoded):
+            # ffmpeg itself often has no word on a short run's speed.
+            trace.get_current_span().set_attribute("transcode.speed", event.speed)
             for track in event.tracks:
                 self.speed.labels(track.name).observe(event.speed, exemplar())
 

@@ -171,7 +171,7 @@ def test_an_encode_says_what_it_made_and_how_fast(story: list[Span]) -> None:
     assert encodes
     for encode in encodes:
         assert encode.attributes["transcode.renditions"]
-        assert float(encode.attributes["ffmpeg.speed"]) > 0
+        assert float(by_id[encode.parent_id].attributes["transcode.speed"]) > 0
 
 
 def test_playlists_are_published_in_it(story: list[Span]) -> None:

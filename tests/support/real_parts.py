@@ -43,14 +43,25 @@ def real_parts() -> Iterator[Urls]:
             yield urls
 
 
+def packages() -> Path:
+    """Where ``make fetch-dev`` has put what comes from Debian."""
+    return Path(os.environ.get("CINELOG_HOME") or ROOT / ".local").resolve() / "packages"
+
+
 @contextmanager
 def embedded() -> Iterator[Urls]:
     """Parts of our own in a process that ends, with them, when this one does."""
     home = Path(tempfile.mkdtemp(prefix="cinelog-test-"))
     # The database server's user passes through; it cannot list.
     home.chmod(0o711)
-    packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local").resolve() / "packages"
-    command = (sys.executable, "-m", "deploy.local.parts", str(home), str(packages), "--temporary")
+    command = (
+        sys.executable,
+        "-m",
+        "deploy.local.parts",
+        str(home),
+        str(packages()),
+        "--temporary",
+    )
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
