@@ -88,7 +88,7 @@ def purge_queues(stack: RunningStack, _chance: random.Random) -> str | None:
     broker = broker_of(stack)
     names = [name for name in patiently(broker.queues) if not name.endswith(".dead")]
     for name in names:
-        patiently(lambda queue=name: broker.purge(queue))
+        broker.purge(name)
     return f"purged {len(names)} queues"
 
 
@@ -99,7 +99,7 @@ def delete_a_queue(stack: RunningStack, chance: random.Random) -> str | None:
     if not names:
         return None
     name = chance.choice(names)
-    patiently(lambda: broker.delete_queue(name))
+    broker.delete_queue(name)
     return f"deleted the queue {name}"
 
 
@@ -128,7 +128,7 @@ def repeat_events(stack: RunningStack, chance: random.Random) -> str | None:
                 )
         return len(found)
 
-    return f"delivered {patiently(lambda: run(send))} events again, shuffled"
+    return f"delivered {run(send)} events again, shuffled"
 
 
 def repeat_tasks(stack: RunningStack, chance: random.Random) -> str | None:
@@ -148,7 +148,7 @@ def repeat_tasks(stack: RunningStack, chance: random.Random) -> str | None:
 
     if not chosen:
         return None
-    patiently(lambda: run(send))
+    run(send)
     return f"delivered {len(chosen)} tasks again"
 
 

@@ -18,6 +18,8 @@ from tests.support.whole_stack import whole_stack
 
 _PEOPLE = 5
 _PAUSE = 0.5
+_TRIES = 6
+_AGAIN_SECONDS = 5.0
 
 # Everything that is a matter of hours in production is one of seconds here.
 _OPTIONS = {
@@ -97,12 +99,16 @@ def _strike(
     say: Callable[[str], None],
 ) -> None:
     began = time.monotonic()
-    try:
-        said = FAULTS[name](stack, chance)
-    except Exception as error:
-        # A part that another fault has taken away may not answer to this one.
-        said = None
-        say(f"  {name}: {error!r}")
+    said: str | None = None
+    for _ in range(_TRIES):
+        try:
+            said = FAULTS[name](stack, chance)
+        except Exception as error:
+            # A part that another fault has taken away may not answer to this one yet.
+            say(f"  {name}: {error!r}")
+        if said is not None:
+            break
+        time.sleep(_AGAIN_SECONDS)
     if said is not None:
         done[name] += 1
         say(f"  {time.strftime('%H:%M:%S')} {said} ({time.monotonic() - began:.1f} s)")

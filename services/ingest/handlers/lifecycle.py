@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -210,7 +211,7 @@ class Lifecycle:
     async def owns(self, key: str) -> bool:
         """Whether an object belongs to an upload that is under way, or to a video."""
         video_id = key.partition("/")[0]
-        if key != source_key(video_id):
+        if key != source_key(video_id) or not _is_id(video_id):
             return False
         try:
             await self.records.get(video_id)
@@ -331,3 +332,11 @@ class Lifecycle:
             _log.info("upload", upload=upload.id, event_type=name)
             if name != UploadStarted.__name__:
                 self._observer.ended(upload.protocol, name)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
