@@ -8,6 +8,7 @@ export CINELOG_HOME
 PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 GROUPS := bootstrap gateway auth ingest transcoder catalog relay operator run bench dev
+IMAGES := gateway auth ingest transcoder catalog relay operator
 # Programs with an environment of their own, as they pin half of the world.
 TOOLS := checkov==3.3.30 pip-audit==2.10.1
 
@@ -17,7 +18,7 @@ TOOLS := checkov==3.3.30 pip-audit==2.10.1
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-up: fetch-run ## Start everything; PORT=8080 WORKERS=2 CINELOG_HOME=.local
+up: fetch-run ## Start everything; PORT=8080 WORKERS=2 CINELOG_HOME=.local OBSERVABILITY=1
 	@$(LOCAL) up
 
 down: ## Stop everything; the state stays
@@ -81,8 +82,8 @@ bench-gateway: fetch-dev ## The gateway beside nginx and Traefik; SECTIONS="requ
 bench-events: fetch-dev ## Durable appends beside pgbench, and from append to visible
 	@$(PYTHON) -m benchmarks.events
 
-bench-transcode: fetch-dev ## What split encoding costs, and how soon an upload plays
-	@$(PYTHON) -m benchmarks.transcode
+bench-transcode: fetch-dev ## What split encoding costs, and how soon an upload plays; SECTIONS="encode av1 …"
+	@$(PYTHON) -m benchmarks.transcode $(SECTIONS)
 
 images: fetch-dev ## Build every service's image; BASES=debian where no base can be pulled, REGISTRY=… PUSH=1
 	@$(PYTHON) -m deploy.docker.images $(SERVICE)
@@ -101,7 +102,7 @@ chart: fetch-dev ## Write the chart's README from its values, check it and pack 
 
 sbom: fetch-dev ## What every image and the client are made of, as CycloneDX in dist/
 	@mkdir -p dist && .venv/bin/uv lock --quiet
-	@for group in gateway auth ingest transcoder catalog relay; do \
+	@for group in $(IMAGES); do \
 		.venv/bin/uv export --quiet --frozen --preview-features sbom-export --format cyclonedx1.5 \
 			--only-group $$group --output-file dist/$$group.cdx.json >/dev/null || exit 1; \
 	done
@@ -110,7 +111,7 @@ sbom: fetch-dev ## What every image and the client are made of, as CycloneDX in 
 audit: fetch-run ## Known vulnerabilities in what the images and the client are made of
 	@.venv/bin/uv venv --quiet --allow-existing .venv/audit
 	@.venv/bin/uv pip install --quiet --python .venv/audit --require-hashes --no-deps -r requirements/tools/pip-audit.txt
-	@for group in gateway auth ingest transcoder catalog relay; do \
+	@for group in $(IMAGES); do \
 		.venv/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off \
 			-r requirements/$$group.txt || exit 1; \
 	done

@@ -12,8 +12,9 @@ from pathlib import Path
 
 NAME = "cinelog-tilt"
 KEYS = (
-    *("media-grant-secret", "signing-key-secret"),
-    *(f"role-password-{role}" for role in ("auth", "catalog", "ingest", "relay", "transcoder")),
+    *("media-grant-secret", "operator-secret", "signing-key-secret"),
+    *("role-password-auth", "role-password-catalog", "role-password-ingest"),
+    *("role-password-operator", "role-password-relay", "role-password-transcoder"),
     *("postgresql-password", "rabbitmq-password", "redis-password"),
     *("s3-access-key", "s3-secret-key"),
 )

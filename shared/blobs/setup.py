@@ -31,6 +31,7 @@ class BucketSettings(Settings, frozen=True, kw_only=True):
     s3_secret_key: Secret
     s3_sources_bucket: BucketName
     s3_media_bucket: BucketName
+    s3_archive_bucket: BucketName | None = None
     cors_origins: tuple[str, ...] = ()
 
 
@@ -39,7 +40,8 @@ async def prepare(config: BucketSettings) -> None:
     async with s3_client(
         config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
     ) as client:
-        for bucket in (config.s3_sources_bucket, config.s3_media_bucket):
+        wanted = (config.s3_sources_bucket, config.s3_media_bucket, config.s3_archive_bucket)
+        for bucket in filter(None, wanted):
             await S3Store(client, bucket).ensure_bucket()
         if config.cors_origins:
             rule = {

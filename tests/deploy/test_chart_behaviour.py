@@ -12,6 +12,7 @@ from services.auth.settings import AuthSettings
 from services.catalog.settings import ApiSettings, ProjectorSettings
 from services.gateway.settings import GatewaySettings
 from services.ingest.settings import IngestSettings
+from services.operator.settings import ReconcilerSettings
 from services.relay.settings import RelaySettings
 from services.transcoder.settings import PlannerSettings, WorkerSettings
 from shared import settings
@@ -37,6 +38,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "planner": PlannerSettings,
     "worker": WorkerSettings,
     "relay": RelaySettings,
+    "reconciler": ReconcilerSettings,
 }
 SECRET = "k7Qz3bVx9LpWm2RtYc8NdJf5HsGa4TuE"
 
@@ -91,7 +93,9 @@ def test_a_component_knows_no_secret_that_it_does_not_use() -> None:
     assert keys["gateway"] == {
         *("media-grant-secret", "redis-password", "s3-access-key", "s3-secret-key")
     }
-    assert keys["relay"] == {"role-password-relay", "rabbitmq-password"}
+    assert keys["reconciler"] == {"role-password-operator", "operator-secret"}
+    no_archive = components(render(sets={"s3.archiveBucket": ""}))["relay"]
+    assert {"S3_ENDPOINT", "S3_SECRET_KEY"}.isdisjoint(environment(main_container(no_archive)))
     signers = [name for name, found in keys.items() if "signing-key-secret" in found]
     assert signers == ["auth"]
     assert all("postgresql-password" not in found for found in keys.values())

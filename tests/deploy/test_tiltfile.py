@@ -227,7 +227,7 @@ def test_only_brings_what_is_named_and_what_that_needs() -> None:
     tilt = Tilt(only=["relay"])
     enabled = tilt.enabled
     assert {"relay", "postgresql", "rabbitmq", "migrations"} <= enabled
-    assert not {"gateway", "web", "worker", "seaweedfs", "buckets", "story"} & enabled
+    assert not {"gateway", "web", "worker", "valkey", "story"} & enabled
     resources = tilt.resources()
     for name in enabled:
         assert set(resources[name].get("resource_deps", [])) <= enabled, name

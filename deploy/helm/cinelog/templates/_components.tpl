@@ -32,7 +32,7 @@ ingest:
   args: [services.ingest.main]
   http: true
   ready: /ready
-  needs: [postgresql, rabbitmq, s3, tokens, auth]
+  needs: [postgresql, rabbitmq, s3, tokens, operator, auth]
   role: ingest
   schemas: [shared.event_store, services.ingest]
 catalog:
@@ -56,7 +56,7 @@ planner:
   args: [services.transcoder.main, planner]
   http: true
   ready: /ready
-  needs: [postgresql, rabbitmq, s3, tokens, auth]
+  needs: [postgresql, rabbitmq, s3, tokens, operator, auth]
   role: transcoder
   schemas: [shared.event_store, services.transcoder]
 worker:
@@ -72,8 +72,16 @@ relay:
   args: [services.relay.main]
   metrics: true
   ready: /ready
-  needs: [postgresql, rabbitmq]
+  needs: [postgresql, rabbitmq{{ if .Values.s3.archiveBucket }}, s3{{ end }}]
   role: relay
+  schemas: [shared.event_store]
+reconciler:
+  image: operator
+  args: [services.operator.main, reconciler]
+  metrics: true
+  ready: /ready
+  needs: [postgresql, operator, ingest, planner]
+  role: operator
   schemas: [shared.event_store]
 {{- end -}}
 
@@ -83,7 +91,7 @@ relay:
 {{- end -}}
 
 {{- define "cinelog.roles" -}}
-[auth, catalog, ingest, relay, transcoder]
+[auth, catalog, ingest, operator, relay, transcoder]
 {{- end -}}
 
 {{/* A component's values over the defaults: takes root and component. */}}

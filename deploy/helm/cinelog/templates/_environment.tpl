@@ -44,6 +44,9 @@
 {{- if has "grants" $needs }}
 {{ include "cinelog.fromSecret" (dict "name" "MEDIA_GRANT_SECRET" "secret" $secret "key" "media-grant-secret") }}
 {{- end }}
+{{- if has "operator" $needs }}
+{{ include "cinelog.fromSecret" (dict "name" "OPERATOR_SECRET" "secret" $secret "key" "operator-secret") }}
+{{- end }}
 {{- include (printf "cinelog.environment.%s" .component) (dict "root" $root "name" $name "secret" $secret "settings" $settings) }}
 {{- end -}}
 
@@ -139,11 +142,28 @@
   value: {{ $worker.drainSeconds | quote }}
 - name: X264_PRESET
   value: {{ $worker.preset }}
+{{- with $worker.extraCodecs }}
+- name: EXTRA_CODECS
+  value: {{ join "," . }}
+{{- end }}
 {{- end -}}
 
 {{- define "cinelog.environment.projector" }}{{ end -}}
 {{- define "cinelog.environment.planner" }}{{ end -}}
-{{- define "cinelog.environment.relay" }}{{ end -}}
+
+{{- define "cinelog.environment.relay" }}
+{{- with .root.Values.s3.archiveBucket }}
+- name: S3_ARCHIVE_BUCKET
+  value: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "cinelog.environment.reconciler" }}
+- name: UPSTREAM_INGEST
+  value: http://{{ .name }}-ingest:8000
+- name: UPSTREAM_TRANSCODER
+  value: http://{{ .name }}-planner:8000
+{{- end -}}
 
 {{/* A role's login: takes root and role. */}}
 {{- define "cinelog.environment.database" -}}

@@ -60,6 +60,10 @@ containers:
     command: [python, -m, shared.blobs.setup]
     env:
       {{- include "cinelog.s3.environment" . | nindent 6 }}
+      {{- with .Values.s3.archiveBucket }}
+      - name: S3_ARCHIVE_BUCKET
+        value: {{ . }}
+      {{- end }}
       {{- $origins := .Values.settings.corsOrigins }}
       {{- with .Values.publicUrl }}{{ $origins = append $origins (trimSuffix "/" .) }}{{ end }}
       - name: CORS_ORIGINS
