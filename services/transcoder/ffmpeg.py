@@ -299,6 +299,16 @@ def encode_audio(
     ]
 
 
+def copy_packets(source: Input, sounds: int, target: Path) -> list[str]:
+    """ffmpeg: the picture and the first ``sounds`` sound tracks as they are, in an MP4 file."""
+    arguments = [*quiet(), "-fflags", "+genpts", *source.options(), "-i", source.location]
+    arguments += ["-map", "0:V:0"]
+    for track in range(sounds):
+        arguments += ["-map", f"0:a:{track}"]
+    # Languages stay; whatever else its camera or editor wrote does not.
+    return [*arguments, "-c", "copy", "-map_metadata:g", "-1", "-f", "mp4", str(target)]
+
+
 def quiet() -> Sequence[str]:
     """How every run begins: no terminal, errors only, progress on standard output."""
     progress = ("-progress", "pipe:1", "-stats_period", "0.5")

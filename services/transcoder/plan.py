@@ -157,7 +157,7 @@ def _plain_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     names = tuple(rendition.name for rendition in plain(planned))
     if passthrough(planned) is not None:
         cut = [_remux_task(planned, chunk, names[0]) for chunk in planned.chunks]
-        return (*cut, *(_task(planned, chunk, names[1:], 2) for chunk in planned.chunks))
+        return (*cut, *(_task(planned, chunk, names[1:], 3) for chunk in planned.chunks))
     tasks: list[VideoTask] = []
     for chunk in planned.chunks:
         if chunk.index == 0 and len(names) > 1 and len(planned.chunks) > 1:
@@ -188,7 +188,8 @@ def _remux_task(planned: TranscodePlanned, chunk: Chunk, name: str) -> VideoTask
     total = sum(each.frames or 0 for each in planned.chunks)
     cost = _REMUX_COST * planned.source.size / 1e6 * (chunk.frames or 0) / max(1, total)
     task = video_task_name(chunk.index, name)
-    return VideoTask(task, chunk.index, (name,), min(chunk.index, 1), max(0.05, cost), "remux")
+    priority = 0 if chunk.index == 0 else 2
+    return VideoTask(task, chunk.index, (name,), priority, max(0.05, cost), "remux")
 
 
 def _pixels(source: SourceFacts) -> float:

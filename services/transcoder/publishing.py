@@ -278,6 +278,9 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
         return set()
     keys = required(video_id, state)
     keys |= sprites(state)
+    if planned.remuxed_key is not None:
+        # What is lost later is made again from it.
+        keys.add(planned.remuxed_key)
     names = [iframes_name(name) for name in state.video]
     # Joined, and perhaps named by playlists already, but not yet told to the log.
     keys |= {whole.key for whole, _ in joinable(state)}

@@ -11,6 +11,7 @@ from services.transcoder.further import further
 from services.transcoder.ladder import ladder
 from services.transcoder.plan import along, chunks, timeline
 from services.transcoder.source import examine, examine_index
+from services.transcoder.source_copy import Copy, copy_source
 from services.transcoder.source_parts import Indexed
 from services.transcoder.tasks import Job, Workplace
 from shared.contracts import TranscodePlanned
@@ -29,15 +30,19 @@ _LOOK_BYTES: Final = 32 << 10
 async def make_plan(place: Workplace, job: Job) -> TranscodePlanned:
     """Raises MediaRejected, TaskFailed."""
     task = job.task
-    key = task.source_key
-    known = await place.sources.indexed(key)
+    known = await place.sources.indexed(task.source_key)
+    copy: Copy | None = None
     if known is not None:
         outline = await place.sources.open_outline(known, job.folder)
         found = await examine_index(place.tools.ffprobe, known, outline, job.folder)
     else:
-        source = await place.sources.open_whole(key)
+        source = await place.sources.open_whole(task.source_key)
         found = await examine(place.tools.ffprobe, source, task.size, job.folder)
-    fit = await _fitness(place, job, known, found)
+        copy = await copy_source(place, job, source, found.facts)
+        if copy is not None:
+            known, found = copy.known, copy.found
+    key = copy.key if copy else task.source_key
+    fit = await _fitness(place, job, key, known, found)
     everywhere = fitness.renditions(found.facts) if fit.borders else ladder(found.facts)
     # The lowest that everybody can play stays last: it is what plays first.
     renditions = (*further(ladder(found.facts), place.tools.extra_codecs), *everywhere)
@@ -58,10 +63,13 @@ async def make_plan(place: Workplace, job: Job) -> TranscodePlanned:
         worker=place.worker,
         borders=fit.borders,
         picture_delay_us=fit.delay_us,
+        remuxed_key=copy.key if copy else None,
     )
 
 
-async def _fitness(place: Workplace, job: Job, known: Indexed | None, found: Source) -> Fitness:
+async def _fitness(
+    place: Workplace, job: Job, key: str, known: Indexed | None, found: Source
+) -> Fitness:
     """Whether the source may be its own top rendition. A second attempt encodes in any case."""
     track = known.index.picture if known else None
     if track is None or job.task.attempt > 1:
@@ -73,7 +81,7 @@ async def _fitness(place: Workplace, job: Job, known: Indexed | None, found: Sou
         heads = await asyncio.gather(
             *(
                 place.sources.read(
-                    job.task.source_key,
+                    key,
                     track.offsets[sample],
                     track.offsets[sample] + min(track.sizes[sample], _LOOK_BYTES),
                 )
