@@ -2,6 +2,7 @@
 chance, so that a rebuild gives equal rows."""
 
 from datetime import datetime
+from typing import Final
 
 from services.catalog.domain import merge_tags, tag_key, without_tag
 from services.catalog.public_events import public_event
@@ -9,6 +10,8 @@ from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRo
 from services.catalog.transcode_folding import fold_transcode
 from services.catalog.words import fold, vector, vocabulary
 from shared.contracts import (
+    AudioEncoded,
+    ChunkEncoded,
     DetailsChanged,
     TagRemoved,
     TagsAdded,
@@ -26,6 +29,9 @@ from shared.contracts import (
     entity_of,
 )
 from shared.event_store.store import RecordedEvent
+
+# Events that change nothing here, of which there are many: a rebuild need not read them.
+IGNORED: Final = (AudioEncoded.__name__, ChunkEncoded.__name__)
 
 
 class Fold:

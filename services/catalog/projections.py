@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text, Uuid
 
 from services.catalog.folding import Fold, tag_rows
-from services.catalog.rows import JobRow, UserRow, VideoRow
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow
 from services.catalog.tables import (
     feed,
     jobs,
@@ -32,6 +32,9 @@ from shared.event_store.store import RecordedEvent
 Row = TypeVar("Row", UserRow, VideoRow, JobRow)
 
 NAME = "library"
+
+# From so many rows on, COPY is cheaper than one JSON document.
+_COPIED_FROM = 200
 
 
 class Library:
@@ -86,7 +89,7 @@ class Library:
         if fold.forgotten_users:
             await self._delete(connection, feed, "user_id", fold.forgotten_users)
         if fold.feed:
-            await self._insert(connection, feed, fold.feed)
+            await self._append_feed(connection, fold.feed)
         if fold.counted_batches and self._schema == view_batches.schema:
             # The views of these batches are in the rows now, and no longer pending.
             await connection.execute(
@@ -104,6 +107,25 @@ class Library:
             await self._upsert(connection, table, present)
         if gone := [id_ for id_ in changed if id_ not in rows]:
             await self._delete(connection, table, "id", gone)
+
+    async def _append_feed(self, connection: AsyncConnection, rows: list[FeedRow]) -> None:
+        if len(rows) < _COPIED_FROM:
+            await self._insert(connection, feed, rows)
+            return
+        raw = await connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        await driver.copy_records_to_table(
+            feed.name,
+            schema_name=self._schema,
+            columns=FeedRow.__struct_fields__,
+            records=(
+                (
+                    *(row.user_id, row.position, row.event_id, row.type, row.video_id, row.at),
+                    bytes(row.data).decode(),
+                )
+                for row in rows
+            ),
+        )
 
     async def _write_tags(self, connection: AsyncConnection, fold: Fold) -> None:
         if not fold.retagged:

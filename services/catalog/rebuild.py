@@ -1,9 +1,10 @@
 """Rebuilding the read models from the log, beside live traffic, and comparing the two.
 
-New tables grow in a schema of their own, up to where the live projection stands. Then, with the
-live checkpoint locked so that the projector waits, the last events are applied, rows are compared
-and, to take over, the new tables change places with the old ones in the same transaction. Readers
-wait for that moment only. It needs the owner of the tables, not the service's role.
+New tables grow in a schema of their own, without the indexes that nobody uses yet, up to where the
+live projection stands. Then, indexed, and with the live checkpoint locked so that the projector
+waits, the last events are applied, rows are compared and, to take over, the new tables change
+places with the old ones in the same transaction. Readers wait for that moment only. It needs the
+owner of the tables, not the service's role.
 """
 
 # ruff: noqa: S608 - statements are put together from names of our own tables and columns only
@@ -13,24 +14,23 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final, Protocol
 
-import msgspec
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.schema import CreateSchema
+from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 
+from services.catalog.comparison import SCHEMA, Report, compare_tables
+from services.catalog.folding import IGNORED
 from services.catalog.projections import NAME, Library
 from services.catalog.tables import READ_MODELS, checkpoints, metadata
 from shared.errors import Conflict
 from shared.event_store.leadership import lock_key
-from shared.event_store.store import EventStore, Unreadable
+from shared.event_store.store import RecordedEvent, Unreadable
 
-SCHEMA: Final = "catalog_rebuild"
 _RETIRED: Final = "catalog_retired"
-_BATCH: Final = 5000
-_SHOWN: Final = 20
+_BATCH: Final = 20_000
 _ATTEMPTS: Final = 100
 _PAUSE_SECONDS: Final = 0.1
 _LOCK_NOT_AVAILABLE: Final = "55P03"
@@ -53,40 +53,34 @@ class TablesInUse(Conflict):
     code = "tables_in_use"
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """A row that is not the same in both: its table, its key, and where it was found."""
-
-    table: str
-    key: str
-    only_in: str
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """``events`` were folded; ``differences`` of the live rows are counted by table, and the first
-    ones named. ``swapped``: the rebuilt tables are the live ones now."""
-
-    events: int
-    rows: dict[str, int]
-    checksums: dict[str, str]
-    differing: dict[str, int]
-    differences: list[Difference]
-    swapped: bool
-
-
 Progress = Callable[[int, int], None]
+"""Called with the position that has been reached and the one to reach."""
+
+
+class Log(Protocol):
+    """Where a rebuild reads."""
+
+    async def read_between(
+        self, after_position: int, last_position: int, without: Sequence[str]
+    ) -> list[RecordedEvent]:
+        """The events of a stretch of the log but those of some types."""
+        ...
 
 
 class Rebuild:
     """One rebuild of the library. It may be interrupted at any time and resumes where it was."""
 
-    def __init__(self, engine: AsyncEngine, store: EventStore, progress: Progress) -> None:
+    def __init__(self, engine: AsyncEngine, store: Log, progress: Progress) -> None:
         self._engine = engine
-        self._store = store
+        self._log = store
         self._progress = progress
         self._library = Library(SCHEMA)
 
-    async def run(self, *, swap: bool) -> Report:
+    async def run(self, *, swap: bool, compare: bool = True) -> Report:
         """Fold the log anew and compare; with ``swap``, let the result take over.
+
+        While rows are compared the projector waits: a swap may do without (``compare``), and its
+        report then tells of no row.
 
         Raises RebuildRunning if another one is under way, TablesInUse if nobody lets us swap, and
         UnreadableEvent for an event that this build does not know.
@@ -101,7 +95,8 @@ class Rebuild:
             try:
                 await self._prepare()
                 await self._catch_up()
-                return await self._finish(swap=swap)
+                await self._index()
+                return await self._finish(swap=swap, compare=compare)
             finally:
                 await guard.execute(text("select pg_advisory_unlock(:key)"), {"key": key})
 
@@ -121,7 +116,7 @@ class Rebuild:
             copied = MetaData()
             for table in (*READ_MODELS, checkpoints):
                 own = table.to_metadata(copied, schema=SCHEMA)
-                await connection.run_sync(own.create)
+                await connection.execute(CreateTable(own))
             await connection.execute(
                 text(f"insert into {SCHEMA}.checkpoints (name, position) values (:name, 0)"),
                 {"name": NAME},
@@ -130,30 +125,64 @@ class Rebuild:
     async def _catch_up(self) -> None:
         """Apply the log up to where the live projection is, and no further: what it has not
         applied, it still has to account for in tables that are not rebuilt."""
-        while True:
-            async with self._engine.connect() as connection:
-                position = await _position(connection, SCHEMA)
-                target = await _position(connection, metadata.schema)
-            self._progress(position, target)
-            if position >= target:
-                return
-            async with self._engine.begin() as connection:
-                await self._apply(connection, position, min(_BATCH, target - position))
+        async with self._engine.connect() as connection:
+            position = await _position(connection, SCHEMA)
+        reading: asyncio.Task[list[RecordedEvent]] | None = None
+        try:
+            while True:
+                target = await self._live_position()
+                self._progress(position, target)
+                if position >= target:
+                    return
+                last = min(position + _BATCH, target)
+                events = await (reading or self._read(position, last))
+                # The next stretch is read and decoded by others while this one is written.
+                following = min(last + _BATCH, target)
+                reading = None
+                if following == last + _BATCH:
+                    reading = asyncio.create_task(self._read(last, following))
+                async with self._engine.begin() as connection:
+                    # A crash costs the last stretches, which are applied again.
+                    await connection.execute(text("set local synchronous_commit = off"))
+                    await self._apply(connection, events, last)
+                position = last
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
-    async def _apply(self, connection: AsyncConnection, position: int, limit: int) -> None:
-        events = await self._store.read_all(position, limit)
+    async def _live_position(self) -> int:
+        async with self._engine.connect() as connection:
+            return await _position(connection, metadata.schema)
+
+    async def _read(self, after: int, last: int) -> list[RecordedEvent]:
+        return await self._log.read_between(after, last, IGNORED)
+
+    async def _apply(
+        self, connection: AsyncConnection, events: Sequence[RecordedEvent], last: int
+    ) -> None:
         for event in events:
             if isinstance(event.data, Unreadable):
                 raise UnreadableEvent(
                     f"{event.stream_id} version {event.version}: {event.data.reason}"
                 )
-        await self._library.apply(connection, events)
+        if events:
+            await self._library.apply(connection, events)
         await connection.execute(
-            text(f"update {SCHEMA}.checkpoints set position = :position"),
-            {"position": events[-1].position},
+            text(f"update {SCHEMA}.checkpoints set position = :position"), {"position": last}
         )
 
-    async def _finish(self, *, swap: bool) -> Report:
+    async def _index(self) -> None:
+        """Make the indexes that the new tables lack, at once over all rows."""
+        copied = MetaData()
+        async with self._engine.begin() as connection:
+            for table in READ_MODELS:
+                for index in table.to_metadata(copied, schema=SCHEMA).indexes:
+                    await connection.execute(CreateIndex(index, if_not_exists=True))
+            for table in READ_MODELS:
+                await connection.execute(text(f"analyze {SCHEMA}.{table.name}"))
+
+    async def _finish(self, *, swap: bool, compare: bool) -> Report:
         async with self._engine.begin() as connection:
             # From here on the projector waits; readers do not.
             await connection.execute(
@@ -165,8 +194,11 @@ class Rebuild:
             )
             target = await _position(connection, metadata.schema)
             while (position := await _position(connection, SCHEMA)) < target:
-                await self._apply(connection, position, min(_BATCH, target - position))
-            report = await _compare(connection, target, swapped=swap)
+                last = min(position + _BATCH, target)
+                await self._apply(connection, await self._read(position, last), last)
+            report = Report(events=target, swapped=swap)
+            if compare:
+                report = await compare_tables(connection, target, swapped=swap)
             if swap:
                 await _swap_when_free(connection)
             else:
@@ -175,48 +207,6 @@ class Rebuild:
             async with self._engine.begin() as connection:
                 await connection.execute(text(f"drop schema {_RETIRED} cascade"))
         return report
-
-
-async def _compare(connection: AsyncConnection, events: int, *, swapped: bool) -> Report:
-    rows: dict[str, int] = {}
-    checksums: dict[str, str] = {}
-    differing: dict[str, int] = {}
-    differences: list[Difference] = []
-    for table in READ_MODELS:
-        live, rebuilt = table.fullname, f"{SCHEMA}.{table.name}"
-        columns = ", ".join(column.name for column in table.columns)
-        keys = " || ' ' || ".join(f"{column.name}::text" for column in table.primary_key)
-        # Not row::text of the whole table: a sum over rows needs neither order nor memory.
-        summed = await connection.execute(
-            text(
-                "select count(*), coalesce(sum(hashtextextended(r::text, 0)::numeric), 0)::text"
-                f" from (select {columns} from {rebuilt}) as r"
-            )
-        )
-        rows[table.name], checksums[table.name] = summed.one()
-        found = await connection.execute(
-            text(
-                f"with gone as (select {columns} from {live} except all"
-                f" select {columns} from {rebuilt}),"
-                f" new as (select {columns} from {rebuilt} except all"
-                f" select {columns} from {live}),"
-                f" both_ as (select {keys} as key, 'live' as place from gone"
-                f" union all select {keys}, 'rebuilt' from new)"
-                " select key, place, count(*) over () from both_ order by 1, 2 limit :shown"
-            ),
-            {"shown": _SHOWN},
-        )
-        named: Sequence[Any] = found.all()
-        differing[table.name] = named[0][2] if named else 0
-        differences += [Difference(table.name, key, place) for key, place, _ in named]
-    return Report(
-        events=events,
-        rows=rows,
-        checksums=checksums,
-        differing=differing,
-        differences=differences,
-        swapped=swapped,
-    )
 
 
 async def _swap_when_free(connection: AsyncConnection) -> None:

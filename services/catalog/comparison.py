@@ -1,0 +1,80 @@
+"""Comparing rebuilt read models with the live ones, row by row."""
+
+# ruff: noqa: S608 - statements are put together from names of our own tables and columns only
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.catalog.tables import READ_MODELS
+
+SCHEMA: Final = "catalog_rebuild"
+"""Where the rebuilt tables grow."""
+
+_SHOWN: Final = 20
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that is not the same in both: its table, its key, and where it was found."""
+
+    table: str
+    key: str
+    only_in: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """``events`` were folded; ``differences`` of the live rows are counted by table, and the first
+    ones named. ``swapped``: the rebuilt tables are the live ones now."""
+
+    events: int
+    rows: dict[str, int] = {}
+    checksums: dict[str, str] = {}
+    differing: dict[str, int] = {}
+    differences: list[Difference] = []
+    swapped: bool
+
+
+async def compare_tables(connection: AsyncConnection, events: int, *, swapped: bool) -> Report:
+    """Sum up the rebuilt rows, and name those that only one of the two has."""
+    rows: dict[str, int] = {}
+    checksums: dict[str, str] = {}
+    differing: dict[str, int] = {}
+    differences: list[Difference] = []
+    for table in READ_MODELS:
+        live, rebuilt = table.fullname, f"{SCHEMA}.{table.name}"
+        columns = ", ".join(column.name for column in table.columns)
+        keys = " || ' ' || ".join(f"{column.name}::text" for column in table.primary_key)
+        # Not row::text of the whole table: a sum over rows needs neither order nor memory.
+        summed = await connection.execute(
+            text(
+                "select count(*), coalesce(sum(hashtextextended(r::text, 0)::numeric), 0)::text"
+                f" from (select {columns} from {rebuilt}) as r"
+            )
+        )
+        rows[table.name], checksums[table.name] = summed.one()
+        found = await connection.execute(
+            text(
+                f"with gone as (select {columns} from {live} except all"
+                f" select {columns} from {rebuilt}),"
+                f" new as (select {columns} from {rebuilt} except all"
+                f" select {columns} from {live}),"
+                f" both_ as (select {keys} as key, 'live' as place from gone"
+                f" union all select {keys}, 'rebuilt' from new)"
+                " select key, place, count(*) over () from both_ order by 1, 2 limit :shown"
+            ),
+            {"shown": _SHOWN},
+        )
+        named: Sequence[Any] = found.all()
+        differing[table.name] = named[0][2] if named else 0
+        differences += [Difference(table.name, key, place) for key, place, _ in named]
+    return Report(
+        events=events,
+        rows=rows,
+        checksums=checksums,
+        differing=differing,
+        differences=differences,
+        swapped=swapped,
+    )
