@@ -1,11 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Monitor, Smartphone } from 'lucide-react';
+import { useNavigate } from 'react-router';
 
 import type { LoginSession } from '../api/models';
 import { queries } from '../api/queries';
-import { endSession } from '../auth/account';
+import { endSession, logOutEverywhere } from '../auth/account';
 import { Ago } from '../ui/Ago';
 import { Button } from '../ui/Button';
+import { useNotify } from '../ui/notifications';
 import { InlineError } from '../ui/states';
 import { deviceName, isPhone } from './device';
 import { Section } from './Section';
@@ -23,7 +25,28 @@ export function Sessions() {
           </li>
         ))}
       </ul>
+      <LogOutEverywhere />
     </Section>
+  );
+}
+
+function LogOutEverywhere() {
+  const navigate = useNavigate();
+  const notify = useNotify();
+  const end = useMutation({
+    mutationFn: async () => {
+      await logOutEverywhere();
+      await navigate('/login');
+    },
+    onSuccess: () => notify('You’re logged out everywhere.'),
+  });
+  return (
+    <>
+      <Button className="mt-5" variant="danger" busy={end.isPending} onClick={() => end.mutate()}>
+        Log out everywhere
+      </Button>
+      <InlineError error={end.error} />
+    </>
   );
 }
 

@@ -52,6 +52,12 @@ export async function endSession(sessionId: string): Promise<void> {
   );
 }
 
+/** Ends every session, this one too; if the server can't be told, nobody is logged out. */
+export async function logOutEverywhere(): Promise<void> {
+  await unwrap(api.DELETE('/api/v1/users/me/sessions'));
+  session.signOut();
+}
+
 export async function deleteAccount(userId: string): Promise<void> {
   await unwrap(api.DELETE('/api/v1/users/{user_id}', { params: { path: { user_id: userId } } }));
   session.signOut();
