@@ -79,8 +79,9 @@ bench-gateway: fetch-dev ## The gateway beside nginx and Traefik; SECTIONS="requ
 	@.venv/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/bench.txt
 	@$(PYTHON) -m benchmarks.gateway.run $(SECTIONS)
 
-bench-events: fetch-dev ## Durable appends beside pgbench, and from append to visible
-	@$(PYTHON) -m benchmarks.events
+bench-events: fetch-dev ## The event log beside pgbench and eventsourcing; SECTIONS="append visible projection rebuild"
+	@.venv/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/bench.txt
+	@$(PYTHON) -m benchmarks.events $(SECTIONS)
 
 bench-transcode: fetch-dev ## What split encoding costs, and how soon an upload plays; SECTIONS="encode av1 …"
 	@$(PYTHON) -m benchmarks.transcode $(SECTIONS)
@@ -90,7 +91,8 @@ images: fetch-dev ## Build every service's image; BASES=debian where no base can
 
 test-images: images ## The end-to-end story and the contract against containers of the images
 	@CINELOG_TEST_IMAGES=1 $(PYTHON) -m pytest -q deploy/docker/test_images.py tests/e2e/test_story.py \
-		tests/e2e/test_contract.py --deselect $(FROZEN)
+		tests/e2e/test_contract.py --deselect $(FROZEN); \
+		status=$$?; docker ps --quiet --filter label=cinelog-test | xargs -r docker rm --force; exit $$status
 
 # It freezes the workers by their process numbers, which are not a container's.
 FROZEN := tests/e2e/test_story.py::test_processing_is_stopped_and_taken_up_again
@@ -122,3 +124,4 @@ fetch-run:
 
 fetch-dev:
 	@python3 deploy/local/bootstrap.py dev
+	@$(PYTHON) -m deploy.helm.checkers

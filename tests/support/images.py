@@ -41,6 +41,7 @@ def _contained(step: Process, client: str) -> Process:
     given = {name: value for name, value in step.env.items() if name not in _OF_THE_MACHINE}
     given |= {name: folder for name, folder in _FOLDERS.items() if name in given}
     argv = [client, "run", "--rm", "--name", f"{step.name}-{uuid4().hex[:8]}", "--network", "host"]
+    argv += ["--label", "cinelog-test"]
     argv += restrictions()
     for name in given:
         argv += ["--env", name]

@@ -132,7 +132,7 @@ def call(
 
 
 def run(*command: str) -> str:
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         sys.exit(f"{command[0]} failed: {ended.stderr.strip()}")
     return ended.stdout
