@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.gateway import load, peers
 from services.gateway import answers, paths
-from services.gateway.access_log import AccessLog
+from services.gateway.access_log import AccessLog, Entry
 from services.gateway.call import Call
 from services.gateway.client_address import ClientAddress
 from services.gateway.h1_pool import Pool
@@ -85,7 +85,12 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
         metrics.finished("GET", peers.PATH, 200, 0.002)
 
     def write() -> None:
-        log.add("GET", peers.PATH, path, 200, 0.002, 1024, "127.0.0.1", "user", "catalog", "t", "r")
+        log.add(
+            Entry(
+                time.time(), "GET", peers.PATH, path, 200, 0.002, 1024, "127.0.0.1", "user",
+                "catalog", b"t", b"r",
+            )
+        )  # fmt: skip
 
     found = {
         "read and check the head": _micros(

@@ -8,12 +8,12 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from math import ceil
-from time import perf_counter
+from time import perf_counter, time
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway import answers, paths, request_body
-from services.gateway.access_log import AccessLog
+from services.gateway.access_log import AccessLog, Entry
 from services.gateway.answers import Cors
 from services.gateway.call import Call
 from services.gateway.client_address import ClientAddress
@@ -130,17 +130,20 @@ class Gateway:
             self._tracing.end(trace, method, call.route, call.status)
             if call.route not in _QUIET:
                 self._access_log.add(
-                    method,
-                    call.route,
-                    call.path,
-                    call.status,
-                    seconds,
-                    call.sent,
-                    call.client,
-                    call.user,
-                    call.target,
-                    trace.trace_id.decode(),
-                    trace.span_id.decode(),
+                    Entry(
+                        time(),
+                        method,
+                        call.route,
+                        call.path,
+                        call.status,
+                        seconds,
+                        call.sent,
+                        call.client,
+                        call.user,
+                        call.target,
+                        trace.trace_id,
+                        trace.span_id,
+                    )
                 )
         if lingering is not None:
             await lingering.finish()
