@@ -67,7 +67,7 @@ def _follow(home: Home, began: float, pid: int | None) -> int:
                 told.add(step.name)
                 _say(f"✓ {step.name} ({step.seconds_to_start or 0:.1f} s)")
         if report is not None and report.phase == "ready":
-            _say(_welcome(report.port, time.monotonic() - began))
+            _say(_welcome(report, time.monotonic() - began))
             return 0
         if report is not None and report.phase == "failed":
             return _explain(home, report)
@@ -84,7 +84,9 @@ def _explain(home: Home, report: daemon.Report) -> int:
     return _fail(f"{log}\n✗ {report.reason}" if log else report.reason)
 
 
-def _welcome(port: int, seconds: float) -> str:
+def _welcome(report: daemon.Report, seconds: float) -> str:
+    port = report.port
+    places = "".join(f"  {url}   {what}\n" for url, what in report.places.items())
     return (
         f"\nCinelog is up at {_address(port)} ({seconds:.0f} s)\n\n"
         "  Open it, sign up, and drop a video on the page.\n"
@@ -92,7 +94,7 @@ def _welcome(port: int, seconds: float) -> str:
         "  make status   every process and whether it is well\n"
         "  make logs     what they say; SERVICE=gateway for one of them\n"
         "  make down     stop; everything is still there at the next make up\n"
-        f"  {_address(port)}/docs   the API\n"
+        f"  {_address(port)}/docs   the API\n{places}"
     )
 
 

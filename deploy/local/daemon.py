@@ -13,7 +13,7 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from deploy.local import parts, stack
+from deploy.local import observability, parts, stack
 from deploy.local.state import Home, write_private
 from deploy.local.supervisor import Status, StepFailed, Supervisor
 
@@ -31,6 +31,8 @@ class Report(Struct):
     phase: str = "starting"
     """starting, ready, failed or stopping."""
     reason: str = ""
+    places: dict[str, str] = {}
+    """Further addresses to look at, and what is there."""
 
 
 class AlreadyRuns(Exception):
@@ -89,7 +91,10 @@ async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
         loop.add_signal_handler(number, end.set)
 
     secrets = home.secrets((*parts.SECRETS, *stack.SECRETS))
-    ports = home.ports((*parts.PORTS, *stack.port_names(workers)))
+    observed = observability.wanted(os.environ)
+    further = observability.PORTS if observed else ()
+    ports = home.ports((*parts.PORTS, *stack.port_names(workers), *further))
+    options = {name: os.environ[name] for name in stack.PASSED_ON if os.environ.get(name)}
     layout = parts.Layout(home.folder, packages, ports, secrets)
     cinelog = stack.Stack(
         home=home.folder,
@@ -98,9 +103,12 @@ async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
         ports=ports,
         secrets=secrets,
         workers=workers,
-        options={name: os.environ[name] for name in stack.PASSED_ON if os.environ.get(name)},
+        options=observability.options(ports) | options if observed else options,
     )
     everything = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
+    if observed:
+        everything += observability.steps(home.folder, packages, ports, workers)
+        report.places = observability.places(ports)
     supervisor = Supervisor(everything, home.logs, changed)
     changed(supervisor.statuses)
     start = asyncio.create_task(supervisor.start())

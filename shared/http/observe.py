@@ -6,11 +6,13 @@ It stands outside Litestar's routing, so that a 404 or 405 is seen like any othe
 
 import re
 import time
+from contextlib import AbstractContextManager
 from typing import Final
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from opentelemetry import trace
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.contracts import new_id
@@ -36,6 +38,7 @@ class Observed:
         self._metrics = metrics
         self._log = get_logger("http.access")
         self._tracer = tracer()
+        self._ids = RandomIdGenerator()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,12 +52,7 @@ class Observed:
         self._metrics.started()
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
-            self._tracer.start_as_current_span(
-                method,
-                context=parse_traceparent(parent),
-                kind=SpanKind.SERVER,
-                record_exception=False,
-            ) as span,
+            self._span(scope["path"], method, parent) as span,
         ):
             identity = _response_headers(request_id)
 
@@ -84,6 +82,20 @@ class Observed:
                         status=status,
                         ms=round(seconds * 1000, 2),
                     )
+
+    def _span(
+        self, path: str, method: str, parent: str | None
+    ) -> AbstractContextManager[trace.Span]:
+        context = parse_traceparent(parent)
+        if context is None and path in _QUIET:
+            # Probes and scrapes come every few seconds: a trace of each would bury the others.
+            ids = trace.SpanContext(
+                self._ids.generate_trace_id(), self._ids.generate_span_id(), is_remote=False
+            )
+            return trace.use_span(trace.NonRecordingSpan(ids))
+        return self._tracer.start_as_current_span(
+            method, context=context, kind=SpanKind.SERVER, record_exception=False
+        )
 
 
 def _identifiers(scope: Scope) -> tuple[str, str | None]:

@@ -25,7 +25,8 @@ def steps(
 ) -> tuple[Step, ...]:
     """Get the package, then epmd, then the node.
 
-    ``management`` adds its HTTP API, which costs seconds at each start and stop.
+    ``management`` adds its HTTP API, which costs seconds at each start and stop; a port named
+    ``rabbitmq_metrics`` its figures for Prometheus.
     """
     folder = home / "rabbitmq"
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,10 +114,17 @@ def _write_configuration(
             "management.tcp.ip": "127.0.0.1",
             "management.tcp.port": str(ports["rabbitmq_api"]),
         }
+    plugins = ["rabbitmq_management"] if management else []
+    if "rabbitmq_metrics" in ports:
+        plugins.append("rabbitmq_prometheus")
+        settings |= {
+            "prometheus.tcp.ip": "127.0.0.1",
+            "prometheus.tcp.port": str(ports["rabbitmq_metrics"]),
+        }
     config = folder / "rabbitmq.conf"
     config.touch(mode=0o600)
     config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
-    (folder / "plugins").write_text("[rabbitmq_management].\n" if management else "[].\n")
+    (folder / "plugins").write_text(f"[{','.join(plugins)}].\n")
 
 
 def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
