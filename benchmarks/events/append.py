@@ -9,10 +9,13 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import msgspec
+import uvloop
 
 from shared.contracts import TranscodeProgressed, new_id, stream_id
 from shared.event_store.postgres import open_event_store
@@ -79,20 +82,30 @@ def pgbench(binary: Path, url: str) -> float:
     return float(line.split("=")[1].split()[0])
 
 
-def compare(binary: Path, url: str, rounds: int) -> tuple[list[float], list[float]]:
-    """Alternate both ``rounds`` times; returns events per second of ours and of pgbench."""
+def compare(other: Callable[[], float], url: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Alternate both ``rounds`` times; returns events per second of ours and of the other."""
     mine: list[float] = []
     theirs: list[float] = []
     for _ in range(rounds):
-        theirs.append(pgbench(binary, url))
-        mine.append(asyncio.run(ours(url)))
+        theirs.append(other())
+        mine.append(uvloop.run(ours(url)))
     return mine, theirs
 
 
-def report(mine: list[float], theirs: list[float]) -> str:
-    """One line: the medians and the median ratio."""
-    ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+async def require_durability(url: str) -> None:
+    """Raises RuntimeError unless a commit is on the disk before it is acknowledged."""
+    connection = await asyncpg.connect(url)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        if await connection.fetchval(f"show {setting}") != "on":
+            raise RuntimeError(f"{setting} is off: nothing that is measured would be durable")
+    await connection.close()
+
+
+def report(mine: list[float], theirs: list[float], whose: str) -> str:
+    """One line: the medians, and the ratio's median and spread over the pairs."""
+    ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
     return (
-        f"append, {WRITERS} writers: {statistics.median(mine):,.0f} events/s, pgbench "
-        f"{statistics.median(theirs):,.0f}/s, ratio {ratio:.2f}"
+        f"append, {WRITERS} writers: {statistics.median(mine):,.0f} events/s, {whose} "
+        f"{statistics.median(theirs):,.0f}/s, ratio {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
     )

@@ -10,11 +10,12 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.catalog.projections import Library
 from services.relay.main import lead
 from shared.contracts import TranscodeProgressed, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projection import Projection, ProjectionRunner
 from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.inbox import subscribe
@@ -56,16 +57,20 @@ class ProgressProjection:
 
 
 @asynccontextmanager
-async def pipeline(url: str, amqp_url: str) -> AsyncGenerator[ProjectionRunner]:
-    """Relay and projection running against an empty, migrated database."""
-    owner = await asyncpg.connect(url)
-    await owner.execute(TABLES)
-    await owner.close()
+async def pipeline(
+    url: str, amqp_url: str, projection: Projection | None = None, schema: str = "catalog"
+) -> AsyncGenerator[ProjectionRunner]:
+    """Relay and a projection of ``schema``; without one, a small one in a schema of its own."""
+    if projection is None:
+        projection, schema = ProgressProjection(), "bench"
+        owner = await asyncpg.connect(url)
+        await owner.execute(TABLES)
+        await owner.close()
     engine = create_engine(url, size=2)
     relay_broker, broker = create_broker(amqp_url), create_broker(amqp_url)
-    queue = projection_queue("bench", "progress")
+    queue = projection_queue(schema, projection.name)
     async with open_event_store(url) as store, connected(broker):
-        runner = ProjectionRunner(engine, store, ProgressProjection(), "bench")
+        runner = ProjectionRunner(engine, store, projection, schema)
         await declare(broker, queue)
         subscribe(broker, queue, runner, MessageWatch(CollectorRegistry()))
         await broker.start()
@@ -138,5 +143,13 @@ async def throughput(url: str, amqp_url: str, *, events: int) -> float:
         await asyncio.gather(*(fill(video) for video in streams))
     started = time.perf_counter()
     async with pipeline(url, amqp_url) as runner:
+        await _reached(runner, events)
+        return events / (time.perf_counter() - started)
+
+
+async def catalog_throughput(url: str, amqp_url: str, *, events: int) -> float:
+    """The same of the catalog's own projection, over a log that ``history`` has filled."""
+    started = time.perf_counter()
+    async with pipeline(url, amqp_url, Library(), "catalog") as runner:
         await _reached(runner, events)
         return events / (time.perf_counter() - started)
