@@ -1,4 +1,7 @@
-"""The split encode beside one plain ffmpeg command for the same ladder: CPU, quality, size."""
+"""The split encode beside one plain ffmpeg command for the same ladder: CPU, quality, size.
+
+Both are encoded in turn, several times; what counts is the median of the pairs' ratios.
+"""
 
 import asyncio
 import json
@@ -21,15 +24,63 @@ from shared.contracts import Chunk, Rendition
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """CPU seconds of both; mean VMAF and bytes of the top rendition of both."""
+    """CPU seconds of both, one for each pair; mean VMAF and bytes of the top rendition of both."""
 
-    split_cpu: float
-    single_cpu: float
+    split_cpu: list[float]
+    single_cpu: list[float]
     split_vmaf: float
     single_vmaf: float
     worst_start: float
     split_bytes: int
     single_bytes: int
+
+    @property
+    def ratios(self) -> list[float]:
+        return [a / b for a, b in zip(self.split_cpu, self.single_cpu, strict=True)]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A source, looked at and planned as the planner does it."""
+
+    given: Input
+    found: Source
+    line: Timeline
+    planned: tuple[Chunk, ...]
+    renditions: tuple[Rendition, ...]
+
+    @property
+    def whole(self) -> Chunk:
+        """All of it as one chunk."""
+        return Chunk(
+            index=0,
+            first_segment=0,
+            segments=sum(chunk.segments for chunk in self.planned),
+            first_frame=0,
+            frames=sum(chunk.frames or 0 for chunk in self.planned),
+        )
+
+    def run(self, chunk: Chunk, renditions: tuple[Rendition, ...] | None = None) -> ChunkRun:
+        """One thread, as the workers do it."""
+        if self.found.facts.video is None:
+            raise ValueError("the source has no picture")
+        return ChunkRun(
+            source=self.given,
+            video=self.found.facts.video,
+            chunk=chunk,
+            line=self.line,
+            renditions=self.renditions if renditions is None else renditions,
+            last=chunk.first_frame + (chunk.frames or 0) == self.whole.frames,
+            preset="veryfast",
+            threads=1,
+        )
+
+
+def job(source: Path, folder: Path) -> Job:
+    """Look at a source and plan it."""
+    given = Input(str(source), remote=False)
+    found = asyncio.run(examine(find_ffprobe(None), given, source.stat().st_size, folder))
+    line = timeline(found.frame_rate)
+    return Job(given, found, line, chunks(line, found.duration or 0), ladder(found.facts))
 
 
 def film(folder: Path, clip: Path, seconds: int) -> Path:
@@ -42,34 +93,27 @@ def film(folder: Path, clip: Path, seconds: int) -> Path:
     return target
 
 
-def compare(source: Path, folder: Path) -> Comparison:
-    """Encode a source both ways, one thread each."""
-    given = Input(str(source), remote=False)
-    found = asyncio.run(examine(find_ffprobe(None), given, source.stat().st_size, folder))
-    line = timeline(found.frame_rate)
-    planned = chunks(line, found.duration or 0)
-    renditions = ladder(found.facts)
-    before = _cpu()
-    split = _split(given, found, line, planned, renditions, folder)
-    between = _cpu()
-    whole = Chunk(
-        index=0,
-        first_segment=0,
-        segments=sum(chunk.segments for chunk in planned),
-        first_frame=0,
-        frames=sum(chunk.frames or 0 for chunk in planned),
-    )
-    run = _chunk_run(given, found, line, whole, renditions, last=True)
+def compare(source: Path, folder: Path, pairs: int) -> Comparison:
+    """Encode a source both ways in turn, one thread each."""
+    work = job(source, folder)
     single_folder = folder / "single"
     single_folder.mkdir()
-    _run_arguments(encode_chunk(run, single_folder))
-    after = _cpu()
-    single = single_folder / f"{renditions[0].name}.mp4"
-    split_scores, single_scores = _vmaf(split, source, folder), _vmaf(single, source, folder)
-    starts = [chunk.first_frame for chunk in planned[1:]]
+    split_cpu: list[float] = []
+    single_cpu: list[float] = []
+    split = folder / "split.mp4"
+    for _ in range(pairs):
+        before = cpu()
+        _split(work, folder, split)
+        between = cpu()
+        run_arguments(encode_chunk(work.run(work.whole), single_folder))
+        split_cpu.append(between - before)
+        single_cpu.append(cpu() - between)
+    single = single_folder / f"{work.renditions[0].name}.mp4"
+    split_scores, single_scores = vmaf(split, source, folder), vmaf(single, source, folder)
+    starts = [chunk.first_frame for chunk in work.planned[1:]]
     return Comparison(
-        split_cpu=between - before,
-        single_cpu=after - between,
+        split_cpu=split_cpu,
+        single_cpu=single_cpu,
         split_vmaf=sum(split_scores) / len(split_scores),
         single_vmaf=sum(single_scores) / len(single_scores),
         worst_start=min((split_scores[n] - single_scores[n] for n in starts), default=0.0),
@@ -78,57 +122,30 @@ def compare(source: Path, folder: Path) -> Comparison:
     )
 
 
-def _split(
-    given: Input,
-    found: Source,
-    line: Timeline,
-    planned: Sequence[Chunk],
-    renditions: tuple[Rendition, ...],
-    folder: Path,
-) -> Path:
-    """As the workers do it: the lowest rendition of the first chunk alone, then the rest."""
-    top = renditions[0].name
+def parts(work: Job) -> list[ChunkRun]:
+    """What the workers do: the lowest rendition of the first chunk alone, then the rest."""
+    runs: list[ChunkRun] = []
+    for chunk in work.planned:
+        sets = [work.renditions]
+        if chunk.index == 0 and len(work.renditions) > 1:
+            sets = [work.renditions[-1:], work.renditions[:-1]]
+        runs += [work.run(chunk, each) for each in sets]
+    return runs
+
+
+def _split(work: Job, folder: Path, target: Path) -> None:
+    top = work.renditions[0].name
     bodies: dict[int, bytes] = {}
-    for chunk in planned:
-        last = chunk is planned[-1]
-        parts = [renditions]
-        if chunk.index == 0 and len(renditions) > 1:
-            parts = [renditions[-1:], renditions[:-1]]
-        for part in parts:
-            run = _chunk_run(given, found, line, chunk, part, last=last)
-            _run_arguments(encode_chunk(run, folder))
-        data = (folder / f"{top}.mp4").read_bytes()
-        bodies[chunk.index] = cut(data, boxes.fragments(data), chunk, line)[0]
-    target = folder / "split.mp4"
+    for run in parts(work):
+        run_arguments(encode_chunk(run, folder))
+        if work.renditions[0] in run.renditions:
+            data = (folder / f"{top}.mp4").read_bytes()
+            bodies[run.chunk.index] = cut(data, boxes.fragments(data), run.chunk, work.line)[0]
     init = boxes.init_segment((folder / f"{top}.mp4").read_bytes())
     target.write_bytes(init + b"".join(bodies[index] for index in sorted(bodies)))
-    return target
 
 
-def _chunk_run(
-    given: Input,
-    found: Source,
-    line: Timeline,
-    chunk: Chunk,
-    renditions: tuple[Rendition, ...],
-    *,
-    last: bool,
-) -> ChunkRun:
-    if found.facts.video is None:
-        raise ValueError("the source has no picture")
-    return ChunkRun(
-        source=given,
-        video=found.facts.video,
-        chunk=chunk,
-        line=line,
-        renditions=renditions,
-        last=last,
-        preset="veryfast",
-        threads=1,
-    )
-
-
-def _vmaf(encoded: Path, source: Path, folder: Path) -> list[float]:
+def vmaf(encoded: Path, source: Path, folder: Path) -> list[float]:
     """VMAF of each frame against the source, frame by frame whatever their time bases."""
     log = folder / "vmaf.json"
     count = "settb=AVTB,setpts=N*1000"
@@ -143,15 +160,21 @@ def _vmaf(encoded: Path, source: Path, folder: Path) -> list[float]:
 
 
 def _run(*arguments: str) -> None:
-    _run_arguments(["-nostdin", "-v", "error", "-y", *arguments])
+    run_arguments(["-nostdin", "-v", "error", "-y", *arguments])
 
 
-def _run_arguments(arguments: Sequence[str]) -> None:
+def run_arguments(arguments: Sequence[str]) -> None:
+    """Run ffmpeg."""
     subprocess.run(
-        [find_ffmpeg(None), *arguments], check=True, stdout=subprocess.DEVNULL, timeout=1800
+        [find_ffmpeg(None), *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=1800,
+        env={"SVT_LOG": "1"},
     )
 
 
-def _cpu() -> float:
+def cpu() -> float:
+    """CPU seconds of all ffmpeg runs so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -171,7 +171,8 @@ async def _run(
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
         # Nothing of the worker's environment: it holds the keys to the storage.
-        env={"PATH": "", "HOME": str(folder), "LC_ALL": "C"},
+        # SVT-AV1 says a page about itself otherwise, where ffmpeg's last words should be.
+        env={"PATH": "", "HOME": str(folder), "LC_ALL": "C", "SVT_LOG": "1"},
         start_new_session=True,
     )
     words: deque[str] = deque(maxlen=_LAST_WORDS)

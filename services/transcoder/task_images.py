@@ -18,8 +18,8 @@ from services.transcoder.tasks import IMMUTABLE, Job, Workplace, digest, limits
 from shared.contracts import ThumbnailsCreated, TranscodePlanned
 
 # Where to look, as parts of the whole: openings and endings are often black or text.
-_PLACES: Final = (0.06, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.94)
-_LONG_SIDE: Final = 1280
+PLACES: Final = (0.06, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.94)
+LONG_SIDE: Final = 1280
 _QUALITY: Final = 80
 # A source up to this long has too few key frames, and is quickly decoded as a whole.
 _SHORT_SECONDS: Final = 30.0
@@ -64,12 +64,12 @@ async def _stills(place: Workplace, job: Job, plan: TranscodePlanned, source: In
         arguments = waveform(source, job.folder / "still-0.ppm")
     else:
         seconds = plan.source.duration_ms / 1000
-        times = [seconds * part for part in _PLACES]
+        times = [seconds * part for part in PLACES]
         if seconds <= _SHORT_SECONDS:
             rate = len(times) / seconds
-            arguments = moments(source, video, rate, job.folder, long_side=_LONG_SIDE)
+            arguments = moments(source, video, rate, job.folder, long_side=LONG_SIDE)
         else:
-            arguments = stills(source, video, times, job.folder, long_side=_LONG_SIDE)
+            arguments = stills(source, video, times, job.folder, long_side=LONG_SIDE)
     problem: RunFailed | None = None
     try:
         await run_ffmpeg(

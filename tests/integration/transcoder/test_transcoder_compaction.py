@@ -1,16 +1,18 @@
 """A complete video's objects become one for each track; nobody who watches notices."""
 
 import asyncio
+import io
 import re
 from pathlib import Path
 
 import asyncpg
+from PIL import Image
 
 from services.transcoder.compaction import compact
 from services.transcoder.handlers import state_of
 from services.transcoder.publishing import Publisher
 from shared.blobs.s3 import S3Store, s3_client
-from shared.contracts import MediaCompacted, TranscodeCompleted
+from shared.contracts import MediaCompacted, ThumbnailsCreated, TranscodeCompleted
 from tests.integration.transcoder.clips import ffmpeg, frames_by_dash, look, make
 from tests.integration.transcoder.screen import serving
 from tests.integration.transcoder.stage import Processes, Studio
@@ -91,6 +93,12 @@ async def test_one_object_for_each_track(
     with serving(studio) as url:
         frames = await asyncio.to_thread(frames_by_dash, f"{url}{video_id}/manifest.mpd")
         assert frames == [350, 350]
+    images = await studio.wait_for(video_id, "ThumbnailsCreated")
+    assert isinstance(images, ThumbnailsCreated)
+    assert images.preview_key
+    preview = Image.open(io.BytesIO(studio.get(images.preview_key)))
+    assert (preview.format, preview.size) == ("WEBP", (320, 180))
+    assert getattr(preview, "n_frames", 1) >= 8
     master = (folder / "master.m3u8").read_text()
     assert master.count("#EXT-X-I-FRAME-STREAM-INF:") == 2
     assert look(folder / "master.m3u8", count=False)["complaints"] == ""
