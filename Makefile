@@ -114,7 +114,7 @@ audit: fetch-run ## Known vulnerabilities in what the images and the client are 
 	@.venv/bin/uv venv --quiet --allow-existing .venv/audit
 	@.venv/bin/uv pip install --quiet --python .venv/audit --require-hashes --no-deps -r requirements/tools/pip-audit.txt
 	@for group in $(IMAGES); do \
-		.venv/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off \
+		.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 			-r requirements/$$group.txt || exit 1; \
 	done
 	@cd web && npm audit --omit dev
