@@ -12,6 +12,7 @@ const TITLES: Readonly<Record<string, string>> = {
   ThumbnailsCreated: 'Made the pictures',
   VideoPlayable: 'Playable',
   TranscodeCompleted: 'Complete',
+  MediaCompacted: 'Packed for storage',
   TranscodeFailed: 'Processing failed',
   TranscodeRetried: 'Trying again',
   TranscodeCancelled: 'Processing cancelled',
