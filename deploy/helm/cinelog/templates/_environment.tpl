@@ -18,6 +18,10 @@
 {{- with include "cinelog.otlpEndpoint" $root }}
 - name: OTEL_EXPORTER_OTLP_ENDPOINT
   value: {{ . | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ divf $root.Values.observability.samplePercent 100 | quote }}
 {{- end }}
 {{- if .spec.role }}
 {{ include "cinelog.environment.database" (dict "root" $root "role" .spec.role) }}
