@@ -123,6 +123,9 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
 # Never the web client's, so that a mistyped API path is told so and not given a page.
 RESERVED = frozenset({b"api", b"media", b"internal", b"metrics", b"health", b"ready", b"docs"})
 
+_REMEMBERED = 4096  # answers of the router, for paths of at most so many bytes:
+_SHORT = 128
+
 WEB_ROUTE = Route("/*", READ, Target.WEB, Policy.MEDIA)
 
 
@@ -152,6 +155,7 @@ class Router:
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self.routes = routes
         self._root = _Node()
+        self._known: dict[tuple[str, bytes], Route | NotAllowed | Unknown] = {}
         for route in routes:
             node = self._root
             for segment in route.pattern.split("/")[1:]:
@@ -169,7 +173,18 @@ class Router:
                 node.routes[method] = route
 
     def match(self, method: str, raw_path: bytes) -> Route | NotAllowed | Unknown:
-        """The row, or why there is none."""
+        """The row, or why there is none. What is asked again and again is remembered."""
+        known = self._known.get((method, raw_path))
+        if known is not None:
+            return known
+        found = self._search(method, raw_path)
+        if len(raw_path) <= _SHORT:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[method, raw_path] = found
+        return found
+
+    def _search(self, method: str, raw_path: bytes) -> Route | NotAllowed | Unknown:
         segments = raw_path.split(b"/")
         del segments[0]
         allowed: set[str] = set()

@@ -16,6 +16,8 @@ from shared.telemetry import parse_traceparent, tracer
 
 _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})\Z")
 
+_NOT_ZERO = 1 << 64 | 1
+
 
 class Trace(NamedTuple):
     """`span_id` is unique to the request, so it is the request's id too."""
@@ -38,10 +40,11 @@ class Tracing:
         if self._exporting:
             return self._span(method, traceparent)
         match = _TRACEPARENT.match(traceparent) if traceparent else None
-        span_id = b"%016x" % (getrandbits(64) or 1)
         if match is not None:
-            return _trace(match[1], span_id, match[2])
-        return _trace(b"%032x" % (getrandbits(128) or 1), span_id, b"01")
+            return _trace(match[1], b"%016x" % (getrandbits(64) | 1), match[2])
+        # Both at once; neither may be all zeros.
+        ids = b"%048x" % (getrandbits(192) | _NOT_ZERO)
+        return _trace(ids[:32], ids[32:], b"01")
 
     def end(self, trace: Trace, method: str, route: str, status: int) -> None:
         """It is answered."""
