@@ -13,7 +13,7 @@ IMAGES := gateway auth ingest transcoder catalog relay operator
 TOOLS := checkov==3.3.30 pip-audit==2.10.1
 
 .PHONY: images test-images chart sbom audit
-.PHONY: help up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
+.PHONY: help cli chaos up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,12 @@ lock: ## Pin requirements/*.txt from pyproject.toml
 		echo $$tool | .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate \
 			--no-header --python-version 3.11 --output-file requirements/tools/$${tool%%==*}.txt - || exit 1; \
 	done
+
+cli: ## Operate it: make cli ARGS="projections status"; ARGS=--help lists all
+	@$(LOCAL) cli $(ARGS)
+
+chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays
+	@$(PYTHON) -m tests.chaos --uploads 200 --faults 110 $(if $(SEED),--seed $(SEED))
 
 openapi: ## Write web/openapi.json from the running gateway and the client's types from it
 	@$(LOCAL) openapi

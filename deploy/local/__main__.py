@@ -1,4 +1,4 @@
-"""``python -m deploy.local up|down|status|logs|clean|demo|openapi``; the Makefile's back end."""
+"""``python -m deploy.local up|down|status|logs|clean|demo|cli|openapi``; what make calls."""
 
 import os
 import sys
@@ -26,6 +26,7 @@ def main() -> int:
         "logs": lambda: commands.logs(home, rest),
         "clean": lambda: commands.clean(home),
         "demo": lambda: commands.demo(home),
+        "cli": lambda: commands.cli(home, rest),
         "openapi": lambda: commands.openapi(home),
     }
     if name not in table:

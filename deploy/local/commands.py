@@ -15,6 +15,7 @@ from deploy.local import daemon, ports
 from deploy.local.database import ROOT
 from deploy.local.demo import DemoFailed, upload_clip
 from deploy.local.parts import postgres
+from deploy.local.stack import operator_environment
 from deploy.local.state import Home
 from deploy.local.supervisor import Status
 
@@ -185,6 +186,19 @@ def demo(home: Home) -> int:
         return _fail(str(error) or type(error).__name__)
     _say(f"\nWatch it: {url}")
     return 0
+
+
+def cli(home: Home, arguments: Sequence[str]) -> int:
+    """The command line ``cinelog`` on this instance."""
+    report = daemon.read_report(home) if daemon.is_running(home) else None
+    if report is None:
+        return _fail("Cinelog is not up; start it first: make up")
+    packages = home.folder / "packages"
+    _, cinelog = daemon.instance(home, report.port, report.workers, packages, home.known_ports())
+    command = (sys.executable, "-m", "services.operator.main", *arguments)
+    return subprocess.run(
+        command, cwd=ROOT, env=operator_environment(cinelog), check=False
+    ).returncode
 
 
 def openapi(home: Home) -> int:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,21 +90,11 @@ async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
 
-    secrets = home.secrets((*parts.SECRETS, *stack.SECRETS))
     observed = observability.wanted(os.environ)
     further = observability.PORTS if observed else ()
     ports = home.ports((*parts.PORTS, *stack.port_names(workers), *further))
-    options = {name: os.environ[name] for name in stack.PASSED_ON if os.environ.get(name)}
-    layout = parts.Layout(home.folder, packages, ports, secrets)
-    cinelog = stack.Stack(
-        home=home.folder,
-        urls=parts.urls(layout),
-        port=port,
-        ports=ports,
-        secrets=secrets,
-        workers=workers,
-        options=observability.options(ports) | options if observed else options,
-    )
+    options = observability.options(ports) if observed else {}
+    layout, cinelog = instance(home, port, workers, packages, ports, options=options)
     everything = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
     if observed:
         everything += observability.steps(home.folder, packages, ports, workers)
@@ -131,6 +121,33 @@ async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
             report.phase = "stopping"
         await supervisor.stop()
     return 0
+
+
+def instance(
+    home: Home,
+    port: int,
+    workers: int,
+    packages: Path,
+    ports: Mapping[str, int],
+    *,
+    options: Mapping[str, str] = {},
+) -> tuple[parts.Layout, stack.Stack]:
+    """The parts and the services of a home folder, whether they run or not.
+
+    ``options`` are further variables for every service; what was chosen in ours goes before them.
+    """
+    chosen = {name: os.environ[name] for name in stack.PASSED_ON if os.environ.get(name)}
+    secrets = home.secrets((*parts.SECRETS, *stack.SECRETS))
+    layout = parts.Layout(home.folder, packages, ports, secrets)
+    return layout, stack.Stack(
+        home=home.folder,
+        urls=parts.urls(layout),
+        port=port,
+        ports=ports,
+        secrets=secrets,
+        workers=workers,
+        options={**options, **chosen},
+    )
 
 
 def end_leftovers(report: Report | None, seconds: float) -> None:

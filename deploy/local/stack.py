@@ -196,6 +196,19 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
     return {name: base | own for name, own in chosen.items()}
 
 
+def operator_environment(stack: Stack) -> dict[str, str]:
+    """What the command line needs: as the owner of the database, and with the operator's secret."""
+    shared = environments(stack)["reconciler"]
+    kept = ("OPERATOR_SECRET", "UPSTREAM_INGEST", "UPSTREAM_TRANSCODER", "CINELOG_MODE", "PATH")
+    return {
+        **{name: shared[name] for name in kept if name in shared},
+        **{name: shared[name] for name in _INHERITED if name in shared},
+        "DATABASE_ADMIN_URL": stack.urls.postgres,
+        "AMQP_URL": stack.urls.amqp,
+        **_archive(stack),
+    }
+
+
 def _archive(stack: Stack) -> dict[str, str]:
     """What the relay needs to archive the log."""
     if not stack.archive_bucket:

@@ -33,11 +33,14 @@ class Home:
 
     def ports(self, names: Iterable[str]) -> dict[str, int]:
         """A free port for each name, last time's where it is still free."""
-        path = self.folder / "ports.json"
-        known = msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.exists() else {}
-        chosen = ports.choose(names, known)
-        write_private(path, msgspec.json.encode(chosen))
+        chosen = ports.choose(names, self.known_ports())
+        write_private(self.folder / "ports.json", msgspec.json.encode(chosen))
         return chosen
+
+    def known_ports(self) -> dict[str, int]:
+        """The ports that were given out last, whether they are in use or not."""
+        path = self.folder / "ports.json"
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.exists() else {}
 
     def is_ours(self) -> bool:
         """Whether this folder was made here, and so may be emptied."""

@@ -1,7 +1,7 @@
 """Wires the catalog's processes: ``python -m services.catalog.main api`` or ``projector``.
 
 ``rebuild`` makes the read models anew from the log and lets them take over; ``rebuild --verify``
-only says which rows differ.
+only says which rows differ. ``redrive`` applies parked events again.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ from shared import settings, telemetry
 from shared.database.connect import create_engine
 from shared.database.watch import watch_engine
 from shared.event_store.checkpoints import watch_checkpoint
+from shared.event_store.parking import redrive
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projection import ProjectionRunner
 from shared.http import server
@@ -186,6 +187,17 @@ async def run_rebuild(config: RebuildSettings, *, swap: bool) -> None:
     sys.stdout.write(f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n")
 
 
+async def run_redrive(config: RebuildSettings) -> None:
+    """Apply parked events again; the report goes to standard output."""
+    engine = create_engine(config.database_admin_url, size=2)
+    try:
+        async with open_event_store(config.database_admin_url, connections=2) as store:
+            report = await redrive(engine, store, Library(SCHEMA), SCHEMA)
+    finally:
+        await engine.dispose()
+    sys.stdout.write(f"{msgspec.json.encode(report).decode()}\n")
+
+
 def main(arguments: list[str], env: Mapping[str, str]) -> None:
     """Run the process that the first argument names. Raises SettingsError."""
     match arguments:
@@ -199,13 +211,17 @@ def main(arguments: list[str], env: Mapping[str, str]) -> None:
                 "catalog-projector", projector.cinelog_mode, projector.otel_exporter_otlp_endpoint
             )
             server.run(lambda: run_projector(projector))
+        case ["redrive"]:
+            parked = settings.load(RebuildSettings, env)
+            telemetry.configure("catalog-redrive", parked.cinelog_mode)
+            server.run(lambda: run_redrive(parked))
         case ["rebuild"] | ["rebuild", "--verify"]:
             rebuild = settings.load(RebuildSettings, env)
             telemetry.configure("catalog-rebuild", rebuild.cinelog_mode)
             server.run(lambda: run_rebuild(rebuild, swap=len(arguments) == 1))
         case _:
             raise settings.SettingsError(
-                "say what to run: api, projector, rebuild or rebuild --verify"
+                "say what to run: api, projector, redrive, rebuild or rebuild --verify"
             )
 
 

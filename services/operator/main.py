@@ -1,15 +1,30 @@
-"""Wires the reconciler and the command line: ``python -m services.operator.main``."""
+"""Wires the reconciler and the command line.
+
+``python -m services.operator.main reconciler`` runs the process; anything else is a command, see
+``--help``.
+"""
 
 import asyncio
 import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.operator.commands import command_line
+from services.operator.commands import run as run_command
+from services.operator.output import Output
 from services.operator.reconciler import Reconciler, ReconcilerMetrics
 from services.operator.services import open_services
-from services.operator.settings import ReconcilerSettings
+from services.operator.settings import OperatorSettings, ReconcilerSettings
+from services.operator.tools import Failed, Tools
 from shared import settings, telemetry
+from shared.blobs.s3 import S3Store, s3_client
+from shared.database.connect import create_engine
+from shared.event_store.postgres import open_event_store
 from shared.http import server
 from shared.http.app import create_app
 from shared.http.metrics import create_registry
@@ -40,13 +55,62 @@ async def run_reconciler(config: ReconcilerSettings) -> None:
         await asyncio.gather(running, return_exceptions=True)
 
 
+def tools(config: OperatorSettings, output: Output) -> Tools:
+    """Everything that commands may need, not opened yet."""
+
+    @asynccontextmanager
+    async def connect() -> AsyncGenerator[Any]:
+        connection = await asyncpg.connect(config.database_admin_url, timeout=10)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def engine() -> AsyncGenerator[AsyncEngine]:
+        made = create_engine(config.database_admin_url, size=2)
+        try:
+            yield made
+        finally:
+            await made.dispose()
+
+    @asynccontextmanager
+    async def archive() -> AsyncGenerator[S3Store]:
+        name, endpoint = config.s3_archive_bucket, config.s3_endpoint
+        access_key, secret_key = config.s3_access_key, config.s3_secret_key
+        if not (name and endpoint and access_key and secret_key):
+            raise Failed("S3_ARCHIVE_BUCKET and the other S3_ variables are not set.")
+        async with s3_client(endpoint, config.s3_region, access_key, secret_key) as client:
+            yield S3Store(client, name)
+
+    return Tools(
+        output=output,
+        connect=connect,
+        engine=engine,
+        store=lambda: open_event_store(config.database_admin_url, connections=2),
+        services=lambda: open_services(
+            config.upstream_ingest, config.upstream_transcoder, config.operator_secret
+        ),
+        archive=archive,
+        amqp_url=config.amqp_url,
+        environment=os.environ,
+    )
+
+
 def main() -> None:
-    """Run the reconciler."""
-    if sys.argv[1:] != ["reconciler"]:
-        raise settings.SettingsError("say which: reconciler")
-    config = settings.load(ReconcilerSettings, os.environ)
-    telemetry.configure("reconciler", config.cinelog_mode, config.otel_exporter_otlp_endpoint)
-    server.run(lambda: run_reconciler(config))
+    """Run the process, or one command."""
+    if sys.argv[1:] == ["reconciler"]:
+        reconciler = settings.load(ReconcilerSettings, os.environ)
+        telemetry.configure(
+            "reconciler", reconciler.cinelog_mode, reconciler.otel_exporter_otlp_endpoint
+        )
+        server.run(lambda: run_reconciler(reconciler))
+        return
+
+    def opened(output: Output) -> Tools:
+        return tools(settings.load(OperatorSettings, os.environ), output)
+
+    sys.exit(run_command(command_line(opened), sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""The command line ``cinelog``: its groups, and how it fails.
+
+Exit codes: 0 all well, 1 something is wrong and was said, 2 wrong usage or settings, 130
+interrupted.
+"""
+
+import sys
+from collections.abc import Callable
+
+import asyncpg
+import click
+from aio_pika.exceptions import AMQPError
+
+from services.operator.archive_commands import archive
+from services.operator.job_commands import jobs, reconcile
+from services.operator.letter_commands import dead_letters
+from services.operator.log_commands import events
+from services.operator.output import Output
+from services.operator.projection_commands import projections
+from services.operator.tools import Failed, Tools
+from shared.errors import CinelogError
+
+
+def command_line(tools: Callable[[Output], Tools]) -> click.Group:
+    """The whole of it; ``tools`` opens nothing before a command asks."""
+
+    @click.group(name="cinelog", context_settings={"help_option_names": ["-h", "--help"]})
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    @click.pass_context
+    def cinelog(context: click.Context, as_json: bool) -> None:
+        """Look into a running Cinelog, and put things right."""
+        context.obj = tools(Output(json=as_json))
+
+    for command in (events, projections, dead_letters, jobs, reconcile, archive):
+        cinelog.add_command(command)
+    return cinelog
+
+
+def run(cinelog: click.Group, arguments: list[str]) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        cinelog.main(arguments, prog_name="cinelog", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except (Failed, CinelogError) as error:
+        return _failed(str(error))
+    except (OSError, asyncpg.PostgresError, AMQPError) as error:
+        return _failed(f"something does not answer: {error!r}")
+    return 0
+
+
+def _failed(problem: str) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"✗ {problem}\n")
+    return 1

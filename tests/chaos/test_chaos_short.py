@@ -1,0 +1,30 @@
+"""A small storm in every test run; ``make chaos`` is the large one."""
+
+import os
+import random
+
+import pytest
+
+from tests.chaos.faults import FAULTS, choose
+from tests.chaos.storm import storm
+
+KINDS = (
+    *("kill gateway", "kill ingest", "kill relay", "kill planner", "kill mid-chunk"),
+    *("kill postgres", "purge queues", "repeat events", "delete segments"),
+)
+
+
+def test_the_same_seed_gives_the_same_order_and_every_kind_has_its_turn() -> None:
+    once = choose(60, random.Random("7 faults"))
+    assert once == choose(60, random.Random("7 faults"))
+    assert set(once[: len(FAULTS)]) == set(FAULTS)
+
+
+@pytest.mark.timeout(900)
+def test_what_was_acknowledged_survives_a_small_storm() -> None:
+    seed = int(os.environ.get("CHAOS_SEED", "1"))
+    said: list[str] = []
+    outcome = storm(seed, 8, len(KINDS), say=said.append, only=KINDS)
+    report = "\n".join((*said, *outcome.problems, outcome.logs))
+    assert outcome.problems == [], report
+    assert sum(outcome.faults.values()) >= 8, report

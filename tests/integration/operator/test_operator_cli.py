@@ -1,0 +1,164 @@
+"""Every command of the operator's command line, on the whole of Cinelog."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from deploy.local.stack import operator_environment
+from services.operator.commands import command_line, run
+from services.operator.main import tools
+from services.operator.settings import OperatorSettings
+from shared import settings
+from shared.blobs.s3 import S3Store, s3_client
+from shared.messaging.broker import create_broker
+from tests.e2e.people import BIKES, Person, sign_up, until
+from tests.support.stack import RunningStack
+from tests.support.threads import run as run_async
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def person(cinelog: RunningStack) -> Iterator[Person]:
+    with sign_up(cinelog.url) as somebody:
+        yield somebody
+
+
+@pytest.fixture
+def cli(cinelog: RunningStack, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command with --json; its result. ``code`` is the exit code it must have."""
+    environment = operator_environment(cinelog.stack) | {
+        "S3_ENDPOINT": cinelog.stack.urls.s3_endpoint,
+        "S3_ACCESS_KEY": cinelog.stack.urls.s3_access_key,
+        "S3_SECRET_KEY": cinelog.stack.urls.s3_secret_key,
+        "S3_ARCHIVE_BUCKET": cinelog.stack.sources_bucket,
+    }
+    config = settings.load(OperatorSettings, environment)
+
+    def call(*arguments: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        group = command_line(lambda output: _with(tools(config, output), environment))
+        assert run(group, ["--json", *arguments]) == code, capsys.readouterr()
+        lines = capsys.readouterr().out.splitlines()
+        return json.loads(lines[0]) if len(lines) == 1 else [json.loads(line) for line in lines]
+
+    return call
+
+
+def _with(made: Any, environment: dict[str, str]) -> Any:
+    return msgspec.structs.replace(made, environment=environment)
+
+
+def test_the_log_is_shown_counted_and_checked(cli: Cli, person: Person) -> None:
+    person.finish(job := person.upload(BIKES))
+    story = cli("events", "show", f"transcode-{job}")
+    assert [event["version"] for event in story] == list(range(1, len(story) + 1))
+    assert story[0]["type"] == "TranscodePlanned"
+    counts = {row["type"]: row["events"] for row in cli("events", "stats")}
+    assert counts["VideoUploaded"] >= 1
+    listed = cli("events", "tail", "--after", "0", "--no-follow")
+    assert [event["position"] for event in listed] == list(range(1, len(listed) + 1))
+    checked = cli("events", "verify")
+    assert checked["problems"] == []
+    assert checked["events"] >= len(listed)
+    cli("events", "show", "video-nobody", code=1)
+
+
+def test_read_models_are_shown_compared_and_made_anew(cli: Cli) -> None:
+    def caught_up() -> bool:
+        found = {row["projection"]: row for row in cli("projections", "status")}
+        assert {"catalog.library", "transcoder.planner"} <= set(found)
+        return all(row["behind"] == row["parked"] == 0 for row in found.values())
+
+    until(caught_up)
+    compared = cli("projections", "rebuild", "catalog.library", "--verify")
+    assert compared["differences"] == []
+    assert not compared["swapped"]
+    assert cli("projections", "rebuild", "catalog.library")["swapped"]
+
+
+def test_a_dead_message_is_shown_handed_back_and_dropped(cinelog: RunningStack, cli: Cli) -> None:
+    def bury(body: bytes) -> None:
+        async def send() -> None:
+            async with create_broker(cinelog.stack.urls.amqp) as broker:
+                await broker.publish(body, queue="transcoder.urgent.dead", persist=True)
+
+        run_async(send)
+
+    def dead() -> list[dict[str, Any]]:
+        listed = cli("dead-letters", "list")
+        return [row for row in listed if row["where"] == "transcoder.urgent"]
+
+    # A task that nobody knows: workers take it and find that there is nothing to do.
+    bury(b'{"task_id":"nobody/1/plan","dispatch":1}')
+    (letter,) = dead()
+    assert letter["number"] == 1
+    assert "nobody" in cli("dead-letters", "show", "transcoder.urgent", "1")["body"]
+    assert cli("dead-letters", "redrive", "transcoder.urgent", "1") == {"redriven": 1}
+    assert dead() == []
+    bury(b"{}")
+    assert cli("dead-letters", "drop", "transcoder.urgent", "1", "--yes") == {"dropped": 1}
+    cli("dead-letters", "drop", "transcoder.urgent", "1", "--yes", code=1)
+    assert cli("dead-letters", "redrive", "catalog.library", "--parked")["left"] == 0
+
+
+def test_a_job_is_shown_stopped_and_tried_again(cli: Cli, person: Person) -> None:
+    job = person.upload(BIKES)
+    until(lambda: person.job(job))
+    cli("jobs", "cancel", job)
+    until(lambda: cli("jobs", "show", job)["state"] == "cancelled")
+    assert cli("jobs", "retry", job)["attempts"] == 2
+    until(lambda: person.job(job).get("status") == "completed")
+    cli("jobs", "retry", job, code=1)
+    cli("jobs", "show", "nobody", code=1)
+
+
+def test_lost_media_is_found_and_made_again(
+    cinelog: RunningStack, cli: Cli, person: Person
+) -> None:
+    person.finish(job := person.upload(BIKES))
+    until(lambda: cli("jobs", "show", job)["state"] == "completed")
+    urls = cinelog.stack.urls
+
+    async def lose() -> set[str]:
+        async with s3_client(
+            urls.s3_endpoint, urls.s3_region, urls.s3_access_key, urls.s3_secret_key
+        ) as client:
+            media = S3Store(client, cinelog.stack.media_bucket)
+            keys = {blob.key async for blob in media.list(f"{job}/a1/")}
+            lost = {key for key in keys if key.endswith((".mp4", ".webp"))}
+            for key in lost:
+                await media.delete(key)
+            return lost
+
+    assert run_async(lose)
+    planned = [row for row in cli("reconcile", "--dry-run") if row["subject"] == job]
+    assert [(row["action"], row["done"]) for row in planned] == [("remake", False)]
+    done = [row for row in cli("reconcile") if row["subject"] == job]
+    assert [(row["action"], row["done"]) for row in done] == [("remake", True)]
+    until(
+        lambda: (
+            cli("events", "show", f"transcode-{job}")[-1]["type"]
+            in ("MediaRestored", "MediaCompacted")
+        )
+    )
+    types = [event["type"] for event in cli("events", "show", f"transcode-{job}")]
+    assert types.count("TranscodeCompleted") == types.count("MediaRestored") == 1
+    assert person.plays(job)
+    assert not [row for row in cli("reconcile", "--dry-run") if row["subject"] == job]
+
+
+def test_the_log_is_archived_and_the_archive_checked(cli: Cli, person: Person) -> None:
+    person.upload(BIKES)
+    until(lambda: cli("events", "verify")["unsequenced"] == 0)
+    head = cli("archive", "run")
+    assert head["last"] > 0
+    ranges = cli("archive", "list")
+    listed = ranges if isinstance(ranges, list) else [ranges]
+    assert listed[-1]["last"] == head["last"]
+    assert cli("archive", "verify")["flaws"] == []
+    # This database's log is not empty.
+    cli("archive", "restore", "--yes", code=1)
