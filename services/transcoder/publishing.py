@@ -15,6 +15,7 @@ from services.transcoder.domain import (
     early_renditions,
     is_complete,
     is_playable,
+    video_prefix,
 )
 from services.transcoder.iframes import iframe_playlist, iframe_stream_inf, iframes_name
 from services.transcoder.joining import Joined, joined
@@ -104,9 +105,11 @@ class Publisher:
         await self._put(f"{video_id}/{MASTER}", text, ended=final)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
+        # A source that is shown as it is may be there to its end long before the ladder.
+        whole = ended or video_prefix(state) == len(planned.chunks)
         for rendition in early_renditions(planned):
             segments = playlists.rendition_segments(state, rendition.name, early=True)
-            text = playlists.media_playlist(segments, ended=ended, growing=True)
+            text = playlists.media_playlist(segments, ended=whole, growing=True)
             name = playlists.early_name(rendition.name)
             await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
         for track in _audible(state, planned):

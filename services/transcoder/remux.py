@@ -6,6 +6,7 @@ from the index alone, so any segment can be written on its own, and always comes
 
 import struct
 from bisect import bisect_left
+from fractions import Fraction
 from typing import Final
 
 import msgspec
@@ -35,35 +36,51 @@ class Clock(msgspec.Struct, frozen=True):
     first_shown: int
     late: int
     reorder: int
+    timescale: int
+    scale: Fraction
 
     @property
     def lead(self) -> int:
-        return self.reorder + self.first_shown - self.first_decode
+        return self._scaled(self.reorder + self.first_shown - self.first_decode)
 
     def decode(self, track: SampleTrack, sample: int) -> int:
         """When a sample is decoded; for the one past the last, the end of the track."""
         if sample >= track.count:
             # The last one stays so long that decoding ends when showing does.
             reached = track.decode[-1] - self.first_decode + self.late
-            return max(reached + 1, track.end - self.first_shown + self.late)
-        return track.decode[sample] - self.first_decode + (self.late if sample else 0)
+            return self._scaled(max(reached + 1, track.end - self.first_shown + self.late))
+        return self._scaled(track.decode[sample] - self.first_decode + (self.late if sample else 0))
 
     def shown(self, track: SampleTrack, sample: int) -> int:
         """When a sample is shown; for the one past the last, when the last one ends."""
         if sample >= track.count:
-            return track.end - self.first_shown + self.late
-        return track.composition[sample] - self.first_shown + (self.late if sample else 0)
+            return self._scaled(track.end - self.first_shown + self.late)
+        shown = track.composition[sample] - self.first_shown
+        return self._scaled(shown + (self.late if sample else 0))
 
     def offset(self, track: SampleTrack, sample: int) -> int:
         """From decoding to showing, before the edit list."""
-        return self.shown(track, sample) + self.lead - self.decode(track, sample)
+        return max(0, self.shown(track, sample) + self.lead - self.decode(track, sample))
+
+    def _scaled(self, ticks: int) -> int:
+        above, below = self.scale.numerator, self.scale.denominator
+        return (2 * ticks * above + below) // (2 * below)
 
 
-def clock(track: SampleTrack, delay_us: int) -> Clock:
-    """The clock of a source whose first picture comes ``delay_us`` late."""
-    late = round(delay_us * track.timescale / 1_000_000)
-    reorder = max(map(int.__sub__, track.decode, track.composition))
-    return Clock(track.decode[0], track.composition[0], late, reorder)
+def clock(track: SampleTrack, delay_us: int, timescale: int) -> Clock:
+    """The clock of a source whose first picture comes ``delay_us`` late, in the output's ticks.
+
+    hls.js starts its clock anew when the next rendition's ticks are others: so all renditions
+    have the same.
+    """
+    return Clock(
+        first_decode=track.decode[0],
+        first_shown=track.composition[0],
+        late=round(delay_us * track.timescale / 1_000_000),
+        reorder=max(map(int.__sub__, track.decode, track.composition)),
+        timescale=timescale,
+        scale=Fraction(timescale, track.timescale),
+    )
 
 
 def codecs(track: SampleTrack) -> str:
@@ -112,7 +129,7 @@ def init_segment(track: SampleTrack, of: Clock) -> bytes:
     place = _box("dinf", _full("dref", 0, 0, struct.pack(">I", 1), _full("url ", 0, 1)))
     media = _box(
         "mdia",
-        _full("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, track.timescale, 0, 0x55C4, 0)),
+        _full("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, of.timescale, 0, 0x55C4, 0)),
         _full("hdlr", 0, 0, struct.pack(">I4s12x", 0, b"vide"), b"VideoHandler\0"),
         _box("minf", _full("vmhd", 0, 1, bytes(8)), place, tables),
     )

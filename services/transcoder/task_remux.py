@@ -7,7 +7,7 @@ from typing import Final
 from services.transcoder import boxes, remux
 from services.transcoder.fitness import segment_samples
 from services.transcoder.media_errors import MediaRejected, TaskFailed
-from services.transcoder.plan import passthrough
+from services.transcoder.plan import passthrough, timeline_of
 from services.transcoder.sample_index import SampleTrack
 from services.transcoder.tasks import (
     Job,
@@ -34,7 +34,8 @@ async def cut_from_source(place: Workplace, job: Job) -> ChunkEncoded:
     borders = (*await asyncio.to_thread(segment_samples, track), track.count)
     if len(borders) != len(plan.borders) + 1:
         raise TaskFailed("internal.plan", "The plan does not fit the source.")
-    of = await asyncio.to_thread(remux.clock, track, plan.picture_delay_us)
+    timescale = timeline_of(plan).timescale
+    of = await asyncio.to_thread(remux.clock, track, plan.picture_delay_us, timescale)
     body = bytearray()
     segments: list[Segment] = []
     for number in range(chunk.first_segment, chunk.first_segment + chunk.segments):
@@ -63,14 +64,14 @@ async def cut_from_source(place: Workplace, job: Job) -> ChunkEncoded:
     key = await publish_segments(place.media, folder, chunk.index, bytes(body), "video/mp4")
     made_track = encoded_track(
         top.name,
-        track.timescale,
+        of.timescale,
         remux.codecs(track),
         (init_key, mark, len(init)),
         key=key,
         segments=tuple(segments),
     )
     elapsed = max(1, job.elapsed_ms)
-    seconds = sum(segment.duration for segment in segments) / track.timescale
+    seconds = sum(segment.duration for segment in segments) / of.timescale
     return ChunkEncoded(
         video_id=task.video_id,
         attempt=task.attempt,

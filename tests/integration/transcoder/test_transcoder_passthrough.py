@@ -12,7 +12,7 @@ from services.transcoder.boxes import MalformedMp4
 from services.transcoder.facts import Source
 from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk, read_from
 from services.transcoder.fitness import Fitness
-from services.transcoder.plan import along, chunks
+from services.transcoder.plan import along, chunks, timeline
 from services.transcoder.process import run_ffmpeg
 from services.transcoder.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.sample_index import SampleTrack, read_index
@@ -77,7 +77,8 @@ def copied(looked: Looked) -> tuple[bytes, bytes, list[tuple[int, int]]]:
     """Init segment, all fragments, and when each segment starts and ends."""
     track, fit = looked.track, looked.fit
     data = looked.path.read_bytes()
-    of = remux.clock(track, fit.delay_us)
+    line = along(looked.source.frame_rate, fit.borders)
+    of = remux.clock(track, fit.delay_us, line.timescale)
     body = bytearray()
     times: list[tuple[int, int]] = []
     borders = [*fit.samples, track.count]
@@ -169,7 +170,7 @@ async def test_source_and_ladder_count_on_together(
     wrong = [n for n, grey in enumerate(seen[:frames]) if grey != expected[n]]
     assert wrong == []
 
-    ticks = looked.track.timescale
+    ticks = timeline(looked.source.frame_rate).timescale
     assert len(starts) == len(times)
     assert all(stop == start for (_, stop), (start, _) in pairwise(times))
     for start, (shown, _) in zip(starts, times, strict=True):
@@ -192,7 +193,9 @@ async def test_a_variable_rate_is_copied_with_its_own_times(tmp_path: Path) -> N
         latest = [m % GREYS for m in kept if abs(m - n * step) <= 8]
         assert grey in latest
     for start, time in zip(starts, shown, strict=True):
-        assert abs(start - Fraction(time, looked.track.timescale)) <= Fraction(1, 50)
+        assert abs(
+            start - Fraction(time, timeline(looked.source.frame_rate).timescale)
+        ) <= Fraction(1, 50)
 
 
 async def test_a_picture_that_comes_late_is_held_from_the_beginning(tmp_path: Path) -> None:
@@ -207,7 +210,7 @@ async def test_a_picture_that_comes_late_is_held_from_the_beginning(tmp_path: Pa
     init, body, times = copied(looked)
     first, second, *_ = boxes.fragments(init + body)
     assert (first.start, times[0][0]) == (0, 0)
-    seconds = Fraction(second.start, looked.track.timescale)
+    seconds = Fraction(second.start, timeline(looked.source.frame_rate).timescale)
     assert abs(seconds - Fraction(42, 10)) <= Fraction(1, 1000)
 
 
