@@ -77,8 +77,8 @@ def visible_section(urls: Urls) -> None:
 
 def projection_section(urls: Urls) -> None:
     """A backlog through relay, broker and projection."""
-    small: list[float] = []
-    catalog: list[float] = []
+    small: list[tuple[float, float]] = []
+    catalog: list[tuple[float, float]] = []
     for _ in range(ROUNDS):
         with own_vhost(urls.amqp, urls.rabbitmq_api) as broker:
             url = asyncio.run(new_database(urls.postgres))
@@ -93,8 +93,12 @@ def projection_section(urls: Urls) -> None:
                     visible.catalog_throughput(url, broker.amqp_url, events=THROUGHPUT_EVENTS)
                 )
             )
-    say(f"projection through the broker: {spread(small, 0)} events/s")
-    say(f"the catalog's own projection through the broker: {spread(catalog, 0)} events/s")
+    for name, measured in (("a small projection", small), ("the catalog's own", catalog)):
+        rates, shares = zip(*measured, strict=True)
+        say(
+            f"{name}, through the broker: {spread(rates, 0)} events/s,"
+            f" of which read from the log {max(shares):.0%} at most"
+        )
 
 
 def rebuild_section(urls: Urls) -> None:
