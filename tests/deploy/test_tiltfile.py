@@ -170,6 +170,13 @@ def test_everything_is_enabled_and_every_resource_is_a_workload_of_the_chart() -
     assert len(tilt.enabled) == len(workloads) + len(tilt.of("local_resource"))
 
 
+def test_traces_are_kept_if_asked_for() -> None:
+    tilt = Tilt(observability=True)
+    assert {"collector", "tempo"} <= tilt.enabled
+    assert tilt.enabled == set(tilt.resources())
+    assert {r["workload"] for r in tilt.of("k8s_resource")} == set(tilt.names.values())
+
+
 def test_nobody_waits_for_himself_or_for_nobody() -> None:
     resources = Tilt().resources()
 
