@@ -21,8 +21,7 @@ from tests.support.threads import run
 
 _OPEN_JOBS = """
 select video_id, state from transcoder.jobs
-where state not in ('completed', 'failed', 'cancelled', 'deleted') or changes > published
-   or clean_at is not null
+where state not in ('completed', 'failed', 'cancelled', 'deleted') or clean_at is not null
 """
 _COUNTS = """
 select stream_id, type, count(*) from log.events
