@@ -133,10 +133,10 @@ def decide(state: Transcode, command: Command) -> Sequence[Event]:
 def _is_news(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rule per event
     if getattr(event, "attempt", None) != state.attempt:
         return False
-    if isinstance(event, MediaCompacted):
-        return state.phase == "completed" and _compacted(state, event) != state
     if isinstance(event, MediaLost):
         return state.phase == "completed"
+    if isinstance(event, MediaCompacted):
+        return state.phase == "completed" and _compacted(state, event) != state
     if not state.open:
         return False
     if isinstance(event, TranscodeFailed):
