@@ -1,6 +1,6 @@
 """``python -m benchmarks.transcode [SECTION]…``: one line per measurement; see README.md.
 
-Sections: encode, workers, images, av1, playable, simulate.
+Sections: encode, workers, images, av1, reads, playable, long, simulate.
 """
 
 import asyncio
@@ -10,7 +10,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.transcode import encode, further, images, playable, simulate, workers
+from benchmarks.transcode import (
+    encode,
+    further,
+    images,
+    long_sources,
+    playable,
+    reads,
+    simulate,
+    workers,
+)
 from tests.integration.transcoder.stage import CLIPS
 from tests.support.brokers import own_vhost
 from tests.support.buckets import own_buckets
@@ -21,6 +30,7 @@ CLIP = CLIPS / "bigbuckbunny.mp4"
 FILM_SECONDS = 40
 SHORT_SECONDS = 12
 IMAGES_SECONDS = 120
+READS_MINUTES = 10
 PAIRS = 5
 UPLOADS = 10
 
@@ -99,6 +109,38 @@ def say_playable(folder: Path) -> None:
     )
 
 
+def say_reads(folder: Path) -> None:
+    """Bytes that picture tasks read of a source."""
+    for fit in (True, False):
+        source = long_sources.long_film(folder, CLIP, READS_MINUTES, fit=fit)
+        found = asyncio.run(reads.reads(source, folder))
+        say(
+            f"bytes read / source size, {READS_MINUTES} min of 1080p, key frames every"
+            f" {2 if fit else 10} s: {found.ratio:.3f} in {found.requests} requests"
+        )
+
+
+def say_long(folder: Path) -> None:
+    """Upload to playable for long sources, shown as they are and encoded."""
+    for minutes, fit in ((10, True), (60, True), (10, False)):
+        source = long_sources.long_film(folder, CLIP, minutes, fit=fit)
+        with real_parts() as urls:
+            template = migrated_template(urls.postgres)
+            with (
+                copy_of(urls.postgres, template) as database,
+                own_vhost(urls.amqp, urls.rabbitmq_api) as broker,
+                own_buckets(urls) as s3,
+            ):
+                waiting = long_sources.waits(source, UPLOADS, database, broker, s3, folder)
+                found = asyncio.run(waiting)
+        say(
+            f"upload to playable, {minutes} min of 1080p"
+            f" {'shown as it is' if found.passthrough else 'to be encoded'}, two workers:"
+            f" p50 {found.median:.2f} s, worst {max(found.playable):.2f} s of {UPLOADS}"
+        )
+        source.unlink()
+
+
 def say_simulate(_folder: Path) -> None:
     """A film of two hours on more and more cores, and two users beside one another."""
     for count, threads in ((1, 1), (8, 1), (25, 1), (100, 1), (50, 2), (25, 4), (200, 1)):
@@ -135,7 +177,9 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "workers": say_workers,
     "images": say_images,
     "av1": say_av1,
+    "reads": say_reads,
     "playable": say_playable,
+    "long": say_long,
     "simulate": say_simulate,
 }
 
