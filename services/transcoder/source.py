@@ -120,6 +120,10 @@ TRUNCATED: Final = (
     "The file is incomplete or damaged: it ends before it says it does. Please upload it again."
 )
 
+# A full or lost disk of ours is no fault of the file.
+_SCRATCH_WORDS: Final = re.compile(
+    "No space left on device|No such file or directory|Disk quota exceeded|Read-only file system"
+)
 _STORAGE_WORDS: Final = re.compile(
     r"Server returned|HTTP error|Connection refused|Connection reset|Connection timed out"
     r"|Network is unreachable|Failed to resolve|Input/output error|Stream ends prematurely"
@@ -127,13 +131,17 @@ _STORAGE_WORDS: Final = re.compile(
 _URL: Final = re.compile(r"https?://\S+")
 
 
-def blame(error: RunFailed, source: ffmpeg.Input) -> MediaRejected | TaskFailed:
+def blame(  # noqa: PLR0911 - one answer per cause
+    error: RunFailed, source: ffmpeg.Input
+) -> MediaRejected | TaskFailed:
     """Whether the source or its surroundings are at fault when ffmpeg or ffprobe fails."""
     detail = hide_address(error.detail, source)
     if error.timed_out:
         return TaskFailed("media.too_slow", "Reading this file takes too long.", detail)
     if _STORAGE_WORDS.search(error.detail):
         return TaskFailed("storage.unreadable", "The uploaded file could not be read.", detail)
+    if _SCRATCH_WORDS.search(error.detail):
+        return TaskFailed("worker.scratch", "The disk for work in progress failed.", detail)
     if "moov atom not found" in error.detail:
         return MediaRejected("media.truncated", TRUNCATED, detail)
     if error.killed:

@@ -1,0 +1,27 @@
+"""Who is at fault when ffmpeg fails: the file, or its surroundings."""
+
+import pytest
+
+from services.transcoder.ffmpeg import Input
+from services.transcoder.media_errors import MediaRejected, TaskFailed
+from services.transcoder.process import RunFailed
+from services.transcoder.source import blame
+
+SOURCE = Input("/scratch/source.mp4", remote=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "code"),
+    [
+        ("Error opening output 240p.mp4: No such file or directory", TaskFailed, "worker.scratch"),
+        ("av_interleaved_write_frame(): No space left on device", TaskFailed, "worker.scratch"),
+        ("moov atom not found", MediaRejected, "media.truncated"),
+        ("Invalid data found when processing input", MediaRejected, "media.unreadable"),
+    ],
+)
+def test_a_disk_of_ours_is_no_fault_of_the_file(
+    said: str, kind: type[Exception], code: str
+) -> None:
+    blamed = blame(RunFailed(said, killed=False), SOURCE)
+    assert isinstance(blamed, kind)
+    assert blamed.code == code
