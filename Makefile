@@ -96,7 +96,7 @@ images: fetch-dev ## Build every service's image; BASES=debian where no base can
 	@$(PYTHON) -m deploy.docker.images $(SERVICE)
 
 test-images: images ## The end-to-end story and the contract against containers of the images
-	@CINELOG_TEST_IMAGES=1 $(PYTHON) -m pytest -q deploy/docker/test_images.py tests/e2e/test_story.py \
+	@CINELOG_TEST_IMAGES=1 $(PYTHON) -m pytest -q tests/images/test_images.py tests/e2e/test_story.py \
 		tests/e2e/test_contract.py --deselect $(FROZEN); \
 		status=$$?; docker ps --quiet --filter label=cinelog-test | xargs -r docker rm --force; exit $$status
 
