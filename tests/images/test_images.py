@@ -57,7 +57,9 @@ def test_nobody_but_root_owns_it_and_nothing_builds_in_it(client: str, service: 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_is_missing_stops_it_with_one_line(client: str, service: str) -> None:
-    process = {"catalog": ["api"], "transcoder": ["worker"]}.get(service, [])
+    process = {"catalog": ["api"], "operator": ["reconciler"], "transcoder": ["worker"]}.get(
+        service, []
+    )
     ended = subprocess.run(
         (
             *(client, "run", "--rm", "--network", "none", *restrictions(), image(service)),
