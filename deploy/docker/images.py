@@ -99,7 +99,7 @@ def _bases(client: str) -> dict[str, str]:
 
 
 def _base_size(client: str, bases: dict[str, str]) -> int:
-    default = "docker.io/library/python:3.11-slim-bookworm"
+    default = "python:3.11-slim-bookworm"
     return _size(client, bases.get("BASE_IMAGE", default))
 
 

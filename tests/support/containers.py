@@ -11,10 +11,10 @@ from testcontainers.core.wait_strategies import HttpWaitStrategy, LogMessageWait
 
 from deploy.local.parts import Urls
 
-POSTGRES = "docker.io/library/postgres:18"
-RABBITMQ = "docker.io/library/rabbitmq:4.1-management"
-VALKEY = "docker.io/valkey/valkey:9.0"
-SEAWEEDFS = "docker.io/chrislusf/seaweedfs:4.00"
+POSTGRES = "library/postgres:18"
+RABBITMQ = "library/rabbitmq:4.1-management"
+VALKEY = "valkey/valkey:9.0"
+SEAWEEDFS = "chrislusf/seaweedfs:4.00"
 
 _PATIENCE = 300
 
