@@ -87,6 +87,13 @@ async def test_a_length_said_twice_is_one_length(rig: Rig, service: Service):
     assert (second.method, second.target) == ("GET", TAGS)
 
 
+async def test_lines_that_end_in_lf_alone_stay_one_request(rig: Rig, service: Service):
+    """RFC 9112 §2.2 lets a server read them so; the service gets one head, written anew."""
+    head = b"POST /api/v1/tags/1 HTTP/1.1\nhost: x\nconnection: close\n"
+    await rig.raw(head + b"content-length: %d\n\n" % len(HIDDEN) + HIDDEN)
+    assert [(request.method, request.body) for request in service.requests] == [("POST", HIDDEN)]
+
+
 async def test_an_absolute_target_reaches_only_its_path(rig: Rig, service: Service):
     """RFC 9112 §3.2.2 obliges a server to take one; what it names decides nothing here."""
     await rig.raw(
