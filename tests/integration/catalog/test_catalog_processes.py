@@ -262,7 +262,8 @@ def test_a_missing_setting_stops_the_start_with_one_line(tmp_path: Path) -> None
         (["api"], "cinelog: DATABASE_URL is not set\n"),
         (["projector"], "cinelog: DATABASE_URL is not set\n"),
         (["rebuild"], "cinelog: DATABASE_ADMIN_URL is not set\n"),
-        ([], "cinelog: say what to run: api, projector, rebuild or rebuild --verify\n"),
+        (["redrive"], "cinelog: DATABASE_ADMIN_URL is not set\n"),
+        ([], "cinelog: say what to run: api, projector, redrive, rebuild or rebuild --verify\n"),
     ):
         ended = subprocess.run(
             [sys.executable, "-m", "services.catalog.main", *arguments],

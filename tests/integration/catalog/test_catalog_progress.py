@@ -29,8 +29,17 @@ async def online(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
     port = ports.choose(["it"], {})["it"]
     running, stop = asyncio.Event(), asyncio.Event()
 
+    async def started(scope: Any, receive: Any, send: Any) -> None:
+        """The application, whose own start the stage has seen to."""
+        if scope["type"] != "lifespan":
+            await stage.app(scope, receive, send)
+            return
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+
     async def serve() -> None:
-        async with server.serving(stage.app, Address("127.0.0.1", port), drain_seconds=1):
+        async with server.serving(started, Address("127.0.0.1", port), drain_seconds=1):
             running.set()
             await stop.wait()
 

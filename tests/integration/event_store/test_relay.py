@@ -1,10 +1,8 @@
 """The relay delivers everything at least once, through a real broker that comes and goes."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from faststream.rabbit import RabbitBroker, RabbitMessage
@@ -19,6 +17,7 @@ from shared.messaging.broker import connected, create_broker
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import EVENTS, declare, projection_queue
 from tests.support.databases import Database
+from tests.support.road import Road
 from tests.support.wait import eventually
 
 QUEUE = projection_queue("test", "everything")
@@ -139,49 +138,6 @@ async def test_a_handler_that_fails_gets_its_message_again(
         await append(store, 5)
         await eventually(lambda: len(set(received.positions)) == 10)
         assert received.failures == 0
-
-
-class Road:
-    """The way to the broker, which can be closed: what a network does."""
-
-    def __init__(self, amqp_url: str) -> None:
-        self._target = urlsplit(amqp_url)
-        self._server: asyncio.Server | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
-        self._ways: set[asyncio.Task[None]] = set()
-        login = self._target.netloc.rpartition("@")[0]
-        self.url = urlunsplit(self._target._replace(netloc=f"{login}@127.0.0.1:{self._port}"))
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
-
-    async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            for way in list(self._ways):
-                way.cancel()
-            await asyncio.gather(*self._ways, return_exceptions=True)
-            await self._server.wait_closed()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
-        for source, sink in ((reader, back), (there, writer)):
-            way = asyncio.create_task(_pump(source, sink))
-            self._ways.add(way)
-            way.add_done_callback(self._ways.discard)
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    except ConnectionError:
-        return
-    finally:
-        sink.close()
 
 
 async def test_with_the_broker_away_it_waits_tells_so_and_then_delivers_all(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from shared.contracts import TranscodeCompleted, VideoDeleted
 from tests.integration.transcoder.clips import make
 from tests.integration.transcoder.stage import Processes, Studio
 from tests.support.brokers import Broker
+from tests.support.buckets import Buckets
 from tests.support.databases import Database
+from tests.support.road import Road
 from tests.support.wait import eventually
 
 
@@ -71,6 +74,43 @@ async def test_a_killed_worker_costs_one_task(
     assert types.count("TranscodeCompleted") == types.count("VideoPlayable") == 1
     assert types.count("ChunkEncoded") == 3
     assert not any(path.exists() for path in left)
+    tries = tries_of_done_tasks(processes)
+    # It has one slot for each of the two queues.
+    assert 1 <= sum(tries) - len(tries) <= 2
+
+
+def tries_of_done_tasks(processes: Processes) -> list[int]:
+    """For each task that was done: which try did it, as the workers' logs say."""
+    logs = processes.folder.glob("services.transcoder.main-worker-*.log")
+    lines = [line for log in logs for line in log.read_text().splitlines() if "task done" in line]
+    return [int(found[1]) for line in lines if (found := re.search(r"try_number\W+(\d+)", line))]
+
+
+async def test_a_bucket_that_goes_away_in_the_middle_of_a_task_costs_only_time(
+    processes: Processes, studio: Studio, database: Database, s3: Buckets, tmp_path: Path
+) -> None:
+    road = Road(s3.endpoint)
+    await road.open()
+    processes.planner()
+    processes.worker(S3_ENDPOINT=road.url)
+    video_id = await studio.upload(slow(tmp_path))
+    task_id = await running_task(database)
+    await road.close()
+    connection = await asyncpg.connect(database.admin_url)
+
+    async def given_back() -> bool:
+        query = "select state <> 'running' from transcoder.tasks where task_id = $1"
+        return await connection.fetchval(query, task_id)
+
+    assert await eventually(given_back, 60)
+    assert "VideoPlayable" not in await studio.types(video_id)
+    await road.open()
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed", timeout=180)
+    assert isinstance(done, TranscodeCompleted)
+    types = await studio.types(video_id)
+    assert types.count("TranscodeCompleted") == types.count("VideoPlayable") == 1
+    await connection.close()
+    await road.close()
 
 
 async def test_a_stopped_worker_gives_its_task_back(

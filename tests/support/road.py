@@ -1,0 +1,49 @@
+"""A network that can be cut: a TCP proxy of our own in front of a server."""
+
+import asyncio
+import socket
+from urllib.parse import urlsplit, urlunsplit
+
+
+class Road:
+    """The way to a server given by URL; ``url`` leads over it. Closing cuts what is under way."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._server: asyncio.Server | None = None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port: int = free.getsockname()[1]
+        self._ways: set[asyncio.Task[None]] = set()
+        login, at, _ = self._target.netloc.rpartition("@")
+        netloc = f"{login}{at}127.0.0.1:{self._port}"
+        self.url = urlunsplit(self._target._replace(netloc=netloc))
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            for way in list(self._ways):
+                way.cancel()
+            await asyncio.gather(*self._ways, return_exceptions=True)
+            await self._server.wait_closed()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        for source, sink in ((reader, back), (there, writer)):
+            way = asyncio.create_task(_pump(source, sink))
+            self._ways.add(way)
+            way.add_done_callback(self._ways.discard)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    except ConnectionError:
+        return
+    finally:
+        sink.close()
