@@ -27,6 +27,7 @@ from tests.support.databases import copy_of, migrated_template
 from tests.support.real_parts import real_parts
 
 CLIP = CLIPS / "bigbuckbunny.mp4"
+ENCODE_SECONDS = 120
 FILM_SECONDS = 40
 SHORT_SECONDS = 12
 IMAGES_SECONDS = 120
@@ -50,10 +51,10 @@ def main() -> int:
 
 def say_encode(folder: Path) -> None:
     """The split encode beside the single one."""
-    source = encode.film(folder, CLIP, FILM_SECONDS)
+    source = encode.film(folder, CLIP, ENCODE_SECONDS)
     seen = encode.compare(source, folder, PAIRS)
     say(
-        f"split / single, {FILM_SECONDS} s of 720p: CPU {spread(seen.ratios)}"
+        f"split / single, {ENCODE_SECONDS} s of 720p: CPU {spread(seen.ratios)}"
         f" ({statistics.median(seen.split_cpu):.1f} s"
         f" / {statistics.median(seen.single_cpu):.1f} s),"
         f" VMAF {seen.split_vmaf - seen.single_vmaf:+.2f} (single {seen.single_vmaf:.1f}),"
