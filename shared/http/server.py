@@ -19,13 +19,15 @@ import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import telemetry
 from shared.settings import Address, SettingsError
 from shared.telemetry import get_logger
 
 DRAIN_SECONDS: Final = 10.0
+LEAVING_SECONDS: Final = 3.0
+_QUIET_SECONDS: Final = 0.25
 BACKLOG: Final = 1024
 CONNECTIONS: Final = 4096
 """Granian's back-pressure also counts idle keep-alive connections: keep it above the peak."""
@@ -114,6 +116,7 @@ async def serving(
         finally:
             log.info("draining", requests=len(tracked.tasks))
             running.remove_done_callback(_end_with_it)
+            await _take_leave(tracked)
             server.stop()
             await _drain(running, tracked, drain_seconds)
             log.info("stopped")
@@ -163,8 +166,13 @@ class _Tracked:
         self._loop = asyncio.get_running_loop()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.listeners: set[asyncio.Task[Any]] = set()
+        self.requests = 0
+        self.leaving = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.requests += 1
+        if self.leaving:
+            send = _last_on_its_connection(send)
         task = asyncio.current_task(self._loop)
         if task is None:
             await self._app(scope, receive, send)
@@ -177,6 +185,28 @@ class _Tracked:
         finally:
             self.tasks.discard(task)
             self.listeners.discard(task)
+
+
+def _last_on_its_connection(send: Send) -> Send:
+    async def last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return last
+
+
+async def _take_leave(tracked: _Tracked) -> None:
+    """Answer until nobody asks any more, for LEAVING_SECONDS at most, and end each connection with
+    its answer. A connection that is closed while it is idle may just have been given a request,
+    which is lost then (RFC 9112, 9.5); a client that was told opens another one, which leads to
+    whoever takes over."""
+    loop = asyncio.get_running_loop()
+    tracked.leaving = True
+    seen, until = -1, loop.time() + LEAVING_SECONDS
+    while tracked.requests != seen and loop.time() < until:
+        seen = tracked.requests
+        await asyncio.sleep(_QUIET_SECONDS)
 
 
 async def _drain(running: asyncio.Task[None], tracked: _Tracked, seconds: float) -> None:

@@ -119,6 +119,27 @@ async def test_event_streams_are_not_waited_for() -> None:
             await listening
 
 
+async def test_a_client_that_keeps_its_connection_is_told_before_it_is_closed() -> None:
+    log, address = Log(), free_address()
+    async with client(address) as http:
+
+        async def ask_until_told() -> None:
+            told = False
+            while not told:
+                answer = await http.get("/health")
+                assert answer.status_code == 200
+                told = answer.headers.get("connection") == "close"
+                log.append("told" if told else "answered")
+
+        async with server.serving(application(log, asyncio.Event()), address):
+            await eventually(lambda: answers(http))
+            asking = asyncio.create_task(ask_until_told())
+            await eventually(lambda: "answered" in log)
+        await asking
+        assert log.index("told") < log.index("close")
+        assert not await answers(http)
+
+
 async def test_a_taken_port_is_an_error() -> None:
     address = free_address()
     async with server.serving(application(Log(), asyncio.Event()), address):
