@@ -4,23 +4,25 @@ from typing import Any, Final
 
 from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from services.ingest.handlers.direct import DirectPlan, DirectRequest, DirectUploads
 from services.ingest.handlers.form_upload import checked_key
+from services.ingest.http.failures import failures
 from services.ingest.http.form import Accepted, accepted
 from services.ingest.http.uploads import UploadId
-from shared.http.envelope import Failure, Success
+from shared.http.envelope import Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 
-_FAILURES: Final = {
-    400: ResponseSpec(Failure, description="What was sent breaks a rule, or is no video."),
-    401: ResponseSpec(Failure, description="No valid token."),
-    404: ResponseSpec(Failure, description="No such upload, or direct uploads are not offered."),
-    409: ResponseSpec(Failure, description="Parts are missing, or the key was used differently."),
-}
+_FAILURES: Final = failures(
+    {
+        400: "What was sent breaks a rule, or is no video.",
+        401: "No valid token.",
+        404: "No such upload, or direct uploads are not offered.",
+        409: "Parts are missing, or the key was used differently.",
+    }
+)
 
 
 @post("/", status_code=201, responses=_FAILURES, summary="Plan an upload straight to the bucket")

@@ -6,7 +6,6 @@ from typing import Any, Final, Literal
 import msgspec
 from litestar import MediaType, Request, Response, post
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
     OpenAPIFormat,
     OpenAPIMediaType,
@@ -19,7 +18,8 @@ from litestar.openapi.spec import (
 from services.ingest.domain import MAX_DESCRIPTION, MAX_TITLE
 from services.ingest.handlers.form_upload import FormUploads
 from services.ingest.http.body import IncomingBody
-from shared.http.envelope import Failure, Success
+from services.ingest.http.failures import failures
+from shared.http.envelope import Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 
@@ -69,12 +69,14 @@ def accepted(video_id: str) -> Response[Success[Accepted]]:
     "/api/v1/streaming/upload",
     operation_class=_FormOperation,
     request_max_body_size=None,
-    responses={
-        400: ResponseSpec(Failure, description="No title, not a video, or too large."),
-        401: ResponseSpec(Failure, description="No valid token."),
-        409: ResponseSpec(Failure, description="The idempotency key was used differently."),
-        503: ResponseSpec(Failure, description="The storage does not answer. Nothing was kept."),
-    },
+    responses=failures(
+        {
+            400: "No title, not a video, or too large.",
+            401: "No valid token.",
+            409: "The idempotency key was used differently.",
+            503: "The storage does not answer. Nothing was kept.",
+        }
+    ),
     security=BEARER,
     status_code=202,
     summary="Upload a video in one request",

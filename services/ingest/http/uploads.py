@@ -5,17 +5,16 @@ from typing import Annotated, Any, Final
 
 from litestar import Request, Response, Router, delete, head, patch, post, route
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
 from services.ingest import draft
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http import draft as draft_http
 from services.ingest.http import tus
+from services.ingest.http.failures import failures
 from services.ingest.http.tus import UPLOADS, TusResumable, on_tus_error
 from services.ingest.tus import TusError
 from shared.errors import InvalidInput
-from shared.http.envelope import Failure
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 
@@ -27,15 +26,17 @@ UploadId = Annotated[
     ),
 ]
 
-_FAILURES: Final = {
-    400: ResponseSpec(Failure, description="The request breaks the protocol, or is no video."),
-    401: ResponseSpec(Failure, description="No valid token."),
-    404: ResponseSpec(Failure, description="No such upload of yours; it may have expired."),
-    409: ResponseSpec(Failure, description="Another offset, or another request has taken over."),
-    412: ResponseSpec(Failure, description="Another version of the protocol."),
-    413: ResponseSpec(Failure, description="Larger than announced or accepted."),
-    460: ResponseSpec(Failure, description="The checksum does not match."),
-}
+_FAILURES: Final = failures(
+    {
+        400: "The request breaks the protocol, or is no video.",
+        401: "No valid token.",
+        404: "No such upload of yours; it may have expired.",
+        409: "Another offset, or another request has taken over.",
+        412: "Another version of the protocol.",
+        413: "Larger than announced or accepted.",
+        460: "The checksum does not match.",
+    }
+)
 
 
 def _protocol(request: Incoming) -> ModuleType:
