@@ -22,6 +22,7 @@ from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
 
 LIVE_RATE = 250
+_PAGE = 5000
 _PAGE_SIZE = resource.getpagesize()
 
 
@@ -74,6 +75,16 @@ def _sizes_into(sizes: list[tuple[float, float]]) -> Callable[[int, int], None]:
         sizes.append((position / target, resident))
 
     return progress
+
+
+async def read_rate(url: str, count: int) -> float:
+    """Events of the log read and decoded per second, and nothing done with them."""
+    async with open_event_store(url, connections=1) as store:
+        began = time.perf_counter()
+        read = 0
+        while read < count:
+            read += len(await store.read_all(read, _PAGE))
+        return read / (time.perf_counter() - began)
 
 
 async def mark_projected(url: str) -> None:
