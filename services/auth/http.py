@@ -7,7 +7,7 @@ import msgspec
 from litestar import MediaType, Request, Response, Router, delete, get, patch, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, JSONBody
 
 from services.auth.domain import (
     MAX_EMAIL,
@@ -21,6 +21,7 @@ from services.auth.key_document import KeyDocuments
 from services.auth.ports import Account, Session
 from services.auth.tokens import MAX_REFRESH_LENGTH
 from shared.http.envelope import Message, Success
+from shared.http.idempotency import IdempotencyKey
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 
@@ -36,15 +37,6 @@ Email = Annotated[
 Handlers = NamedDependency[AuthHandlers]
 TheCaller = NamedDependency[Principal]
 Client = NamedDependency[Caller]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="idempotency-key",
-        min_length=1,
-        max_length=255,
-        description="The same key again gives the same account instead of a conflict.",
-    ),
-]
 
 
 class RegisterBody(msgspec.Struct, frozen=True):

@@ -20,17 +20,24 @@ class Webhooks:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def add(self, webhook: Webhook) -> None:
-        """Raises TooManyWebhooks."""
+    async def add(self, webhook: Webhook) -> Webhook:
+        """The webhook as it is kept: what is there already under its id stays as it is.
+
+        Raises TooManyWebhooks.
+        """
         async with self._engine.begin() as connection:
             # Two requests at once must not both find room.
             await connection.execute(
                 select(func.pg_advisory_xact_lock(func.hashtextextended(webhook.user_id, 0)))
             )
+            same = select(webhooks).where(webhooks.c.id == webhook.id)
+            if row := (await connection.execute(same)).mappings().one_or_none():
+                return Webhook(**row)
             count = select(func.count()).where(webhooks.c.user_id == webhook.user_id)
             if (await connection.execute(count)).scalar_one() >= MAX_WEBHOOKS:
                 raise TooManyWebhooks
             await connection.execute(insert(webhooks).values(msgspec.structs.asdict(webhook)))
+        return webhook
 
     async def of(self, user_id: str) -> Sequence[Webhook]:
         """A user's webhooks, oldest first."""

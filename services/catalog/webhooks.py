@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.errors import Detail, InvalidInput, NotFound
+from shared.errors import Conflict, Detail, InvalidInput, NotFound
 
 MAX_WEBHOOKS: Final = 10
 MAX_URL: Final = 2000
@@ -24,6 +25,7 @@ GIVE_UP_AFTER: Final = timedelta(days=3)
 OVERLAP: Final = timedelta(days=1)
 
 _PURPOSE: Final = b"cinelog webhook v1"
+_IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "cinelog/webhooks")
 _DELAYS: Final = (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600)
 
 
@@ -39,6 +41,13 @@ class TooManyWebhooks(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__(f"You can have at most {MAX_WEBHOOKS} webhooks.")
+
+
+class KeyReused(Conflict):
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another webhook.")
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +67,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     delivered_at: datetime | None
     created_at: datetime
+
+
+def id_for(user_id: str, idempotency_key: str) -> str:
+    """The id of the webhook that a user makes under a key: the same for the same key."""
+    return str(uuid.uuid5(_IDS, f"{user_id} {idempotency_key}"))
 
 
 def secret(key: str, webhook_id: str, generation: int) -> str:

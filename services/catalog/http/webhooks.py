@@ -11,10 +11,18 @@ from litestar.params import FromPath, JSONBody
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.lists import number_of
-from services.catalog.webhooks import Webhook, WebhookNotFound, checked_url, secret
+from services.catalog.webhooks import (
+    KeyReused,
+    Webhook,
+    WebhookNotFound,
+    checked_url,
+    id_for,
+    secret,
+)
 from shared.contracts import EVENT_TYPES, new_id
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success
+from shared.http.idempotency import IdempotencyKey
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 from shared.http.paging import encode_cursor
@@ -56,12 +64,15 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/webhooks", tags=["events"], summary="Have my events sent", security=BEARER)
 async def add(
-    principal: Caller, catalog: TheCatalog, data: JSONBody[NewWebhook]
+    principal: Caller,
+    catalog: TheCatalog,
+    data: JSONBody[NewWebhook],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Success[WebhookView]]:
     """Signed as Standard Webhooks says, in order, retried for three days."""
     now = datetime.now(UTC)
     webhook = Webhook(
-        id=new_id(),
+        id=id_for(principal.user_id, idempotency_key) if idempotency_key else new_id(),
         user_id=principal.user_id,
         url=checked_url(data.url, local=catalog.local),
         types=_checked_types(data.types),
@@ -76,8 +87,10 @@ async def add(
         delivered_at=None,
         created_at=now,
     )
-    await catalog.webhooks.add(webhook)
-    made = _shown(webhook, secret(catalog.links.secret, webhook.id, 1))
+    kept = await catalog.webhooks.add(webhook)
+    if (kept.url, kept.types) != (webhook.url, webhook.types):
+        raise KeyReused
+    made = _shown(kept, secret(catalog.links.secret, kept.id, kept.generation))
     location = f"/api/v1/webhooks/{webhook.id}"
     return Response(Success(data=made), headers={"location": location})
 

@@ -189,6 +189,26 @@ async def test_webhooks_are_their_owners(stage: Stage, receiver: Receiver) -> No
     assert (await stage.get(path, user)).status_code == 404
 
 
+async def test_an_idempotency_key_makes_one_webhook(stage: Stage, receiver: Receiver) -> None:
+    user, other = await stage.user(), await stage.user()
+    key, body = {"idempotency-key": "k1"}, {"url": receiver.url}
+    first, again = [
+        await stage.call("POST", "/webhooks", user, json=body, headers=key) for _ in range(2)
+    ]
+    assert first.status_code == again.status_code == 201
+    assert first.json()["data"]["secret"] == again.json()["data"]["secret"]
+    assert first.headers["location"] == again.headers["location"]
+    assert len((await stage.get("/webhooks", user)).json()["data"]) == 1
+
+    changed = {**body, "types": ["VideoPlayable"]}
+    refused = await stage.call("POST", "/webhooks", user, json=changed, headers=key)
+    assert refused.status_code == 409
+    assert refused.json()["error"]["type"] == "idempotency_key_reused"
+    theirs = await stage.call("POST", "/webhooks", other, json=body, headers=key)
+    assert theirs.status_code == 201
+    assert theirs.headers["location"] != first.headers["location"]
+
+
 async def test_a_deleted_account_is_sent_nothing(
     stage: Stage, post: Post, receiver: Receiver
 ) -> None:
