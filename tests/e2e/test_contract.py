@@ -1,7 +1,9 @@
 """Every route of the service that Cinelog replaces, through the gateway: shapes and statuses."""
 
+import json
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from tests.support.stack import RunningStack
 
 API = "/api/v1"
 NOBODY = "01a20000-0000-7000-8000-000000000000"
+WEB_DOCUMENT = Path(__file__).resolve().parents[2] / "web" / "openapi.json"
 
 
 @pytest.fixture(scope="module")
@@ -234,3 +237,4 @@ def test_health_readiness_and_the_document(anyone: httpx.Client) -> None:
     document = anyone.get("/docs/openapi.json").json()
     for path in ("/auth/login", "/streaming/upload", "/jobs/{job_id}", "/tags"):
         assert f"{API}{path}" in document["paths"]
+    assert document == json.loads(WEB_DOCUMENT.read_text()), "make openapi writes it anew"
