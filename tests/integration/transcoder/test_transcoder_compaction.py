@@ -21,9 +21,14 @@ from tests.support.wait import eventually
 
 
 async def due(database: Database, column: str) -> None:
-    """Let the time come now."""
+    """Let a time come now, as soon as the planner has set one."""
     connection = await asyncpg.connect(database.admin_url)
-    await connection.execute(f"update transcoder.jobs set {column} = now()")
+
+    async def moved() -> bool:
+        query = f"update transcoder.jobs set {column} = now() where {column} is not null"
+        return await connection.fetchval(f"{query} returning true")
+
+    await eventually(moved, 60)
     await connection.close()
 
 
