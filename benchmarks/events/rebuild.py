@@ -12,12 +12,12 @@ import asyncpg
 import msgspec
 import uvloop
 
-from services.catalog.projections import NAME, Library
-from services.catalog.rebuild import Rebuild
+from services.catalog.read_model.projections import NAME, Library
+from services.catalog.read_model.rebuild import Rebuild
 from shared.contracts import TranscodeProgressed, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
 

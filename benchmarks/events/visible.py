@@ -11,18 +11,18 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.catalog.projections import Library
+from services.catalog.read_model.projections import Library
 from services.relay.main import lead
 from shared.contracts import TranscodeProgressed, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
-from shared.event_store.projection import Projection, ProjectionRunner
+from shared.event_store.projections.projection import Projection, ProjectionRunner
 from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.inbox import subscribe
+from shared.messaging.metrics import MessageWatch
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import declare, projection_queue
-from shared.messaging.watch import MessageWatch
 
 TABLES = """
 create schema bench;

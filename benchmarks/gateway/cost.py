@@ -9,25 +9,26 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from benchmarks.gateway import load, peers
-from services.gateway import answers, paths
-from services.gateway.access_log import AccessLog, Entry
-from services.gateway.call import Call
-from services.gateway.client_address import ClientAddress
-from services.gateway.h1_pool import Pool
-from services.gateway.incoming import Incoming
-from services.gateway.limits_bucket import (
+from services.gateway import security_headers as answers
+from services.gateway.http1.h1_pool import Pool
+from services.gateway.limits.rate_limit import headers, rule
+from services.gateway.limits.redis_bucket import (
     TokenBucketItem,
     TokenBucketRateLimiter,
     TokenBucketStorage,
 )
-from services.gateway.rate_limit import headers, rule
-from services.gateway.redis_pipe import RedisPipe
-from services.gateway.request_metrics import RequestMetrics
-from services.gateway.routes import Router, table
-from services.gateway.token_bucket import MICROS, Bucket, Decision
-from services.gateway.tracing import Tracing
+from services.gateway.limits.redis_pipe import RedisPipe
+from services.gateway.limits.token_bucket import MICROS, Bucket, Decision
+from services.gateway.observability.access_log import AccessLog, Entry
+from services.gateway.observability.request_metrics import RequestMetrics
+from services.gateway.observability.tracing import Tracing
+from services.gateway.request import paths
+from services.gateway.request.client_address import ClientAddress
+from services.gateway.request.exchange import Call
+from services.gateway.request.request_headers import Incoming
+from services.gateway.request.routes import Router, table
 from shared.http.identity import Verifier
-from shared.http.keys import RemoteKeys
+from shared.http.jwks_client import RemoteKeys
 
 ROUNDS = 20_000
 AT_ONCE = 64

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from services.transcoder import boxes
-from services.transcoder.facts import Source
-from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk
-from services.transcoder.ladder import ladder
-from services.transcoder.plan import Timeline, chunks, timeline
-from services.transcoder.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.source import examine
-from services.transcoder.task_video import cut
+from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
+from services.transcoder.encoding.probe import examine
+from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
+from services.transcoder.mp4 import boxes
+from services.transcoder.planning.ladder import ladder
+from services.transcoder.planning.plan import Timeline, chunks, timeline
+from services.transcoder.planning.probe_report import Source
+from services.transcoder.worker.task_video import cut
 from shared.contracts import Chunk, Rendition
 
 

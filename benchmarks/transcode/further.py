@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.transcode.encode import Job, cpu, job, run_arguments, vmaf
-from services.transcoder.ffmpeg import encode_chunk
-from services.transcoder.further import further
+from services.transcoder.encoding.ffmpeg import encode_chunk
+from services.transcoder.planning.extra_codecs import further
 from shared.contracts import Rendition
 
 # AV1 at these qualities spans what x264 reaches at its own.

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.transcode.encode import cpu, job, parts, run_arguments
-from services.transcoder.ffmpeg import Input, encode_chunk
-from services.transcoder.ffmpeg_images import sprite, stills
-from services.transcoder.storyboard import sheet
-from services.transcoder.task_images import LONG_SIDE, PLACES, animate, choose
+from services.transcoder.encoding.ffmpeg import Input, encode_chunk
+from services.transcoder.encoding.ffmpeg_images import sprite, stills
+from services.transcoder.planning.storyboard import sheet
+from services.transcoder.worker.task_images import LONG_SIDE, PLACES, animate, choose
 from shared.contracts import TranscodePlanned
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.transcode.playable import environment
 from services.transcoder import handlers
-from services.transcoder.programs import find_ffmpeg
+from services.transcoder.encoding.programs import find_ffmpeg
 from shared.contracts import TranscodePlanned, VideoPlayable, VideoUploaded, new_id
 from shared.event_store.postgres import open_event_store
 from tests.integration.transcoder.stage import Processes, Studio

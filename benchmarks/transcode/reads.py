@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from services.transcoder.ffmpeg import read_from
-from services.transcoder.plan import chunks, timeline
-from services.transcoder.programs import find_ffprobe
-from services.transcoder.source import examine_index
-from services.transcoder.source_parts import Sources
+from services.transcoder.encoding.ffmpeg import read_from
+from services.transcoder.encoding.probe import examine_index
+from services.transcoder.encoding.programs import find_ffprobe
+from services.transcoder.encoding.source_reader import Sources
+from services.transcoder.planning.plan import chunks, timeline
 from tests.integration.transcoder.counted import Counted
 
 

@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.ladder import ladder
-from services.transcoder.plan import VideoTask, chunks, timeline, video_tasks
+from services.transcoder.planning.ladder import ladder
+from services.transcoder.planning.plan import VideoTask, chunks, timeline, video_tasks
 from services.transcoder.scheduler import URGENT_PRIORITY
 from shared.contracts import SourceFacts, TranscodePlanned, VideoTrack
 

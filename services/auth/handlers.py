@@ -11,7 +11,7 @@ import msgspec
 
 from services.auth import domain
 from services.auth.domain import RevocationReason, User
-from services.auth.ledger import Ledger, pending_events
+from services.auth.event_outbox import Ledger, pending_events
 from services.auth.passwords import CommonPasswords, Passwords
 from services.auth.ports import Account, Figures, Session, Storage, Throttle
 from services.auth.tokens import (

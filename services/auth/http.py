@@ -17,7 +17,7 @@ from services.auth.domain import (
     MIN_USERNAME,
 )
 from services.auth.handlers import AuthHandlers, Caller
-from services.auth.key_document import KeyDocuments
+from services.auth.jwks import KeyDocuments
 from services.auth.ports import Account, Session
 from services.auth.tokens import MAX_REFRESH_LENGTH
 from shared.http.envelope import Message, Success

@@ -14,20 +14,20 @@ from litestar.di import Provide
 from redis.asyncio import Redis
 
 from services.auth import http
-from services.auth.figures import AuthFigures
+from services.auth.accounts_repository import AuthStorage
+from services.auth.event_outbox import Ledger
 from services.auth.handlers import AuthHandlers
-from services.auth.key_document import KeyDocuments
-from services.auth.ledger import Ledger
+from services.auth.jwks import KeyDocuments
+from services.auth.maintenance import Upkeep
+from services.auth.metrics import AuthFigures
 from services.auth.passwords import CommonPasswords, Passwords
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import LEAD, SigningKeys, WrongKeySecret
-from services.auth.storage import AuthStorage
 from services.auth.throttle import LoginThrottle
 from services.auth.tokens import AccessTokens
-from services.auth.upkeep import Upkeep
 from shared import settings, telemetry
 from shared.database.connect import create_engine
-from shared.database.watch import watch_engine
+from shared.database.metrics import watch_engine
 from shared.event_store.postgres import open_event_store
 from shared.http import server
 from shared.http.app import create_app

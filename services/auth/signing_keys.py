@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.auth.tables import signing_keys
 from services.auth.tokens import ACCESS_LIFETIME, SigningKey
-from shared.http.keys import Jwk
+from shared.http.jwks_client import Jwk
 
 LEAD: Final = timedelta(minutes=10)
 """How long a key is published before it is used."""

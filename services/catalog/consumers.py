@@ -5,11 +5,11 @@ from contextlib import AbstractAsyncContextManager
 
 from faststream.rabbit import RabbitBroker
 
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
+from shared.messaging.metrics import MessageWatch
 from shared.messaging.topology import projection_queue
-from shared.messaging.watch import MessageWatch
 
 
 async def hear(

@@ -18,35 +18,35 @@ from litestar import Litestar
 from litestar.di import Provide
 from prometheus_client import CollectorRegistry
 
-from services.catalog.accounts import AuthAccounts
+from services.catalog.api_models import Links
+from services.catalog.auth_client import AuthAccounts
 from services.catalog.consumers import hear
+from services.catalog.event_tail import Tail
 from services.catalog.http import routes
 from services.catalog.http.dependencies import Catalog
-from services.catalog.live import Tail
 from services.catalog.pending_views import PendingViews
-from services.catalog.projections import NAME, Library
 from services.catalog.projector import Chores, Projector, ProjectorMetrics
-from services.catalog.rebuild import Rebuild
-from services.catalog.representations import Links
-from services.catalog.search import Search
+from services.catalog.queries.search import Search
+from services.catalog.queries.views import Views
+from services.catalog.read_model.projections import NAME, Library
+from services.catalog.read_model.rebuild import Rebuild
 from services.catalog.settings import ApiSettings, ProjectorSettings, RebuildSettings
-from services.catalog.views import Views
-from services.catalog.webhook_delivery import WebhookDelivery
-from services.catalog.webhook_sender import WebhookSender
-from services.catalog.webhook_store import Webhooks
+from services.catalog.webhooks.webhook_delivery import WebhookDelivery
+from services.catalog.webhooks.webhook_sender import WebhookSender
+from services.catalog.webhooks.webhook_store import Webhooks
 from shared import settings, telemetry
 from shared.database.connect import create_engine
-from shared.database.watch import watch_engine
-from shared.event_store.checkpoints import watch_checkpoint
-from shared.event_store.parking import redrive
+from shared.database.metrics import watch_engine
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
+from shared.event_store.projections.parking import redrive
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.http import server
 from shared.http.app import create_app
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
-from shared.messaging.watch import MessageWatch
+from shared.messaging.metrics import MessageWatch
 
 SCHEMA = "catalog"
 

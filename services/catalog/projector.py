@@ -7,10 +7,10 @@ from typing import Any, Final, Protocol
 from prometheus_client import CollectorRegistry, Gauge
 
 from services.catalog.handlers import Batches, delete_orphans, write_views
-from services.catalog.webhook_delivery import WebhookDelivery
+from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from shared.event_store.leadership import leadership
-from shared.event_store.projection import ProjectionRunner
-from shared.event_store.projection_watch import ProjectionWatch
+from shared.event_store.projections.projection import ProjectionRunner
+from shared.event_store.projections.projection_metrics import ProjectionWatch
 from shared.event_store.store import EventStore
 from shared.telemetry import get_logger
 

@@ -12,24 +12,28 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
-from services.gateway.access_log import AccessLog
-from services.gateway.answers import Cors
-from services.gateway.breaker import Breaker
-from services.gateway.client_address import ClientAddress
-from services.gateway.http import ApiDocument, docs_routes
-from services.gateway.limits_bucket import TokenBucketRateLimiter, TokenBucketStorage
+from services.gateway.docs_routes import ApiDocument, docs_routes
+from services.gateway.limits.rate_limit import RateLimiter, rules
+from services.gateway.limits.redis_bucket import TokenBucketRateLimiter, TokenBucketStorage
+from services.gateway.limits.redis_pipe import RedisPipe
 from services.gateway.media import Media, Visibility
-from services.gateway.media_metrics import MediaMetrics
+from services.gateway.observability.access_log import AccessLog
+from services.gateway.observability.media_metrics import MediaMetrics
+from services.gateway.observability.request_metrics import RequestMetrics
+from services.gateway.observability.tracing import Tracing
 from services.gateway.proxy import Gateway
-from services.gateway.rate_limit import RateLimiter, rules
-from services.gateway.redis_pipe import RedisPipe
-from services.gateway.request_metrics import RequestMetrics
-from services.gateway.routes import SERVICES, Router, Target, table
+from services.gateway.request.client_address import ClientAddress
+from services.gateway.request.routes import SERVICES, Router, Target, table
+from services.gateway.security_headers import Cors
 from services.gateway.settings import GatewaySettings
-from services.gateway.storage import SignedTargets
-from services.gateway.traced import TracedRateLimiter, TracedStorage, TracedUpstream
-from services.gateway.tracing import Tracing
-from services.gateway.upstreams import Upstream, UpstreamMetrics, Upstreams
+from services.gateway.upstream.breaker import Breaker
+from services.gateway.upstream.signed_urls import SignedTargets
+from services.gateway.upstream.traced_upstream import (
+    TracedRateLimiter,
+    TracedStorage,
+    TracedUpstream,
+)
+from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
 from services.gateway.web_files import WebFiles
 from shared import settings as environment
 from shared import telemetry

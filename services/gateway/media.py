@@ -12,12 +12,12 @@ from typing import Literal
 
 import msgspec
 
-from services.gateway import answers
-from services.gateway.call import Call
-from services.gateway.h1_client import UpstreamError
-from services.gateway.media_metrics import MediaMetrics
-from services.gateway.storage import SignedTargets
-from services.gateway.upstreams import Upstream
+from services.gateway import security_headers as answers
+from services.gateway.http1.h1_client import UpstreamError
+from services.gateway.observability.media_metrics import MediaMetrics
+from services.gateway.request.exchange import Call
+from services.gateway.upstream.signed_urls import SignedTargets
+from services.gateway.upstream.upstreams import Upstream
 from shared.http import grants
 
 PUBLIC = "public"

@@ -12,12 +12,9 @@ from time import perf_counter, time
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway import answers, paths, request_body
-from services.gateway.access_log import AccessLog, Entry
-from services.gateway.answers import Cors
-from services.gateway.call import Call
-from services.gateway.client_address import ClientAddress
-from services.gateway.h1_client import (
+from services.gateway import security_headers as answers
+from services.gateway.http1 import request_body
+from services.gateway.http1.h1_client import (
     Abandoned,
     BadAnswer,
     Overloaded,
@@ -25,11 +22,16 @@ from services.gateway.h1_client import (
     TimedOut,
     UpstreamError,
 )
-from services.gateway.incoming import Incoming
-from services.gateway.rate_limit import RateLimiter, Rule, headers
-from services.gateway.request_body import BodyBroken, BodyTooLarge, BodyTooSlow, ClientGone
-from services.gateway.request_metrics import RequestMetrics
-from services.gateway.routes import (
+from services.gateway.http1.request_body import BodyBroken, BodyTooLarge, BodyTooSlow, ClientGone
+from services.gateway.limits.rate_limit import RateLimiter, Rule, headers
+from services.gateway.observability.access_log import AccessLog, Entry
+from services.gateway.observability.request_metrics import RequestMetrics
+from services.gateway.observability.tracing import Tracing
+from services.gateway.request import paths
+from services.gateway.request.client_address import ClientAddress
+from services.gateway.request.exchange import Call
+from services.gateway.request.request_headers import Incoming
+from services.gateway.request.routes import (
     SERVICES,
     NotAllowed,
     Policy,
@@ -38,8 +40,8 @@ from services.gateway.routes import (
     Target,
     Unknown,
 )
-from services.gateway.tracing import Tracing
-from services.gateway.upstreams import CircuitOpen, Upstreams
+from services.gateway.security_headers import Cors
+from services.gateway.upstream.upstreams import CircuitOpen, Upstreams
 from shared.errors import Unauthenticated, Unavailable
 from shared.http.identity import Principal, Verifier
 from shared.http.lingering import Lingering

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from services.gateway.routes import MIB, Policy
-from services.gateway.token_bucket import Bucket, parse
+from services.gateway.limits.token_bucket import Bucket, parse
+from services.gateway.request.routes import MIB, Policy
 from shared.settings import Address, Key, Secret, Settings
 
 GIB = 1024 * MIB

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from services.gateway import answers
-from services.gateway.call import Call
+from services.gateway import security_headers as answers
+from services.gateway.request.exchange import Call
 
 _LOOK_AGAIN = 2.0  # seconds between two looks at the folder
 _LARGEST = 16 * 1024 * 1024

@@ -5,10 +5,10 @@ from typing import Final
 from faststream.rabbit import RabbitBroker
 
 from services.ingest.projections import DoomedSources
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.messaging.inbox import subscribe
+from shared.messaging.metrics import MessageWatch
 from shared.messaging.topology import projection_queue
-from shared.messaging.watch import MessageWatch
 
 SCHEMA: Final = "ingest"
 EVENTS: Final = projection_queue(SCHEMA, DoomedSources.name)

@@ -17,19 +17,19 @@ from services.ingest.handlers.sweep import Sweep
 from services.ingest.http.app import ingest_app
 from services.ingest.metrics import UploadMetrics
 from services.ingest.projections import DOOMED_CHANNEL, DoomedSources
-from services.ingest.records import RELEASE_CHANNEL, PostgresUploads
 from services.ingest.settings import IngestSettings
+from services.ingest.uploads_repository import RELEASE_CHANNEL, PostgresUploads
 from shared import settings, telemetry
 from shared.blobs.s3 import S3Store, s3_client
-from shared.blobs.s3_watch import S3Watch
+from shared.blobs.s3_metrics import S3Watch
 from shared.database.connect import create_engine
-from shared.database.watch import watch_engine
+from shared.database.metrics import watch_engine
 from shared.errors import CinelogError
 from shared.event_store.leadership import leadership
 from shared.event_store.listening import listen
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import ProjectionRunner
-from shared.event_store.projection_watch import ProjectionWatch
+from shared.event_store.projections.projection import ProjectionRunner
+from shared.event_store.projections.projection_metrics import ProjectionWatch
 from shared.event_store.store import EventStore
 from shared.http import server
 from shared.http.identity import Verifier
@@ -37,7 +37,7 @@ from shared.http.metrics import create_registry
 from shared.http.operator import operator_routes
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.consuming import consume
-from shared.messaging.watch import MessageWatch
+from shared.messaging.metrics import MessageWatch
 from shared.telemetry import get_logger
 
 LEADERSHIP = "ingest.background"

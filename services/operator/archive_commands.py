@@ -7,19 +7,19 @@ import click
 
 from services.operator.tools import Failed, Tools
 from shared.errors import CinelogError
-from shared.event_store.archive import (
+from shared.event_store.archive.archive import (
     ArchiveHead,
     archived_position,
     find_head,
     find_manifest,
     range_numbers,
 )
-from shared.event_store.archive import archive as archive_log
-from shared.event_store.archive_format import PREFIX, BadArchive, Manifest
-from shared.event_store.archive_verify import Verdict
-from shared.event_store.archive_verify import verify as verify_archive
-from shared.event_store.restore import Restored
-from shared.event_store.restore import restore as restore_log
+from shared.event_store.archive.archive import archive as archive_log
+from shared.event_store.archive.archive_format import PREFIX, BadArchive, Manifest
+from shared.event_store.archive.archive_verify import Verdict
+from shared.event_store.archive.archive_verify import verify as verify_archive
+from shared.event_store.archive.restore import Restored
+from shared.event_store.archive.restore import restore as restore_log
 
 
 @click.group("archive")

@@ -12,8 +12,8 @@ import click
 from aio_pika.exceptions import AMQPError
 
 from services.operator.archive_commands import archive
+from services.operator.dead_letter_commands import dead_letters
 from services.operator.job_commands import jobs, reconcile
-from services.operator.letter_commands import dead_letters
 from services.operator.log_commands import events
 from services.operator.output import Output
 from services.operator.projection_commands import projections

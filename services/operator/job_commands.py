@@ -9,7 +9,7 @@ import msgspec
 from services.operator.services import Refused
 from services.operator.tools import Failed, Tools
 from shared.errors import CinelogError
-from shared.findings import Findings
+from shared.reconciliation import Findings
 
 _SHOW = """
 select j.video_id, j.user_id, j.state, j.attempt, j.playable,

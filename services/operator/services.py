@@ -8,8 +8,8 @@ import httpx
 import msgspec
 
 from shared.errors import Unavailable
-from shared.findings import Findings
 from shared.http.operator import PREFIX
+from shared.reconciliation import Findings
 from shared.settings import Key
 
 # A round looks at every video.

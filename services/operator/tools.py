@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.operator.output import Output
 from services.operator.services import Services
-from shared.event_store.archive import ArchiveBucket
+from shared.event_store.archive.archive import ArchiveBucket
 from shared.event_store.store import EventStore
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.event_store.archive import ArchiveBucket, archive
+from shared.event_store.archive.archive import ArchiveBucket, archive
 from shared.event_store.leadership import leadership
 from shared.telemetry import get_logger
 

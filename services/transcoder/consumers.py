@@ -8,9 +8,9 @@ import msgspec
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from services.transcoder.scheduler import Picked, QueueName
-from services.transcoder.worker import Worker
+from services.transcoder.worker.worker import Worker
+from shared.messaging.metrics import MessageWatch
 from shared.messaging.topology import work_queue
-from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

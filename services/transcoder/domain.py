@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from services.transcoder.joining import moved
-from services.transcoder.plan import passthrough, plain, video_tasks
+from services.transcoder.planning.object_join import moved
+from services.transcoder.planning.plan import passthrough, plain, video_tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,

@@ -5,10 +5,10 @@ from litestar import Router, delete, post
 from litestar.handlers import HTTPRouteHandler
 
 from services.transcoder import handlers
-from services.transcoder.reconciling import Reconciliation
-from services.transcoder.views import JobRow, Jobs
+from services.transcoder.coordinator.reconciling import Reconciliation
+from services.transcoder.jobs import JobRow, Jobs
 from shared.errors import Forbidden, NotFound
-from shared.event_store.checkpoints import CheckpointWatcher
+from shared.event_store.projections.checkpoint_watcher import CheckpointWatcher
 from shared.event_store.store import EventStore
 from shared.http.envelope import Message, Success
 from shared.http.identity import Principal

@@ -12,31 +12,31 @@ from pathlib import Path
 from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.books import Books
 from services.transcoder.consumers import QUEUES, RabbitTaskQueue, take_tasks
-from services.transcoder.control import Control, ControlMetrics
+from services.transcoder.coordinator.coordinator import Control, ControlMetrics
+from services.transcoder.coordinator.reconcile_repository import Books
+from services.transcoder.coordinator.reconciling import Reconciliation
+from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
+from services.transcoder.encoding.scratch import open_scratch
+from services.transcoder.encoding.source_reader import Sources
 from services.transcoder.http import job_routes, operator_job_routes
-from services.transcoder.programs import find_ffmpeg, find_ffprobe
+from services.transcoder.jobs import Jobs
 from services.transcoder.projections import Planner
-from services.transcoder.reconciling import Reconciliation
 from services.transcoder.scheduler import Scheduler
-from services.transcoder.scratch import open_scratch
 from services.transcoder.settings import PlannerSettings, WorkerSettings
-from services.transcoder.source_parts import Sources
-from services.transcoder.tasks import Tools, Workplace
-from services.transcoder.views import Jobs
-from services.transcoder.worker import Worker, WorkerMetrics
+from services.transcoder.worker.context import Tools, Workplace
+from services.transcoder.worker.worker import Worker, WorkerMetrics
 from shared import settings, telemetry
 from shared.blobs.s3 import S3Store, s3_client
-from shared.blobs.s3_watch import S3Watch
+from shared.blobs.s3_metrics import S3Watch
 from shared.database.connect import create_engine
-from shared.database.watch import watch_engine
-from shared.event_store.checkpoints import watch_checkpoint
+from shared.database.metrics import watch_engine
 from shared.event_store.leadership import leadership
 from shared.event_store.listening import listen
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import ProjectionRunner
-from shared.event_store.projection_watch import ProjectionWatch
+from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
+from shared.event_store.projections.projection import ProjectionRunner
+from shared.event_store.projections.projection_metrics import ProjectionWatch
 from shared.event_store.store import EventStore
 from shared.http import server
 from shared.http.app import create_app
@@ -45,8 +45,8 @@ from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
+from shared.messaging.metrics import MessageWatch
 from shared.messaging.topology import declare, projection_queue
-from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 SCHEMA = "transcoder"

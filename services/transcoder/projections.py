@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.transcoder.domain import audio_name
-from services.transcoder.plan import video_task_name, video_tasks
+from services.transcoder.planning.plan import video_task_name, video_tasks
 from services.transcoder.tables import jobs, tasks
 from shared.contracts import (
     AudioEncoded,

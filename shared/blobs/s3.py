@@ -23,8 +23,8 @@ from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from shared.blobs.s3_join import Span, parts_of
+from shared.blobs.s3_metrics import S3Watch
 from shared.blobs.s3_multipart import Part, S3Multipart, part_size
-from shared.blobs.s3_watch import S3Watch
 from shared.blobs.s3_wire import code_of, etag_of, headers_for, our_errors
 from shared.blobs.store import (
     BlobInfo,

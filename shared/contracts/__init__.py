@@ -1,6 +1,6 @@
 """The language that the services share: events and the media facts in them. No logic."""
 
-from shared.contracts.catalogue import (
+from shared.contracts.event_registry import (
     CATEGORY_EVENTS,
     EVENT_TYPES,
     SCHEMA_VERSIONS,

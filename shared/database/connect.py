@@ -3,7 +3,7 @@
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from shared.database.watch import trace_statements
+from shared.database.metrics import trace_statements
 
 
 def create_engine(url: str, *, size: int = 5) -> AsyncEngine:

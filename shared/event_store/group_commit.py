@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 
 from shared.contracts import SCHEMA_VERSIONS, encode
+from shared.event_store.serialization import encode_metadata
 from shared.event_store.store import Metadata, NewEvent, WrongExpectedVersion
-from shared.event_store.wire import encode_metadata
 
 # Rows and requests per write: large enough that the commit no longer matters, small enough that
 # a write stays within a few milliseconds.

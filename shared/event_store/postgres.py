@@ -8,17 +8,17 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from shared.database.connect import create_pool
-from shared.database.watch import watch_pool
+from shared.database.metrics import watch_pool
 from shared.event_store.group_commit import GroupCommitter
-from shared.event_store.log_watch import LogWatch
-from shared.event_store.store import Metadata, NewEvent, RecordedEvent
-from shared.event_store.upcast import read_event
-from shared.event_store.wire import (
+from shared.event_store.log_metrics import LogWatch
+from shared.event_store.serialization import (
     Envelope,
     envelope_from_row,
     read_or_stand_in,
     record_from_row,
 )
+from shared.event_store.store import Metadata, NewEvent, RecordedEvent
+from shared.event_store.upcast import read_event
 from shared.telemetry import child_span
 
 _READ_STREAM = """

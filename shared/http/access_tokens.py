@@ -14,7 +14,7 @@ import msgspec
 from jwt.exceptions import PyJWTError
 
 from shared.errors import Unauthenticated, Unavailable
-from shared.http.keys import Keys, KeySource, RemoteKeys
+from shared.http.jwks_client import Keys, KeySource, RemoteKeys
 
 ALGORITHM: Final = "ES256"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type (RFC 9068), not a password

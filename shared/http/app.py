@@ -15,11 +15,11 @@ from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry
 
 from shared.errors import UnsupportedMedia
+from shared.http.access_middleware import Observed
 from shared.http.heads import Heads
 from shared.http.health import Check, health_routes
 from shared.http.identity import Verifier, optional_user, require_user
 from shared.http.metrics import TracedHttpMetrics, create_registry, metrics_route
-from shared.http.observe import Observed
 from shared.http.openapi import openapi_config
 from shared.http.problems import EXCEPTION_HANDLERS
 

@@ -13,9 +13,9 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from shared.errors import Unauthenticated
-from shared.findings import Finding, Findings
 from shared.http.access_tokens import bearer_token
 from shared.http.envelope import Success
+from shared.reconciliation import Finding, Findings
 from shared.settings import Key
 
 PREFIX: Final = "/internal/operator"

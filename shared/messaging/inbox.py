@@ -2,10 +2,10 @@
 
 from faststream.rabbit import RabbitBroker, RabbitMessage, RabbitQueue
 
-from shared.event_store.projection import ProjectionRunner
-from shared.event_store.wire import decode_bundle
+from shared.event_store.projections.projection import ProjectionRunner
+from shared.event_store.serialization import decode_bundle
+from shared.messaging.metrics import MessageWatch
 from shared.messaging.topology import EVENTS
-from shared.messaging.watch import MessageWatch
 
 
 def subscribe(

@@ -18,9 +18,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from shared.event_store.group_commit import LOG_CHANNEL
 from shared.event_store.listening import listen
 from shared.event_store.sequencer import Sequencer
-from shared.event_store.wire import Envelope, encode_bundle
+from shared.event_store.serialization import Envelope, encode_bundle
+from shared.messaging.metrics import MessageWatch
 from shared.messaging.topology import EVENTS
-from shared.messaging.watch import MessageWatch
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

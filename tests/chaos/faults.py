@@ -14,7 +14,7 @@ import msgspec
 
 from services.transcoder.consumers import QUEUES, TaskMessage
 from shared.event_store.postgres import open_event_store
-from shared.event_store.wire import encode_bundle
+from shared.event_store.serialization import encode_bundle
 from shared.messaging.broker import create_broker
 from shared.messaging.topology import EVENTS
 from tests.chaos.looking import broker_of, buckets_of, patiently, rows

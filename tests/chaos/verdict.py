@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from deploy.local.database import ROOT
+from services.transcoder.coordinator.publisher import referenced, required
 from services.transcoder.handlers import state_of
-from services.transcoder.publishing import referenced, required
 from shared.event_store.postgres import open_event_store
 from tests.chaos.looking import broker_of, buckets_of, patiently, rows
 from tests.chaos.uploads import Acknowledged

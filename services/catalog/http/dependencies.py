@@ -4,12 +4,12 @@ from typing import Protocol
 
 from litestar.di import NamedDependency
 
-from services.catalog.live import Tail
+from services.catalog.api_models import Links
+from services.catalog.event_tail import Tail
 from services.catalog.pending_views import PendingViews
-from services.catalog.representations import Links
-from services.catalog.search import Search
-from services.catalog.views import Views
-from services.catalog.webhook_store import Webhooks
+from services.catalog.queries.search import Search
+from services.catalog.queries.views import Views
+from services.catalog.webhooks.webhook_store import Webhooks
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
 

@@ -7,9 +7,9 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
+from services.catalog.api_models import FeedEvent, feed_event
 from services.catalog.http.dependencies import Caller, TheCatalog
 from services.catalog.http.lists import PAGING, Paging, number_of
-from services.catalog.representations import FeedEvent, feed_event
 from shared.contracts import EVENT_TYPES
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Success

@@ -6,13 +6,13 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
-from services.catalog import representations
+from services.catalog import api_models as representations
+from services.catalog.api_models import Job
 from services.catalog.http.access import checked_id, is_owner, settled
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of
-from services.catalog.representations import Job
-from services.catalog.rows import JobStatus
-from services.catalog.views import Row
+from services.catalog.queries.views import Row
+from services.catalog.read_model.rows import JobStatus
 from shared.errors import Forbidden, NotFound
 from shared.http.envelope import Success
 from shared.http.identity import Principal

@@ -9,11 +9,11 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
-from services.catalog import representations
+from services.catalog import api_models as representations
+from services.catalog.api_models import Video
 from services.catalog.http.access import is_id
 from services.catalog.http.dependencies import Catalog
-from services.catalog.representations import Video
-from services.catalog.views import Listing, Place, Row
+from services.catalog.queries.views import Listing, Place, Row
 from shared.errors import InvalidInput
 from shared.http.envelope import Success
 from shared.http.paging import Page, PageParams, decode_cursor, encode_cursor, page_params

@@ -10,13 +10,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
 
-from services.catalog import representations
-from services.catalog.folding import Fold
+from services.catalog import api_models as representations
+from services.catalog.event_tail import Follower
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import owned
-from services.catalog.live import Follower
-from services.catalog.public_events import described
-from services.catalog.timeline import Timeline, has_ended, in_order, tell
+from services.catalog.queries.timeline import Timeline, has_ended, in_order, tell
+from services.catalog.read_model.folding import Fold
+from services.catalog.read_model.public_events import described
 from shared.contracts import Category, stream_id
 from shared.event_store.store import RecordedEvent
 from shared.http.envelope import Success

@@ -8,7 +8,8 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from services.catalog import representations
+from services.catalog import api_models as representations
+from services.catalog.api_models import Tag, Video
 from services.catalog.domain import (
     AddTags,
     RemoveTag,
@@ -20,7 +21,6 @@ from services.catalog.domain import (
 from services.catalog.http.access import checked_id, command, settled
 from services.catalog.http.dependencies import Caller, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of, present
-from services.catalog.representations import Tag, Video
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success
 from shared.http.openapi import BEARER

@@ -8,11 +8,11 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from services.catalog.api_models import User, Video
 from services.catalog.http.access import checked_id, settled
 from services.catalog.http.dependencies import Catalog, MaybeCaller, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of, present
-from services.catalog.representations import User, Video
-from services.catalog.views import CHANNEL_PREVIEW, Row
+from services.catalog.queries.views import CHANNEL_PREVIEW, Row
 from shared.errors import NotFound
 from shared.http.envelope import Success
 from shared.http.identity import Principal

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from services.catalog import domain
+from services.catalog.api_models import Video, tag
 from services.catalog.domain import (
     ChangeDetails,
     ChangeVisibility,
@@ -19,9 +20,8 @@ from services.catalog.domain import (
 from services.catalog.http.access import checked_id, command, may_see, settled
 from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, number_of, paged, place_of, present
-from services.catalog.representations import Video, tag
-from services.catalog.views import Row
-from services.catalog.words import MAX_QUERY, parse_query
+from services.catalog.queries.views import Row
+from services.catalog.read_model.text_analysis import MAX_QUERY, parse_query
 from shared.contracts import Visibility
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.lists import number_of
-from services.catalog.webhooks import (
+from services.catalog.webhooks.webhooks import (
     KeyReused,
     Webhook,
     WebhookNotFound,

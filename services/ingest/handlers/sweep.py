@@ -12,7 +12,7 @@ from services.ingest.handlers.lifecycle import Lifecycle
 from services.ingest.handlers.writer import TAILS
 from services.ingest.ports import Upload
 from shared.errors import CinelogError, Conflict
-from shared.findings import Finding
+from shared.reconciliation import Finding
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

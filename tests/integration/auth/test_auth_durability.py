@@ -12,8 +12,8 @@ import jwt
 import pytest
 from msgspec.structs import replace
 
-from services.auth import key_document
-from services.auth.ledger import Ledger
+from services.auth import jwks as key_document
+from services.auth.event_outbox import Ledger
 from services.auth.ports import PendingEvents
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import LEAD, MAX_AGE, SigningKeys, WrongKeySecret
@@ -86,7 +86,7 @@ async def test_events_that_are_in_the_log_are_not_appended_again(
     auth: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = await auth.register("alice")
-    storage = "services.auth.storage.AuthStorage.settled"
+    storage = "services.auth.accounts_repository.AuthStorage.settled"
 
     async def dead(*_: object) -> None:
         raise ConnectionError("died after the append")

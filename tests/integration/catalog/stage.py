@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.catalog.handlers import write_views
 from services.catalog.main import create_api
 from services.catalog.pending_views import PendingViews
-from services.catalog.projections import Library
 from services.catalog.projector import Chores
+from services.catalog.queries.views import Views
+from services.catalog.read_model.projections import Library
 from services.catalog.settings import ApiSettings
-from services.catalog.views import Views
 from shared.contracts import (
     Event,
     PublishedRendition,
@@ -37,11 +37,11 @@ from shared.contracts import (
 )
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
 from shared.http.identity import Verifier
-from shared.http.keys import Keys
+from shared.http.jwks_client import Keys
 from shared.settings import Address, Key, Secret
 from tests.support.databases import Database
 from tests.support.wait import eventually

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.rebuild import Rebuild, RebuildRunning, UnreadableEvent
+from services.catalog.read_model.rebuild import Rebuild, RebuildRunning, UnreadableEvent
 from services.catalog.tables import READ_MODELS
 from shared.contracts import DetailsChanged, stream_id
 from shared.database.connect import create_engine

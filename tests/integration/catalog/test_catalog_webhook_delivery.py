@@ -11,10 +11,10 @@ import httpx
 import msgspec
 import pytest
 
-from services.catalog.views import Views
-from services.catalog.webhook_delivery import WebhookDelivery
-from services.catalog.webhook_sender import NotDelivered, WebhookSender
-from services.catalog.webhook_store import Webhooks
+from services.catalog.queries.views import Views
+from services.catalog.webhooks.webhook_delivery import WebhookDelivery
+from services.catalog.webhooks.webhook_sender import NotDelivered, WebhookSender
+from services.catalog.webhooks.webhook_store import Webhooks
 from shared.contracts import UserDeleted, stream_id
 from tests.integration.catalog.stage import GRANT_SECRET, Stage
 

@@ -10,23 +10,23 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.projections import Library
+from services.catalog.read_model.projections import Library
 from services.catalog.tables import READ_MODELS
 from services.relay.archiver import ArchiveMetrics, keep_archiving
 from shared.blobs.s3 import S3Store, s3_client
 from shared.database.connect import create_engine
-from shared.event_store.archive import (
+from shared.event_store.archive.archive import (
     ArchiveHead,
     ArchiveMismatch,
     archive,
     archived_position,
     find_head,
 )
-from shared.event_store.archive_format import BadArchive, decode_manifest, manifest_key
-from shared.event_store.archive_verify import verify
+from shared.event_store.archive.archive_format import BadArchive, decode_manifest, manifest_key
+from shared.event_store.archive.archive_verify import verify
+from shared.event_store.archive.restore import DatabaseNotEmpty, restore
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import ProjectionRunner
-from shared.event_store.restore import DatabaseNotEmpty, restore
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
 from shared.http.metrics import create_registry

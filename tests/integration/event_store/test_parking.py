@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.memory import MemoryEventStore
-from shared.event_store.parking import drop_parked, list_parked, redrive, show_parked
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projections.parking import drop_parked, list_parked, redrive, show_parked
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent
 from tests.support.databases import Database
 from tests.support.wait import eventually

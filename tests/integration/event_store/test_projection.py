@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts import EmailChanged, UnknownEventType, new_id, stream_id
 from shared.database.connect import create_engine
-from shared.event_store.checkpoints import watch_checkpoint
 from shared.event_store.leadership import LeadershipLost, leadership
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import CheckpointMoved, ProjectionRunner
+from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
+from shared.event_store.projections.projection import CheckpointMoved, ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent
 from tests.support.databases import Database

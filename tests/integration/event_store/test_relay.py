@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from services.relay.main import lead
 from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id
 from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.event_store.serialization import decode_bundle
 from shared.event_store.store import Metadata, NewEvent
-from shared.event_store.wire import decode_bundle
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import EVENTS, declare, projection_queue

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from services.gateway.h1_pool import TICK
+from services.gateway.http1.h1_pool import TICK
 from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
 from tests.integration.gateway.wire import EVENTS, TAGS, envelope
 from tests.support.wait import eventually

@@ -8,13 +8,13 @@ import redis.asyncio
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.limits import RateLimitItemPerSecond
 
-from services.gateway.limits_bucket import (
+from services.gateway.limits.redis_bucket import (
     TokenBucketItem,
     TokenBucketRateLimiter,
     TokenBucketStorage,
 )
-from services.gateway.redis_pipe import RedisGone, RedisPipe
-from services.gateway.token_bucket import MICROS, Bucket, take
+from services.gateway.limits.redis_pipe import RedisGone, RedisPipe
+from services.gateway.limits.token_bucket import MICROS, Bucket, take
 from tests.integration.gateway.rig import Rig, Service, Wire, keys_known, running_gateway
 from tests.support.wait import eventually
 

@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.auth.signing_keys import public_jwk
-from shared.http import keys, server
-from shared.http.keys import KeyDocument, RemoteKeys
+from shared.http import jwks_client as keys
+from shared.http import server
+from shared.http.jwks_client import KeyDocument, RemoteKeys
 from shared.settings import Address
 from tests.support.wait import eventually
 

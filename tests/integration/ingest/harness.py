@@ -20,7 +20,7 @@ from shared.contracts import Event, stream_id
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.http import server
 from shared.http.identity import Verifier
-from shared.http.keys import Keys
+from shared.http.jwks_client import Keys
 from shared.settings import Address, Secret
 from tests.support.buckets import Buckets
 from tests.support.databases import Database

@@ -25,7 +25,7 @@ from shared.contracts import (
     stream_id,
 )
 from shared.event_store.postgres import open_event_store
-from shared.event_store.projection import ProjectionRunner
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
 from tests.integration.ingest.forms import BOUNDARY, CONTENT_TYPE, UPLOAD, form, problem, send

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from services.transcoder import boxes
+from services.transcoder.mp4 import boxes
 from shared.contracts import MediaCompacted, TranscodeCompleted
 from tests.integration.transcoder.clips import decoded, make
 from tests.integration.transcoder.screen import screen

@@ -8,9 +8,9 @@ from pathlib import Path
 import asyncpg
 from PIL import Image
 
-from services.transcoder.compaction import compact
+from services.transcoder.coordinator.compaction import compact
+from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.handlers import state_of
-from services.transcoder.publishing import Publisher
 from shared.blobs.s3 import S3Store, s3_client
 from shared.contracts import MediaCompacted, ThumbnailsCreated, TranscodeCompleted
 from tests.integration.transcoder.clips import ffmpeg, frames_by_dash, look, make

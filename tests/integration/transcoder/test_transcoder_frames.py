@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder import boxes
-from services.transcoder.facts import Source
-from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk
-from services.transcoder.ladder import ladder
-from services.transcoder.plan import chunks, timeline
-from services.transcoder.process import Limits, run_ffmpeg
-from services.transcoder.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.source import examine
-from services.transcoder.task_video import check, cut
+from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
+from services.transcoder.encoding.probe import examine
+from services.transcoder.encoding.process import Limits, run_ffmpeg
+from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
+from services.transcoder.mp4 import boxes
+from services.transcoder.planning.ladder import ladder
+from services.transcoder.planning.plan import chunks, timeline
+from services.transcoder.planning.probe_report import Source
+from services.transcoder.worker.task_video import check, cut
 from tests.integration.transcoder.clips import ffmpeg
 
 GREYS = 100

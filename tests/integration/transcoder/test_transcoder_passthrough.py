@@ -7,19 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder import boxes, fitness, remux
-from services.transcoder.boxes import MalformedMp4
-from services.transcoder.facts import Source
-from services.transcoder.ffmpeg import ChunkRun, Input, encode_chunk, read_from
-from services.transcoder.fitness import Fitness
-from services.transcoder.plan import along, chunks, timeline
-from services.transcoder.process import run_ffmpeg
-from services.transcoder.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.sample_index import SampleTrack, read_index
-from services.transcoder.source import examine, examine_index
-from services.transcoder.source_parts import Sources
-from services.transcoder.task_remux import check as check_remux
-from services.transcoder.task_video import check, cut
+from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
+from services.transcoder.encoding.probe import examine, examine_index
+from services.transcoder.encoding.process import run_ffmpeg
+from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
+from services.transcoder.encoding.source_reader import Sources
+from services.transcoder.mp4 import boxes
+from services.transcoder.mp4 import fragments as remux
+from services.transcoder.mp4.boxes import MalformedMp4
+from services.transcoder.mp4.sample_index import SampleTrack, read_index
+from services.transcoder.planning import passthrough as fitness
+from services.transcoder.planning.passthrough import Fitness
+from services.transcoder.planning.plan import along, chunks, timeline
+from services.transcoder.planning.probe_report import Source
+from services.transcoder.worker.task_remux import check as check_remux
+from services.transcoder.worker.task_video import check, cut
 from tests.integration.transcoder.clips import ffmpeg
 from tests.integration.transcoder.counted import Counted
 from tests.integration.transcoder.test_transcoder_frames import LIMITS

@@ -5,7 +5,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from services.transcoder.programs import find_ffmpeg, find_ffprobe
+from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from shared.contracts import TranscodeCompleted, TranscodePlanned
 from tests.integration.transcoder.clips import ffmpeg
 from tests.integration.transcoder.stage import Processes, Studio

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.catalog.folding import IGNORED, Fold, tag_rows
+from services.catalog.read_model.folding import IGNORED, Fold, tag_rows
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.catalog.representations import Links, duration, tag
+from services.catalog.api_models import Links, duration, tag
 from shared.http.grants import check
 
 SECRET = "0123456789abcdef0123456789abcdef"

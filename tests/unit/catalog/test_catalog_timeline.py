@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.catalog.timeline import has_ended, in_order, tell, trace_id
+from services.catalog.queries.timeline import has_ended, in_order, tell, trace_id
 from shared.contracts import (
     ChunkEncoded,
     Event,

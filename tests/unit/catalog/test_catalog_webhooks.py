@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from services.catalog.webhooks import (
+from services.catalog.webhooks.webhooks import (
     Webhook,
     checked_url,
     delivered,

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalog.words import distance, fold, parse_query, tolerant, vector, vocabulary
+from services.catalog.read_model.text_analysis import (
+    distance,
+    fold,
+    parse_query,
+    tolerant,
+    vector,
+    vocabulary,
+)
 
 
 @pytest.mark.parametrize(

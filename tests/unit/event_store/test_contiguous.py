@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import EmailChanged, uuid7
-from shared.event_store.projection import contiguous
+from shared.event_store.projections.projection import contiguous
 from shared.event_store.store import Metadata, RecordedEvent
 
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from services.gateway.h1_client import (
+from services.gateway.http1.h1_client import (
     Response,
 )
-from services.gateway.h1_pool import Pool
+from services.gateway.http1.h1_pool import Pool
 
 Talk = Callable[["Peer"], Awaitable[None]]
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -1,6 +1,6 @@
 """The circuit breaker's states."""
 
-from services.gateway.breaker import Breaker, State
+from services.gateway.upstream.breaker import Breaker, State
 
 
 def broken(at: float = 0.0) -> Breaker:

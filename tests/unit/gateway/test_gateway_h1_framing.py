@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.gateway.h1_client import (
+from services.gateway.http1.h1_client import (
     BadAnswer,
 )
 from tests.support.wait import eventually

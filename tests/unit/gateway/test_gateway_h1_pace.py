@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.gateway.h1_client import (
+from services.gateway.http1.h1_client import (
     HIGH_WATER,
     Abandoned,
     Response,
@@ -13,7 +13,7 @@ from services.gateway.h1_client import (
     TimedOut,
     Unreachable,
 )
-from services.gateway.h1_pool import Pool
+from services.gateway.http1.h1_pool import Pool
 from tests.support.wait import eventually
 from tests.unit.gateway.h1_peer import GET, OK, Peer, saying, serving, whole
 

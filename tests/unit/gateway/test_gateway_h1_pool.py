@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from services.gateway.h1_client import (
+from services.gateway.http1.h1_client import (
     BadAnswer,
     Overloaded,
     Unreachable,
 )
-from services.gateway.h1_pool import Pool
+from services.gateway.http1.h1_pool import Pool
 from tests.support.wait import eventually
 from tests.unit.gateway.h1_peer import GET, OK, Peer, Talk, saying, serving, whole
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.gateway.client_address import ClientAddress
-from services.gateway.incoming import MAX_HEADERS, Incoming
-from services.gateway.tracing import Tracing
+from services.gateway.observability.tracing import Tracing
+from services.gateway.request.client_address import ClientAddress
+from services.gateway.request.request_headers import MAX_HEADERS, Incoming
 
 HOST = (b"host", b"cinelog.example")
 

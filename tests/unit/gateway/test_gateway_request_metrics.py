@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.gateway.request_metrics import RequestMetrics
+from services.gateway.observability.request_metrics import RequestMetrics
 from shared.http.metrics import HttpMetrics
 
 

@@ -2,8 +2,16 @@
 
 import pytest
 
-from services.gateway import paths
-from services.gateway.routes import NotAllowed, Policy, Route, Router, Target, Unknown, table
+from services.gateway.request import paths
+from services.gateway.request.routes import (
+    NotAllowed,
+    Policy,
+    Route,
+    Router,
+    Target,
+    Unknown,
+    table,
+)
 
 router = Router(table(max_upload_bytes=1000))
 ID = "0190b7a8-1111-7000-8000-000000000001"

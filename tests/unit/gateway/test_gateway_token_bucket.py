@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.token_bucket import MICROS, Bucket, LocalBuckets, parse, take
+from services.gateway.limits.token_bucket import MICROS, Bucket, LocalBuckets, parse, take
 
 buckets = st.builds(Bucket, st.integers(1, 20 * MICROS), st.integers(1, 50))
 steps = st.lists(st.tuples(st.integers(0, 5 * MICROS), st.integers(0, 3)), max_size=60)

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from services.transcoder.domain import Transcode, audio_name, evolve
-from services.transcoder.plan import chunks, timeline
+from services.transcoder.planning.plan import chunks, timeline
 from shared.contracts import (
     AudioEncoded,
     AudioTrack,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.transcoder.ffmpeg import Input
-from services.transcoder.media_errors import MediaRejected, TaskFailed
-from services.transcoder.process import RunFailed
-from services.transcoder.source import blame
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.probe import blame
+from services.transcoder.encoding.process import RunFailed
+from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 
 SOURCE = Input("/scratch/source.mp4", remote=False)
 

@@ -2,8 +2,8 @@
 
 from xml.etree import ElementTree as Xml
 
-from services.transcoder.dash import manifest
-from services.transcoder.playlists import Rates, published
+from services.transcoder.manifests.dash import manifest
+from services.transcoder.manifests.hls import Rates, published
 from shared.contracts import AudioTrack
 from tests.unit.transcoder.facts_about import after, audio_encoded, chunk_encoded, plan
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.transcoder.facts import Extent, Source, parse_report, read_source
-from services.transcoder.media_errors import MediaRejected
-from services.transcoder.source import with_extent
+from services.transcoder.encoding.probe import with_extent
+from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.probe_report import Extent, Source, parse_report, read_source
 
 VIDEO: dict[str, Any] = {
     "index": 0,

@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transcoder import remux
-from services.transcoder.fitness import MAX_SEGMENT_SECONDS, judge, renditions, segment_samples
-from services.transcoder.plan import along, chunks, video_tasks
-from services.transcoder.sample_index import Edits, SampleTrack
+from services.transcoder.mp4 import fragments as remux
+from services.transcoder.mp4.sample_index import Edits, SampleTrack
+from services.transcoder.planning.passthrough import (
+    MAX_SEGMENT_SECONDS,
+    judge,
+    renditions,
+    segment_samples,
+)
+from services.transcoder.planning.plan import along, chunks, video_tasks
 from shared.contracts import SourceFacts, TranscodePlanned, VideoTrack
 
 RATE = 25

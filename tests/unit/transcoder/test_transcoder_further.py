@@ -3,8 +3,8 @@
 import msgspec
 
 from services.transcoder.domain import early_renditions
-from services.transcoder.further import further, further_encoder
-from services.transcoder.plan import plain, video_tasks
+from services.transcoder.planning.extra_codecs import further, further_encoder
+from services.transcoder.planning.plan import plain, video_tasks
 from tests.unit.transcoder.facts_about import plan
 
 LADDER = plan().renditions

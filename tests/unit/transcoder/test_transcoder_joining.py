@@ -2,11 +2,11 @@
 
 import msgspec
 
+from services.transcoder.coordinator.publisher import joinable, referenced
 from services.transcoder.domain import Report, Transcode, decide, evolve, media_keys
-from services.transcoder.iframes import iframe_playlist, iframe_stream_inf
-from services.transcoder.joining import joined, moved
-from services.transcoder.playlists import Rates, media_playlist, published, rendition_segments
-from services.transcoder.publishing import joinable, referenced
+from services.transcoder.manifests.hls import Rates, media_playlist, published, rendition_segments
+from services.transcoder.manifests.hls_iframes import iframe_playlist, iframe_stream_inf
+from services.transcoder.planning.object_join import joined, moved
 from shared.contracts import CompactedTrack, MediaCompacted, TranscodeCompleted
 from tests.unit.transcoder.facts_about import (
     IMAGES,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transcoder.ladder import RUNGS, encoding, ladder
+from services.transcoder.planning.ladder import RUNGS, encoding, ladder
 from shared.contracts import SourceFacts, VideoTrack
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.transcoder.coordinator.missing_media import loss, undone, wanted
 from services.transcoder.domain import (
     Cancel,
     NotCancellable,
@@ -10,7 +11,6 @@ from services.transcoder.domain import (
     decide,
     is_complete,
 )
-from services.transcoder.losses import loss, undone, wanted
 from shared.contracts import Event, MediaLost, MediaRestored, TranscodeCompleted
 from tests.unit.transcoder.facts_about import IMAGES, after, audio_encoded, chunk_encoded, plan
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transcoder.facts import STANDARD_RATES
-from services.transcoder.plan import chunks, timeline, timeline_of, video_tasks
+from services.transcoder.planning.plan import chunks, timeline, timeline_of, video_tasks
+from services.transcoder.planning.probe_report import STANDARD_RATES
 from shared.contracts import Rendition, SourceFacts, TranscodePlanned, VideoTrack
 
 rates = st.sampled_from(STANDARD_RATES) | st.fractions(

@@ -1,6 +1,6 @@
 """Playlists, word for word."""
 
-from services.transcoder.playlists import (
+from services.transcoder.manifests.hls import (
     Rates,
     audio_segments,
     measured,

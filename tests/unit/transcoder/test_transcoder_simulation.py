@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.transcode.simulate import film, seconds_of, simulate
-from services.transcoder.plan import video_tasks
+from services.transcoder.planning.plan import video_tasks
 
 FILM = film("f", "u", 0.0, 300.0)
 WORK = sum(seconds_of(FILM, task) for task in video_tasks(FILM.plan))

@@ -1,0 +1,228 @@
+"""What the catalog answers with: the contract's JSON shapes, made from rows."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from services.catalog.domain import tag_key
+from services.catalog.read_model.rows import JobStatus, VideoStatus
+from shared.contracts import Visibility
+from shared.http.grants import grant
+from shared.http.paging import encode_cursor
+
+GRANT_SECONDS: Final = 6 * 3600
+# Grants end on the hour, so that answers (and their ETags) stay the same in between.
+_GRANT_STEP: Final = 3600
+_TAG_IDS: Final = uuid.UUID("6f1c5d1e-3c0a-5f5e-9d59-2f8c5d0a7b11")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
+
+
+class Tag(msgspec.Struct, frozen=True, kw_only=True):
+    """``id`` follows from the name alone: tags that differ only in case share it."""
+
+    id: str
+    name: str
+
+
+class Rendition(msgspec.Struct, frozen=True, kw_only=True):
+    """One quality to choose from; bandwidths in bits per second."""
+
+    name: str
+    width: int
+    height: int
+    bandwidth: int
+    average_bandwidth: int
+    codecs: str
+    frame_rate: float
+
+
+class Video(msgspec.Struct, frozen=True, kw_only=True):
+    """``video`` is the HLS multivariant playlist, empty until the video is playable."""
+
+    id: str
+    video: str
+    title: str
+    description: str
+    user_id: str
+    duration: str
+    thumbnail: str
+    views: int
+    tags: list[Tag]
+    created_at: datetime = msgspec.field(name="CreatedAt")
+    updated_at: datetime = msgspec.field(name="UpdatedAt")
+    username: str
+    duration_ms: int | None
+    width: int | None
+    height: int | None
+    status: VideoStatus
+    playable: bool
+    visibility: Visibility
+    renditions: list[Rendition]
+    storyboard: str | None
+    preview: str | None
+    dash: str | None
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """The way of an upload to a playable video; ``id`` is the video's."""
+
+    id: str
+    video_id: str
+    user_id: str
+    status: JobStatus
+    title: str
+    description: str
+    created_at: datetime
+    updated_at: datetime
+    error_message: str | msgspec.UnsetType = msgspec.UNSET
+    error_code: str | msgspec.UnsetType = msgspec.UNSET
+    progress: float
+    playable: bool
+    stage: str
+    attempts: int
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's page. ``email`` is there only for the person themselves."""
+
+    id: str
+    username: str
+    email: str | msgspec.UnsetType = msgspec.UNSET
+    created_at: datetime
+    videos: list[Video]
+
+
+class FeedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the caller's own events; ``cursor`` is where to go on after it."""
+
+    id: str
+    cursor: str
+    type: str
+    video_id: str | None
+    at: datetime
+    data: dict[str, Any]
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Builds media URLs. ``origin`` may be empty: then they are relative to the site."""
+
+    secret: str
+    origin: str = ""
+
+    def seen_from(self, origin: str | None) -> "Links":
+        """These links for a caller who reached us at ``origin``, unless one is configured."""
+        if self.origin or origin is None or not _ORIGIN.match(origin):
+            return self
+        return Links(self.secret, origin)
+
+    def media(self, token: str, key: str | None) -> str | None:
+        """The URL of an object of the media bucket."""
+        return f"{self.origin}/media/{token}/{quote(key)}" if key else None
+
+    def token(self, video_id: str, visibility: Visibility, now: float) -> str:
+        """``public``, or for a private video a grant that ends in 6 to 7 hours."""
+        if visibility != "private":
+            return "public"
+        expires_at = (int(now) // _GRANT_STEP + 1) * _GRANT_STEP + GRANT_SECONDS
+        return grant(self.secret, video_id, expires_at)
+
+
+def tag(name: str) -> Tag:
+    """A tag by its name."""
+    return Tag(id=str(uuid.uuid5(_TAG_IDS, tag_key(name))), name=name)
+
+
+def duration(milliseconds: int | None) -> str:
+    """``45s``, ``1:30``, ``1:02:03``; empty where it is not known yet."""
+    if milliseconds is None:
+        return ""
+    seconds = (milliseconds + 500) // 1000
+    if seconds < 60:
+        return f"{seconds}s"
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
+    """A video from a row of ``views``."""
+    playlist = row["playlist_key"] if row["playable"] else None
+    token = links.token(row["id"], row["visibility"], now)
+    return Video(
+        id=row["id"],
+        video=links.media(token, playlist) or "",
+        title=row["title"],
+        description=row["description"],
+        user_id=row["user_id"],
+        duration=duration(row["duration_ms"]),
+        thumbnail=links.media(token, row["poster_key"]) or "",
+        views=row["shown_views"],
+        tags=[tag(name) for name in row["tags"]],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        username=row["username"] or "",
+        duration_ms=row["duration_ms"],
+        width=row["width"],
+        height=row["height"],
+        status=row["status"],
+        playable=row["playable"],
+        visibility=row["visibility"],
+        renditions=[_rendition(rendition) for rendition in row["renditions"]],
+        storyboard=links.media(token, row["storyboard_key"]),
+        preview=links.media(token, row["preview_key"]),
+        dash=links.media(token, row["dash_key"]) if row["playable"] else None,
+    )
+
+
+def job(row: Mapping[Any, Any]) -> Job:
+    """A job from its row."""
+    return Job(
+        id=row["id"],
+        video_id=row["id"],
+        user_id=row["user_id"],
+        status=row["status"],
+        title=row["title"],
+        description=row["description"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        error_message=msgspec.UNSET if row["error_message"] is None else row["error_message"],
+        error_code=msgspec.UNSET if row["error_code"] is None else row["error_code"],
+        progress=round(row["progress"], 1),
+        playable=row["playable"],
+        stage=row["stage"],
+        attempts=row["attempt"],
+    )
+
+
+def feed_event(row: Mapping[Any, Any]) -> FeedEvent:
+    """An event of the feed from its row."""
+    return FeedEvent(
+        id=str(row["event_id"]),
+        cursor=encode_cursor(row["position"]),
+        type=row["type"],
+        video_id=row["video_id"],
+        at=row["at"],
+        data=row["data"],
+    )
+
+
+def _rendition(data: Mapping[Any, Any]) -> Rendition:
+    try:
+        frame_rate = float(Fraction(data["frame_rate"]))
+    except (ValueError, ZeroDivisionError):
+        frame_rate = 0.0
+    return Rendition(
+        name=data["name"],
+        width=data["width"],
+        height=data["height"],
+        bandwidth=data["bandwidth"],
+        average_bandwidth=data["average_bandwidth"],
+        codecs=data["codecs"],
+        frame_rate=round(frame_rate, 3),
+    )

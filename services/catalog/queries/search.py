@@ -1,0 +1,131 @@
+"""Search: full text with ranking, and the words near a misspelt one."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Text, bindparam, case, cast, func, literal_column, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, TSQUERY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.catalog.queries.views import Row, select_videos
+from services.catalog.read_model.text_analysis import Query, allowed_typos, distance, tolerant
+from services.catalog.tables import videos
+
+ENOUGH: Final = 10
+"""With this many exact hits nobody needs the ones with other spellings."""
+
+# Below the default 0.3: one wrong letter in the middle of a short word leaves few trigrams alike.
+# What comes too near by trigrams alone is sorted out by counting mistakes.
+_SIMILARITY: Final = 0.2
+_CANDIDATES: Final = 50
+_ALTERNATIVES: Final = 5
+# How much a hit weighs by where it is: D description, C (unused), B tags, A title.
+_WEIGHTS: Final = "{0.1, 0.2, 0.5, 1.0}"
+
+
+class Found:
+    """One page of results and how many there are in all."""
+
+    def __init__(self, rows: Sequence[Row], total: int) -> None:
+        self.rows = rows
+        self.total = total
+
+
+class Search:
+    """Finds listed videos."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def find(self, query: Query, offset: int, limit: int) -> Found:
+        """The best hits first: by rank, then views, then newest.
+
+        If there are few exact hits, those with other spellings of the words follow them.
+        """
+        async with self._engine.connect() as connection:
+            total = await self._count(connection, query.strict)
+            accepted = query.strict
+            if total < ENOUGH and query.words:
+                accepted = tolerant(query, await self._near(connection, query.words))
+                if accepted != query.strict:
+                    total = await self._count(connection, accepted)
+            if not total:
+                return Found([], 0)
+            return Found(await self._page(connection, query.strict, accepted, offset, limit), total)
+
+    async def _count(self, connection: AsyncConnection, tsquery: str) -> int:
+        statement = (
+            select(func.count())
+            .select_from(videos)
+            .where(videos.c.listed, videos.c.search.op("@@")(_tsquery(tsquery)))
+        )
+        return (await connection.execute(statement)).scalar_one()
+
+    async def _page(
+        self, connection: AsyncConnection, strict: str, accepted: str, offset: int, limit: int
+    ) -> Sequence[Row]:
+        wanted = _tsquery(accepted)
+        exact = case((videos.c.search.op("@@")(_tsquery(strict)), 1), else_=0)
+        weights = literal_column(f"'{_WEIGHTS}'::real[]", ARRAY(REAL))
+        # 1: a hit in a long text counts less than one in a short text.
+        rank = func.ts_rank_cd(weights, videos.c.search, wanted, 1)
+        # The page's ids first: names and views are looked up for the rows that are shown only.
+        ranked = (
+            select(videos.c.id, exact.label("exact"), rank.label("rank"), videos.c.views)
+            .where(videos.c.listed, videos.c.search.op("@@")(wanted))
+            .order_by(
+                literal_column("exact").desc(),
+                literal_column("rank").desc(),
+                videos.c.views.desc(),
+                videos.c.id.desc(),
+            )
+            .limit(limit)
+            .offset(offset)
+            .subquery("ranked")
+        )
+        statement = (
+            select_videos()
+            .join(ranked, ranked.c.id == videos.c.id)
+            .order_by(
+                ranked.c.exact.desc(),
+                ranked.c.rank.desc(),
+                ranked.c.views.desc(),
+                ranked.c.id.desc(),
+            )
+        )
+        return (await connection.execute(statement)).mappings().all()
+
+    async def _near(
+        self, connection: AsyncConnection, words: Sequence[str]
+    ) -> dict[str, list[str]]:
+        """For each word, known words that it may have been meant for."""
+        # For this transaction alone; a connection of the pool keeps no setting.
+        await connection.execute(
+            select(func.set_config("pg_trgm.similarity_threshold", str(_SIMILARITY), True))
+        )
+        statement = text(
+            """
+            select asked.word, known.word from unnest(:words) as asked(word)
+            cross join lateral (
+                select w.word from catalog.words w where w.word % asked.word
+                order by similarity(w.word, asked.word) desc, w.word limit :candidates
+            ) as known
+            """
+        ).bindparams(bindparam("words", type_=ARRAY(Text)))
+        rows: Any = await connection.execute(
+            statement, {"words": list(words), "candidates": _CANDIDATES}
+        )
+        near: dict[str, list[tuple[int, str]]] = {}
+        for word, known in rows:
+            limit = allowed_typos(word)
+            mistakes = distance(word, known, limit)
+            if 0 < mistakes <= limit:
+                near.setdefault(word, []).append((mistakes, known))
+        return {
+            word: [known for _, known in sorted(found)[:_ALTERNATIVES]]
+            for word, found in near.items()
+        }
+
+
+def _tsquery(value: str) -> Any:
+    return cast(value, TSQUERY)

@@ -1,0 +1,195 @@
+"""A video's story, told from the log: each step, how long it waited, how long it took. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from services.catalog.read_model.public_events import described
+from shared.contracts import (
+    AudioEncoded,
+    ChunkEncoded,
+    Event,
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodePlanned,
+    TranscodeProgressed,
+    TranscodeRetried,
+    UploadAborted,
+    UploadExpired,
+    UploadRejected,
+    UploadStarted,
+    VideoDeleted,
+    VideoPlayable,
+    VideoUploaded,
+)
+from shared.event_store.store import RecordedEvent
+
+ENDS: Final = (
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodeCancelled,
+    UploadAborted,
+    UploadExpired,
+    UploadRejected,
+    VideoDeleted,
+)
+"""Events after which nothing more happens to a job, unless it is retried."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step. ``wait_ms``: from when it could have begun until it did; ``duration_ms``: the work
+    itself; both None where the log does not say. ``error`` is for a person, ``detail`` holds the
+    encoder's last words."""
+
+    type: str
+    at: datetime
+    wait_ms: int | None = None
+    duration_ms: int | None = None
+    attempt: int | None = None
+    tries: int | None = None
+    worker: str | None = None
+    error: str | None = None
+    detail: str | None = None
+    trace_id: str | None = None
+    data: dict[str, Any]
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole story. ``playable_after_ms`` and ``total_ms`` count from the end of the upload."""
+
+    video_id: str
+    ended: bool
+    attempts: int
+    upload_ms: int | None
+    playable_after_ms: int | None
+    total_ms: int | None
+    progress: float
+    steps: list[Step]
+
+
+def tell(video_id: str, events: Sequence[RecordedEvent]) -> Timeline:
+    """The story of the events of a video's streams, in the order in which they happened.
+
+    Progress reports are not steps of their own; ``progress`` is the last of them.
+    """
+    teller = _Teller()
+    for recorded in events:
+        teller.hear(recorded)
+    return Timeline(
+        video_id=video_id,
+        ended=has_ended(events),
+        attempts=teller.attempts,
+        upload_ms=_milliseconds(teller.started, teller.uploaded),
+        playable_after_ms=_milliseconds(teller.uploaded, teller.playable),
+        total_ms=_milliseconds(teller.uploaded, teller.completed),
+        progress=teller.progress,
+        steps=teller.steps,
+    )
+
+
+def has_ended(events: Sequence[RecordedEvent]) -> bool:
+    """Whether a job's events so far lead to an end."""
+    ended = False
+    for recorded in events:
+        if isinstance(recorded.data, ENDS):
+            ended = True
+        elif isinstance(recorded.data, TranscodeRetried | VideoUploaded):
+            ended = False
+    return ended
+
+
+def in_order(streams: Sequence[Sequence[RecordedEvent]]) -> list[RecordedEvent]:
+    """The events of several streams as one story.
+
+    By place in the log; what has no place yet comes last. A stream keeps its own order.
+    """
+    last = max((e.position or 0 for stream in streams for e in stream), default=0) + 1
+    return sorted(
+        (event for stream in streams for event in stream),
+        key=lambda e: (e.position or last, 0 if e.position else e.recorded_at.timestamp()),
+    )
+
+
+class _Teller:
+    def __init__(self) -> None:
+        self.started: datetime | None = None
+        self.uploaded: datetime | None = None
+        self.playable: datetime | None = None
+        self.completed: datetime | None = None
+        self.progress = 0.0
+        self.attempts = 0
+        self.steps: list[Step] = []
+        # When the work that is reported next could have begun.
+        self._ready: datetime | None = None
+
+    def hear(self, recorded: RecordedEvent) -> None:
+        event, at = recorded.data, recorded.recorded_at
+        self.attempts = max(self.attempts, getattr(event, "attempt", 0))
+        if isinstance(event, TranscodeProgressed):
+            self.progress = max(self.progress, min(event.percent, 100.0))
+            return
+        wait, duration = self._times(event, at)
+        self._remember(event, at)
+        self.steps.append(
+            Step(
+                type=recorded.type,
+                at=at,
+                wait_ms=wait,
+                duration_ms=duration,
+                attempt=getattr(event, "attempt", None),
+                tries=getattr(event, "try_number", None),
+                worker=getattr(event, "worker", None),
+                error=getattr(event, "reason", None) or None,
+                detail=event.detail if isinstance(event, TranscodeFailed) else None,
+                trace_id=trace_id(recorded.metadata.traceparent),
+                data=described(event),
+            )
+        )
+
+    def _times(self, event: Event, at: datetime) -> tuple[int | None, int | None]:
+        """How long a step waited and how long it took."""
+        if isinstance(event, ChunkEncoded | AudioEncoded):
+            began = at - timedelta(milliseconds=event.elapsed_ms)
+            return _milliseconds(self._ready, began), event.elapsed_ms
+        if isinstance(event, VideoUploaded):
+            return None, _milliseconds(self.started, at)
+        if isinstance(event, TranscodePlanned):
+            return _milliseconds(self._ready, at), None
+        return None, None
+
+    def _remember(self, event: Event, at: datetime) -> None:
+        match event:
+            case UploadStarted():
+                self.started = at
+            case VideoUploaded():
+                self.uploaded = self._ready = at
+            case TranscodePlanned():
+                self._ready = at
+            case TranscodeRetried():
+                self.playable = self.completed = None
+                self.progress = 0.0
+                self._ready = at
+            case VideoPlayable() if self.playable is None:
+                self.playable = at
+            case TranscodeCompleted():
+                self.completed = at
+                self.playable = self.playable or at
+                self.progress = 100.0
+            case _:
+                return
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace's id in a ``traceparent`` (W3C Trace Context)."""
+    parts = traceparent.split("-") if traceparent else []
+    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
+
+
+def _milliseconds(start: datetime | None, end: datetime | None) -> int | None:
+    """Never negative: the clocks of two machines may differ a little."""
+    if start is None or end is None:
+        return None
+    return max(0, round((end - start) / timedelta(milliseconds=1)))

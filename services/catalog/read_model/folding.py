@@ -1,0 +1,251 @@
+"""Events folded into rows, in memory. Pure: nothing but the events goes in, neither time nor
+chance, so that a rebuild gives equal rows."""
+
+from datetime import datetime
+from typing import Final
+
+from services.catalog.domain import merge_tags, tag_key, without_tag
+from services.catalog.read_model.public_events import public_event
+from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
+from services.catalog.read_model.text_analysis import fold, vector, vocabulary
+from services.catalog.read_model.transcode_folding import fold_transcode
+from shared.contracts import (
+    AudioEncoded,
+    ChunkEncoded,
+    DetailsChanged,
+    TagRemoved,
+    TagsAdded,
+    UploadAborted,
+    UploadExpired,
+    UploadRejected,
+    UploadStarted,
+    UserDeleted,
+    UserRegistered,
+    VideoDeleted,
+    VideoUploaded,
+    ViewsCounted,
+    VisibilityChanged,
+    category_of,
+    entity_of,
+)
+from shared.event_store.store import RecordedEvent
+
+# Events that change nothing here, of which there are many: a rebuild need not read them.
+IGNORED: Final = (AudioEncoded.__name__, ChunkEncoded.__name__)
+
+
+class Fold:
+    """The rows that a batch of events touches.
+
+    Before ``apply``, ``users``, ``videos`` and ``jobs`` must hold the present rows of the
+    entities that the events are about. Afterwards the ``changed_`` sets name what to write; a
+    changed id without a row is to be removed.
+    """
+
+    def __init__(self) -> None:
+        self.users: dict[str, UserRow] = {}
+        self.videos: dict[str, VideoRow] = {}
+        self.jobs: dict[str, JobRow] = {}
+        self.changed_users: set[str] = set()
+        self.changed_videos: set[str] = set()
+        self.changed_jobs: set[str] = set()
+        self.retagged: set[str] = set()
+        self.words: set[str] = set()
+        self.feed: list[FeedRow] = []
+        self.counted_batches: list[str] = []
+        self.forgotten_users: set[str] = set()
+
+    def apply(self, recorded: RecordedEvent) -> None:
+        """Take one event into account; events come in the order of their positions."""
+        category = category_of(recorded.stream_id)
+        if category == "user":
+            self._apply_user(recorded)
+            return
+        video_id = entity_of(recorded.stream_id)
+        if category == "upload":
+            self._apply_upload(recorded, video_id)
+        # The owner is known now, and still known when the event removes the job.
+        job = self.jobs.get(video_id)
+        if job is not None:
+            self._show(recorded, job.user_id, video_id)
+            if category == "transcode":
+                self._apply_transcode(recorded, job)
+        if category == "video":
+            self._apply_video(recorded, video_id)
+
+    def _apply_user(self, recorded: RecordedEvent) -> None:
+        event = recorded.data
+        user_id = entity_of(recorded.stream_id)
+        if isinstance(event, UserRegistered):
+            self.users[user_id] = UserRow(
+                id=user_id,
+                username=event.username,
+                username_key=username_key(event.username),
+                registered_at=recorded.recorded_at,
+            )
+            self.changed_users.add(user_id)
+        elif isinstance(event, UserDeleted) and (user := self.users.get(user_id)):
+            user.username = user.username_key = ""
+            user.deleted = True
+            self.changed_users.add(user_id)
+            self.feed = [row for row in self.feed if row.user_id != user_id]
+            self.forgotten_users.add(user_id)
+            return
+        self._show(recorded, user_id, None)
+
+    def _apply_upload(self, recorded: RecordedEvent, video_id: str) -> None:
+        event, at = recorded.data, recorded.recorded_at
+        job = self.jobs.get(video_id)
+        if isinstance(event, UploadStarted):
+            if job is not None:
+                return
+            self.jobs[video_id] = JobRow(
+                id=video_id,
+                user_id=event.user_id,
+                title=event.title or "",
+                description=event.description or "",
+                created_at=at,
+                updated_at=at,
+            )
+        elif isinstance(event, VideoUploaded):
+            self._add_video(event, video_id, at, job)
+        elif job is not None:
+            job.updated_at = at
+            job.status = "failed"
+            if isinstance(event, UploadRejected):
+                job.stage, job.error_code, job.error_message = "rejected", event.code, event.reason
+            elif isinstance(event, UploadExpired):
+                job.stage, job.error_code = "expired", "upload_expired"
+                job.error_message = "The upload was not finished in time."
+            elif isinstance(event, UploadAborted):
+                job.stage, job.error_code = "aborted", "upload_aborted"
+                job.error_message = "The upload was cancelled."
+        self.changed_jobs.add(video_id)
+
+    def _add_video(
+        self, event: VideoUploaded, video_id: str, at: datetime, job: JobRow | None
+    ) -> None:
+        if job is None:
+            job = JobRow(
+                id=video_id,
+                user_id=event.user_id,
+                title=event.title,
+                description=event.description,
+                created_at=at,
+                updated_at=at,
+            )
+            self.jobs[video_id] = job
+        job.title, job.description = event.title, event.description
+        job.status, job.stage, job.updated_at = "pending", "queued", at
+        job.error_code = job.error_message = None
+        self.videos[video_id] = VideoRow(
+            id=video_id,
+            user_id=event.user_id,
+            title=event.title,
+            description=event.description,
+            tags=merge_tags((), event.tags),
+            created_at=at,
+            updated_at=at,
+        )
+        self._details_changed(self.videos[video_id])
+
+    def _apply_transcode(self, recorded: RecordedEvent, job: JobRow) -> None:
+        video = self.videos.get(job.id)
+        changed = fold_transcode(recorded.data, recorded.recorded_at, job, video)
+        if changed.job:
+            self.changed_jobs.add(job.id)
+        if changed.video and video is not None:
+            self.changed_videos.add(job.id)
+            self._listed_changed(video)
+
+    def _apply_video(self, recorded: RecordedEvent, video_id: str) -> None:
+        event, at = recorded.data, recorded.recorded_at
+        if isinstance(event, ViewsCounted):
+            self.counted_batches.append(event.batch_id)
+        video = self.videos.get(video_id)
+        if video is None:
+            return
+        match event:
+            case ViewsCounted():
+                video.views += event.count
+                self.changed_videos.add(video_id)
+            case VideoDeleted():
+                del self.videos[video_id]
+                self.jobs.pop(video_id, None)
+                self.changed_videos.add(video_id)
+                self.changed_jobs.add(video_id)
+                self.retagged.add(video_id)
+            case DetailsChanged():
+                video.title, video.description = event.title, event.description
+                if job := self.jobs.get(video_id):
+                    job.title, job.description = event.title, event.description
+                    self.changed_jobs.add(video_id)
+                self._touched(video, at)
+                self._details_changed(video)
+            case TagsAdded():
+                video.tags = merge_tags(video.tags, event.tags)
+                self._touched(video, at)
+                self._details_changed(video)
+            case TagRemoved():
+                video.tags = without_tag(video.tags, event.tag)
+                self._touched(video, at)
+                self._details_changed(video)
+            case VisibilityChanged():
+                video.visibility = event.visibility
+                self._touched(video, at)
+                self._listed_changed(video)
+            case _:
+                return
+
+    def _touched(self, video: VideoRow, at: datetime) -> None:
+        video.updated_at = at
+        self.changed_videos.add(video.id)
+
+    def _listed_changed(self, video: VideoRow) -> None:
+        video.listed = video.playable and video.status == "ready" and video.visibility == "public"
+        # The tags' rows say it, too.
+        self.retagged.add(video.id)
+
+    def _details_changed(self, video: VideoRow) -> None:
+        title, tags, description = map(fold, (video.title, " ".join(video.tags), video.description))
+        video.search = vector([(title, "A"), (tags, "B"), (description, "D")])
+        self.words |= vocabulary((title, tags, description))
+        self.changed_videos.add(video.id)
+        self.retagged.add(video.id)
+
+    def _show(self, recorded: RecordedEvent, user_id: str, video_id: str | None) -> None:
+        """Put the event into its owner's feed, where it is one that they may see."""
+        data = public_event(recorded.data)
+        if data is None:
+            return
+        self.feed.append(
+            FeedRow(
+                user_id=user_id,
+                position=recorded.position or 0,
+                event_id=recorded.event_id,
+                type=recorded.type,
+                video_id=video_id,
+                at=recorded.recorded_at,
+                data=data,
+            )
+        )
+
+
+def tag_rows(video: VideoRow) -> list[VideoTagRow]:
+    """The video's tags as rows of their own."""
+    return [
+        VideoTagRow(
+            video_id=video.id,
+            key=tag_key(tag),
+            name=tag,
+            public=video.visibility == "public",
+            listed=video.listed,
+            created_at=video.created_at,
+        )
+        for tag in video.tags
+    ]
+
+
+def username_key(username: str) -> str:
+    """What a user is found by: case does not tell two names apart."""
+    return username.casefold()

@@ -1,0 +1,181 @@
+"""Events → tables. A batch is folded in memory and written with a few statements.
+
+The rows that a batch touches are read first and folded by ``folding``; then every changed row is
+written once, however many events changed it.
+"""
+
+# ruff: noqa: S608 - statements are put together from names of our own tables and columns only
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Table, bindparam, delete, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import Text, Uuid
+
+from services.catalog.read_model.folding import Fold, tag_rows
+from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow
+from services.catalog.tables import (
+    feed,
+    jobs,
+    users,
+    video_tags,
+    videos,
+    view_batches,
+    words,
+)
+from shared.contracts import category_of, entity_of
+from shared.event_store.store import RecordedEvent
+
+Row = TypeVar("Row", UserRow, VideoRow, JobRow)
+
+NAME = "library"
+
+# From so many rows on, COPY is cheaper than one JSON document.
+_COPIED_FROM = 200
+
+
+class Library:
+    """The projection behind everything that the catalog shows."""
+
+    name = NAME
+
+    def __init__(self, schema: str = "catalog") -> None:
+        self._schema = schema
+
+    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+        """Fold events into the tables, inside the caller's transaction."""
+        fold = await self._load(connection, events)
+        for event in events:
+            fold.apply(event)
+        await self._save(connection, fold)
+
+    async def _load(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> Fold:
+        user_ids: set[str] = set()
+        video_ids: set[str] = set()
+        for event in events:
+            of_user = category_of(event.stream_id) == "user"
+            (user_ids if of_user else video_ids).add(entity_of(event.stream_id))
+        fold = Fold()
+        fold.users = await self._rows(connection, users, UserRow, user_ids)
+        fold.videos = await self._rows(connection, videos, VideoRow, video_ids)
+        fold.jobs = await self._rows(connection, jobs, JobRow, video_ids)
+        return fold
+
+    async def _rows(
+        self, connection: AsyncConnection, table: Table, kind: type[Row], ids: Iterable[str]
+    ) -> dict[str, Row]:
+        wanted = sorted(ids)
+        if not wanted:
+            return {}
+        statement = text(
+            f"select coalesce(jsonb_agg(to_jsonb(t)), '[]')::text"
+            f" from {self._name(table)} t where id = any(:ids)"
+        ).bindparams(bindparam("ids", type_=ARRAY(Text)))
+        found = (await connection.execute(statement, {"ids": wanted})).scalar_one()
+        return {row.id: row for row in msgspec.json.decode(found, type=list[kind])}
+
+    async def _save(self, connection: AsyncConnection, fold: Fold) -> None:
+        await self._write(connection, users, fold.users, fold.changed_users)
+        await self._write(connection, videos, fold.videos, fold.changed_videos)
+        await self._write(connection, jobs, fold.jobs, fold.changed_jobs)
+        await self._write_tags(connection, fold)
+        if fold.words:
+            await self._insert(
+                connection, words, [{"word": word} for word in sorted(fold.words)], ignore=True
+            )
+        if fold.forgotten_users:
+            await self._delete(connection, feed, "user_id", fold.forgotten_users)
+        if fold.feed:
+            await self._append_feed(connection, fold.feed)
+        if fold.counted_batches and self._schema == view_batches.schema:
+            # The views of these batches are in the rows now, and no longer pending.
+            await connection.execute(
+                delete(view_batches).where(
+                    view_batches.c.batch_id
+                    == bindparam("ids", fold.counted_batches, ARRAY(Uuid(as_uuid=False))).any_()
+                )
+            )
+
+    async def _write(
+        self, connection: AsyncConnection, table: Table, rows: dict[str, Any], changed: set[str]
+    ) -> None:
+        present = [rows[id_] for id_ in sorted(changed) if id_ in rows]
+        if present:
+            await self._upsert(connection, table, present)
+        if gone := [id_ for id_ in changed if id_ not in rows]:
+            await self._delete(connection, table, "id", gone)
+
+    async def _append_feed(self, connection: AsyncConnection, rows: list[FeedRow]) -> None:
+        if len(rows) < _COPIED_FROM:
+            await self._insert(connection, feed, rows)
+            return
+        raw = await connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        await driver.copy_records_to_table(
+            feed.name,
+            schema_name=self._schema,
+            columns=FeedRow.__struct_fields__,
+            records=(
+                (
+                    *(row.user_id, row.position, row.event_id, row.type, row.video_id, row.at),
+                    bytes(row.data).decode(),
+                )
+                for row in rows
+            ),
+        )
+
+    async def _write_tags(self, connection: AsyncConnection, fold: Fold) -> None:
+        if not fold.retagged:
+            return
+        await self._delete(connection, video_tags, "video_id", fold.retagged)
+        rows = [
+            row
+            for id_ in sorted(fold.retagged)
+            if (video := fold.videos.get(id_))
+            for row in tag_rows(video)
+        ]
+        if rows:
+            await self._insert(connection, video_tags, rows)
+
+    async def _upsert(self, connection: AsyncConnection, table: Table, rows: list[Any]) -> None:
+        assignments = ", ".join(
+            f"{column.name} = excluded.{column.name}"
+            for column in table.columns
+            if not column.primary_key
+        )
+        await self._populate(
+            connection, table, rows, f"on conflict (id) do update set {assignments}"
+        )
+
+    async def _insert(
+        self, connection: AsyncConnection, table: Table, rows: list[Any], *, ignore: bool = False
+    ) -> None:
+        await self._populate(connection, table, rows, "on conflict do nothing" if ignore else "")
+
+    async def _populate(
+        self, connection: AsyncConnection, table: Table, rows: list[Any], suffix: str
+    ) -> None:
+        """Insert rows that travel as one JSON document: far cheaper than a parameter each."""
+        name = self._name(table)
+        columns = ", ".join(column.name for column in table.columns)
+        await connection.execute(
+            text(
+                f"insert into {name} ({columns}) select {columns} from"
+                f" jsonb_populate_recordset(null::{name}, cast(:rows as jsonb)) {suffix}"
+            ),
+            {"rows": msgspec.json.encode(rows).decode()},
+        )
+
+    async def _delete(
+        self, connection: AsyncConnection, table: Table, column: str, values: Iterable[str]
+    ) -> None:
+        statement = text(f"delete from {self._name(table)} where {column} = any(:ids)").bindparams(
+            bindparam("ids", type_=ARRAY(Text))
+        )
+        await connection.execute(statement, {"ids": sorted(values)})
+
+    def _name(self, table: Table) -> str:
+        return f"{self._schema}.{table.name}"

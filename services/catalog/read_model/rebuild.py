@@ -1,0 +1,281 @@
+"""Rebuilding the read models from the log, beside live traffic, and comparing the two.
+
+New tables grow in a schema of their own, without the indexes that nobody uses yet, up to where the
+live projection stands. Then, indexed, and with the live checkpoint locked so that the projector
+waits, the last events are applied, rows are compared and, to take over, the new tables change
+places with the old ones in the same transaction. Readers wait for that moment only. It needs the
+owner of the tables, not the service's role.
+"""
+
+# ruff: noqa: S608 - statements are put together from names of our own tables and columns only
+
+import asyncio
+import hashlib
+import importlib.resources
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
+
+from services.catalog import domain, tables
+from services.catalog.read_model.comparison import SCHEMA, Report, compare_tables
+from services.catalog.read_model.folding import IGNORED
+from services.catalog.read_model.projections import NAME, Library
+from services.catalog.tables import READ_MODELS, checkpoints, metadata
+from shared.errors import Conflict
+from shared.event_store.leadership import lock_key
+from shared.event_store.store import RecordedEvent, Unreadable
+
+_RETIRED: Final = "catalog_retired"
+_BATCH: Final = 20_000
+_ATTEMPTS: Final = 100
+_PAUSE_SECONDS: Final = 0.1
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+# A rebuild that was begun by other code cannot be resumed: its rows may differ.
+_FOLDED_BY: Final = (domain, tables)
+
+
+class RebuildRunning(Conflict):
+    code = "rebuild_running"
+
+
+class UnreadableEvent(Conflict):
+    code = "unreadable_event"
+
+
+class TablesInUse(Conflict):
+    code = "tables_in_use"
+
+
+Progress = Callable[[int, int], None]
+"""Called with the position that has been reached and the one to reach."""
+
+
+class Log(Protocol):
+    """Where a rebuild reads."""
+
+    async def read_between(
+        self, after_position: int, last_position: int, without: Sequence[str]
+    ) -> list[RecordedEvent]:
+        """The events of a stretch of the log but those of some types."""
+        ...
+
+
+class Rebuild:
+    """One rebuild of the library. It may be interrupted at any time and resumes where it was."""
+
+    def __init__(self, engine: AsyncEngine, store: Log, progress: Progress) -> None:
+        self._engine = engine
+        self._log = store
+        self._progress = progress
+        self._library = Library(SCHEMA)
+
+    async def run(self, *, swap: bool, compare: bool = True) -> Report:
+        """Fold the log anew and compare; with ``swap``, let the result take over.
+
+        While rows are compared the projector waits: a swap may do without (``compare``), and its
+        report then tells of no row.
+
+        Raises RebuildRunning if another one is under way, TablesInUse if nobody lets us swap, and
+        UnreadableEvent for an event that this build does not know.
+        """
+        async with self._engine.connect() as guard:
+            key = lock_key(f"rebuild {NAME}")
+            taken = await guard.execute(text("select pg_try_advisory_lock(:key)"), {"key": key})
+            if not taken.scalar_one():
+                raise RebuildRunning("Another rebuild is running.")
+            # Not left idle in a transaction, which would hold back vacuum all the while.
+            await guard.commit()
+            try:
+                await self._prepare()
+                await self._catch_up()
+                await self._index()
+                return await self._finish(swap=swap, compare=compare)
+            finally:
+                await guard.execute(text("select pg_advisory_unlock(:key)"), {"key": key})
+
+    async def _prepare(self) -> None:
+        """Make the new tables, or keep those of an interrupted rebuild by the same code."""
+        fingerprint = _fingerprint()
+        async with self._engine.begin() as connection:
+            found = await connection.execute(
+                text("select obj_description(to_regnamespace(:schema)::oid, 'pg_namespace')"),
+                {"schema": SCHEMA},
+            )
+            if found.scalar_one_or_none() == fingerprint:
+                return
+            await connection.execute(text(f"drop schema if exists {SCHEMA} cascade"))
+            await connection.execute(CreateSchema(SCHEMA))
+            await connection.execute(text(f"comment on schema {SCHEMA} is '{fingerprint}'"))
+            copied = MetaData()
+            for table in (*READ_MODELS, checkpoints):
+                own = table.to_metadata(copied, schema=SCHEMA)
+                await connection.execute(CreateTable(own))
+            await connection.execute(
+                text(f"insert into {SCHEMA}.checkpoints (name, position) values (:name, 0)"),
+                {"name": NAME},
+            )
+
+    async def _catch_up(self) -> None:
+        """Apply the log up to where the live projection is, and no further: what it has not
+        applied, it still has to account for in tables that are not rebuilt."""
+        async with self._engine.connect() as connection:
+            position = await _position(connection, SCHEMA)
+        reading: asyncio.Task[list[RecordedEvent]] | None = None
+        try:
+            while True:
+                target = await self._live_position()
+                self._progress(position, target)
+                if position >= target:
+                    return
+                last = min(position + _BATCH, target)
+                events = await (reading or self._read(position, last))
+                # The next stretch is read and decoded by others while this one is written.
+                following = min(last + _BATCH, target)
+                reading = None
+                if following == last + _BATCH:
+                    reading = asyncio.create_task(self._read(last, following))
+                async with self._engine.begin() as connection:
+                    # A crash costs the last stretches, which are applied again.
+                    await connection.execute(text("set local synchronous_commit = off"))
+                    await self._apply(connection, events, last)
+                position = last
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+
+    async def _live_position(self) -> int:
+        async with self._engine.connect() as connection:
+            return await _position(connection, metadata.schema)
+
+    async def _read(self, after: int, last: int) -> list[RecordedEvent]:
+        return await self._log.read_between(after, last, IGNORED)
+
+    async def _apply(
+        self, connection: AsyncConnection, events: Sequence[RecordedEvent], last: int
+    ) -> None:
+        for event in events:
+            if isinstance(event.data, Unreadable):
+                raise UnreadableEvent(
+                    f"{event.stream_id} version {event.version}: {event.data.reason}"
+                )
+        if events:
+            await self._library.apply(connection, events)
+        await connection.execute(
+            text(f"update {SCHEMA}.checkpoints set position = :position"), {"position": last}
+        )
+
+    async def _index(self) -> None:
+        """Make the indexes that the new tables lack, at once over all rows."""
+        copied = MetaData()
+        async with self._engine.begin() as connection:
+            for table in READ_MODELS:
+                for index in table.to_metadata(copied, schema=SCHEMA).indexes:
+                    await connection.execute(CreateIndex(index, if_not_exists=True))
+            for table in READ_MODELS:
+                await connection.execute(text(f"analyze {SCHEMA}.{table.name}"))
+
+    async def _finish(self, *, swap: bool, compare: bool) -> Report:
+        async with self._engine.begin() as connection:
+            # From here on the projector waits; readers do not.
+            await connection.execute(
+                text(
+                    f"select position from {checkpoints.fullname}"
+                    " where name = :name for no key update"
+                ),
+                {"name": NAME},
+            )
+            target = await _position(connection, metadata.schema)
+            while (position := await _position(connection, SCHEMA)) < target:
+                last = min(position + _BATCH, target)
+                await self._apply(connection, await self._read(position, last), last)
+            report = Report(events=target, swapped=swap)
+            if compare:
+                report = await compare_tables(connection, target, swapped=swap)
+            if swap:
+                await _swap_when_free(connection)
+            else:
+                await connection.execute(text(f"drop schema {SCHEMA} cascade"))
+        if swap:
+            async with self._engine.begin() as connection:
+                await connection.execute(text(f"drop schema {_RETIRED} cascade"))
+        return report
+
+
+async def _swap_when_free(connection: AsyncConnection) -> None:
+    """Try until nobody reads for a moment.
+
+    A reader that holds one table may be waiting for another that we hold. Giving up well before
+    the server looks for deadlocks (after a second) makes sure that it is never the reader that
+    fails; nor do new readers wait for long behind us.
+    """
+    await connection.execute(text("set local lock_timeout = '200ms'"))
+    for attempt in range(_ATTEMPTS):
+        try:
+            async with connection.begin_nested():
+                await _swap(connection)
+            return
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            if attempt == _ATTEMPTS - 1:
+                raise TablesInUse("The tables are in use all the time. Try again.") from error
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _swap(connection: AsyncConnection) -> None:
+    """Let the tables change places, with the privileges that the old ones had."""
+    schema = metadata.schema
+    await connection.execute(text(f"drop schema if exists {_RETIRED} cascade"))
+    await connection.execute(text(f"create schema {_RETIRED}"))
+    for table in READ_MODELS:
+        await connection.execute(text(f"alter table {table.fullname} set schema {_RETIRED}"))
+        await connection.execute(text(f"alter table {SCHEMA}.{table.name} set schema {schema}"))
+        await connection.execute(
+            text(
+                f"grant select, insert, update, delete, truncate on {table.fullname}"
+                f" to cinelog_{schema}"
+            )
+        )
+    # What could not be applied before has been applied now, or the rebuild would have failed.
+    parked = await connection.execute(
+        text(f"delete from {schema}.parked_events where projection = :name"), {"name": NAME}
+    )
+    if parked.rowcount:
+        # The running projector remembers what was parked: without its lock it starts afresh.
+        await connection.execute(
+            text(
+                "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
+                " and granted and database = (select oid from pg_database"
+                " where datname = current_database())"
+                " and (classid::bigint << 32) | objid::bigint = :key"
+            ),
+            {"key": lock_key(f"projection {schema}.{NAME}")},
+        )
+    await connection.execute(text(f"drop schema {SCHEMA} cascade"))
+
+
+async def _position(connection: AsyncConnection, schema: str | None) -> int:
+    found = await connection.execute(
+        text(f"select position from {schema}.checkpoints where name = :name"), {"name": NAME}
+    )
+    return found.scalar_one_or_none() or 0
+
+
+def _fingerprint() -> str:
+    """The SHA-256 of all code that decides what the rows say: this package, domain and tables."""
+    package = importlib.resources.files(__package__)
+    sources = sorted(
+        (path.name, path.read_bytes()) for path in package.iterdir() if path.name.endswith(".py")
+    )
+    digest = hashlib.sha256()
+    for _, source in sources:
+        digest.update(source)
+    for module in _FOLDED_BY:
+        digest.update(inspect.getsource(module).encode())
+    return digest.hexdigest()

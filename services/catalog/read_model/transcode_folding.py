@@ -1,0 +1,137 @@
+"""What the transcoder's events do to a job and its video. Pure."""
+
+from datetime import datetime
+
+import msgspec
+
+from services.catalog.read_model.rows import JobRow, VideoRow, VideoStatus
+from shared.contracts import (
+    Event,
+    SourceFacts,
+    ThumbnailsCreated,
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodePlanned,
+    TranscodeProgressed,
+    TranscodeRetried,
+    VideoPlayable,
+)
+
+AttemptEvent = (
+    TranscodePlanned
+    | TranscodeProgressed
+    | VideoPlayable
+    | ThumbnailsCreated
+    | TranscodeCompleted
+    | TranscodeFailed
+)
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """Which of the two rows an event changed."""
+
+    job: bool = True
+    video: bool = True
+
+
+_NOTHING = Changed(job=False, video=False)
+_ONLY_THE_JOB = Changed(video=False)
+
+
+def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | None) -> Changed:
+    """Change the rows as the event says. What comes late from an attempt that is over is ignored.
+
+    ``video`` is None for a job whose upload is not known to have ended.
+    """
+    match event:
+        case TranscodeCancelled():
+            _fail(job, "cancelled", "cancelled", "Processing was cancelled.")
+            _set_status(video, "failed")
+        case TranscodeRetried():
+            _retry(event, job, video)
+        case (
+            TranscodePlanned()
+            | TranscodeProgressed()
+            | VideoPlayable()
+            | ThumbnailsCreated()
+            | TranscodeCompleted()
+            | TranscodeFailed()
+        ) if event.attempt >= job.attempt:
+            job.attempt = event.attempt
+            _advance(event, job, video)
+        case _:
+            return _NOTHING
+    job.updated_at = at
+    # Progress is told often, and is no news of the video itself.
+    if video is None or isinstance(event, TranscodeProgressed):
+        return _ONLY_THE_JOB
+    video.updated_at = at
+    return Changed()
+
+
+def _advance(event: AttemptEvent, job: JobRow, video: VideoRow | None) -> None:
+    match event:
+        case TranscodePlanned():
+            job.status, job.stage = "processing", "planned"
+            if video is not None:
+                _describe(video, event.source)
+        case TranscodeProgressed():
+            if job.status not in {"completed", "failed"}:
+                job.status, job.stage = "processing", event.stage
+                job.progress = max(job.progress, min(event.percent, 100.0))
+        case VideoPlayable():
+            job.playable = True
+            _publish(video, event)
+        case ThumbnailsCreated():
+            if video is not None:
+                video.poster_key = event.poster_key
+                video.storyboard_key = event.storyboard_key or video.storyboard_key
+                video.preview_key = event.preview_key or video.preview_key
+        case TranscodeCompleted():
+            job.status, job.stage, job.progress = "completed", "completed", 100.0
+            job.error_code = job.error_message = None
+            job.playable = True
+            _publish(video, event)
+            if video is not None:
+                video.renditions = event.renditions
+        case TranscodeFailed():
+            _fail(job, "failed", event.code, event.reason)
+            _set_status(video, "failed")
+
+
+def _fail(job: JobRow, stage: str, code: str, reason: str) -> None:
+    job.status, job.stage = "failed", stage
+    job.error_code, job.error_message = code, reason
+
+
+def _retry(event: TranscodeRetried, job: JobRow, video: VideoRow | None) -> None:
+    job.status, job.stage, job.attempt = "pending", "queued", event.attempt
+    job.error_code = job.error_message = None
+    job.progress, job.playable = 0.0, False
+    if video is not None:
+        video.playable, video.renditions = False, ()
+        video.playlist_key = video.dash_key = None
+        video.poster_key = video.storyboard_key = video.preview_key = None
+        _set_status(video, "processing")
+
+
+def _set_status(video: VideoRow | None, status: VideoStatus) -> None:
+    if video is not None:
+        video.status = status
+
+
+def _describe(video: VideoRow, source: SourceFacts) -> None:
+    """What is known of the picture before anything is encoded."""
+    video.duration_ms = source.duration_ms
+    if source.video is not None:
+        video.width, video.height = source.video.width, source.video.height
+
+
+def _publish(video: VideoRow | None, event: VideoPlayable | TranscodeCompleted) -> None:
+    if video is None:
+        return
+    video.playable, video.status = True, "ready"
+    video.playlist_key = event.playlist_key
+    video.dash_key = event.dash_key or video.dash_key
+    video.duration_ms, video.width, video.height = event.duration_ms, event.width, event.height

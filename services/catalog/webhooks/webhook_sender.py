@@ -1,0 +1,69 @@
+"""Sends one message to an address that somebody else chose, without being led into our network."""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from services.catalog.webhooks.webhooks import checked_url, is_public
+from shared.errors import InvalidInput
+
+_TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
+
+
+class NotDelivered(Exception):
+    """Why, for the webhook's owner. ``gone``: the receiver wants no more."""
+
+    def __init__(self, reason: str, *, gone: bool = False) -> None:
+        super().__init__(reason)
+        self.gone = gone
+
+
+class WebhookSender:
+    """POSTs to the address that a name was resolved to and checked as, so that it cannot change in
+    between. Redirects are not followed, nothing of the answer but its status is read."""
+
+    def __init__(self, client: httpx.AsyncClient, *, local: bool) -> None:
+        self._client = client
+        self._local = local
+
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Raises NotDelivered unless the receiver answers 2xx within seconds."""
+        try:
+            checked_url(url, local=self._local)
+            async with asyncio.timeout(15):
+                status = await self._post(url, headers, body)
+        except InvalidInput as error:
+            raise NotDelivered(error.message) from error
+        except (httpx.HTTPError, OSError) as error:
+            raise NotDelivered(f"no answer ({type(error).__name__})") from error
+        if not 200 <= status < 300:
+            raise NotDelivered(f"answered {status}", gone=status == httpx.codes.GONE)
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        address = await self._resolve(host, port)
+        pinned = httpx.URL(url).copy_with(host=address, port=port)
+        async with self._client.stream(
+            "POST",
+            pinned,
+            content=body,
+            headers={**headers, "host": parts.netloc, "content-type": "application/json"},
+            extensions={"sni_hostname": host},
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+        ) as response:
+            return response.status_code
+
+    async def _resolve(self, host: str, port: int) -> str:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        # One private address among public ones is enough to say no.
+        if not self._local and not all(is_public(address) for address in addresses):
+            raise NotDelivered("the host has an address that is not on the internet")
+        return addresses[0]

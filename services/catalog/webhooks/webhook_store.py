@@ -1,0 +1,104 @@
+"""The table ``webhooks``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.catalog.tables import users, webhooks
+from services.catalog.webhooks.webhooks import MAX_WEBHOOKS, TooManyWebhooks, Webhook
+
+_DUE: Final = 50
+
+
+class Webhooks:
+    """Keeps webhooks and how far each has come."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def add(self, webhook: Webhook) -> Webhook:
+        """The webhook as it is kept: what is there already under its id stays as it is.
+
+        Raises TooManyWebhooks.
+        """
+        async with self._engine.begin() as connection:
+            # Two requests at once must not both find room.
+            await connection.execute(
+                select(func.pg_advisory_xact_lock(func.hashtextextended(webhook.user_id, 0)))
+            )
+            same = select(webhooks).where(webhooks.c.id == webhook.id)
+            if row := (await connection.execute(same)).mappings().one_or_none():
+                return Webhook(**row)
+            count = select(func.count()).where(webhooks.c.user_id == webhook.user_id)
+            if (await connection.execute(count)).scalar_one() >= MAX_WEBHOOKS:
+                raise TooManyWebhooks
+            await connection.execute(insert(webhooks).values(msgspec.structs.asdict(webhook)))
+        return webhook
+
+    async def of(self, user_id: str) -> Sequence[Webhook]:
+        """A user's webhooks, oldest first."""
+        statement = select(webhooks).where(webhooks.c.user_id == user_id).order_by(webhooks.c.id)
+        return await self._all(statement)
+
+    async def get(self, user_id: str, webhook_id: str) -> Webhook | None:
+        """One of a user's webhooks."""
+        found = await self._all(
+            select(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.user_id == user_id)
+        )
+        return found[0] if found else None
+
+    async def change(self, webhook_id: str, **values: Any) -> None:
+        """Set columns."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(webhooks).where(webhooks.c.id == webhook_id).values(values)
+            )
+
+    async def remove(self, webhook_id: str) -> None:
+        """Forget a webhook."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
+
+    async def due(self, now: datetime) -> Sequence[Webhook]:
+        """Active webhooks whose next attempt may be made, of accounts that still exist."""
+        async with self._engine.begin() as connection:
+            gone = select(users.c.id).where(users.c.deleted)
+            await connection.execute(delete(webhooks).where(webhooks.c.user_id.in_(gone)))
+        return await self._all(
+            select(webhooks)
+            .where(webhooks.c.active, webhooks.c.next_attempt_at <= now)
+            .order_by(webhooks.c.next_attempt_at)
+            .limit(_DUE)
+        )
+
+    async def settle(self, before: Webhook, after: Webhook) -> bool:
+        """Store what came of a delivery, unless its owner changed the webhook meanwhile."""
+        async with self._engine.begin() as connection:
+            result = await connection.execute(
+                update(webhooks)
+                .where(
+                    webhooks.c.id == before.id,
+                    webhooks.c.position == before.position,
+                    webhooks.c.active == before.active,
+                    webhooks.c.url == before.url,
+                )
+                .values(
+                    position=after.position,
+                    active=after.active,
+                    failures=after.failures,
+                    failing_since=after.failing_since,
+                    next_attempt_at=after.next_attempt_at,
+                    last_error=after.last_error,
+                    delivered_at=after.delivered_at,
+                )
+            )
+        return result.rowcount == 1
+
+    async def _all(self, statement: Any) -> list[Webhook]:
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(statement)
+            return [Webhook(**row) for row in rows.mappings()]

@@ -1,0 +1,118 @@
+"""The gateway's own few routes: is it alive and ready, and what the API looks like."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from services.gateway import openapi
+from services.gateway.http1.h1_client import UpstreamError
+from services.gateway.upstream.upstreams import Upstreams
+from shared.errors import NotFound
+from shared.telemetry import get_logger
+
+_FRESH = 30.0  # seconds a merged document is good for
+_INCOMPLETE = 2.0  # the same while a service's part is missing
+_ASSETS = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Cinelog API</title>
+<link rel="icon" href="/docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+</head>
+<body>
+<div id="api"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/assets/start.js"></script>
+</body>
+</html>
+"""
+_START = """SwaggerUIBundle({
+  url: "/docs/openapi.json", dom_id: "#api", deepLinking: true,
+  displayRequestDuration: true, docExpansion: "list", persistAuthorization: false,
+});
+"""
+
+
+class ApiDocument:
+    """The services' documents as one, asked for anew now and then."""
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        services: tuple[str, ...],
+        version: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._upstreams = upstreams
+        self._services = services
+        self._version = version
+        self._clock = clock
+        self._parts: dict[str, openapi.Document] = {}
+        self._body = b""
+        self._until = 0.0
+        self._lock = asyncio.Lock()
+
+    async def body(self) -> bytes:
+        """The document as JSON. A service that is away is represented by its last answer."""
+        async with self._lock:
+            if self._clock() < self._until:
+                return self._body
+            answered = await asyncio.gather(*(self._part(name) for name in self._services))
+            parts = {name: self._parts[name] for name in self._services if name in self._parts}
+            merged = openapi.merge(parts, title="Cinelog", version=self._version)
+            self._body = msgspec.json.encode(merged)
+            self._until = self._clock() + (_FRESH if all(answered) else _INCOMPLETE)
+            return self._body
+
+    async def _part(self, name: str) -> bool:
+        try:
+            status, body = await self._upstreams[name].get("/internal/openapi.json")
+            if status != 200:
+                return False
+            self._parts[name] = msgspec.json.decode(body, type=dict)
+        except (UpstreamError, TimeoutError, msgspec.DecodeError) as error:
+            get_logger("gateway.docs").warning("no API document", upstream=name, reason=str(error))
+            return False
+        return True
+
+
+def docs_routes(document: ApiDocument, assets: Path) -> list[HTTPRouteHandler]:
+    """`/docs`; `assets` is the folder of Swagger UI's distribution."""
+
+    @get("/docs", media_type=MediaType.HTML, include_in_schema=False)
+    async def page() -> Response[str]:
+        return Response(_PAGE, headers={"cache-control": "no-cache"})
+
+    @get("/docs/openapi.json", media_type=MediaType.JSON, include_in_schema=False)
+    async def whole() -> Response[bytes]:
+        return Response(await document.body(), headers={"cache-control": "no-cache"})
+
+    @get("/docs/assets/start.js", media_type="text/javascript", include_in_schema=False)
+    async def start() -> Response[bytes]:
+        return Response(_START.encode(), headers={"cache-control": "no-cache"})
+
+    @get("/docs/assets/{name:str}", sync_to_thread=True, include_in_schema=False)
+    def asset(name: FromPath[str]) -> Response[bytes]:
+        content_type = _ASSETS.get(name)
+        if content_type is None:
+            raise NotFound("There is nothing here.")
+        return Response(
+            (assets / name).read_bytes(),
+            media_type=content_type,
+            headers={"cache-control": "public, max-age=86400"},
+        )
+
+    return [page, whole, start, asset]

@@ -1,0 +1,57 @@
+"""Spans of what the gateway asks others for; used only where spans are exported.
+
+Calls to services have none: the service's own span hangs directly below the gateway's.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+from opentelemetry.trace import SpanKind
+
+from services.gateway.http1.h1_client import Response
+from services.gateway.limits.rate_limit import RateLimiter, Rule
+from services.gateway.limits.token_bucket import Decision
+from services.gateway.upstream.upstreams import Upstream
+from shared.telemetry import child_span, current_traceparent
+
+
+class TracedRateLimiter(RateLimiter):
+    """A span for each question to Redis."""
+
+    async def take(self, rule: Rule, identity: str) -> Decision:
+        with child_span("redis take", {"limit.policy": rule.name}, kind=SpanKind.CLIENT):
+            return await super().take(rule, identity)
+
+
+class TracedUpstream(Upstream):
+    """The gateway's own questions say which trace they are asked for."""
+
+    def _get(self, target: str) -> bytes:
+        head = super()._get(target)
+        traceparent = current_traceparent()
+        if traceparent is None:
+            return head
+        return b"%b\r\ntraceparent: %b\r\n\r\n" % (head[:-4], traceparent.encode())
+
+
+class TracedStorage(Upstream):
+    """A span until object storage begins to answer."""
+
+    async def request(
+        self,
+        head: bytes,
+        *,
+        body: AsyncIterator[bytes] | None = None,
+        idempotent: bool = False,
+        without_body: bool = False,
+        timeout: float = 30.0,
+        on_slow: Callable[[Response], None] | None = None,
+    ) -> Response:
+        with child_span("s3 GetObject", kind=SpanKind.CLIENT):
+            return await super().request(
+                head,
+                body=body,
+                idempotent=idempotent,
+                without_body=without_body,
+                timeout=timeout,
+                on_slow=on_slow,
+            )

@@ -1,0 +1,188 @@
+"""The services behind the gateway: a pool, a circuit breaker and figures for each."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from services.gateway.http1.h1_client import Overloaded, Response, UpstreamError
+from services.gateway.http1.h1_pool import TICK, Pool
+from services.gateway.upstream.breaker import Breaker
+from shared.telemetry import get_logger
+
+_LARGEST = 4 * 1024 * 1024
+
+
+class CircuitOpen(UpstreamError):
+    """Not asked, because it failed too often just now."""
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(f"{name} is given a rest")
+        self.retry_after = retry_after
+
+
+class UpstreamMetrics:
+    """Figures of all upstreams."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.errors = Counter(
+            "gateway_upstream_errors_total",
+            "Requests that a service failed to answer, by service and kind.",
+            ["upstream", "kind"],
+            registry=registry,
+        )
+        self.connections = Gauge(
+            "gateway_upstream_connections",
+            "Connections to a service, by state.",
+            ["upstream", "state"],
+            registry=registry,
+        )
+        self.breaker = Gauge(
+            "gateway_breaker_state",
+            "0 closed, 1 half open, 2 open.",
+            ["upstream"],
+            registry=registry,
+        )
+
+
+class Upstream:
+    """One service, by its base address `http(s)://host[:port]`."""
+
+    def __init__(self, name: str, base: str, breaker: Breaker, metrics: UpstreamMetrics) -> None:
+        parts = urlsplit(base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("expected http://host:port")
+        secure = parts.scheme == "https"
+        self.name = name
+        self.authority = parts.netloc.encode()
+        self._pool = Pool(
+            parts.hostname,
+            parts.port or (443 if secure else 80),
+            tls=ssl.create_default_context() if secure else None,
+        )
+        self._breaker = breaker
+        self._metrics = metrics
+        metrics.breaker.labels(name).set(0)
+        self._log = get_logger("gateway.upstream")
+        self._open = False
+        self._clock = asyncio.get_running_loop().time
+
+    async def request(
+        self,
+        head: bytes,
+        *,
+        body: AsyncIterator[bytes] | None = None,
+        idempotent: bool = False,
+        without_body: bool = False,
+        timeout: float = 30.0,
+        on_slow: Callable[[Response], None] | None = None,
+    ) -> Response:
+        """`Pool.request`, unless the breaker is open. UpstreamError."""
+        breaker = self._breaker
+        wait = breaker.admit(self._clock())
+        if wait:
+            self._metrics.errors.labels(self.name, "circuit_open").inc()
+            raise CircuitOpen(self.name, wait)
+        try:
+            response = await self._pool.request(
+                head,
+                body=body,
+                idempotent=idempotent,
+                without_body=without_body,
+                timeout=timeout,
+                on_slow=on_slow,
+            )
+        except UpstreamError as error:
+            if isinstance(error, Overloaded):
+                breaker.abandoned()
+            else:
+                breaker.failed(self._clock())
+            self._metrics.errors.labels(self.name, type(error).__name__.lower()).inc()
+            self._log.warning(
+                "no answer", upstream=self.name, kind=type(error).__name__, reason=str(error)
+            )
+            raise
+        except BaseException:
+            breaker.abandoned()
+            raise
+        breaker.succeeded()
+        return response
+
+    async def get(self, target: str, timeout: float = 3.0) -> tuple[int, bytes]:
+        """GET one small internal resource whole: its status and body (at most 4 MiB)."""
+        async with asyncio.timeout(timeout):
+            return await _whole(await self.request(self._get(target), idempotent=True))
+
+    async def probe(self, timeout: float) -> bool:
+        """Whether its /ready says yes. Asked past the breaker, which a yes closes."""
+        async with asyncio.timeout(timeout):
+            status, _ = await _whole(await self._pool.request(self._get("/ready"), idempotent=True))
+        if status == 200:
+            self._breaker.succeeded()
+        return status == 200
+
+    def _get(self, target: str) -> bytes:
+        return b"GET %b HTTP/1.1\r\nhost: %b\r\naccept: application/json\r\n\r\n" % (
+            target.encode(),
+            self.authority,
+        )
+
+    def tick(self) -> None:
+        """Look at the clock, and at the figures."""
+        pool, metrics = self._pool, self._metrics
+        pool.tick()
+        state = self._breaker.state(self._clock())
+        metrics.breaker.labels(self.name).set(state)
+        metrics.connections.labels(self.name, "busy").set(len(pool.busy))
+        metrics.connections.labels(self.name, "idle").set(len(pool.idle))
+        metrics.connections.labels(self.name, "waiting").set(len(pool.waiting))
+        if bool(state) != self._open:
+            self._open = bool(state)
+            self._log.warning("circuit", upstream=self.name, state=state.name.lower())
+
+    def close(self) -> None:
+        """End all its connections."""
+        self._pool.close()
+
+
+async def _whole(response: Response) -> tuple[int, bytes]:
+    try:
+        body = bytearray()
+        while chunk := await response.read():
+            body += chunk
+            if len(body) > _LARGEST:
+                raise UpstreamError("the answer is too large")
+        return response.status, bytes(body)
+    finally:
+        response.close()
+
+
+class Upstreams:
+    """All of them, and the clock that ends what takes too long."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
+        self._all = dict(upstreams)
+        self._task: asyncio.Task[None] | None = None
+
+    def __getitem__(self, name: str) -> Upstream:
+        return self._all[name]
+
+    async def start(self) -> None:
+        """Start the clock."""
+        self._task = asyncio.create_task(self._tick())
+
+    async def stop(self) -> None:
+        """Stop the clock and end all connections."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for upstream in self._all.values():
+            upstream.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            for upstream in self._all.values():
+                upstream.tick()

@@ -1,0 +1,79 @@
+"""What of a video is not there, and which tasks bring it back. Pure."""
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
+from services.transcoder.coordinator.publisher import required, sprites
+from services.transcoder.domain import IMAGES, SoundTrack, Transcode, audio_name
+from services.transcoder.planning.plan import video_tasks
+from services.transcoder.planning.storyboard import sprite_key
+from shared.contracts import EncodedTrack, MediaLost
+
+
+def wanted(video_id: str, state: Transcode) -> set[str]:
+    """The keys that the bucket should hold for a completed video.
+
+    A picture for the seek bar that was missed before is not asked for again: the encoder may not
+    be able to make it.
+    """
+    return required(video_id, state) | (sprites(state) - state.lost)
+
+
+def loss(video_id: str, state: Transcode, missing: AbstractSet[str]) -> MediaLost | None:
+    """The fact that these keys are missing; None where the video does not want them."""
+    keys = missing & wanted(video_id, state)
+    if state.phase != "completed" or not keys:
+        return None
+    return MediaLost(
+        video_id=video_id,
+        attempt=state.attempt,
+        keys=tuple(sorted(keys)),
+        tasks=tuple(_remedies(state, keys)),
+    )
+
+
+def undone(state: Transcode) -> list[str]:
+    """The names of the tasks that an open transcode still needs."""
+    planned = state.planned
+    if planned is None:
+        return ["plan"]
+    names = [
+        task.name
+        for task in video_tasks(planned)
+        if not all(task.chunk in state.video.get(name, {}) for name in task.renditions)
+    ]
+    for track in planned.audio:
+        name = audio_name(track.index)
+        if not state.audio.get(name, SoundTrack()).complete:
+            names.append(name)
+    return names if state.images else [*names, IMAGES]
+
+
+def _remedies(state: Transcode, missing: AbstractSet[str]) -> list[str]:
+    planned = state.planned
+    if planned is None:
+        return []
+    names: list[str] = []
+    # All chunks of a rendition begin with the same object: one of them brings it back.
+    inits = set[str]()
+    for task in video_tasks(planned):
+        tracks = [state.video[name][task.chunk] for name in task.renditions]
+        starts = {track.init_key for track in tracks} & missing - inits
+        inits |= starts
+        makes_sprite = planned.renditions[-1].name in task.renditions
+        sprite = makes_sprite and sprite_key(planned.prefix, task.chunk) in missing
+        if starts or sprite or _any(tracks, missing):
+            names.append(task.name)
+    for track in planned.audio:
+        name = audio_name(track.index)
+        parts = state.audio.get(name, SoundTrack()).parts
+        if _any(parts, missing) or any(part.init_key in missing for part in parts):
+            names.append(name)
+    images = state.images
+    if images and missing & {images.poster_key, images.storyboard_key, images.preview_key}:
+        names.append(IMAGES)
+    return names
+
+
+def _any(tracks: Iterable[EncodedTrack], missing: AbstractSet[str]) -> bool:
+    return any(track.key in missing for track in tracks)

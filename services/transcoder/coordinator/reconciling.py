@@ -1,0 +1,142 @@
+"""Log, tables and bucket side by side: what is missing comes back, what is nobody's goes.
+
+Every step may be repeated, and done by two at once: a loss is a fact in the log, which takes it
+only once; tasks have names; and an object is only removed when it has been there for so long that
+whoever put it must have told the log of it.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from services.transcoder.coordinator.missing_media import loss, undone, wanted
+from services.transcoder.coordinator.publisher import referenced
+from services.transcoder.coordinator.reconcile_repository import Book, Books
+from services.transcoder.domain import Transcode, is_complete
+from services.transcoder.handlers import record, state_of
+from services.transcoder.projections import open_tasks
+from shared.blobs.store import BlobStore
+from shared.event_store.store import EventStore
+from shared.reconciliation import Finding
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What the bucket holds of one video: keys, and since when."""
+
+    video_id: str
+    objects: Mapping[str, datetime]
+
+
+class Reconciliation:
+    """``orphan_age``: how long an object that nothing refers to is left alone."""
+
+    def __init__(
+        self, books: Books, store: EventStore, media: BlobStore, orphan_age: timedelta
+    ) -> None:
+        self._books = books
+        self._store = store
+        self._media = media
+        self._orphan_age = orphan_age
+
+    async def round(self, dry_run: bool) -> list[Finding]:
+        """Look at every video once; with ``dry_run``, do nothing about what is found."""
+        found: list[Finding] = []
+        before = datetime.now(UTC) - self._orphan_age
+        async for held in in_step(_by_video(self._media), self._books.all()):
+            book = await self._books.find(held.video_id)
+            state = await state_of(self._store, held.video_id)
+            kept: set[str] = set()
+            if book is not None and book.state in ("pending", "running"):
+                kept = set(held.objects)
+                found += await self._work(book, state, dry_run=dry_run)
+            elif book is not None and book.state == "completed":
+                whole = state.phase == "completed"
+                kept = referenced(held.video_id, state) if whole else set(held.objects)
+                found += await self._losses(held, state, dry_run=dry_run)
+            orphans = [k for k, at in held.objects.items() if k not in kept and at < before]
+            found += await self._remove(orphans, dry_run=dry_run)
+        for finding in found:
+            _log.info("reconciled", dry_run=dry_run, **msgspec.structs.asdict(finding))
+        return found
+
+    async def _losses(self, held: Held, state: Transcode, *, dry_run: bool) -> list[Finding]:
+        missing = wanted(held.video_id, state) - held.objects.keys()
+        # The list may be older than the log: what it lacks is looked for once more.
+        gone = {key for key in missing if not await self._media.exists(key)}
+        event = loss(held.video_id, state, gone)
+        if event is None:
+            return []
+        if not dry_run:
+            outcome = await record(self._store, held.video_id, event, held.video_id)
+            if not outcome.events:
+                return []
+        detail = f"{len(event.keys)} objects are missing; done again: "
+        return [
+            Finding(
+                action="remake",
+                subject=held.video_id,
+                detail=detail + (", ".join(event.tasks) or "playlists"),
+            )
+        ]
+
+    async def _work(self, book: Book, state: Transcode, *, dry_run: bool) -> list[Finding]:
+        """Tasks that the log still needs and the table no longer has."""
+        states = await self._books.tasks(book)
+        # The table first, then the log: what was done in between is not missed.
+        state = await state_of(self._store, book.video_id)
+        if not state.open or state.attempt != book.attempt:
+            return []
+        rows = open_tasks(state.planned, book.video_id, book.user_id, book.attempt, undone(state))
+        lost = [row for row in rows if states.get(row["task_id"], "done") == "done"]
+        found = [
+            Finding(action="recreate", subject=row["task_id"], detail="the task was lost")
+            for row in lost
+        ]
+        if lost and not dry_run:
+            await self._books.put_back(lost)
+        if is_complete(state) and not lost:
+            found.append(Finding(action="publish", subject=book.video_id, detail="all is made"))
+            if not dry_run:
+                await self._books.show_again(book)
+        return found
+
+    async def _remove(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
+        for key in keys if not dry_run else ():
+            await self._media.delete(key)
+        return [
+            Finding(action="remove", subject=key, detail="nothing refers to this object")
+            for key in keys
+        ]
+
+
+async def _by_video(media: BlobStore) -> AsyncIterator[Held]:
+    """The bucket's objects, grouped by the folder that is named after the video."""
+    video_id, objects = "", dict[str, datetime]()
+    async for blob in media.list():
+        folder = blob.key.partition("/")[0]
+        if folder != video_id and objects:
+            yield Held(video_id, objects)
+            objects = {}
+        video_id = folder
+        objects[blob.key] = blob.modified_at
+    if objects:
+        yield Held(video_id, objects)
+
+
+async def in_step(bucket: AsyncIterator[Held], books: AsyncIterator[Book]) -> AsyncIterator[Held]:
+    """Every video that the bucket or the table knows, both in order, each once."""
+    held, book = await anext(bucket, None), await anext(books, None)
+    while held is not None or book is not None:
+        if held is None or (book is not None and book.video_id < held.video_id):
+            if book is not None:
+                yield Held(book.video_id, {})
+            book = await anext(books, None)
+            continue
+        yield held
+        if book is not None and book.video_id == held.video_id:
+            book = await anext(books, None)
+        held = await anext(bucket, None)

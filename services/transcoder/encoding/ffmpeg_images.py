@@ -1,0 +1,101 @@
+"""The arguments of the ffmpeg runs that make pictures. Pure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.transcoder.encoding.ffmpeg import Input, quiet, tone_map
+from services.transcoder.planning.probe_report import MAX_PIXELS
+from services.transcoder.planning.storyboard import Sheet
+from shared.contracts import VideoTrack
+
+
+def stills(
+    source: Input, video: VideoTrack, times: Sequence[float], folder: Path, *, long_side: int
+) -> list[str]:
+    """ffmpeg: the key frames at or before some times (seconds), upright, with square pixels, as
+    ``folder/still-NN.ppm``. One run for all, each time an input of its own."""
+    picture = _picture(video, long_side)
+    arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS)]
+    for time in times:
+        arguments += ["-skip_frame", "nokey", "-noaccurate_seek", "-ss", f"{time:.3f}"]
+        arguments += [*source.options(), "-i", source.location]
+    for number in range(len(times)):
+        arguments += ["-map", f"{number}:V:0", "-vf", picture]
+        # Passthrough: else a key frame from before the time that was asked for is dropped.
+        arguments += ["-fps_mode", "passthrough", "-frames:v", "1", "-f", "image2", "-c:v", "ppm"]
+        arguments += ["-update", "1", str(folder / f"still-{number:02d}.ppm")]
+    return arguments
+
+
+def moments(
+    source: Input, video: VideoTrack, rate: float, folder: Path, *, long_side: int
+) -> list[str]:
+    """ffmpeg: ``rate`` pictures a second of a short source, like ``stills``, whatever its key
+    frames."""
+    arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
+    arguments += ["-i", source.location, "-map", "0:V:0"]
+    arguments += ["-vf", f"fps={rate:.6f}:round=down,{_picture(video, long_side)}"]
+    arguments += ["-frames:v", "12", "-f", "image2", "-c:v", "ppm"]
+    return [*arguments, str(folder / "still-%02d.ppm")]
+
+
+def _picture(video: VideoTrack, long_side: int) -> str:
+    width, height = video.width, video.height
+    scale = min(1.0, long_side / max(width, height))
+    size = f"scale={max(2, round(width * scale))}:{max(2, round(height * scale))}"
+    colours = f"{size},{tone_map()}" if video.hdr else size
+    return f"{colours},setsar=1,format=rgb24"
+
+
+def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
+    """ffmpeg: the key frames of an encoded chunk, small, side by side in one WebP picture."""
+    grid = f"tile={layout.columns}x{layout.rows}:nb_frames={layout.tiles}"
+    picked = f"select=not(mod(n\\,{layout.step}))"
+    return [
+        *quiet(),
+        "-skip_frame",
+        "nokey",
+        *Input(str(source), remote=False).options(),
+        "-i",
+        str(source),
+        "-vf",
+        f"{picked},scale={layout.width}:{layout.height},{grid}",
+        "-fps_mode",
+        "passthrough",
+        "-frames:v",
+        "1",
+        "-f",
+        "image2",
+        "-c:v",
+        "libwebp",
+        "-quality",
+        "60",
+        "-update",
+        "1",
+        str(target),
+    ]
+
+
+def waveform(source: Input, target: Path) -> list[str]:
+    """ffmpeg: a picture of the first minute's sound, for a source that has no picture."""
+    return [
+        *quiet(),
+        "-t",
+        "60",
+        *source.options(),
+        "-i",
+        source.location,
+        "-filter_complex",
+        "[0:a:0]aformat=channel_layouts=mono,showwavespic=s=1280x720:colors=0x7C9CF5[wave]",
+        "-map",
+        "[wave]",
+        "-frames:v",
+        "1",
+        "-f",
+        "image2",
+        "-c:v",
+        "ppm",
+        "-update",
+        "1",
+        str(target),
+    ]

@@ -1,0 +1,173 @@
+"""Reading a source: what is in it, where it ends, and whose fault it is when that fails."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from services.transcoder.encoding import ffmpeg
+from services.transcoder.encoding.process import (
+    Limits,
+    OutputTooLarge,
+    RunFailed,
+    run_ffprobe,
+    run_ffprobe_lines,
+)
+from services.transcoder.encoding.source_reader import Indexed
+from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.probe_report import Extent, Source, parse_report, read_source
+
+_PROBE_SECONDS: Final = 60.0
+_SCAN_SECONDS: Final = 900.0
+_MEMORY_BYTES: Final = 2 << 30
+# Small enough to be read whole: then every frame's time is known.
+_SCAN_BYTES: Final = 32 << 20
+_TAIL_SECONDS: Final = 3.0
+
+
+async def examine_index(
+    ffprobe: str, known: Indexed, outline: ffmpeg.Input, folder: Path
+) -> Source:
+    """The facts of a source whose samples are known; ``outline`` is its beginning and its tables.
+
+    Raises MediaRejected, TaskFailed.
+    """
+    found = await _probe(ffprobe, outline, known.size, folder)
+    if known.index.reach > known.size:
+        detail = f"has {known.size} bytes, needs {known.index.reach}"
+        raise MediaRejected("media.truncated", TRUNCATED, detail)
+    picture = known.index.picture
+    if found.facts.video is None or picture is None:
+        return _with_end(found, found.start + (found.duration or 0.0))
+    # A picture track that is cut short says itself how long it is.
+    end = picture.finish if picture.edits.whole else found.start + (found.duration or 0.0)
+    longest = await asyncio.to_thread(lambda: picture.longest)
+    return _with_longest(_with_end(found, end), longest)
+
+
+async def examine(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> Source:
+    """The source's facts, its exact end among them. Raises MediaRejected, TaskFailed."""
+    found = await _probe(ffprobe, source, size, folder)
+    whole = found.duration is None or size <= _SCAN_BYTES
+    after = None if whole else found.start + max(0.0, (found.duration or 0) - _TAIL_SECONDS)
+    extent = Extent(found.main)
+    try:
+        await run_ffprobe_lines(
+            [ffprobe, *ffmpeg.packets(source, after)],
+            folder,
+            _limits(source, _SCAN_SECONDS),
+            extent.add,
+        )
+    except RunFailed as error:
+        raise blame(error, source) from error
+    extent.close()
+    return with_extent(found, extent, whole=whole)
+
+
+async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> Source:
+    try:
+        answer = await run_ffprobe(
+            [ffprobe, *ffmpeg.probe(source)], folder, _limits(source, _PROBE_SECONDS)
+        )
+    except OutputTooLarge as error:
+        raise MediaRejected(
+            "media.too_complex", "The file describes more tracks than we can handle."
+        ) from error
+    except RunFailed as error:
+        raise blame(error, source) from error
+    return read_source(parse_report(answer), size)
+
+
+def with_extent(found: Source, extent: Extent, *, whole: bool) -> Source:
+    """The facts corrected by what the packets say. Raises MediaRejected for a truncated file."""
+    stated = found.duration
+    last = extent.any_end
+    if last is None:
+        raise MediaRejected("media.truncated", TRUNCATED)
+    reached = last - found.start
+    if stated is not None and reached < stated - max(2.0, stated / 50):
+        raise MediaRejected(
+            "media.truncated", TRUNCATED, f"says {stated:.1f} s, but ends at {reached:.1f} s"
+        )
+    end = (extent.main_end - found.start) if extent.main_end is not None else stated
+    # A tail is read from its own key frame on, so what it says of the end holds; but a track
+    # that ended before the tail began is only known by what the container states.
+    duration = end if end and (whole or stated is None or end > stated - _TAIL_SECONDS) else stated
+    ended = _with_end(found, found.start + (duration or 0.0))
+    return _with_longest(ended, extent.longest) if whole else ended
+
+
+def _with_end(found: Source, end: float) -> Source:
+    duration = end - found.start
+    if duration <= 0:
+        raise MediaRejected("media.empty", "The video has no length.")
+    facts = msgspec.structs.replace(found.facts, duration_ms=round(duration * 1000))
+    return msgspec.structs.replace(found, facts=facts, duration=duration)
+
+
+def _with_longest(found: Source, longest: float) -> Source:
+    video = found.facts.video
+    if video is None:
+        return found
+    video = msgspec.structs.replace(video, longest_frame_ms=round(1000 * longest))
+    facts = msgspec.structs.replace(found.facts, video=video)
+    return msgspec.structs.replace(found, facts=facts)
+
+
+TRUNCATED: Final = (
+    "The file is incomplete or damaged: it ends before it says it does. Please upload it again."
+)
+
+# A full or lost disk of ours is no fault of the file.
+_SCRATCH_WORDS: Final = re.compile(
+    "No space left on device|No such file or directory|Disk quota exceeded|Read-only file system"
+)
+_STORAGE_WORDS: Final = re.compile(
+    r"Server returned|HTTP error|Connection refused|Connection reset|Connection timed out"
+    r"|Network is unreachable|Failed to resolve|Input/output error|Stream ends prematurely"
+)
+_URL: Final = re.compile(r"https?://\S+")
+
+
+def blame(  # noqa: PLR0911 - one answer per cause
+    error: RunFailed, source: ffmpeg.Input
+) -> MediaRejected | TaskFailed:
+    """Whether the source or its surroundings are at fault when ffmpeg or ffprobe fails."""
+    detail = hide_address(error.detail, source)
+    if error.timed_out:
+        return TaskFailed("media.too_slow", "Reading this file takes too long.", detail)
+    if _STORAGE_WORDS.search(error.detail):
+        return TaskFailed("storage.unreadable", "The uploaded file could not be read.", detail)
+    if _SCRATCH_WORDS.search(error.detail):
+        return TaskFailed("worker.scratch", "The disk for work in progress failed.", detail)
+    if "moov atom not found" in error.detail:
+        return MediaRejected("media.truncated", TRUNCATED, detail)
+    if error.killed:
+        return TaskFailed(
+            "media.too_heavy",
+            "Processing this file takes more memory or time than allowed.",
+            detail,
+        )
+    if "max_streams" in error.detail:
+        return MediaRejected("media.too_many_streams", "The file has too many tracks.", detail)
+    return MediaRejected(
+        "media.unreadable", "This file is not a video that we can read, or it is damaged.", detail
+    )
+
+
+def hide_address(text: str, source: ffmpeg.Input) -> str:
+    """ffmpeg's words without the presigned URL: its signature opens the source to anybody."""
+    return _URL.sub("source", text.replace(source.location, "source"))[-2000:]
+
+
+def _limits(source: ffmpeg.Input, seconds: float) -> Limits:
+    return Limits(
+        seconds=seconds,
+        cpu_seconds=int(seconds),
+        memory_bytes=_MEMORY_BYTES,
+        file_bytes=0,
+        network=source.remote,
+        nice=0,
+    )

@@ -1,0 +1,262 @@
+"""Reading only what a task needs of a source: its sample index once, then one range of bytes.
+
+The bytes are put where they belong in a sparse local file, so that ffmpeg sees the file that it
+would have seen, needs no network, and is never told where the source is. What cannot be read so
+(other containers, fragmented files, edit lists that rearrange) is read by URL as a whole.
+"""
+
+import asyncio
+import struct
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.mp4.boxes import MalformedMp4
+from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_index
+from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
+
+# A presigned URL outlives the longest task by far and is of no use to anybody else.
+URL_SECONDS: Final = 6 * 3600
+_HEAD_BYTES: Final = 256 << 10
+_TAIL_BYTES: Final = 1 << 20
+_MOOV_BYTES: Final = 64 << 20
+_MAX_BOXES: Final = 24
+# ffmpeg looks at the first frames before it seeks; it must find them, or it guesses.
+_FIRST_SAMPLES: Final = 24
+_FIRST_BYTES: Final = 2 << 20
+# A range larger than this is not worth a local file.
+_PART_BYTES: Final = 1 << 30
+# Frames are stored in the order of decoding, and a decoder holds some back: read this many more.
+_SPARE_SAMPLES: Final = 24
+_SPARE_SECONDS: Final = 0.25
+# ffmpeg seeks by decoding time and a little before what it is asked for.
+_SEEK_SECONDS: Final = 0.5
+# In bytes of moov boxes; the tables made of them take about four times as much.
+_CACHE_BYTES: Final = 48 << 20
+_KINDS: Final = frozenset({"ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "udta", "uuid"})
+
+
+# Remuxed copies are named like this, whatever follows.
+_COPY: Final = "remuxed-"
+
+
+def copy_key(prefix: str, mark: str) -> str:
+    """Where the remuxed copy of an attempt's source lies in the media bucket."""
+    return f"{prefix}/{_COPY}{mark}.mp4"
+
+
+def is_copy(key: str) -> bool:
+    """Whether a key is that of a remuxed copy."""
+    return key.rpartition("/")[2].startswith(_COPY)
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some bytes of the source, from ``offset`` on."""
+
+    offset: int
+    data: bytes
+
+
+class Indexed(msgspec.Struct, frozen=True):
+    """A source whose samples are known, and the pieces without which ffmpeg cannot open it."""
+
+    index: SampleIndex
+    pieces: tuple[Piece, ...]
+    size: int
+
+    @property
+    def weight(self) -> int:
+        return sum(len(piece.data) for piece in self.pieces)
+
+
+class Sources:
+    """What tasks read: the sources bucket, and remuxed copies in the media bucket.
+
+    Remembers the indexes of the latest few.
+    """
+
+    def __init__(self, store: BlobStore, media: BlobStore) -> None:
+        self._store = store
+        self._media = media
+        self._known: OrderedDict[str, Indexed | None] = OrderedDict()
+        self._reading = asyncio.Lock()
+
+    async def ping(self) -> None:
+        """Return if the bucket answers. Raises BlobStoreUnavailable."""
+        await self._store.ping()
+
+    async def open_whole(self, key: str) -> Input:
+        """A URL through which ffmpeg reads the source. Raises MediaRejected, TaskFailed."""
+        await self.size(key)
+        try:
+            return Input(await self._of(key).presign_get(key, URL_SECONDS), remote=True)
+        except BlobStoreUnavailable as error:
+            raise _unavailable() from error
+
+    async def open_part(self, key: str, folder: Path, start: float, stop: float) -> Input:
+        """The source as far as the pictures from ``start`` to ``stop`` seconds need it.
+
+        Raises MediaRejected, TaskFailed.
+        """
+        known = await self.indexed(key)
+        picture = known.index.picture if known else None
+        if known is None or picture is None or not picture.edits.linear:
+            return await self.open_whole(key)
+        begin, end = picture.bytes_between(
+            start - _SEEK_SECONDS, stop + _SPARE_SECONDS, _SPARE_SAMPLES
+        )
+        if end - begin > _PART_BYTES:
+            return await self.open_whole(key)
+        target = folder / "source"
+        await asyncio.to_thread(_write, target, known)
+        await self._fetch(key, target, begin, min(end, known.size))
+        return Input(str(target), remote=False)
+
+    async def open_outline(self, known: Indexed, folder: Path) -> Input:
+        """The source's tables and first frames only: enough to say what is in it."""
+        target = folder / "outline"
+        await asyncio.to_thread(_write, target, known)
+        return Input(str(target), remote=False)
+
+    async def read(self, key: str, start: int, end: int) -> bytes:
+        """Some bytes of the source. Raises MediaRejected, TaskFailed."""
+        try:
+            return await self._of(key).read(key, start, end)
+        except BlobNotFound as error:
+            raise _missing() from error
+        except BlobStoreUnavailable as error:
+            raise _unavailable() from error
+
+    async def indexed(self, key: str) -> Indexed | None:
+        """The source's index; None where it has none. Raises MediaRejected, TaskFailed."""
+        async with self._reading:
+            if key not in self._known:
+                self._known[key] = await self._look(key)
+                self._forget()
+            self._known.move_to_end(key)
+            return self._known[key]
+
+    def _forget(self) -> None:
+        def weight() -> int:
+            return sum(known.weight for known in self._known.values() if known)
+
+        while len(self._known) > 1 and (weight() > _CACHE_BYTES or len(self._known) > 256):
+            self._known.popitem(last=False)
+
+    async def _look(self, key: str) -> Indexed | None:
+        size = await self.size(key)
+        try:
+            pieces = await self._find_moov(key, size)
+            if pieces is None:
+                return None
+            moov = pieces[-1].data
+            index = await asyncio.to_thread(read_index, moov)
+        except (MalformedMp4, struct.error):
+            return None
+        first = _first_bytes(index.tracks)
+        if first is not None:
+            begin, end = first[0], min(first[1], size)
+            if end > len(pieces[0].data) and begin < end:
+                pieces.append(Piece(begin, await self.read(key, begin, end)))
+        return Indexed(index, tuple(pieces), size)
+
+    async def _find_moov(self, key: str, size: int) -> list[Piece] | None:
+        """The headers of the boxes at the top, and the whole moov box as the last piece."""
+        pieces = [Piece(0, await self.read(key, 0, min(size, _HEAD_BYTES)))]
+        at = 0
+        moov: Piece | None = None
+        seen: set[str] = set()
+        for _ in range(_MAX_BOXES):
+            if at + 8 > size or {"moov", "mdat"} <= seen:
+                break
+            piece = next((p for p in pieces if p.offset <= at <= p.offset + len(p.data) - 16), None)
+            if piece is None:
+                length = _TAIL_BYTES if "mdat" in seen else 16
+                piece = Piece(at, await self.read(key, at, min(size, at + length)))
+                pieces.append(piece)
+            kind, length = _header(piece.data[at - piece.offset :])
+            if kind not in _KINDS or length < 8:
+                return None
+            if kind == "moov":
+                if length > _MOOV_BYTES or at + length > size:
+                    return None
+                data = piece.data[at - piece.offset :][:length]
+                if len(data) < length:
+                    data += await self.read(key, at + len(data), at + length)
+                moov = Piece(at, data)
+            seen.add(kind)
+            at = size if length == _TO_THE_END else at + length
+        return [*pieces, moov] if moov else None
+
+    async def _fetch(self, key: str, target: Path, begin: int, end: int) -> None:
+        try:
+            with target.open("r+b") as file:
+                file.seek(begin)
+                async for part in self._of(key).open(key, begin, end):
+                    await asyncio.to_thread(file.write, part)
+        except BlobNotFound as error:
+            raise _missing() from error
+        except BlobStoreUnavailable as error:
+            raise _unavailable() from error
+
+    def _of(self, key: str) -> BlobStore:
+        return self._media if is_copy(key) else self._store
+
+    async def size(self, key: str) -> int:
+        """In bytes. Raises MediaRejected where there is nothing, TaskFailed."""
+        try:
+            size = (await self._of(key).head(key)).size
+        except BlobNotFound as error:
+            raise _missing() from error
+        except BlobStoreUnavailable as error:
+            raise _unavailable() from error
+        if size == 0:
+            raise MediaRejected("media.empty", "The file is empty.")
+        return size
+
+
+_TO_THE_END: Final = 1 << 62
+
+
+def _header(data: bytes) -> tuple[str, int]:
+    """A box's type and length."""
+    length, raw = struct.unpack_from(">I4s", data)
+    if length == 1:
+        length = struct.unpack_from(">Q", data, 8)[0]
+    return raw.decode("latin-1"), length or _TO_THE_END
+
+
+def _first_bytes(tracks: tuple[SampleTrack, ...]) -> tuple[int, int] | None:
+    """Where the first samples of all tracks lie, as far as they lie together."""
+    begin = min((min(track.offsets[:1]) for track in tracks), default=None)
+    if begin is None:
+        return None
+    ends = [
+        offset + size
+        for track in tracks
+        if track.kind == "vide"
+        for offset, size in zip(
+            track.offsets[:_FIRST_SAMPLES], track.sizes[:_FIRST_SAMPLES], strict=True
+        )
+    ]
+    return begin, min(begin + _FIRST_BYTES, max([begin + 65_536, *ends]))
+
+
+def _write(target: Path, known: Indexed) -> None:
+    with target.open("wb") as file:
+        file.truncate(known.size)
+        for piece in known.pieces:
+            file.seek(piece.offset)
+            file.write(piece.data)
+
+
+def _missing() -> MediaRejected:
+    return MediaRejected("source.missing", "The uploaded file is no longer there.")
+
+
+def _unavailable() -> TaskFailed:
+    return TaskFailed("storage.unavailable", "The storage did not answer.")

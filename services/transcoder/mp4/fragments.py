@@ -1,0 +1,186 @@
+"""Writing fragmented MP4 (ISO/IEC 14496-12, CMAF) around the samples of a source. Pure.
+
+The samples are the source's own, byte for byte; only the tables around them are new. Times follow
+from the index alone, so any segment can be written on its own, and always comes out the same.
+"""
+
+import struct
+from bisect import bisect_left
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from services.transcoder.mp4.boxes import Box, MalformedMp4, codec_string
+from services.transcoder.mp4.sample_index import SampleTrack
+from services.transcoder.planning.passthrough import config, entry_children
+
+_SYNC: Final = 0x02000000
+_OTHER: Final = 0x01010000
+_IDR: Final = 5
+_KEPT: Final = ("avcC", "colr", "pasp")
+# Width of a visual sample entry before its child boxes, header included.
+_ENTRY: Final = 86
+_MATRIX: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """From the source's media time to the output's: decoding and showing begin at 0.
+
+    ``late``: ticks by which the first picture was shown late; it is held that much longer.
+    ``lead``: ticks by which decoding runs ahead of showing, taken back by an edit list, so that no
+    composition offset is negative. ``reorder`` is the source's own lead.
+    """
+
+    first_decode: int
+    first_shown: int
+    late: int
+    reorder: int
+    timescale: int
+    scale: Fraction
+
+    @property
+    def lead(self) -> int:
+        return self._scaled(self.reorder + self.first_shown - self.first_decode)
+
+    def decode(self, track: SampleTrack, sample: int) -> int:
+        """When a sample is decoded; for the one past the last, the end of the track."""
+        if sample >= track.count:
+            # The last one stays so long that decoding ends when showing does.
+            reached = track.decode[-1] - self.first_decode + self.late
+            return self._scaled(max(reached + 1, track.end - self.first_shown + self.late))
+        return self._scaled(track.decode[sample] - self.first_decode + (self.late if sample else 0))
+
+    def shown(self, track: SampleTrack, sample: int) -> int:
+        """When a sample is shown; for the one past the last, when the last one ends."""
+        if sample >= track.count:
+            return self._scaled(track.end - self.first_shown + self.late)
+        shown = track.composition[sample] - self.first_shown
+        return self._scaled(shown + (self.late if sample else 0))
+
+    def offset(self, track: SampleTrack, sample: int) -> int:
+        """From decoding to showing, before the edit list."""
+        return max(0, self.shown(track, sample) + self.lead - self.decode(track, sample))
+
+    def _scaled(self, ticks: int) -> int:
+        above, below = self.scale.numerator, self.scale.denominator
+        return (2 * ticks * above + below) // (2 * below)
+
+
+def clock(track: SampleTrack, delay_us: int, timescale: int) -> Clock:
+    """The clock of a source whose first picture comes ``delay_us`` late, in the output's ticks.
+
+    hls.js starts its clock anew when the next rendition's ticks are others: so all renditions
+    have the same.
+    """
+    return Clock(
+        first_decode=track.decode[0],
+        first_shown=track.composition[0],
+        late=round(delay_us * track.timescale / 1_000_000),
+        reorder=max(map(int.__sub__, track.decode, track.composition)),
+        timescale=timescale,
+        scale=Fraction(timescale, track.timescale),
+    )
+
+
+def codecs(track: SampleTrack) -> str:
+    """The RFC 6381 string. Raises MalformedMp4."""
+    return codec_string(track.entry, Box("avc1", 0, len(track.entry), 8))
+
+
+def fragment(track: SampleTrack, of: Clock, samples: range, number: int, media: bytes) -> bytes:
+    """The ``moof`` and ``mdat`` of some samples; ``media`` are their bytes, in the same order."""
+    first, stop = samples.start, samples.stop
+    keys = set(track.keys[bisect_left(track.keys, first) : bisect_left(track.keys, stop)])
+    rows = bytearray()
+    for sample in samples:
+        rows += struct.pack(
+            ">IIIi",
+            of.decode(track, sample + 1) - of.decode(track, sample),
+            track.sizes[sample],
+            _SYNC if sample in keys else _OTHER,
+            of.offset(track, sample),
+        )
+    header = _full("mfhd", 0, 0, struct.pack(">I", number))
+    track_header = _full("tfhd", 0, 0x020000, struct.pack(">I", 1))
+    time = _full("tfdt", 1, 0, struct.pack(">Q", of.decode(track, first)))
+
+    def moof(data_at: int) -> bytes:
+        run = struct.pack(">Ii", len(samples), data_at) + bytes(rows)
+        table = _full("trun", 1, 0x000F01, run)
+        return _box("moof", header, _box("traf", track_header, time, table))
+
+    whole = moof(0)
+    return moof(len(whole) + 8) + _box("mdat", media)
+
+
+def init_segment(track: SampleTrack, of: Clock) -> bytes:
+    """``ftyp`` and ``moov``. Raises MalformedMp4."""
+    width, height = track.entry[32:34], track.entry[34:36]
+    entry = _sample_entry(track.entry)
+    tables = _box(
+        "stbl",
+        _full("stsd", 0, 0, struct.pack(">I", 1), entry),
+        _full("stts", 0, 0, bytes(4)),
+        _full("stsc", 0, 0, bytes(4)),
+        _full("stsz", 0, 0, bytes(8)),
+        _full("stco", 0, 0, bytes(4)),
+    )
+    place = _box("dinf", _full("dref", 0, 0, struct.pack(">I", 1), _full("url ", 0, 1)))
+    media = _box(
+        "mdia",
+        _full("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, of.timescale, 0, 0x55C4, 0)),
+        _full("hdlr", 0, 0, struct.pack(">I4s12x", 0, b"vide"), b"VideoHandler\0"),
+        _box("minf", _full("vmhd", 0, 1, bytes(8)), place, tables),
+    )
+    size = struct.pack(">HHHH", *struct.unpack(">H", width), 0, *struct.unpack(">H", height), 0)
+    head = _full("tkhd", 0, 3, struct.pack(">IIIII", 0, 0, 1, 0, 0), bytes(16), _MATRIX, size)
+    edits = struct.pack(">IIiI", 1, 0, of.lead, 0x10000)
+    movie = _full(
+        "mvhd",
+        0,
+        0,
+        struct.pack(">IIIIIH10x", 0, 0, 1000, 0, 0x10000, 0x0100),
+        _MATRIX,
+        bytes(24),
+        struct.pack(">I", 2),
+    )
+    return _box("ftyp", b"iso6", bytes(4), b"iso6mp41") + _box(
+        "moov",
+        movie,
+        _box("trak", head, _box("edts", _full("elst", 0, 0, edits)), media),
+        _box("mvex", _full("trex", 0, 0, struct.pack(">IIIII", 1, 1, 0, 0, 0))),
+    )
+
+
+def begins_anew(sample: bytes, entry: bytes) -> bool:
+    """Whether a sample holds an IDR picture: then nothing after it refers to what was before."""
+    width = (entry[config(entry).body + 4] & 3) + 1
+    at = 0
+    while at + width < len(sample):
+        length = int.from_bytes(sample[at : at + width], "big")
+        if sample[at + width] & 0x1F == _IDR:
+            return True
+        at += width + length
+    return False
+
+
+def _sample_entry(entry: bytes) -> bytes:
+    """The source's sample entry without whatever else its camera wrote there."""
+    fixed = bytearray(entry[8:_ENTRY])
+    # Data reference 1, and no compressor name.
+    fixed[6:8] = b"\0\1"
+    fixed[42:74] = bytes(32)
+    children = [entry[box.start : box.end] for box in entry_children(entry) if box.kind in _KEPT]
+    return _box("avc1", bytes(fixed), *children)
+
+
+def _box(kind: str, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    if len(body) + 8 >= 1 << 32:
+        raise MalformedMp4("a box of more than 4 GiB")
+    return struct.pack(">I4s", len(body) + 8, kind.encode("latin-1")) + body
+
+
+def _full(kind: str, version: int, flags: int, *parts: bytes) -> bytes:
+    return _box(kind, struct.pack(">I", version << 24 | flags), *parts)

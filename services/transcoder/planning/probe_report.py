@@ -1,0 +1,284 @@
+"""What ffprobe reports of a source, checked against limits and turned into facts.
+
+Pure: ffprobe's JSON in, ``Source`` out, or MediaRejected. The file's name is never looked at.
+"""
+
+import heapq
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from services.transcoder.planning.media_errors import MediaRejected
+from shared.contracts import AudioTrack, SourceFacts, VideoTrack
+
+MAX_DURATION_S: Final = 24 * 3600
+MAX_SIDE: Final = 16_384
+MAX_PIXELS: Final = 8192 * 8192
+MAX_STREAMS: Final = 64
+MAX_AUDIO_TRACKS: Final = 8
+
+# Above 60 frames per second nobody sees the difference, and no level of the ladder allows it.
+MAX_FRAME_RATE: Final = 60
+STANDARD_RATES: Final = tuple(
+    Fraction(*rate)
+    for rate in (
+        (24000, 1001),
+        (24, 1),
+        (25, 1),
+        (30000, 1001),
+        (30, 1),
+        (48, 1),
+        (50, 1),
+        (60000, 1001),
+        (60, 1),
+    )
+)
+
+_HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
+_FIELD_ORDERS = ("tt", "bb", "tb", "bt")
+
+
+class SideData(msgspec.Struct, frozen=True):
+    rotation: float = 0
+
+
+class Stream(msgspec.Struct, frozen=True):
+    index: int = 0
+    codec_type: str = ""
+    codec_name: str = "unknown"
+    profile: str | None = None
+    pix_fmt: str | None = None
+    width: int = 0
+    height: int = 0
+    sample_aspect_ratio: str = "1:1"
+    r_frame_rate: str = "0/0"
+    avg_frame_rate: str = "0/0"
+    start_time: str | None = None
+    duration: str | None = None
+    field_order: str = "unknown"
+    color_transfer: str | None = None
+    channels: int = 0
+    sample_rate: str = "0"
+    bit_rate: str | None = None
+    disposition: dict[str, int] = {}
+    tags: dict[str, str] = {}
+    side_data_list: list[SideData] = []
+
+
+class Format(msgspec.Struct, frozen=True):
+    format_name: str = ""
+    start_time: str | None = None
+    duration: str | None = None
+    bit_rate: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """ffprobe's ``-show_format -show_streams`` as JSON."""
+
+    streams: list[Stream] = []
+    format: Format = Format()
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Facts about a source. ``duration`` in seconds, or None where only reading it all tells.
+
+    ``main`` is the stream that says how long the video is, ``start`` the file's first timestamp
+    in seconds, ``seekable`` whether a chunk may begin in its middle.
+    """
+
+    facts: SourceFacts
+    frame_rate: Fraction
+    duration: float | None
+    main: int
+    start: float
+    seekable: bool
+
+
+def parse_report(text: bytes) -> Report:
+    """ffprobe's answer. Raises MediaRejected where it found nothing that it can read."""
+    try:
+        return msgspec.json.decode(text, type=Report)
+    except msgspec.MsgspecError as error:
+        raise MediaRejected(
+            "media.unreadable", "This file is not a video that we can read."
+        ) from error
+
+
+def read_source(report: Report, size: int) -> Source:
+    """The facts of a source of ``size`` bytes. Raises MediaRejected."""
+    if len(report.streams) > MAX_STREAMS:
+        raise MediaRejected(
+            "media.too_many_streams", f"The file has more than {MAX_STREAMS} tracks."
+        )
+    video = next((s for s in report.streams if _is_picture(s)), None)
+    audio = tuple(s for s in report.streams if s.codec_type == "audio" and s.channels > 0)
+    if video is None and not audio:
+        raise MediaRejected("media.no_tracks", "The file holds neither pictures nor sound.")
+    duration = _duration(report, video or audio[0])
+    rate = frame_rate(video) if video else Fraction(0)
+    facts = SourceFacts(
+        container=report.format.format_name.split(",")[0],
+        duration_ms=round((duration or 0) * 1000),
+        size=size,
+        bit_rate=_integer(report.format.bit_rate),
+        video=_video_track(video, rate) if video else None,
+        audio=tuple(
+            AudioTrack(
+                index=position,
+                codec=stream.codec_name,
+                channels=min(stream.channels, 8),
+                sample_rate=_integer(stream.sample_rate) or 48_000,
+                language=_language(stream),
+            )
+            for position, stream in enumerate(audio[:MAX_AUDIO_TRACKS])
+        ),
+    )
+    names = report.format.format_name.split(",")
+    return Source(
+        facts,
+        rate,
+        duration,
+        (video or audio[0]).index,
+        _number(report.format.start_time),
+        "mp4" in names or "matroska" in names,
+    )
+
+
+class Extent:
+    """Where a source really ends, and its longest frame, from the times of its packets."""
+
+    # Frames arrive in decoding order; none is shown more than this many places later.
+    _REORDER = 32
+
+    def __init__(self, main: int) -> None:
+        self._main = main
+        self._pending: list[float] = []
+        self._shown: float | None = None
+        self.main_end: float | None = None
+        self.any_end: float | None = None
+        self.longest = 0.0
+
+    def add(self, line: str) -> None:
+        """One line of ffprobe: stream index, time, duration; ``N/A`` where unknown."""
+        fields = line.split(",")
+        if len(fields) < 2 or not fields[0].isdigit():
+            return
+        try:
+            time = float(fields[1])
+        except ValueError:
+            return
+        end = time + (_number(fields[2]) if len(fields) > 2 else 0.0)
+        self.any_end = end if self.any_end is None else max(self.any_end, end)
+        if int(fields[0]) != self._main:
+            return
+        self.main_end = end if self.main_end is None else max(self.main_end, end)
+        heapq.heappush(self._pending, time)
+        if len(self._pending) > self._REORDER:
+            self._show(heapq.heappop(self._pending))
+
+    def close(self) -> None:
+        """All lines have been added."""
+        while self._pending:
+            self._show(heapq.heappop(self._pending))
+
+    def _show(self, time: float) -> None:
+        if self._shown is not None:
+            self.longest = max(self.longest, time - self._shown)
+        self._shown = time
+
+
+def frame_rate(stream: Stream) -> Fraction:
+    """The output's constant frame rate: the source's own, at most 60, halved until it fits."""
+    real, average = _fraction(stream.r_frame_rate), _fraction(stream.avg_frame_rate)
+    rate = real if 0 < real <= MAX_FRAME_RATE else average or real
+    if rate <= 0:
+        return Fraction(30)
+    # A variable rate shows itself by a base rate far above the average: then the average is
+    # what the eye saw, and the nearest standard rate above it loses no frame that matters.
+    while rate > MAX_FRAME_RATE + Fraction(1, 10):
+        rate /= 2
+    nearest = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
+    if abs(nearest - rate) <= nearest / 500:
+        return nearest
+    return rate.limit_denominator(1001) if rate >= 1 else Fraction(1)
+
+
+def _is_picture(stream: Stream) -> bool:
+    cover = stream.disposition.get("attached_pic") or stream.disposition.get("timed_thumbnails")
+    return stream.codec_type == "video" and not cover and stream.width > 0 and stream.height > 0
+
+
+def _video_track(stream: Stream, rate: Fraction) -> VideoTrack:
+    if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
+        raise MediaRejected(
+            "media.too_large_picture",
+            f"The picture is {stream.width} × {stream.height}, larger than we can handle.",
+        )
+    rotation = round(next((d.rotation for d in stream.side_data_list if d.rotation), 0)) % 360
+    width, height = _displayed(stream, rotation)
+    return VideoTrack(
+        codec=stream.codec_name,
+        width=width,
+        height=height,
+        rotation=rotation,
+        frame_rate=f"{rate.numerator}/{rate.denominator}",
+        pixel_format=stream.pix_fmt,
+        interlaced=stream.field_order in _FIELD_ORDERS,
+        hdr=stream.color_transfer in _HDR_TRANSFERS,
+    )
+
+
+def _displayed(stream: Stream, rotation: int) -> tuple[int, int]:
+    """Size as a person sees it: square pixels, upright."""
+    aspect = _fraction(stream.sample_aspect_ratio.replace(":", "/"))
+    if not Fraction(1, 10) <= aspect <= 10:
+        aspect = Fraction(1)
+    width, height = stream.width, stream.height
+    if aspect > 1:
+        width = round(width * aspect)
+    elif aspect < 1:
+        height = round(height / aspect)
+    return (height, width) if rotation % 180 == 90 else (width, height)
+
+
+def _duration(report: Report, main: Stream) -> float | None:
+    """Seconds, from the main track where the container says, else from the container."""
+    seconds = _seconds(main.duration) or _seconds(report.format.duration)
+    if seconds is not None and seconds > MAX_DURATION_S:
+        raise MediaRejected("media.too_long", "The video is longer than 24 hours.")
+    return seconds
+
+
+def _number(text: str | None) -> float:
+    try:
+        value = float(text) if text else 0.0
+    except ValueError:
+        return 0.0
+    return value if abs(value) < 1e9 else 0.0
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else 0.0
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def _fraction(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return Fraction(0)
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _language(stream: Stream) -> str | None:
+    """A language tag that is safe in a playlist; ``und`` says nothing."""
+    language = stream.tags.get("language", "").strip()
+    plain = 2 <= len(language) <= 35 and language.isascii() and language.replace("-", "").isalnum()
+    return language if plain and language != "und" else None

@@ -1,0 +1,97 @@
+"""The pictures over the seek bar: one sprite per chunk, and a WebVTT file that finds each tile.
+
+A tile is the key frame that a segment of the lowest rendition begins with, so making it costs next
+to nothing. Where everything lies follows from the plan alone. Pure.
+"""
+
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from services.transcoder.planning.plan import timeline_of
+from shared.contracts import Chunk, TranscodePlanned
+
+CONTENT_TYPE: Final = "text/vtt"
+NAME: Final = "storyboard.vtt"
+
+_TILE_WIDTH: Final = 160
+_TILE_HEIGHT: Final = 160
+_COLUMNS: Final = 10
+# A source that cannot be split is one chunk: then a tile stands for several segments.
+_MAX_TILES: Final = 100
+
+
+class Sheet(msgspec.Struct, frozen=True):
+    """How a chunk's tiles lie in its sprite: tile size in pixels, one tile every ``step``
+    segments."""
+
+    width: int
+    height: int
+    tiles: int
+    columns: int
+    step: int
+
+    @property
+    def rows(self) -> int:
+        return -(-self.tiles // self.columns)
+
+    def place(self, tile: int) -> tuple[int, int]:
+        """A tile's left upper corner."""
+        return tile % self.columns * self.width, tile // self.columns * self.height
+
+
+def sheet(planned: TranscodePlanned, chunk: Chunk) -> Sheet:
+    """The layout of a chunk's sprite."""
+    lowest = planned.renditions[-1]
+    scale = min(
+        Fraction(1),
+        Fraction(_TILE_WIDTH, lowest.width),
+        Fraction(_TILE_HEIGHT, lowest.height),
+    )
+    step = -(-chunk.segments // _MAX_TILES)
+    tiles = -(-chunk.segments // step)
+    return Sheet(
+        width=max(2, round(lowest.width * scale / 2) * 2),
+        height=max(2, round(lowest.height * scale / 2) * 2),
+        tiles=tiles,
+        columns=min(tiles, _COLUMNS),
+        step=step,
+    )
+
+
+def sprite_key(prefix: str, chunk: int) -> str:
+    """Where a chunk's sprite lies in the media bucket."""
+    return f"{prefix}/storyboard/{chunk:05d}.webp"
+
+
+def storyboard_key(prefix: str) -> str:
+    """Where the WebVTT file lies in the media bucket."""
+    return f"{prefix}/{NAME}"
+
+
+def webvtt(planned: TranscodePlanned) -> str:
+    """The WebVTT file: one cue per tile, its text the sprite and the tile's rectangle in it."""
+    line = timeline_of(planned)
+    end = Fraction(planned.source.duration_ms, 1000)
+    lines = ["WEBVTT", ""]
+    for chunk in planned.chunks:
+        layout = sheet(planned, chunk)
+        image = sprite_key(planned.prefix, chunk.index).removeprefix(f"{planned.prefix}/")
+        for tile in range(layout.tiles):
+            first = chunk.first_segment + tile * layout.step
+            last = min(first + layout.step, chunk.first_segment + chunk.segments)
+            start = line.first_frame(first) / line.frame_rate
+            stop = min(end, line.first_frame(last) / line.frame_rate)
+            left, top = layout.place(tile)
+            lines.append(f"{_clock(start)} --> {_clock(max(stop, start + Fraction(1, 1000)))}")
+            lines.append(f"{image}#xywh={left},{top},{layout.width},{layout.height}")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _clock(seconds: Fraction) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"

@@ -1,0 +1,184 @@
+"""The audio task: one sound track, encoded once, published in parts while it is encoded."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from services.transcoder.domain import SoundTrack, audio_name
+from services.transcoder.encoding.ffmpeg import encode_audio
+from services.transcoder.encoding.probe import blame
+from services.transcoder.encoding.process import Progress, RunFailed, run_ffmpeg
+from services.transcoder.handlers import record, state_of
+from services.transcoder.mp4 import boxes
+from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.worker.context import (
+    Job,
+    Workplace,
+    encoded_track,
+    limits,
+    publish_init,
+    publish_segments,
+)
+from shared.contracts import AudioEncoded, EncodedTrack, Segment
+
+_LOOK_SECONDS: Final = 0.1
+# The first part goes out at once, so that the video can play; later ones gather for a while.
+_GATHER_SECONDS: Final = 4.0
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Some new segments: the init segment, the bytes, and where each segment lies in them."""
+
+    init: bytes
+    body: bytes
+    segments: tuple[Segment, ...]
+
+
+async def encode_sound(place: Workplace, job: Job) -> AudioEncoded:
+    """Publish all parts but the end; returns the event that completes the track.
+
+    Raises MediaRejected, TaskFailed.
+    """
+    plan, task = job.plan, job.task
+    track = plan.audio[job.setting("track", int)]
+    name = audio_name(track.index)
+    source = await place.sources.open_whole(job.source_key)
+    target = job.folder / "sound.mp4"
+    target.touch()
+    seconds = plan.source.duration_ms / 1000
+
+    def progressed(progress: Progress) -> None:
+        job.status.progress = min(1.0, progress.seconds / max(0.001, seconds))
+        job.status.speed = progress.speed
+
+    encoding = asyncio.create_task(
+        run_ffmpeg(
+            [
+                place.tools.ffmpeg,
+                *encode_audio(source, track, plan.segment_ms / 1000, target),
+            ],
+            job.folder,
+            limits(source, place.tools, seconds, urgent=True),
+            progressed,
+        )
+    )
+    # An earlier try may have published the beginning; the encode is the same, so go on from there.
+    known = (await state_of(place.store, task.video_id)).audio.get(name, SoundTrack())
+    reached = known.segments
+    try:
+        async for part in _parts(target, encoding):
+            fresh = tuple(segment for segment in part.segments if segment.index >= reached)
+            if not fresh:
+                continue
+            stored = await _store(place, job, name, part, fresh)
+            reached = fresh[-1].index + 1
+            event = _event(place, job, stored, False)
+            outcome = await record(place.store, task.video_id, event, task.correlation_id)
+            if outcome.state.audio.get(name, SoundTrack()).segments != reached:
+                # Another worker publishes this track, or the attempt is over: a part is never
+                # left out in the middle.
+                raise TaskFailed("worker.overtaken", "Another worker took this task over.")
+        await encoding
+    except RunFailed as error:
+        raise blame(error, source) from error
+    finally:
+        encoding.cancel()
+        await asyncio.gather(encoding, return_exceptions=True)
+    end = encoded_track(name, 48_000, "mp4a.40.2", ("", "", 0), key=None, segments=())
+    return _event(place, job, end, True)
+
+
+async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[_Part]:
+    """Fragments as ffmpeg finishes them, several together once the first has gone out."""
+    init: bytes | None = None
+    pending, offset, index = b"", 0, 0
+    last = 0.0
+    while True:
+        finished = encoding.done()
+        pending += await asyncio.to_thread(_read_from, target, offset + len(pending))
+        if init is None:
+            init = _init(pending)
+        due = finished or index == 0 or time.monotonic() - last >= _GATHER_SECONDS
+        found = boxes.fragments(pending) if init is not None and due else []
+        if found and init is not None:
+            body = b"".join(pending[f.offset : f.offset + f.size] for f in found)
+            yield _Part(init, body, _segments(found, index))
+            index += len(found)
+            used = found[-1].offset + found[-1].size
+            pending, offset = pending[used:], offset + used
+            last = time.monotonic()
+        if finished:
+            return
+        await asyncio.wait({encoding}, timeout=_LOOK_SECONDS)
+
+
+def _init(data: bytes) -> bytes | None:
+    try:
+        return boxes.init_segment(data)
+    except boxes.MalformedMp4:
+        return None
+
+
+def _segments(found: list[boxes.Fragment], index: int) -> tuple[Segment, ...]:
+    segments: list[Segment] = []
+    offset = 0
+    for fragment in found:
+        segments.append(
+            Segment(
+                index=index + len(segments),
+                start=fragment.start,
+                duration=fragment.duration,
+                size=fragment.size,
+                offset=offset,
+            )
+        )
+        offset += fragment.size
+    return tuple(segments)
+
+
+async def _store(
+    place: Workplace, job: Job, name: str, part: _Part, fresh: tuple[Segment, ...]
+) -> EncodedTrack:
+    try:
+        track = boxes.read_track(part.init)
+    except boxes.MalformedMp4 as error:
+        raise TaskFailed("encoder.sound", "The encoder wrote sound that cannot be read.") from error
+    base = fresh[0].offset
+    segments = tuple(
+        msgspec.structs.replace(segment, offset=segment.offset - base) for segment in fresh
+    )
+    folder = f"{job.prefix}/{name}"
+    init_key, mark = await publish_init(place.media, folder, part.init, "audio/mp4")
+    key = await publish_segments(
+        place.media, folder, segments[0].index, part.body[base:], "audio/mp4"
+    )
+    return encoded_track(
+        name,
+        track.timescale,
+        track.codecs,
+        (init_key, mark, len(part.init)),
+        key=key,
+        segments=segments,
+    )
+
+
+def _event(place: Workplace, job: Job, track: EncodedTrack, complete: bool) -> AudioEncoded:
+    return AudioEncoded(
+        video_id=job.task.video_id,
+        attempt=job.task.attempt,
+        complete=complete,
+        tracks=(track,),
+        worker=place.worker,
+        try_number=job.task.tries,
+        elapsed_ms=job.elapsed_ms,
+    )
+
+
+def _read_from(path: Path, offset: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read()

@@ -1,0 +1,133 @@
+"""The images task: a poster that shows something, a short moving preview, and the table of the
+storyboard."""
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageStat
+
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.ffmpeg_images import moments, stills, waveform
+from services.transcoder.encoding.probe import blame
+from services.transcoder.encoding.process import RunFailed, run_ffmpeg
+from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.planning.storyboard import CONTENT_TYPE, storyboard_key, webvtt
+from services.transcoder.worker.context import IMMUTABLE, Job, Workplace, digest, limits
+from shared.contracts import ThumbnailsCreated, TranscodePlanned
+
+# Where to look, as parts of the whole: openings and endings are often black or text.
+PLACES: Final = (0.06, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.94)
+LONG_SIDE: Final = 1280
+_QUALITY: Final = 80
+# A source up to this long has too few key frames, and is quickly decoded as a whole.
+_SHORT_SECONDS: Final = 30.0
+
+_PREVIEW_SIDE: Final = 320
+_PREVIEW_QUALITY: Final = 50
+_PREVIEW_FRAME_MS: Final = 350
+# Fewer pictures than this are no film.
+_PREVIEW_LEAST: Final = 3
+
+
+async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
+    """Raises MediaRejected, TaskFailed."""
+    plan, task = job.plan, job.task
+    source = await place.sources.open_whole(job.source_key)
+    taken = await _stills(place, job, plan, source)
+    if not taken:
+        raise TaskFailed("media.no_still", "No picture could be taken from the video.")
+    key = await _store(place, job, "poster", await asyncio.to_thread(choose, taken))
+    film = await asyncio.to_thread(animate, taken)
+    preview = await _store(place, job, "preview", film) if film else None
+    storyboard: str | None = None
+    if plan.renditions:
+        # Its sprites come with the chunks; which, and where, the plan says already.
+        storyboard = storyboard_key(job.prefix)
+        text = webvtt(plan).encode()
+        await place.media.put(storyboard, text, CONTENT_TYPE, IMMUTABLE)
+    return ThumbnailsCreated(
+        video_id=task.video_id,
+        attempt=task.attempt,
+        poster_key=key,
+        storyboard_key=storyboard,
+        preview_key=preview,
+        worker=place.worker,
+    )
+
+
+async def _stills(place: Workplace, job: Job, plan: TranscodePlanned, source: Input) -> list[Path]:
+    """Candidates; one that cannot be taken is left out as long as there is another."""
+    video = plan.source.video
+    if video is None:
+        arguments = waveform(source, job.folder / "still-0.ppm")
+    else:
+        seconds = plan.source.duration_ms / 1000
+        times = [seconds * part for part in PLACES]
+        if seconds <= _SHORT_SECONDS:
+            rate = len(times) / seconds
+            arguments = moments(source, video, rate, job.folder, long_side=LONG_SIDE)
+        else:
+            arguments = stills(source, video, times, job.folder, long_side=LONG_SIDE)
+    problem: RunFailed | None = None
+    try:
+        await run_ffmpeg(
+            [place.tools.ffmpeg, *arguments],
+            job.folder,
+            limits(source, place.tools, 1.0, urgent=True),
+        )
+    except RunFailed as error:
+        problem = error
+    taken = sorted(path for path in job.folder.glob("still-*.ppm") if path.stat().st_size)
+    if not taken and problem is not None:
+        raise blame(problem, source) from problem
+    return taken
+
+
+async def _store(place: Workplace, job: Job, name: str, data: bytes) -> str:
+    key = f"{job.prefix}/{name}-{digest(data)[:12]}.webp"
+    await place.media.put(key, data, "image/webp", IMMUTABLE)
+    return key
+
+
+def animate(taken: list[Path]) -> bytes | None:
+    """The pictures one after the other, small, as an animated WebP; None where they are few."""
+    pictures: list[Image.Image] = []
+    for path in taken:
+        picture = Image.open(path).convert("RGB")
+        picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+        # Times that share a key frame give the same picture.
+        if not pictures or picture.tobytes() != pictures[-1].tobytes():
+            pictures.append(picture)
+    if len(pictures) < _PREVIEW_LEAST:
+        return None
+    answer = io.BytesIO()
+    pictures[0].save(
+        answer,
+        "WEBP",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=_PREVIEW_FRAME_MS,
+        loop=0,
+        quality=_PREVIEW_QUALITY,
+        method=2,
+    )
+    return answer.getvalue()
+
+
+def choose(taken: list[Path]) -> bytes:
+    """The liveliest of some pictures, as WebP."""
+    pictures = [Image.open(path).convert("RGB") for path in taken]
+    best = max(pictures, key=liveliness)
+    answer = io.BytesIO()
+    best.save(answer, "WEBP", quality=_QUALITY, method=4)
+    return answer.getvalue()
+
+
+def liveliness(picture: Image.Image) -> float:
+    """How much there is to see: contrast, less for a picture that is nearly black or white."""
+    grey = ImageStat.Stat(picture.convert("L").resize((64, 64)))
+    mean, deviation = grey.mean[0], grey.stddev[0]
+    middle = 1.0 - abs(mean - 118.0) / 137.0
+    return deviation * max(0.05, middle)

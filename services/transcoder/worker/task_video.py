@@ -1,0 +1,196 @@
+"""The video task: one chunk of some renditions, encoded, cut into segments, checked, stored."""
+
+import asyncio
+from pathlib import Path
+
+from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
+from services.transcoder.encoding.ffmpeg_images import sprite
+from services.transcoder.encoding.probe import blame
+from services.transcoder.encoding.process import Progress, RunFailed, run_ffmpeg
+from services.transcoder.mp4 import boxes
+from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.plan import Timeline, plain, timeline_of
+from services.transcoder.planning.storyboard import sheet, sprite_key
+from services.transcoder.worker.context import (
+    IMMUTABLE,
+    Job,
+    Workplace,
+    encoded_track,
+    limits,
+    publish_init,
+    publish_segments,
+)
+from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+# The lowest rendition's chunk as it is published, for the sprite.
+_OWN_PART = "own.mp4"
+
+
+async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
+    """Raises MediaRejected, TaskFailed."""
+    plan, task = job.plan, job.task
+    names = job.setting("renditions", list[str])
+    chunk = plan.chunks[job.setting("chunk", int)]
+    video = plan.source.video
+    if video is None:
+        raise TaskFailed("internal.plan", "The plan has no picture.")
+    line = timeline_of(plan)
+    gap = video.longest_frame_ms / 1000
+    source = await _open(place, job, chunk, line, gap)
+    urgent = chunk.index == 0 and {each.name for each in plain(plan)} > set(names)
+    run = ChunkRun(
+        source=source,
+        video=video,
+        chunk=chunk,
+        line=line,
+        renditions=tuple(r for r in plan.renditions if r.name in names),
+        last=chunk.index == len(plan.chunks) - 1,
+        preset=place.tools.preset,
+        # What makes the video playable may use a second core; everything else goes side by side.
+        threads=max(2, place.tools.threads) if urgent else place.tools.threads,
+        gap=gap,
+    )
+    seconds = float(run.frames / run.line.frame_rate)
+
+    def progressed(progress: Progress) -> None:
+        job.status.progress = min(1.0, progress.frames / max(1, run.frames))
+        job.status.speed = progress.speed
+
+    try:
+        await run_ffmpeg(
+            [place.tools.ffmpeg, *encode_chunk(run, job.folder)],
+            job.folder,
+            limits(source, place.tools, seconds, urgent=urgent),
+            progressed,
+        )
+    except RunFailed as error:
+        raise blame(error, source) from error
+    tracks = await asyncio.gather(
+        *(_store(place, job, run, rendition.name) for rendition in run.renditions)
+    )
+    if plan.renditions[-1] in run.renditions:
+        await _store_sprite(place, job, run)
+    elapsed = max(1, job.elapsed_ms)
+    return ChunkEncoded(
+        video_id=task.video_id,
+        attempt=task.attempt,
+        chunk=chunk.index,
+        tracks=tuple(tracks),
+        worker=place.worker,
+        try_number=task.tries,
+        elapsed_ms=elapsed,
+        speed=round(1000 * seconds / elapsed, 3),
+    )
+
+
+async def _open(place: Workplace, job: Job, chunk: Chunk, line: Timeline, gap: float) -> Input:
+    """The source, as far as this chunk needs it. Times are the file's, not the output's."""
+    known = await place.sources.indexed(job.source_key)
+    if known is None:
+        return await place.sources.open_whole(job.source_key)
+    begin = known.index.start + read_from(chunk, line, gap)
+    end = (
+        known.index.start + float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate) + gap
+    )
+    return await place.sources.open_part(job.source_key, job.folder, begin, end)
+
+
+async def _store(place: Workplace, job: Job, run: ChunkRun, name: str) -> EncodedTrack:
+    data = await asyncio.to_thread(_read, job.folder / f"{name}.mp4")
+    try:
+        init = boxes.init_segment(data)
+        track = boxes.read_track(init)
+        found = boxes.fragments(data)
+    except boxes.MalformedMp4 as error:
+        raise damaged(run) from error
+    body, segments = cut(data, found, run.chunk, run.line)
+    check(run, segments, found)
+    folder = f"{job.prefix}/{name}"
+    init_key, mark = await publish_init(place.media, folder, init, "video/mp4")
+    if name == run.renditions[-1].name:
+        await asyncio.to_thread((job.folder / _OWN_PART).write_bytes, init + body)
+    key = await publish_segments(place.media, folder, run.chunk.index, body, "video/mp4")
+    return encoded_track(
+        name, track.timescale, track.codecs, (init_key, mark, len(init)), key=key, segments=segments
+    )
+
+
+async def _store_sprite(place: Workplace, job: Job, run: ChunkRun) -> None:
+    """The chunk's pictures for the seek bar. A video without them is better than none."""
+    layout = sheet(job.plan, run.chunk)
+    source, target = job.folder / _OWN_PART, job.folder / "sprite.webp"
+    local = Input(str(source), remote=False)
+    try:
+        await run_ffmpeg(
+            [place.tools.ffmpeg, *sprite(source, layout, target)],
+            job.folder,
+            limits(local, place.tools, 1.0, urgent=True),
+        )
+        data = await asyncio.to_thread(target.read_bytes)
+    except (RunFailed, FileNotFoundError) as error:
+        _log.warning("no storyboard for a chunk", task=job.task.task_id, error=str(error))
+        return
+    await place.media.put(sprite_key(job.prefix, run.chunk.index), data, "image/webp", IMMUTABLE)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def cut(
+    data: bytes, found: list[boxes.Fragment], chunk: Chunk, line: Timeline
+) -> tuple[bytes, tuple[Segment, ...]]:
+    """The chunk's own fragments, without those that only warmed the encoder up."""
+    start = chunk.first_frame * line.frame_ticks
+    body = bytearray()
+    segments: list[Segment] = []
+    for fragment in found:
+        if fragment.start < start:
+            continue
+        segments.append(
+            Segment(
+                index=chunk.first_segment + len(segments),
+                start=fragment.start,
+                duration=fragment.duration,
+                size=fragment.size,
+                offset=len(body),
+                key_bytes=fragment.key_bytes,
+            )
+        )
+        body += data[fragment.offset : fragment.offset + fragment.size]
+    return bytes(body), tuple(segments)
+
+
+def check(run: ChunkRun, segments: tuple[Segment, ...], found: list[boxes.Fragment]) -> None:
+    """No frame is missing or doubled, and every segment begins with a key frame where it should.
+
+    Only the last chunk may be shorter than planned: what a container says of its end is sometimes
+    a little too much. Raises MediaRejected, TaskFailed.
+    """
+    line, chunk = run.line, run.chunk
+    if not segments:
+        raise damaged(run)
+    ticks = sum(segment.duration for segment in segments)
+    frames, rest = divmod(ticks, line.frame_ticks)
+    planned = chunk.frames or 0
+    last_segment = chunk.first_segment + chunk.segments - 1
+    slack = chunk.first_frame + planned - line.first_frame(last_segment) if run.last else 0
+    if rest or frames > planned or frames < planned - slack:
+        raise damaged(run)
+    for segment in segments:
+        if segment.start != line.first_frame(segment.index) * line.frame_ticks:
+            raise TaskFailed("encoder.timing", "The encoder put a segment at the wrong time.")
+    if not all(fragment.keyframe for fragment in found):
+        raise TaskFailed("encoder.keyframes", "The encoder began a segment without a key frame.")
+
+
+def damaged(run: ChunkRun) -> MediaRejected:
+    """The source's picture cannot be decoded in this chunk."""
+    start = run.chunk.first_frame / run.line.frame_rate
+    minutes, seconds = divmod(int(start), 60)
+    return MediaRejected(
+        "media.damaged", f"The picture cannot be decoded from {minutes}:{seconds:02d} on."
+    )

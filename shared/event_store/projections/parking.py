@@ -1,0 +1,185 @@
+"""Events that a projection could not apply: looking at them, and applying them after a fix.
+
+A parked event is one that raised, or that this build could not read. The later events of the same
+entity wait behind it, in order, whatever their stream; everybody else's go on.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.event_store.projections.projection import Projection
+from shared.event_store.projections.projection_tables import (
+    is_transient,
+    lock_checkpoint,
+    parked_of,
+    partition,
+    reason_of,
+)
+from shared.event_store.store import EventStore, RecordedEvent, Unreadable
+
+
+class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that waits; ``reason`` says why, for a person."""
+
+    projection: str
+    position: int
+    stream_id: str
+    reason: str
+    parked_at: datetime
+
+
+class Redriven(msgspec.Struct, frozen=True, kw_only=True):
+    """``applied`` events are in the read model now; ``left`` still wait."""
+
+    applied: int
+    left: int
+
+
+Progress = Callable[[int, int], None]
+"""Called with how many were tried and how many there are."""
+
+
+async def list_parked(
+    connection: AsyncConnection,
+    schema: str,
+    projection: str,
+    *,
+    after: int = 0,
+    limit: int = 100,
+) -> list[ParkedEvent]:
+    """The parked events of a projection after a position, in order."""
+    parked = parked_of(schema)
+    found = await connection.execute(
+        select(parked)
+        .where(parked.c.projection == projection, parked.c.position > after)
+        .order_by(parked.c.position)
+        .limit(limit)
+    )
+    return [
+        ParkedEvent(
+            projection=row.projection,
+            position=row.position,
+            stream_id=row.stream_id,
+            reason=row.reason,
+            parked_at=row.parked_at,
+        )
+        for row in found
+    ]
+
+
+async def show_parked(
+    connection: AsyncConnection, store: EventStore, schema: str, projection: str, position: int
+) -> tuple[ParkedEvent, RecordedEvent] | None:
+    """A parked event with what is in the log, or None if nothing is parked at this position."""
+    found = await list_parked(connection, schema, projection, after=position - 1, limit=1)
+    if not found or found[0].position != position:
+        return None
+    events = await store.read_all(position - 1, 1)
+    return (found[0], events[0]) if events else None
+
+
+async def redrive(
+    engine: AsyncEngine,
+    store: EventStore,
+    projection: Projection,
+    schema: str,
+    *,
+    entity: str | None = None,
+    progress: Progress = lambda _at, _of: None,
+) -> Redriven:
+    """Apply parked events again, each entity's in order and up to the first that fails again.
+
+    All of them, or those of one ``entity`` (a user's or video's id). Works beside a running
+    projector, which waits meanwhile, and needs the service's own role; each entity is one
+    transaction. What fails stays parked, with the new reason.
+    """
+    entities: dict[str, list[int]] = {}
+    async with engine.connect() as connection:
+        for event in await _all_parked(connection, schema, projection.name):
+            if entity is None or partition(event.stream_id) == entity:
+                entities.setdefault(partition(event.stream_id), []).append(event.position)
+    total = sum(len(positions) for positions in entities.values())
+    applied = tried = 0
+    progress(tried, total)
+    for each, positions in entities.items():
+        async with engine.begin() as connection:
+            applied += await _redrive_entity(connection, store, projection, schema, each)
+        tried += len(positions)
+        progress(tried, total)
+    async with engine.connect() as connection:
+        left = await _all_parked(connection, schema, projection.name)
+    return Redriven(
+        applied=applied,
+        left=sum(entity is None or partition(event.stream_id) == entity for event in left),
+    )
+
+
+async def drop_parked(engine: AsyncEngine, schema: str, projection: str, position: int) -> bool:
+    """Give an event up: this read model will go without it (a rebuild would meet it again).
+
+    What waits behind it can be redriven then. Returns whether it was parked.
+    """
+    parked = parked_of(schema)
+    async with engine.begin() as connection:
+        await lock_checkpoint(connection, schema, projection)
+        dropped: CursorResult[Any] = await connection.execute(
+            delete(parked).where(parked.c.projection == projection, parked.c.position == position)
+        )
+    return dropped.rowcount == 1
+
+
+async def _redrive_entity(
+    connection: AsyncConnection,
+    store: EventStore,
+    projection: Projection,
+    schema: str,
+    entity: str,
+) -> int:
+    await lock_checkpoint(connection, schema, projection.name)
+    parked = parked_of(schema)
+    applied = 0
+    # Read again under the lock: somebody may have been faster, or more may wait by now.
+    for waiting in await _all_parked(connection, schema, projection.name):
+        if partition(waiting.stream_id) != entity:
+            continue
+        this = (parked.c.projection == projection.name) & (parked.c.position == waiting.position)
+        reason = await _try(connection, store, projection, waiting.position)
+        if reason is not None:
+            await connection.execute(update(parked).where(this).values(reason=reason))
+            break
+        await connection.execute(delete(parked).where(this))
+        applied += 1
+    return applied
+
+
+async def _try(
+    connection: AsyncConnection, store: EventStore, projection: Projection, position: int
+) -> str | None:
+    """Apply one event; why it failed, or None."""
+    (event,) = await store.read_all(position - 1, 1)
+    if isinstance(event.data, Unreadable):
+        return event.data.reason
+    try:
+        async with connection.begin_nested():
+            await projection.apply(connection, [event])
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return reason_of(error)
+    return None
+
+
+async def _all_parked(
+    connection: AsyncConnection, schema: str, projection: str
+) -> Sequence[ParkedEvent]:
+    found: list[ParkedEvent] = []
+    while page := await list_parked(
+        connection, schema, projection, after=found[-1].position if found else 0, limit=1000
+    ):
+        found += page
+    return found
