@@ -1,0 +1,1 @@
+"""Webhooks: registration, storage, and delivery of a user's events."""

@@ -1,0 +1,1 @@
+"""The HTTP/1.1 client with which the gateway speaks to its upstreams."""

@@ -1,0 +1,1 @@
+"""Rate limits: token buckets that are counted in Redis."""

@@ -1,0 +1,1 @@
+"""What the gateway reads of a request: headers, path, client address, route."""

@@ -1,0 +1,1 @@
+"""The services and the object storage behind the gateway."""

@@ -1,0 +1,1 @@
+"""The coordinator process: dispatches tasks, publishes manifests, compacts and reconciles."""

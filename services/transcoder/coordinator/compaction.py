@@ -10,8 +10,8 @@ from services.transcoder.coordinator.publisher import Publisher, joinable, refer
 from services.transcoder.domain import Transcode, evolve
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRow, Jobs
+from services.transcoder.object_keys import IMMUTABLE
 from services.transcoder.planning.object_join import Joined
-from services.transcoder.worker.context import IMMUTABLE
 from shared.blobs.store import BlobNotFound, BlobStore
 from shared.contracts import CompactedTrack, MediaCompacted
 from shared.event_store.store import EventStore

@@ -19,8 +19,8 @@ from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRow, Jobs
 from services.transcoder.manifests.dash import MANIFEST
 from services.transcoder.manifests.hls import MASTER
+from services.transcoder.object_keys import attempt_prefix
 from services.transcoder.scheduler import Picked, Progress, QueueName, Scheduler
-from services.transcoder.worker.context import attempt_prefix
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     TranscodeFailed,

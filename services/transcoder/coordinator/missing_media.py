@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 
 from services.transcoder.coordinator.publisher import required, sprites
 from services.transcoder.domain import IMAGES, SoundTrack, Transcode, audio_name
+from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.plan import video_tasks
-from services.transcoder.planning.storyboard import sprite_key
 from shared.contracts import EncodedTrack, MediaLost
 
 

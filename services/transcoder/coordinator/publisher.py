@@ -24,9 +24,9 @@ from services.transcoder.manifests.hls_iframes import (
     iframe_stream_inf,
     iframes_name,
 )
+from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.ladder import encoding
 from services.transcoder.planning.object_join import Joined, joined
-from services.transcoder.planning.storyboard import sprite_key
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     AudioTrack,

@@ -1,0 +1,1 @@
+"""Runs ffmpeg and ffprobe as sandboxed subprocesses with limits."""

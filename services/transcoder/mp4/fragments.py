@@ -12,15 +12,13 @@ from typing import Final
 import msgspec
 
 from services.transcoder.mp4.boxes import Box, MalformedMp4, codec_string
+from services.transcoder.mp4.sample_entry import VISUAL_ENTRY_BYTES, config, entry_children
 from services.transcoder.mp4.sample_index import SampleTrack
-from services.transcoder.planning.passthrough import config, entry_children
 
 _SYNC: Final = 0x02000000
 _OTHER: Final = 0x01010000
 _IDR: Final = 5
 _KEPT: Final = ("avcC", "colr", "pasp")
-# Width of a visual sample entry before its child boxes, header included.
-_ENTRY: Final = 86
 _MATRIX: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
@@ -167,7 +165,7 @@ def begins_anew(sample: bytes, entry: bytes) -> bool:
 
 def _sample_entry(entry: bytes) -> bytes:
     """The source's sample entry without whatever else its camera wrote there."""
-    fixed = bytearray(entry[8:_ENTRY])
+    fixed = bytearray(entry[8:VISUAL_ENTRY_BYTES])
     # Data reference 1, and no compressor name.
     fixed[6:8] = b"\0\1"
     fixed[42:74] = bytes(32)

@@ -1,0 +1,1 @@
+"""What is made of a source: probe report, ladder, chunks, passthrough, storyboard. Pure."""

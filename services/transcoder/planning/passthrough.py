@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find
+from services.transcoder.mp4.boxes import MalformedMp4
+from services.transcoder.mp4.sample_entry import config
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ladder import RUNGS, Rung, encoding, ladder
 from services.transcoder.planning.plan import SEGMENT_SECONDS
@@ -36,7 +37,6 @@ _FASTEST: Final = 60.5
 _PROFILES: Final = (66, 77, 100)
 _MAX_LEVEL: Final = 51
 # Bytes of a visual sample entry before its child boxes, its own header included.
-_VISUAL_ENTRY: Final = 86
 
 
 class Fitness(msgspec.Struct, frozen=True):
@@ -194,13 +194,3 @@ def _rung(width: int, height: int) -> Rung:
     long, short = max(width, height), min(width, height)
     fitting = [rung for rung in RUNGS if long <= rung.long and short <= rung.short]
     return fitting[-1] if fitting else RUNGS[0]
-
-
-def config(entry: bytes) -> Box:
-    """The avcC box in a visual sample entry. Raises MalformedMp4."""
-    return find(entry, ("avcC",), _VISUAL_ENTRY, len(entry))
-
-
-def entry_children(entry: bytes) -> list[Box]:
-    """The boxes in a visual sample entry."""
-    return list(boxes(entry, _VISUAL_ENTRY, len(entry)))

@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.plan import timeline_of
 from shared.contracts import Chunk, TranscodePlanned
 
 CONTENT_TYPE: Final = "text/vtt"
-NAME: Final = "storyboard.vtt"
 
 _TILE_WIDTH: Final = 160
 _TILE_HEIGHT: Final = 160
@@ -58,16 +58,6 @@ def sheet(planned: TranscodePlanned, chunk: Chunk) -> Sheet:
         columns=min(tiles, _COLUMNS),
         step=step,
     )
-
-
-def sprite_key(prefix: str, chunk: int) -> str:
-    """Where a chunk's sprite lies in the media bucket."""
-    return f"{prefix}/storyboard/{chunk:05d}.webp"
-
-
-def storyboard_key(prefix: str) -> str:
-    """Where the WebVTT file lies in the media bucket."""
-    return f"{prefix}/{NAME}"
 
 
 def webvtt(planned: TranscodePlanned) -> str:

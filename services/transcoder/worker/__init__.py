@@ -1,0 +1,1 @@
+"""The worker process: claims tasks and performs one kind of task per module."""

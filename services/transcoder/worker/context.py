@@ -10,14 +10,12 @@ import msgspec
 from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.process import Limits
 from services.transcoder.encoding.source_reader import Sources
+from services.transcoder.object_keys import IMMUTABLE, attempt_prefix
 from services.transcoder.planning.extra_codecs import Codec
 from services.transcoder.scheduler import Claimed
 from shared.blobs.store import BlobStore
 from shared.contracts import EncodedTrack, Segment, TranscodePlanned
 from shared.event_store.store import EventStore
-
-# Objects are named after their content: what a key holds never changes.
-IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 # Even on a machine full of other work, a minute of video takes less than this many minutes.
 _PATIENCE: Final = 60
@@ -86,11 +84,6 @@ class Job(msgspec.Struct, frozen=True):
     def setting(self, name: str, kind: type[Any]) -> Any:
         """One of the task's own settings."""
         return msgspec.convert(self.task.spec[name], kind)
-
-
-def attempt_prefix(video_id: str, attempt: int) -> str:
-    """The folder of an attempt's objects in the media bucket."""
-    return f"{video_id}/a{attempt}"
 
 
 def limits(source: ffmpeg.Input, tools: Tools, seconds: float, *, urgent: bool) -> Limits:

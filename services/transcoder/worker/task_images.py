@@ -12,9 +12,10 @@ from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.ffmpeg_images import moments, stills, waveform
 from services.transcoder.encoding.probe import blame
 from services.transcoder.encoding.process import RunFailed, run_ffmpeg
+from services.transcoder.object_keys import IMMUTABLE, storyboard_key
 from services.transcoder.planning.media_errors import TaskFailed
-from services.transcoder.planning.storyboard import CONTENT_TYPE, storyboard_key, webvtt
-from services.transcoder.worker.context import IMMUTABLE, Job, Workplace, digest, limits
+from services.transcoder.planning.storyboard import CONTENT_TYPE, webvtt
+from services.transcoder.worker.context import Job, Workplace, digest, limits
 from shared.contracts import ThumbnailsCreated, TranscodePlanned
 
 # Where to look, as parts of the whole: openings and endings are often black or text.

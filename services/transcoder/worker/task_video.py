@@ -8,11 +8,11 @@ from services.transcoder.encoding.ffmpeg_images import sprite
 from services.transcoder.encoding.probe import blame
 from services.transcoder.encoding.process import Progress, RunFailed, run_ffmpeg
 from services.transcoder.mp4 import boxes
+from services.transcoder.object_keys import IMMUTABLE, sprite_key
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.plan import Timeline, plain, timeline_of
-from services.transcoder.planning.storyboard import sheet, sprite_key
+from services.transcoder.planning.storyboard import sheet
 from services.transcoder.worker.context import (
-    IMMUTABLE,
     Job,
     Workplace,
     encoded_track,

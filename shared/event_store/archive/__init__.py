@@ -1,0 +1,1 @@
+"""The archive of the log in a bucket: written, verified, restored."""

@@ -1,0 +1,1 @@
+"""Projections: run, watched, parked events, checkpoints."""

@@ -7,8 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.transcoder.object_keys import sprite_key, storyboard_key
 from services.transcoder.planning.plan import chunks, timeline
-from services.transcoder.planning.storyboard import sheet, sprite_key, storyboard_key, webvtt
+from services.transcoder.planning.storyboard import sheet, webvtt
 from tests.unit.transcoder.facts_about import plan
 
 

@@ -1,0 +1,22 @@
+"""Names of the objects in the media bucket, and how long they may be cached. Pure."""
+
+from typing import Final
+
+# Objects are named after their content: what a key holds never changes.
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_STORYBOARD: Final = "storyboard.vtt"
+
+
+def attempt_prefix(video_id: str, attempt: int) -> str:
+    """The folder of an attempt's objects in the media bucket."""
+    return f"{video_id}/a{attempt}"
+
+
+def sprite_key(prefix: str, chunk: int) -> str:
+    """Where a chunk's sprite lies in the media bucket."""
+    return f"{prefix}/storyboard/{chunk:05d}.webp"
+
+
+def storyboard_key(prefix: str) -> str:
+    """Where the WebVTT file lies in the media bucket."""
+    return f"{prefix}/{_STORYBOARD}"
