@@ -17,8 +17,7 @@ import asyncpg
 from shared.errors import Conflict
 
 _READ = """
-select seq, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+select seq, pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 from (
     (select seq from log.events where seq > $1 order by seq limit $3)
     union all
@@ -33,11 +32,10 @@ with stamped as (
 )
 insert into log.relay (name, value) values ('frontier', $3)
 on conflict (name) do update set value = excluded.value
+returning pg_current_xact_id()::text::bigint
 """
-_SNAPSHOT = """
-select pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-"""
+_OLDEST_RUNNING = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_OWN_TRANSACTION = "select pg_current_xact_id()::text::bigint"
 _MAX_EVENTS = 2000
 
 
@@ -50,8 +48,14 @@ class Fenced(Conflict):
 class Sequencer:
     """Stamps positions over one connection. Only the holder of the relay's lock may run it.
 
-    ``head`` is the last position stamped. ``frontier`` (kept in ``log.relay``) is the number below
-    which every event is stamped or will never come.
+    ``head`` is the last position stamped. ``frontier`` (kept in ``log.relay``) is the number up
+    to which every event is stamped or will never come.
+
+    A hole remembers the id of a transaction of the sequencer's own, begun after the hole was
+    noticed. The hole's owner had its id before it drew the number, so its id is lower. When every
+    transaction below the remembered id has ended and the number is still missing, it never comes.
+    A snapshot's xmax would not do: it follows the last transaction that *ended*, and the owner
+    may run under that id or a higher one.
     """
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -75,10 +79,9 @@ class Sequencer:
             )
         }
         self._seen = max(stamped, default=frontier or 0)
-        xmax = (await self._snapshot())[0]
-        self._holes = {
-            seq: xmax for seq in range((frontier or 0) + 1, self._seen) if seq not in stamped
-        }
+        missing = [seq for seq in range((frontier or 0) + 1, self._seen) if seq not in stamped]
+        noticed = await self._connection.fetchval(_OWN_TRANSACTION)
+        self._holes = dict.fromkeys(missing, noticed)
 
     async def stamp(self) -> int:
         """Stamp what is committed and unstamped; returns how many events that was.
@@ -92,42 +95,32 @@ class Sequencer:
             await self._forget_dead_holes()
             return 0
         found = [row[0] for row in rows]
-        xmax, xmin = rows[0][1], rows[0][2]
-        holes, seen = self._holes_after(found, xmax, xmin)
-        frontier = min(holes) - 1 if holes else seen
-        try:
-            await self._connection.execute(_STAMP, self.head, found, frontier)
-        except asyncpg.UniqueViolationError as error:
-            raise Fenced("another sequencer has stamped these events") from error
-        self._holes, self._seen = holes, seen
-        self.head += len(found)
-        return len(found)
-
-    def _holes_after(self, found: list[int], xmax: int, xmin: int) -> tuple[dict[int, int], int]:
-        """The numbers still missing once ``found`` is stamped, and the highest number seen.
-
-        A hole remembers the next transaction id at the time it was noticed: its owner, having
-        drawn its number before a visible event drew a higher one, has a lower id. When every
-        transaction below that id has ended and the number is still missing, it never comes.
-        """
+        oldest_running = rows[0][1]
         filled = set(found)
         holes = {
-            seq: born for seq, born in self._holes.items() if seq not in filled and born > xmin
+            seq: noticed
+            for seq, noticed in self._holes.items()
+            if seq not in filled and noticed > oldest_running
         }
-        seen = self._seen
-        for seq in found:
-            if seq > seen:
-                holes.update(dict.fromkeys(range(seen + 1, seq), xmax))
-                seen = seq
-        return holes, seen
+        seen = max(self._seen, found[-1])
+        skipped = [seq for seq in range(self._seen + 1, seen) if seq not in filled]
+        frontier = min([*holes, *skipped], default=seen + 1) - 1
+        try:
+            stamped_by = await self._connection.fetchval(_STAMP, self.head, found, frontier)
+        except asyncpg.UniqueViolationError as error:
+            raise Fenced("another sequencer has stamped these events") from error
+        self._holes = holes | dict.fromkeys(skipped, stamped_by)
+        self._seen = seen
+        self.head += len(found)
+        return len(found)
 
     async def _forget_dead_holes(self) -> None:
         """With nothing found in a snapshot taken before this one, dead holes can go."""
         if not self._holes:
             return
-        xmin = (await self._snapshot())[1]
+        oldest_running = await self._connection.fetchval(_OLDEST_RUNNING)
         # Their owners ended before this snapshot, yet perhaps after the read: look once more.
-        dead = [seq for seq, born in self._holes.items() if born <= xmin]
+        dead = [seq for seq, noticed in self._holes.items() if noticed <= oldest_running]
         if not dead:
             return
         late = await self._connection.fetchval(
@@ -136,9 +129,3 @@ class Sequencer:
         if not late:
             for seq in dead:
                 del self._holes[seq]
-
-    async def _snapshot(self) -> tuple[int, int]:
-        row = await self._connection.fetchrow(_SNAPSHOT)
-        if row is None:
-            raise ConnectionError("the server returned no snapshot")
-        return row[0], row[1]

@@ -74,6 +74,56 @@ async def test_a_naive_reader_loses_what_commits_late_and_ours_does_not(
     assert await order(leader) == ["early", "late"]
 
 
+@pytest.mark.parametrize("others_write", [False, True])
+async def test_a_number_is_kept_as_long_as_its_writer_runs(
+    writers: tuple[Connection, Connection], leader: Connection, *, others_write: bool
+) -> None:
+    """The writer's transaction is younger than that of the event which shows its number missing."""
+    slow, fast = writers
+    sequencer = Sequencer(leader)
+    await sequencer.load()
+    early = fast.transaction()
+    await early.start()
+    await fast.fetchval("select pg_current_xact_id()")
+    late = slow.transaction()
+    await late.start()
+    await slow.fetchval(INSERT, "late")
+    await fast.fetchval(INSERT, "early")
+    await early.commit()
+    assert await sequencer.stamp() == 1
+    for number in range(3):
+        if others_write:
+            await fast.fetchval(INSERT, f"other-{number}")
+        await sequencer.stamp()
+    await late.commit()
+    await sequencer.stamp()
+    assert (await order(leader))[-1] == "late"
+
+
+async def test_a_new_leader_keeps_a_number_as_long_as_its_writer_runs(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    slow, fast = writers
+    early = fast.transaction()
+    await early.start()
+    await fast.fetchval("select pg_current_xact_id()")
+    late = slow.transaction()
+    await late.start()
+    await slow.fetchval(INSERT, "late")
+    await fast.fetchval(INSERT, "early")
+    await early.commit()
+    old = Sequencer(leader)
+    await old.load()
+    await old.stamp()
+    new = Sequencer(leader)
+    await new.load()
+    for _ in range(3):
+        await new.stamp()
+    await late.commit()
+    await new.stamp()
+    assert await order(leader) == ["early", "late"]
+
+
 async def test_a_rolled_back_number_is_forgotten_and_the_frontier_moves_on(
     writers: tuple[Connection, Connection], leader: Connection
 ) -> None:
