@@ -20,7 +20,7 @@ from shared.event_store.projections.projection import Projection, ProjectionRunn
 from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.inbox import subscribe
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import declare, projection_queue
 
@@ -96,7 +96,7 @@ async def pipeline(
         heard: Any = HeardFirst(store)
         runner = ProjectionRunner(engine, heard, projection, schema)
         await declare(broker, queue)
-        subscribe(broker, queue, runner, MessageWatch(CollectorRegistry()))
+        subscribe(broker, queue, runner, MessageMetrics(CollectorRegistry()))
         await broker.start()
         relay = Relay(store, relay_broker, url, RelayMetrics(CollectorRegistry()))
         tasks = [

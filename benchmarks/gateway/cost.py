@@ -28,7 +28,7 @@ from services.gateway.request.exchange import Call
 from services.gateway.request.request_headers import Incoming
 from services.gateway.request.routes import Router, table
 from shared.http.identity import Verifier
-from shared.http.jwks_client import RemoteKeys
+from shared.http.jwks_client import JwksClient
 
 ROUNDS = 20_000
 AT_ONCE = 64
@@ -65,7 +65,7 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
     path = peers.PATH.encode()
     router = Router(table(1 << 30))
     addresses = ClientAddress(0)
-    keys = RemoteKeys(f"http://127.0.0.1:{stage.backend.port}/.well-known/jwks.json")
+    keys = JwksClient(f"http://127.0.0.1:{stage.backend.port}/.well-known/jwks.json")
     verifier = Verifier(keys, issuer="bench", audience="bench")
     await verifier.verify(token)
     tracing = Tracing(exporting=False)

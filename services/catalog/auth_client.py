@@ -19,7 +19,7 @@ class _Answer(msgspec.Struct):
     data: _Me
 
 
-class AuthAccounts:
+class AuthClient:
     """Asks auth over HTTP, with the caller's own token: auth decides what the caller may know."""
 
     def __init__(self, client: httpx.AsyncClient, auth_url: str) -> None:

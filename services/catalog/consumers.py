@@ -8,15 +8,15 @@ from faststream.rabbit import RabbitBroker
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import projection_queue
 
 
-async def hear(
+async def consume_events(
     broker: RabbitBroker,
     connected: Callable[[RabbitBroker], AbstractAsyncContextManager[RabbitBroker]],
     runner: ProjectionRunner,
-    watch: MessageWatch,
+    metrics: MessageMetrics,
 ) -> None:
     """Hand bundles to ``runner`` until cancelled; waits for the broker as long as it takes.
 
@@ -24,6 +24,6 @@ async def hear(
     """
     service, _, projection = runner.name.partition(".")
     queue = projection_queue(service, projection)
-    subscribe(broker, queue, runner, watch)
+    subscribe(broker, queue, runner, metrics)
     async with connected(broker):
         await consume(broker, queue)

@@ -47,7 +47,7 @@ class Follower:
             self._lost = True
 
 
-class Tail:
+class EventTail:
     """Reads the log's end once for all followers of this process.
 
     Wakes when the projection's checkpoint moves (``channel``) and polls besides. It goes no

@@ -1,5 +1,5 @@
-"""Commands: load, decide, append. And the two chores that follow from events: writing counted
-views into the log, and deleting the videos of a deleted account."""
+"""Commands: load, decide, append. And two background tasks: appending counted views to
+the log, and deleting the videos of a deleted account."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol

@@ -19,13 +19,13 @@ from litestar.di import Provide
 from prometheus_client import CollectorRegistry
 
 from services.catalog.api_models import Links
-from services.catalog.auth_client import AuthAccounts
-from services.catalog.consumers import hear
-from services.catalog.event_tail import Tail
+from services.catalog.auth_client import AuthClient
+from services.catalog.consumers import consume_events
+from services.catalog.event_tail import EventTail
 from services.catalog.http import routes
 from services.catalog.http.dependencies import Catalog
 from services.catalog.pending_views import PendingViews
-from services.catalog.projector import Chores, Projector, ProjectorMetrics
+from services.catalog.projector import BackgroundTasks, Projector, ProjectorMetrics
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import NAME, Library
@@ -46,7 +46,7 @@ from shared.http.app import create_app
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 
 SCHEMA = "catalog"
 
@@ -65,7 +65,7 @@ async def open_catalog(config: ApiSettings, registry: CollectorRegistry) -> Asyn
             watch_checkpoint(config.database_url, store, SCHEMA, NAME)
         )
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        tail = Tail(store, fresh.position, config.database_url, f"{SCHEMA}.{NAME}")
+        tail = EventTail(store, fresh.position, config.database_url, f"{SCHEMA}.{NAME}")
         following = asyncio.create_task(tail.run())
         stack.push_async_callback(_cancel, following)
         yield Catalog(
@@ -75,7 +75,7 @@ async def open_catalog(config: ApiSettings, registry: CollectorRegistry) -> Asyn
             pending=PendingViews(engine),
             fresh=fresh,
             tail=tail,
-            accounts=AuthAccounts(client, config.auth_url),
+            emails=AuthClient(client, config.auth_url),
             webhooks=Webhooks(engine),
             local=config.cinelog_mode == "local",
             links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
@@ -130,17 +130,19 @@ async def open_projector(
         store = await stack.enter_async_context(
             open_event_store(config.database_url, registry=registry)
         )
-        metrics, messages = ProjectorMetrics(registry), MessageWatch(registry)
+        metrics, messages = ProjectorMetrics(registry), MessageMetrics(registry)
         # A new connection for each message: one that is kept belongs to an address, not a name.
         limits = httpx.Limits(max_keepalive_connections=0)
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
         yield Projector(
             url=config.database_url,
             new_runner=lambda: ProjectionRunner(
-                engine, store, Library(SCHEMA), SCHEMA, watch=metrics.projection
+                engine, store, Library(SCHEMA), SCHEMA, metrics=metrics.projection
             ),
-            hear=lambda runner: hear(create_broker(config.amqp_url), connected, runner, messages),
-            chores=Chores(store, PendingViews(engine), Views(engine)),
+            consume=lambda runner: consume_events(
+                create_broker(config.amqp_url), connected, runner, messages
+            ),
+            background=BackgroundTasks(store, PendingViews(engine), Views(engine)),
             webhooks=WebhookDelivery(
                 Webhooks(engine),
                 Views(engine),

@@ -1,4 +1,4 @@
-"""The projector: one of its replicas keeps the read models up to date and does the chores."""
+"""The projector: the leading replica updates the read models and runs the background tasks."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -10,7 +10,7 @@ from services.catalog.handlers import Batches, delete_orphans, write_views
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from shared.event_store.leadership import leadership
 from shared.event_store.projections.projection import ProjectionRunner
-from shared.event_store.projections.projection_metrics import ProjectionWatch
+from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.store import EventStore
 from shared.telemetry import get_logger
 
@@ -43,10 +43,10 @@ class ProjectorMetrics:
             ("projection",),
             registry=registry,
         )
-        self.projection = ProjectionWatch(registry)
+        self.projection = ProjectionMetrics(registry)
 
 
-class Chores:
+class BackgroundTasks:
     """What follows from events, done again and again until nothing is left to do.
 
     What is to do stands in the database, not in memory, so that a crash loses none of it.
@@ -71,7 +71,7 @@ class Chores:
 class Projector:
     """Leads or stands by. A leader that dies frees the lock; another takes over.
 
-    ``hear`` hands the runner what messages bring, for as long as it runs.
+    ``consume`` hands the runner what messages bring, for as long as it runs.
     """
 
     def __init__(
@@ -79,16 +79,16 @@ class Projector:
         *,
         url: str,
         new_runner: Callable[[], ProjectionRunner],
-        hear: Callable[[ProjectionRunner], Coroutine[Any, Any, None]],
-        chores: Chores,
+        consume: Callable[[ProjectionRunner], Coroutine[Any, Any, None]],
+        background: BackgroundTasks,
         webhooks: WebhookDelivery,
         store: EventStore,
         metrics: ProjectorMetrics,
     ) -> None:
         self._url = url
         self._new_runner = new_runner
-        self._hear = hear
-        self._chores = chores
+        self._consume = consume
+        self._background = background
         self._webhooks = webhooks
         self._store = store
         self._metrics = metrics
@@ -117,20 +117,20 @@ class Projector:
     async def _lead(self, runner: ProjectionRunner) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(runner.run())
-            tasks.create_task(self._hear(runner))
+            tasks.create_task(self._consume(runner))
             tasks.create_task(self._metrics.projection.follow(runner, self._store))
-            tasks.create_task(_repeat("views", self._chores.write_views, _VIEWS_SECONDS))
+            tasks.create_task(_repeat("views", self._background.write_views, _VIEWS_SECONDS))
             tasks.create_task(_repeat("webhooks", self._webhooks.round, _WEBHOOKS_SECONDS))
-            tasks.create_task(_repeat("orphans", self._chores.delete_orphans, _ORPHANS_SECONDS))
+            tasks.create_task(_repeat("orphans", self._background.delete_orphans, _ORPHANS_SECONDS))
 
 
-async def _repeat(name: str, chore: Callable[[], Awaitable[int]], seconds: float) -> None:
+async def _repeat(name: str, task: Callable[[], Awaitable[int]], seconds: float) -> None:
     while True:
         try:
-            done = await chore()
+            done = await task()
             if done:
-                _log.info("chore done", chore=name, count=done)
+                _log.info("background task done", task=name, count=done)
         except Exception as error:
             # It stands in the database still, and the next round tries again.
-            _log.warning("chore failed", chore=name, error=repr(error))
+            _log.warning("background task failed", task=name, error=repr(error))
         await asyncio.sleep(seconds)

@@ -38,7 +38,7 @@ from services.gateway.web_files import WebFiles
 from shared import settings as environment
 from shared import telemetry
 from shared.http import server
-from shared.http.heads import Heads
+from shared.http.heads import HeadMiddleware
 from shared.http.health import health_routes
 from shared.http.identity import Verifier
 from shared.http.metrics import (
@@ -164,7 +164,7 @@ def _own_routes(upstreams: Upstreams, storage: TokenBucketStorage) -> ASGIApp:
     assets = Path(str(swagger_ui_bundle.swagger_ui_path))
     document = ApiDocument(upstreams, tuple(SERVICES), VERSION)
     checks = {name.value: answers(name) for name in SERVICES} | {"redis": redis}
-    return Heads(
+    return HeadMiddleware(
         Litestar(
             [*docs_routes(document, assets), *health_routes(checks)],
             exception_handlers=EXCEPTION_HANDLERS,

@@ -7,13 +7,13 @@ from faststream.rabbit import RabbitBroker
 from services.ingest.projections import DoomedSources
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.messaging.inbox import subscribe
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import projection_queue
 
 SCHEMA: Final = "ingest"
 EVENTS: Final = projection_queue(SCHEMA, DoomedSources.name)
 
 
-def hear_events(broker: RabbitBroker, runner: ProjectionRunner, watch: MessageWatch) -> None:
+def hear_events(broker: RabbitBroker, runner: ProjectionRunner, metrics: MessageMetrics) -> None:
     """Hand every bundle to ``runner``. While RabbitMQ is away, the runner polls the log."""
-    subscribe(broker, EVENTS, runner, watch)
+    subscribe(broker, EVENTS, runner, metrics)

@@ -21,7 +21,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.uploads_repository import RELEASE_CHANNEL, PostgresUploads
 from shared import settings, telemetry
 from shared.blobs.s3 import S3Store, s3_client
-from shared.blobs.s3_metrics import S3Watch
+from shared.blobs.s3_metrics import S3Metrics
 from shared.database.connect import create_engine
 from shared.database.metrics import watch_engine
 from shared.errors import CinelogError
@@ -29,7 +29,7 @@ from shared.event_store.leadership import leadership
 from shared.event_store.listening import listen
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.projection import ProjectionRunner
-from shared.event_store.projections.projection_metrics import ProjectionWatch
+from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.store import EventStore
 from shared.http import server
 from shared.http.identity import Verifier
@@ -37,7 +37,7 @@ from shared.http.metrics import create_registry
 from shared.http.operator import operator_routes
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.consuming import consume
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.telemetry import get_logger
 
 LEADERSHIP = "ingest.background"
@@ -64,8 +64,8 @@ class Service:
         self._store = store
         self._sources = sources
         self._records = PostgresUploads(engine)
-        self._projections = ProjectionWatch(registry)
-        self._messages = MessageWatch(registry)
+        self._projections = ProjectionMetrics(registry)
+        self._messages = MessageMetrics(registry)
         metrics = UploadMetrics(registry)
         self.lifecycle = Lifecycle(
             store,
@@ -122,7 +122,11 @@ class Service:
             try:
                 async with leadership(self._config.database_url, LEADERSHIP):
                     runner = ProjectionRunner(
-                        self._engine, self._store, DoomedSources(), SCHEMA, watch=self._projections
+                        self._engine,
+                        self._store,
+                        DoomedSources(),
+                        SCHEMA,
+                        metrics=self._projections,
                     )
                     doomed = asyncio.Event()
                     async with asyncio.TaskGroup() as group:
@@ -170,12 +174,12 @@ async def assembled(
         store = await stack.enter_async_context(
             open_event_store(config.database_url, registry=registry)
         )
-        watch = S3Watch(registry)
-        sources = await stack.enter_async_context(_bucket(config, config.s3_endpoint, watch))
+        s3_metrics = S3Metrics(registry)
+        sources = await stack.enter_async_context(_bucket(config, config.s3_endpoint, s3_metrics))
         # Clients of a production system do not see the bucket's internal address.
         local = config.s3_endpoint if config.cinelog_mode == "local" else None
         public = config.s3_public_endpoint or local
-        signer = public and await stack.enter_async_context(_bucket(config, public, watch))
+        signer = public and await stack.enter_async_context(_bucket(config, public, s3_metrics))
         yield Service(
             config,
             engine,
@@ -191,14 +195,16 @@ async def assembled(
 
 
 @asynccontextmanager
-async def _bucket(config: IngestSettings, endpoint: str, watch: S3Watch) -> AsyncGenerator[S3Store]:
+async def _bucket(
+    config: IngestSettings, endpoint: str, metrics: S3Metrics
+) -> AsyncGenerator[S3Store]:
     async with s3_client(
         endpoint,
         config.s3_region,
         config.s3_access_key,
         config.s3_secret_key,
         connections=2 * config.max_uploads_at_once,
-        watch=watch,
+        metrics=metrics,
     ) as client:
         yield S3Store(client, config.s3_sources_bucket)
 

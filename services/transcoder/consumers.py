@@ -9,7 +9,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from services.transcoder.scheduler import Picked, QueueName
 from services.transcoder.worker.worker import Worker
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import work_queue
 from shared.telemetry import get_logger
 
@@ -33,13 +33,13 @@ class TaskMessage(msgspec.Struct, frozen=True):
 class RabbitTaskQueue:
     """Publishes tasks with confirmation."""
 
-    def __init__(self, broker: RabbitBroker, watch: MessageWatch) -> None:
+    def __init__(self, broker: RabbitBroker, metrics: MessageMetrics) -> None:
         self._broker = broker
-        self._watch = watch
+        self._metrics = metrics
 
     async def send(self, queue: QueueName, task: Picked) -> None:
         name = QUEUES[queue].name
-        with self._watch.publishing(name, [task.traceparent]) as headers:
+        with self._metrics.publishing(name, [task.traceparent]) as headers:
             await self._broker.publish(
                 msgspec.json.encode(TaskMessage(task.task_id, task.dispatch)),
                 queue=name,
@@ -51,7 +51,7 @@ class RabbitTaskQueue:
             )
 
 
-def take_tasks(broker: RabbitBroker, worker: Worker, slots: int, watch: MessageWatch) -> None:
+def take_tasks(broker: RabbitBroker, worker: Worker, slots: int, metrics: MessageMetrics) -> None:
     """Subscribe ``worker`` to both queues, ``slots`` messages of each at a time.
 
     A message is acknowledged when its task has ended in an event or is back in the table.
@@ -68,7 +68,7 @@ def take_tasks(broker: RabbitBroker, worker: Worker, slots: int, watch: MessageW
             return
         redelivered = bool(message.raw_message.redelivered)
         try:
-            with watch.processing(queue, message):
+            with metrics.processing(queue, message):
                 await worker.handle(task.task_id, task.dispatch, redelivered=redelivered)
         except Exception as error:
             # The message goes back; should it end in the dead-letter queue, the planner sends

@@ -28,7 +28,7 @@ from services.transcoder.worker.context import Tools, Workplace
 from services.transcoder.worker.worker import Worker, WorkerMetrics
 from shared import settings, telemetry
 from shared.blobs.s3 import S3Store, s3_client
-from shared.blobs.s3_metrics import S3Watch
+from shared.blobs.s3_metrics import S3Metrics
 from shared.database.connect import create_engine
 from shared.database.metrics import watch_engine
 from shared.event_store.leadership import leadership
@@ -36,7 +36,7 @@ from shared.event_store.listening import listen
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
 from shared.event_store.projections.projection import ProjectionRunner
-from shared.event_store.projections.projection_metrics import ProjectionWatch
+from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.store import EventStore
 from shared.http import server
 from shared.http.app import create_app
@@ -45,7 +45,7 @@ from shared.http.metrics import create_registry
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import declare, projection_queue
 from shared.telemetry import get_logger
 
@@ -54,7 +54,7 @@ LEADERSHIP = "transcoder.planner"
 _RETRY_SECONDS = 1.0
 _EVENTS = projection_queue(SCHEMA, Planner.name)
 
-Watches = tuple[ProjectionWatch, MessageWatch]
+Watches = tuple[ProjectionMetrics, MessageMetrics]
 
 
 async def run_planner(config: PlannerSettings) -> None:
@@ -76,13 +76,13 @@ async def run_planner(config: PlannerSettings) -> None:
                 config.s3_region,
                 config.s3_access_key,
                 config.s3_secret_key,
-                watch=S3Watch(registry),
+                metrics=S3Metrics(registry),
             )
         )
         media = S3Store(client, config.s3_media_bucket)
         jobs = Jobs(engine)
         control = Control(jobs, Scheduler(engine), store, media, ControlMetrics(engine, registry))
-        watches = ProjectionWatch(registry), MessageWatch(registry)
+        watches = ProjectionMetrics(registry), MessageMetrics(registry)
         reconciliation = Reconciliation(
             Books(engine), store, media, timedelta(seconds=config.orphan_seconds)
         )
@@ -136,7 +136,7 @@ async def plan(
 ) -> None:
     """Project, hand out, publish; with the broker away, project all the same."""
     projections, messages = watches
-    runner = ProjectionRunner(engine, store, Planner(), SCHEMA, watch=projections)
+    runner = ProjectionRunner(engine, store, Planner(), SCHEMA, metrics=projections)
     broker = create_broker(config.amqp_url)
     subscribe(broker, _EVENTS, runner, messages)
 
@@ -179,7 +179,7 @@ async def run_worker(config: WorkerSettings) -> None:
                 config.s3_region,
                 config.s3_access_key,
                 config.s3_secret_key,
-                watch=S3Watch(registry),
+                metrics=S3Metrics(registry),
             )
         )
         place = Workplace(
@@ -205,7 +205,7 @@ async def run_worker(config: WorkerSettings) -> None:
         )
         await stack.enter_async_context(server.serving(app, config.metrics_bind))
         stop = server.stop_on_signals()
-        working = asyncio.create_task(work(config, worker, MessageWatch(registry)))
+        working = asyncio.create_task(work(config, worker, MessageMetrics(registry)))
         showing = asyncio.create_task(worker.show())
         await stop.wait()
         await worker.drain(config.drain_seconds)
@@ -214,7 +214,7 @@ async def run_worker(config: WorkerSettings) -> None:
         await asyncio.gather(working, showing, return_exceptions=True)
 
 
-async def work(config: WorkerSettings, worker: Worker, watch: MessageWatch) -> None:
+async def work(config: WorkerSettings, worker: Worker, watch: MessageMetrics) -> None:
     """Take tasks from the queues for as long as it is not cancelled."""
     log = get_logger(__name__)
     while True:

@@ -23,7 +23,7 @@ from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from shared.blobs.s3_join import Span, parts_of
-from shared.blobs.s3_metrics import S3Watch
+from shared.blobs.s3_metrics import S3Metrics
 from shared.blobs.s3_multipart import Part, S3Multipart, part_size
 from shared.blobs.s3_wire import code_of, etag_of, headers_for, our_errors
 from shared.blobs.store import (
@@ -48,7 +48,7 @@ async def s3_client(
     secret_key: str,
     *,
     connections: int = 32,
-    watch: S3Watch | None = None,
+    metrics: S3Metrics | None = None,
 ) -> AsyncGenerator[Any]:
     """A client with its pool of connections; share one per process and per endpoint."""
     config = AioConfig(
@@ -66,8 +66,8 @@ async def s3_client(
         aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
     )
     async with session.client("s3", endpoint_url=endpoint, config=config) as client:
-        if watch is not None:
-            watch.attach(client)
+        if metrics is not None:
+            metrics.attach(client)
         yield client
 
 

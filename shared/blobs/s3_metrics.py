@@ -15,7 +15,7 @@ _CALL: Final = "cinelog_call"
 _EXPECTED: Final = frozenset({304, 404, 412, 416})
 
 
-class S3Watch:
+class S3Metrics:
     """Watches the calls of clients. Operations are a fixed set of names, such as PutObject."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

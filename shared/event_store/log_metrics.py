@@ -16,7 +16,7 @@ from shared.telemetry import child_span, exemplar
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
-class LogWatch:
+class LogMetrics:
     """Watches one process's use of the log."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

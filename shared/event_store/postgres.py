@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from shared.database.connect import create_pool
 from shared.database.metrics import watch_pool
 from shared.event_store.group_commit import GroupCommitter
-from shared.event_store.log_metrics import LogWatch
+from shared.event_store.log_metrics import LogMetrics
 from shared.event_store.serialization import (
     Envelope,
     envelope_from_row,
@@ -50,11 +50,11 @@ class PostgresEventStore:
     """Reads with plain SQL, appends through group commit. Open it with ``open_event_store``."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", committer: GroupCommitter, watch: LogWatch
+        self, pool: "asyncpg.Pool[asyncpg.Record]", committer: GroupCommitter, metrics: LogMetrics
     ) -> None:
         self._pool = pool
         self._committer = committer
-        self._watch = watch
+        self._metrics = metrics
 
     async def append(
         self,
@@ -63,7 +63,7 @@ class PostgresEventStore:
         events: Sequence[NewEvent],
         metadata: Metadata,
     ) -> int:
-        with self._watch.appending(stream_id, len(events)):
+        with self._metrics.appending(stream_id, len(events)):
             return await self._committer.append(stream_id, expected_version, events, metadata)
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
@@ -133,6 +133,6 @@ async def open_event_store(
     watch_pool(registry, pool)
     try:
         async with GroupCommitter(pool) as committer:
-            yield PostgresEventStore(pool, committer, LogWatch(registry))
+            yield PostgresEventStore(pool, committer, LogMetrics(registry))
     finally:
         await pool.close()

@@ -30,7 +30,7 @@ _QUIET: Final = frozenset({"/health", "/ready", "/metrics"})
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}\Z")
 
 
-class Observed:
+class AccessMiddleware:
     """Wraps an ASGI application."""
 
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from jwt.exceptions import PyJWTError
 
 from shared.errors import Unauthenticated, Unavailable
-from shared.http.jwks_client import Keys, KeySource, RemoteKeys
+from shared.http.jwks_client import JwksClient, Keys, KeySource
 
 ALGORITHM: Final = "ES256"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type (RFC 9068), not a password
@@ -63,7 +63,7 @@ class Verifier:
     @classmethod
     def from_url(cls, jwks_url: str, *, issuer: str, audience: str) -> "Verifier":
         """A verifier that polls auth's key document."""
-        return cls(RemoteKeys(jwks_url), issuer=issuer, audience=audience)
+        return cls(JwksClient(jwks_url), issuer=issuer, audience=audience)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Keeps the keys fresh for as long as it is entered (an application's lifespan)."""

@@ -15,8 +15,8 @@ from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry
 
 from shared.errors import UnsupportedMedia
-from shared.http.access_middleware import Observed
-from shared.http.heads import Heads
+from shared.http.access_middleware import AccessMiddleware
+from shared.http.heads import HeadMiddleware
 from shared.http.health import Check, health_routes
 from shared.http.identity import Verifier, optional_user, require_user
 from shared.http.metrics import TracedHttpMetrics, create_registry, metrics_route
@@ -65,7 +65,9 @@ def create_app(
         request_max_body_size=max_body,
         state=State({**(state or {}), "verifier": verifier}),
     )
-    app.asgi_handler = Observed(Heads(app.asgi_handler), TracedHttpMetrics(registry, service))
+    app.asgi_handler = AccessMiddleware(
+        HeadMiddleware(app.asgi_handler), TracedHttpMetrics(registry, service)
+    )
     return app
 
 

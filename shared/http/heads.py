@@ -11,7 +11,7 @@ _NOT_ALLOWED: Final = 405
 _END: Final[Any] = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
-class Heads:
+class HeadMiddleware:
     """Wraps an ASGI application: what refuses HEAD is asked for what it says to a GET."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -88,7 +88,7 @@ def parse_keys(document: KeyDocument) -> Keys:
     return Keys(public, frozenset(document.revoked_sessions))
 
 
-class RemoteKeys:
+class JwksClient:
     """Keys from ``JWKS_URL``."""
 
     def __init__(self, url: str) -> None:

@@ -4,12 +4,12 @@ from faststream.rabbit import RabbitBroker, RabbitMessage, RabbitQueue
 
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.serialization import decode_bundle
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import EVENTS
 
 
 def subscribe(
-    broker: RabbitBroker, queue: RabbitQueue, runner: ProjectionRunner, watch: MessageWatch
+    broker: RabbitBroker, queue: RabbitQueue, runner: ProjectionRunner, metrics: MessageMetrics
 ) -> None:
     """Hand every bundle on ``queue`` to ``runner``; acknowledged once its checkpoint is past it.
 
@@ -22,5 +22,5 @@ def subscribe(
 
     @broker.subscriber(queue, EVENTS, decoder=whole)
     async def _bundle(message: RabbitMessage) -> None:
-        with watch.processing(queue.name, message) as traces:
+        with metrics.processing(queue.name, message) as traces:
             await runner.offer(decode_bundle(message.body), traces)

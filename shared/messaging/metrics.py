@@ -22,7 +22,7 @@ TRACES: Final = "cinelog-traces"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600)
 
 
-class MessageWatch:
+class MessageMetrics:
     """Watches one process's messages. Queues and exchanges are a fixed set of names."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -19,7 +19,7 @@ from shared.event_store.group_commit import LOG_CHANNEL
 from shared.event_store.listening import listen
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.serialization import Envelope, encode_bundle
-from shared.messaging.metrics import MessageWatch
+from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import EVENTS
 from shared.telemetry import get_logger
 
@@ -51,7 +51,7 @@ class RelayMetrics:
             registry=registry,
         )
         self.leader = Gauge("cinelog_relay_leader", "1 while this relay leads.", registry=registry)
-        self.messages = MessageWatch(registry)
+        self.messages = MessageMetrics(registry)
 
 
 class EnvelopeLog(Protocol):

@@ -5,7 +5,7 @@ from typing import Protocol
 from litestar.di import NamedDependency
 
 from services.catalog.api_models import Links
-from services.catalog.event_tail import Tail
+from services.catalog.event_tail import EventTail
 from services.catalog.pending_views import PendingViews
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
@@ -30,8 +30,8 @@ class Freshness(Protocol):
         ...
 
 
-class Accounts(Protocol):
-    """What only auth knows."""
+class EmailLookup(Protocol):
+    """Asks auth for what the catalog does not store."""
 
     async def email(self, authorization: str) -> str | None:
         """The caller's e-mail address, if auth answers."""
@@ -49,8 +49,8 @@ class Catalog:
         store: EventStore,
         pending: PendingViews,
         fresh: Freshness,
-        tail: Tail,
-        accounts: Accounts,
+        tail: EventTail,
+        emails: EmailLookup,
         links: Links,
         webhooks: Webhooks,
         local: bool,
@@ -61,7 +61,7 @@ class Catalog:
         self.pending = pending
         self.fresh = fresh
         self.tail = tail
-        self.accounts = accounts
+        self.emails = emails
         self.links = links
         self.webhooks = webhooks
         self.local = local

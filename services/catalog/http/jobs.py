@@ -6,7 +6,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
-from services.catalog import api_models as representations
+from services.catalog import api_models
 from services.catalog.api_models import Job
 from services.catalog.http.access import checked_id, is_owner, settled
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
@@ -36,7 +36,7 @@ class NotYourJob(Forbidden):
 
 @get("/jobs/{job_id:str}", tags=["jobs"], summary="One job", security=BEARER)
 async def one(principal: Caller, job_id: FromPath[str], catalog: TheCatalog) -> Success[Job]:
-    return Success(data=representations.job(await owned(catalog, principal, job_id)))
+    return Success(data=api_models.job(await owned(catalog, principal, job_id)))
 
 
 @get("/jobs", dependencies=PAGING, tags=["jobs"], summary="My jobs", security=BEARER)
@@ -48,7 +48,7 @@ async def mine(
     cursor: Cursor = None,
 ) -> Success[Page[Job]]:
     listing = await catalog.views.jobs(principal.user_id, status, paging, place_of(cursor))
-    return paged(listing, [representations.job(row) for row in listing.rows], paging)
+    return paged(listing, [api_models.job(row) for row in listing.rows], paging)
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [one, mine]

@@ -9,7 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
-from services.catalog import api_models as representations
+from services.catalog import api_models
 from services.catalog.api_models import Video
 from services.catalog.http.access import is_id
 from services.catalog.http.dependencies import Catalog
@@ -37,7 +37,7 @@ def present(
     """Videos as the contract shows them, with links as they must look to this caller."""
     links = catalog.links.seen_from(request.headers.get("x-cinelog-origin"))
     now = time.time()
-    return [representations.video(row, links, now) for row in rows]
+    return [api_models.video(row, links, now) for row in rows]
 
 
 def paged(listing: Listing, items: list[T], paging: PageParams) -> Success[Page[T]]:

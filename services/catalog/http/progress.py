@@ -10,11 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
 
-from services.catalog import api_models as representations
+from services.catalog import api_models
 from services.catalog.event_tail import Follower
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import owned
-from services.catalog.queries.timeline import Timeline, has_ended, in_order, tell
+from services.catalog.queries.timeline import Timeline, build_timeline, has_ended, in_order
 from services.catalog.read_model.folding import Fold
 from services.catalog.read_model.public_events import described
 from shared.contracts import Category, stream_id
@@ -63,28 +63,28 @@ async def timeline(
 ) -> Success[Timeline]:
     """Each step of a video: when, how long, which worker, what went wrong. For its owner."""
     id_ = (await owned(catalog, principal, video_id))["id"]
-    return Success(data=tell(id_, await _history(catalog, id_)))
+    return Success(data=build_timeline(id_, await _history(catalog, id_)))
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [steps, timeline]
 
 
-class Telling:
+class JobMessages:
     """Turns a job's events, from the first on, into messages that carry the job as it then was."""
 
     def __init__(self) -> None:
         self._fold = Fold()
-        self._told: list[RecordedEvent] = []
+        self._events: list[RecordedEvent] = []
 
     @property
     def ended(self) -> bool:
         """Whether the job has come to an end with what was told."""
-        return has_ended(self._told)
+        return has_ended(self._events)
 
-    def tell(self, recorded: RecordedEvent, video_id: str) -> bytes:
+    def add(self, recorded: RecordedEvent, video_id: str) -> bytes:
         """One event as a message (WHATWG HTML, section 9.2)."""
         self._fold.apply(recorded)
-        self._told.append(recorded)
+        self._events.append(recorded)
         row = self._fold.jobs.get(video_id)
         data = msgspec.json.encode(
             {
@@ -92,7 +92,7 @@ class Telling:
                 "video_id": video_id,
                 "at": recorded.recorded_at,
                 "data": described(recorded.data),
-                "job": None if row is None else representations.job(msgspec.structs.asdict(row)),
+                "job": None if row is None else api_models.job(msgspec.structs.asdict(row)),
             }
         )
         head = f"id: {recorded.position}\nevent: {recorded.type}\ndata: ".encode()
@@ -108,26 +108,26 @@ async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[b
             for event in await _history(catalog, video_id)
             if event.position is not None and event.position <= follower.since
         ]
-        telling = Telling()
+        messages = JobMessages()
         yield _RETRY
         for event in past:
-            message = telling.tell(event, video_id)
+            message = messages.add(event, video_id)
             if (event.position or 0) > seen:
                 yield message
-        while not telling.ended:
-            async for message in _next(follower, telling, seen):
+        while not messages.ended:
+            async for message in _next(follower, messages, seen):
                 yield message
             if follower.gone:
                 return
 
 
-async def _next(follower: Follower, telling: Telling, seen: int) -> AsyncIterator[bytes]:
+async def _next(follower: Follower, messages: JobMessages, seen: int) -> AsyncIterator[bytes]:
     try:
         event = await follower.next(HEARTBEAT_SECONDS)
     except TimeoutError:
         yield _HEARTBEAT
         return
-    message = telling.tell(event, follower.video_id)
+    message = messages.add(event, follower.video_id)
     if (event.position or 0) > seen:
         yield message
 

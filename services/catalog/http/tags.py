@@ -8,7 +8,7 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from services.catalog import api_models as representations
+from services.catalog import api_models
 from services.catalog.api_models import Tag, Video
 from services.catalog.domain import (
     AddTags,
@@ -40,7 +40,7 @@ class OldTag(msgspec.Struct, frozen=True, kw_only=True):
 @get("/tags", tags=["tags"], summary="All tags")
 async def all_tags(catalog: TheCatalog) -> Success[list[Tag]]:
     """The tags of public videos, in order; at most 1000."""
-    return Success(data=[representations.tag(name) for name in await catalog.views.tags()])
+    return Success(data=[api_models.tag(name) for name in await catalog.views.tags()])
 
 
 @get("/tags/{tag:str}/videos", dependencies=PAGING, tags=["tags"], summary="Videos with a tag")

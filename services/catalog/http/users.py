@@ -89,7 +89,7 @@ async def _page_of(
     own = principal is not None and principal.user_id == user["id"]
     newest = PageParams(1, CHANNEL_PREVIEW)
     listing = await catalog.views.channel(user["id"], newest, None, everything=own)
-    email = await catalog.accounts.email(request.headers["authorization"]) if own else None
+    email = await catalog.emails.email(request.headers["authorization"]) if own else None
     return Success(
         data=User(
             id=user["id"],

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, REAL, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.catalog.queries.views import Row, select_videos
-from services.catalog.read_model.text_analysis import Query, allowed_typos, distance, tolerant
+from services.catalog.read_model.text_analysis import Query, allowed_typos, edit_distance, tolerant
 from services.catalog.tables import videos
 
 ENOUGH: Final = 10
@@ -118,7 +118,7 @@ class Search:
         near: dict[str, list[tuple[int, str]]] = {}
         for word, known in rows:
             limit = allowed_typos(word)
-            mistakes = distance(word, known, limit)
+            mistakes = edit_distance(word, known, limit)
             if 0 < mistakes <= limit:
                 near.setdefault(word, []).append((mistakes, known))
         return {

@@ -70,23 +70,23 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Step]
 
 
-def tell(video_id: str, events: Sequence[RecordedEvent]) -> Timeline:
+def build_timeline(video_id: str, events: Sequence[RecordedEvent]) -> Timeline:
     """The story of the events of a video's streams, in the order in which they happened.
 
     Progress reports are not steps of their own; ``progress`` is the last of them.
     """
-    teller = _Teller()
+    builder = _TimelineBuilder()
     for recorded in events:
-        teller.hear(recorded)
+        builder.add(recorded)
     return Timeline(
         video_id=video_id,
         ended=has_ended(events),
-        attempts=teller.attempts,
-        upload_ms=_milliseconds(teller.started, teller.uploaded),
-        playable_after_ms=_milliseconds(teller.uploaded, teller.playable),
-        total_ms=_milliseconds(teller.uploaded, teller.completed),
-        progress=teller.progress,
-        steps=teller.steps,
+        attempts=builder.attempts,
+        upload_ms=_milliseconds(builder.started, builder.uploaded),
+        playable_after_ms=_milliseconds(builder.uploaded, builder.playable),
+        total_ms=_milliseconds(builder.uploaded, builder.completed),
+        progress=builder.progress,
+        steps=builder.steps,
     )
 
 
@@ -113,7 +113,7 @@ def in_order(streams: Sequence[Sequence[RecordedEvent]]) -> list[RecordedEvent]:
     )
 
 
-class _Teller:
+class _TimelineBuilder:
     def __init__(self) -> None:
         self.started: datetime | None = None
         self.uploaded: datetime | None = None
@@ -125,7 +125,7 @@ class _Teller:
         # When the work that is reported next could have begun.
         self._ready: datetime | None = None
 
-    def hear(self, recorded: RecordedEvent) -> None:
+    def add(self, recorded: RecordedEvent) -> None:
         event, at = recorded.data, recorded.recorded_at
         self.attempts = max(self.attempts, getattr(event, "attempt", 0))
         if isinstance(event, TranscodeProgressed):

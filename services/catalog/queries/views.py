@@ -1,4 +1,4 @@
-"""Queries over the read models. Rows come back as mappings that ``representations`` shapes."""
+"""Queries over the read models. Rows come back as mappings that ``api_models`` shapes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -7,7 +7,7 @@ from typing import Final
 from services.catalog.domain import merge_tags, tag_key, without_tag
 from services.catalog.read_model.public_events import public_event
 from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
-from services.catalog.read_model.text_analysis import fold, vector, vocabulary
+from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
 from services.catalog.read_model.transcode_folding import fold_transcode
 from shared.contracts import (
     AudioEncoded,
@@ -207,7 +207,9 @@ class Fold:
         self.retagged.add(video.id)
 
     def _details_changed(self, video: VideoRow) -> None:
-        title, tags, description = map(fold, (video.title, " ".join(video.tags), video.description))
+        title, tags, description = map(
+            normalise, (video.title, " ".join(video.tags), video.description)
+        )
         video.search = vector([(title, "A"), (tags, "B"), (description, "D")])
         self.words |= vocabulary((title, tags, description))
         self.changed_videos.add(video.id)

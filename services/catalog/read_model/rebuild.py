@@ -269,7 +269,7 @@ async def _position(connection: AsyncConnection, schema: str | None) -> int:
 
 def _fingerprint() -> str:
     """The SHA-256 of all code that decides what the rows say: this package, domain and tables."""
-    package = importlib.resources.files(__package__)
+    package = importlib.resources.files("services.catalog.read_model")
     sources = sorted(
         (path.name, path.read_bytes()) for path in package.iterdir() if path.name.endswith(".py")
     )

@@ -55,7 +55,7 @@ class Query(msgspec.Struct, frozen=True):
     units: tuple[str, ...]
 
 
-def fold(text: str) -> str:
+def normalise(text: str) -> str:
     """Text without case, accents and punctuation: words with single spaces between."""
     if text.isascii():
         return " ".join(text.casefold().translate(_ASCII).split())
@@ -95,7 +95,7 @@ def parse_query(text: str) -> Query | None:
 
     None if there is no word in it.
     """
-    units = fold(text[:MAX_QUERY]).split()[:_MAX_QUERY_WORDS]
+    units = normalise(text[:MAX_QUERY]).split()[:_MAX_QUERY_WORDS]
     if not units:
         return None
     return Query(
@@ -110,7 +110,7 @@ def tolerant(query: Query, near: Mapping[str, Sequence[str]]) -> str:
     return _conjunction(query.units, near)
 
 
-def distance(a: str, b: str, limit: int) -> int:
+def edit_distance(a: str, b: str, limit: int) -> int:
     """Insertions, deletions, substitutions and swaps of neighbours from ``a`` to ``b``.
 
     The optimal string alignment distance; above ``limit`` only ``limit + 1`` is returned.

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import Conflict
-from shared.event_store.projections.projection_metrics import ProjectionWatch
+from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.projections.projection_tables import (
     checkpoints_of,
     is_transient,
@@ -67,7 +67,7 @@ class ProjectionRunner:
         *,
         batch: int = 2000,
         poll_seconds: float = 1.0,
-        watch: ProjectionWatch | None = None,
+        metrics: ProjectionMetrics | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -77,7 +77,7 @@ class ProjectionRunner:
         self._parked = parked_of(schema)
         self._batch = batch
         self._poll_seconds = poll_seconds
-        self._watch = watch or ProjectionWatch(CollectorRegistry())
+        self._metrics = metrics or ProjectionMetrics(CollectorRegistry())
         self._offered: list[tuple[list[RecordedEvent], asyncio.Future[None]]] = []
         self._traces: dict[str, str] = {}
         self._wake = asyncio.Event()
@@ -233,7 +233,7 @@ class ProjectionRunner:
     def _parked_at(self, event: RecordedEvent, reason: str) -> None:
         self.position = event.position or 0
         self._waiting.add(partition(event.stream_id))
-        self._watch.parked(self.name)
+        self._metrics.parked(self.name)
         _log.error(
             "event parked",
             projection=self.name,
@@ -244,7 +244,7 @@ class ProjectionRunner:
 
     async def _commit(self, events: Sequence[RecordedEvent]) -> None:
         last = events[-1].position or 0
-        with self._watch.committing(self.name, events, self._traces):
+        with self._metrics.committing(self.name, events, self._traces):
             async with self._engine.begin() as connection:
                 # The checkpoint first: see ``lock_checkpoint``.
                 await self._advance(connection, last)

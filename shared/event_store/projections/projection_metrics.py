@@ -31,7 +31,7 @@ class Watched(Protocol):
         ...
 
 
-class ProjectionWatch:
+class ProjectionMetrics:
     """Watches the projections of one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

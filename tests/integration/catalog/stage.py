@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.catalog.handlers import write_views
 from services.catalog.main import create_api
 from services.catalog.pending_views import PendingViews
-from services.catalog.projector import Chores
+from services.catalog.projector import BackgroundTasks
 from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import Library
 from services.catalog.settings import ApiSettings
@@ -138,9 +138,9 @@ class Stage:
         """How many requests follow a video now."""
         return self.app.state.catalog.tail.following
 
-    def chores(self) -> Chores:
+    def background(self) -> BackgroundTasks:
         """What a leading projector does besides projecting."""
-        return Chores(self.store, PendingViews(self.engine), Views(self.engine))
+        return BackgroundTasks(self.store, PendingViews(self.engine), Views(self.engine))
 
     async def count_pending_views(self) -> int:
         """Write every view that was counted into the log; returns how many batches."""

@@ -76,15 +76,15 @@ async def test_a_deleted_account_takes_its_videos_with_it(stage: Stage) -> None:
     assert (await stage.get(f"/users/id/{user}")).status_code == 404
     assert (await stage.get("/users/username/leaving")).status_code == 404
 
-    chores = stage.chores()
-    assert await chores.delete_orphans() == 2
+    background = stage.background()
+    assert await background.delete_orphans() == 2
     await stage.settle()
 
     assert (await stage.get("/streaming/latest")).json()["data"]["total"] == 0
     assert (await stage.get(f"/streaming/id/{late}")).status_code == 404
     assert await stage.query("select * from catalog.users where username <> ''") == []
     deleted = "select count(*) from log.events where type = 'VideoDeleted'"
-    assert await chores.delete_orphans() == 0
+    assert await background.delete_orphans() == 0
     assert (await stage.query(deleted))[0]["count"] == 2
 
 
@@ -96,8 +96,8 @@ async def test_deleting_an_accounts_videos_twice_deletes_them_once(stage: Stage)
     await stage.stop_projecting()
 
     # Two projectors, of which one does not know yet that it no longer leads.
-    await asyncio.gather(stage.chores().delete_orphans(), stage.chores().delete_orphans())
-    await stage.chores().delete_orphans()
+    await asyncio.gather(stage.background().delete_orphans(), stage.background().delete_orphans())
+    await stage.background().delete_orphans()
 
     deleted = "select count(*) from log.events where type = 'VideoDeleted'"
     assert (await stage.query(deleted))[0]["count"] == 1

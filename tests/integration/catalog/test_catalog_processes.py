@@ -178,7 +178,7 @@ async def test_a_killed_projector_is_replaced_and_nothing_is_lost_or_doubled(
     assert await asyncio.to_thread(second.wait, 20) == 0
 
 
-async def test_a_leading_projector_does_its_chores(
+async def test_a_leading_projector_does_its_background_tasks(
     database: Database, processes: Processes, store: PostgresEventStore
 ) -> None:
     world = World(database, processes)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.auth.signing_keys import public_jwk
 from shared.http import jwks_client as keys
 from shared.http import server
-from shared.http.jwks_client import KeyDocument, RemoteKeys
+from shared.http.jwks_client import JwksClient, KeyDocument
 from shared.settings import Address
 from tests.support.wait import eventually
 
@@ -65,14 +65,14 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "POLL_SECONDS", 0.05)
 
 
-def knows(source: RemoteKeys, *kids: str) -> Callable[[], bool]:
+def knows(source: JwksClient, *kids: str) -> Callable[[], bool]:
     return lambda: source.current is not None and set(source.current.public) == set(kids)
 
 
 async def test_keys_and_revocations_are_polled(quickly: None) -> None:
     auth, address, first, second = Auth(), free_address(), jwk(), jwk()
     auth.publish(KeyDocument(keys=(first,)))
-    source = RemoteKeys(f"http://{address}/keys")
+    source = JwksClient(f"http://{address}/keys")
     async with published(auth, address), source.running():
         await eventually(knows(source, first.kid))
         await eventually(lambda: 304 in auth.answers)
@@ -85,7 +85,7 @@ async def test_keys_and_revocations_are_polled(quickly: None) -> None:
 async def test_what_was_known_stays_while_auth_is_down(quickly: None) -> None:
     auth, address, key, later = Auth(), free_address(), jwk(), jwk()
     auth.publish(KeyDocument(keys=(key,)))
-    source = RemoteKeys(f"http://{address}/keys")
+    source = JwksClient(f"http://{address}/keys")
     async with source.running():
         assert source.current is None
         async with published(auth, address):
@@ -101,7 +101,7 @@ async def test_what_was_known_stays_while_auth_is_down(quickly: None) -> None:
 async def test_nonsense_changes_nothing(quickly: None, document: bytes) -> None:
     auth, address, key = Auth(), free_address(), jwk()
     auth.publish(KeyDocument(keys=(key,)))
-    source = RemoteKeys(f"http://{address}/keys")
+    source = JwksClient(f"http://{address}/keys")
     async with published(auth, address), source.running():
         await eventually(knows(source, key.kid))
         auth.document, auth.etag = document, b'"new"'
@@ -112,7 +112,7 @@ async def test_nonsense_changes_nothing(quickly: None, document: bytes) -> None:
 async def test_strangers_keys_do_not_make_us_ask_all_the_time() -> None:
     auth, address = Auth(), free_address()
     auth.publish(KeyDocument(keys=(jwk(),)))
-    source = RemoteKeys(f"http://{address}/keys")
+    source = JwksClient(f"http://{address}/keys")
     async with published(auth, address):
         await asyncio.gather(*(source.refetch() for _ in range(50)))
     assert len(auth.answers) == 1
@@ -120,4 +120,4 @@ async def test_strangers_keys_do_not_make_us_ask_all_the_time() -> None:
 
 def test_only_http_is_fetched() -> None:
     with pytest.raises(ValueError, match="JWKS_URL"):
-        RemoteKeys("file:///etc/passwd")
+        JwksClient("file:///etc/passwd")

@@ -1,12 +1,12 @@
-"""Folding, vectors, queries and distances."""
+"""Normalising, vectors, queries and distances."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.catalog.read_model.text_analysis import (
-    distance,
-    fold,
+    edit_distance,
+    normalise,
     parse_query,
     tolerant,
     vector,
@@ -31,20 +31,20 @@ from services.catalog.read_model.text_analysis import (
         ("", ""),
     ],
 )
-def test_fold(text: str, folded: str) -> None:
-    assert fold(text) == folded
+def test_normalise(text: str, folded: str) -> None:
+    assert normalise(text) == folded
 
 
 @given(st.text())
 def test_folding_is_stable_and_safe_inside_quotes(text: str) -> None:
-    folded = fold(text)
+    folded = normalise(text)
     assert not set("'\\&|!:*()<>\0") & set(folded)
     assert folded == " ".join(folded.split())
 
 
 @given(st.text(st.characters(max_codepoint=127)))
 def test_the_short_way_for_ascii_leads_to_the_same(text: str) -> None:
-    assert fold(text) == fold(text + "é").removesuffix("e").rstrip()
+    assert normalise(text) == normalise(text + "é").removesuffix("e").rstrip()
 
 
 def test_a_vector_has_words_places_and_weights() -> None:
@@ -104,6 +104,6 @@ def test_short_numbered_and_unspaced_words_are_not_guessed_at() -> None:
         ("a", "abcdef", 3),
     ],
 )
-def test_distance(a: str, b: str, mistakes: int) -> None:
-    assert distance(a, b, 2) == mistakes
-    assert distance(b, a, 2) == mistakes
+def test_edit_distance(a: str, b: str, mistakes: int) -> None:
+    assert edit_distance(a, b, 2) == mistakes
+    assert edit_distance(b, a, 2) == mistakes

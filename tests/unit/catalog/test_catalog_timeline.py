@@ -1,9 +1,9 @@
-"""The story of a video, told from its events."""
+"""The story of a video, built from its events."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.catalog.queries.timeline import has_ended, in_order, tell, trace_id
+from services.catalog.queries.timeline import build_timeline, has_ended, in_order, trace_id
 from shared.contracts import (
     ChunkEncoded,
     Event,
@@ -103,7 +103,7 @@ RETRIED = at(40, "transcode", TranscodeRetried(video_id="v", attempt=2, requeste
 
 
 def test_each_step_has_its_wait_its_work_and_its_worker() -> None:
-    story = tell("v", [STARTED, UPLOADED, PLANNED, CHUNK, PROGRESS, PLAYABLE])
+    story = build_timeline("v", [STARTED, UPLOADED, PLANNED, CHUNK, PROGRESS, PLAYABLE])
 
     assert [step.type for step in story.steps] == [
         "UploadStarted",
@@ -122,11 +122,11 @@ def test_each_step_has_its_wait_its_work_and_its_worker() -> None:
 
 
 def test_a_failure_says_why_and_a_retry_starts_again() -> None:
-    failed = tell("v", [UPLOADED, PLANNED, FAILED])
+    failed = build_timeline("v", [UPLOADED, PLANNED, FAILED])
     assert failed.ended
     assert (failed.steps[-1].error, failed.steps[-1].detail) == ("It broke.", "moov atom")
 
-    retried = tell("v", [UPLOADED, PLANNED, PLAYABLE, FAILED, RETRIED])
+    retried = build_timeline("v", [UPLOADED, PLANNED, PLAYABLE, FAILED, RETRIED])
     assert not retried.ended
     assert retried.attempts == 2
     assert retried.playable_after_ms is None
