@@ -12,12 +12,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.read_model.projections import Library
-from services.relay.main import lead
 from shared.contracts import TranscodeProgressed, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.projections.projection import Projection, ProjectionRunner
 from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
+from shared.loops.cancellation import end
+from shared.loops.leaders import Leader
+from shared.loops.loops import Loops
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.inbox import subscribe
 from shared.messaging.metrics import MessageMetrics
@@ -98,17 +100,19 @@ async def pipeline(
         await declare(broker, queue)
         subscribe(broker, queue, runner, MessageMetrics(CollectorRegistry()))
         await broker.start()
-        relay = Relay(store, relay_broker, url, RelayMetrics(CollectorRegistry()))
+        await relay_broker.connect()
+        registry = CollectorRegistry()
+        loops = Loops(registry)
+        relay = Relay(store, relay_broker, url, RelayMetrics(registry), loops)
         tasks = [
             asyncio.create_task(runner.run()),
-            asyncio.create_task(lead(relay, relay_broker, url)),
+            asyncio.create_task(loops.lead(Leader.RELAY, url, relay.run, heartbeat=False)),
         ]
         try:
             yield runner, heard
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
+            await relay_broker.stop()
             await engine.dispose()
 
 

@@ -4,12 +4,11 @@
 ``--help``.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,38 +20,44 @@ from services.operator.reconciler import Reconciler, ReconcilerMetrics
 from services.operator.services import open_services
 from services.operator.settings import OperatorSettings, ReconcilerSettings
 from services.operator.tools import Failed, Tools
-from shared import settings, telemetry
+from shared import settings
 from shared.blobs.s3 import S3Store, s3_client
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
-from shared.http import server
+from shared.host.entry import Role, run_entry
+from shared.host.host import Host, Process, Served
 from shared.http.app import create_app
-from shared.http.metrics import create_registry
+from shared.loops.leaders import Leader
 
 
-async def run_reconciler(config: ReconcilerSettings) -> None:
-    """Reconcile or stand by until SIGTERM or SIGINT."""
-    registry = create_registry(config.otel_exporter_otlp_endpoint)
+async def compose_reconciler(config: ReconcilerSettings, host: Host) -> Process:
+    """Asks every service to reconcile, while it leads."""
+    services = await host.stack.enter_async_context(
+        open_services(config.upstream_ingest, config.upstream_transcoder, config.operator_secret)
+    )
+    reconciler = Reconciler(
+        services, ReconcilerMetrics(host.registry), host.loops, config.reconcile_seconds
+    )
 
     async def database() -> None:
         connection = await asyncpg.connect(config.database_url, timeout=5)
         await connection.close()
 
-    app = create_app("reconciler", [], checks={"postgres": database}, registry=registry)
-    async with (
-        open_services(
-            config.upstream_ingest, config.upstream_transcoder, config.operator_secret
-        ) as services,
-        server.serving(app, config.metrics_bind),
-    ):
-        reconciler = Reconciler(
-            config.database_url, services, ReconcilerMetrics(registry), config.reconcile_seconds
-        )
-        stop = server.stop_on_signals()
-        running = asyncio.create_task(reconciler.run())
-        await stop.wait()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    app = create_app(
+        "reconciler",
+        [],
+        checks={"postgres": database},
+        registry=host.registry,
+        progress=host.loops.progress,
+    )
+    return Process(
+        servers=[Served(app, config.metrics_bind)],
+        work={
+            "reconciler": lambda: host.loops.lead(
+                Leader.RECONCILER, config.database_url, reconciler.run
+            )
+        },
+    )
 
 
 def tools(config: OperatorSettings, output: Output) -> Tools:
@@ -97,15 +102,8 @@ def tools(config: OperatorSettings, output: Output) -> Tools:
     )
 
 
-def main() -> None:
-    """Run the process, or one command."""
-    if sys.argv[1:] == ["reconciler"]:
-        reconciler = settings.load(ReconcilerSettings, os.environ)
-        telemetry.configure(
-            "reconciler", reconciler.cinelog_mode, reconciler.otel_exporter_otlp_endpoint
-        )
-        server.run(lambda: run_reconciler(reconciler))
-        return
+def run_command_line() -> NoReturn:
+    """Run one command and exit with its status."""
 
     def opened(output: Output) -> Tools:
         return tools(settings.load(OperatorSettings, os.environ), output)
@@ -113,5 +111,9 @@ def main() -> None:
     sys.exit(run_command(command_line(opened), sys.argv[1:]))
 
 
+ENTRIES = {"reconciler": Role("reconciler", ReconcilerSettings, compose_reconciler)}
+
 if __name__ == "__main__":
-    settings.run(main)
+    if sys.argv[1:] != ["reconciler"]:
+        run_command_line()
+    settings.run(lambda: run_entry(ENTRIES, sys.argv[1:], os.environ))

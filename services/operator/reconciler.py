@@ -1,33 +1,30 @@
-"""The reconciler: now and then, one of its replicas has every service compare what it has.
+"""The reconciler: one of its replicas periodically asks every service to reconcile what it owns.
 
-Each service knows its own tables, queues and objects, and what is missing or too much among them;
-the reconciler sees that they look, one after the other, and says what they found.
+Each service compares its own tables, queues and objects and repairs what differs. The reconciler
+calls the services one after the other, and logs and counts what they found.
 """
 
-import asyncio
 import time
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.operator.services import Refused, Services
+from services.operator.services import PATIENCE_SECONDS, Refused, Services
 from shared.errors import CinelogError
-from shared.event_store.leadership import leadership
+from shared.loops.loops import Loops
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
-LEADERSHIP: Final = "operator.reconciler"
-_RETRY_SECONDS: Final = 1.0
+_LOOP: Final = "reconcile"
+# A service that looks at many videos takes its time; the call itself has a limit.
+_SILENCE_SECONDS: Final = 2 * PATIENCE_SECONDS
 
 
 class ReconcilerMetrics:
     """What an operator watches."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.leader = Gauge(
-            "cinelog_reconciler_leader", "1 while this one leads.", registry=registry
-        )
         self.actions = Counter(
             "cinelog_reconciler_actions",
             "Things put right.",
@@ -49,36 +46,25 @@ class ReconcilerMetrics:
 
 
 class Reconciler:
-    """Leads or stands by."""
+    """Reconciles every ``seconds``, while its process leads."""
 
     def __init__(
-        self, url: str, services: Services, metrics: ReconcilerMetrics, seconds: float
+        self, services: Services, metrics: ReconcilerMetrics, loops: Loops, seconds: float
     ) -> None:
-        self._url = url
         self._services = services
         self._metrics = metrics
+        self._loops = loops
         self._seconds = seconds
 
-    async def run(self) -> None:
-        """Reconcile whenever this process leads, for ever."""
-        while True:
-            try:
-                async with leadership(self._url, LEADERSHIP):
-                    self._metrics.leader.set(1)
-                    _log.info("reconciler leads")
-                    while True:
-                        await self.round()
-                        await asyncio.sleep(self._seconds)
-            except Exception as error:
-                _log.warning("reconciler stands back", error=repr(error))
-                await asyncio.sleep(_RETRY_SECONDS)
-            finally:
-                self._metrics.leader.set(0)
+    async def run(self, _lock: object) -> None:
+        """Reconcile until cancelled."""
+        await self._loops.repeat(_LOOP, self.round, self._seconds, silence_seconds=_SILENCE_SECONDS)
 
     async def round(self) -> None:
-        """Ask every service once; one that fails does not keep the others from it."""
+        """Ask every service once; the failure of one does not affect the others."""
         for service in self._services.names:
             began = time.monotonic()
+            self._loops.progress.advance(_LOOP)
             try:
                 found = await self._services.reconcile(service, dry_run=False)
             except (CinelogError, Refused) as error:

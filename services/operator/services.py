@@ -1,4 +1,4 @@
-"""Asking a service to do what only it may do."""
+"""Calls the operator routes of the services."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,8 +12,8 @@ from shared.http.operator import PREFIX
 from shared.reconciliation import Findings
 from shared.settings import Key
 
-# A round looks at every video.
-_PATIENCE_SECONDS: Final = 3600.0
+# Seconds that a round, which looks at every video, may take.
+PATIENCE_SECONDS: Final = 3600.0
 _CONNECT_SECONDS: Final = 5.0
 
 
@@ -78,7 +78,7 @@ async def open_services(ingest: str, transcoder: str, secret: Key) -> AsyncGener
     """A client that shows the operator's secret."""
     async with httpx.AsyncClient(
         headers={"authorization": f"Bearer {secret}"},
-        timeout=httpx.Timeout(_PATIENCE_SECONDS, connect=_CONNECT_SECONDS),
+        timeout=httpx.Timeout(PATIENCE_SECONDS, connect=_CONNECT_SECONDS),
         trust_env=False,
     ) as client:
         yield Services(client, ingest, transcoder)

@@ -1,57 +1,55 @@
-"""The archiver: one of the relay's replicas archives the log's newest events again and again."""
+"""The archiver: one of the relay's replicas archives the log's newest events, round after round."""
 
-import asyncio
-
-from prometheus_client import CollectorRegistry, Counter, Gauge
+import asyncpg
+from prometheus_client import CollectorRegistry, Gauge
 
 from shared.event_store.archive.archive import ArchiveBucket, archive
-from shared.event_store.leadership import leadership
-from shared.telemetry import get_logger
+from shared.loops.loops import Loops
 
-_log = get_logger(__name__)
-
-LEADERSHIP = "cinelog.archive"
+_LOOP = "archive the log"
 _RETRY_SECONDS = 5.0
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 60.0
 
 
-class ArchiveMetrics:
-    """What an operator watches: is the archive near the log's end, and does it still grow."""
+class Archiver:
+    """Archives every ``seconds`` in ranges of at most ``range_events``, while its process leads."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.leader = Gauge(
-            "cinelog_archive_leader", "1 while this process archives.", registry=registry
-        )
-        self.position = Gauge(
+    def __init__(
+        self,
+        url: str,
+        bucket: ArchiveBucket,
+        loops: Loops,
+        registry: CollectorRegistry,
+        *,
+        range_events: int,
+        seconds: float,
+    ) -> None:
+        self._url = url
+        self._bucket = bucket
+        self._loops = loops
+        self._range_events = range_events
+        self._seconds = seconds
+        self._position = Gauge(
             "cinelog_archive_position", "The last event archived.", registry=registry
         )
-        self.failures = Counter(
-            "cinelog_archive_failures", "Rounds that failed and are tried again.", registry=registry
+
+    async def run(self, _lock: object) -> None:
+        """Archive until cancelled. A round that fails is repeated; what it had written is kept."""
+        await self._loops.repeat(_LOOP, self._round, self._seconds, retry_seconds=_RETRY_SECONDS)
+
+    async def _round(self) -> None:
+        connection = await asyncpg.connect(
+            self._url, timeout=_CONNECT_SECONDS, command_timeout=_ANSWER_SECONDS
         )
-
-
-async def keep_archiving(
-    url: str,
-    bucket: ArchiveBucket,
-    metrics: ArchiveMetrics,
-    *,
-    range_events: int,
-    seconds: float,
-) -> None:
-    """Archive whenever this process leads, for ever, every ``seconds``.
-
-    A round that fails is repeated soon, and what it had written is kept.
-    """
-    while True:
         try:
-            async with leadership(url, LEADERSHIP) as connection:
-                metrics.leader.set(1)
-                while True:
-                    head = await archive(connection, bucket, range_events=range_events)
-                    metrics.position.set(head.last)
-                    await asyncio.sleep(seconds)
-        except Exception as error:
-            metrics.failures.inc()
-            _log.warning("archiving waits", error=repr(error))
+            head = await archive(
+                connection, self._bucket, range_events=self._range_events, progress=self._reached
+            )
         finally:
-            metrics.leader.set(0)
-        await asyncio.sleep(min(seconds, _RETRY_SECONDS))
+            connection.terminate()
+        self._position.set(head.last)
+
+    def _reached(self, position: int, _target: int) -> None:
+        self._position.set(position)
+        self._loops.progress.advance(_LOOP)

@@ -2,92 +2,69 @@
 
 import asyncio
 import os
+import sys
 
 from faststream.rabbit import RabbitBroker
 
-from services.relay.archiver import ArchiveMetrics, keep_archiving
-from services.relay.settings import ArchiveBucketSettings, RelaySettings, archive_bucket
-from shared import settings, telemetry
-from shared.blobs.s3 import S3Store, s3_client
-from shared.event_store.leadership import leadership
-from shared.event_store.postgres import open_event_store
-from shared.http import server
+from services.relay.archiver import Archiver
+from services.relay.settings import RelaySettings, archive_bucket
+from shared import settings
+from shared.host.entry import Role, run_entry
+from shared.host.host import Host, Process, Served
 from shared.http.app import create_app
-from shared.http.metrics import create_registry
+from shared.loops.leaders import Leader
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import declare
-from shared.telemetry import get_logger
-
-LEADERSHIP = "cinelog.relay"
-_RETRY_SECONDS = 1.0
 
 
-async def run(config: RelaySettings, bucket: ArchiveBucketSettings | None) -> None:
-    """Lead or stand by until SIGTERM or SIGINT; archive besides, where there is a bucket."""
-    registry = create_registry(config.otel_exporter_otlp_endpoint)
-    metrics = RelayMetrics(registry)
+async def compose(config: RelaySettings, host: Host) -> Process:
+    """Stamps and publishes events while it leads; archives them too, where there is a bucket."""
+    log = await host.log(config.database_url, connections=3)
     broker = create_broker(config.amqp_url)
-    async with open_event_store(config.database_url, connections=3, registry=registry) as store:
-        relay = Relay(store, broker, config.database_url, metrics)
-        app = create_app("relay", [], checks={"postgres": store.head}, registry=registry)
-        async with server.serve_embedded(app, config.metrics_bind):
-            stop = server.stop_on_signals()
-            work = [asyncio.create_task(lead(relay, broker, config.database_url))]
-            if bucket is not None:
-                work.append(asyncio.create_task(_archive(config, bucket, ArchiveMetrics(registry))))
-            await stop.wait()
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-
-
-async def _archive(
-    config: RelaySettings, bucket: ArchiveBucketSettings, metrics: ArchiveMetrics
-) -> None:
-    async with s3_client(
-        bucket.endpoint, bucket.region, bucket.access_key, bucket.secret_key, connections=2
-    ) as client:
-        await keep_archiving(
-            config.database_url,
-            S3Store(client, bucket.name),
-            metrics,
+    relay = Relay(log, broker, config.database_url, RelayMetrics(host.registry), host.loops)
+    url = config.database_url
+    work = {
+        # Its body queries over the lock's connection in every round.
+        "relay": lambda: host.loops.lead(Leader.RELAY, url, relay.run, heartbeat=False),
+        "broker": lambda: _hold(broker, host),
+    }
+    archive = archive_bucket(config)
+    if archive is not None:
+        bucket = await host.s3(
+            archive.endpoint, archive.region, archive.access_key, archive.secret_key, connections=2
+        )
+        archiver = Archiver(
+            url,
+            bucket(archive.name),
+            host.loops,
+            host.registry,
             range_events=config.archive_range_events,
             seconds=config.archive_seconds,
         )
+        work["archiver"] = lambda: host.loops.lead(Leader.ARCHIVER, url, archiver.run)
+    app = create_app(
+        "relay",
+        [],
+        checks={"postgres": log.head},
+        registry=host.registry,
+        progress=host.loops.progress,
+    )
+    return Process(servers=[Served(app, config.metrics_bind)], work=work)
 
 
-async def lead(relay: Relay, broker: RabbitBroker, url: str) -> None:
-    """Relay whenever this process leads, for ever: a lost connection only costs the lead."""
-    log = get_logger(__name__)
-    connecting = asyncio.create_task(_connect(broker))
-    try:
-        while True:
-            try:
-                async with leadership(url, LEADERSHIP) as connection:
-                    await relay.run(connection)
-            except Exception as error:
-                log.warning("relay stands back", error=repr(error))
-                await asyncio.sleep(_RETRY_SECONDS)
-    finally:
-        connecting.cancel()
-        await asyncio.gather(connecting, return_exceptions=True)
-
-
-async def _connect(broker: RabbitBroker) -> None:
+async def _hold(broker: RabbitBroker, host: Host) -> None:
     """Hold the broker's connection. Stamping does not wait for it."""
-    async with connected(broker):
-        await declare(broker)
-        await asyncio.Event().wait()
+
+    async def session(_progress: object) -> None:
+        async with connected(broker):
+            await declare(broker)
+            await asyncio.Event().wait()
+
+    await host.loops.persist("hold the broker", session, silence_seconds=float("inf"))
 
 
-def main() -> None:
-    """Read the settings, then run."""
-    config = settings.load(RelaySettings, os.environ)
-    bucket = archive_bucket(config)
-    telemetry.configure("relay", config.cinelog_mode, config.otel_exporter_otlp_endpoint)
-    server.run(lambda: run(config, bucket))
-
+ENTRIES = {"": Role("relay", RelaySettings, compose)}
 
 if __name__ == "__main__":
-    settings.run(main)
+    settings.run(lambda: run_entry(ENTRIES, sys.argv[1:], os.environ))

@@ -22,6 +22,7 @@ from shared.http.identity import Verifier, optional_user, require_user
 from shared.http.metrics import TracedHttpMetrics, create_registry, metrics_route
 from shared.http.openapi import openapi_config
 from shared.http.problems import EXCEPTION_HANDLERS
+from shared.loops.progress import Progress
 
 DEFAULT_BODY_LIMIT: Final = 1024 * 1024
 
@@ -40,12 +41,14 @@ def create_app(
     state: Mapping[str, Any] | None = None,
     max_body: int = DEFAULT_BODY_LIMIT,
     version: str = "1.0.0",
+    progress: Progress | None = None,
 ) -> Litestar:
     """A service's application: its routes plus /health, /ready, /metrics and its OpenAPI document.
 
     ``lifespan`` contexts are entered in order when the server starts and left in reverse.
     With a ``verifier``, handlers may ask for the dependencies ``principal`` (401 without a valid
-    token) and ``optional_principal``. ``max_body`` is in bytes; a route may set its own.
+    token) and ``optional_principal``. ``max_body`` is in bytes; a route may set its own. A loop of
+    ``progress`` that is stuck makes /health answer 503.
     """
     registry = registry or create_registry()
     contexts: list[Any] = list(lifespan)
@@ -55,7 +58,11 @@ def create_app(
         provided.setdefault("optional_principal", Provide(optional_user))
         contexts.insert(0, verifier.running())
     app = Litestar(
-        route_handlers=[*route_handlers, *health_routes(checks or {}), metrics_route(registry)],
+        route_handlers=[
+            *route_handlers,
+            *health_routes(checks or {}, progress=progress),
+            metrics_route(registry),
+        ],
         dependencies=provided,
         exception_handlers=EXCEPTION_HANDLERS,
         guards=[_accepted_content_type],

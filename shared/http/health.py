@@ -1,4 +1,4 @@
-"""``/health`` (the process lives) and ``/ready`` (what it needs answers, or what does not)."""
+"""``/health`` (the process and its loops live) and ``/ready`` (its dependencies answer)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from shared.errors import Detail
 from shared.http.envelope import Failure, Problem, Success
+from shared.loops.progress import Progress
 from shared.telemetry import current_trace_id, get_logger
 
 Check = Callable[[], Awaitable[object]]
@@ -28,12 +29,30 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[str, str]
 
 
-def health_routes(checks: Mapping[str, Check], timeout: float = TIMEOUT) -> list[HTTPRouteHandler]:
-    """The two routes; ``checks`` are the named dependencies."""
+def health_routes(
+    checks: Mapping[str, Check],
+    timeout: float = TIMEOUT,
+    *,
+    progress: Progress | None = None,
+) -> list[HTTPRouteHandler]:
+    """The two routes; ``checks`` are the named dependencies.
+
+    ``/health`` is 503 while a loop of ``progress`` is stuck. It never depends on a dependency.
+    """
 
     @get("/health", include_in_schema=False)
-    async def health() -> Success[Health]:
-        return Success(data=Health(status="ok"))
+    async def health() -> Response[Success[Health] | Failure]:
+        stuck = progress.stuck() if progress is not None else {}
+        if not stuck:
+            return Response(Success(data=Health(status="ok")))
+        get_logger("http.health").error("loops are stuck", seconds=stuck)
+        problem = Problem(
+            code=503,
+            type="loop_stuck",
+            message="Not working: " + ", ".join(sorted(stuck)) + ".",
+            trace_id=current_trace_id() or msgspec.UNSET,
+        )
+        return Response(Failure(error=problem), status_code=503)
 
     @get("/ready", include_in_schema=False)
     async def ready() -> Response[Success[Readiness] | Failure]:

@@ -9,6 +9,7 @@ again), requests get ``drain_seconds``, then the rest is cancelled, and resource
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -22,6 +23,7 @@ from granian.server.embed import Server
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import telemetry
+from shared.loops.cancellation import TaskDidNotEnd
 from shared.settings import Address, SettingsError
 from shared.telemetry import get_logger
 
@@ -61,7 +63,13 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
     """Run a process's asynchronous main on uvloop, and send its last spans."""
 
     async def whole() -> None:
-        await main()
+        try:
+            await main()
+        except TaskDidNotEnd as error:
+            # The event loop would wait for that task without end.
+            get_logger("http.server").error("a task does not end", reason=str(error))
+            telemetry.shutdown()
+            os._exit(1)
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

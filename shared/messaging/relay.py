@@ -16,9 +16,11 @@ from faststream.rabbit import RabbitBroker
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from shared.event_store.group_commit import LOG_CHANNEL
-from shared.event_store.listening import listen
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.serialization import Envelope, encode_bundle
+from shared.loops.cancellation import check_cancelled
+from shared.loops.listening import listen
+from shared.loops.loops import Loops
 from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import EVENTS
 from shared.telemetry import get_logger
@@ -29,6 +31,7 @@ _POLL_SECONDS = 0.25
 _READ_EVENTS = 5000
 _BUNDLE_EVENTS = 200
 _CONFIRM_SECONDS = 15.0
+_ANSWER_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 
 
@@ -50,7 +53,6 @@ class RelayMetrics:
             "Age of the oldest sequenced event not yet confirmed.",
             registry=registry,
         )
-        self.leader = Gauge("cinelog_relay_leader", "1 while this relay leads.", registry=registry)
         self.messages = MessageMetrics(registry)
 
 
@@ -63,80 +65,104 @@ class EnvelopeLog(Protocol):
 
 
 class Relay:
-    """Runs both loops while its process leads (see ``event_store.leadership``)."""
+    """Runs both loops while its process leads."""
 
     def __init__(
-        self, log: EnvelopeLog, broker: RabbitBroker, url: str, metrics: RelayMetrics
+        self,
+        log: EnvelopeLog,
+        broker: RabbitBroker,
+        url: str,
+        metrics: RelayMetrics,
+        loops: Loops,
     ) -> None:
         self._log = log
         self._broker = broker
         self._url = url
         self._metrics = metrics
+        self._loops = loops
         self._appended = asyncio.Event()
         self._sequenced = asyncio.Event()
         self._head = 0
+        self._published = 0
 
     async def run(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Run over the connection that holds the relay's lock, until cancelled or fenced."""
+        """Run over the connection that holds the relay's lock, until cancelled or fenced.
+
+        Raises whatever the database does: the lock's connection must not be used after an error.
+        """
         sequencer = Sequencer(connection)
         await sequencer.load()
         self._head = sequencer.head
-        published: int = (
+        self._published = (
             await connection.fetchval("select value from log.relay where name = 'published'") or 0
         )
-        self._metrics.leader.set(1)
-        _log.info("relay leads", head=sequencer.head, published=published)
-        publisher = await asyncpg.connect(self._url, timeout=10, command_timeout=60)
+        _log.info("relaying", head=self._head, published=self._published)
+        publisher = await asyncpg.connect(
+            self._url, timeout=_ANSWER_SECONDS, command_timeout=_ANSWER_SECONDS
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(listen(self._url, LOG_CHANNEL, self._appended.set))
-                tasks.create_task(self._sequence(sequencer))
-                tasks.create_task(self._publish(publisher, published))
+                tasks.create_task(
+                    listen(self._loops, "appends", self._url, LOG_CHANNEL, self._appended.set)
+                )
+                tasks.create_task(
+                    self._loops.repeat(
+                        "stamp events",
+                        lambda: self._sequence(sequencer),
+                        _POLL_SECONDS,
+                        wake=self._appended,
+                        retry_seconds=None,
+                    )
+                )
+                tasks.create_task(
+                    self._loops.repeat(
+                        "publish events",
+                        lambda: self._publish(publisher),
+                        _RETRY_SECONDS,
+                        wake=self._sequenced,
+                        retry_seconds=None,
+                    )
+                )
         finally:
-            self._metrics.leader.set(0)
             publisher.terminate()
 
     async def _sequence(self, sequencer: Sequencer) -> None:
-        while True:
-            self._appended.clear()
-            stamped = await sequencer.stamp()
-            if stamped:
-                self._head = sequencer.head
-                self._metrics.sequenced.inc(stamped)
-                self._sequenced.set()
-            else:
-                await _wait(self._appended, _POLL_SECONDS)
+        """Stamp what is committed; come back at once where there was anything."""
+        stamped = await sequencer.stamp()
+        if stamped:
+            self._head = sequencer.head
+            self._metrics.sequenced.inc(stamped)
+            self._sequenced.set()
+            self._appended.set()
 
-    async def _publish(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", published: int
-    ) -> None:
-        while True:
-            self._sequenced.clear()
-            events = await self._log.read_envelopes(published, _READ_EVENTS)
-            self._metrics.unpublished.set(max(0, self._head - published))
-            if not events:
-                self._metrics.unpublished_age.set(0)
-                await _wait(self._sequenced, _RETRY_SECONDS)
-                continue
-            self._metrics.unpublished_age.set(
-                max(0.0, time.time() - events[0].recorded_at.timestamp())
-            )
-            try:
-                async with asyncio.timeout(_CONFIRM_SECONDS):
-                    await self._send(events)
-            except Exception as error:
-                # Whatever the reason, nothing is confirmed, so nothing is skipped.
-                _log.warning("publishing waits", error=repr(error), events=len(events))
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            published = events[-1].position
-            await connection.execute(
-                "insert into log.relay (name, value) values ('published', $1)"
-                " on conflict (name) do update set value = excluded.value",
-                published,
-            )
-            self._metrics.published.inc(len(events))
-            self._metrics.unpublished.set(max(0, self._head - published))
+    async def _publish(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Publish the next events; come back at once where there may be more."""
+        events = await self._log.read_envelopes(self._published, _READ_EVENTS)
+        self._metrics.unpublished.set(max(0, self._head - self._published))
+        if not events:
+            self._metrics.unpublished_age.set(0)
+            return
+        self._metrics.unpublished_age.set(max(0.0, time.time() - events[0].recorded_at.timestamp()))
+        try:
+            async with asyncio.timeout(_CONFIRM_SECONDS):
+                await self._send(events)
+        except Exception as error:
+            # Whatever the reason, nothing is confirmed, so nothing is skipped.
+            check_cancelled()
+            _log.warning("events not published", error=repr(error), events=len(events))
+            await asyncio.sleep(_RETRY_SECONDS)
+            return
+        self._published = events[-1].position
+        await connection.execute(
+            "insert into log.relay (name, value) values ('published', $1)"
+            " on conflict (name) do update set value = excluded.value",
+            self._published,
+        )
+        self._metrics.published.inc(len(events))
+        if self._published >= self._head:
+            self._metrics.unpublished_age.set(0)
+        self._metrics.unpublished.set(max(0, self._head - self._published))
+        self._sequenced.set()
 
     async def _send(self, events: Sequence[Envelope]) -> None:
         bundles = [
@@ -163,11 +189,3 @@ class Relay:
                 persist=True,
                 mandatory=False,
             )
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -8,11 +8,12 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.read_model.projections import Library
 from services.catalog.tables import READ_MODELS
-from services.relay.archiver import ArchiveMetrics, keep_archiving
+from services.relay.archiver import Archiver
 from shared.blobs.s3 import S3Store, s3_client
 from shared.database.connect import create_engine
 from shared.event_store.archive.archive import (
@@ -30,6 +31,9 @@ from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
 from shared.http.metrics import create_registry
+from shared.loops.cancellation import end
+from shared.loops.leaders import Leader
+from shared.loops.loops import Loops
 from tests.support.buckets import Buckets
 from tests.support.catalog_stories import Story
 from tests.support.databases import Database, copy_of
@@ -318,22 +322,25 @@ async def test_an_empty_bucket_restores_nothing(bucket: S3Store, owner: Connecti
 async def test_the_archiver_follows_the_log_and_another_takes_over(
     database: Database, relay: Connection, bucket: S3Store
 ) -> None:
-    def start() -> tuple[ArchiveMetrics, asyncio.Task[None]]:
-        metrics = ArchiveMetrics(create_registry())
-        work = keep_archiving(
-            database.url("relay"), bucket, metrics, range_events=RANGE, seconds=0.05
-        )
-        return metrics, asyncio.create_task(work)
+    url = database.url("relay")
+
+    def start() -> tuple[CollectorRegistry, asyncio.Task[None]]:
+        registry = create_registry()
+        loops = Loops(registry)
+        archiver = Archiver(url, bucket, loops, registry, range_events=RANGE, seconds=0.05)
+        return registry, asyncio.create_task(loops.lead(Leader.ARCHIVER, url, archiver.run))
+
+    def position(registry: CollectorRegistry) -> float | None:
+        return registry.get_sample_value("cinelog_archive_position")
 
     first, leading = start()
-    await eventually(lambda: first.leader._value.get() == 1)
+    leads = {"leader": "archiver"}
+    await eventually(lambda: first.get_sample_value("cinelog_leader", leads) == 1)
     second, standing_by = start()
     await write(database, relay, 30)
-    await eventually(lambda: first.position._value.get() == 30)
-    leading.cancel()
-    await asyncio.gather(leading, return_exceptions=True)
+    await eventually(lambda: position(first) == 30)
+    await end([leading])
     await write(database, relay, 30, seed=8)
-    await eventually(lambda: second.position._value.get() == 60)
-    standing_by.cancel()
-    await asyncio.gather(standing_by, return_exceptions=True)
+    await eventually(lambda: position(second) == 60)
+    await end([standing_by])
     assert (await verify(bucket)).flaws == ()

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts import EmailChanged, UnknownEventType, new_id, stream_id
 from shared.database.connect import create_engine
-from shared.event_store.leadership import LeadershipLost, leadership
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
 from shared.event_store.projections.projection import CheckpointMoved, ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent
+from shared.loops.leadership import LeadershipLost, lead_once
 from tests.support.databases import Database
 from tests.support.wait import eventually
 
@@ -214,11 +214,13 @@ async def test_leadership_passes_on_when_the_leader_dies(database: Database) -> 
     first_leads = asyncio.Event()
 
     async def lead(name: str, *, until_lost: bool) -> None:
-        async with leadership(url, "test"):
+        async def body(_connection: object) -> None:
             order.append(name)
             first_leads.set()
             if until_lost:
                 await asyncio.Event().wait()
+
+        await lead_once(url, "test", body)
 
     first = asyncio.create_task(lead("first", until_lost=True))
     await first_leads.wait()

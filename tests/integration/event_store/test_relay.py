@@ -8,11 +8,13 @@ import pytest
 from faststream.rabbit import RabbitBroker, RabbitMessage
 from prometheus_client import CollectorRegistry
 
-from services.relay.main import lead
 from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.serialization import decode_bundle
 from shared.event_store.store import Metadata, NewEvent
+from shared.loops.cancellation import end
+from shared.loops.leaders import Leader
+from shared.loops.loops import Loops
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import EVENTS, declare, projection_queue
@@ -50,18 +52,41 @@ async def store(database: Database) -> AsyncIterator[PostgresEventStore]:
         yield store
 
 
+class Relaying:
+    """A relay that runs, and its metrics."""
+
+    def __init__(self, registry: CollectorRegistry, metrics: RelayMetrics) -> None:
+        self._registry = registry
+        self.unpublished = metrics.unpublished
+        self.unpublished_age = metrics.unpublished_age
+
+    @property
+    def leads(self) -> bool:
+        return self._registry.get_sample_value("cinelog_leader", {"leader": "relay"}) == 1
+
+
 @asynccontextmanager
-async def relaying(database: Database, amqp_url: str) -> AsyncIterator[RelayMetrics]:
-    metrics = RelayMetrics(CollectorRegistry())
+async def relaying(database: Database, amqp_url: str) -> AsyncIterator[Relaying]:
+    registry = CollectorRegistry()
+    metrics, loops = RelayMetrics(registry), Loops(registry)
     url = database.url("relay")
     broker = create_broker(amqp_url)
+
+    async def hold_broker() -> None:
+        async with connected(broker):
+            await declare(broker)
+            await asyncio.Event().wait()
+
     async with open_event_store(url, connections=3) as own:
-        task = asyncio.create_task(lead(Relay(own, broker, url, metrics), broker, url))
+        relay = Relay(own, broker, url, metrics, loops)
+        tasks = [
+            asyncio.create_task(loops.lead(Leader.RELAY, url, relay.run, heartbeat=False)),
+            asyncio.create_task(hold_broker()),
+        ]
         try:
-            yield metrics
+            yield Relaying(registry, metrics)
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(tasks)
 
 
 @asynccontextmanager
@@ -108,12 +133,12 @@ async def test_one_relay_leads_and_another_takes_over(
 ) -> None:
     async with receiving(amqp_url) as received, AsyncExitStack() as second_stack:
         async with relaying(database, amqp_url) as first:
-            await eventually(lambda: first.leader._value.get() == 1)
+            await eventually(lambda: first.leads)
             second = await second_stack.enter_async_context(relaying(database, amqp_url))
             await append(store, 10)
             await eventually(lambda: len(set(received.positions)) == 20)
-            assert second.leader._value.get() == 0
-        await eventually(lambda: second.leader._value.get() == 1)
+            assert not second.leads
+        await eventually(lambda: second.leads)
         await append(store, 10)
         await eventually(lambda: len(set(received.positions)) == 40)
 

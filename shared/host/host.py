@@ -1,0 +1,155 @@
+"""What a process is made of, and how it runs from start to end.
+
+A composition root is one function per role, ``compose`` or ``compose_<role>``: it takes the role's
+settings and a ``Host``, opens what the role needs through the host, and returns a ``Process``.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from litestar.types import ASGIApp
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.blobs.s3 import S3Store, s3_client
+from shared.blobs.s3_metrics import S3Metrics
+from shared.database.connect import create_engine
+from shared.database.metrics import watch_engine
+from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.http import server
+from shared.http.identity import Verifier
+from shared.http.metrics import create_registry
+from shared.loops.cancellation import end
+from shared.loops.loops import Loops
+from shared.settings import Address
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""Starts something that runs until it is cancelled."""
+
+
+class WorkEnded(Exception):
+    """Work that should run for as long as its process has ended by itself."""
+
+
+class Served(msgspec.Struct, frozen=True):
+    """An application, where it listens, and how long its requests may take to end at a stop."""
+
+    app: ASGIApp
+    bind: Address
+    drain_seconds: float = server.DRAIN_SECONDS
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """A composed process.
+
+    ``work`` runs beside the servers, each under its name. ``drain`` is called at a stop, while the
+    servers still answer; the servers stop next, the work is cancelled last.
+    """
+
+    servers: Sequence[Served]
+    work: dict[str, Work] = {}
+    drain: Callable[[], Awaitable[None]] | None = None
+
+
+class Host:
+    """Opens the resources of one process and closes them in reverse order at its end."""
+
+    def __init__(self, registry: CollectorRegistry, stack: AsyncExitStack) -> None:
+        self.registry: Final = registry
+        self.loops: Final = Loops(registry)
+        self.stack: Final = stack
+        self._s3_metrics: S3Metrics | None = None
+
+    async def engine(self, url: str, *, size: int) -> AsyncEngine:
+        """A SQLAlchemy engine of at most ``2 * size`` connections, with metrics."""
+        engine = create_engine(url, size=size)
+        watch_engine(self.registry, engine)
+        self.stack.push_async_callback(engine.dispose)
+        return engine
+
+    async def log(self, url: str, *, connections: int = 6) -> PostgresEventStore:
+        """The event log, with metrics."""
+        return await self.stack.enter_async_context(
+            open_event_store(url, connections=connections, registry=self.registry)
+        )
+
+    async def s3(
+        self,
+        endpoint: str,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        *,
+        connections: int = 32,
+    ) -> Callable[[str], S3Store]:
+        """Opens a client of an object storage; the result makes the store of a named bucket."""
+        if self._s3_metrics is None:
+            self._s3_metrics = S3Metrics(self.registry)
+        client = await self.stack.enter_async_context(
+            s3_client(
+                endpoint,
+                region,
+                access_key,
+                secret_key,
+                connections=connections,
+                watch=self._s3_metrics,
+            )
+        )
+        return lambda bucket: S3Store(client, bucket)
+
+    def verifier(self, jwks_url: str, *, issuer: str, audience: str) -> Verifier:
+        """Verifies access tokens with the keys that auth publishes."""
+        return Verifier.from_url(jwks_url, issuer=issuer, audience=audience)
+
+
+@asynccontextmanager
+async def open_host(otlp_endpoint: str | None = None) -> AsyncGenerator[Host]:
+    """A host whose resources are closed when the context is left."""
+    async with AsyncExitStack() as stack:
+        yield Host(create_registry(otlp_endpoint), stack)
+
+
+async def run_process(process: Process) -> None:
+    """Serve and work until SIGTERM or SIGINT.
+
+    Raises WorkEnded where work ends by itself, so that the process ends and is started again;
+    SettingsError where a port is taken; TaskDidNotEnd where work outlives its cancellation.
+    """
+    stop = server.stop_on_signals()
+    work: list[asyncio.Task[None]] = []
+    try:
+        async with AsyncExitStack() as servers:
+            for served in process.servers:
+                await servers.enter_async_context(
+                    server.serving(served.app, served.bind, drain_seconds=served.drain_seconds)
+                )
+            work += [
+                asyncio.create_task(begin(), name=name) for name, begin in process.work.items()
+            ]
+            ended = await _until_stopped(stop, work)
+            if process.drain is not None:
+                await process.drain()
+    finally:
+        await end(work)
+    if ended is not None:
+        raise WorkEnded(ended)
+
+
+async def _until_stopped(stop: asyncio.Event, work: Sequence[asyncio.Task[None]]) -> str | None:
+    """Wait for a signal, or for work that ends by itself; returns the name of the latter."""
+    stopping = asyncio.create_task(stop.wait(), name="waiting for a signal")
+    try:
+        done, _ = await asyncio.wait({stopping, *work}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    for task in done - {stopping}:
+        error = None if task.cancelled() else task.exception()
+        _log.error("work ended by itself", work=task.get_name(), error=repr(error))
+        return task.get_name()
+    return None
