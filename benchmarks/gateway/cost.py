@@ -9,7 +9,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from benchmarks.gateway import load, peers
-from services.gateway import security_headers as answers
+from services.gateway import security_headers
 from services.gateway.http1.h1_pool import Pool
 from services.gateway.limits.rate_limit import headers, rule
 from services.gateway.limits.redis_bucket import (
@@ -24,8 +24,8 @@ from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
 from services.gateway.request import paths
 from services.gateway.request.client_address import ClientAddress
-from services.gateway.request.exchange import Call
-from services.gateway.request.request_headers import Incoming
+from services.gateway.request.exchange import Exchange
+from services.gateway.request.request_headers import RequestHeaders
 from services.gateway.request.routes import Router, table
 from shared.http.identity import Verifier
 from shared.http.jwks_client import JwksClient
@@ -75,8 +75,8 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
     decision = Decision(True, 19, 0, 100_000)
     trace = tracing.begin("GET", b"")
     scope: Any = {"method": "GET", "raw_path": path, "query_string": b"", "headers": raw_headers}
-    incoming = Incoming(raw_headers)
-    failures = answers.Failures()
+    request_headers = RequestHeaders(raw_headers)
+    failures = security_headers.Failures()
 
     async def nothing(*_: object) -> Any:
         return None
@@ -95,17 +95,17 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
 
     found = {
         "read and check the head": _micros(
-            lambda: (Incoming(raw_headers), paths.refusal(path, b""))
+            lambda: (RequestHeaders(raw_headers), paths.refusal(path, b""))
         ),
         "find the route": _micros(lambda: router.match("GET", path)),
         "tell the client": _micros(lambda: addresses.of("127.0.0.1", [])),
         "verify the token (cached)": _micros(lambda: verifier.cached(token)),
         "trace and request ids": _micros(lambda: tracing.begin("GET", b"")),
-        "the call object": _micros(
-            lambda: Call(scope, nothing, nothing, incoming, trace, failures)
+        "the exchange object": _micros(
+            lambda: Exchange(scope, nothing, nothing, request_headers, trace, failures)
         ),
         "rate limit headers": _micros(lambda: headers(general, decision)),
-        "security headers": _micros(lambda: [*answers.API, *answers.API]),
+        "security headers": _micros(lambda: [*security_headers.API, *security_headers.API]),
         "metrics": _micros(finish),
         "access log": _micros(write),
     }

@@ -27,10 +27,10 @@ from services.gateway.request.routes import SERVICES, Router, Target, table
 from services.gateway.security_headers import Cors
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.breaker import Breaker
-from services.gateway.upstream.signed_urls import SignedTargets
+from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.traced_upstream import (
+    TracedObjectStorage,
     TracedRateLimiter,
-    TracedStorage,
     TracedUpstream,
 )
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
@@ -69,7 +69,7 @@ def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
     )
     media = Media(
         storage=upstreams[Target.MEDIA],
-        targets=SignedTargets(
+        signed_urls=SignedUrls(
             endpoint=settings.s3_endpoint,
             region=settings.s3_region,
             access_key=settings.s3_access_key,
@@ -127,7 +127,7 @@ def _upstreams(settings: GatewaySettings, registry: CollectorRegistry) -> Upstre
         Target.MEDIA: settings.s3_endpoint,
     }
     exporting = settings.otel_exporter_otlp_endpoint is not None
-    kinds = {Target.MEDIA: TracedStorage, Target.CATALOG: TracedUpstream} if exporting else {}
+    kinds = {Target.MEDIA: TracedObjectStorage, Target.CATALOG: TracedUpstream} if exporting else {}
     found: dict[str, Upstream] = {}
     for name, base in bases.items():
         try:

@@ -12,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
-from services.gateway import security_headers as answers
+from services.gateway import security_headers
 from services.gateway.http1.h1_client import UpstreamError
 from services.gateway.observability.media_metrics import MediaMetrics
-from services.gateway.request.exchange import Call
-from services.gateway.upstream.signed_urls import SignedTargets
+from services.gateway.request.exchange import Exchange
+from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
 from shared.http import grants
 
@@ -102,7 +102,7 @@ class Media:
         self,
         *,
         storage: Upstream,
-        targets: SignedTargets,
+        signed_urls: SignedUrls,
         visibility: Visibility,
         grant_secret: str,
         metrics: MediaMetrics,
@@ -110,27 +110,31 @@ class Media:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
-        self._targets = targets
+        self._signed_urls = signed_urls
         self._visibility = visibility
         self._grant_secret = grant_secret
         self._metrics = metrics
         self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
         self._clock = clock
 
-    async def __call__(self, call: Call) -> None:
-        _, _, token, key = call.path.decode("ascii").split("/", 3)
+    async def __call__(self, exchange: Exchange) -> None:
+        _, _, token, key = exchange.path.decode("ascii").split("/", 3)
         video, _, name = key.partition("/")
         kind = _KINDS.get(name.rpartition(".")[2])
         if kind is None or _KEY.match(key) is None or not await self._allowed(token, video):
-            await call.fail(404)
+            await exchange.fail(404)
         elif self._redirect_base is not None and token == PUBLIC:
             location = b"%b/%b" % (self._redirect_base, key.encode())
-            await call.answer(
+            await exchange.answer(
                 307,
-                [(b"location", location), (b"cache-control", b"public, max-age=5"), *_bare(call)],
+                [
+                    (b"location", location),
+                    (b"cache-control", b"public, max-age=5"),
+                    *_bare(exchange),
+                ],
             )
         else:
-            await self._fetch(call, key, *kind, private=token != PUBLIC)
+            await self._fetch(exchange, key, *kind, private=token != PUBLIC)
 
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:
@@ -138,17 +142,17 @@ class Media:
         return grants.check(self._grant_secret, token, video, self._clock())
 
     async def _fetch(
-        self, call: Call, key: str, content_type: bytes, lifetime: bytes, private: bool
+        self, exchange: Exchange, key: str, content_type: bytes, lifetime: bytes, private: bool
     ) -> None:
         head = [
             b"%b %b HTTP/1.1\r\nhost: %b\r\n"
             % (
-                call.method.encode(),
-                self._targets.target(call.method, key),
+                exchange.method.encode(),
+                self._signed_urls.target(exchange.method, key),
                 self._storage.authority,
             )
         ]
-        for name, value in call.scope["headers"]:
+        for name, value in exchange.scope["headers"]:
             if name in _CONDITIONS:
                 head.append(b"%b: %b\r\n" % (name, value))
         head.append(b"\r\n")
@@ -156,14 +160,14 @@ class Media:
         response = await self._storage.request(
             b"".join(head),
             idempotent=True,
-            without_body=call.method == "HEAD",
+            without_body=exchange.method == "HEAD",
             timeout=20.0,
-            on_slow=call.watch,
+            on_slow=exchange.watch,
         )
         self._metrics.first_byte(key.rpartition(".")[2], time.perf_counter() - begun)
         try:
             if response.status not in (200, 206, 304):
-                await self._refused(call, response.status, response.headers)
+                await self._refused(exchange, response.status, response.headers)
                 return
             passed = [pair for pair in response.headers if pair[0] in _PASSED_ON]
             for name, value in response.headers:
@@ -176,21 +180,23 @@ class Media:
                 (b"content-type", content_type),
                 (b"cache-control", lifetime),
                 (b"accept-ranges", b"bytes"),
-                *_bare(call),
+                *_bare(exchange),
             ]
-            await call.stream(response, headers)
+            await exchange.stream(response, headers)
         finally:
             response.close()
 
-    async def _refused(self, call: Call, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _refused(
+        self, exchange: Exchange, status: int, headers: list[tuple[bytes, bytes]]
+    ) -> None:
         """The storage's own words stay inside."""
         if status == 416:
-            await call.fail(416, *[pair for pair in headers if pair[0] == b"content-range"])
+            await exchange.fail(416, *[pair for pair in headers if pair[0] == b"content-range"])
         elif status in (403, 404):
-            await call.fail(404)
+            await exchange.fail(404)
         else:
             raise UpstreamError(f"object storage answered {status}")
 
 
-def _bare(call: Call) -> list[tuple[bytes, bytes]]:
-    return answers.MEDIA_TLS if call.secure else answers.MEDIA
+def _bare(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    return security_headers.MEDIA_TLS if exchange.secure else security_headers.MEDIA

@@ -12,7 +12,7 @@ from time import perf_counter, time
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway import security_headers as answers
+from services.gateway import security_headers
 from services.gateway.http1 import request_body
 from services.gateway.http1.h1_client import (
     Abandoned,
@@ -29,8 +29,8 @@ from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
 from services.gateway.request import paths
 from services.gateway.request.client_address import ClientAddress
-from services.gateway.request.exchange import Call
-from services.gateway.request.request_headers import Incoming
+from services.gateway.request.exchange import Exchange
+from services.gateway.request.request_headers import RequestHeaders
 from services.gateway.request.routes import (
     SERVICES,
     NotAllowed,
@@ -56,7 +56,7 @@ _CLIENT_CLOSED = 499
 _NOWHERE = Unknown()
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 
-Handler = Callable[[Call], Awaitable[None]]
+Handler = Callable[[Exchange], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -96,7 +96,7 @@ class Gateway:
         self._metrics = metrics
         self._access_log = access_log
         self._lifespan = lifespan
-        self._failures = answers.Failures()
+        self._failures = security_headers.Failures()
         self._origin = origin.rstrip("/").encode() if origin else b""
         self._secure = self._origin.startswith(b"https://")
         self._log = get_logger("gateway")
@@ -112,37 +112,37 @@ class Gateway:
         if scope["type"] != "http":
             return
         begun = perf_counter()
-        incoming = Incoming(scope["headers"])
-        trace = self._tracing.begin(scope["method"], incoming.traceparent)
+        request_headers = RequestHeaders(scope["headers"])
+        trace = self._tracing.begin(scope["method"], request_headers.traceparent)
         lingering = None
-        if incoming.chunked or incoming.length > request_body.WHOLE:
-            lingering = Lingering(receive, send, incoming.length)
+        if request_headers.chunked or request_headers.length > request_body.WHOLE:
+            lingering = Lingering(receive, send, request_headers.length)
             receive, send = lingering.receive, lingering.send
-        call = Call(scope, receive, send, incoming, trace, self._failures)
+        exchange = Exchange(scope, receive, send, request_headers, trace, self._failures)
         self._metrics.started()
         try:
-            await self._handle(call)
+            await self._handle(exchange)
         except Exception as error:
-            await self._broken(call, error)
+            await self._broken(exchange, error)
         finally:
-            call.unwatch()
+            exchange.unwatch()
             seconds = perf_counter() - begun
-            method = call.method if call.method in _METHODS else "OTHER"
-            self._metrics.finished(method, call.route, call.status, seconds)
-            self._tracing.end(trace, method, call.route, call.status)
-            if call.route not in _QUIET:
+            method = exchange.method if exchange.method in _METHODS else "OTHER"
+            self._metrics.finished(method, exchange.route, exchange.status, seconds)
+            self._tracing.end(trace, method, exchange.route, exchange.status)
+            if exchange.route not in _QUIET:
                 self._access_log.add(
                     Entry(
                         time(),
                         method,
-                        call.route,
-                        call.path,
-                        call.status,
+                        exchange.route,
+                        exchange.path,
+                        exchange.status,
                         seconds,
-                        call.sent,
-                        call.client,
-                        call.user,
-                        call.target,
+                        exchange.sent,
+                        exchange.client,
+                        exchange.user,
+                        exchange.target,
                         trace.trace_id,
                         trace.span_id,
                     )
@@ -150,98 +150,100 @@ class Gateway:
         if lingering is not None:
             await lingering.finish()
 
-    async def _broken(self, call: Call, error: Exception) -> None:
+    async def _broken(self, exchange: Exchange, error: Exception) -> None:
         """Answer, whatever happened."""
         try:
             raise error
         except (ClientGone, Abandoned):
-            call.status = _CLIENT_CLOSED
+            exchange.status = _CLIENT_CLOSED
         except BodyTooLarge:
-            await self._fail(call, 413)
+            await self._fail(exchange, 413)
         except (BodyTooSlow, SenderStalled):
-            await self._fail(call, 408)
+            await self._fail(exchange, 408)
         except BodyBroken:
-            await self._fail(call, 400)
+            await self._fail(exchange, 400)
         except (CircuitOpen, Unavailable) as refused:
-            await self._fail(call, 503, ceil(refused.retry_after))
+            await self._fail(exchange, 503, ceil(refused.retry_after))
         except Overloaded:
-            await self._fail(call, 503, 1)
+            await self._fail(exchange, 503, 1)
         except TimedOut:
-            await self._fail(call, 504, 2)
+            await self._fail(exchange, 504, 2)
         except UpstreamError:
-            if call.gone:
-                call.status = _CLIENT_CLOSED
+            if exchange.gone:
+                exchange.status = _CLIENT_CLOSED
             else:
-                await self._fail(call, 502, 1, cut=isinstance(error, BadAnswer))
+                await self._fail(exchange, 502, 1, cut=isinstance(error, BadAnswer))
         except Exception:
-            trace_id = call.trace.trace_id.decode()
-            self._log.exception("unexpected", route=call.route, trace_id=trace_id)
-            await self._fail(call, 500)
+            trace_id = exchange.trace.trace_id.decode()
+            self._log.exception("unexpected", route=exchange.route, trace_id=trace_id)
+            await self._fail(exchange, 500)
 
-    async def _fail(self, call: Call, status: int, retry_after: int = 0, cut: bool = False) -> None:
-        if call.started:
+    async def _fail(
+        self, exchange: Exchange, status: int, retry_after: int = 0, cut: bool = False
+    ) -> None:
+        if exchange.started:
             # The head is out: an honest end is impossible, so the connection has to break.
-            call.status = status
+            exchange.status = status
             raise RuntimeError("the answer was cut off" if cut else "the answer broke off")
         if retry_after:
-            await call.fail(status, (b"retry-after", b"%d" % max(1, retry_after)))
+            await exchange.fail(status, (b"retry-after", b"%d" % max(1, retry_after)))
         else:
-            await call.fail(status)
+            await exchange.fail(status)
 
-    async def _handle(self, call: Call) -> None:
-        incoming = call.incoming
-        scope = call.scope
+    async def _handle(self, exchange: Exchange) -> None:
+        request_headers = exchange.request_headers
+        scope = exchange.scope
         peer = scope["client"]
-        call.client = self._addresses.of(peer[0] if peer else "", incoming.forwarded_for)
-        scheme = self._addresses.scheme(scope["scheme"], incoming.forwarded_proto)
-        call.secure = self._secure or scheme == "https"
-        call.extra += self._cors.headers(incoming.origin)
+        exchange.client = self._addresses.of(peer[0] if peer else "", request_headers.forwarded_for)
+        scheme = self._addresses.scheme(scope["scheme"], request_headers.forwarded_proto)
+        exchange.secure = self._secure or scheme == "https"
+        exchange.extra += self._cors.headers(request_headers.origin)
         refusal = (
-            (0 if call.method in _METHODS else 501)
-            or incoming.refusal
-            or (0 if _HOST.match(incoming.host) else 400)
-            or paths.refusal(call.path, call.query)
+            (0 if exchange.method in _METHODS else 501)
+            or request_headers.refusal
+            or (0 if _HOST.match(request_headers.host) else 400)
+            or paths.refusal(exchange.path, exchange.query)
         )
-        found = self._router.match(call.method, call.path) if not refusal else _NOWHERE
+        found = self._router.match(exchange.method, exchange.path) if not refusal else _NOWHERE
         rule = self._rules[found.policy if isinstance(found, Route) else Policy.GENERAL]
-        identity = call.client
-        token = incoming.authorization
+        identity = exchange.client
+        token = request_headers.authorization
         if token and rule is not self._rules[Policy.AUTH] and token[:7].lower() == b"bearer ":
             bearer = token[7:].decode("latin-1").strip()
             user = self._verifier.cached(bearer) or await self._verified(bearer)
             if user is not None:
-                call.user = identity = user.user_id
+                exchange.user = identity = user.user_id
         decision = await self._limiter.take(rule, identity)
-        call.extra += headers(rule, decision)
+        exchange.extra += headers(rule, decision)
         if not decision.allowed:
-            await call.fail(429)
+            await exchange.fail(429)
         elif refusal:
-            await call.fail(refusal)
-        elif call.method == "OPTIONS" and self._is_preflight(call):
-            await self._preflight(call)
+            await exchange.fail(refusal)
+        elif exchange.method == "OPTIONS" and self._is_preflight(exchange):
+            await self._preflight(exchange)
         elif isinstance(found, NotAllowed):
-            await call.fail(405, (b"allow", found.allowed.encode()))
+            await exchange.fail(405, (b"allow", found.allowed.encode()))
         elif isinstance(found, Unknown):
-            await call.fail(404)
+            await exchange.fail(404)
         else:
-            call.route = found.pattern
-            call.target = found.target.value
-            if incoming.length > found.body_limit:
-                await call.fail(413)
+            exchange.route = found.pattern
+            exchange.target = found.target.value
+            if request_headers.length > found.body_limit:
+                await exchange.fail(413)
             elif found.target in _FORWARDED:
-                await self._forward(call, found, scheme)
+                await self._forward(exchange, found, scheme)
             else:
-                await self._answer(call, found.target)
+                await self._answer(exchange, found.target)
 
-    async def _answer(self, call: Call, target: Target) -> None:
+    async def _answer(self, exchange: Exchange, target: Target) -> None:
         """What the gateway answers itself."""
         if target is Target.MEDIA:
-            await self._media(call)
+            await self._media(exchange)
         elif target is Target.WEB:
-            await self._web(call)
+            await self._web(exchange)
         else:
-            with continued(call.trace.traceparent.decode()):
-                await self._own(call.scope, call.receive, call.through)
+            with continued(exchange.trace.traceparent.decode()):
+                await self._own(exchange.scope, exchange.receive, exchange.through)
 
     async def _verified(self, token: str) -> Principal | None:
         """Whose token it is, if it is valid: else the service answers 401 by itself."""
@@ -250,67 +252,73 @@ class Gateway:
         except (Unauthenticated, Unavailable):
             return None
 
-    def _is_preflight(self, call: Call) -> bool:
-        return bool(call.incoming.origin and call.header(b"access-control-request-method"))
+    def _is_preflight(self, exchange: Exchange) -> bool:
+        return bool(
+            exchange.request_headers.origin and exchange.header(b"access-control-request-method")
+        )
 
-    async def _preflight(self, call: Call) -> None:
-        asked = call.header(b"access-control-request-headers")
+    async def _preflight(self, exchange: Exchange) -> None:
+        asked = exchange.header(b"access-control-request-headers")
         given = [
             pair
-            for pair in self._cors.preflight(call.incoming.origin, asked)
-            if pair not in call.extra
+            for pair in self._cors.preflight(exchange.request_headers.origin, asked)
+            if pair not in exchange.extra
         ]
-        await call.answer(204, [*given, *answers.API])
+        await exchange.answer(204, [*given, *security_headers.API])
 
-    async def _forward(self, call: Call, route: Route, scheme: str) -> None:
+    async def _forward(self, exchange: Exchange, route: Route, scheme: str) -> None:
         """To a service, and its answer back."""
-        incoming = call.incoming
+        request_headers = exchange.request_headers
         upstream = self._upstreams[route.target]
-        trace = call.trace
+        trace = exchange.trace
         parts = [
             b"%b %b%b%b HTTP/1.1\r\nhost: %b\r\n"
             % (
-                call.method.encode(),
-                call.path,
-                b"?" if call.query else b"",
-                call.query,
+                exchange.method.encode(),
+                exchange.path,
+                b"?" if exchange.query else b"",
+                exchange.query,
                 upstream.authority,
             ),
-            *incoming.lines,
+            *request_headers.lines,
             b"x-request-id: %b\r\ntraceparent: %b\r\n"
             b"x-cinelog-client: %b\r\nx-cinelog-origin: %b\r\n"
             % (
                 trace.span_id,
                 trace.traceparent,
-                call.client.encode(),
-                self._origin or b"%b://%b" % (scheme.encode(), incoming.host),
+                exchange.client.encode(),
+                self._origin or b"%b://%b" % (scheme.encode(), request_headers.host),
             ),
         ]
         body = None
-        if incoming.has_body:
-            if 0 < incoming.length <= request_body.WHOLE:
-                parts.append(b"content-length: %d\r\n\r\n" % incoming.length)
-                parts.append(await request_body.whole(call.receive, incoming.length))
+        if request_headers.has_body:
+            if 0 < request_headers.length <= request_body.WHOLE:
+                parts.append(b"content-length: %d\r\n\r\n" % request_headers.length)
+                parts.append(await request_body.whole(exchange.receive, request_headers.length))
             else:
                 parts.append(
                     b"transfer-encoding: chunked\r\n\r\n"
-                    if incoming.chunked
-                    else b"content-length: %d\r\n\r\n" % incoming.length
+                    if request_headers.chunked
+                    else b"content-length: %d\r\n\r\n" % request_headers.length
                 )
-                body = request_body.framed(call.receive, incoming.length, route.body_limit)
-        elif incoming.length == 0:
+                body = request_body.framed(
+                    exchange.receive, request_headers.length, route.body_limit
+                )
+        elif request_headers.length == 0:
             parts.append(b"content-length: 0\r\n\r\n")
         else:
             parts.append(b"\r\n")
         response = await upstream.request(
             b"".join(parts),
             body=body,
-            idempotent=call.method in _IDEMPOTENT,
-            without_body=call.method == "HEAD",
+            idempotent=exchange.method in _IDEMPOTENT,
+            without_body=exchange.method == "HEAD",
             timeout=route.timeout,
-            on_slow=call.watch,
+            on_slow=exchange.watch,
         )
         try:
-            await call.relay(response, answers.API_TLS if call.secure else answers.API)
+            await exchange.relay(
+                response, security_headers.API_TLS if exchange.secure else security_headers.API
+            )
         finally:
             response.close()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from services.gateway import security_headers as answers
-from services.gateway.request.exchange import Call
+from services.gateway import security_headers
+from services.gateway.request.exchange import Exchange
 
 _LOOK_AGAIN = 2.0  # seconds between two looks at the folder
 _LARGEST = 16 * 1024 * 1024
@@ -56,41 +56,41 @@ class WebFiles:
         self, root: Path | None, elsewhere: tuple[str, ...], clock: Callable[[], float]
     ) -> None:
         self._root = root
-        self._policy = answers.client_policy(elsewhere)
+        self._policy = security_headers.client_policy(elsewhere)
         self._clock = clock
         self._files: dict[str, _File] = {}
         self._built = 0.0
         self._look_at = 0.0
 
-    async def __call__(self, call: Call) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         self._refresh()
-        path = call.path.decode("ascii").lstrip("/")
-        page = answers.page_headers(self._policy, call.secure)
+        path = exchange.path.decode("ascii").lstrip("/")
+        page = security_headers.page_headers(self._policy, exchange.secure)
         found = self._files.get(path)
         # A browser that opens a page says so: a user or a tag may well have a dot in its name.
-        page_wanted = b"text/html" in call.header(b"accept")
+        page_wanted = b"text/html" in exchange.header(b"accept")
         if found is None and (page_wanted or "." not in path.rpartition("/")[2]):
             found = self._files.get("index.html")
             if found is None:
                 kind = [(b"content-type", b"text/html; charset=utf-8"), (b"retry-after", b"5")]
-                await call.answer(503, [*kind, *page], _NOT_BUILT)
+                await exchange.answer(503, [*kind, *page], _NOT_BUILT)
                 return
         if found is None:
-            await call.fail(404)
+            await exchange.fail(404)
             return
-        coding = _coding(found, call.header(b"accept-encoding").decode("latin-1"))
+        coding = _coding(found, exchange.header(b"accept-encoding").decode("latin-1"))
         etag = f'"{found.etag}{coding and "-" + coding}"'.encode()
         lifetime = b"public, max-age=31536000, immutable" if found.immutable else b"no-cache"
         headers = [(b"etag", etag), (b"cache-control", lifetime), (b"vary", b"Accept-Encoding")]
-        if _matches(call.header(b"if-none-match"), etag):
-            await call.answer(304, [*headers, *page])
+        if _matches(exchange.header(b"if-none-match"), etag):
+            await exchange.answer(304, [*headers, *page])
             return
         body = found.forms[coding]
         headers.append((b"content-type", found.content_type.encode()))
         headers.append((b"content-length", b"%d" % len(body)))
         if coding:
             headers.append((b"content-encoding", coding.encode()))
-        await call.answer(200, [*headers, *page], body)
+        await exchange.answer(200, [*headers, *page], body)
 
     def _refresh(self) -> None:
         """Read the folder if its build is newer than what is in memory."""

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from litestar.types import HTTPScope, Message, Receive, Send
 
-from services.gateway import security_headers as answers
+from services.gateway import security_headers
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.request_body import ClientGone
 from services.gateway.observability.tracing import Trace
-from services.gateway.request.request_headers import Incoming
+from services.gateway.request.request_headers import RequestHeaders
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -22,7 +22,7 @@ _REPLACED = frozenset(
 )
 
 
-class Call:
+class Exchange:
     """`extra` are the headers that every answer gets, whoever gives it."""
 
     __slots__ = (
@@ -33,10 +33,10 @@ class Call:
         "client",
         "extra",
         "gone",
-        "incoming",
         "method",
         "path",
         "query",
+        "request_headers",
         "route",
         "scope",
         "secure",
@@ -53,15 +53,15 @@ class Call:
         scope: HTTPScope,
         receive: Receive,
         send: Send,
-        incoming: Incoming,
+        request_headers: RequestHeaders,
         trace: Trace,
-        failures: answers.Failures,
+        failures: security_headers.Failures,
     ) -> None:
         self.scope = scope
         self._failures = failures
         self._receive = receive
         self._send = send
-        self.incoming = incoming
+        self.request_headers = request_headers
         self.trace = trace
         self.method: str = scope["method"]
         self.path = scope["raw_path"]
@@ -105,7 +105,7 @@ class Call:
 
     def fail(self, status: int, *more: tuple[bytes, bytes]) -> Awaitable[None]:
         """A failure in the envelope."""
-        security = answers.API_TLS if self.secure else answers.API
+        security = security_headers.API_TLS if self.secure else security_headers.API
         headers, body = self._failures.of(status, self.trace.trace_id)
         return self.answer(status, [*headers, *security, *more], body)
 
@@ -149,7 +149,7 @@ class Call:
         """The ASGI `send` for an application behind the gateway's own routes."""
         if message["type"] == "http.response.start":
             headers = [pair for pair in message["headers"] if pair[0] not in _REPLACED]
-            headers += answers.page_headers(answers.DOCS_POLICY, self.secure)
+            headers += security_headers.page_headers(security_headers.DOCS_POLICY, self.secure)
             await self.start(message["status"], cast(Headers, headers))
             return
         if message["type"] == "http.response.body":

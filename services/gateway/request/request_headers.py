@@ -16,7 +16,7 @@ _SPECIAL = HOP_BY_HOP | _OURS | {b"authorization", b"traceparent", b"origin"}
 _PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b""))
 
 
-class Incoming:
+class RequestHeaders:
     """The headers, read in one pass. `refusal` is 0 or the status to refuse with."""
 
     __slots__ = (

@@ -12,7 +12,7 @@ _REUSED = 1800  # seconds we use it
 _REMEMBERED = 20_000
 
 
-class SignedTargets:
+class SignedUrls:
     """Request targets (path and query) for objects of one bucket, path-style."""
 
     def __init__(

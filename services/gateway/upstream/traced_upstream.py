@@ -33,7 +33,7 @@ class TracedUpstream(Upstream):
         return b"%b\r\ntraceparent: %b\r\n\r\n" % (head[:-4], traceparent.encode())
 
 
-class TracedStorage(Upstream):
+class TracedObjectStorage(Upstream):
     """A span until object storage begins to answer."""
 
     async def request(

@@ -4,13 +4,13 @@ import pytest
 
 from services.gateway.observability.tracing import Tracing
 from services.gateway.request.client_address import ClientAddress
-from services.gateway.request.request_headers import MAX_HEADERS, Incoming
+from services.gateway.request.request_headers import MAX_HEADERS, RequestHeaders
 
 HOST = (b"host", b"cinelog.example")
 
 
 def lines(*headers: tuple[bytes, bytes]) -> bytes:
-    return b"".join(Incoming([HOST, *headers]).lines)
+    return b"".join(RequestHeaders([HOST, *headers]).lines)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_belongs_to_the_request_travels():
     ],
 )
 def test_refuses_two_ways_to_read_a_length(headers: list[tuple[bytes, bytes]], status: int):
-    assert Incoming(headers).refusal == status
+    assert RequestHeaders(headers).refusal == status
 
 
 @pytest.mark.parametrize(
