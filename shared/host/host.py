@@ -98,7 +98,7 @@ class Host:
                 access_key,
                 secret_key,
                 connections=connections,
-                watch=self._s3_metrics,
+                metrics=self._s3_metrics,
             )
         )
         return lambda bucket: S3Store(client, bucket)
