@@ -9,6 +9,8 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 GROUPS := bootstrap gateway auth ingest transcoder catalog relay operator run bench dev
 IMAGES := gateway auth ingest transcoder catalog relay operator
+# Tests that run at the same time; 0 runs one after the other, in one process.
+LANES ?= 2
 # Programs with an environment of their own, as they pin half of the world.
 TOOLS := checkov==3.3.30 pip-audit==2.10.1
 
@@ -37,10 +39,10 @@ demo: ## Upload a real clip and print where to watch it
 	@$(LOCAL) demo
 
 test: fetch-dev ## Everything: style, types, import rules, the web client, unit to end-to-end
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n $(LANES) --durations=25
 
 unit: fetch-dev ## Only the fast tests, which need no parts
-	@$(PYTHON) -m pytest -q tests/unit tests/architecture
+	@$(PYTHON) -m pytest -q -n $(LANES) tests/unit tests/architecture
 
 lint: ## Style of Python and of the web client, and the import rules
 	@$(PYTHON) -m ruff check .

@@ -1,37 +1,54 @@
-"""Fixtures for all tests: real parts, shared by the session, and a corner of them per test."""
+"""Fixtures for all tests: real parts, shared by the session, and a corner of them per test.
+
+What only some fixtures need is imported by them: most tests need none of it, and each lane, and
+each run of a single test, would pay for it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from urllib.parse import urlsplit, urlunsplit
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
-import redis
 
-from deploy.local.parts import Urls
-from tests.support.brokers import Broker, own_vhost
-from tests.support.buckets import Buckets, own_buckets
-from tests.support.databases import Database, copy_of, migrated_template
-from tests.support.otlp import Receiver, receiving
-from tests.support.real_parts import real_parts
-from tests.support.stack import RunningStack, running_stack
+if TYPE_CHECKING:
+    from deploy.local.parts import Urls
+    from tests.support.brokers import Broker
+    from tests.support.buckets import Buckets
+    from tests.support.databases import Database
+    from tests.support.otlp import Receiver
+    from tests.support.stack import RunningStack
+
+pytest_plugins = ("tests.support.lanes", "tests.support.timings")
 
 
 @pytest.fixture(scope="session")
-def parts() -> Iterator[Urls]:
+def parts(pytestconfig: pytest.Config) -> Iterator[Urls]:
     """PostgreSQL, RabbitMQ, Valkey and S3, started when the first test asks."""
-    with real_parts() as urls:
-        yield urls
+    from tests.support.lane_server import shared_urls
+    from tests.support.real_parts import real_parts
+
+    if shared := shared_urls(pytestconfig):
+        yield shared
+    else:
+        with real_parts() as own:
+            yield own
 
 
 @pytest.fixture(scope="session")
 def database_template(parts: Urls) -> str:
     """The name of a migrated database to copy."""
+    from tests.support.databases import migrated_template
+
     return migrated_template(parts.postgres)
 
 
 @pytest.fixture
 def database(parts: Urls, database_template: str) -> Iterator[Database]:
     """A migrated database that nobody else uses."""
+    from tests.support.databases import copy_of
+
     with copy_of(parts.postgres, database_template) as own:
         yield own
 
@@ -39,6 +56,8 @@ def database(parts: Urls, database_template: str) -> Iterator[Database]:
 @pytest.fixture
 def broker(parts: Urls) -> Iterator[Broker]:
     """An empty virtual host that nobody else uses."""
+    from tests.support.brokers import own_vhost
+
     with own_vhost(parts.amqp, parts.rabbitmq_api) as own:
         yield own
 
@@ -52,6 +71,8 @@ def amqp_url(broker: Broker) -> str:
 @pytest.fixture
 def s3(parts: Urls) -> Iterator[Buckets]:
     """Two empty buckets that nobody else uses."""
+    from tests.support.buckets import own_buckets
+
     with own_buckets(parts) as own:
         yield own
 
@@ -59,6 +80,8 @@ def s3(parts: Urls) -> Iterator[Buckets]:
 @pytest.fixture
 def redis_url(parts: Urls) -> Iterator[str]:
     """An empty logical database."""
+    from tests.support.redis_databases import own_redis
+
     with own_redis(parts) as url:
         yield url
 
@@ -66,6 +89,8 @@ def redis_url(parts: Urls) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def telemetry() -> Iterator[Receiver]:
     """Where ``cinelog`` sends its metrics, and the spans of requests that ask for it."""
+    from tests.support.otlp import receiving
+
     with receiving() as receiver:
         yield receiver
 
@@ -73,6 +98,12 @@ def telemetry() -> Iterator[Receiver]:
 @pytest.fixture(scope="session")
 def cinelog(parts: Urls, database_template: str, telemetry: Receiver) -> Iterator[RunningStack]:
     """The whole of Cinelog behind its gateway, shared by the session."""
+    from tests.support.brokers import own_vhost
+    from tests.support.buckets import own_buckets
+    from tests.support.databases import copy_of
+    from tests.support.redis_databases import own_redis
+    from tests.support.stack import running_stack
+
     with ExitStack() as own:
         yield own.enter_context(
             running_stack(
@@ -89,16 +120,3 @@ def cinelog(parts: Urls, database_template: str, telemetry: Receiver) -> Iterato
                 OTEL_METRIC_EXPORT_INTERVAL="2000",
             )
         )
-
-
-@contextmanager
-def own_redis(parts: Urls) -> Iterator[str]:
-    """An empty logical database; the server's are used in turn."""
-    with redis.Redis.from_url(parts.redis) as server:
-        databases = int(server.config_get("databases")["databases"] or 16)
-        number = 1 + server.incr("tests:database") % (databases - 1)
-    url = urlunsplit(urlsplit(parts.redis)._replace(path=f"/{number}"))
-    with redis.Redis.from_url(url) as own:
-        own.flushdb()
-        yield url
-        own.flushdb()

@@ -23,5 +23,8 @@ export default defineConfig({
     setupFiles: ['tests/setup.ts'],
     include: ['tests/**/*.test.{ts,tsx}'],
     restoreMocks: true,
+    // A machine that does several things at a time is slower than these tests' defaults of 5 s.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -1,5 +1,6 @@
 """Style, types, and the web client's own checks and tests."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,13 @@ TOOLS = Path(sys.executable).parent
 
 
 def run(*command: str, folder: Path = ROOT) -> None:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    plain = {**os.environ, "NO_COLOR": "1"}
+    result = subprocess.run(
+        command, cwd=folder, env=plain, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        # As the tool printed it: an assertion would show it as one escaped line.
+        pytest.fail(f"{' '.join(command)}\n{result.stdout}{result.stderr}", pytrace=False)
 
 
 @pytest.mark.parametrize("arguments", [("check",), ("format", "--check")])

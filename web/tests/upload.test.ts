@@ -102,6 +102,7 @@ function aQueue() {
 
 const phases = (queue: UploadQueue) => queue.items.map((item) => item.state.phase);
 const settled = () => vi.waitFor(() => undefined);
+const eventually = (check: () => void) => vi.waitFor(check, { timeout: 15_000 });
 
 describe('the queue', () => {
   it('takes videos and says what is wrong with the rest', () => {
@@ -122,7 +123,7 @@ describe('the queue', () => {
     sent[0]?.options.onProgress(40);
     expect(queue.items[0]?.state).toMatchObject({ sentBytes: 40 });
     sent[0]?.resolve('job1');
-    await vi.waitFor(() => expect(phases(queue)).toEqual(['sent', 'sending']));
+    await eventually(() => expect(phases(queue)).toEqual(['sent', 'sending']));
     expect(sent[1]?.file.name).toBe('b.mp4');
   });
 
@@ -132,9 +133,9 @@ describe('the queue', () => {
     queue.apply('id1', { type: 'submitted' });
     queue.apply('id2', { type: 'submitted' });
     sent[0]?.reject(networkError());
-    await vi.waitFor(() => expect(phases(queue)).toEqual(['failed', 'sending']));
+    await eventually(() => expect(phases(queue)).toEqual(['failed', 'sending']));
     sent[1]?.resolve('job2');
-    await vi.waitFor(() => expect(phases(queue)).toEqual(['failed', 'sent']));
+    await eventually(() => expect(phases(queue)).toEqual(['failed', 'sent']));
     queue.apply('id1', { type: 'submitted' });
     expect(sent[2]?.options.idempotencyKey).toBe(sent[0]?.options.idempotencyKey);
   });
