@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.auth.domain import UserNotFound, email_key, username_key
+from services.auth.domain import UserNotFound, email_key
 from services.auth.ports import (
     Account,
     EmailTaken,
@@ -23,6 +23,7 @@ from services.auth.tables import accounts, pending_events, registrations, sessio
 from shared.contracts import decode
 from shared.errors import Detail
 from shared.event_store.store import Metadata, NewEvent
+from shared.text_rules import username_key
 
 # Whole users at a time: a batch that was cut in two could not be appended twice.
 _USERS = 200

@@ -1,7 +1,6 @@
 """A user as the log tells it, and the rules of names, addresses, passwords and refreshes. Pure."""
 
 import re
-import unicodedata
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -16,11 +15,10 @@ from shared.contracts import (
     UserRegistered,
 )
 from shared.errors import Conflict, Detail, InvalidInput, NotFound
+from shared.text_rules import RefusedText, clean_username
 
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 256
-MIN_USERNAME: Final = 3
-MAX_USERNAME: Final = 100
 MAX_EMAIL: Final = 254
 
 RevocationReason = Literal[
@@ -134,34 +132,12 @@ def _revocations(
 
 
 def valid_username(text: str) -> str:
-    """The username as it is kept: NFC. Raises InvalidUsername.
-
-    Any script is welcome; what cannot be seen, or would break a URL's path, is not.
-    """
-    username = unicodedata.normalize("NFC", text)
-    problem: str | None = None
-    if not MIN_USERNAME <= len(username) <= MAX_USERNAME:
-        problem = f"must have {MIN_USERNAME} to {MAX_USERNAME} characters"
-    elif username != username.strip():
-        problem = "must not begin or end with a space"
-    elif any(unicodedata.category(letter)[0] == "C" or letter in "/\\?#%" for letter in username):
-        problem = "must not contain control characters or any of / \\ ? # %"
-    elif any(unicodedata.category(letter) in {"Zl", "Zp"} for letter in username):
-        problem = "must be one line"
-    elif not username.strip("."):
-        problem = "must not consist of dots"
-    if problem is not None:
-        raise InvalidUsername("This username cannot be used.", [Detail("username", problem)])
-    return username
-
-
-def username_key(username: str) -> str:
-    """Two usernames with one key are the same: compatibility forms and case do not count.
-
-    Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146).
-    """
-    folded = unicodedata.normalize("NFD", username).casefold()
-    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", folded).casefold())
+    """The username as it is kept. Raises InvalidUsername."""
+    try:
+        return clean_username(text)
+    except RefusedText as refused:
+        details = [Detail("username", refused.problem)]
+        raise InvalidUsername("This username cannot be used.", details) from None
 
 
 _EMAIL: Final = re.compile(

@@ -32,6 +32,7 @@ from shared.errors import (
 )
 from shared.http.access_tokens import Principal
 from shared.telemetry import get_logger
+from shared.text_rules import username_key
 
 _MAX_AGENT: Final = 200
 
@@ -130,7 +131,7 @@ class AuthHandlers:
 
     async def login(self, username: str, password: str, caller: Caller) -> tuple[Account, Tokens]:
         """Raises WrongCredentials, TooManyRequests."""
-        async with self._guess(caller.client, domain.username_key(username)):
+        async with self._guess(caller.client, username_key(username)):
             account = await self._storage.find_by_username(username)
             stored = None if account is None else account.password_hash
             if not await self._passwords.verify(stored, password) or account is None:

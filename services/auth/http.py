@@ -9,13 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from services.auth.domain import (
-    MAX_EMAIL,
-    MAX_PASSWORD,
-    MAX_USERNAME,
-    MIN_PASSWORD,
-    MIN_USERNAME,
-)
+from services.auth.domain import MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD
 from services.auth.handlers import AuthHandlers, Caller
 from services.auth.jwks import KeyDocuments
 from services.auth.ports import Account, Session
@@ -24,6 +18,7 @@ from shared.http.envelope import Message, Success
 from shared.http.idempotency import IdempotencyKey
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
+from shared.text_rules import MAX_USERNAME, MIN_USERNAME
 
 _TEXT: Final = 1024
 _CLIENT_HEADER: Final = "x-cinelog-client"

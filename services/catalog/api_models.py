@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from services.catalog.domain import tag_key
 from services.catalog.read_model.rows import JobStatus, VideoStatus
 from shared.contracts import Visibility
 from shared.http.grants import grant
 from shared.http.paging import encode_cursor
+from shared.text_rules import tag_key
 
 GRANT_SECONDS: Final = 6 * 3600
 # Grants end on the hour, so that answers (and their ETags) stay the same in between.

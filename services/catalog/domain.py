@@ -1,12 +1,11 @@
 """A video as its owner governs it: details, tags, visibility, views, deletion. Pure."""
 
-import re
-import unicodedata
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 
+from shared import text_rules
 from shared.contracts import (
     DetailsChanged,
     Event,
@@ -19,15 +18,13 @@ from shared.contracts import (
     VisibilityChanged,
 )
 from shared.errors import Detail, Forbidden, InvalidInput, NotFound
+from shared.text_rules import RefusedText, merge_tags, tag_key, without_tag
 
-MAX_TITLE: Final = 100
-MAX_DESCRIPTION: Final = 500
-MAX_TAG: Final = 50
-MAX_TAGS_AT_ONCE: Final = 10
 MAX_TAGS: Final = 50
+"""Tags of one video."""
 
-_SPACES: Final = re.compile(r"\s+")
-_LINES: Final = frozenset("\n\t")
+_Given = TypeVar("_Given")
+_Kept = TypeVar("_Kept")
 
 
 class VideoNotFound(NotFound):
@@ -136,8 +133,8 @@ def _decide_for_owner(  # noqa: PLR0911 - one answer per command
 ) -> Sequence[Event]:
     match command:
         case ChangeDetails():
-            title = clean_line(command.title, "title", MAX_TITLE)
-            description = clean_text(command.description, "description", MAX_DESCRIPTION)
+            title = _clean("title", text_rules.clean_title, command.title)
+            description = _clean("description", text_rules.clean_description, command.description)
             if (title, description) == (video.title, video.description):
                 return []
             return [DetailsChanged(video_id=video.id, title=title, description=description)]
@@ -200,57 +197,18 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
             return video
 
 
-def tag_key(tag: str) -> str:
-    """What makes two tags the same: neither case, width nor spacing tells them apart."""
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", tag)).strip().casefold()
-
-
-def merge_tags(tags: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:
-    """``tags`` followed by those of ``more`` that are not among them yet."""
-    merged = {tag_key(tag): tag for tag in tags}
-    for tag in more:
-        merged.setdefault(tag_key(tag), tag)
-    return tuple(merged.values())
-
-
-def without_tag(tags: tuple[str, ...], tag: str) -> tuple[str, ...]:
-    """``tags`` without ``tag``."""
-    key = tag_key(tag)
-    return tuple(present for present in tags if tag_key(present) != key)
-
-
 def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """1 to 10 tags of 1 to 50 characters, trimmed. Raises InvalidInput."""
-    if not 1 <= len(tags) <= MAX_TAGS_AT_ONCE:
-        message = f"Give 1 to {MAX_TAGS_AT_ONCE} tags."
+    """The tags of one request, at least one. Raises InvalidInput."""
+    if not tags:
+        message = f"Give 1 to {text_rules.MAX_TAGS} tags."
         raise InvalidInput(message, [Detail("tags", message)])
-    return merge_tags((), [clean_line(tag, "tags", MAX_TAG) for tag in tags])
+    return _clean("tags", text_rules.clean_tags, tags)
 
 
-def clean_line(value: str, field: str, longest: int) -> str:
-    """One line of 1 to ``longest`` characters, trimmed. Raises InvalidInput."""
-    line = _SPACES.sub(" ", value).strip()
-    # Invisible characters alone would leave a title that nobody can see or click.
-    if not any(unicodedata.category(character)[0] not in "CZM" for character in line):
-        raise _invalid(field, "must not be empty")
-    return _checked(line, field, longest)
-
-
-def clean_text(value: str, field: str, longest: int) -> str:
-    """Text of several lines, possibly empty, trimmed. Raises InvalidInput."""
-    return _checked(value.replace("\r\n", "\n").strip(), field, longest)
-
-
-def _checked(text: str, field: str, longest: int) -> str:
-    if len(text) > longest:
-        raise _invalid(field, f"must have at most {longest} characters")
-    if any(
-        unicodedata.category(character) in ("Cc", "Cs") and character not in _LINES
-        for character in text
-    ):
-        raise _invalid(field, "must not contain control characters")
-    return text
-
-
-def _invalid(field: str, what: str) -> InvalidInput:
-    return InvalidInput(f"The {field} {what}.", [Detail(field, what)])
+def _clean(field: str, rule: Callable[[_Given], _Kept], given: _Given) -> _Kept:
+    """What ``rule`` makes of ``given``. Raises InvalidInput that names the field."""
+    try:
+        return rule(given)
+    except RefusedText as refused:
+        message = f"The {field} {refused.problem}."
+        raise InvalidInput(message, [Detail(field, refused.problem)]) from None

@@ -1,11 +1,11 @@
 """What an upload is: from its start to the one event that ends it. Pure."""
 
-import unicodedata
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
+from services.ingest.details import Details
 from shared.contracts import (
     Event,
     UploadAborted,
@@ -15,21 +15,9 @@ from shared.contracts import (
     UploadStarted,
     VideoUploaded,
 )
-from shared.errors import Conflict, Detail, InvalidInput
-
-MAX_TITLE: Final = 100
-MAX_DESCRIPTION: Final = 500
-MAX_FILENAME: Final = 255
-MAX_TAGS: Final = 10
-MAX_TAG: Final = 50
+from shared.errors import Conflict, InvalidInput
 
 Status = Literal["none", "open", "uploaded", "aborted", "rejected", "expired"]
-
-
-class InvalidDetails(InvalidInput):
-    """Title, description, tags or file name break a rule; the details say which."""
-
-    code = "invalid_details"
 
 
 class NotAVideo(InvalidInput):
@@ -42,15 +30,6 @@ class UploadClosed(Conflict):
     """The upload has ended in another way."""
 
     code = "upload_closed"
-
-
-class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """What people say about the video. ``title`` is None while it is not known."""
-
-    title: str | None = None
-    description: str = ""
-    filename: str = ""
-    tags: tuple[str, ...] = ()
 
 
 class State(msgspec.Struct, frozen=True):
@@ -160,57 +139,6 @@ def source_key(video_id: str) -> str:
     return f"{video_id}/source"
 
 
-def checked_details(
-    *,
-    title: str | None,
-    description: str | None = None,
-    filename: str | None = None,
-    tags: Sequence[str] = (),
-) -> Details:
-    """Details as they will be kept. Raises InvalidDetails with everything that is wrong."""
-    wrong: list[Detail] = []
-    kept_title = (title or "").strip()
-    if not kept_title:
-        wrong.append(Detail("title", "is missing"))
-    elif len(kept_title) > MAX_TITLE:
-        wrong.append(Detail("title", f"has more than {MAX_TITLE} characters"))
-    elif _unprintable(kept_title):
-        wrong.append(Detail("title", "has characters that cannot be shown"))
-    kept_description = (description or "").replace("\r\n", "\n").strip()
-    if len(kept_description) > MAX_DESCRIPTION:
-        wrong.append(Detail("description", f"has more than {MAX_DESCRIPTION} characters"))
-    elif _unprintable(kept_description.replace("\n", " ").replace("\t", " ")):
-        wrong.append(Detail("description", "has characters that cannot be shown"))
-    kept_tags = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
-    if len(kept_tags) > MAX_TAGS:
-        wrong.append(Detail("tags", f"are more than {MAX_TAGS}"))
-    if any(len(tag) > MAX_TAG or _unprintable(tag) for tag in kept_tags):
-        wrong.append(Detail("tags", f"must each have at most {MAX_TAG} printable characters"))
-    if wrong:
-        said = "; ".join(f"{detail.field} {detail.message}" for detail in wrong)
-        raise InvalidDetails(f"{said[:1].upper()}{said[1:]}.", wrong)
-    return Details(
-        title=kept_title,
-        description=kept_description,
-        filename=safe_filename(filename),
-        tags=kept_tags,
-    )
-
-
-def safe_filename(filename: str | None) -> str:
-    """The last part of a path, without what cannot be shown; it is only ever displayed."""
-    last = (filename or "").replace("\\", "/").rpartition("/")[2]
-    shown = "".join(char for char in last if not _unprintable(char)).strip()
-    return shown[-MAX_FILENAME:] if shown not in {".", ".."} else ""
-
-
-def title_from_filename(filename: str | None) -> str | None:
-    """A title for those who gave none: the file's name without its extension."""
-    name = safe_filename(filename)
-    stem = name.rpartition(".")[0] or name
-    return stem[:MAX_TITLE].strip() or None
-
-
 def readable_size(size: int) -> str:
     """Bytes in words: ``20 GiB``, ``1.5 MiB``, ``17 bytes``."""
     for exponent, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
@@ -264,8 +192,3 @@ def _end(state: State, status: Status, event: Event) -> Sequence[Event]:
     if state.status == "uploaded":
         raise UploadClosed("This upload is complete.")
     return ()
-
-
-def _unprintable(text: str) -> bool:
-    """Controls and surrogates: PostgreSQL refuses some of them, and nobody sees the others."""
-    return any(unicodedata.category(char) in {"Cc", "Cs"} for char in text)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from services.ingest.domain import Details
+from services.ingest.details import Details
 from shared.contracts import UploadProtocol
 from shared.errors import Conflict, InvalidInput, NotFound
 

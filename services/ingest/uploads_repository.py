@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.ingest.domain import Details
+from services.ingest.details import Details
 from services.ingest.ports import KeyInUse, Part, Progress, Upload, UploadLost, UploadNotFound
 from services.ingest.tables import doomed, parts, uploads
 from shared.errors import Unavailable

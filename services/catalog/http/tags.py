@@ -16,7 +16,6 @@ from services.catalog.domain import (
     TagNotFound,
     VideoNotFound,
     clean_tags,
-    tag_key,
 )
 from services.catalog.http.access import checked_id, command, settled
 from services.catalog.http.dependencies import Caller, TheCatalog
@@ -25,6 +24,7 @@ from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success
 from shared.http.openapi import BEARER
 from shared.http.paging import Page
+from shared.text_rules import tag_key
 
 
 class NewTags(msgspec.Struct, frozen=True, kw_only=True):

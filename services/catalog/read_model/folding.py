@@ -4,7 +4,6 @@ chance, so that a rebuild gives equal rows."""
 from datetime import datetime
 from typing import Final
 
-from services.catalog.domain import merge_tags, tag_key, without_tag
 from services.catalog.read_model.public_events import public_event
 from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
@@ -29,6 +28,7 @@ from shared.contracts import (
     entity_of,
 )
 from shared.event_store.store import RecordedEvent
+from shared.text_rules import merge_tags, tag_key, without_tag
 
 # Events that change nothing here, of which there are many: a rebuild need not read them.
 IGNORED: Final = (AudioEncoded.__name__, ChunkEncoded.__name__)

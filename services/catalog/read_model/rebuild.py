@@ -21,11 +21,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 
-from services.catalog import domain, tables
+from services.catalog import tables
 from services.catalog.read_model.comparison import SCHEMA, Report, compare_tables
 from services.catalog.read_model.folding import IGNORED
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.tables import READ_MODELS, checkpoints, metadata
+from shared import text_rules
 from shared.errors import Conflict
 from shared.event_store.leadership import lock_key
 from shared.event_store.store import RecordedEvent, Unreadable
@@ -36,7 +37,7 @@ _ATTEMPTS: Final = 100
 _PAUSE_SECONDS: Final = 0.1
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 # A rebuild that was begun by other code cannot be resumed: its rows may differ.
-_FOLDED_BY: Final = (domain, tables)
+_FOLDED_BY: Final = (tables, text_rules)
 
 
 class RebuildRunning(Conflict):
@@ -268,7 +269,8 @@ async def _position(connection: AsyncConnection, schema: str | None) -> int:
 
 
 def _fingerprint() -> str:
-    """The SHA-256 of all code that decides what the rows say: this package, domain and tables."""
+    """The SHA-256 of all code that decides what the rows say: this package, the tables and the
+    rule that merges tags."""
     package = importlib.resources.files("services.catalog.read_model")
     sources = sorted(
         (path.name, path.read_bytes()) for path in package.iterdir() if path.name.endswith(".py")

@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from services.ingest.containers import HEAD_BYTES, Container, looks_like, recognise
-from services.ingest.domain import NotAVideo, checked_details, readable_size
+from services.ingest.details import Details, check_details
+from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
 from services.ingest.handlers.writer import UploadTooLarge
 from services.ingest.ports import (
@@ -44,14 +45,12 @@ class PartsMissing(Conflict):
     code = "parts_missing"
 
 
-class DirectRequest(msgspec.Struct, frozen=True, kw_only=True):
+class DirectRequest(Details, frozen=True, kw_only=True):
     """``size`` of the file in bytes."""
 
-    title: str
+    # Keyword-only fields may be required again.
+    title: str  # pyright: ignore[reportGeneralTypeIssues]
     size: int
-    description: str = ""
-    filename: str = ""
-    tags: list[str] = []
 
 
 class SignedPart(msgspec.Struct, frozen=True):
@@ -92,12 +91,7 @@ class DirectUploads:
             raise UploadTooLarge(f"A video may have at most {largest}.")
         if wanted.size < 1:
             raise InvalidInput("The size must be at least 1.", [Detail("size", "is too small")])
-        details = checked_details(
-            title=wanted.title,
-            description=wanted.description,
-            filename=wanted.filename,
-            tags=wanted.tags,
-        )
+        details = check_details(wanted)
         fingerprint = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()
         earlier = (
             None

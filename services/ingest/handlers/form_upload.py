@@ -7,12 +7,8 @@ import re
 from contextlib import AsyncExitStack
 from typing import Final
 
-from services.ingest.domain import (
-    Details,
-    checked_details,
-    readable_size,
-    safe_filename,
-)
+from services.ingest.details import Details, check_details, parse_details
+from services.ingest.domain import readable_size
 from services.ingest.form_data import Field, FileEnded, FileStarted, FormParser, MalformedForm
 from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
 from services.ingest.handlers.writer import UploadTooLarge, Writer
@@ -48,33 +44,22 @@ def checked_key(key: str | None) -> str | None:
 
 
 class _Form:
-    """What the fields have said so far."""
+    """The fields that have arrived so far."""
 
     def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.tags: list[str] = []
-        self.filename: str | None = None
+        self._fields: list[tuple[str, str]] = []
+        self.filename = ""
 
     def add(self, field: Field) -> None:
-        if field.name == "tags":
-            self.tags += field.value.split(",")
-        else:
-            self.values[field.name] = field.value
+        self._fields.append((field.name, field.value))
 
-    def details(self) -> Details:
-        """Raises InvalidDetails."""
-        return checked_details(
-            title=self.values.get("title"),
-            description=self.values.get("description"),
-            filename=self.filename,
-            tags=self.tags,
-        )
+    def details(self, *, partial: bool = False) -> Details:
+        """``partial``: fields may still follow, but a wrong one is refused now.
 
-    def details_so_far(self) -> Details:
-        """At the file's beginning: fields may still follow, but a wrong one is refused at once."""
-        if "title" in self.values:
-            return self.details()
-        return Details(filename=safe_filename(self.filename))
+        Raises InvalidDetails.
+        """
+        fields = [*self._fields, ("filename", self.filename)]
+        return check_details(parse_details(fields), partial=partial)
 
 
 class FormUploads:
@@ -137,7 +122,7 @@ class FormUploads:
                                 form.add(event)
                             case FileStarted():
                                 form.filename = event.filename
-                                upload = await self._start(user_id, key, form.details_so_far())
+                                upload = await self._start(user_id, key, form.details(partial=True))
                                 writer = await stack.enter_async_context(
                                     self._lifecycle.writing(upload, body)
                                 )

@@ -16,11 +16,11 @@ from uuid import UUID
 import msgspec
 
 from services.ingest import domain
+from services.ingest.details import Details
 from services.ingest.domain import (
     Abort,
     Command,
     Complete,
-    Details,
     Expire,
     Reject,
     Start,

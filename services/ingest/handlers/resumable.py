@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from services.ingest.domain import (
+from services.ingest.details import (
     Details,
-    NotAVideo,
-    checked_details,
-    readable_size,
-    title_from_filename,
+    check_details,
+    parse_details,
+    titled_by_filename,
 )
+from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
 from services.ingest.handlers.writer import UploadTooLarge, Writer
 from services.ingest.ports import (
@@ -286,14 +286,11 @@ class _Objects:
 
 
 def _details(creation: Creation) -> Details:
-    metadata = creation.metadata
-    filename = metadata.get("filename") or metadata.get("name")
-    return checked_details(
-        title=metadata.get("title") or title_from_filename(filename),
-        description=metadata.get("description"),
-        filename=filename,
-        tags=metadata.get("tags", "").split(","),
-    )
+    given = parse_details(creation.metadata.items())
+    if not given.filename:
+        # What many clients of tus call it.
+        given = msgspec.structs.replace(given, filename=creation.metadata.get("name", ""))
+    return check_details(titled_by_filename(given))
 
 
 def _fingerprint(creation: Creation) -> str:

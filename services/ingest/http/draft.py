@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request, Response
 
 from services.ingest import draft
+from services.ingest.details import NAMES
 from services.ingest.handlers.form_upload import checked_key
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.body import IncomingBody
@@ -20,14 +21,10 @@ Answer = Response[Success[Accepted]] | Response[None]
 
 
 async def create(request: Request[Any, Any, Any], user_id: str, resumable: Resumable) -> Answer:
-    """POST: title and description in the query, the file's name in Content-Disposition."""
+    """POST: details in the query, the file's name in Content-Disposition."""
     headers = _headers(request)
     said = draft.announced(headers, 0)
-    metadata = {
-        name: request.query_params[name]
-        for name in ("title", "description", "tags")
-        if name in request.query_params
-    }
+    metadata = {name: request.query_params[name] for name in NAMES if name in request.query_params}
     upload = await resumable.create(
         user_id,
         Creation(length=said.length, metadata=metadata | {"filename": draft.filename(headers)}),

@@ -1,7 +1,8 @@
 """``POST /api/v1/streaming/upload``: one form, one video."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 from litestar import MediaType, Request, Response, post
@@ -15,26 +16,34 @@ from litestar.openapi.spec import (
     Schema,
 )
 
-from services.ingest.domain import MAX_DESCRIPTION, MAX_TITLE
-from services.ingest.handlers.form_upload import FormUploads
+from services.ingest.details import details_schema
+from services.ingest.handlers.form_upload import FILE_FIELD, FormUploads
 from services.ingest.http.body import IncomingBody
 from services.ingest.http.failures import failures
 from shared.http.envelope import Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 
-_FORM: Final = Schema(
-    type=OpenAPIType.OBJECT,
-    required=["title", "video"],
-    properties={
-        "title": Schema(type=OpenAPIType.STRING, min_length=1, max_length=MAX_TITLE),
-        "description": Schema(type=OpenAPIType.STRING, max_length=MAX_DESCRIPTION),
-        "tags": Schema(
-            type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING, max_length=50)
-        ),
-        "video": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY),
-    },
-)
+
+def _form_schema() -> Schema:
+    """The fields of a form: the details, but for the file's name, and the file."""
+    fields = {name: _schema(told) for name, told in details_schema().items() if name != "filename"}
+    file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+    return Schema(
+        type=OpenAPIType.OBJECT,
+        required=["title", FILE_FIELD],
+        properties={**fields, FILE_FIELD: file},
+    )
+
+
+def _schema(told: Mapping[str, Any]) -> Schema:
+    """JSON Schema's words, as far as details use them, in Litestar's."""
+    return Schema(
+        type=OpenAPIType(told["type"]),
+        min_length=told.get("minLength"),
+        max_length=told.get("maxLength"),
+        items=_schema(told["items"]) if "items" in told else None,
+    )
 
 
 @dataclass
@@ -43,7 +52,8 @@ class _FormOperation(Operation):
 
     def __post_init__(self) -> None:
         self.request_body = RequestBody(
-            content={"multipart/form-data": OpenAPIMediaType(schema=_FORM)}, required=True
+            content={"multipart/form-data": OpenAPIMediaType(schema=_form_schema())},
+            required=True,
         )
 
 

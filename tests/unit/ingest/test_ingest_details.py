@@ -1,0 +1,118 @@
+"""What the sender says about a video: parsed from any protocol, checked by one set of rules."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.details import (
+    NAMES,
+    Details,
+    InvalidDetails,
+    check_details,
+    details_schema,
+    parse_details,
+    safe_filename,
+    titled_by_filename,
+)
+from services.ingest.handlers.direct import DirectRequest
+
+
+@pytest.mark.parametrize(
+    ("sent", "fields"),
+    [
+        ({}, {"title"}),
+        ({"title": " \t "}, {"title"}),
+        ({"title": "\u200b\u200b"}, {"title"}),
+        ({"title": "x" * 101}, {"title"}),
+        ({"title": "a\0b"}, {"title"}),
+        ({"title": "a\ud800b"}, {"title"}),
+        ({"title": "x", "description": "y" * 501}, {"description"}),
+        ({"title": "x", "description": "a\0b"}, {"description"}),
+        ({"title": "x", "tags": [str(n) for n in range(11)]}, {"tags"}),
+        ({"title": "x", "tags": ["y" * 51]}, {"tags"}),
+        ({"title": "x", "tags": ["\u200b"]}, {"tags"}),
+        ({"title": "", "description": "y" * 501}, {"title", "description"}),
+        ({"description": "y" * 501}, {"title", "description"}),
+    ],
+)
+def test_details_that_break_a_rule(sent: dict, fields: set[str]) -> None:
+    with pytest.raises(InvalidDetails) as refused:
+        check_details(msgspec.convert(sent, Details))
+    assert {detail.field for detail in refused.value.details} == fields
+
+
+def test_details_as_they_are_kept() -> None:
+    kept = check_details(
+        Details(
+            title="  Ünïcode 🎬 " + "x" * 80,
+            description=" two\r\nlines\t",
+            filename="C:\\Users\\me\\film.mp4",
+            tags=(" a ", "b", "a", "A"),
+        )
+    )
+    assert kept.title == "Ünïcode 🎬 " + "x" * 80
+    assert kept.description == "two\nlines"
+    assert kept.filename == "film.mp4"
+    assert kept.tags == ("a", "b")
+    assert check_details(kept) == kept
+
+
+def test_a_title_that_is_not_there_yet() -> None:
+    assert check_details(Details(description=" x "), partial=True) == Details(description="x")
+    with pytest.raises(InvalidDetails):
+        check_details(Details(title=""), partial=True)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "parsed"),
+    [
+        ([], Details()),
+        ([("title", "a"), ("title", "b")], Details(title="b")),
+        ([("tags", "a, b"), ("tags", ",c,")], Details(tags=("a", " b", "c"))),
+        ([("filetype", "video/mp4"), ("description", "x")], Details(description="x")),
+    ],
+)
+def test_pairs_become_details(pairs: Sequence[tuple[str, str]], parsed: Details) -> None:
+    assert parse_details(pairs) == parsed
+
+
+@pytest.mark.parametrize(
+    ("filename", "title"),
+    [
+        ("film.mp4", "film"),
+        ("a/b/film", "film"),
+        (".mp4", ".mp4"),
+        ("\u200b.mp4", None),
+        ("gpj.\u202etaf.mp4", "gpj.taf"),
+        ("e\u0301" * 120 + ".mp4", "é" * 100),
+        ("", None),
+    ],
+)
+def test_a_file_without_a_title_gives_its_name(filename: str, title: str | None) -> None:
+    assert titled_by_filename(Details(filename=filename)).title == title
+    assert titled_by_filename(Details(title="T", filename=filename)).title == "T"
+
+
+@given(st.text(max_size=400))
+def test_file_names_are_harmless(name: str) -> None:
+    kept = safe_filename(name)
+    assert "/" not in kept
+    assert "\\" not in kept
+    assert kept not in {".", ".."}
+    assert len(kept) <= 255
+    assert safe_filename(kept) == kept
+    check_details(titled_by_filename(Details(filename=name)), partial=True)
+
+
+def test_every_protocol_has_every_field() -> None:
+    """Direct requests inherit the declaration; the form's document is made of it."""
+    assert set(NAMES) < set(DirectRequest.__struct_fields__)
+    assert set(details_schema()) == set(NAMES)
+
+
+def test_empty_fields_are_not_stored() -> None:
+    """So that a new field changes neither old rows nor the fingerprint of a request."""
+    assert msgspec.to_builtins(Details(title="x")) == {"title": "x"}
