@@ -48,8 +48,7 @@ from shared.http.metrics import (
 )
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.settings import SettingsError
-
-VERSION = "1.0.0"
+from shared.version import VERSION
 
 
 def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:

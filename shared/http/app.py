@@ -23,6 +23,7 @@ from shared.http.metrics import TracedHttpMetrics, create_registry, metrics_rout
 from shared.http.openapi import openapi_config
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.loops.progress import Progress
+from shared.version import VERSION
 
 DEFAULT_BODY_LIMIT: Final = 1024 * 1024
 
@@ -40,7 +41,6 @@ def create_app(
     registry: CollectorRegistry | None = None,
     state: Mapping[str, Any] | None = None,
     max_body: int = DEFAULT_BODY_LIMIT,
-    version: str = "1.0.0",
     progress: Progress | None = None,
 ) -> Litestar:
     """A service's application: its routes plus /health, /ready, /metrics and its OpenAPI document.
@@ -68,7 +68,7 @@ def create_app(
         guards=[_accepted_content_type],
         lifespan=contexts,
         logging_config=None,
-        openapi_config=openapi_config(service, version),
+        openapi_config=openapi_config(service, VERSION),
         request_max_body_size=max_body,
         state=State({**(state or {}), "verifier": verifier}),
     )

@@ -1,0 +1,1 @@
+"""Programs for developers: versions, releases, the API document, checks of a change."""
