@@ -14,11 +14,11 @@ LANES ?= 2
 # Programs with an environment of their own, as they pin half of the world.
 TOOLS := checkov==3.3.30 pip-audit==2.10.1
 
-.PHONY: images test-images chart sbom audit
+.PHONY: images test-images chart sbom audit openapi-diff openapi-released version release
 .PHONY: help cli chaos up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 up: fetch-run ## Start everything; PORT=8080 WORKERS=2 CINELOG_HOME=.local OBSERVABILITY=1
 	@$(LOCAL) up
@@ -50,10 +50,13 @@ lint: ## Style of Python and of the web client, and the import rules
 	@.venv/bin/lint-imports --no-cache
 	@cd web && npm run --silent lint
 
-fmt: ## Put Python and the web client into shape
-	@$(PYTHON) -m ruff check --fix .
-	@$(PYTHON) -m ruff format .
-	@cd web && npm run --silent format
+fmt: ## Put Python and the web client into shape; what no tool can mend is listed
+	@status=0; \
+	$(PYTHON) -m ruff format . || status=1; \
+	$(PYTHON) -m ruff check --fix . || status=1; \
+	$(PYTHON) -m ruff format --quiet . || status=1; \
+	(cd web && npm run --silent format) || status=1; \
+	exit $$status
 
 typecheck: ## Types of Python and of the web client
 	@.venv/bin/pyright
@@ -79,9 +82,22 @@ cli: ## Operate it: make cli ARGS="projections status"; ARGS=--help lists all
 chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays
 	@$(PYTHON) -m tests.chaos --uploads 200 --faults 110 $(if $(SEED),--seed $(SEED))
 
-openapi: ## Write web/openapi.json from the running gateway and the client's types from it
-	@$(LOCAL) openapi
+openapi: ## Write web/openapi.json from the services' routes and the client's types from it
+	@$(PYTHON) -m tools.openapi_document
 	@cd web && npm run --silent generate
+
+openapi-diff: ## What breaks clients, and what is new, since the last release
+	@$(PYTHON) -m tools.openapi_diff
+
+openapi-released: ## Keep the document of this release, to compare the next one with
+	@cp web/openapi.json docs/api/openapi-released.json
+
+version: ## Print the version and where it stands; NEW=0.2.0 writes it everywhere
+	@$(PYTHON) -m tools.versions $(NEW)
+	@$(if $(NEW),$(MAKE) --silent openapi)
+
+release: ## Check whether this commit can be released and print what to do; tags nothing
+	@$(PYTHON) -m tools.release
 
 bench-gateway: fetch-dev ## The gateway beside nginx and Traefik; SECTIONS="requests bodies …"
 	@.venv/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/bench.txt

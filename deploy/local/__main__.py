@@ -1,4 +1,4 @@
-"""``python -m deploy.local up|down|status|logs|clean|demo|cli|openapi``; what make calls."""
+"""``python -m deploy.local up|down|status|logs|clean|demo|cli``; what make calls."""
 
 import os
 import sys
@@ -27,7 +27,6 @@ def main() -> int:
         "clean": lambda: commands.clean(home),
         "demo": lambda: commands.demo(home),
         "cli": lambda: commands.cli(home, rest),
-        "openapi": lambda: commands.openapi(home),
     }
     if name not in table:
         return _usage("")

@@ -201,17 +201,6 @@ def cli(home: Home, arguments: Sequence[str]) -> int:
     ).returncode
 
 
-def openapi(home: Home) -> int:
-    """Write the API's description where the web client's types are made from it."""
-    report = daemon.read_report(home) if daemon.is_running(home) else None
-    if report is None:
-        return _fail("Cinelog is not up; start it first: make up")
-    document = httpx.get(f"{_address(report.port)}/docs/openapi.json", trust_env=False)
-    document.raise_for_status()
-    (ROOT / "web" / "openapi.json").write_text(document.text)
-    return 0
-
-
 def _address(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 

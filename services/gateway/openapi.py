@@ -33,6 +33,8 @@ def merge(documents: Mapping[str, Document], *, title: str, version: str) -> Doc
         for tag in document.get("tags", ()):
             tags.setdefault(tag["name"], tag)
     merged["paths"] = dict(sorted(merged["paths"].items()))
+    for kind, members in merged["components"].items():
+        merged["components"][kind] = dict(sorted(members.items()))
     _unique_operation_ids(merged["paths"])
     if tags:
         merged["tags"] = list(tags.values())

@@ -2,7 +2,9 @@
 
 import msgspec
 from litestar import Router, delete, post
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from services.transcoder import handlers
 from services.transcoder.coordinator.reconciling import Reconciliation
@@ -19,6 +21,8 @@ from shared.settings import Key
 # A job may have been created a moment ago: wait for the projection this long before saying 404.
 _PATIENCE_SECONDS = 1.0
 _OPERATOR = "operator"
+
+Caller = NamedDependency[Principal]
 
 
 class JobNotFound(NotFound):
@@ -58,7 +62,7 @@ def job_routes(jobs: Jobs, store: EventStore, watcher: CheckpointWatcher) -> lis
         summary="Try a failed job again",
         security=BEARER,
     )
-    async def retry_job(job_id: str, principal: Principal) -> Success[RetryAccepted]:
+    async def retry_job(job_id: FromPath[str], principal: Caller) -> Success[RetryAccepted]:
         job = await own_job(job_id, principal.user_id)
         attempts = await handlers.retry(store, job.video_id, principal.user_id)
         return Success(
@@ -77,7 +81,7 @@ def job_routes(jobs: Jobs, store: EventStore, watcher: CheckpointWatcher) -> lis
         summary="Cancel a running job",
         security=BEARER,
     )
-    async def cancel_job(job_id: str, principal: Principal) -> Success[Message]:
+    async def cancel_job(job_id: FromPath[str], principal: Caller) -> Success[Message]:
         job = await own_job(job_id, principal.user_id)
         await handlers.cancel(store, job.video_id, principal.user_id)
         return Success(data=Message(message="Processing has been cancelled."))
@@ -97,7 +101,7 @@ def operator_job_routes(
         return job
 
     @post("/jobs/{job_id:str}/retry", status_code=202, include_in_schema=False)
-    async def retry_any(job_id: str) -> Success[RetryAccepted]:
+    async def retry_any(job_id: FromPath[str]) -> Success[RetryAccepted]:
         job = await any_job(job_id)
         attempts = await handlers.retry(store, job.video_id, _OPERATOR)
         return Success(
@@ -110,7 +114,7 @@ def operator_job_routes(
         )
 
     @post("/jobs/{job_id:str}/cancel", status_code=200, include_in_schema=False)
-    async def cancel_any(job_id: str) -> Success[Message]:
+    async def cancel_any(job_id: FromPath[str]) -> Success[Message]:
         job = await any_job(job_id)
         await handlers.cancel(store, job.video_id, _OPERATOR)
         return Success(data=Message(message="Processing has been cancelled."))

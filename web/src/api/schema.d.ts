@@ -711,152 +711,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** EmailBody */
-        EmailBody: {
-            email: string;
-        };
-        /** LoggedIn */
-        LoggedIn: {
-            access_token: string;
-            refresh_token: string;
-            user: string;
-            user_id: string;
-        };
-        /** LoginBody */
-        LoginBody: {
-            username: string;
-            password: string;
-        };
-        /** Me */
-        Me: {
-            id: string;
-            username: string;
-            email: string;
-            /** Format: date-time */
-            created_at: string;
-        };
-        /** Message */
-        Message: {
-            message: string;
-        };
-        /** NewUser */
-        NewUser: {
-            id: string;
-            username: string;
-            email: string;
-            videos: string[];
-        };
-        /** PasswordBody */
-        PasswordBody: {
-            current_password: string;
-            new_password: string;
-        };
-        /** RefreshBody */
-        RefreshBody: {
-            refresh_token: string;
-        };
-        /** Refreshed */
-        Refreshed: {
-            access_token: string;
-            refresh_token: string;
-        };
-        /** RegisterBody */
-        RegisterBody: {
-            username: string;
-            password: string;
-            email: string;
-        };
-        /** Registered */
-        Registered: {
-            access_token: string;
-            refresh_token: string;
-            user: components["schemas"]["NewUser"];
-        };
-        /** SessionItem */
-        SessionItem: {
-            id: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            last_used_at: string;
-            /** Format: date-time */
-            expires_at: string;
-            user_agent: string;
-            current: boolean;
-        };
-        /** Success[list[SessionItem]] */
-        SuccessListSessionItem: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["SessionItem"][];
-        };
-        /** Success[LoggedIn] */
-        SuccessLoggedIn: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["LoggedIn"];
-        };
-        /** Success[Me] */
-        SuccessMe: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["Me"];
-        };
-        /** Success[Refreshed] */
-        SuccessRefreshed: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["Refreshed"];
-        };
-        /** Success[Registered] */
-        SuccessRegistered: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["Registered"];
-        };
-        /** Success[Message] */
-        SuccessMessage: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["Message"];
-        };
-        /** Detail */
-        Detail: {
-            field: string;
-            message: string;
-        };
-        /** Problem */
-        Problem: {
-            code: number;
-            message: string;
-            type: string;
-            details?: components["schemas"]["Detail"][];
-            trace_id?: string;
-        };
-        /** Failure */
-        Failure: {
-            /** @constant */
-            success: false;
-            error: components["schemas"]["Problem"];
-        };
         /** Accepted */
         Accepted: {
             job_id: string;
@@ -867,6 +721,17 @@ export interface components {
             status: "pending";
             /** @default Your video was uploaded and will be ready soon. */
             message: string;
+        };
+        /** Detail */
+        Detail: {
+            field: string;
+            message: string;
+        };
+        /** Details */
+        Details: {
+            title: string;
+            /** @default  */
+            description: string;
         };
         /** DirectPlan */
         DirectPlan: {
@@ -887,35 +752,15 @@ export interface components {
             filename: string;
             tags?: string[];
         };
-        /** SignedPart */
-        SignedPart: {
-            number: number;
-            size: number;
-            url: string;
+        /** EmailBody */
+        EmailBody: {
+            email: string;
         };
-        /** Success[DirectPlan] */
-        SuccessDirectPlan: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["DirectPlan"];
-        };
-        /** Success[Accepted] */
-        SuccessAccepted: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["Accepted"];
-        };
-        /** Details */
-        Details: {
-            title: string;
-            /** @default  */
-            description: string;
+        /** Failure */
+        Failure: {
+            /** @constant */
+            success: false;
+            error: components["schemas"]["Problem"];
         };
         /** Feed */
         Feed: {
@@ -955,9 +800,40 @@ export interface components {
             stage: string;
             attempts: number;
         };
+        /** LoggedIn */
+        LoggedIn: {
+            access_token: string;
+            refresh_token: string;
+            user: string;
+            user_id: string;
+        };
+        /** LoginBody */
+        LoginBody: {
+            username: string;
+            password: string;
+        };
+        /** Me */
+        Me: {
+            id: string;
+            username: string;
+            email: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** Message */
+        Message: {
+            message: string;
+        };
         /** NewTags */
         NewTags: {
             tags: string[];
+        };
+        /** NewUser */
+        NewUser: {
+            id: string;
+            username: string;
+            email: string;
+            videos: string[];
         };
         /** NewWebhook */
         NewWebhook: {
@@ -985,6 +861,40 @@ export interface components {
             total: number;
             cursor?: string | null;
         };
+        /** PasswordBody */
+        PasswordBody: {
+            current_password: string;
+            new_password: string;
+        };
+        /** Problem */
+        Problem: {
+            code: number;
+            message: string;
+            type: string;
+            details?: components["schemas"]["Detail"][];
+            trace_id?: string;
+        };
+        /** RefreshBody */
+        RefreshBody: {
+            refresh_token: string;
+        };
+        /** Refreshed */
+        Refreshed: {
+            access_token: string;
+            refresh_token: string;
+        };
+        /** RegisterBody */
+        RegisterBody: {
+            username: string;
+            password: string;
+            email: string;
+        };
+        /** Registered */
+        Registered: {
+            access_token: string;
+            refresh_token: string;
+            user: components["schemas"]["NewUser"];
+        };
         /** Rendition */
         Rendition: {
             name: string;
@@ -994,6 +904,31 @@ export interface components {
             average_bandwidth: number;
             codecs: string;
             frame_rate: number;
+        };
+        /** RetryAccepted */
+        RetryAccepted: {
+            job_id: string;
+            status: string;
+            attempts: number;
+            message: string;
+        };
+        /** SessionItem */
+        SessionItem: {
+            id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            last_used_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            user_agent: string;
+            current: boolean;
+        };
+        /** SignedPart */
+        SignedPart: {
+            number: number;
+            size: number;
+            url: string;
         };
         /** Step */
         Step: {
@@ -1012,23 +947,23 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** Success[list[WebhookView]] */
-        SuccessListWebhookView: {
+        /** Success[Accepted] */
+        SuccessAccepted: {
             /**
              * @default true
              * @constant
              */
             success: true;
-            data: components["schemas"]["WebhookView"][];
+            data: components["schemas"]["Accepted"];
         };
-        /** Success[list[Tag]] */
-        SuccessListTag: {
+        /** Success[DirectPlan] */
+        SuccessDirectPlan: {
             /**
              * @default true
              * @constant
              */
             success: true;
-            data: components["schemas"]["Tag"][];
+            data: components["schemas"]["DirectPlan"];
         };
         /** Success[Feed] */
         SuccessFeed: {
@@ -1039,15 +974,6 @@ export interface components {
             success: true;
             data: components["schemas"]["Feed"];
         };
-        /** Success[WebhookView] */
-        SuccessWebhookView: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["WebhookView"];
-        };
         /** Success[Job] */
         SuccessJob: {
             /**
@@ -1056,6 +982,114 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["Job"];
+        };
+        /** Success[list[SessionItem]] */
+        SuccessListSessionItem: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["SessionItem"][];
+        };
+        /** Success[list[Tag]] */
+        SuccessListTag: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Tag"][];
+        };
+        /** Success[list[WebhookView]] */
+        SuccessListWebhookView: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["WebhookView"][];
+        };
+        /** Success[LoggedIn] */
+        SuccessLoggedIn: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["LoggedIn"];
+        };
+        /** Success[Me] */
+        SuccessMe: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Me"];
+        };
+        /** Success[Message] */
+        SuccessMessage: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Message"];
+        };
+        /** Success[Page[Job]] */
+        SuccessPageJob: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["PageJob"];
+        };
+        /** Success[Page[Video]] */
+        SuccessPageVideo: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["PageVideo"];
+        };
+        /** Success[Refreshed] */
+        SuccessRefreshed: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Refreshed"];
+        };
+        /** Success[Registered] */
+        SuccessRegistered: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Registered"];
+        };
+        /** Success[RetryAccepted] */
+        SuccessRetryAccepted: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["RetryAccepted"];
+        };
+        /** Success[Timeline] */
+        SuccessTimeline: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Timeline"];
         };
         /** Success[User] */
         SuccessUser: {
@@ -1075,32 +1109,14 @@ export interface components {
             success: true;
             data: components["schemas"]["Video"];
         };
-        /** Success[Timeline] */
-        SuccessTimeline: {
+        /** Success[WebhookView] */
+        SuccessWebhookView: {
             /**
              * @default true
              * @constant
              */
             success: true;
-            data: components["schemas"]["Timeline"];
-        };
-        /** Success[Page[Job]] */
-        SuccessPageJob: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["PageJob"];
-        };
-        /** Success[Page[Video]] */
-        SuccessPageVideo: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["PageVideo"];
+            data: components["schemas"]["WebhookView"];
         };
         /** Tag */
         Tag: {
@@ -1183,22 +1199,6 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             secret?: string;
-        };
-        /** RetryAccepted */
-        RetryAccepted: {
-            job_id: string;
-            status: string;
-            attempts: number;
-            message: string;
-        };
-        /** Success[RetryAccepted] */
-        SuccessRetryAccepted: {
-            /**
-             * @default true
-             * @constant
-             */
-            success: true;
-            data: components["schemas"]["RetryAccepted"];
         };
     };
     responses: never;

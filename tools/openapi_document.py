@@ -1,0 +1,102 @@
+"""The API document as the running gateway serves it, made without a running stack.
+
+``python -m tools.openapi_document`` writes web/openapi.json. Each service's application is built
+with its real routes over parts that are never opened: Litestar describes routes from their
+signatures alone. The gateway's own code merges the documents.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.serialization import encode_json
+from prometheus_client import CollectorRegistry
+
+from services.auth import http as auth
+from services.catalog import main as catalog
+from services.catalog.settings import ApiSettings
+from services.gateway import openapi
+from services.gateway.request.routes import SERVICES
+from services.ingest.http.app import ingest_app
+from services.transcoder import http as transcoder
+from shared import settings
+from shared.http.access_tokens import Verifier
+from shared.http.app import create_app
+from shared.http.openapi import as_contract
+from shared.version import VERSION
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+DOCUMENT: Final = ROOT / "web" / "openapi.json"
+
+_NOWHERE: Final = "http://127.0.0.1:1"
+
+
+class _Unopened:
+    """Stands for a part that only requests use, and for whatever is taken from it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+
+_UNOPENED: Final[Any] = _Unopened()
+
+
+def document() -> dict[str, Any]:
+    """The merged document of all services."""
+    verifier = Verifier.from_url(_NOWHERE, issuer="", audience="")
+    apps = {
+        "auth": _auth(verifier),
+        "ingest": _ingest(verifier),
+        "catalog": catalog.create_api(_catalog_settings(), verifier),
+        "transcoder": _transcoder(verifier),
+    }
+    parts = {name.value: _served(apps[name.value]) for name in SERVICES}
+    return openapi.merge(parts, title="Cinelog", version=VERSION)
+
+
+def _auth(verifier: Verifier) -> Litestar:
+    names = ("handlers", "documents", "me", "caller")
+    provided = {name: Provide(lambda: _UNOPENED, sync_to_thread=False) for name in names}
+    return create_app("auth", auth.routes(), dependencies=provided, verifier=verifier)
+
+
+def _ingest(verifier: Verifier) -> Litestar:
+    registry = CollectorRegistry()
+    return ingest_app(_UNOPENED, _UNOPENED, verifier=verifier, checks={}, registry=registry)
+
+
+def _transcoder(verifier: Verifier) -> Litestar:
+    routes = transcoder.job_routes(_UNOPENED, _UNOPENED, _UNOPENED)
+    return create_app("transcoder", routes, verifier=verifier)
+
+
+def _catalog_settings() -> ApiSettings:
+    environment = {
+        "CINELOG_MODE": "local",
+        "DATABASE_URL": "postgresql://127.0.0.1:1/cinelog",
+        "BIND": "127.0.0.1:1",
+        "JWKS_URL": _NOWHERE,
+        "JWT_ISSUER": "cinelog",
+        "JWT_AUDIENCE": "cinelog",
+        "MEDIA_GRANT_SECRET": "no request is ever signed with this",
+        "AUTH_URL": _NOWHERE,
+    }
+    return settings.load(ApiSettings, environment)
+
+
+def _served(app: Litestar) -> dict[str, Any]:
+    """What the service answers at /internal/openapi.json."""
+    return msgspec.json.decode(encode_json(as_contract(app.openapi_schema.to_schema())))
+
+
+def main() -> int:
+    """Write web/openapi.json; returns the exit code."""
+    DOCUMENT.write_bytes(msgspec.json.encode(document()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
