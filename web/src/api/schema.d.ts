@@ -745,12 +745,13 @@ export interface components {
         /** DirectRequest */
         DirectRequest: {
             title: string;
-            size: number;
             /** @default  */
             description: string;
             /** @default  */
             filename: string;
-            tags?: string[];
+            /** @default [] */
+            tags: string[];
+            size: number;
         };
         /** EmailBody */
         EmailBody: {
