@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.transcode import (
     encode,
-    further,
+    extra_codecs,
     images,
     long_sources,
     playable,
@@ -86,7 +86,7 @@ def say_images(folder: Path) -> None:
 
 def say_av1(folder: Path) -> None:
     """The AV1 ladder beside the H.264 ladder."""
-    seen = further.beside(encode.film(folder, CLIP, SHORT_SECONDS), folder, PAIRS)
+    seen = extra_codecs.beside(encode.film(folder, CLIP, SHORT_SECONDS), folder, PAIRS)
     ratios = [a / b for a, b in zip(seen.av1_cpu, seen.h264_cpu, strict=True)]
     say(
         f"AV1 / H.264, {SHORT_SECONDS} s of 720p: CPU {spread(ratios)},"

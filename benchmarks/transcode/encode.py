@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
-from services.transcoder.encoding.probe import examine
+from services.transcoder.encoding.probe import probe_source
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.mp4 import boxes
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import Timeline, chunks, timeline
-from services.transcoder.planning.probe_report import Source
+from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.task_video import cut
 from shared.contracts import Chunk, Rendition
 
@@ -39,11 +39,11 @@ class Comparison(msgspec.Struct, frozen=True):
         return [a / b for a, b in zip(self.split_cpu, self.single_cpu, strict=True)]
 
 
-class Job(msgspec.Struct, frozen=True):
+class PlannedSource(msgspec.Struct, frozen=True):
     """A source, looked at and planned as the planner does it."""
 
     given: Input
-    found: Source
+    found: ProbedSource
     line: Timeline
     planned: tuple[Chunk, ...]
     renditions: tuple[Rendition, ...]
@@ -75,12 +75,12 @@ class Job(msgspec.Struct, frozen=True):
         )
 
 
-def job(source: Path, folder: Path) -> Job:
+def plan_source(source: Path, folder: Path) -> PlannedSource:
     """Look at a source and plan it."""
     given = Input(str(source), remote=False)
-    found = asyncio.run(examine(find_ffprobe(None), given, source.stat().st_size, folder))
+    found = asyncio.run(probe_source(find_ffprobe(None), given, source.stat().st_size, folder))
     line = timeline(found.frame_rate)
-    return Job(given, found, line, chunks(line, found.duration or 0), ladder(found.facts))
+    return PlannedSource(given, found, line, chunks(line, found.duration or 0), ladder(found.facts))
 
 
 def film(folder: Path, clip: Path, seconds: int) -> Path:
@@ -95,7 +95,7 @@ def film(folder: Path, clip: Path, seconds: int) -> Path:
 
 def compare(source: Path, folder: Path, pairs: int) -> Comparison:
     """Encode a source both ways in turn, one thread each."""
-    work = job(source, folder)
+    work = plan_source(source, folder)
     single_folder = folder / "single"
     single_folder.mkdir()
     split_cpu: list[float] = []
@@ -122,7 +122,7 @@ def compare(source: Path, folder: Path, pairs: int) -> Comparison:
     )
 
 
-def parts(work: Job) -> list[ChunkRun]:
+def parts(work: PlannedSource) -> list[ChunkRun]:
     """What the workers do: the lowest rendition of the first chunk alone, then the rest."""
     runs: list[ChunkRun] = []
     for chunk in work.planned:
@@ -133,15 +133,15 @@ def parts(work: Job) -> list[ChunkRun]:
     return runs
 
 
-def _split(work: Job, folder: Path, target: Path) -> None:
+def _split(work: PlannedSource, folder: Path, target: Path) -> None:
     top = work.renditions[0].name
     bodies: dict[int, bytes] = {}
     for run in parts(work):
         run_arguments(encode_chunk(run, folder))
         if work.renditions[0] in run.renditions:
             data = (folder / f"{top}.mp4").read_bytes()
-            bodies[run.chunk.index] = cut(data, boxes.fragments(data), run.chunk, work.line)[0]
-    init = boxes.init_segment((folder / f"{top}.mp4").read_bytes())
+            bodies[run.chunk.index] = cut(data, boxes.read_fragments(data), run.chunk, work.line)[0]
+    init = boxes.read_init_segment((folder / f"{top}.mp4").read_bytes())
     target.write_bytes(init + b"".join(bodies[index] for index in sorted(bodies)))
 
 

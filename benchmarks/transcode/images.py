@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.transcode.encode import cpu, job, parts, run_arguments
+from benchmarks.transcode.encode import cpu, parts, plan_source, run_arguments
 from services.transcoder.encoding.ffmpeg import Input, encode_chunk
 from services.transcoder.encoding.ffmpeg_images import sprite, stills
 from services.transcoder.planning.storyboard import sheet
@@ -22,7 +22,7 @@ class Share(msgspec.Struct, frozen=True):
 
 def share(source: Path, folder: Path) -> Share:
     """Encode a film and make its pictures, as the workers do."""
-    work = job(source, folder)
+    work = plan_source(source, folder)
     video = work.found.facts.video
     if video is None:
         raise ValueError("the source has no picture")

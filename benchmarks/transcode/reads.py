@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from services.transcoder.encoding.ffmpeg import read_from
-from services.transcoder.encoding.probe import examine_index
+from services.transcoder.encoding.probe import probe_indexed
 from services.transcoder.encoding.programs import find_ffprobe
-from services.transcoder.encoding.source_reader import Sources
+from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.planning.plan import chunks, timeline
 from tests.integration.transcoder.counted import Counted
 
@@ -31,12 +31,12 @@ class Reads(msgspec.Struct, frozen=True):
 async def reads(source: Path, folder: Path) -> Reads:
     """Plan a source, then fetch what each chunk's tasks fetch; the first chunk has two."""
     counted = Counted(source)
-    sources = Sources(counted.store, counted.store)
+    sources = SourceReader(counted.store, counted.store)
     known = await sources.indexed("source")
     if known is None:
         raise ValueError("the source has no index")
     outline = await sources.open_outline(known, folder)
-    found = await examine_index(find_ffprobe(None), known, outline, folder)
+    found = await probe_indexed(find_ffprobe(None), known, outline, folder)
     video = found.facts.video
     if video is None:
         raise ValueError("the source has no picture")
@@ -47,7 +47,7 @@ async def reads(source: Path, folder: Path) -> Reads:
         begin = known.index.start + read_from(chunk, line, gap)
         end = known.index.start + gap
         end += float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate)
-        part = await sources.open_part("source", folder, begin, end)
+        part = await sources.open_range("source", folder, begin, end)
         if part.remote:
             raise ValueError("a chunk was read by URL")
     return Reads(known.size, counted.bytes, counted.requests, len(planned))

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from benchmarks.transcode.encode import job, parts, run_arguments
+from benchmarks.transcode.encode import parts, plan_source, run_arguments
 from services.transcoder.encoding.ffmpeg import encode_chunk
 
 
 def walls(source: Path, folder: Path) -> tuple[float, float]:
     """Seconds that one worker takes for all chunks of a film, and that two take."""
-    runs = parts(job(source, folder))
+    runs = parts(plan_source(source, folder))
     taken: list[float] = []
     for count in (1, 2):
         folders = [folder / f"{count}-{number}" for number in range(len(runs))]

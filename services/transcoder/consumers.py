@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from services.transcoder.scheduler import Picked, QueueName
+from services.transcoder.scheduler import PickedTask, QueueName
 from services.transcoder.worker.worker import Worker
 from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import work_queue
@@ -37,7 +37,7 @@ class RabbitTaskQueue:
         self._broker = broker
         self._metrics = metrics
 
-    async def send(self, queue: QueueName, task: Picked) -> None:
+    async def send(self, queue: QueueName, task: PickedTask) -> None:
         name = QUEUES[queue].name
         with self._metrics.publishing(name, [task.traceparent]) as headers:
             await self._broker.publish(

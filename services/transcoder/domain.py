@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from services.transcoder.planning.object_join import moved
-from services.transcoder.planning.plan import passthrough, plain, video_tasks
+from services.transcoder.planning.object_join import relocate_tracks
+from services.transcoder.planning.plan import h264_renditions, passthrough_rendition, video_tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -86,7 +86,7 @@ class Transcode(msgspec.Struct, frozen=True):
         return self.phase in ("pending", "running")
 
 
-class Report(msgspec.Struct, frozen=True):
+class RecordEvent(msgspec.Struct, frozen=True):
     """A worker or the planner has made something: record it if it is news."""
 
     event: Event
@@ -106,7 +106,7 @@ class Cancel(msgspec.Struct, frozen=True):
     requested_by: str
 
 
-Command = Report | Retry | Cancel
+Command = RecordEvent | Retry | Cancel
 
 
 def decide(state: Transcode, command: Command) -> Sequence[Event]:
@@ -163,11 +163,13 @@ def _compacted(state: Transcode, event: MediaCompacted) -> Transcode:
     """The same segments, where they are since they were joined."""
     keys = {each.track: each.key for each in event.objects}
     video = {
-        name: dict(zip(sorted(c), moved([c[i] for i in sorted(c)], keys.get(name)), strict=True))
+        name: dict(
+            zip(sorted(c), relocate_tracks([c[i] for i in sorted(c)], keys.get(name)), strict=True)
+        )
         for name, c in state.video.items()
     }
     audio = {
-        name: SoundTrack(moved(sound.parts, keys.get(name)), sound.complete)
+        name: SoundTrack(relocate_tracks(sound.parts, keys.get(name)), sound.complete)
         for name, sound in state.audio.items()
     }
     after = msgspec.structs.replace(state, video=video, audio=audio)
@@ -265,11 +267,11 @@ def audio_name(index: int) -> str:
 def early_renditions(planned: TranscodePlanned) -> tuple[Rendition, ...]:
     """What is shown while the video is being made: all of it, or the source itself alone, which is
     there long before the rest."""
-    top = passthrough(planned)
-    return plain(planned) if top is None else (top,)
+    top = passthrough_rendition(planned)
+    return h264_renditions(planned) if top is None else (top,)
 
 
-def video_prefix(state: Transcode) -> int:
+def ready_chunks(state: Transcode) -> int:
     """How many chunks are there from the first on, counting a chunk once all that it needs is.
 
     The first chunk needs only the lowest rendition: until the others follow, their playlists
@@ -293,7 +295,7 @@ def is_playable(state: Transcode) -> bool:
     planned = state.planned
     if planned is None:
         return False
-    has_picture = not planned.renditions or video_prefix(state) > 0
+    has_picture = not planned.renditions or ready_chunks(state) > 0
     return has_picture and all(
         _sound(state, track.index).segments > 0 or _sound(state, track.index).complete
         for track in planned.audio

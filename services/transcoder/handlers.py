@@ -1,6 +1,6 @@
 """Load, decide, append."""
 
-from services.transcoder.domain import DECIDER, Cancel, Report, Retry, Transcode
+from services.transcoder.domain import DECIDER, Cancel, RecordEvent, Retry, Transcode
 from shared.contracts import Event, stream_id
 from shared.event_store.decider import Outcome, execute, load
 from shared.event_store.store import EventStore, Metadata
@@ -12,7 +12,9 @@ async def record(
 ) -> Outcome[Transcode]:
     """Append a fact if it is news to the video's stream."""
     metadata = Metadata(correlation_id=correlation_id, traceparent=current_traceparent())
-    return await execute(store, stream_id("transcode", video_id), DECIDER, Report(event), metadata)
+    return await execute(
+        store, stream_id("transcode", video_id), DECIDER, RecordEvent(event), metadata
+    )
 
 
 async def state_of(store: EventStore, video_id: str) -> Transcode:

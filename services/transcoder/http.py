@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from services.transcoder import handlers
 from services.transcoder.coordinator.reconciling import Reconciliation
-from services.transcoder.jobs import JobRow, Jobs
+from services.transcoder.jobs import JobRecord, JobRepository
 from shared.errors import Forbidden, NotFound
 from shared.event_store.projections.checkpoint_watcher import CheckpointWatcher
 from shared.event_store.store import EventStore
@@ -42,10 +42,12 @@ class RetryAccepted(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def job_routes(jobs: Jobs, store: EventStore, watcher: CheckpointWatcher) -> list[HTTPRouteHandler]:
+def job_routes(
+    jobs: JobRepository, store: EventStore, watcher: CheckpointWatcher
+) -> list[HTTPRouteHandler]:
     """Retry and cancel."""
 
-    async def own_job(video_id: str, user_id: str) -> JobRow:
+    async def own_job(video_id: str, user_id: str) -> JobRecord:
         job = await jobs.find(video_id)
         if job is None and await watcher.wait_for_latest(_PATIENCE_SECONDS):
             job = await jobs.find(video_id)
@@ -90,11 +92,11 @@ def job_routes(jobs: Jobs, store: EventStore, watcher: CheckpointWatcher) -> lis
 
 
 def operator_job_routes(
-    secret: Key, jobs: Jobs, store: EventStore, reconciliation: Reconciliation
+    secret: Key, jobs: JobRepository, store: EventStore, reconciliation: Reconciliation
 ) -> Router:
     """Reconcile, and retry and cancel anybody's job: the log names ``operator`` as who asked."""
 
-    async def any_job(video_id: str) -> JobRow:
+    async def any_job(video_id: str) -> JobRecord:
         job = await jobs.find(video_id)
         if job is None:
             raise JobNotFound("There is no such job.")

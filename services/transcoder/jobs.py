@@ -1,7 +1,7 @@
-"""Reads of the jobs table."""
+"""The jobs table as the coordinator and the job routes use it."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Select, func, select, text, update
@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.transcoder.tables import jobs
 
 
-class JobRow(msgspec.Struct, frozen=True):
-    """A job as the planner sees it."""
+class JobRecord(msgspec.Struct, frozen=True):
+    """A row of the jobs table, without the plan."""
 
     video_id: str
     user_id: str
@@ -22,33 +22,33 @@ class JobRow(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
-_COLUMNS = [jobs.c[name] for name in JobRow.__struct_fields__]
+JOB_COLUMNS: Final = [jobs.c[name] for name in JobRecord.__struct_fields__]
 
 
-class Jobs:
+class JobRepository:
     """The jobs table."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def find(self, video_id: str) -> JobRow | None:
+    async def find(self, video_id: str) -> JobRecord | None:
         """A job that is not deleted."""
         async with self._engine.connect() as connection:
             found = await connection.execute(
-                select(*_COLUMNS).where(jobs.c.video_id == video_id, jobs.c.state != "deleted")
+                select(*JOB_COLUMNS).where(jobs.c.video_id == video_id, jobs.c.state != "deleted")
             )
             row = found.mappings().one_or_none()
-        return JobRow(**row) if row else None
+        return JobRecord(**row) if row else None
 
-    async def to_publish(self, limit: int) -> list[JobRow]:
+    async def to_publish(self, limit: int) -> list[JobRecord]:
         """Running jobs of which more has been made than the playlists show."""
         return await self._rows(
-            select(*_COLUMNS)
+            select(*JOB_COLUMNS)
             .where(jobs.c.changes > jobs.c.published, jobs.c.state == "running")
             .limit(limit)
         )
 
-    async def published(self, job: JobRow) -> None:
+    async def published(self, job: JobRecord) -> None:
         """The playlists show what there was when ``job`` was read."""
         async with self._engine.begin() as connection:
             await connection.execute(
@@ -57,15 +57,15 @@ class Jobs:
                 .values(published=job.changes)
             )
 
-    async def to_sweep(self, limit: int) -> list[JobRow]:
+    async def to_sweep(self, limit: int) -> list[JobRecord]:
         """Jobs that are over and whose unused objects may be removed now."""
         return await self._rows(
-            select(*_COLUMNS)
+            select(*JOB_COLUMNS)
             .where(jobs.c.clean_at <= func.now(), jobs.c.state.not_in(("pending", "running")))
             .limit(limit)
         )
 
-    async def swept(self, job: JobRow) -> None:
+    async def swept(self, job: JobRecord) -> None:
         """The objects are gone."""
         async with self._engine.begin() as connection:
             await connection.execute(
@@ -78,10 +78,10 @@ class Jobs:
                 .values(clean_at=None)
             )
 
-    async def to_compact(self, limit: int) -> list[JobRow]:
+    async def to_compact(self, limit: int) -> list[JobRecord]:
         """Completed jobs whose objects may be joined now: left-overs are removed first."""
         return await self._rows(
-            select(*_COLUMNS)
+            select(*JOB_COLUMNS)
             .where(
                 jobs.c.compact_at <= func.now(),
                 jobs.c.clean_at.is_(None),
@@ -91,27 +91,27 @@ class Jobs:
             .limit(limit)
         )
 
-    async def compact_later(self, job: JobRow, seconds: float) -> None:
+    async def compact_later(self, job: JobRecord, seconds: float) -> None:
         """An object is missing at the moment."""
         await self._set(job, compact_at=func.now() + timedelta(seconds=seconds))
 
-    async def compacted(self, job: JobRow) -> None:
+    async def compacted(self, job: JobRecord) -> None:
         """There is nothing to join any more."""
         await self._set(job, compact_at=None)
 
-    async def to_drop(self, limit: int) -> list[JobRow]:
+    async def to_drop(self, limit: int) -> list[JobRecord]:
         """Completed jobs whose replaced objects nobody plays any more."""
         return await self._rows(
-            select(*_COLUMNS)
+            select(*JOB_COLUMNS)
             .where(jobs.c.drop_at <= func.now(), jobs.c.state == "completed")
             .limit(limit)
         )
 
-    async def dropped(self, job: JobRow) -> None:
+    async def dropped(self, job: JobRecord) -> None:
         """The replaced objects are gone."""
         await self._set(job, drop_at=None)
 
-    async def _set(self, job: JobRow, **values: Any) -> None:
+    async def _set(self, job: JobRecord, **values: Any) -> None:
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(jobs)
@@ -128,7 +128,7 @@ class Jobs:
         async with self._engine.connect() as connection:
             await connection.execute(text("select 1"))
 
-    async def _rows(self, statement: Select[Any]) -> list[JobRow]:
+    async def _rows(self, statement: Select[Any]) -> list[JobRecord]:
         async with self._engine.connect() as connection:
             found = await connection.execute(statement)
-            return [JobRow(**row) for row in found.mappings()]
+            return [JobRecord(**row) for row in found.mappings()]

@@ -13,18 +13,18 @@ from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.consumers import QUEUES, RabbitTaskQueue, take_tasks
-from services.transcoder.coordinator.coordinator import Control, ControlMetrics
-from services.transcoder.coordinator.reconcile_repository import Books
+from services.transcoder.coordinator.coordinator import Coordinator, CoordinatorMetrics
+from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.coordinator.reconciling import Reconciliation
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.scratch import open_scratch
-from services.transcoder.encoding.source_reader import Sources
+from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.http import job_routes, operator_job_routes
-from services.transcoder.jobs import Jobs
-from services.transcoder.projections import Planner
+from services.transcoder.jobs import JobRepository
+from services.transcoder.projections import JobProjection
 from services.transcoder.scheduler import Scheduler
-from services.transcoder.settings import PlannerSettings, WorkerSettings
-from services.transcoder.worker.context import Tools, Workplace
+from services.transcoder.settings import CoordinatorSettings, WorkerSettings
+from services.transcoder.worker.context import Tools, WorkerContext
 from services.transcoder.worker.worker import Worker, WorkerMetrics
 from shared import settings, telemetry
 from shared.blobs.s3 import S3Store, s3_client
@@ -52,12 +52,12 @@ from shared.telemetry import get_logger
 SCHEMA = "transcoder"
 LEADERSHIP = "transcoder.planner"
 _RETRY_SECONDS = 1.0
-_EVENTS = projection_queue(SCHEMA, Planner.name)
+_EVENTS = projection_queue(SCHEMA, JobProjection.name)
 
 Watches = tuple[ProjectionMetrics, MessageMetrics]
 
 
-async def run_planner(config: PlannerSettings) -> None:
+async def run_planner(config: CoordinatorSettings) -> None:
     """Serve the job routes, and lead or stand by, until SIGTERM or SIGINT."""
     registry = create_registry(config.otel_exporter_otlp_endpoint)
     async with AsyncExitStack() as stack:
@@ -68,7 +68,7 @@ async def run_planner(config: PlannerSettings) -> None:
             open_event_store(config.database_url, registry=registry)
         )
         watcher = await stack.enter_async_context(
-            watch_checkpoint(config.database_url, store, SCHEMA, Planner.name)
+            watch_checkpoint(config.database_url, store, SCHEMA, JobProjection.name)
         )
         client = await stack.enter_async_context(
             s3_client(
@@ -80,11 +80,13 @@ async def run_planner(config: PlannerSettings) -> None:
             )
         )
         media = S3Store(client, config.s3_media_bucket)
-        jobs = Jobs(engine)
-        control = Control(jobs, Scheduler(engine), store, media, ControlMetrics(engine, registry))
+        jobs = JobRepository(engine)
+        coordinator = Coordinator(
+            jobs, Scheduler(engine), store, media, CoordinatorMetrics(engine, registry)
+        )
         watches = ProjectionMetrics(registry), MessageMetrics(registry)
         reconciliation = Reconciliation(
-            Books(engine), store, media, timedelta(seconds=config.orphan_seconds)
+            ReconcileRepository(engine), store, media, timedelta(seconds=config.orphan_seconds)
         )
         secret = config.operator_secret
         operators = operator_job_routes(secret, jobs, store, reconciliation) if secret else None
@@ -99,18 +101,20 @@ async def run_planner(config: PlannerSettings) -> None:
         )
         await stack.enter_async_context(server.serving(app, config.bind))
         stop = server.stop_on_signals()
-        leading = asyncio.create_task(lead(config, engine, store, media, control, watches=watches))
+        leading = asyncio.create_task(
+            lead(config, engine, store, media, coordinator, watches=watches)
+        )
         await stop.wait()
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
 
 
 async def lead(
-    config: PlannerSettings,
+    config: CoordinatorSettings,
     engine: AsyncEngine,
     store: EventStore,
     media: S3Store,
-    control: Control,
+    coordinator: Coordinator,
     *,
     watches: Watches,
 ) -> None:
@@ -121,22 +125,22 @@ async def lead(
             async with leadership(config.database_url, LEADERSHIP):
                 log.info("planner leads")
                 await media.ensure_bucket()
-                await plan(config, engine, store, control, watches)
+                await plan(config, engine, store, coordinator, watches)
         except Exception as error:
             log.warning("planner stands back", error=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def plan(
-    config: PlannerSettings,
+    config: CoordinatorSettings,
     engine: AsyncEngine,
     store: EventStore,
-    control: Control,
+    coordinator: Coordinator,
     watches: Watches,
 ) -> None:
     """Project, hand out, publish; with the broker away, project all the same."""
     projections, messages = watches
-    runner = ProjectionRunner(engine, store, Planner(), SCHEMA, metrics=projections)
+    runner = ProjectionRunner(engine, store, JobProjection(), SCHEMA, metrics=projections)
     broker = create_broker(config.amqp_url)
     subscribe(broker, _EVENTS, runner, messages)
 
@@ -145,12 +149,12 @@ async def plan(
             await declare(broker, *QUEUES.values())
             async with asyncio.TaskGroup() as group:
                 group.create_task(consume(broker, _EVENTS))
-                group.create_task(control.run(RabbitTaskQueue(broker, messages)))
+                group.create_task(coordinator.run(RabbitTaskQueue(broker, messages)))
 
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         group.create_task(projections.follow(runner, store))
-        group.create_task(listen(config.database_url, runner.name, control.wake))
+        group.create_task(listen(config.database_url, runner.name, coordinator.wake))
         group.create_task(with_broker())
 
 
@@ -182,10 +186,10 @@ async def run_worker(config: WorkerSettings) -> None:
                 metrics=S3Metrics(registry),
             )
         )
-        place = Workplace(
-            worker=name,
+        context = WorkerContext(
+            name=name,
             tools=tools,
-            sources=Sources(
+            sources=SourceReader(
                 S3Store(client, config.s3_sources_bucket), S3Store(client, config.s3_media_bucket)
             ),
             media=S3Store(client, config.s3_media_bucket),
@@ -196,11 +200,11 @@ async def run_worker(config: WorkerSettings) -> None:
         )
         metrics = WorkerMetrics(registry)
         metrics.watch_scratch(scratch)
-        worker = Worker(place, Scheduler(engine), scratch, metrics, config.worker_slots)
+        worker = Worker(context, Scheduler(engine), scratch, metrics, config.worker_slots)
         app = create_app(
             "transcoder-worker",
             [],
-            checks={"postgres": store.head, "storage": place.media.ping},
+            checks={"postgres": store.head, "storage": context.media.ping},
             registry=registry,
         )
         await stack.enter_async_context(server.serving(app, config.metrics_bind))
@@ -232,7 +236,7 @@ def main() -> None:
     """Read the settings, then run the process that the argument names."""
     role = sys.argv[1] if len(sys.argv) == 2 else ""
     if role == "planner":
-        planner = settings.load(PlannerSettings, os.environ)
+        planner = settings.load(CoordinatorSettings, os.environ)
         telemetry.configure("transcoder", planner.cinelog_mode, planner.otel_exporter_otlp_endpoint)
         server.run(lambda: run_planner(planner))
     elif role == "worker":

@@ -44,7 +44,7 @@ _AUDIO_COST_PER_SECOND = 0.04
 _SWEEP_AFTER = text("interval '5 seconds'")
 
 
-class Planner:
+class JobProjection:
     """The ``planner`` projection."""
 
     name = "planner"

@@ -42,7 +42,7 @@ class SchedulerUnavailable(Unavailable):
     code = "scheduler_unavailable"
 
 
-class Picked(msgspec.Struct, frozen=True):
+class PickedTask(msgspec.Struct, frozen=True):
     """A task to publish. ``dispatch`` tells this hand-out from earlier ones."""
 
     task_id: str
@@ -50,7 +50,7 @@ class Picked(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class ClaimedTask(msgspec.Struct, frozen=True):
     """A task that this worker holds now."""
 
     task_id: str
@@ -68,7 +68,7 @@ class Claimed(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
-class Exhausted(msgspec.Struct, frozen=True):
+class ExhaustedTask(msgspec.Struct, frozen=True):
     """A task that failed too often."""
 
     task_id: str
@@ -188,7 +188,7 @@ group by t.video_id, j.attempt
 """)
 
 
-class Progress(msgspec.Struct, frozen=True):
+class JobProgress(msgspec.Struct, frozen=True):
     """How far a video is: percent of the planned cost, times real time over all its tasks."""
 
     video_id: str
@@ -209,27 +209,27 @@ class Scheduler:
         freed = await self._all(_EXPIRE, lease=LEASE_SECONDS, unclaimed=UNCLAIMED_SECONDS)
         return len(freed)
 
-    async def exhausted(self) -> list[Exhausted]:
+    async def exhausted(self) -> list[ExhaustedTask]:
         """Tasks that have been tried too often: their videos fail."""
         rows = await self._all(_EXHAUSTED, max_tries=MAX_TRIES)
-        return [Exhausted(**row) for row in rows]
+        return [ExhaustedTask(**row) for row in rows]
 
-    async def pick(self, queue: QueueName, ahead: int = 1) -> list[Picked]:
+    async def pick(self, queue: QueueName, ahead: int = 1) -> list[PickedTask]:
         """Take the tasks to publish now: as many as workers are free, and ``ahead`` more."""
         urgent = {"urgent": URGENT_PRIORITY, "is_urgent": queue == "urgent"}
         room = await self._all(_ROOM, fresh=WORKER_SECONDS, **urgent)
         free = int(room[0]["room"]) + ahead
-        picked: list[Picked] = []
+        picked: list[PickedTask] = []
         while len(picked) < free:
             rows = await self._all(_PICK, queue=queue, max_tries=MAX_TRIES, **urgent)
             if not rows:
                 break
-            picked.append(Picked(**rows[0]))
+            picked.append(PickedTask(**rows[0]))
         return picked
 
     async def claim(
         self, task_id: str, dispatch: int, worker: str, *, redelivered: bool
-    ) -> Claimed | None:
+    ) -> ClaimedTask | None:
         """Hold a task for this worker; None where the message is stale or another one holds it."""
         rows = await self._all(
             _CLAIM,
@@ -239,13 +239,15 @@ class Scheduler:
             redelivered=redelivered,
             silent=SILENT_SECONDS,
         )
-        return Claimed(**rows[0]) if rows else None
+        return ClaimedTask(**rows[0]) if rows else None
 
     async def is_running(self, task_id: str, dispatch: int) -> bool:
         """Whether somebody holds this very hand-out."""
         return bool(await self._all(_IS_RUNNING, task_id=task_id, dispatch=dispatch))
 
-    async def beat(self, task: Claimed, worker: str, progress: float, speed: float | None) -> bool:
+    async def beat(
+        self, task: ClaimedTask, worker: str, progress: float, speed: float | None
+    ) -> bool:
         """Show that the worker lives; False once the task is no longer its own."""
         return await self._one(
             _BEAT,
@@ -256,12 +258,18 @@ class Scheduler:
             speed=speed,
         )
 
-    async def finish(self, task: Claimed, worker: str) -> None:
+    async def finish(self, task: ClaimedTask, worker: str) -> None:
         """The task's event is in the log."""
         await self._one(_FINISH, task_id=task.task_id, dispatch=task.dispatch, worker=worker)
 
     async def give_back(
-        self, task: Claimed, worker: str, *, delay: float, counts: bool, error: str | None = None
+        self,
+        task: ClaimedTask,
+        worker: str,
+        *,
+        delay: float,
+        counts: bool,
+        error: str | None = None,
     ) -> None:
         """Hand the task back, to be tried again after ``delay`` seconds.
 
@@ -289,11 +297,13 @@ class Scheduler:
         """Drop the rows of workers that have been gone for long."""
         await self._one(_FORGET_WORKERS)
 
-    async def progress(self) -> list[Progress]:
+    async def progress(self) -> list[JobProgress]:
         """How far each running video is."""
         rows = await self._all(_PROGRESS)
         return [
-            Progress(row["video_id"], row["attempt"], row["percent"], row["speed"], row["worker"])
+            JobProgress(
+                row["video_id"], row["attempt"], row["percent"], row["speed"], row["worker"]
+            )
             for row in rows
         ]
 

@@ -22,7 +22,7 @@ class TranscoderSettings(Settings, frozen=True, kw_only=True):
     s3_media_bucket: str
 
 
-class PlannerSettings(TranscoderSettings, frozen=True, kw_only=True):
+class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
     """The planner: also serves the job routes.
 
     ``orphan_seconds``: how long an object that nothing refers to is left alone. With an

@@ -14,7 +14,7 @@ from services.gateway.settings import GatewaySettings
 from services.ingest.settings import IngestSettings
 from services.operator.settings import ReconcilerSettings
 from services.relay.settings import RelaySettings
-from services.transcoder.settings import PlannerSettings, WorkerSettings
+from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from shared import settings
 from shared.database.setup import ROLES
 from tests.support.charts import (
@@ -35,7 +35,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "ingest": IngestSettings,
     "catalog": ApiSettings,
     "projector": ProjectorSettings,
-    "planner": PlannerSettings,
+    "planner": CoordinatorSettings,
     "worker": WorkerSettings,
     "relay": RelaySettings,
     "reconciler": ReconcilerSettings,

@@ -6,12 +6,12 @@ log says so; what was replaced stays for those who are playing it.
 
 from typing import Final
 
-from services.transcoder.coordinator.publisher import Publisher, joinable, referenced
+from services.transcoder.coordinator.publisher import Publisher, planned_joins, referenced
 from services.transcoder.domain import Transcode, evolve
 from services.transcoder.handlers import record, state_of
-from services.transcoder.jobs import JobRow, Jobs
+from services.transcoder.jobs import JobRecord, JobRepository
 from services.transcoder.object_keys import IMMUTABLE
-from services.transcoder.planning.object_join import Joined
+from services.transcoder.planning.object_join import JoinedObject
 from shared.blobs.store import BlobNotFound, BlobStore
 from shared.contracts import CompactedTrack, MediaCompacted
 from shared.event_store.store import EventStore
@@ -32,7 +32,7 @@ class Compactor:
     """
 
     def __init__(
-        self, jobs: Jobs, store: EventStore, media: BlobStore, publisher: Publisher
+        self, jobs: JobRepository, store: EventStore, media: BlobStore, publisher: Publisher
     ) -> None:
         self._jobs = jobs
         self._store = store
@@ -51,7 +51,7 @@ class Compactor:
         for job in await self._jobs.to_drop(1):
             await self._drop(job)
 
-    async def _compact(self, job: JobRow) -> None:
+    async def _compact(self, job: JobRecord) -> None:
         state = await state_of(self._store, job.video_id)
         try:
             event = await compact(self._media, self._publisher, job.video_id, state)
@@ -65,7 +65,7 @@ class Compactor:
             _log.info("video compacted", video=job.video_id, objects=len(event.objects))
         await self._jobs.compacted(job)
 
-    async def _drop(self, job: JobRow) -> None:
+    async def _drop(self, job: JobRecord) -> None:
         prefix = f"{job.video_id}/"
         kept = referenced(job.video_id, await state_of(self._store, job.video_id), replaced=False)
         async for blob in self._media.list(prefix):
@@ -85,7 +85,7 @@ async def compact(
     planned = state.planned
     if planned is None or state.phase != "completed":
         return None
-    found = joinable(state)
+    found = planned_joins(state)
     if not found:
         return None
     for whole, content_type in found:
@@ -103,7 +103,7 @@ async def compact(
     return event
 
 
-async def _is_there(media: BlobStore, whole: Joined) -> bool:
+async def _is_there(media: BlobStore, whole: JoinedObject) -> bool:
     """Whether an earlier try got this far."""
     try:
         return (await media.head(whole.key)).size == whole.size

@@ -16,11 +16,11 @@ from services.transcoder.coordinator.compaction import Compactor
 from services.transcoder.coordinator.metrics import OpenWork
 from services.transcoder.coordinator.publisher import Publisher, referenced
 from services.transcoder.handlers import record, state_of
-from services.transcoder.jobs import JobRow, Jobs
+from services.transcoder.jobs import JobRecord, JobRepository
 from services.transcoder.manifests.dash import MANIFEST
 from services.transcoder.manifests.hls import MASTER
 from services.transcoder.object_keys import attempt_prefix
-from services.transcoder.scheduler import Picked, Progress, QueueName, Scheduler
+from services.transcoder.scheduler import JobProgress, PickedTask, QueueName, Scheduler
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     TranscodeFailed,
@@ -48,12 +48,12 @@ _STEP_PERCENT: Final = 1.0
 class TaskQueue(Protocol):
     """The fast way to the workers."""
 
-    async def send(self, queue: QueueName, task: Picked) -> None:
+    async def send(self, queue: QueueName, task: PickedTask) -> None:
         """Publish with confirmation. Raises if the broker does not take it."""
         ...
 
 
-class ControlMetrics:
+class CoordinatorMetrics:
     """What an operator watches."""
 
     def __init__(self, engine: AsyncEngine, registry: CollectorRegistry) -> None:
@@ -73,16 +73,16 @@ class ControlMetrics:
         self.open = OpenWork(engine, registry)
 
 
-class Control:
+class Coordinator:
     """Runs while its process leads."""
 
     def __init__(
         self,
-        jobs: Jobs,
+        jobs: JobRepository,
         scheduler: Scheduler,
         store: EventStore,
         media: BlobStore,
-        metrics: ControlMetrics,
+        metrics: CoordinatorMetrics,
     ) -> None:
         self._jobs = jobs
         self._scheduler = scheduler
@@ -132,7 +132,7 @@ class Control:
         if len(found) == _AT_ONCE:
             self._publish.set()
 
-    async def _show_one(self, job: JobRow) -> None:
+    async def _show_one(self, job: JobRecord) -> None:
         with span_in_each("publish playlists", [job.traceparent], {"video.id": job.video_id}):
             state = await state_of(self._store, job.video_id)
             for event in await self._publisher.publish(job.video_id, state):
@@ -141,7 +141,7 @@ class Control:
                     await self._became_playable(job)
         await self._jobs.published(job)
 
-    async def _became_playable(self, job: JobRow) -> None:
+    async def _became_playable(self, job: JobRecord) -> None:
         """Observe how long that took. A retry began later, and says nothing about it."""
         if job.attempt > 1:
             return
@@ -180,7 +180,7 @@ class Control:
             )
             await record(self._store, task.video_id, event, task.video_id)
 
-    async def _report(self, progress: Progress) -> None:
+    async def _report(self, progress: JobProgress) -> None:
         # 100 is for the finished video: the playlists still have to follow the last task.
         percent = min(99.0, round(progress.percent, 1))
         key = (progress.video_id, progress.attempt)
@@ -199,7 +199,7 @@ class Control:
         )
         await record(self._store, progress.video_id, event, progress.video_id)
 
-    async def _sweep(self, job: JobRow) -> None:
+    async def _sweep(self, job: JobRecord) -> None:
         """Remove what nothing refers to: all of a video that is gone, else left-overs only."""
         if job.state == "deleted":
             await self._media.delete_prefix(f"{job.video_id}/")

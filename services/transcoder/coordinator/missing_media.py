@@ -10,7 +10,7 @@ from services.transcoder.planning.plan import video_tasks
 from shared.contracts import EncodedTrack, MediaLost
 
 
-def wanted(video_id: str, state: Transcode) -> set[str]:
+def expected_keys(video_id: str, state: Transcode) -> set[str]:
     """The keys that the bucket should hold for a completed video.
 
     A picture for the seek bar that was missed before is not asked for again: the encoder may not
@@ -19,20 +19,20 @@ def wanted(video_id: str, state: Transcode) -> set[str]:
     return required(video_id, state) | (sprites(state) - state.lost)
 
 
-def loss(video_id: str, state: Transcode, missing: AbstractSet[str]) -> MediaLost | None:
+def media_lost(video_id: str, state: Transcode, missing: AbstractSet[str]) -> MediaLost | None:
     """The fact that these keys are missing; None where the video does not want them."""
-    keys = missing & wanted(video_id, state)
+    keys = missing & expected_keys(video_id, state)
     if state.phase != "completed" or not keys:
         return None
     return MediaLost(
         video_id=video_id,
         attempt=state.attempt,
         keys=tuple(sorted(keys)),
-        tasks=tuple(_remedies(state, keys)),
+        tasks=tuple(_repair_tasks(state, keys)),
     )
 
 
-def undone(state: Transcode) -> list[str]:
+def unfinished_tasks(state: Transcode) -> list[str]:
     """The names of the tasks that an open transcode still needs."""
     planned = state.planned
     if planned is None:
@@ -49,7 +49,7 @@ def undone(state: Transcode) -> list[str]:
     return names if state.images else [*names, IMAGES]
 
 
-def _remedies(state: Transcode, missing: AbstractSet[str]) -> list[str]:
+def _repair_tasks(state: Transcode, missing: AbstractSet[str]) -> list[str]:
     planned = state.planned
     if planned is None:
         return []

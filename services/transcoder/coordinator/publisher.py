@@ -14,10 +14,9 @@ from services.transcoder.domain import (
     early_renditions,
     is_complete,
     is_playable,
-    video_prefix,
+    ready_chunks,
 )
-from services.transcoder.manifests import dash
-from services.transcoder.manifests import hls as playlists
+from services.transcoder.manifests import dash, hls
 from services.transcoder.manifests.hls import MASTER, Rates
 from services.transcoder.manifests.hls_iframes import (
     iframe_playlist,
@@ -26,7 +25,7 @@ from services.transcoder.manifests.hls_iframes import (
 )
 from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.ladder import encoding
-from services.transcoder.planning.object_join import Joined, joined
+from services.transcoder.planning.object_join import JoinedObject, join_tracks
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     AudioTrack,
@@ -80,8 +79,8 @@ class Publisher:
         audio = _audible(state, planned)
         for track in audio:
             name = audio_name(track.index)
-            segments = playlists.audio_segments(planned, state.audio[name])
-            text = playlists.media_playlist(segments, ended=True)
+            segments = hls.audio_segments(planned, state.audio[name])
+            text = hls.media_playlist(segments, ended=True)
             await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)
         listed = _listed(state, planned, audio, final=True)
         lines: list[str] = []
@@ -102,26 +101,24 @@ class Publisher:
         *,
         final: bool = False,
     ) -> None:
-        folder = playlists.relative(planned.prefix, video_id)
+        folder = hls.relative(planned.prefix, video_id)
         sound_only = listed[0] if not planned.renditions and listed else None
-        text = playlists.multivariant(
-            listed, audio, folder, sound_only, early=not final, iframes=lines
-        )
+        text = hls.multivariant(listed, audio, folder, sound_only, early=not final, iframes=lines)
         await self._put(f"{video_id}/{MASTER}", text, ended=final)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
         # A source that is shown as it is may be there to its end long before the ladder.
-        whole = ended or video_prefix(state) == len(planned.chunks)
+        whole = ended or ready_chunks(state) == len(planned.chunks)
         for rendition in early_renditions(planned):
-            segments = playlists.rendition_segments(state, rendition.name, early=True)
-            text = playlists.media_playlist(segments, ended=whole, growing=True)
-            name = playlists.early_name(rendition.name)
+            segments = hls.rendition_segments(state, rendition.name, early=True)
+            text = hls.media_playlist(segments, ended=whole, growing=True)
+            name = hls.early_name(rendition.name)
             await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
         for track in _audible(state, planned):
             sound = state.audio[audio_name(track.index)]
-            segments = playlists.audio_segments(planned, sound)
-            text = playlists.media_playlist(segments, ended=ended or sound.complete, growing=True)
-            name = playlists.early_name(audio_name(track.index))
+            segments = hls.audio_segments(planned, sound)
+            text = hls.media_playlist(segments, ended=ended or sound.complete, growing=True)
+            name = hls.early_name(audio_name(track.index))
             await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
 
     async def _put_rendition(
@@ -133,10 +130,10 @@ class Publisher:
     ) -> list[str]:
         """A rendition's playlists; returns the multivariant playlist's line on its pictures."""
         name = rendition.name
-        segments = playlists.rendition_segments(state, name, early=False)
-        text = playlists.media_playlist(segments, ended=True)
+        segments = hls.rendition_segments(state, name, early=False)
+        text = hls.media_playlist(segments, ended=True)
         await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)
-        folder = playlists.relative(planned.prefix, video_id)
+        folder = hls.relative(planned.prefix, video_id)
         pictures = iframe_playlist(segments)
         line = iframe_stream_inf(rendition, segments, folder)
         if pictures is None or line is None:
@@ -165,7 +162,7 @@ def _listed(
     *,
     final: bool,
 ) -> list[PublishedRendition]:
-    loudest = _loudest(state, planned, audio) if final else playlists.AUDIO_CEILING
+    loudest = _loudest(state, planned, audio) if final else hls.AUDIO_CEILING
     if not audio:
         loudest = Rates(0, 0)
     sound_codecs = state.audio[audio_name(audio[0].index)].parts[0].codecs if audio else None
@@ -184,12 +181,12 @@ def _listed(
     listed: list[PublishedRendition] = []
     for rendition in _by_codec(planned) if final else early_renditions(planned):
         if final or rendition.passthrough:
-            segments = playlists.rendition_segments(state, rendition.name, early=not final)
-            rates = playlists.measured(segments)
+            segments = hls.rendition_segments(state, rendition.name, early=not final)
+            rates = hls.measured(segments)
             codecs = state.video[rendition.name][0].codecs
         else:
-            rates, codecs = playlists.ceiling(rendition), encoding(rendition).codecs
-        listed.append(playlists.published(rendition, rates + loudest, codecs, sound_codecs))
+            rates, codecs = hls.ceiling(rendition), encoding(rendition).codecs
+        listed.append(hls.published(rendition, rates + loudest, codecs, sound_codecs))
     return listed
 
 
@@ -199,10 +196,8 @@ def _by_codec(planned: TranscodePlanned) -> list[Rendition]:
 
 
 def _loudest(state: Transcode, planned: TranscodePlanned, audio: tuple[AudioTrack, ...]) -> Rates:
-    sounds = [
-        playlists.audio_segments(planned, state.audio[audio_name(track.index)]) for track in audio
-    ]
-    rates = [playlists.measured(sound) for sound in sounds]
+    sounds = [hls.audio_segments(planned, state.audio[audio_name(track.index)]) for track in audio]
+    rates = [hls.measured(sound) for sound in sounds]
     return max(rates, key=lambda each: each.peak, default=Rates(0, 0))
 
 
@@ -291,19 +286,19 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
         keys.add(planned.remuxed_key)
     names = [iframes_name(name) for name in state.video]
     # Joined, and perhaps named by playlists already, but not yet told to the log.
-    keys |= {whole.key for whole, _ in joinable(state)}
+    keys |= {whole.key for whole, _ in planned_joins(state)}
     if replaced:
         keys |= state.replaced
-        # Whoever began to watch early still follows the early playlists.
-        names += [playlists.early_name(name) for name in (*state.video, *state.audio)]
+        # Whoever began to watch early still follows the early hls.
+        names += [hls.early_name(name) for name in (*state.video, *state.audio)]
     return keys | {f"{planned.prefix}/{name}.m3u8" for name in names}
 
 
-def joinable(state: Transcode) -> list[tuple[Joined, str]]:
+def planned_joins(state: Transcode) -> list[tuple[JoinedObject, str]]:
     """The objects that a complete video's are joined to, with their content types."""
     video = ((name, [c[i] for i in sorted(c)], "video/mp4") for name, c in state.video.items())
     audio = ((name, sound.parts, "audio/mp4") for name, sound in state.audio.items())
-    found = ((joined(name, tracks), kind) for name, tracks, kind in (*video, *audio))
+    found = ((join_tracks(name, tracks), kind) for name, tracks, kind in (*video, *audio))
     return [(whole, kind) for whole, kind in found if whole is not None]
 
 

@@ -3,68 +3,58 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.transcoder.jobs import JOB_COLUMNS, JobRecord
 from services.transcoder.tables import jobs, tasks
 
 _PAGE = 500
 
 
-class Book(msgspec.Struct, frozen=True):
-    """A job, deleted ones too."""
-
-    video_id: str
-    user_id: str
-    attempt: int
-    state: str
-
-
-_COLUMNS = [jobs.c[name] for name in Book.__struct_fields__]
-
-
-class Books:
+class ReconcileRepository:
     """Reads jobs in the order of the bucket's keys, and puts lost tasks back."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def all(self) -> AsyncIterator[Book]:
+    async def all_jobs(self) -> AsyncIterator[JobRecord]:
         """Every job, in the order of its id's bytes."""
         after = ""
         in_bytes = jobs.c.video_id.collate("C")
         while True:
             async with self._engine.connect() as connection:
                 found = await connection.execute(
-                    select(*_COLUMNS).where(in_bytes > after).order_by(in_bytes).limit(_PAGE)
+                    select(*JOB_COLUMNS).where(in_bytes > after).order_by(in_bytes).limit(_PAGE)
                 )
-                page = [Book(**row) for row in found.mappings()]
-            for book in page:
-                yield book
+                page = [JobRecord(**row) for row in found.mappings()]
+            for job in page:
+                yield job
             if len(page) < _PAGE:
                 return
             after = page[-1].video_id
 
-    async def find(self, video_id: str) -> Book | None:
+    async def find(self, video_id: str) -> JobRecord | None:
         """One job."""
         async with self._engine.connect() as connection:
-            found = await connection.execute(select(*_COLUMNS).where(jobs.c.video_id == video_id))
+            found = await connection.execute(
+                select(*JOB_COLUMNS).where(jobs.c.video_id == video_id)
+            )
             row = found.mappings().one_or_none()
-        return Book(**row) if row else None
+        return JobRecord(**row) if row else None
 
-    async def tasks(self, book: Book) -> dict[str, str]:
+    async def tasks(self, job: JobRecord) -> dict[str, str]:
         """The states of an attempt's tasks, by the task's id."""
         async with self._engine.connect() as connection:
             found = await connection.execute(
                 select(tasks.c.task_id, tasks.c.state).where(
-                    tasks.c.video_id == book.video_id, tasks.c.attempt == book.attempt
+                    tasks.c.video_id == job.video_id, tasks.c.attempt == job.attempt
                 )
             )
             return {row.task_id: row.state for row in found}
 
-    async def put_back(self, rows: Sequence[dict[str, Any]]) -> None:
+    async def requeue(self, rows: Sequence[dict[str, Any]]) -> None:
         """These tasks are to be done, whatever became of them."""
         statement = insert(tasks).on_conflict_do_update(
             index_elements=["task_id"],
@@ -74,11 +64,11 @@ class Books:
         async with self._engine.begin() as connection:
             await connection.execute(statement, list(rows))
 
-    async def show_again(self, book: Book) -> None:
+    async def republish(self, job: JobRecord) -> None:
         """The playlists are to be written anew."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 jobs.update()
-                .where(jobs.c.video_id == book.video_id, jobs.c.attempt == book.attempt)
+                .where(jobs.c.video_id == job.video_id, jobs.c.attempt == job.attempt)
                 .values(changes=jobs.c.changes + 1)
             )

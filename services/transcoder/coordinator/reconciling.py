@@ -10,11 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from services.transcoder.coordinator.missing_media import loss, undone, wanted
+from services.transcoder.coordinator.missing_media import (
+    expected_keys,
+    media_lost,
+    unfinished_tasks,
+)
 from services.transcoder.coordinator.publisher import referenced
-from services.transcoder.coordinator.reconcile_repository import Book, Books
+from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.domain import Transcode, is_complete
 from services.transcoder.handlers import record, state_of
+from services.transcoder.jobs import JobRecord
 from services.transcoder.projections import open_tasks
 from shared.blobs.store import BlobStore
 from shared.event_store.store import EventStore
@@ -24,7 +29,7 @@ from shared.telemetry import get_logger
 _log = get_logger(__name__)
 
 
-class Held(msgspec.Struct, frozen=True):
+class StoredObjects(msgspec.Struct, frozen=True):
     """What the bucket holds of one video: keys, and since when."""
 
     video_id: str
@@ -35,9 +40,13 @@ class Reconciliation:
     """``orphan_age``: how long an object that nothing refers to is left alone."""
 
     def __init__(
-        self, books: Books, store: EventStore, media: BlobStore, orphan_age: timedelta
+        self,
+        repository: ReconcileRepository,
+        store: EventStore,
+        media: BlobStore,
+        orphan_age: timedelta,
     ) -> None:
-        self._books = books
+        self._repository = repository
         self._store = store
         self._media = media
         self._orphan_age = orphan_age
@@ -46,14 +55,14 @@ class Reconciliation:
         """Look at every video once; with ``dry_run``, do nothing about what is found."""
         found: list[Finding] = []
         before = datetime.now(UTC) - self._orphan_age
-        async for held in in_step(_by_video(self._media), self._books.all()):
-            book = await self._books.find(held.video_id)
+        async for held in merge_by_video(_by_video(self._media), self._repository.all_jobs()):
+            job = await self._repository.find(held.video_id)
             state = await state_of(self._store, held.video_id)
             kept: set[str] = set()
-            if book is not None and book.state in ("pending", "running"):
+            if job is not None and job.state in ("pending", "running"):
                 kept = set(held.objects)
-                found += await self._work(book, state, dry_run=dry_run)
-            elif book is not None and book.state == "completed":
+                found += await self._work(job, state, dry_run=dry_run)
+            elif job is not None and job.state == "completed":
                 whole = state.phase == "completed"
                 kept = referenced(held.video_id, state) if whole else set(held.objects)
                 found += await self._losses(held, state, dry_run=dry_run)
@@ -63,11 +72,13 @@ class Reconciliation:
             _log.info("reconciled", dry_run=dry_run, **msgspec.structs.asdict(finding))
         return found
 
-    async def _losses(self, held: Held, state: Transcode, *, dry_run: bool) -> list[Finding]:
-        missing = wanted(held.video_id, state) - held.objects.keys()
+    async def _losses(
+        self, held: StoredObjects, state: Transcode, *, dry_run: bool
+    ) -> list[Finding]:
+        missing = expected_keys(held.video_id, state) - held.objects.keys()
         # The list may be older than the log: what it lacks is looked for once more.
         gone = {key for key in missing if not await self._media.exists(key)}
-        event = loss(held.video_id, state, gone)
+        event = media_lost(held.video_id, state, gone)
         if event is None:
             return []
         if not dry_run:
@@ -83,25 +94,27 @@ class Reconciliation:
             )
         ]
 
-    async def _work(self, book: Book, state: Transcode, *, dry_run: bool) -> list[Finding]:
+    async def _work(self, job: JobRecord, state: Transcode, *, dry_run: bool) -> list[Finding]:
         """Tasks that the log still needs and the table no longer has."""
-        states = await self._books.tasks(book)
+        states = await self._repository.tasks(job)
         # The table first, then the log: what was done in between is not missed.
-        state = await state_of(self._store, book.video_id)
-        if not state.open or state.attempt != book.attempt:
+        state = await state_of(self._store, job.video_id)
+        if not state.open or state.attempt != job.attempt:
             return []
-        rows = open_tasks(state.planned, book.video_id, book.user_id, book.attempt, undone(state))
+        rows = open_tasks(
+            state.planned, job.video_id, job.user_id, job.attempt, unfinished_tasks(state)
+        )
         lost = [row for row in rows if states.get(row["task_id"], "done") == "done"]
         found = [
             Finding(action="recreate", subject=row["task_id"], detail="the task was lost")
             for row in lost
         ]
         if lost and not dry_run:
-            await self._books.put_back(lost)
+            await self._repository.requeue(lost)
         if is_complete(state) and not lost:
-            found.append(Finding(action="publish", subject=book.video_id, detail="all is made"))
+            found.append(Finding(action="publish", subject=job.video_id, detail="all is made"))
             if not dry_run:
-                await self._books.show_again(book)
+                await self._repository.republish(job)
         return found
 
     async def _remove(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
@@ -113,30 +126,32 @@ class Reconciliation:
         ]
 
 
-async def _by_video(media: BlobStore) -> AsyncIterator[Held]:
+async def _by_video(media: BlobStore) -> AsyncIterator[StoredObjects]:
     """The bucket's objects, grouped by the folder that is named after the video."""
     video_id, objects = "", dict[str, datetime]()
     async for blob in media.list():
         folder = blob.key.partition("/")[0]
         if folder != video_id and objects:
-            yield Held(video_id, objects)
+            yield StoredObjects(video_id, objects)
             objects = {}
         video_id = folder
         objects[blob.key] = blob.modified_at
     if objects:
-        yield Held(video_id, objects)
+        yield StoredObjects(video_id, objects)
 
 
-async def in_step(bucket: AsyncIterator[Held], books: AsyncIterator[Book]) -> AsyncIterator[Held]:
+async def merge_by_video(
+    bucket: AsyncIterator[StoredObjects], jobs: AsyncIterator[JobRecord]
+) -> AsyncIterator[StoredObjects]:
     """Every video that the bucket or the table knows, both in order, each once."""
-    held, book = await anext(bucket, None), await anext(books, None)
-    while held is not None or book is not None:
-        if held is None or (book is not None and book.video_id < held.video_id):
-            if book is not None:
-                yield Held(book.video_id, {})
-            book = await anext(books, None)
+    held, job = await anext(bucket, None), await anext(jobs, None)
+    while held is not None or job is not None:
+        if held is None or (job is not None and job.video_id < held.video_id):
+            if job is not None:
+                yield StoredObjects(job.video_id, {})
+            job = await anext(jobs, None)
             continue
         yield held
-        if book is not None and book.video_id == held.video_id:
-            book = await anext(books, None)
+        if job is not None and job.video_id == held.video_id:
+            job = await anext(jobs, None)
         held = await anext(bucket, None)

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.planning.extra_codecs import further_encoder
+from services.transcoder.planning.extra_codecs import extra_encoder_arguments
 from services.transcoder.planning.ladder import CRF, encoding
 from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
 from services.transcoder.planning.probe_report import MAX_PIXELS, MAX_STREAMS
@@ -193,7 +193,7 @@ def _encoder(run: ChunkRun, rendition: Rendition) -> list[str]:
     longest = LONGEST_FRAMES if run.line.borders else run.line.segment_frames
     keys = _key_frames(run)
     if rendition.video_codec != "h264":
-        return further_encoder(rendition, longest, keys, run.threads)
+        return extra_encoder_arguments(rendition, longest, keys, run.threads)
     settings = encoding(rendition)
     return [
         "-c:v",

@@ -15,9 +15,14 @@ from services.transcoder.encoding.process import (
     run_ffprobe,
     run_ffprobe_lines,
 )
-from services.transcoder.encoding.source_reader import Indexed
+from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
-from services.transcoder.planning.probe_report import Extent, Source, parse_report, read_source
+from services.transcoder.planning.probe_report import (
+    Extent,
+    ProbedSource,
+    parse_report,
+    read_source,
+)
 
 _PROBE_SECONDS: Final = 60.0
 _SCAN_SECONDS: Final = 900.0
@@ -27,9 +32,9 @@ _SCAN_BYTES: Final = 32 << 20
 _TAIL_SECONDS: Final = 3.0
 
 
-async def examine_index(
-    ffprobe: str, known: Indexed, outline: ffmpeg.Input, folder: Path
-) -> Source:
+async def probe_indexed(
+    ffprobe: str, known: IndexedSource, outline: ffmpeg.Input, folder: Path
+) -> ProbedSource:
     """The facts of a source whose samples are known; ``outline`` is its beginning and its tables.
 
     Raises MediaRejected, TaskFailed.
@@ -47,7 +52,7 @@ async def examine_index(
     return _with_longest(_with_end(found, end), longest)
 
 
-async def examine(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> Source:
+async def probe_source(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> ProbedSource:
     """The source's facts, its exact end among them. Raises MediaRejected, TaskFailed."""
     found = await _probe(ffprobe, source, size, folder)
     whole = found.duration is None or size <= _SCAN_BYTES
@@ -61,12 +66,12 @@ async def examine(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -
             extent.add,
         )
     except RunFailed as error:
-        raise blame(error, source) from error
+        raise classify_failure(error, source) from error
     extent.close()
     return with_extent(found, extent, whole=whole)
 
 
-async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> Source:
+async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> ProbedSource:
     try:
         answer = await run_ffprobe(
             [ffprobe, *ffmpeg.probe(source)], folder, _limits(source, _PROBE_SECONDS)
@@ -76,11 +81,11 @@ async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) ->
             "media.too_complex", "The file describes more tracks than we can handle."
         ) from error
     except RunFailed as error:
-        raise blame(error, source) from error
+        raise classify_failure(error, source) from error
     return read_source(parse_report(answer), size)
 
 
-def with_extent(found: Source, extent: Extent, *, whole: bool) -> Source:
+def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:
     """The facts corrected by what the packets say. Raises MediaRejected for a truncated file."""
     stated = found.duration
     last = extent.any_end
@@ -99,7 +104,7 @@ def with_extent(found: Source, extent: Extent, *, whole: bool) -> Source:
     return _with_longest(ended, extent.longest) if whole else ended
 
 
-def _with_end(found: Source, end: float) -> Source:
+def _with_end(found: ProbedSource, end: float) -> ProbedSource:
     duration = end - found.start
     if duration <= 0:
         raise MediaRejected("media.empty", "The video has no length.")
@@ -107,7 +112,7 @@ def _with_end(found: Source, end: float) -> Source:
     return msgspec.structs.replace(found, facts=facts, duration=duration)
 
 
-def _with_longest(found: Source, longest: float) -> Source:
+def _with_longest(found: ProbedSource, longest: float) -> ProbedSource:
     video = found.facts.video
     if video is None:
         return found
@@ -131,7 +136,7 @@ _STORAGE_WORDS: Final = re.compile(
 _URL: Final = re.compile(r"https?://\S+")
 
 
-def blame(  # noqa: PLR0911 - one answer per cause
+def classify_failure(  # noqa: PLR0911 - one answer per cause
     error: RunFailed, source: ffmpeg.Input
 ) -> MediaRejected | TaskFailed:
     """Whether the source or its surroundings are at fault when ffmpeg or ffprobe fails."""

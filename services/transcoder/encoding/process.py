@@ -33,7 +33,7 @@ class Limits(msgspec.Struct, frozen=True):
     nice: int = 5
 
 
-class Progress(msgspec.Struct, frozen=True):
+class FfmpegProgress(msgspec.Struct, frozen=True):
     """ffmpeg's own account: frames of the first output, seconds of it, × real time."""
 
     frames: int
@@ -62,14 +62,14 @@ async def run_ffmpeg(
     arguments: Sequence[str],
     folder: Path,
     limits: Limits,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[FfmpegProgress], None] | None = None,
 ) -> None:
     """Run to the end; ``arguments`` starts with the program. Raises RunFailed.
 
     Cancelling the caller ends the program.
     """
 
-    last: Progress | None = None
+    last: FfmpegProgress | None = None
 
     async def progress(stream: asyncio.StreamReader) -> None:
         nonlocal last
@@ -124,7 +124,7 @@ async def run_ffprobe(
 
 
 @contextmanager
-def about_runs(attributes: Mapping[str, str]) -> Generator[None]:
+def run_attributes(attributes: Mapping[str, str]) -> Generator[None]:
     """Within it, the spans of runs carry these attributes."""
     here = context.get_current()
     for name, value in attributes.items():
@@ -140,10 +140,10 @@ def _run_span(program: str) -> AbstractContextManager[Span]:
     return child_span(program, {name: str(value) for name, value in baggage.get_all().items()})
 
 
-def parse_progress(block: dict[str, str]) -> Progress:
+def parse_progress(block: dict[str, str]) -> FfmpegProgress:
     """One block of ``-progress``; what is missing or ``N/A`` counts as 0 or unknown."""
     speed = _number(block.get("speed", "").removesuffix("x"))
-    return Progress(
+    return FfmpegProgress(
         frames=int(_number(block.get("frame", "")) or 0),
         seconds=max(0.0, (_number(block.get("out_time_us", "")) or 0.0) / 1_000_000),
         speed=speed,

@@ -54,18 +54,18 @@ def is_copy(key: str) -> bool:
     return key.rpartition("/")[2].startswith(_COPY)
 
 
-class Piece(msgspec.Struct, frozen=True):
+class SourceSlice(msgspec.Struct, frozen=True):
     """Some bytes of the source, from ``offset`` on."""
 
     offset: int
     data: bytes
 
 
-class Indexed(msgspec.Struct, frozen=True):
+class IndexedSource(msgspec.Struct, frozen=True):
     """A source whose samples are known, and the pieces without which ffmpeg cannot open it."""
 
     index: SampleIndex
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SourceSlice, ...]
     size: int
 
     @property
@@ -73,7 +73,7 @@ class Indexed(msgspec.Struct, frozen=True):
         return sum(len(piece.data) for piece in self.pieces)
 
 
-class Sources:
+class SourceReader:
     """What tasks read: the sources bucket, and remuxed copies in the media bucket.
 
     Remembers the indexes of the latest few.
@@ -82,7 +82,7 @@ class Sources:
     def __init__(self, store: BlobStore, media: BlobStore) -> None:
         self._store = store
         self._media = media
-        self._known: OrderedDict[str, Indexed | None] = OrderedDict()
+        self._known: OrderedDict[str, IndexedSource | None] = OrderedDict()
         self._reading = asyncio.Lock()
 
     async def ping(self) -> None:
@@ -97,7 +97,7 @@ class Sources:
         except BlobStoreUnavailable as error:
             raise _unavailable() from error
 
-    async def open_part(self, key: str, folder: Path, start: float, stop: float) -> Input:
+    async def open_range(self, key: str, folder: Path, start: float, stop: float) -> Input:
         """The source as far as the pictures from ``start`` to ``stop`` seconds need it.
 
         Raises MediaRejected, TaskFailed.
@@ -116,7 +116,7 @@ class Sources:
         await self._fetch(key, target, begin, min(end, known.size))
         return Input(str(target), remote=False)
 
-    async def open_outline(self, known: Indexed, folder: Path) -> Input:
+    async def open_outline(self, known: IndexedSource, folder: Path) -> Input:
         """The source's tables and first frames only: enough to say what is in it."""
         target = folder / "outline"
         await asyncio.to_thread(_write, target, known)
@@ -131,7 +131,7 @@ class Sources:
         except BlobStoreUnavailable as error:
             raise _unavailable() from error
 
-    async def indexed(self, key: str) -> Indexed | None:
+    async def indexed(self, key: str) -> IndexedSource | None:
         """The source's index; None where it has none. Raises MediaRejected, TaskFailed."""
         async with self._reading:
             if key not in self._known:
@@ -147,7 +147,7 @@ class Sources:
         while len(self._known) > 1 and (weight() > _CACHE_BYTES or len(self._known) > 256):
             self._known.popitem(last=False)
 
-    async def _look(self, key: str) -> Indexed | None:
+    async def _look(self, key: str) -> IndexedSource | None:
         size = await self.size(key)
         try:
             pieces = await self._find_moov(key, size)
@@ -161,14 +161,14 @@ class Sources:
         if first is not None:
             begin, end = first[0], min(first[1], size)
             if end > len(pieces[0].data) and begin < end:
-                pieces.append(Piece(begin, await self.read(key, begin, end)))
-        return Indexed(index, tuple(pieces), size)
+                pieces.append(SourceSlice(begin, await self.read(key, begin, end)))
+        return IndexedSource(index, tuple(pieces), size)
 
-    async def _find_moov(self, key: str, size: int) -> list[Piece] | None:
+    async def _find_moov(self, key: str, size: int) -> list[SourceSlice] | None:
         """The headers of the boxes at the top, and the whole moov box as the last piece."""
-        pieces = [Piece(0, await self.read(key, 0, min(size, _HEAD_BYTES)))]
+        pieces = [SourceSlice(0, await self.read(key, 0, min(size, _HEAD_BYTES)))]
         at = 0
-        moov: Piece | None = None
+        moov: SourceSlice | None = None
         seen: set[str] = set()
         for _ in range(_MAX_BOXES):
             if at + 8 > size or {"moov", "mdat"} <= seen:
@@ -176,7 +176,7 @@ class Sources:
             piece = next((p for p in pieces if p.offset <= at <= p.offset + len(p.data) - 16), None)
             if piece is None:
                 length = _TAIL_BYTES if "mdat" in seen else 16
-                piece = Piece(at, await self.read(key, at, min(size, at + length)))
+                piece = SourceSlice(at, await self.read(key, at, min(size, at + length)))
                 pieces.append(piece)
             kind, length = _header(piece.data[at - piece.offset :])
             if kind not in _KINDS or length < 8:
@@ -187,7 +187,7 @@ class Sources:
                 data = piece.data[at - piece.offset :][:length]
                 if len(data) < length:
                     data += await self.read(key, at + len(data), at + length)
-                moov = Piece(at, data)
+                moov = SourceSlice(at, data)
             seen.add(kind)
             at = size if length == _TO_THE_END else at + length
         return [*pieces, moov] if moov else None
@@ -246,7 +246,7 @@ def _first_bytes(tracks: tuple[SampleTrack, ...]) -> tuple[int, int] | None:
     return begin, min(begin + _FIRST_BYTES, max([begin + 65_536, *ends]))
 
 
-def _write(target: Path, known: Indexed) -> None:
+def _write(target: Path, known: IndexedSource) -> None:
     with target.open("wb") as file:
         file.truncate(known.size)
         for piece in known.pieces:

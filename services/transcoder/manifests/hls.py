@@ -14,7 +14,7 @@ from services.transcoder.domain import (
     Transcode,
     audio_name,
     early_renditions,
-    video_prefix,
+    ready_chunks,
 )
 from services.transcoder.planning.ladder import encoding
 from shared.contracts import (
@@ -104,7 +104,7 @@ def rendition_segments(state: Transcode, name: str, *, early: bool) -> list[Medi
     if planned is None:
         return []
     lowest = early_renditions(planned)[-1].name
-    count = video_prefix(state) if early else len(planned.chunks)
+    count = ready_chunks(state) if early else len(planned.chunks)
     segments: list[MediaSegment] = []
     for chunk in planned.chunks[:count]:
         shown = lowest if chunk.index == 0 and early else name

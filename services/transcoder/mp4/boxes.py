@@ -85,7 +85,7 @@ def find(data: bytes, path: tuple[str, ...], start: int = 0, end: int | None = N
     raise MalformedMp4(f"no {path[0]} box")
 
 
-def init_segment(data: bytes) -> bytes:
+def read_init_segment(data: bytes) -> bytes:
     """The ``ftyp`` and ``moov`` boxes. Raises MalformedMp4 while they are not whole."""
     kept = {box.kind: box for box in boxes(data) if box.kind in ("ftyp", "moov")}
     if set(kept) != {"ftyp", "moov"}:
@@ -93,7 +93,7 @@ def init_segment(data: bytes) -> bytes:
     return b"".join(data[kept[kind].start : kept[kind].end] for kind in ("ftyp", "moov"))
 
 
-def fragments(data: bytes, start: int = 0) -> list[Fragment]:
+def read_fragments(data: bytes, start: int = 0) -> list[Fragment]:
     """All whole fragments from an offset on. A ``styp`` or ``sidx`` before one is left out."""
     found: list[Fragment] = []
     moof: Box | None = None

@@ -22,7 +22,7 @@ _KEPT: Final = ("avcC", "colr", "pasp")
 _MATRIX: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
-class Clock(msgspec.Struct, frozen=True):
+class OutputClock(msgspec.Struct, frozen=True):
     """From the source's media time to the output's: decoding and showing begin at 0.
 
     ``late``: ticks by which the first picture was shown late; it is held that much longer.
@@ -65,13 +65,13 @@ class Clock(msgspec.Struct, frozen=True):
         return (2 * ticks * above + below) // (2 * below)
 
 
-def clock(track: SampleTrack, delay_us: int, timescale: int) -> Clock:
+def output_clock(track: SampleTrack, delay_us: int, timescale: int) -> OutputClock:
     """The clock of a source whose first picture comes ``delay_us`` late, in the output's ticks.
 
     hls.js starts its clock anew when the next rendition's ticks are others: so all renditions
     have the same.
     """
-    return Clock(
+    return OutputClock(
         first_decode=track.decode[0],
         first_shown=track.composition[0],
         late=round(delay_us * track.timescale / 1_000_000),
@@ -86,7 +86,9 @@ def codecs(track: SampleTrack) -> str:
     return codec_string(track.entry, Box("avc1", 0, len(track.entry), 8))
 
 
-def fragment(track: SampleTrack, of: Clock, samples: range, number: int, media: bytes) -> bytes:
+def write_fragment(
+    track: SampleTrack, clock: OutputClock, samples: range, number: int, media: bytes
+) -> bytes:
     """The ``moof`` and ``mdat`` of some samples; ``media`` are their bytes, in the same order."""
     first, stop = samples.start, samples.stop
     keys = set(track.keys[bisect_left(track.keys, first) : bisect_left(track.keys, stop)])
@@ -94,14 +96,14 @@ def fragment(track: SampleTrack, of: Clock, samples: range, number: int, media: 
     for sample in samples:
         rows += struct.pack(
             ">IIIi",
-            of.decode(track, sample + 1) - of.decode(track, sample),
+            clock.decode(track, sample + 1) - clock.decode(track, sample),
             track.sizes[sample],
             _SYNC if sample in keys else _OTHER,
-            of.offset(track, sample),
+            clock.offset(track, sample),
         )
     header = _full("mfhd", 0, 0, struct.pack(">I", number))
     track_header = _full("tfhd", 0, 0x020000, struct.pack(">I", 1))
-    time = _full("tfdt", 1, 0, struct.pack(">Q", of.decode(track, first)))
+    time = _full("tfdt", 1, 0, struct.pack(">Q", clock.decode(track, first)))
 
     def moof(data_at: int) -> bytes:
         run = struct.pack(">Ii", len(samples), data_at) + bytes(rows)
@@ -112,7 +114,7 @@ def fragment(track: SampleTrack, of: Clock, samples: range, number: int, media: 
     return moof(len(whole) + 8) + _box("mdat", media)
 
 
-def init_segment(track: SampleTrack, of: Clock) -> bytes:
+def write_init_segment(track: SampleTrack, clock: OutputClock) -> bytes:
     """``ftyp`` and ``moov``. Raises MalformedMp4."""
     width, height = track.entry[32:34], track.entry[34:36]
     entry = _sample_entry(track.entry)
@@ -127,13 +129,13 @@ def init_segment(track: SampleTrack, of: Clock) -> bytes:
     place = _box("dinf", _full("dref", 0, 0, struct.pack(">I", 1), _full("url ", 0, 1)))
     media = _box(
         "mdia",
-        _full("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, of.timescale, 0, 0x55C4, 0)),
+        _full("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, clock.timescale, 0, 0x55C4, 0)),
         _full("hdlr", 0, 0, struct.pack(">I4s12x", 0, b"vide"), b"VideoHandler\0"),
         _box("minf", _full("vmhd", 0, 1, bytes(8)), place, tables),
     )
     size = struct.pack(">HHHH", *struct.unpack(">H", width), 0, *struct.unpack(">H", height), 0)
     head = _full("tkhd", 0, 3, struct.pack(">IIIII", 0, 0, 1, 0, 0), bytes(16), _MATRIX, size)
-    edits = struct.pack(">IIiI", 1, 0, of.lead, 0x10000)
+    edits = struct.pack(">IIiI", 1, 0, clock.lead, 0x10000)
     movie = _full(
         "mvhd",
         0,
@@ -151,7 +153,7 @@ def init_segment(track: SampleTrack, of: Clock) -> bytes:
     )
 
 
-def begins_anew(sample: bytes, entry: bytes) -> bool:
+def has_idr(sample: bytes, entry: bytes) -> bool:
     """Whether a sample holds an IDR picture: then nothing after it refers to what was before."""
     width = (entry[config(entry).body + 4] & 3) + 1
     at = 0

@@ -1,4 +1,4 @@
-"""Further rendition sets: the same ladder once more, in a codec that needs fewer bits.
+"""Extra rendition sets: the same ladder once more, in a codec that needs fewer bits.
 
 For who can play it; H.264 stays for everybody, is made first and is what makes a video playable.
 How each encoder is told what x264 is told: constant quality under a cap, key frames where segments
@@ -26,7 +26,9 @@ _AV1_TOOLS: Final = "enable-qm=1:qm-min=0:hierarchical-levels=3:qp-scale-compres
 _SHARE: Final = {"hevc": Fraction(7, 10), "av1": Fraction(13, 20)}
 
 
-def further(renditions: Sequence[Rendition], codecs: Sequence[Codec]) -> tuple[Rendition, ...]:
+def extra_renditions(
+    renditions: Sequence[Rendition], codecs: Sequence[Codec]
+) -> tuple[Rendition, ...]:
     """The renditions of a ladder in other codecs, named after both."""
     return tuple(
         msgspec.structs.replace(rendition, name=f"{rendition.name}-{codec}", video_codec=codec)
@@ -35,8 +37,10 @@ def further(renditions: Sequence[Rendition], codecs: Sequence[Codec]) -> tuple[R
     )
 
 
-def further_encoder(rendition: Rendition, longest: int, keys: str, threads: int) -> list[str]:
-    """ffmpeg's arguments for a rendition that ``further`` made.
+def extra_encoder_arguments(
+    rendition: Rendition, longest: int, keys: str, threads: int
+) -> list[str]:
+    """ffmpeg's arguments for a rendition that ``extra_renditions`` made.
 
     ``longest`` is the longest segment in frames, ``keys`` the expression that finds key frames.
     """

@@ -13,7 +13,7 @@ from shared.blobs.store import Piece
 from shared.contracts import EncodedTrack
 
 
-class Joined(msgspec.Struct, frozen=True):
+class JoinedObject(msgspec.Struct, frozen=True):
     """The object that takes the place of a track's others. ``size`` in bytes."""
 
     track: str
@@ -22,7 +22,7 @@ class Joined(msgspec.Struct, frozen=True):
     pieces: tuple[Piece, ...]
 
 
-def joined(name: str, tracks: Sequence[EncodedTrack]) -> Joined | None:
+def join_tracks(name: str, tracks: Sequence[EncodedTrack]) -> JoinedObject | None:
     """What the runs of segments of one track become; None where they cannot, or are, joined.
 
     They can if one init segment serves all of them.
@@ -44,12 +44,12 @@ def joined(name: str, tracks: Sequence[EncodedTrack]) -> Joined | None:
     held = "\n".join(piece.key for piece in pieces)
     mark = hashlib.sha256(held.encode()).hexdigest()[:12]
     folder = first.init_key.rpartition("/")[0]
-    return Joined(name, f"{folder}/all-{mark}.mp4", sum(p.size for p in pieces), pieces)
+    return JoinedObject(name, f"{folder}/all-{mark}.mp4", sum(p.size for p in pieces), pieces)
 
 
-def moved(tracks: Sequence[EncodedTrack], key: str | None) -> tuple[EncodedTrack, ...]:
+def relocate_tracks(tracks: Sequence[EncodedTrack], key: str | None) -> tuple[EncodedTrack, ...]:
     """The same runs of segments, where they are once they are joined under ``key``."""
-    whole = joined("", tracks)
+    whole = join_tracks("", tracks)
     if whole is None or whole.key != key:
         return tuple(tracks)
     offset = tracks[0].init_size

@@ -39,7 +39,7 @@ _MAX_LEVEL: Final = 51
 # Bytes of a visual sample entry before its child boxes, its own header included.
 
 
-class Fitness(msgspec.Struct, frozen=True):
+class PassthroughVerdict(msgspec.Struct, frozen=True):
     """``samples``: the first sample of each segment, ``borders`` the frame of the output shown
     then; both empty where the source is not fit, and ``reason`` says why."""
 
@@ -49,27 +49,31 @@ class Fitness(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-def judge(facts: SourceFacts, track: SampleTrack, rate: Fraction, start: float) -> Fitness:
+def check_passthrough(
+    facts: SourceFacts, track: SampleTrack, rate: Fraction, start: float
+) -> PassthroughVerdict:
     """``start``: the file's first timestamp in seconds. ``rate``: the output's frames a second."""
     reason = _picture_fault(facts, track) or _clock_fault(track, start)
     if reason:
-        return Fitness(reason=reason)
+        return PassthroughVerdict(reason=reason)
     samples = segment_samples(track)
     if not samples:
-        return Fitness(reason="its key frames are too far apart, or frames refer across them")
+        return PassthroughVerdict(
+            reason="its key frames are too far apart, or frames refer across them"
+        )
     reason = _bits_fault(facts, track, samples)
     if reason:
-        return Fitness(reason=reason)
+        return PassthroughVerdict(reason=reason)
     delay = max(0.0, track.start - start)
     zero = track.composition[0]
     times = [Fraction(track.composition[sample] - zero, track.timescale) for sample in samples]
     frames = [round((time + Fraction(delay)) * rate) if time else 0 for time in times]
     if any(later <= earlier for earlier, later in pairwise(frames)):
-        return Fitness(reason="its key frames are too close together")
-    return Fitness(samples, tuple(frames), round(delay * 1_000_000))
+        return PassthroughVerdict(reason="its key frames are too close together")
+    return PassthroughVerdict(samples, tuple(frames), round(delay * 1_000_000))
 
 
-def renditions(facts: SourceFacts) -> tuple[Rendition, ...]:
+def passthrough_ladder(facts: SourceFacts) -> tuple[Rendition, ...]:
     """The source itself, and the ladder's rungs that are clearly below it; none without any."""
     video = facts.video
     if video is None:
@@ -135,7 +139,7 @@ def _picture_fault(facts: SourceFacts, track: SampleTrack) -> str | None:
         return "its pixels are not square"
     if max(coded) > RUNGS[0].long or min(coded) > RUNGS[0].short:
         return "it is larger than the highest rendition"
-    if not renditions(facts):
+    if not passthrough_ladder(facts):
         return "it is so small that encoding it costs nothing"
     return _parameter_fault(track)
 

@@ -64,7 +64,7 @@ def timeline(frame_rate: Fraction) -> Timeline:
     return Timeline(frame_rate, max(1, round(SEGMENT_SECONDS * frame_rate)))
 
 
-def along(frame_rate: Fraction, borders: tuple[int, ...]) -> Timeline:
+def timeline_along(frame_rate: Fraction, borders: tuple[int, ...]) -> Timeline:
     """Segments that begin at some frames, the first of them 0."""
     usual = timeline(frame_rate).segment_frames
     longest = max((later - earlier for earlier, later in pairwise(borders)), default=usual)
@@ -75,7 +75,7 @@ def timeline_of(planned: TranscodePlanned) -> Timeline:
     """The timeline of a plan in the log."""
     rate = Fraction(planned.renditions[0].frame_rate)
     if planned.borders:
-        return along(rate, planned.borders)
+        return timeline_along(rate, planned.borders)
     return Timeline(rate, max(1, round(planned.segment_ms * rate / 1000)))
 
 
@@ -129,12 +129,12 @@ _PIXELS_1080P: Final = 1920 * 1080
 _REMUX_COST: Final = 0.01
 
 
-def passthrough(planned: TranscodePlanned) -> Rendition | None:
+def passthrough_rendition(planned: TranscodePlanned) -> Rendition | None:
     """The rendition that is the source itself, if there is one."""
     return next((rendition for rendition in planned.renditions if rendition.passthrough), None)
 
 
-def plain(planned: TranscodePlanned) -> tuple[Rendition, ...]:
+def h264_renditions(planned: TranscodePlanned) -> tuple[Rendition, ...]:
     """The renditions that everybody can play: those in H.264, largest first."""
     return tuple(each for each in planned.renditions if each.video_codec == "h264")
 
@@ -143,9 +143,9 @@ def video_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     """The picture's tasks of a plan, in the order in which they should be done.
 
     What makes the video playable goes first: the source's own pictures, else the lowest rendition
-    of the first chunk, alone. The other renditions follow, those in further codecs last.
+    of the first chunk, alone. The other renditions follow, those in extra codecs last.
     """
-    tasks = list(_plain_tasks(planned))
+    tasks = list(_h264_tasks(planned))
     for codec in dict.fromkeys(each.video_codec for each in planned.renditions):
         names = tuple(each.name for each in planned.renditions if each.video_codec == codec)
         if codec != "h264":
@@ -153,9 +153,9 @@ def video_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     return tuple(tasks)
 
 
-def _plain_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
-    names = tuple(rendition.name for rendition in plain(planned))
-    if passthrough(planned) is not None:
+def _h264_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
+    names = tuple(rendition.name for rendition in h264_renditions(planned))
+    if passthrough_rendition(planned) is not None:
         cut = [_remux_task(planned, chunk, names[0]) for chunk in planned.chunks]
         return (*cut, *(_task(planned, chunk, names[1:], 3) for chunk in planned.chunks))
     tasks: list[VideoTask] = []

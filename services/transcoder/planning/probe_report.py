@@ -73,14 +73,14 @@ class Format(msgspec.Struct, frozen=True):
     bit_rate: str | None = None
 
 
-class Report(msgspec.Struct, frozen=True):
+class ProbeReport(msgspec.Struct, frozen=True):
     """ffprobe's ``-show_format -show_streams`` as JSON."""
 
     streams: list[Stream] = []
     format: Format = Format()
 
 
-class Source(msgspec.Struct, frozen=True):
+class ProbedSource(msgspec.Struct, frozen=True):
     """Facts about a source. ``duration`` in seconds, or None where only reading it all tells.
 
     ``main`` is the stream that says how long the video is, ``start`` the file's first timestamp
@@ -95,17 +95,17 @@ class Source(msgspec.Struct, frozen=True):
     seekable: bool
 
 
-def parse_report(text: bytes) -> Report:
+def parse_report(text: bytes) -> ProbeReport:
     """ffprobe's answer. Raises MediaRejected where it found nothing that it can read."""
     try:
-        return msgspec.json.decode(text, type=Report)
+        return msgspec.json.decode(text, type=ProbeReport)
     except msgspec.MsgspecError as error:
         raise MediaRejected(
             "media.unreadable", "This file is not a video that we can read."
         ) from error
 
 
-def read_source(report: Report, size: int) -> Source:
+def read_source(report: ProbeReport, size: int) -> ProbedSource:
     """The facts of a source of ``size`` bytes. Raises MediaRejected."""
     if len(report.streams) > MAX_STREAMS:
         raise MediaRejected(
@@ -135,7 +135,7 @@ def read_source(report: Report, size: int) -> Source:
         ),
     )
     names = report.format.format_name.split(",")
-    return Source(
+    return ProbedSource(
         facts,
         rate,
         duration,
@@ -242,7 +242,7 @@ def _displayed(stream: Stream, rotation: int) -> tuple[int, int]:
     return (height, width) if rotation % 180 == 90 else (width, height)
 
 
-def _duration(report: Report, main: Stream) -> float | None:
+def _duration(report: ProbeReport, main: Stream) -> float | None:
     """Seconds, from the main track where the container says, else from the container."""
     seconds = _seconds(main.duration) or _seconds(report.format.duration)
     if seconds is not None and seconds > MAX_DURATION_S:

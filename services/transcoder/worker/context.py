@@ -9,10 +9,10 @@ import msgspec
 
 from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.process import Limits
-from services.transcoder.encoding.source_reader import Sources
+from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.object_keys import IMMUTABLE, attempt_prefix
 from services.transcoder.planning.extra_codecs import Codec
-from services.transcoder.scheduler import Claimed
+from services.transcoder.scheduler import ClaimedTask
 from shared.blobs.store import BlobStore
 from shared.contracts import EncodedTrack, Segment, TranscodePlanned
 from shared.event_store.store import EventStore
@@ -34,30 +34,30 @@ class Tools(msgspec.Struct, frozen=True):
     extra_codecs: tuple[Codec, ...] = ()
 
 
-class Status:
-    """How far a task is, from 0 to 1, and at what multiple of real time."""
+class TaskProgress:
+    """How much of a task is done, from 0 to 1, and its speed as a multiple of real time."""
 
     def __init__(self) -> None:
-        self.progress = 0.0
+        self.fraction = 0.0
         self.speed: float | None = None
 
 
-class Workplace(msgspec.Struct, frozen=True):
-    """Where tasks are done: the stores and tools of one worker."""
+class WorkerContext(msgspec.Struct, frozen=True):
+    """One worker's name, programs and stores; the same for all of its tasks."""
 
-    worker: str
+    name: str
     tools: Tools
-    sources: Sources
+    sources: SourceReader
     media: BlobStore
     store: EventStore
 
 
-class Job(msgspec.Struct, frozen=True):
-    """One task being done: what, where, since when, and what to tell of it."""
+class TaskContext(msgspec.Struct, frozen=True):
+    """A running task: its row, its working folder, its progress and its monotonic start time."""
 
-    task: Claimed
+    task: ClaimedTask
     folder: Path
-    status: Status
+    progress: TaskProgress
     started: float
 
     @property

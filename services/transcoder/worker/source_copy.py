@@ -16,12 +16,12 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding import ffmpeg
-from services.transcoder.encoding.probe import examine_index
-from services.transcoder.encoding.process import Progress, RunFailed, run_ffmpeg
-from services.transcoder.encoding.source_reader import Indexed, copy_key
+from services.transcoder.encoding.probe import probe_indexed
+from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
+from services.transcoder.encoding.source_reader import IndexedSource, copy_key
 from services.transcoder.planning.media_errors import TaskFailed
-from services.transcoder.planning.probe_report import Source
-from services.transcoder.worker.context import Job, Workplace, limits
+from services.transcoder.planning.probe_report import ProbedSource
+from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from shared.contracts import SourceFacts
 from shared.telemetry import get_logger
 
@@ -39,12 +39,12 @@ _MAX_BYTES: Final = 3 << 30
 _BLOCK: Final = 1 << 20
 
 
-class Copy(msgspec.Struct, frozen=True):
+class RemuxedCopy(msgspec.Struct, frozen=True):
     """The copy's key in the media bucket, its index, and the source's facts as it tells them."""
 
     key: str
-    known: Indexed
-    found: Source
+    known: IndexedSource
+    found: ProbedSource
 
 
 def worth_copying(facts: SourceFacts, free: int) -> bool:
@@ -57,26 +57,26 @@ def worth_copying(facts: SourceFacts, free: int) -> bool:
 
 
 async def copy_source(
-    place: Workplace, job: Job, source: ffmpeg.Input, facts: SourceFacts
-) -> Copy | None:
+    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, facts: SourceFacts
+) -> RemuxedCopy | None:
     """None where the source's packets cannot be copied: it is then encoded as one chunk.
 
     Raises MediaRejected, TaskFailed.
     """
-    free = await asyncio.to_thread(lambda: shutil.disk_usage(job.folder).free)
+    free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
     if not worth_copying(facts, free):
         return None
-    target = job.folder / "copy.mp4"
+    target = context.folder / "copy.mp4"
     seconds = facts.duration_ms / 1000
 
-    def progressed(progress: Progress) -> None:
-        job.status.progress = min(1.0, progress.seconds / max(0.001, seconds))
+    def progressed(progress: FfmpegProgress) -> None:
+        context.progress.fraction = min(1.0, progress.seconds / max(0.001, seconds))
 
     try:
         await run_ffmpeg(
-            [place.tools.ffmpeg, *ffmpeg.copy_packets(source, len(facts.audio), target)],
-            job.folder,
-            limits(source, place.tools, seconds, urgent=True),
+            [worker.tools.ffmpeg, *ffmpeg.copy_packets(source, len(facts.audio), target)],
+            context.folder,
+            limits(source, worker.tools, seconds, urgent=True),
             progressed,
         )
     except RunFailed as error:
@@ -84,23 +84,23 @@ async def copy_source(
             raise TaskFailed(
                 "media.too_slow", "Reading this file takes too long.", "copying packets"
             ) from error
-        _log.info("its packets cannot be copied", task=job.task.task_id, error=error.detail)
+        _log.info("its packets cannot be copied", task=context.task.task_id, error=error.detail)
         return None
-    key = copy_key(job.prefix, await asyncio.to_thread(_digest, target))
-    await place.media.put_stream(key, _read(target), "video/mp4")
+    key = copy_key(context.prefix, await asyncio.to_thread(_digest, target))
+    await worker.media.put_stream(key, _read(target), "video/mp4")
     target.unlink()
-    known = await place.sources.indexed(key)
+    known = await worker.sources.indexed(key)
     if known is None:
         return None
-    outline = await place.sources.open_outline(known, job.folder)
-    found = await examine_index(place.tools.ffprobe, known, outline, job.folder)
+    outline = await worker.sources.open_outline(known, context.folder)
+    found = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
     if found.facts.video is None or _lost(facts, found.facts):
-        _log.warning("the copy is not whole", task=job.task.task_id)
+        _log.warning("the copy is not whole", task=context.task.task_id)
         return None
     told = msgspec.structs.replace(
         found.facts, container=facts.container, size=facts.size, bit_rate=facts.bit_rate
     )
-    return Copy(key, known, msgspec.structs.replace(found, facts=told))
+    return RemuxedCopy(key, known, msgspec.structs.replace(found, facts=told))
 
 
 def _lost(before: SourceFacts, after: SourceFacts) -> bool:

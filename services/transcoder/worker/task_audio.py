@@ -10,14 +10,14 @@ import msgspec
 
 from services.transcoder.domain import SoundTrack, audio_name
 from services.transcoder.encoding.ffmpeg import encode_audio
-from services.transcoder.encoding.probe import blame
-from services.transcoder.encoding.process import Progress, RunFailed, run_ffmpeg
+from services.transcoder.encoding.probe import classify_failure
+from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.handlers import record, state_of
 from services.transcoder.mp4 import boxes
 from services.transcoder.planning.media_errors import TaskFailed
 from services.transcoder.worker.context import (
-    Job,
-    Workplace,
+    TaskContext,
+    WorkerContext,
     encoded_track,
     limits,
     publish_init,
@@ -38,58 +38,58 @@ class _Part(msgspec.Struct, frozen=True):
     segments: tuple[Segment, ...]
 
 
-async def encode_sound(place: Workplace, job: Job) -> AudioEncoded:
+async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEncoded:
     """Publish all parts but the end; returns the event that completes the track.
 
     Raises MediaRejected, TaskFailed.
     """
-    plan, task = job.plan, job.task
-    track = plan.audio[job.setting("track", int)]
+    plan, task = context.plan, context.task
+    track = plan.audio[context.setting("track", int)]
     name = audio_name(track.index)
-    source = await place.sources.open_whole(job.source_key)
-    target = job.folder / "sound.mp4"
+    source = await worker.sources.open_whole(context.source_key)
+    target = context.folder / "sound.mp4"
     target.touch()
     seconds = plan.source.duration_ms / 1000
 
-    def progressed(progress: Progress) -> None:
-        job.status.progress = min(1.0, progress.seconds / max(0.001, seconds))
-        job.status.speed = progress.speed
+    def progressed(progress: FfmpegProgress) -> None:
+        context.progress.fraction = min(1.0, progress.seconds / max(0.001, seconds))
+        context.progress.speed = progress.speed
 
     encoding = asyncio.create_task(
         run_ffmpeg(
             [
-                place.tools.ffmpeg,
+                worker.tools.ffmpeg,
                 *encode_audio(source, track, plan.segment_ms / 1000, target),
             ],
-            job.folder,
-            limits(source, place.tools, seconds, urgent=True),
+            context.folder,
+            limits(source, worker.tools, seconds, urgent=True),
             progressed,
         )
     )
     # An earlier try may have published the beginning; the encode is the same, so go on from there.
-    known = (await state_of(place.store, task.video_id)).audio.get(name, SoundTrack())
+    known = (await state_of(worker.store, task.video_id)).audio.get(name, SoundTrack())
     reached = known.segments
     try:
         async for part in _parts(target, encoding):
             fresh = tuple(segment for segment in part.segments if segment.index >= reached)
             if not fresh:
                 continue
-            stored = await _store(place, job, name, part, fresh)
+            stored = await _store(worker, context, name, part, fresh)
             reached = fresh[-1].index + 1
-            event = _event(place, job, stored, False)
-            outcome = await record(place.store, task.video_id, event, task.correlation_id)
+            event = _event(worker, context, stored, False)
+            outcome = await record(worker.store, task.video_id, event, task.correlation_id)
             if outcome.state.audio.get(name, SoundTrack()).segments != reached:
                 # Another worker publishes this track, or the attempt is over: a part is never
                 # left out in the middle.
                 raise TaskFailed("worker.overtaken", "Another worker took this task over.")
         await encoding
     except RunFailed as error:
-        raise blame(error, source) from error
+        raise classify_failure(error, source) from error
     finally:
         encoding.cancel()
         await asyncio.gather(encoding, return_exceptions=True)
     end = encoded_track(name, 48_000, "mp4a.40.2", ("", "", 0), key=None, segments=())
-    return _event(place, job, end, True)
+    return _event(worker, context, end, True)
 
 
 async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[_Part]:
@@ -103,7 +103,7 @@ async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[
         if init is None:
             init = _init(pending)
         due = finished or index == 0 or time.monotonic() - last >= _GATHER_SECONDS
-        found = boxes.fragments(pending) if init is not None and due else []
+        found = boxes.read_fragments(pending) if init is not None and due else []
         if found and init is not None:
             body = b"".join(pending[f.offset : f.offset + f.size] for f in found)
             yield _Part(init, body, _segments(found, index))
@@ -118,7 +118,7 @@ async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[
 
 def _init(data: bytes) -> bytes | None:
     try:
-        return boxes.init_segment(data)
+        return boxes.read_init_segment(data)
     except boxes.MalformedMp4:
         return None
 
@@ -141,7 +141,7 @@ def _segments(found: list[boxes.Fragment], index: int) -> tuple[Segment, ...]:
 
 
 async def _store(
-    place: Workplace, job: Job, name: str, part: _Part, fresh: tuple[Segment, ...]
+    worker: WorkerContext, context: TaskContext, name: str, part: _Part, fresh: tuple[Segment, ...]
 ) -> EncodedTrack:
     try:
         track = boxes.read_track(part.init)
@@ -151,10 +151,10 @@ async def _store(
     segments = tuple(
         msgspec.structs.replace(segment, offset=segment.offset - base) for segment in fresh
     )
-    folder = f"{job.prefix}/{name}"
-    init_key, mark = await publish_init(place.media, folder, part.init, "audio/mp4")
+    folder = f"{context.prefix}/{name}"
+    init_key, mark = await publish_init(worker.media, folder, part.init, "audio/mp4")
     key = await publish_segments(
-        place.media, folder, segments[0].index, part.body[base:], "audio/mp4"
+        worker.media, folder, segments[0].index, part.body[base:], "audio/mp4"
     )
     return encoded_track(
         name,
@@ -166,15 +166,17 @@ async def _store(
     )
 
 
-def _event(place: Workplace, job: Job, track: EncodedTrack, complete: bool) -> AudioEncoded:
+def _event(
+    worker: WorkerContext, context: TaskContext, track: EncodedTrack, complete: bool
+) -> AudioEncoded:
     return AudioEncoded(
-        video_id=job.task.video_id,
-        attempt=job.task.attempt,
+        video_id=context.task.video_id,
+        attempt=context.task.attempt,
         complete=complete,
         tracks=(track,),
-        worker=place.worker,
-        try_number=job.task.tries,
-        elapsed_ms=job.elapsed_ms,
+        worker=worker.name,
+        try_number=context.task.tries,
+        elapsed_ms=context.elapsed_ms,
     )
 
 

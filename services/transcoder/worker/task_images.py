@@ -10,12 +10,12 @@ from PIL import Image, ImageStat
 
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.ffmpeg_images import moments, stills, waveform
-from services.transcoder.encoding.probe import blame
+from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import RunFailed, run_ffmpeg
 from services.transcoder.object_keys import IMMUTABLE, storyboard_key
 from services.transcoder.planning.media_errors import TaskFailed
 from services.transcoder.planning.storyboard import CONTENT_TYPE, webvtt
-from services.transcoder.worker.context import Job, Workplace, digest, limits
+from services.transcoder.worker.context import TaskContext, WorkerContext, digest, limits
 from shared.contracts import ThumbnailsCreated, TranscodePlanned
 
 # Where to look, as parts of the whole: openings and endings are often black or text.
@@ -32,63 +32,65 @@ _PREVIEW_FRAME_MS: Final = 350
 _PREVIEW_LEAST: Final = 3
 
 
-async def make_images(place: Workplace, job: Job) -> ThumbnailsCreated:
+async def make_images(worker: WorkerContext, context: TaskContext) -> ThumbnailsCreated:
     """Raises MediaRejected, TaskFailed."""
-    plan, task = job.plan, job.task
-    source = await place.sources.open_whole(job.source_key)
-    taken = await _stills(place, job, plan, source)
+    plan, task = context.plan, context.task
+    source = await worker.sources.open_whole(context.source_key)
+    taken = await _stills(worker, context, plan, source)
     if not taken:
         raise TaskFailed("media.no_still", "No picture could be taken from the video.")
-    key = await _store(place, job, "poster", await asyncio.to_thread(choose, taken))
+    key = await _store(worker, context, "poster", await asyncio.to_thread(choose, taken))
     film = await asyncio.to_thread(animate, taken)
-    preview = await _store(place, job, "preview", film) if film else None
+    preview = await _store(worker, context, "preview", film) if film else None
     storyboard: str | None = None
     if plan.renditions:
         # Its sprites come with the chunks; which, and where, the plan says already.
-        storyboard = storyboard_key(job.prefix)
+        storyboard = storyboard_key(context.prefix)
         text = webvtt(plan).encode()
-        await place.media.put(storyboard, text, CONTENT_TYPE, IMMUTABLE)
+        await worker.media.put(storyboard, text, CONTENT_TYPE, IMMUTABLE)
     return ThumbnailsCreated(
         video_id=task.video_id,
         attempt=task.attempt,
         poster_key=key,
         storyboard_key=storyboard,
         preview_key=preview,
-        worker=place.worker,
+        worker=worker.name,
     )
 
 
-async def _stills(place: Workplace, job: Job, plan: TranscodePlanned, source: Input) -> list[Path]:
+async def _stills(
+    worker: WorkerContext, context: TaskContext, plan: TranscodePlanned, source: Input
+) -> list[Path]:
     """Candidates; one that cannot be taken is left out as long as there is another."""
     video = plan.source.video
     if video is None:
-        arguments = waveform(source, job.folder / "still-0.ppm")
+        arguments = waveform(source, context.folder / "still-0.ppm")
     else:
         seconds = plan.source.duration_ms / 1000
         times = [seconds * part for part in PLACES]
         if seconds <= _SHORT_SECONDS:
             rate = len(times) / seconds
-            arguments = moments(source, video, rate, job.folder, long_side=LONG_SIDE)
+            arguments = moments(source, video, rate, context.folder, long_side=LONG_SIDE)
         else:
-            arguments = stills(source, video, times, job.folder, long_side=LONG_SIDE)
+            arguments = stills(source, video, times, context.folder, long_side=LONG_SIDE)
     problem: RunFailed | None = None
     try:
         await run_ffmpeg(
-            [place.tools.ffmpeg, *arguments],
-            job.folder,
-            limits(source, place.tools, 1.0, urgent=True),
+            [worker.tools.ffmpeg, *arguments],
+            context.folder,
+            limits(source, worker.tools, 1.0, urgent=True),
         )
     except RunFailed as error:
         problem = error
-    taken = sorted(path for path in job.folder.glob("still-*.ppm") if path.stat().st_size)
+    taken = sorted(path for path in context.folder.glob("still-*.ppm") if path.stat().st_size)
     if not taken and problem is not None:
-        raise blame(problem, source) from problem
+        raise classify_failure(problem, source) from problem
     return taken
 
 
-async def _store(place: Workplace, job: Job, name: str, data: bytes) -> str:
-    key = f"{job.prefix}/{name}-{digest(data)[:12]}.webp"
-    await place.media.put(key, data, "image/webp", IMMUTABLE)
+async def _store(worker: WorkerContext, context: TaskContext, name: str, data: bytes) -> str:
+    key = f"{context.prefix}/{name}-{digest(data)[:12]}.webp"
+    await worker.media.put(key, data, "image/webp", IMMUTABLE)
     return key
 
 

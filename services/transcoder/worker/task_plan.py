@@ -4,17 +4,20 @@ import asyncio
 from fractions import Fraction
 from typing import Final
 
-from services.transcoder.encoding.probe import examine, examine_index
-from services.transcoder.encoding.source_reader import Indexed
-from services.transcoder.mp4 import fragments as remux
-from services.transcoder.planning import passthrough as fitness
-from services.transcoder.planning.extra_codecs import further
+from services.transcoder.encoding.probe import probe_indexed, probe_source
+from services.transcoder.encoding.source_reader import IndexedSource
+from services.transcoder.mp4 import fragments
+from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
-from services.transcoder.planning.passthrough import Fitness
-from services.transcoder.planning.plan import along, chunks, timeline
-from services.transcoder.planning.probe_report import Source
-from services.transcoder.worker.context import Job, Workplace
-from services.transcoder.worker.source_copy import Copy, copy_source
+from services.transcoder.planning.passthrough import (
+    PassthroughVerdict,
+    check_passthrough,
+    passthrough_ladder,
+)
+from services.transcoder.planning.plan import chunks, timeline, timeline_along
+from services.transcoder.planning.probe_report import ProbedSource
+from services.transcoder.worker.context import TaskContext, WorkerContext
+from services.transcoder.worker.source_copy import RemuxedCopy, copy_source
 from shared.contracts import TranscodePlanned
 from shared.telemetry import get_logger
 
@@ -28,40 +31,40 @@ _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
 
 
-async def make_plan(place: Workplace, job: Job) -> TranscodePlanned:
+async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePlanned:
     """Raises MediaRejected, TaskFailed."""
-    task = job.task
-    known = await place.sources.indexed(task.source_key)
-    copy: Copy | None = None
+    task = context.task
+    known = await worker.sources.indexed(task.source_key)
+    copy: RemuxedCopy | None = None
     if known is not None:
-        outline = await place.sources.open_outline(known, job.folder)
-        found = await examine_index(place.tools.ffprobe, known, outline, job.folder)
+        outline = await worker.sources.open_outline(known, context.folder)
+        found = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
     else:
-        source = await place.sources.open_whole(task.source_key)
-        found = await examine(place.tools.ffprobe, source, task.size, job.folder)
-        copy = await copy_source(place, job, source, found.facts)
+        source = await worker.sources.open_whole(task.source_key)
+        found = await probe_source(worker.tools.ffprobe, source, task.size, context.folder)
+        copy = await copy_source(worker, context, source, found.facts)
         if copy is not None:
             known, found = copy.known, copy.found
     key = copy.key if copy else task.source_key
-    fit = await _fitness(place, job, key, known, found)
-    everywhere = fitness.renditions(found.facts) if fit.borders else ladder(found.facts)
+    fit = await _fitness(worker, context, key, known, found)
+    everywhere = passthrough_ladder(found.facts) if fit.borders else ladder(found.facts)
     # The lowest that everybody can play stays last: it is what plays first.
-    renditions = (*further(ladder(found.facts), place.tools.extra_codecs), *everywhere)
+    renditions = (*extra_renditions(ladder(found.facts), worker.tools.extra_codecs), *everywhere)
     line = timeline(found.frame_rate) if renditions else None
     if fit.borders:
-        line = along(found.frame_rate, fit.borders)
+        line = timeline_along(found.frame_rate, fit.borders)
     return TranscodePlanned(
         video_id=task.video_id,
         user_id=task.user_id,
         attempt=task.attempt,
-        prefix=job.prefix,
+        prefix=context.prefix,
         source=found.facts,
         renditions=renditions,
         chunks=chunks(line, found.duration or 0.0, splittable=found.seekable) if line else (),
         audio=found.facts.audio,
         segment_ms=line.segment_ms if line else _SOUND_SEGMENT_MS,
-        encoder=f"{_ENCODER} {place.tools.preset}",
-        worker=place.worker,
+        encoder=f"{_ENCODER} {worker.tools.preset}",
+        worker=worker.name,
         borders=fit.borders,
         picture_delay_us=fit.delay_us,
         remuxed_key=copy.key if copy else None,
@@ -69,19 +72,25 @@ async def make_plan(place: Workplace, job: Job) -> TranscodePlanned:
 
 
 async def _fitness(
-    place: Workplace, job: Job, key: str, known: Indexed | None, found: Source
-) -> Fitness:
+    worker: WorkerContext,
+    context: TaskContext,
+    key: str,
+    known: IndexedSource | None,
+    found: ProbedSource,
+) -> PassthroughVerdict:
     """Whether the source may be its own top rendition. A second attempt encodes in any case."""
     track = known.index.picture if known else None
-    if track is None or job.task.attempt > 1:
-        return Fitness(reason="its frames cannot be found without reading all of it")
-    fit = await asyncio.to_thread(fitness.judge, found.facts, track, found.frame_rate, found.start)
+    if track is None or context.task.attempt > 1:
+        return PassthroughVerdict(reason="its frames cannot be found without reading all of it")
+    fit = await asyncio.to_thread(
+        check_passthrough, found.facts, track, found.frame_rate, found.start
+    )
     if fit.reason is None:
         step = Fraction(len(fit.samples), _LOOKS)
         looked = {fit.samples[int(step * number)] for number in range(_LOOKS)}
         heads = await asyncio.gather(
             *(
-                place.sources.read(
+                worker.sources.read(
                     key,
                     track.offsets[sample],
                     track.offsets[sample] + min(track.sizes[sample], _LOOK_BYTES),
@@ -89,8 +98,8 @@ async def _fitness(
                 for sample in sorted(looked)
             )
         )
-        if not all(remux.begins_anew(head, track.entry) for head in heads):
-            fit = Fitness(reason="its key frames are not IDR pictures")
+        if not all(fragments.has_idr(head, track.entry) for head in heads):
+            fit = PassthroughVerdict(reason="its key frames are not IDR pictures")
     if fit.reason is not None:
-        _log.info("encoded like any other", task=job.task.task_id, reason=fit.reason)
+        _log.info("encoded like any other", task=context.task.task_id, reason=fit.reason)
     return fit

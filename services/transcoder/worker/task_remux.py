@@ -4,15 +4,14 @@ import asyncio
 from bisect import bisect_right
 from typing import Final
 
-from services.transcoder.mp4 import boxes
-from services.transcoder.mp4 import fragments as remux
+from services.transcoder.mp4 import boxes, fragments
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.passthrough import segment_samples
-from services.transcoder.planning.plan import passthrough, timeline_of
+from services.transcoder.planning.plan import passthrough_rendition, timeline_of
 from services.transcoder.worker.context import (
-    Job,
-    Workplace,
+    TaskContext,
+    WorkerContext,
     encoded_track,
     publish_init,
     publish_segments,
@@ -23,12 +22,12 @@ from shared.contracts import ChunkEncoded, Segment
 _GAP_BYTES: Final = 256 << 10
 
 
-async def cut_from_source(place: Workplace, job: Job) -> ChunkEncoded:
+async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkEncoded:
     """Raises MediaRejected, TaskFailed."""
-    plan, task = job.plan, job.task
-    chunk = plan.chunks[job.setting("chunk", int)]
-    top = passthrough(plan)
-    known = await place.sources.indexed(job.source_key)
+    plan, task = context.plan, context.task
+    chunk = plan.chunks[context.setting("chunk", int)]
+    top = passthrough_rendition(plan)
+    known = await worker.sources.indexed(context.source_key)
     track = known.index.picture if known else None
     if top is None or track is None:
         raise TaskFailed("internal.plan", "The plan does not fit the source.")
@@ -36,59 +35,61 @@ async def cut_from_source(place: Workplace, job: Job) -> ChunkEncoded:
     if len(borders) != len(plan.borders) + 1:
         raise TaskFailed("internal.plan", "The plan does not fit the source.")
     timescale = timeline_of(plan).timescale
-    of = await asyncio.to_thread(remux.clock, track, plan.picture_delay_us, timescale)
+    clock = await asyncio.to_thread(fragments.output_clock, track, plan.picture_delay_us, timescale)
     body = bytearray()
     segments: list[Segment] = []
     for number in range(chunk.first_segment, chunk.first_segment + chunk.segments):
         first, stop = borders[number], borders[number + 1]
-        media = await _samples(place, job, track, first, stop)
+        media = await _samples(worker, context, track, first, stop)
         made = await asyncio.to_thread(
-            remux.fragment, track, of, range(first, stop), number + 1, media
+            fragments.write_fragment, track, clock, range(first, stop), number + 1, media
         )
-        check(made, track, of, first, stop)
-        (found,) = boxes.fragments(made)
+        check(made, track, clock, first, stop)
+        (found,) = boxes.read_fragments(made)
         segments.append(
             Segment(
                 index=number,
-                start=of.shown(track, first),
-                duration=of.shown(track, stop) - of.shown(track, first),
+                start=clock.shown(track, first),
+                duration=clock.shown(track, stop) - clock.shown(track, first),
                 size=len(made),
                 offset=len(body),
                 key_bytes=found.key_bytes,
             )
         )
         body += made
-        job.status.progress = (number + 1 - chunk.first_segment) / chunk.segments
-    folder = f"{job.prefix}/{top.name}"
-    init = remux.init_segment(track, of)
-    init_key, mark = await publish_init(place.media, folder, init, "video/mp4")
-    key = await publish_segments(place.media, folder, chunk.index, bytes(body), "video/mp4")
+        context.progress.fraction = (number + 1 - chunk.first_segment) / chunk.segments
+    folder = f"{context.prefix}/{top.name}"
+    init = fragments.write_init_segment(track, clock)
+    init_key, mark = await publish_init(worker.media, folder, init, "video/mp4")
+    key = await publish_segments(worker.media, folder, chunk.index, bytes(body), "video/mp4")
     made_track = encoded_track(
         top.name,
-        of.timescale,
-        remux.codecs(track),
+        clock.timescale,
+        fragments.codecs(track),
         (init_key, mark, len(init)),
         key=key,
         segments=tuple(segments),
     )
-    elapsed = max(1, job.elapsed_ms)
-    seconds = sum(segment.duration for segment in segments) / of.timescale
+    elapsed = max(1, context.elapsed_ms)
+    seconds = sum(segment.duration for segment in segments) / clock.timescale
     return ChunkEncoded(
         video_id=task.video_id,
         attempt=task.attempt,
         chunk=chunk.index,
         tracks=(made_track,),
-        worker=place.worker,
+        worker=worker.name,
         try_number=task.tries,
         elapsed_ms=elapsed,
         speed=round(1000 * seconds / elapsed, 3),
     )
 
 
-async def _samples(place: Workplace, job: Job, track: SampleTrack, first: int, stop: int) -> bytes:
+async def _samples(
+    worker: WorkerContext, context: TaskContext, track: SampleTrack, first: int, stop: int
+) -> bytes:
     """The samples' bytes, in the order of decoding."""
     parts = {
-        start: await place.sources.read(job.source_key, start, end)
+        start: await worker.sources.read(context.source_key, start, end)
         for start, end in track.ranges(first, stop, _GAP_BYTES)
     }
     starts = sorted(parts)
@@ -97,7 +98,7 @@ async def _samples(place: Workplace, job: Job, track: SampleTrack, first: int, s
         offset, size = track.offsets[sample], track.sizes[sample]
         start = starts[bisect_right(starts, offset) - 1]
         media += parts[start][offset - start : offset - start + size]
-    if not remux.begins_anew(bytes(media[: track.sizes[first]]), track.entry):
+    if not fragments.has_idr(bytes(media[: track.sizes[first]]), track.entry):
         # Tables may call a picture a key frame to which later ones refer back: browsers do not
         # begin there. Another attempt encodes the source.
         raise MediaRejected(
@@ -106,17 +107,19 @@ async def _samples(place: Workplace, job: Job, track: SampleTrack, first: int, s
     return bytes(media)
 
 
-def check(made: bytes, track: SampleTrack, of: remux.Clock, first: int, stop: int) -> None:
+def check(
+    made: bytes, track: SampleTrack, clock: fragments.OutputClock, first: int, stop: int
+) -> None:
     """No frame is missing or doubled, and the segment lies where it should. Raises TaskFailed."""
-    found = boxes.fragments(made)
+    found = boxes.read_fragments(made)
     expected = sum(track.sizes[first:stop])
     if (
         len(found) != 1
         or found[0].samples != stop - first
-        or found[0].start != of.decode(track, first)
-        or found[0].duration != of.decode(track, stop) - of.decode(track, first)
+        or found[0].start != clock.decode(track, first)
+        or found[0].duration != clock.decode(track, stop) - clock.decode(track, first)
         or not found[0].keyframe
         or found[0].size < expected
-        or of.shown(track, stop) <= of.shown(track, first)
+        or clock.shown(track, stop) <= clock.shown(track, first)
     ):
         raise TaskFailed("remux.damaged", "A part of the file could not be copied.")

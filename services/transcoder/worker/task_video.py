@@ -5,16 +5,16 @@ from pathlib import Path
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
 from services.transcoder.encoding.ffmpeg_images import sprite
-from services.transcoder.encoding.probe import blame
-from services.transcoder.encoding.process import Progress, RunFailed, run_ffmpeg
+from services.transcoder.encoding.probe import classify_failure
+from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.mp4 import boxes
 from services.transcoder.object_keys import IMMUTABLE, sprite_key
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
-from services.transcoder.planning.plan import Timeline, plain, timeline_of
+from services.transcoder.planning.plan import Timeline, h264_renditions, timeline_of
 from services.transcoder.planning.storyboard import sheet
 from services.transcoder.worker.context import (
-    Job,
-    Workplace,
+    TaskContext,
+    WorkerContext,
     encoded_track,
     limits,
     publish_init,
@@ -29,18 +29,18 @@ _log = get_logger(__name__)
 _OWN_PART = "own.mp4"
 
 
-async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
+async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEncoded:
     """Raises MediaRejected, TaskFailed."""
-    plan, task = job.plan, job.task
-    names = job.setting("renditions", list[str])
-    chunk = plan.chunks[job.setting("chunk", int)]
+    plan, task = context.plan, context.task
+    names = context.setting("renditions", list[str])
+    chunk = plan.chunks[context.setting("chunk", int)]
     video = plan.source.video
     if video is None:
         raise TaskFailed("internal.plan", "The plan has no picture.")
     line = timeline_of(plan)
     gap = video.longest_frame_ms / 1000
-    source = await _open(place, job, chunk, line, gap)
-    urgent = chunk.index == 0 and {each.name for each in plain(plan)} > set(names)
+    source = await _open(worker, context, chunk, line, gap)
+    urgent = chunk.index == 0 and {each.name for each in h264_renditions(plan)} > set(names)
     run = ChunkRun(
         source=source,
         video=video,
@@ -48,92 +48,98 @@ async def encode_video(place: Workplace, job: Job) -> ChunkEncoded:
         line=line,
         renditions=tuple(r for r in plan.renditions if r.name in names),
         last=chunk.index == len(plan.chunks) - 1,
-        preset=place.tools.preset,
+        preset=worker.tools.preset,
         # What makes the video playable may use a second core; everything else goes side by side.
-        threads=max(2, place.tools.threads) if urgent else place.tools.threads,
+        threads=max(2, worker.tools.threads) if urgent else worker.tools.threads,
         gap=gap,
     )
     seconds = float(run.frames / run.line.frame_rate)
 
-    def progressed(progress: Progress) -> None:
-        job.status.progress = min(1.0, progress.frames / max(1, run.frames))
-        job.status.speed = progress.speed
+    def progressed(progress: FfmpegProgress) -> None:
+        context.progress.fraction = min(1.0, progress.frames / max(1, run.frames))
+        context.progress.speed = progress.speed
 
     try:
         await run_ffmpeg(
-            [place.tools.ffmpeg, *encode_chunk(run, job.folder)],
-            job.folder,
-            limits(source, place.tools, seconds, urgent=urgent),
+            [worker.tools.ffmpeg, *encode_chunk(run, context.folder)],
+            context.folder,
+            limits(source, worker.tools, seconds, urgent=urgent),
             progressed,
         )
     except RunFailed as error:
-        raise blame(error, source) from error
+        raise classify_failure(error, source) from error
     tracks = await asyncio.gather(
-        *(_store(place, job, run, rendition.name) for rendition in run.renditions)
+        *(_store(worker, context, run, rendition.name) for rendition in run.renditions)
     )
     if plan.renditions[-1] in run.renditions:
-        await _store_sprite(place, job, run)
-    elapsed = max(1, job.elapsed_ms)
+        await _store_sprite(worker, context, run)
+    elapsed = max(1, context.elapsed_ms)
     return ChunkEncoded(
         video_id=task.video_id,
         attempt=task.attempt,
         chunk=chunk.index,
         tracks=tuple(tracks),
-        worker=place.worker,
+        worker=worker.name,
         try_number=task.tries,
         elapsed_ms=elapsed,
         speed=round(1000 * seconds / elapsed, 3),
     )
 
 
-async def _open(place: Workplace, job: Job, chunk: Chunk, line: Timeline, gap: float) -> Input:
+async def _open(
+    worker: WorkerContext, context: TaskContext, chunk: Chunk, line: Timeline, gap: float
+) -> Input:
     """The source, as far as this chunk needs it. Times are the file's, not the output's."""
-    known = await place.sources.indexed(job.source_key)
+    known = await worker.sources.indexed(context.source_key)
     if known is None:
-        return await place.sources.open_whole(job.source_key)
+        return await worker.sources.open_whole(context.source_key)
     begin = known.index.start + read_from(chunk, line, gap)
     end = (
         known.index.start + float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate) + gap
     )
-    return await place.sources.open_part(job.source_key, job.folder, begin, end)
+    return await worker.sources.open_range(context.source_key, context.folder, begin, end)
 
 
-async def _store(place: Workplace, job: Job, run: ChunkRun, name: str) -> EncodedTrack:
-    data = await asyncio.to_thread(_read, job.folder / f"{name}.mp4")
+async def _store(
+    worker: WorkerContext, context: TaskContext, run: ChunkRun, name: str
+) -> EncodedTrack:
+    data = await asyncio.to_thread(_read, context.folder / f"{name}.mp4")
     try:
-        init = boxes.init_segment(data)
+        init = boxes.read_init_segment(data)
         track = boxes.read_track(init)
-        found = boxes.fragments(data)
+        found = boxes.read_fragments(data)
     except boxes.MalformedMp4 as error:
         raise damaged(run) from error
     body, segments = cut(data, found, run.chunk, run.line)
     check(run, segments, found)
-    folder = f"{job.prefix}/{name}"
-    init_key, mark = await publish_init(place.media, folder, init, "video/mp4")
+    folder = f"{context.prefix}/{name}"
+    init_key, mark = await publish_init(worker.media, folder, init, "video/mp4")
     if name == run.renditions[-1].name:
-        await asyncio.to_thread((job.folder / _OWN_PART).write_bytes, init + body)
-    key = await publish_segments(place.media, folder, run.chunk.index, body, "video/mp4")
+        await asyncio.to_thread((context.folder / _OWN_PART).write_bytes, init + body)
+    key = await publish_segments(worker.media, folder, run.chunk.index, body, "video/mp4")
     return encoded_track(
         name, track.timescale, track.codecs, (init_key, mark, len(init)), key=key, segments=segments
     )
 
 
-async def _store_sprite(place: Workplace, job: Job, run: ChunkRun) -> None:
+async def _store_sprite(worker: WorkerContext, context: TaskContext, run: ChunkRun) -> None:
     """The chunk's pictures for the seek bar. A video without them is better than none."""
-    layout = sheet(job.plan, run.chunk)
-    source, target = job.folder / _OWN_PART, job.folder / "sprite.webp"
+    layout = sheet(context.plan, run.chunk)
+    source, target = context.folder / _OWN_PART, context.folder / "sprite.webp"
     local = Input(str(source), remote=False)
     try:
         await run_ffmpeg(
-            [place.tools.ffmpeg, *sprite(source, layout, target)],
-            job.folder,
-            limits(local, place.tools, 1.0, urgent=True),
+            [worker.tools.ffmpeg, *sprite(source, layout, target)],
+            context.folder,
+            limits(local, worker.tools, 1.0, urgent=True),
         )
         data = await asyncio.to_thread(target.read_bytes)
     except (RunFailed, FileNotFoundError) as error:
-        _log.warning("no storyboard for a chunk", task=job.task.task_id, error=str(error))
+        _log.warning("no storyboard for a chunk", task=context.task.task_id, error=str(error))
         return
-    await place.media.put(sprite_key(job.prefix, run.chunk.index), data, "image/webp", IMMUTABLE)
+    await worker.media.put(
+        sprite_key(context.prefix, run.chunk.index), data, "image/webp", IMMUTABLE
+    )
 
 
 def _read(path: Path) -> bytes:

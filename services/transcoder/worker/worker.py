@@ -12,18 +12,18 @@ from typing import Final
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.transcoder.encoding.process import about_runs
+from services.transcoder.encoding.process import run_attributes
 from services.transcoder.encoding.scratch import Scratch, ScratchFull
 from services.transcoder.handlers import record
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.scheduler import (
     MAX_TRIES,
-    Claimed,
+    ClaimedTask,
     Scheduler,
     SchedulerUnavailable,
     wait_before,
 )
-from services.transcoder.worker.context import Job, Status, Workplace
+from services.transcoder.worker.context import TaskContext, TaskProgress, WorkerContext
 from services.transcoder.worker.task_audio import encode_sound
 from services.transcoder.worker.task_images import make_images
 from services.transcoder.worker.task_plan import make_plan
@@ -39,7 +39,7 @@ _log = get_logger(__name__)
 BEAT_SECONDS: Final = 1.0
 _POSTPONE_SECONDS: Final = 5.0
 
-_PERFORMERS: Final[dict[str, Callable[[Workplace, Job], Awaitable[Event]]]] = {
+_PERFORMERS: Final[dict[str, Callable[[WorkerContext, TaskContext], Awaitable[Event]]]] = {
     "plan": make_plan,
     "video": encode_video,
     "remux": cut_from_source,
@@ -90,7 +90,7 @@ class WorkerMetrics:
         )
         free.set_function(scratch.free)
 
-    def done(self, task: Claimed, event: Event) -> None:
+    def done(self, task: ClaimedTask, event: Event) -> None:
         """A task has ended in its event."""
         self.tries.labels(task.kind).observe(task.tries)
         if isinstance(event, ChunkEncoded):
@@ -109,18 +109,18 @@ class Worker:
 
     def __init__(
         self,
-        place: Workplace,
+        context: WorkerContext,
         scheduler: Scheduler,
         scratch: Scratch,
         metrics: WorkerMetrics,
         slots: int,
     ) -> None:
-        self._place = place
+        self._context = context
         self._scheduler = scheduler
         self._scratch = scratch
         self._metrics = metrics
         self._slots = slots
-        self._running: dict[asyncio.Task[None], Claimed] = {}
+        self._running: dict[asyncio.Task[None], ClaimedTask] = {}
         self._draining = asyncio.Event()
         self._drained = asyncio.Event()
 
@@ -128,7 +128,7 @@ class Worker:
         """Tell the planner that there is somebody to work, until draining."""
         while not self._draining.is_set():
             try:
-                await self._scheduler.seen(self._place.worker, self._slots)
+                await self._scheduler.seen(self._context.name, self._slots)
             except SchedulerUnavailable as error:
                 _log.warning("the database does not answer", error=repr(error.__cause__))
             await asyncio.sleep(BEAT_SECONDS)
@@ -157,7 +157,7 @@ class Worker:
                     **_described(claimed),
                 },
             ),
-            about_runs(_described(claimed)),
+            run_attributes(_described(claimed)),
         ):
             doing = asyncio.create_task(self._do(claimed))
             self._running[doing] = claimed
@@ -183,14 +183,14 @@ class Worker:
         await asyncio.gather(*self._running, return_exceptions=True)
         self._drained.set()
         try:
-            await self._scheduler.gone(self._place.worker)
+            await self._scheduler.gone(self._context.name)
         except SchedulerUnavailable:
             _log.warning("the planner will notice by itself that this worker has left")
 
-    async def _claim(self, task_id: str, dispatch: int, *, redelivered: bool) -> Claimed | None:
+    async def _claim(self, task_id: str, dispatch: int, *, redelivered: bool) -> ClaimedTask | None:
         while True:
             claimed = await self._scheduler.claim(
-                task_id, dispatch, self._place.worker, redelivered=redelivered
+                task_id, dispatch, self._context.name, redelivered=redelivered
             )
             if claimed is not None or not redelivered:
                 return claimed
@@ -200,7 +200,7 @@ class Worker:
                 return None
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def _do(self, task: Claimed) -> None:
+    async def _do(self, task: ClaimedTask) -> None:
         log = _log.bind(task=task.task_id, try_number=task.tries)
         started = time.monotonic()
         outcome = "done"
@@ -226,7 +226,7 @@ class Worker:
             log.warning("task postponed", error=repr(error))
             await self._postpone(task)
         except asyncio.CancelledError:
-            await self._scheduler.give_back(task, self._place.worker, delay=0, counts=False)
+            await self._scheduler.give_back(task, self._context.name, delay=0, counts=False)
             log.info("task given back")
             raise
         except Exception as error:
@@ -240,13 +240,13 @@ class Worker:
             seconds = time.monotonic() - started
             self._metrics.seconds.labels(task.kind).observe(seconds, exemplar())
 
-    async def _perform(self, task: Claimed, started: float) -> None:
-        status = Status()
+    async def _perform(self, task: ClaimedTask, started: float) -> None:
+        progress = TaskProgress()
         with self._scratch.task() as folder:
             performing = asyncio.ensure_future(
-                _PERFORMERS[task.kind](self._place, Job(task, folder, status, started))
+                _PERFORMERS[task.kind](self._context, TaskContext(task, folder, progress, started))
             )
-            beating = asyncio.create_task(self._beat(task, status))
+            beating = asyncio.create_task(self._beat(task, progress))
             try:
                 await asyncio.wait({performing, beating}, return_when=asyncio.FIRST_COMPLETED)
                 if not performing.done():
@@ -257,17 +257,17 @@ class Worker:
                 for running in (performing, beating):
                     running.cancel()
                 await asyncio.gather(performing, beating, return_exceptions=True)
-        await record(self._place.store, task.video_id, event, task.correlation_id)
-        await self._scheduler.finish(task, self._place.worker)
+        await record(self._context.store, task.video_id, event, task.correlation_id)
+        await self._scheduler.finish(task, self._context.name)
         self._metrics.done(task, event)
 
-    async def _beat(self, task: Claimed, status: Status) -> None:
+    async def _beat(self, task: ClaimedTask, progress: TaskProgress) -> None:
         """Renew the lease; returns once it is lost."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
                 held = await self._scheduler.beat(
-                    task, self._place.worker, status.progress, status.speed
+                    task, self._context.name, progress.fraction, progress.speed
                 )
             except SchedulerUnavailable:
                 # Without the database nobody else can take the task either.
@@ -277,42 +277,42 @@ class Worker:
 
     async def _storage_is_away(self) -> bool:
         try:
-            await self._place.sources.ping()
+            await self._context.sources.ping()
         except BlobStoreUnavailable:
             return True
         return False
 
-    async def _postpone(self, task: Claimed) -> None:
+    async def _postpone(self, task: ClaimedTask) -> None:
         """What is missing is not the task's fault: it does not count as a try."""
         await self._scheduler.give_back(
-            task, self._place.worker, delay=_POSTPONE_SECONDS, counts=False
+            task, self._context.name, delay=_POSTPONE_SECONDS, counts=False
         )
 
-    async def _retry_or_fail(self, task: Claimed, error: TaskFailed) -> None:
+    async def _retry_or_fail(self, task: ClaimedTask, error: TaskFailed) -> None:
         if task.tries >= MAX_TRIES:
             await self._fail(task, error.code, error.reason, error.detail)
             return
         await self._scheduler.give_back(
             task,
-            self._place.worker,
+            self._context.name,
             delay=wait_before(task.tries),
             counts=True,
             error=f"{error.code}: {error.reason}\n{error.detail or ''}".strip(),
         )
 
-    async def _fail(self, task: Claimed, code: str, reason: str, detail: str | None) -> None:
+    async def _fail(self, task: ClaimedTask, code: str, reason: str, detail: str | None) -> None:
         event = TranscodeFailed(
             video_id=task.video_id,
             attempt=task.attempt,
             code=code,
             reason=reason,
             detail=detail,
-            worker=self._place.worker,
+            worker=self._context.name,
         )
-        await record(self._place.store, task.video_id, event, task.correlation_id)
+        await record(self._context.store, task.video_id, event, task.correlation_id)
 
 
-def _described(task: Claimed) -> dict[str, str]:
+def _described(task: ClaimedTask) -> dict[str, str]:
     """What a task is about, for its spans: which renditions of which chunk, or which track."""
     described = {"transcode.attempt": str(task.attempt)}
     for name in ("renditions", "chunk", "track"):

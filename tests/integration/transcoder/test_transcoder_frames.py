@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
-from services.transcoder.encoding.probe import examine
+from services.transcoder.encoding.probe import probe_source
 from services.transcoder.encoding.process import Limits, run_ffmpeg
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.mp4 import boxes
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import chunks, timeline
-from services.transcoder.planning.probe_report import Source
+from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.task_video import check, cut
 from tests.integration.transcoder.clips import ffmpeg
 
@@ -41,10 +41,10 @@ def numbered(target: Path, rate: str, *options: str, seconds: int = 13) -> Path:
     return target
 
 
-async def stitched(source: Path, folder: Path) -> tuple[Source, bytes, set[bytes]]:
+async def stitched(source: Path, folder: Path) -> tuple[ProbedSource, bytes, set[bytes]]:
     """The only rendition, encoded chunk by chunk in reverse order; and the init segments."""
     given = Input(str(source), remote=False)
-    found = await examine(find_ffprobe(None), given, source.stat().st_size, folder)
+    found = await probe_source(find_ffprobe(None), given, source.stat().st_size, folder)
     (rendition,) = ladder(found.facts)
     line = timeline(found.frame_rate)
     planned = chunks(line, found.duration or 0)
@@ -66,11 +66,11 @@ async def stitched(source: Path, folder: Path) -> tuple[Source, bytes, set[bytes
         )
         await run_ffmpeg([find_ffmpeg(None), *encode_chunk(run, folder)], folder, LIMITS)
         data = (folder / f"{rendition.name}.mp4").read_bytes()
-        fragments = boxes.fragments(data)
+        fragments = boxes.read_fragments(data)
         body, segments = cut(data, fragments, chunk, line)
         check(run, segments, fragments)
         bodies[chunk.index] = body
-        inits.add(boxes.init_segment(data))
+        inits.add(boxes.read_init_segment(data))
     whole = b"".join(bodies[index] for index in range(len(planned)))
     return found, whole, inits
 

@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
-from services.transcoder.encoding.probe import examine, examine_index
+from services.transcoder.encoding.probe import probe_indexed, probe_source
 from services.transcoder.encoding.process import run_ffmpeg
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.encoding.source_reader import Sources
-from services.transcoder.mp4 import boxes
-from services.transcoder.mp4 import fragments as remux
+from services.transcoder.encoding.source_reader import SourceReader
+from services.transcoder.mp4 import boxes, fragments
 from services.transcoder.mp4.boxes import MalformedMp4
 from services.transcoder.mp4.sample_index import SampleTrack, read_index
-from services.transcoder.planning import passthrough as fitness
-from services.transcoder.planning.passthrough import Fitness
-from services.transcoder.planning.plan import along, chunks, timeline
-from services.transcoder.planning.probe_report import Source
+from services.transcoder.planning.passthrough import (
+    PassthroughVerdict,
+    check_passthrough,
+    passthrough_ladder,
+    segment_samples,
+)
+from services.transcoder.planning.plan import chunks, timeline, timeline_along
+from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.task_remux import check as check_remux
 from services.transcoder.worker.task_video import check, cut
 from tests.integration.transcoder.clips import ffmpeg
@@ -52,17 +55,21 @@ def film(target: Path, rate: str, *options: str, seconds: float = SECONDS, more:
 class Looked:
     """A source as the plan task sees it."""
 
-    def __init__(self, path: Path, source: Source, track: SampleTrack, fit: Fitness) -> None:
+    def __init__(
+        self, path: Path, source: ProbedSource, track: SampleTrack, fit: PassthroughVerdict
+    ) -> None:
         self.path, self.source, self.track, self.fit = path, source, track, fit
 
 
 async def look(path: Path, folder: Path) -> Looked:
-    sources = Sources(Counted(path).store, Counted(path).store)
+    sources = SourceReader(Counted(path).store, Counted(path).store)
     known = await sources.indexed("source")
     assert known is not None
     outline = await sources.open_outline(known, folder)
-    found = await examine_index(find_ffprobe(None), known, outline, folder)
-    whole = await examine(find_ffprobe(None), Input(str(path), remote=False), known.size, folder)
+    found = await probe_indexed(find_ffprobe(None), known, outline, folder)
+    whole = await probe_source(
+        find_ffprobe(None), Input(str(path), remote=False), known.size, folder
+    )
     # The tables alone say what reading all of it says; but where an edit list cuts, ffprobe is off
     # by a frame.
     assert found.facts.video == whole.facts.video
@@ -71,7 +78,7 @@ async def look(path: Path, folder: Path) -> Looked:
     assert found.start == whole.start
     track = known.index.picture
     assert track is not None
-    fit = fitness.judge(found.facts, track, found.frame_rate, found.start)
+    fit = check_passthrough(found.facts, track, found.frame_rate, found.start)
     return Looked(path, found, track, fit)
 
 
@@ -79,8 +86,8 @@ def copied(looked: Looked) -> tuple[bytes, bytes, list[tuple[int, int]]]:
     """Init segment, all fragments, and when each segment starts and ends."""
     track, fit = looked.track, looked.fit
     data = looked.path.read_bytes()
-    line = along(looked.source.frame_rate, fit.borders)
-    of = remux.clock(track, fit.delay_us, line.timescale)
+    line = timeline_along(looked.source.frame_rate, fit.borders)
+    of = fragments.output_clock(track, fit.delay_us, line.timescale)
     body = bytearray()
     times: list[tuple[int, int]] = []
     borders = [*fit.samples, track.count]
@@ -89,12 +96,12 @@ def copied(looked: Looked) -> tuple[bytes, bytes, list[tuple[int, int]]]:
         media = b"".join(
             data[track.offsets[n] : track.offsets[n] + track.sizes[n]] for n in samples
         )
-        assert remux.begins_anew(media[: track.sizes[first]], track.entry)
-        made = remux.fragment(track, of, samples, number + 1, media)
+        assert fragments.has_idr(media[: track.sizes[first]], track.entry)
+        made = fragments.write_fragment(track, of, samples, number + 1, media)
         check_remux(made, track, of, samples.start, samples.stop)
         times.append((of.shown(track, samples.start), of.shown(track, samples.stop)))
         body += made
-    return remux.init_segment(track, of), bytes(body), times
+    return fragments.write_init_segment(track, of), bytes(body), times
 
 
 async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fraction]]:
@@ -102,11 +109,11 @@ async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fracti
     source, fit = looked.source, looked.fit
     video = source.facts.video
     assert video is not None
-    top, *_, lowest = fitness.renditions(source.facts)
+    top, *_, lowest = passthrough_ladder(source.facts)
     assert top.passthrough
-    line = along(source.frame_rate, fit.borders)
+    line = timeline_along(source.frame_rate, fit.borders)
     planned = chunks(line, source.duration or 0)
-    sources = Sources(Counted(looked.path).store, Counted(looked.path).store)
+    sources = SourceReader(Counted(looked.path).store, Counted(looked.path).store)
     inits: set[bytes] = set()
     bodies: dict[int, bytes] = {}
     starts: list[Fraction] = []
@@ -115,7 +122,7 @@ async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fracti
         begin = looked.source.start + read_from(chunk, line, gap)
         stop = looked.source.start + gap
         stop += float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate)
-        part = await sources.open_part("source", folder, begin, stop)
+        part = await sources.open_range("source", folder, begin, stop)
         assert not part.remote
         run = ChunkRun(
             source=part,
@@ -130,10 +137,10 @@ async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fracti
         )
         await run_ffmpeg([find_ffmpeg(None), *encode_chunk(run, folder)], folder, LIMITS)
         data = (folder / f"{lowest.name}.mp4").read_bytes()
-        found = boxes.fragments(data)
+        found = boxes.read_fragments(data)
         bodies[chunk.index], segments = cut(data, found, chunk, line)
         check(run, segments, found)
-        inits.add(boxes.init_segment(data))
+        inits.add(boxes.read_init_segment(data))
         starts += [Fraction(segment.start, line.timescale) for segment in segments]
     assert len(inits) == 1
     return inits.pop(), b"".join(bodies[index] for index in range(len(planned))), sorted(starts)
@@ -210,7 +217,7 @@ async def test_a_picture_that_comes_late_is_held_from_the_beginning(tmp_path: Pa
     looked = await look(late, tmp_path)
     assert abs(looked.fit.delay_us - 200_000) <= 1000
     init, body, times = copied(looked)
-    first, second, *_ = boxes.fragments(init + body)
+    first, second, *_ = boxes.read_fragments(init + body)
     assert (first.start, times[0][0]) == (0, 0)
     seconds = Fraction(second.start, timeline(looked.source.frame_rate).timescale)
     assert abs(seconds - Fraction(42, 10)) <= Fraction(1, 1000)
@@ -251,7 +258,7 @@ async def test_turned_and_trimmed_sources_are_encoded(tmp_path: Path) -> None:
 
 async def test_damaged_tables_are_refused_or_read_never_worse(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", "25", seconds=2)
-    known = await Sources(Counted(path).store, Counted(path).store).indexed("source")
+    known = await SourceReader(Counted(path).store, Counted(path).store).indexed("source")
     assert known is not None
     moov = next(piece.data for piece in known.pieces if piece.data[4:8] == b"moov")
     chance = random.Random(7)
@@ -265,5 +272,5 @@ async def test_damaged_tables_are_refused_or_read_never_worse(tmp_path: Path) ->
             continue
         for track in index.tracks:
             assert track.count == len(track.offsets) == len(track.decode) == len(track.composition)
-            fitness.segment_samples(track)
+            segment_samples(track)
             track.bytes_between(0.5, 1.0, 8)

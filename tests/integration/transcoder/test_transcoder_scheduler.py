@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.projections import Planner
-from services.transcoder.scheduler import MAX_TRIES, Claimed, Picked, Scheduler
+from services.transcoder.projections import JobProjection
+from services.transcoder.scheduler import MAX_TRIES, ClaimedTask, PickedTask, Scheduler
 from shared.contracts import Event, VideoUploaded, uuid7
 from shared.database.connect import create_engine
 from shared.event_store.store import Metadata, RecordedEvent
@@ -43,7 +43,7 @@ async def project(engine: AsyncEngine, *events: Event) -> None:
         for event in events
     ]
     async with engine.begin() as connection:
-        await Planner().apply(connection, recorded)
+        await JobProjection().apply(connection, recorded)
 
 
 def uploads(user: str, count: int) -> Sequence[VideoUploaded]:
@@ -62,12 +62,12 @@ def uploads(user: str, count: int) -> Sequence[VideoUploaded]:
     ]
 
 
-async def next_task(scheduler: Scheduler) -> Picked:
+async def next_task(scheduler: Scheduler) -> PickedTask:
     (picked,) = await scheduler.pick("urgent")
     return picked
 
 
-async def hold(scheduler: Scheduler, task: Picked, worker: str = "w") -> Claimed:
+async def hold(scheduler: Scheduler, task: PickedTask, worker: str = "w") -> ClaimedTask:
     claimed = await scheduler.claim(task.task_id, task.dispatch, worker, redelivered=False)
     assert claimed is not None
     return claimed

@@ -65,7 +65,8 @@ async def test_real_footage_becomes_playable_and_complete(
 
 async def check_story(studio: Studio, video_id: str) -> None:
     story = await studio.story(video_id)
-    types = [recorded.type for recorded in story]
+    # On a slow machine the video may be compacted by now.
+    types = [recorded.type for recorded in story if recorded.type != "MediaCompacted"]
     assert types[0] == "TranscodePlanned"
     assert types[-1] == "TranscodeCompleted"
     assert types.count("VideoPlayable") == types.count("TranscodeCompleted") == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from services.transcoder.encoding.ffmpeg import Input
-from services.transcoder.encoding.probe import blame
+from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import RunFailed
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 
@@ -22,6 +22,6 @@ SOURCE = Input("/scratch/source.mp4", remote=False)
 def test_a_disk_of_ours_is_no_fault_of_the_file(
     said: str, kind: type[Exception], code: str
 ) -> None:
-    blamed = blame(RunFailed(said, killed=False), SOURCE)
+    blamed = classify_failure(RunFailed(said, killed=False), SOURCE)
     assert isinstance(blamed, kind)
     assert blamed.code == code

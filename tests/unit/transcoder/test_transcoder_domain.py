@@ -8,14 +8,14 @@ from services.transcoder.domain import (
     Cancel,
     NotCancellable,
     NotRetryable,
-    Report,
+    RecordEvent,
     Retry,
     Transcode,
     decide,
     evolve,
     is_complete,
     is_playable,
-    video_prefix,
+    ready_chunks,
 )
 from shared.contracts import (
     Event,
@@ -52,7 +52,7 @@ def everything() -> list[Event]:
 
 
 def news(state: Transcode, event: Event) -> bool:
-    return bool(decide(state, Report(event)))
+    return bool(decide(state, RecordEvent(event)))
 
 
 def test_nothing_is_news_before_the_plan_but_failure() -> None:
@@ -101,10 +101,10 @@ def test_playable_with_the_lowest_first_chunk_and_sound() -> None:
 def test_only_what_has_no_gap_before_it_is_shown() -> None:
     first = chunk_encoded(PLAN, 0, "240p")
     third = chunk_encoded(PLAN, 2, "360p", "240p")
-    assert video_prefix(after(PLAN, third)) == 0
-    assert video_prefix(after(PLAN, first, third)) == 1
+    assert ready_chunks(after(PLAN, third)) == 0
+    assert ready_chunks(after(PLAN, first, third)) == 1
     second = chunk_encoded(PLAN, 1, "360p", "240p")
-    assert video_prefix(after(PLAN, first, third, second)) == 3
+    assert ready_chunks(after(PLAN, first, third, second)) == 3
 
 
 def test_sound_goes_on_where_it_stopped() -> None:

@@ -2,11 +2,15 @@
 
 import pytest
 
-from services.transcoder.coordinator.missing_media import loss, undone, wanted
+from services.transcoder.coordinator.missing_media import (
+    expected_keys,
+    media_lost,
+    unfinished_tasks,
+)
 from services.transcoder.domain import (
     Cancel,
     NotCancellable,
-    Report,
+    RecordEvent,
     Transcode,
     decide,
     is_complete,
@@ -37,14 +41,14 @@ DONE = after(*MADE, COMPLETED)
 
 
 def lost(*keys: str, state: Transcode = DONE) -> MediaLost:
-    event = loss("v", state, set(keys))
+    event = media_lost("v", state, set(keys))
     assert event is not None
     return event
 
 
 def test_nothing_is_lost_that_nobody_wants() -> None:
-    assert loss("v", DONE, {"v/a1/240p/00000-other.mp4", "w/master.m3u8"}) is None
-    assert loss("v", after(*MADE), {"v/master.m3u8"}) is None
+    assert media_lost("v", DONE, {"v/a1/240p/00000-other.mp4", "w/master.m3u8"}) is None
+    assert media_lost("v", after(*MADE), {"v/master.m3u8"}) is None
 
 
 @pytest.mark.parametrize(
@@ -69,26 +73,26 @@ def test_each_loss_has_its_remedy(keys: tuple[str, ...], tasks: tuple[str, ...])
 
 
 def test_everything_that_is_wanted_has_a_remedy() -> None:
-    state = after(*MADE, COMPLETED, lost(*wanted("v", DONE)))
-    assert set(undone(state)) == set(undone(after(PLAN)))
+    state = after(*MADE, COMPLETED, lost(*expected_keys("v", DONE)))
+    assert set(unfinished_tasks(state)) == set(unfinished_tasks(after(PLAN)))
 
 
 def test_what_is_made_again_is_told_again_and_ends_in_no_second_completion() -> None:
     event = lost("v/a1/360p/00001.mp4", "v/a1/poster.webp")
-    assert decide(DONE, Report(event)) == (event,)
+    assert decide(DONE, RecordEvent(event)) == (event,)
     state = after(*MADE, COMPLETED, event)
-    assert undone(state) == ["chunk-00001-240p", "images"]
+    assert unfinished_tasks(state) == ["chunk-00001-240p", "images"]
     assert not is_complete(state)
-    assert decide(state, Report(event)) == ()
-    assert decide(state, Report(MediaRestored(video_id="v", attempt=1))) == ()
+    assert decide(state, RecordEvent(event)) == ()
+    assert decide(state, RecordEvent(MediaRestored(video_id="v", attempt=1))) == ()
     with pytest.raises(NotCancellable):
         decide(state, Cancel("v", "u"))
     chunk = chunk_encoded(PLAN, 1, "360p", "240p")
-    assert decide(state, Report(chunk)) == (chunk,)
+    assert decide(state, RecordEvent(chunk)) == (chunk,)
     state = after(*MADE, COMPLETED, event, chunk, IMAGES)
-    assert decide(state, Report(COMPLETED)) == ()
+    assert decide(state, RecordEvent(COMPLETED)) == ()
     restored = MediaRestored(video_id="v", attempt=1)
-    assert decide(state, Report(restored)) == (restored,)
+    assert decide(state, RecordEvent(restored)) == (restored,)
     assert after(*MADE, COMPLETED, event, chunk, IMAGES, restored).phase == "completed"
 
 
@@ -97,4 +101,4 @@ def test_a_picture_for_the_seek_bar_is_asked_for_once() -> None:
     again = chunk_encoded(PLAN, 1, "360p", "240p")
     restored = MediaRestored(video_id="v", attempt=1)
     state = after(*MADE, COMPLETED, lost(key), again, restored)
-    assert loss("v", state, {key}) is None
+    assert media_lost("v", state, {key}) is None

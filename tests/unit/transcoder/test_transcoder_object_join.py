@@ -2,11 +2,11 @@
 
 import msgspec
 
-from services.transcoder.coordinator.publisher import joinable, referenced
-from services.transcoder.domain import Report, Transcode, decide, evolve, media_keys
+from services.transcoder.coordinator.publisher import planned_joins, referenced
+from services.transcoder.domain import RecordEvent, Transcode, decide, evolve, media_keys
 from services.transcoder.manifests.hls import Rates, media_playlist, published, rendition_segments
 from services.transcoder.manifests.hls_iframes import iframe_playlist, iframe_stream_inf
-from services.transcoder.planning.object_join import joined, moved
+from services.transcoder.planning.object_join import join_tracks, relocate_tracks
 from shared.contracts import CompactedTrack, MediaCompacted, TranscodeCompleted
 from tests.unit.transcoder.facts_about import (
     IMAGES,
@@ -43,42 +43,42 @@ COMPLETE = after(
 def compacted_event(state: Transcode) -> MediaCompacted:
     objects = tuple(
         CompactedTrack(track=whole.track, key=whole.key, size=whole.size)
-        for whole, _ in joinable(state)
+        for whole, _ in planned_joins(state)
     )
     return MediaCompacted(video_id="v", attempt=1, objects=objects, keep_seconds=1)
 
 
 def test_segments_follow_the_init_segment() -> None:
     tracks = [track(PLAN, "360p", 0), track(PLAN, "360p", 1)]
-    whole = joined("360p", tracks)
+    whole = join_tracks("360p", tracks)
     assert whole is not None
     assert [piece.size for piece in whole.pieces] == [800, 300_000, 450_000]
     assert whole.size == 750_800
-    first, second = moved(tracks, whole.key)
+    first, second = relocate_tracks(tracks, whole.key)
     assert [s.offset for s in (*first.segments, *second.segments)] == [800, 300_800, 600_800]
     assert {first.key, first.init_key, second.key, second.init_key} == {whole.key}
-    assert joined("360p", [first, second]) is None
-    assert moved(tracks, "something else") == tuple(tracks)
+    assert join_tracks("360p", [first, second]) is None
+    assert relocate_tracks(tracks, "something else") == tuple(tracks)
 
 
 def test_different_init_segments_are_not_joined() -> None:
     one, two = track(PLAN, "360p", 0), track(PLAN, "360p", 1)
-    assert joined("360p", [one, msgspec.structs.replace(two, init_key="other")]) is None
-    assert joined("360p", [one, msgspec.structs.replace(two, key=None)]) is None
-    assert joined("360p", []) is None
+    assert join_tracks("360p", [one, msgspec.structs.replace(two, init_key="other")]) is None
+    assert join_tracks("360p", [one, msgspec.structs.replace(two, key=None)]) is None
+    assert join_tracks("360p", []) is None
 
 
 def test_a_compacted_video_names_only_the_new_objects() -> None:
     event = compacted_event(COMPLETE)
     state = evolve(COMPLETE, event)
     assert media_keys(state) == {each.key for each in event.objects}
-    assert joinable(state) == []
+    assert planned_joins(state) == []
     segments = rendition_segments(state, "360p", early=False)
     assert media_playlist(segments, ended=True).count("#EXT-X-MAP") == 1
     assert f'#EXT-X-MAP:URI="{segments[0].uri}",BYTERANGE="800@0"' in media_playlist(
         segments, ended=True
     )
-    # Joined objects are nobody's left-overs, even before the log knows of them.
+    # JoinedObject objects are nobody's left-overs, even before the log knows of them.
     assert media_keys(state) <= referenced("v", COMPLETE)
     kept = referenced("v", state)
     assert media_keys(COMPLETE) <= kept
@@ -91,12 +91,12 @@ def test_a_compacted_video_names_only_the_new_objects() -> None:
 
 def test_compaction_is_told_once_and_only_of_a_complete_video() -> None:
     event = compacted_event(COMPLETE)
-    assert decide(COMPLETE, Report(event)) == (event,)
-    assert decide(evolve(COMPLETE, event), Report(event)) == ()
+    assert decide(COMPLETE, RecordEvent(event)) == (event,)
+    assert decide(evolve(COMPLETE, event), RecordEvent(event)) == ()
     running = msgspec.structs.replace(COMPLETE, phase="running")
-    assert decide(running, Report(event)) == ()
+    assert decide(running, RecordEvent(event)) == ()
     other = msgspec.structs.replace(event, attempt=2)
-    assert decide(COMPLETE, Report(other)) == ()
+    assert decide(COMPLETE, RecordEvent(other)) == ()
 
 
 def test_key_pictures_are_the_beginnings_of_segments() -> None:

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transcoder.mp4 import fragments as remux
+from services.transcoder.mp4 import fragments
 from services.transcoder.mp4.sample_index import Edits, SampleTrack
 from services.transcoder.planning.passthrough import (
     MAX_SEGMENT_SECONDS,
-    judge,
-    renditions,
+    check_passthrough,
+    passthrough_ladder,
     segment_samples,
 )
-from services.transcoder.planning.plan import along, chunks, video_tasks
+from services.transcoder.planning.plan import chunks, timeline_along, video_tasks
 from shared.contracts import SourceFacts, TranscodePlanned, VideoTrack
 
 RATE = 25
@@ -92,7 +92,7 @@ def test_segments_begin_where_nothing_refers_across(gops: list[tuple[int, bool]]
 @given(st.lists(st.integers(1, 4 * RATE), min_size=1, max_size=40))
 def test_closed_groups_of_four_seconds_are_always_fit(frames: list[int]) -> None:
     made = track([(count, False) for count in frames])
-    fit = judge(facts(made), made, Fraction(RATE), 0.0)
+    fit = check_passthrough(facts(made), made, Fraction(RATE), 0.0)
     assert fit.reason is None
     assert fit.borders == fit.samples
     lengths = [later - earlier for earlier, later in pairwise(fit.borders)]
@@ -105,10 +105,10 @@ def test_a_plan_along_key_frames_leaves_no_frame_out(
     gops: list[tuple[int, bool]], delay_us: int
 ) -> None:
     made = track(gops)
-    fit = judge(facts(made), made, Fraction(RATE), -delay_us / 1_000_000)
+    fit = check_passthrough(facts(made), made, Fraction(RATE), -delay_us / 1_000_000)
     if fit.reason:
         return
-    line = along(Fraction(RATE), fit.borders)
+    line = timeline_along(Fraction(RATE), fit.borders)
     duration = float(made.end / TICKS) + delay_us / 1_000_000
     cut = chunks(line, duration)
     assert sum(chunk.frames or 0 for chunk in cut) == max(1, round(duration * RATE))
@@ -121,7 +121,7 @@ def test_a_plan_along_key_frames_leaves_no_frame_out(
         attempt=1,
         prefix="v/a1",
         source=facts(made),
-        renditions=renditions(facts(made)),
+        renditions=passthrough_ladder(facts(made)),
         chunks=cut,
         audio=(),
         segment_ms=line.segment_ms,
@@ -139,7 +139,7 @@ def test_a_plan_along_key_frames_leaves_no_frame_out(
 @given(groups)
 def test_copied_segments_follow_one_another(gops: list[tuple[int, bool]]) -> None:
     made = track(gops)
-    of = remux.clock(made, 120_000, 25_000)
+    of = fragments.output_clock(made, 120_000, 25_000)
     assert of.decode(made, 0) == of.shown(made, 0) == 0
     for sample in range(made.count):
         assert of.decode(made, sample + 1) > of.decode(made, sample)
@@ -168,14 +168,16 @@ def test_what_browsers_do_not_play_is_not_fit(
     changes: dict[str, object], entry: bytes, reason: str
 ) -> None:
     made = track([(50, False)] * 3, entry)
-    assert reason in (judge(facts(made, **changes), made, Fraction(RATE), 0.0).reason or "")
+    assert reason in (
+        check_passthrough(facts(made, **changes), made, Fraction(RATE), 0.0).reason or ""
+    )
 
 
 def test_too_many_bits_are_not_fit() -> None:
     made = track([(50, False)] * 3, size=40_000)
-    assert "bit rate" in (judge(facts(made), made, Fraction(RATE), 0.0).reason or "")
+    assert "bit rate" in (check_passthrough(facts(made), made, Fraction(RATE), 0.0).reason or "")
 
 
 def test_a_picture_that_begins_much_later_than_the_sound_is_not_fit() -> None:
     made = track([(50, False)] * 3)
-    assert "late" in (judge(facts(made), made, Fraction(RATE), -3.0).reason or "")
+    assert "late" in (check_passthrough(facts(made), made, Fraction(RATE), -3.0).reason or "")

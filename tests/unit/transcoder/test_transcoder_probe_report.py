@@ -8,7 +8,12 @@ import pytest
 
 from services.transcoder.encoding.probe import with_extent
 from services.transcoder.planning.media_errors import MediaRejected
-from services.transcoder.planning.probe_report import Extent, Source, parse_report, read_source
+from services.transcoder.planning.probe_report import (
+    Extent,
+    ProbedSource,
+    parse_report,
+    read_source,
+)
 
 VIDEO: dict[str, Any] = {
     "index": 0,
@@ -30,7 +35,7 @@ AUDIO: dict[str, Any] = {
 }
 
 
-def read(*streams: dict[str, Any], **container: Any) -> Source:
+def read(*streams: dict[str, Any], **container: Any) -> ProbedSource:
     described = {"format_name": "mov,mp4,m4a,3gp,3g2,mj2", "duration": "10.0", **container}
     report = {"streams": list(streams), "format": described}
     return read_source(parse_report(json.dumps(report).encode()), 1000)

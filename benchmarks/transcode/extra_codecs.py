@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.transcode.encode import Job, cpu, job, run_arguments, vmaf
+from benchmarks.transcode.encode import PlannedSource, cpu, plan_source, run_arguments, vmaf
 from services.transcoder.encoding.ffmpeg import encode_chunk
-from services.transcoder.planning.extra_codecs import further
+from services.transcoder.planning.extra_codecs import extra_renditions
 from shared.contracts import Rendition
 
 # AV1 at these qualities spans what x264 reaches at its own.
@@ -27,8 +27,8 @@ class Beside(msgspec.Struct, frozen=True):
 
 def beside(source: Path, folder: Path, pairs: int) -> Beside:
     """Encode a film as both ladders in turn, one thread each."""
-    work = job(source, folder)
-    more = further(work.renditions, ("av1",))
+    work = plan_source(source, folder)
+    more = extra_renditions(work.renditions, ("av1",))
     av1_cpu: list[float] = []
     h264_cpu: list[float] = []
     for _ in range(pairs):
@@ -42,7 +42,9 @@ def beside(source: Path, folder: Path, pairs: int) -> Beside:
     return Beside(av1_cpu, h264_cpu, wanted, _bytes_at(wanted, sorted(curve)), size)
 
 
-def _point(work: Job, top: Rendition, crf: int, source: Path, folder: Path) -> tuple[float, int]:
+def _point(
+    work: PlannedSource, top: Rendition, crf: int, source: Path, folder: Path
+) -> tuple[float, int]:
     """VMAF and bytes of the top rendition alone at a quality, without the cap."""
     arguments = encode_chunk(work.run(work.whole, (top,)), folder)
     arguments[arguments.index("-crf") + 1] = str(crf)
