@@ -32,19 +32,61 @@ def groups_of(user: str | None) -> list[int] | None:
     return None if user is None else []
 
 
+class FolderLost(Exception):
+    """The server's files lay elsewhere and are gone; the message says where they were."""
+
+
 def own_folder(wanted: Path) -> Path:
-    """A private folder that belongs to the server's user: ``wanted`` itself wherever possible."""
+    """A private folder that belongs to the server's user: ``wanted`` itself wherever possible.
+
+    Files that lie where the user can no longer reach them are moved, and ``wanted`` becomes a
+    link. Raises FolderLost where a link leads nowhere.
+    """
     user = user_for_servers()
-    if user is None or wanted.is_dir() or others_can_reach(wanted.parent):
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    _end_interrupted_move(wanted)
+    if wanted.is_symlink():
+        if wanted.is_dir():
+            return wanted.resolve()
+        raise FolderLost(
+            f"{wanted} leads to {wanted.readlink()}, which is gone with all that was in it. "
+            "Put that folder back, or forget this instance's state: make clean"
+        )
+    if user is None or others_can_reach(wanted.parent):
         if not wanted.exists():
-            wanted.mkdir(parents=True, mode=0o700)
+            wanted.mkdir(mode=0o700)
             _give_to(wanted, user)
         return wanted.resolve()
-    wanted.unlink(missing_ok=True)  # a link whose target is gone
     elsewhere = Path(tempfile.mkdtemp(prefix="cinelog-", dir=_ELSEWHERE))
+    if wanted.is_dir():
+        shutil.copytree(wanted, elsewhere, symlinks=True, dirs_exist_ok=True)
     _give_to(elsewhere, user)
-    wanted.symlink_to(elsewhere)
+    _replace_by_link(wanted, elsewhere)
     return elsewhere
+
+
+def _replace_by_link(wanted: Path, elsewhere: Path) -> None:
+    """The copy is on the disk before what it was made from is removed."""
+    os.sync()
+    if wanted.is_dir():
+        wanted.rename(_moved(wanted))
+    wanted.symlink_to(elsewhere)
+    _end_interrupted_move(wanted)
+
+
+def _end_interrupted_move(wanted: Path) -> None:
+    """What was moved is put back where no copy took its place, and removed otherwise."""
+    moved = _moved(wanted)
+    if not moved.exists():
+        return
+    if wanted.is_symlink():
+        shutil.rmtree(moved)
+    else:
+        moved.rename(wanted)
+
+
+def _moved(wanted: Path) -> Path:
+    return wanted.with_name(wanted.name + ".moved")
 
 
 def forget(wanted: Path) -> None:
@@ -61,15 +103,55 @@ def reachable(trees: Sequence[Path], copy: Path) -> Path:
 
     That is where they lie, or else ``copy``, into which they are copied once.
     """
-    if user_for_servers() is None or all(others_can_reach(tree) for tree in trees):
+    if user_for_servers() is None or all(
+        others_can_reach(tree.parent) and _others_can_read(tree) for tree in trees
+    ):
         return trees[0].parent
-    if not copy.exists():
+    if not _is_copy(copy, trees):
         partial = copy.with_name(copy.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        for incomplete in (partial, copy):
+            shutil.rmtree(incomplete, ignore_errors=True)
         for tree in trees:
             shutil.copytree(tree, partial / tree.name, symlinks=True)
+        _let_others_read(partial)
         partial.rename(copy)
     return copy
+
+
+def _is_copy(copy: Path, trees: Sequence[Path]) -> bool:
+    """Whether the server's user can read all of it, and no power loss cut any of it short."""
+    return (
+        copy.exists()
+        and _others_can_read(copy)
+        and all(_sizes(copy / tree.name) == _sizes(tree) for tree in trees)
+    )
+
+
+def _sizes(tree: Path) -> dict[Path, int]:
+    return {
+        path.relative_to(tree): path.lstat().st_size
+        for path in tree.rglob("*")
+        if not path.is_dir()
+    }
+
+
+def _others_can_read(tree: Path) -> bool:
+    """Whether any user may read all of it, and run what its owner may run."""
+    modes = (path.lstat().st_mode for path in (tree, *tree.rglob("*")))
+    return all(stat.S_ISLNK(mode) or _opened(mode) == stat.S_IMODE(mode) for mode in modes)
+
+
+def _let_others_read(tree: Path) -> None:
+    """Whatever umask the files were made under."""
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(_opened(path.stat().st_mode))
+
+
+def _opened(mode: int) -> int:
+    """The permissions, with the owner's to read and to run given to everybody."""
+    owners = mode & (stat.S_IRUSR | stat.S_IXUSR)
+    return stat.S_IMODE(mode) | owners >> 3 | owners >> 6
 
 
 def others_can_reach(folder: Path) -> bool:
@@ -83,5 +165,6 @@ def others_can_reach(folder: Path) -> bool:
 def _give_to(folder: Path, user: str | None) -> None:
     if user is not None:
         entry = pwd.getpwnam(user)
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
+        for path in (folder, *folder.rglob("*")):
+            os.lchown(path, entry.pw_uid, entry.pw_gid)
         folder.chmod(0o700)

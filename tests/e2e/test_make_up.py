@@ -16,7 +16,6 @@ class Home:
     """An instance in a folder of its own, used as a person uses make."""
 
     def __init__(self, folder: Path) -> None:
-        folder.chmod(0o711)
         packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local") / "packages"
         if packages.is_dir():
             # What was downloaded once is not downloaded again.
@@ -35,6 +34,8 @@ class Home:
             stderr=subprocess.STDOUT,
             text=True,
             timeout=300,
+            # Files of a careful person, below a folder that nobody else may enter.
+            umask=0o077,
             check=False,
         )
         assert done.returncode == 0, done.stdout
@@ -43,11 +44,8 @@ class Home:
 
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home that the database server's own user can reach."""
-    folder = tmp_path_factory.mktemp("home")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o711)
-    return Home(folder)
+    """A home that the database server's own user cannot reach."""
+    return Home(tmp_path_factory.mktemp("home"))
 
 
 def test_state_survives(home: Home) -> None:

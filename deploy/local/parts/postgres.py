@@ -46,7 +46,7 @@ def steps(
     async def initialise() -> None:
         if not (data / "PG_VERSION").exists():
             shutil.rmtree(data, ignore_errors=True)
-            await _initdb(program, data, password)
+            await _initdb(program, data, password, durable=durable)
 
     speed = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
     return (
@@ -97,7 +97,7 @@ def _accepts(pg_isready: Path, port: int) -> checks.Check:
     return check
 
 
-async def _initdb(program: Path, data: Path, password: str) -> None:
+async def _initdb(program: Path, data: Path, password: str, *, durable: bool) -> None:
     user = unprivileged.user_for_servers()
     password_file = data.with_name("initial-password")
     # Written as ourselves and then given away: the command line of initdb is public.
@@ -112,7 +112,7 @@ async def _initdb(program: Path, data: Path, password: str) -> None:
             *("--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8"),
             # Unicode's character classes for the text search, whatever the machine's locale.
             *("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-            "--no-instructions",
+            *("--no-instructions", *(() if durable else ("--no-sync",))),
             cwd=data.parent,
             env=_environment(),
             stdin=asyncio.subprocess.DEVNULL,

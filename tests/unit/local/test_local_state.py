@@ -64,3 +64,29 @@ def test_no_permission_of_a_parent_is_loosened(
     unprivileged.forget(private / "postgres")
     assert not folder.exists()
     assert not (private / "postgres").is_symlink()
+
+
+def test_a_server_whose_files_are_gone_is_not_started_on_empty_ones(tmp_path: Path) -> None:
+    (tmp_path / "postgres").symlink_to(tmp_path / "gone")
+
+    with pytest.raises(unprivileged.FolderLost, match="make clean"):
+        unprivileged.own_folder(tmp_path / "postgres")
+
+    unprivileged.forget(tmp_path / "postgres")
+    assert unprivileged.own_folder(tmp_path / "postgres").is_dir()
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_an_interrupted_move_of_a_servers_files_loses_none(tmp_path: Path, copied: bool) -> None:
+    (tmp_path / "postgres.moved").mkdir()
+    (tmp_path / "postgres.moved" / "table").write_text("rows")
+    if copied:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "table").write_text("rows")
+        (tmp_path / "postgres").symlink_to(tmp_path / "elsewhere")
+
+    folder = unprivileged.own_folder(tmp_path / "postgres")
+
+    assert (folder / "table").read_text() == "rows"
+    assert not (tmp_path / "postgres.moved").exists()
+    unprivileged.forget(tmp_path / "postgres")
