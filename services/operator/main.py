@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import asyncpg
@@ -15,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.operator.commands import command_line
 from services.operator.commands import run as run_command
+from services.operator.disk_sync import FolderSync, sync_route
 from services.operator.output import Output
 from services.operator.reconciler import Reconciler, ReconcilerMetrics
 from services.operator.services import open_services
-from services.operator.settings import OperatorSettings, ReconcilerSettings
+from services.operator.settings import DiskSyncSettings, OperatorSettings, ReconcilerSettings
 from services.operator.tools import Failed, Tools
 from shared import settings
 from shared.blobs.s3 import S3Store, s3_client
@@ -58,6 +60,14 @@ async def compose_reconciler(config: ReconcilerSettings, host: Host) -> Process:
             )
         },
     )
+
+
+async def compose_disk_sync(config: DiskSyncSettings, host: Host) -> Process:
+    """Writes the bundled storage's files to disk on request."""
+    folder = FolderSync(Path(config.sync_folder))
+    host.stack.callback(folder.close)
+    app = create_app("disk-sync", [sync_route(folder, host.registry)], registry=host.registry)
+    return Process(servers=[Served(app, config.metrics_bind)])
 
 
 def tools(config: OperatorSettings, output: Output) -> Tools:
@@ -111,9 +121,12 @@ def run_command_line() -> NoReturn:
     sys.exit(run_command(command_line(opened), sys.argv[1:]))
 
 
-ENTRIES = {"reconciler": Role("reconciler", ReconcilerSettings, compose_reconciler)}
+ENTRIES: dict[str, Role[Any]] = {
+    "reconciler": Role("reconciler", ReconcilerSettings, compose_reconciler),
+    "disk-sync": Role("disk-sync", DiskSyncSettings, compose_disk_sync),
+}
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["reconciler"]:
+    if " ".join(sys.argv[1:]) not in ENTRIES:
         run_command_line()
     settings.run(lambda: run_entry(ENTRIES, sys.argv[1:], os.environ))

@@ -31,3 +31,10 @@ class OperatorSettings(Settings, frozen=True, kw_only=True):
     s3_access_key: str | None = None
     s3_secret_key: Secret | None = None
     s3_archive_bucket: str | None = None
+
+
+class DiskSyncSettings(Settings, frozen=True, kw_only=True):
+    """``sync_folder`` is the bundled storage's; ``metrics_bind`` also takes the requests."""
+
+    sync_folder: str
+    metrics_bind: Address

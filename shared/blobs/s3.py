@@ -93,6 +93,7 @@ class S3Store(S3Multipart):
             answer = await self._client.put_object(
                 Bucket=self.bucket, Key=key, Body=data, **headers_for(content_type, cache_control)
             )
+        await self._on_disk()
         return etag_of(answer)
 
     async def put_stream(
@@ -111,13 +112,13 @@ class S3Store(S3Multipart):
         upload_id = await self.start_multipart(key, content_type, cache_control)
         sending: asyncio.Task[Part] | None = None
         try:
-            sending = asyncio.create_task(self.put_part(key, upload_id, 1, first))
+            sending = asyncio.create_task(self._send_part(key, upload_id, 1, first))
             del first
             parts: deque[Part] = deque()
             async for block in blocks:
                 parts.append(await sending)
                 number = len(parts) + 1
-                sending = asyncio.create_task(self.put_part(key, upload_id, number, block))
+                sending = asyncio.create_task(self._send_part(key, upload_id, number, block))
             parts.append(await sending)
             etag = await self.complete_multipart(key, upload_id, parts)
         except BaseException:
@@ -202,6 +203,7 @@ class S3Store(S3Multipart):
             await self._client.copy_object(
                 Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}
             )
+        await self._on_disk()
 
     async def join(
         self,
@@ -225,7 +227,7 @@ class S3Store(S3Multipart):
                     )
                 else:
                     data = await self._gather(spans)
-                    part = await self.put_part(key, upload_id, number, data)
+                    part = await self._send_part(key, upload_id, number, data)
                 parts.append(part)
             return await self.complete_multipart(key, upload_id, parts)
         except BaseException:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.blobs.disk_sync import Flush
 from shared.blobs.s3_wire import etag_of, headers_for, our_errors
 from shared.blobs.store import BlobNotFound
 
@@ -42,11 +43,15 @@ def part_size(number: int) -> int:
 
 
 class S3Multipart:
-    """Multipart uploads into one bucket."""
+    """Multipart uploads into one bucket.
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    With ``flush``, what a method reports as stored is on the storage's disk.
+    """
+
+    def __init__(self, client: Any, bucket: str, flush: Flush | None = None) -> None:
         self._client = client
         self.bucket = bucket
+        self._flush = flush
 
     async def presign_part(self, key: str, upload_id: str, number: int, seconds: int) -> str:
         """A URL that anybody can PUT this one part to, for ``seconds``."""
@@ -62,10 +67,17 @@ class S3Multipart:
             answer = await self._client.create_multipart_upload(
                 Bucket=self.bucket, Key=key, **headers_for(content_type, cache_control)
             )
+        await self._on_disk()
         return answer["UploadId"]
 
     async def put_part(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
         """Store part ``number`` (1 to 10,000), in place of an earlier one of that number."""
+        part = await self._send_part(key, upload_id, number, data)
+        await self._on_disk()
+        return part
+
+    async def _send_part(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
+        """Store a part whose upload is flushed as a whole when it is completed."""
         with our_errors(key):
             answer = await self._client.upload_part(
                 Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
@@ -115,6 +127,7 @@ class S3Multipart:
             answer = await self._client.complete_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
             )
+        await self._on_disk()
         return etag_of(answer)
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:
@@ -131,6 +144,10 @@ class S3Multipart:
             async for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Uploads", ()):
                     yield UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"])
+
+    async def _on_disk(self) -> None:
+        if self._flush is not None:
+            await self._flush()
 
     async def _presign(self, operation: str, seconds: int, **parameters: Any) -> str:
         return await self._client.generate_presigned_url(

@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.blobs.disk_sync import disk_sync
 from shared.blobs.s3 import S3Store, s3_client
 from shared.blobs.s3_metrics import S3Metrics
 from shared.database.connect import create_engine
@@ -87,8 +88,12 @@ class Host:
         secret_key: str,
         *,
         connections: int = 32,
+        sync_url: str | None = None,
     ) -> Callable[[str], S3Store]:
-        """Opens a client of an object storage; the result makes the store of a named bucket."""
+        """Opens a client of an object storage; the result makes the store of a named bucket.
+
+        With ``sync_url``, each write is reported after the storage's disk has it (``disk_sync``).
+        """
         if self._s3_metrics is None:
             self._s3_metrics = S3Metrics(self.registry)
         client = await self.stack.enter_async_context(
@@ -101,7 +106,8 @@ class Host:
                 metrics=self._s3_metrics,
             )
         )
-        return lambda bucket: S3Store(client, bucket)
+        flush = await self.stack.enter_async_context(disk_sync(sync_url)) if sync_url else None
+        return lambda bucket: S3Store(client, bucket, flush)
 
     def verifier(self, jwks_url: str, *, issuer: str, audience: str) -> Verifier:
         """Verifies access tokens with the keys that auth publishes."""

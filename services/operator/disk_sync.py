@@ -1,0 +1,118 @@
+"""Writes a folder's files to disk on request: the durability of a storage that does not sync."""
+
+import asyncio
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from litestar import post
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from shared.blobs.grouped import GroupedCall
+from shared.errors import Unavailable
+
+# Syncs of several files of one file system share its journal's commits.
+_THREADS: Final = 8
+
+State = tuple[int, int, int]
+"""Inode, size in bytes and time of the last change in nanoseconds."""
+
+
+class SyncFailed(Unavailable):
+    """The disk refused; nothing may be acknowledged."""
+
+    code = "sync_failed"
+
+
+class FolderSync:
+    """Syncs those files and folders below ``folder`` that changed since they were last synced.
+
+    The files are appended to or made new by another process, so that a change is seen in inode,
+    size or time. The kernel's time has a granularity of some milliseconds, but an append changes
+    the size too. Files that are written in place within that time would be missed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._synced: dict[str, State] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sync")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    async def run(self) -> int:
+        """Sync what changed; returns how many files and folders that was. Raises OSError."""
+        return await asyncio.to_thread(self._pass)
+
+    def _pass(self) -> int:
+        found: dict[str, State] = {}
+        folders: dict[str, State] = {}
+        for place, names, files in os.walk(self._folder):
+            for name in files:
+                _note(found, os.path.join(place, name))
+            for name in names:
+                _note(folders, os.path.join(place, name))
+        _note(folders, str(self._folder))
+        # A folder after its files: a name that lasts must lead to content that lasts.
+        changed = self._changed(found)
+        list(self._threads.map(_sync, changed))
+        changed_folders = self._changed(folders)
+        list(self._threads.map(_sync, changed_folders))
+        # What was read before the sync is kept: a change meanwhile differs from it.
+        self._synced = found | folders
+        return len(changed) + len(changed_folders)
+
+    def _changed(self, states: dict[str, State]) -> list[str]:
+        return [path for path, state in states.items() if self._synced.get(path) != state]
+
+
+def _note(states: dict[str, State], path: str) -> None:
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return
+    states[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _sync(path: str) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        # Removed since: nothing that is acknowledged can depend on it.
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_route(folder: FolderSync, registry: CollectorRegistry) -> HTTPRouteHandler:
+    """``POST /sync``: 204 when all that was written before the request is on disk, else 503."""
+    seconds = Histogram(
+        "cinelog_disk_sync_seconds",
+        "Seconds that a sync of the storage's files takes.",
+        buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        registry=registry,
+    )
+    files = Counter("cinelog_disk_synced_files", "Files and folders synced.", registry=registry)
+
+    async def sync() -> None:
+        with seconds.time():
+            files.inc(await folder.run())
+
+    grouped = GroupedCall(sync)
+
+    @post("/sync", status_code=204, include_in_schema=False)
+    async def handle() -> None:
+        try:
+            await grouped()
+        except OSError as error:
+            raise SyncFailed("The disk did not take the data.") from error
+
+    return handle

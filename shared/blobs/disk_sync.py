@@ -1,0 +1,39 @@
+"""Asks the storage's machine to write to disk what the storage has only handed to the kernel.
+
+SeaweedFS answers a PUT before data and index are on disk. The process ``disk-sync`` runs beside it
+and syncs its files on request. A write is reported as done after such a request, which all writes
+that wait at that moment share. Object storage that is durable by contract needs none.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+
+from shared.blobs.grouped import GroupedCall
+from shared.blobs.store import BlobStoreUnavailable
+
+# Seconds; a disk that takes longer is not one that uploads are acknowledged on.
+_TIMEOUT_SECONDS: Final = 15.0
+
+Flush = Callable[[], Awaitable[None]]
+"""Returns when everything written before the call is on disk. Raises BlobStoreUnavailable."""
+
+
+@asynccontextmanager
+async def disk_sync(url: str) -> AsyncGenerator[Flush]:
+    """A flush through the process at ``url``."""
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+
+        async def post() -> None:
+            try:
+                async with session.post(url) as answer:
+                    status = answer.status
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise BlobStoreUnavailable("The storage does not confirm its writes.") from error
+            if status != 204:
+                raise BlobStoreUnavailable("The storage could not confirm its writes.")
+
+        yield GroupedCall(post)
