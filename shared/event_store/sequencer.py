@@ -80,7 +80,7 @@ class Sequencer:
         }
         self._seen = max(stamped, default=frontier or 0)
         missing = [seq for seq in range((frontier or 0) + 1, self._seen) if seq not in stamped]
-        noticed = await self._connection.fetchval(_OWN_TRANSACTION)
+        noticed: int = await self._connection.fetchval(_OWN_TRANSACTION)
         self._holes = dict.fromkeys(missing, noticed)
 
     async def stamp(self) -> int:
@@ -106,7 +106,7 @@ class Sequencer:
         skipped = [seq for seq in range(self._seen + 1, seen) if seq not in filled]
         frontier = min([*holes, *skipped], default=seen + 1) - 1
         try:
-            stamped_by = await self._connection.fetchval(_STAMP, self.head, found, frontier)
+            stamped_by: int = await self._connection.fetchval(_STAMP, self.head, found, frontier)
         except asyncpg.UniqueViolationError as error:
             raise Fenced("another sequencer has stamped these events") from error
         self._holes = holes | dict.fromkeys(skipped, stamped_by)

@@ -2,8 +2,8 @@
 
 import hmac
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
@@ -29,6 +29,23 @@ class Database(Struct, frozen=True):
         password = passwords(self.admin_url)[role]
         netloc = f"cinelog_{role}:{password}@{parts.hostname}:{parts.port}"
         return urlunsplit(parts._replace(netloc=netloc))
+
+
+    @asynccontextmanager
+    async def outage(self) -> AsyncIterator[None]:
+        """Close every connection to this database and refuse new ones until the end."""
+        name = urlsplit(self.admin_url).path.removeprefix("/")
+        server = await asyncpg.connect(_in_database(self.admin_url, "postgres"))
+        try:
+            await server.execute(f"alter database {name} with allow_connections false")
+            await server.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1",
+                name,
+            )
+            yield
+        finally:
+            await server.execute(f"alter database {name} with allow_connections true")
+            await server.close()
 
 
 def passwords(admin_url: str) -> dict[str, str]:

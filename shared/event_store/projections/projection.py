@@ -104,17 +104,20 @@ class ProjectionRunner:
 
     async def run(self) -> None:
         """Apply for ever; returns only by cancellation or with the error that ended it."""
+        loaded = False
         try:
-            await self._load()
             while True:
                 offered, self._offered = self._offered, []
                 try:
+                    if not loaded:
+                        await self._load()
+                        loaded = True
                     await self._settle(offered)
                 except (OSError, DBAPIError) as error:
                     _reject(offered, ConnectionError("the database did not answer"))
                     _log.warning("projection waits", projection=self.name, error=str(error))
                     await asyncio.sleep(self._poll_seconds)
-                    await self._load()
+                    loaded = False
                 except BaseException:
                     _reject(offered, ConnectionError("the projection has stopped"))
                     raise

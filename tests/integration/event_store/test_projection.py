@@ -128,6 +128,25 @@ async def test_an_offer_returns_once_the_checkpoint_is_past_it(engine: AsyncEngi
         assert runner.position == 3
 
 
+async def test_an_offer_during_an_outage_is_refused_and_nothing_is_lost(
+    engine: AsyncEngine, database: Database
+) -> None:
+    store = await filled(streams=1, versions=3)
+    first, *rest = await store.read_all(0, 10)
+    seen = MemoryEventStore()
+    await seen.append(first.stream_id, 0, [NewEvent(first.data)], Metadata())
+    runner = ProjectionRunner(engine, seen, Counting(), "sample", batch=7, poll_seconds=0.05)
+    async with running(runner):
+        await eventually(lambda: runner.position == 1)
+        async with database.outage():
+            for event in rest:
+                with pytest.raises(ConnectionError):
+                    await runner.offer([event])
+        await runner.offer(rest)
+        assert runner.position == 3
+    assert [row[1:] for row in await counts(engine)] == [(3, 3)]
+
+
 async def test_a_poison_event_is_parked_and_only_its_stream_waits(engine: AsyncEngine) -> None:
     store = await filled(streams=3, versions=3)
     poisoned = (await store.read_all(0, 1))[0].stream_id
