@@ -30,7 +30,6 @@ class Database(Struct, frozen=True):
         netloc = f"cinelog_{role}:{password}@{parts.hostname}:{parts.port}"
         return urlunsplit(parts._replace(netloc=netloc))
 
-
     @asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
         """Close every connection to this database and refuse new ones until the end."""

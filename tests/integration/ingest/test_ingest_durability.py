@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from services.ingest.domain import Details
@@ -240,6 +241,59 @@ async def test_two_at_once_with_one_key_make_one_video(ingest: Ingest) -> None:
     assert {event.video_id for event in uploaded} == jobs
     assert len(uploaded) == 1
     assert list(ingest.objects()) == [uploaded[0].source_key]
+
+
+@pytest.mark.parametrize("died", ["silently", "in mid-part"])
+async def test_a_late_part_of_a_dead_writer_replaces_nothing(ingest: Ingest, died: str) -> None:
+    content = clip(16 * MIB)
+    lifecycle = ingest.service.lifecycle
+    upload = msgspec.structs.replace(
+        lifecycle.draft("ann", "tus", Details(title="x")), length=len(content)
+    )
+    await lifecycle.start(upload)
+    first = await lifecycle.records.acquire(upload.id)
+    body = Silence()
+    async with lifecycle.writing(first, body) as writer:
+        await writer.write(content[: 5 * MIB])
+        await writer.flush()
+        dead = await lifecycle.records.get(upload.id)
+        if died == "in mid-part":
+            await writer.write(clip(5 * MIB, seed=1))
+    if died == "silently":
+        # Its row still says that it holds the upload.
+        await ingest.store._pool.execute("update ingest.uploads set held = true")
+    assert dead.received == 5 * MIB
+    assert dead.multipart_id is not None
+
+    second = await lifecycle.records.acquire(upload.id)
+    assert second.received == 5 * MIB
+    async with lifecycle.writing(second, body) as writer:
+        await writer.write(content[5 * MIB :])
+        await writer.finish()
+        # What the first one had sent, and what it was about to send, arrives only now.
+        late = (dead.next_part, dead.next_part + 1)
+        for number in late:
+            data = clip(5 * MIB, seed=2)
+            await lifecycle.sources.put_part(dead.key, dead.multipart_id, number, data)
+        # S3 replaces a part of the same number; other servers also keep the one before.
+        counted = {part.number for part in await lifecycle.records.parts(upload.id)}
+        assert counted.isdisjoint(late)
+        await lifecycle.records.begin_completing(
+            second.id, second.epoch, second.details, None, "video/mp4"
+        )
+    completed = await lifecycle.complete(upload.id)
+    assert completed.phase == "completed"
+    assert ingest.content(upload.id) == content
+
+
+class Silence:
+    """An empty request body."""
+
+    def interrupt(self) -> None: ...
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for nothing in ():
+            yield nothing
 
 
 async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> None:

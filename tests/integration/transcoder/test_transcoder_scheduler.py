@@ -99,6 +99,23 @@ async def test_two_busy_users_take_turns(engine: AsyncEngine, scheduler: Schedul
     assert taken.count("a") == taken.count("b") == 10
 
 
+async def test_a_user_who_comes_later_takes_turns_at_once(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    """Having used nothing so far earns no credit: the newcomer does not go first twenty times."""
+    await project(engine, *uploads("a", 30))
+    for _ in range(20):
+        await scheduler.finish(await hold(scheduler, await next_task(scheduler)), "w")
+    await project(engine, *uploads("b", 20))
+    taken: list[str] = []
+    for _ in range(12):
+        task = await next_task(scheduler)
+        taken.append(task.task_id[0])
+        await scheduler.finish(await hold(scheduler, task), "w")
+    for turns in range(2, 13, 2):
+        assert abs(taken[:turns].count("a") - turns // 2) <= 1
+
+
 async def test_no_more_is_sent_than_workers_can_take(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:
@@ -150,6 +167,33 @@ async def test_a_silent_workers_task_goes_to_another(
     fresh = await next_task(scheduler)
     assert fresh.dispatch == 2
     assert await scheduler.claim(task.task_id, 1, "x", redelivered=True) is None
+
+
+async def state_of(engine: AsyncEngine, task_id: str) -> str:
+    async with engine.connect() as connection:
+        query = text("select state from transcoder.tasks where task_id = :id")
+        return (await connection.execute(query, {"id": task_id})).scalar_one()
+
+
+async def test_a_worker_that_lost_a_task_cannot_finish_it(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    await project(engine, *uploads("a", 1))
+    task = await next_task(scheduler)
+    first = await hold(scheduler, task, "w")
+    await age(engine, 5)
+    second = await scheduler.claim(task.task_id, task.dispatch, "x", redelivered=True)
+    assert second is not None
+    await scheduler.finish(first, "w")
+    assert await state_of(engine, task.task_id) == "running"
+    await age(engine, 20)
+    assert await scheduler.expire() == 1
+    # The same worker again, with another hand-out.
+    again = await hold(scheduler, await next_task(scheduler), "x")
+    await scheduler.finish(second, "x")
+    assert await state_of(engine, task.task_id) == "running"
+    await scheduler.finish(again, "x")
+    assert await state_of(engine, task.task_id) == "done"
 
 
 async def test_an_unclaimed_message_is_sent_again(

@@ -1,6 +1,11 @@
 """Playlists, word for word."""
 
+from fractions import Fraction
+
+import pytest
+
 from services.transcoder.manifests.hls import (
+    MediaSegment,
     Rates,
     audio_segments,
     measured,
@@ -47,6 +52,25 @@ def test_a_growing_playlist_only_ever_gains_lines() -> None:
     texts = [media_playlist(rendition_segments(s, "360p", early=True), ended=False) for s in steps]
     assert texts[1] == texts[0]
     assert texts[2].startswith(texts[1])
+
+
+def segment(seconds: str) -> MediaSegment:
+    return MediaSegment(Fraction(seconds), "0.mp4", offset=0, size=1000, init="init.mp4")
+
+
+@pytest.mark.parametrize(
+    ("longest", "target"), [("0.2", 1), ("4.4", 4), ("4.5", 5), ("4.6", 5), ("5", 5)]
+)
+def test_no_segment_is_longer_than_the_target_when_rounded(longest: str, target: int) -> None:
+    text = media_playlist([segment(longest), segment("0.1")], ended=True)
+    assert f"#EXT-X-TARGETDURATION:{target}\n" in text
+
+
+def test_a_playlist_that_was_followed_while_it_grew_stays_one_after_its_end() -> None:
+    growing = media_playlist([segment("4")], ended=False)
+    ended = media_playlist([segment("4")], ended=True, growing=True)
+    assert "#EXT-X-PLAYLIST-TYPE:EVENT\n" in ended
+    assert ended == f"{growing}#EXT-X-ENDLIST\n"
 
 
 def test_the_final_playlist_is_the_renditions_own() -> None:

@@ -100,6 +100,16 @@ def test_closed_groups_of_four_seconds_are_always_fit(frames: list[int]) -> None
     assert all(length >= 2 * RATE for length in lengths[:-1])
 
 
+def test_no_segment_begins_at_a_key_frame_that_an_earlier_stored_frame_is_shown_after() -> None:
+    made = track([(50, False)] * 4)
+    assert segment_samples(made) == (0, 100)
+    # The frame stored last in the second group is shown after the third group's key frame.
+    shown = made.composition
+    shown[99], shown[100] = shown[100], shown[99]
+    assert 100 in made.keys
+    assert segment_samples(made) == (0, 50, 150)
+
+
 @given(groups, st.integers(0, 500_000))
 def test_a_plan_along_key_frames_leaves_no_frame_out(
     gops: list[tuple[int, bool]], delay_us: int
