@@ -24,7 +24,7 @@ from shared.event_store.archive.restore import restore as restore_log
 
 @click.group("archive")
 def archive() -> None:
-    """Copy the log to the bucket, check the copy, fill an empty database from it."""
+    """Copy the log to the bucket, check the copy, complete a database's log from it."""
 
 
 @archive.command()
@@ -80,10 +80,13 @@ def verify(tools: Tools, alone: bool) -> None:
 
 @archive.command()
 @click.option("--expect", metavar="HASH", help="The archive must end with this hash.")
-@click.confirmation_option(prompt="Fill this database's empty log from the archive?")
+@click.confirmation_option(prompt="Complete this database's log from the archive?")
 @click.pass_obj
 def restore(tools: Tools, expect: str | None) -> None:
-    """Fill the empty log of a migrated database from the bucket alone."""
+    """Add what the archive has beyond the log of a restored dump, or of an empty database.
+
+    No service may run meanwhile.
+    """
 
     async def work() -> Restored:
         async with tools.connect() as connection, tools.archive() as bucket:
@@ -94,7 +97,11 @@ def restore(tools: Tools, expect: str | None) -> None:
                 return await restore_log(connection, bucket, progress=progress)
 
     found = _sound(work())
-    tools.output.show(found, f"{found.events} events are in the log again.")
+    tools.output.show(
+        found,
+        f"The log had {found.kept} events; {found.events} were added from the archive, which ends"
+        f" at {found.head.last}.",
+    )
 
 
 def _sound(work: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import asyncpg
 import msgspec
 
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, Unavailable
 from shared.event_store.archive.archive_format import (
     FORMAT,
     PREFIX,
@@ -28,6 +28,7 @@ from shared.event_store.archive.archive_format import (
     manifests_prefix,
     object_key,
     pack,
+    unpack,
 )
 from shared.telemetry import get_logger
 
@@ -37,6 +38,7 @@ RANGE_EVENTS: Final = 10_000
 # A range also ends where it has grown so large, whatever its events.
 _RANGE_BYTES: Final = 32 << 20
 _PAGE_EVENTS: Final = 1000
+_SECOND_LOOK_SECONDS: Final = 0.5
 
 _READ = """
 select p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
@@ -50,6 +52,9 @@ _AT = "select e.event_id from log.positions p join log.events e using (seq) wher
 
 Progress = Callable[[int, int], None]
 """Called with the position that has been reached and the last one."""
+
+Repaired = Callable[[int], None]
+"""Called with the number of ranges at the archive's end that have to be written again."""
 
 
 class Listed(Protocol):
@@ -72,6 +77,10 @@ class ArchiveBucket(Protocol):
         """An object's bytes. Raises NotFound."""
         ...
 
+    async def delete(self, key: str) -> None:
+        """Remove an object; it is no error if it is gone already."""
+        ...
+
     def list(self, prefix: str = "") -> AsyncIterator[Listed]:
         """Every object below ``prefix``, in key order."""
         ...
@@ -81,6 +90,12 @@ class ArchiveMismatch(Conflict):
     """The bucket's archive is not this database's, or has lost its end."""
 
     code = "archive_mismatch"
+
+
+class ArchiveNotStored(Unavailable):
+    """The bucket does not give back what was written to it. Nothing refers to it."""
+
+    code = "archive_not_stored"
 
 
 class ArchiveHead(msgspec.Struct, frozen=True):
@@ -100,22 +115,26 @@ async def archive(
     close: bool = True,
     prefix: str = PREFIX,
     progress: Progress = lambda _at, _of: None,
+    trusted: ArchiveHead | None = None,
+    repaired: Repaired = lambda _ranges: None,
 ) -> ArchiveHead:
     """Archive what has a position and is not archived yet; returns where the archive ends then.
 
     Ranges of ``range_events``; with ``close`` the rest becomes a smaller one, else it waits.
     ``connection`` needs the relay's rights and must not be in a transaction. Several may run at
     once: each range is written under a row's lock. A crash at any moment leaves a whole archive.
-    Raises ArchiveMismatch where the bucket holds another log's archive, or one that lost its end.
+    An end that cannot be read, or is lost, is written again from the log (``repaired`` is called).
+    ``trusted`` is a head that an earlier call returned. Raises ArchiveMismatch where the bucket
+    holds another log's archive, ArchiveNotStored where it does not keep what is written to it.
     """
-    head = await _load(connection, bucket, prefix)
+    head = await _load(connection, bucket, prefix, trusted, repaired)
     target: int = await connection.fetchval(_HEAD)
     progress(head.last, target)
     while head.last + (1 if close else range_events) <= target:
         limit = min(head.last + range_events, target)
         written = await _archive_range(connection, bucket, prefix, head, limit)
         if written is None:
-            head = await _load(connection, bucket, prefix)
+            head = await _load(connection, bucket, prefix, head, repaired)
             continue
         head = written
         progress(head.last, target)
@@ -134,19 +153,28 @@ async def archived_position(connection: "asyncpg.Connection[asyncpg.Record]") ->
 
 
 async def _load(
-    connection: "asyncpg.Connection[asyncpg.Record]", bucket: ArchiveBucket, prefix: str
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    bucket: ArchiveBucket,
+    prefix: str,
+    trusted: ArchiveHead | None,
+    repaired: Repaired,
 ) -> ArchiveHead:
     """The archive's end, with the database's note of it brought up to date."""
     async with connection.transaction():
         noted = await _lock(connection)
-        head, manifest = await _last_manifest(bucket, prefix)
+        head, manifest, damaged = await _sound_end(bucket, prefix, trusted)
+        if damaged:
+            # The log is whole here, so what the archive lost is written again from it.
+            _log.error("the archive's end cannot be read and is rewritten", ranges=damaged)
+            for number in damaged:
+                await bucket.delete(manifest_key(prefix, number))
+            repaired(len(damaged))
         if manifest is not None:
             if await connection.fetchval(_AT, head.last) != manifest.last_event_id:
                 raise ArchiveMismatch("The bucket holds the archive of another log.")
-            if head.last < noted:
-                raise ArchiveMismatch(
-                    f"The archive ends at {head.last}, but {noted} was archived: it lost its end."
-                )
+            if head.last < noted and not damaged:
+                _log.error("the archive lost its end, which is rewritten", at=head.last, to=noted)
+                repaired(1)
         elif noted:
             # The log is whole here, so that a new archive loses nothing.
             _log.warning("the archive is empty and begins anew", archived=noted)
@@ -185,10 +213,17 @@ async def _archive_range(
             )
         )
         # Events first: a manifest never names what is not there.
-        await bucket.put(object_key(prefix, first, last, sha256), packed, "application/zstd")
-        await bucket.put(manifest_key(prefix, number), manifest, "application/json")
+        await _store(bucket, object_key(prefix, first, last, sha256), packed, "application/zstd")
+        await _store(bucket, manifest_key(prefix, number), manifest, "application/json")
         await _note(connection, last)
     return ArchiveHead(number, last, digest(manifest))
+
+
+async def _store(bucket: ArchiveBucket, key: str, data: bytes, content_type: str) -> None:
+    """Store an object and read it back. Raises ArchiveNotStored where it is another."""
+    await bucket.put(key, data, content_type)
+    if await bucket.read(key) != data:
+        raise ArchiveNotStored(f"{key} is not what was written to it.")
 
 
 async def _read_range(
@@ -239,6 +274,42 @@ async def _last_manifest(bucket: ArchiveBucket, prefix: str) -> tuple[ArchiveHea
     data = await bucket.read(manifest_key(prefix, numbers[-1]))
     manifest = decode_manifest(data)
     return ArchiveHead(manifest.number, manifest.last, digest(data)), manifest
+
+
+async def _sound_end(
+    bucket: ArchiveBucket, prefix: str, trusted: ArchiveHead | None
+) -> tuple[ArchiveHead, Manifest | None, list[int]]:
+    """The last range that can be read, its manifest, and the ranges behind it that cannot."""
+    damaged: list[int] = []
+    for number in reversed(await range_numbers(bucket, prefix)):
+        found = await _read_end(bucket, prefix, number, trusted)
+        if found is None:
+            # One wrong answer of the storage is not believed.
+            await asyncio.sleep(_SECOND_LOOK_SECONDS)
+            found = await _read_end(bucket, prefix, number, trusted)
+        if found is not None:
+            return *found, damaged
+        damaged.append(number)
+    return ArchiveHead(), None, damaged
+
+
+async def _read_end(
+    bucket: ArchiveBucket, prefix: str, number: int, trusted: ArchiveHead | None
+) -> tuple[ArchiveHead, Manifest] | None:
+    """A range as the archive's end, or None where manifest or events cannot be read.
+
+    The events of a ``trusted`` end are not read again.
+    """
+    try:
+        data = await bucket.read(manifest_key(prefix, number))
+        manifest = decode_manifest(data)
+        head = ArchiveHead(manifest.number, manifest.last, digest(data))
+        if head != trusted:
+            unpack(manifest, await bucket.read(manifest.object))
+    except (BadArchive, NotFound) as error:
+        _log.error("a range of the archive cannot be read", number=number, error=str(error))
+        return None
+    return head, manifest
 
 
 async def find_manifest(bucket: ArchiveBucket, prefix: str, number: int) -> Manifest | None:

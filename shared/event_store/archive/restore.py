@@ -1,19 +1,21 @@
-"""Filling an empty database's log from the archive in a bucket, and from nothing else."""
+"""Completing a log from the archive in a bucket: an empty one, or that of a restored dump."""
 
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from shared.errors import Conflict
 from shared.event_store.archive.archive import ArchiveBucket, ArchiveHead, Progress, find_head
-from shared.event_store.archive.archive_format import PREFIX, ArchivedEvent, BadArchive
+from shared.event_store.archive.archive_format import PREFIX, ArchivedEvent, BadArchive, Manifest
 from shared.event_store.archive.archive_verify import read_ranges
 
 _EVENT_COLUMNS = (
     *("seq", "stream_id", "version", "event_id", "type", "schema_version"),
     *("data", "metadata", "recorded_at"),
 )
+_AT = "select e.event_id from log.positions p join log.events e using (seq) where p.position = $1"
 _CHECKPOINTS = """
 select table_schema from information_schema.tables where table_name = 'checkpoints'
 """
@@ -25,11 +27,21 @@ class DatabaseNotEmpty(Conflict):
     code = "database_not_empty"
 
 
+class LogsDiffer(Conflict):
+    """The database's log and the archive are not the same log, or have gone separate ways."""
+
+    code = "logs_differ"
+
+
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """``events`` are in the log again, at the positions they had."""
+    """``events`` were added to the log, at the positions they had, behind ``kept`` that were in it.
+
+    ``ranges`` is how many ranges of the archive were read.
+    """
 
     ranges: int
     events: int
+    kept: int
     head: ArchiveHead
 
 
@@ -41,33 +53,54 @@ async def restore(
     expected: ArchiveHead | None = None,
     progress: Progress = lambda _at, _of: None,
 ) -> Restored:
-    """Write the whole archive into the empty log of a migrated database, or nothing at all.
+    """Write into the log what the archive has beyond it, or nothing at all.
 
-    ``connection`` logs in as the owner (DATABASE_ADMIN_URL). Positions, event ids and times are
-    those of old, so cursors that clients hold stay good; the read models fill themselves as the
-    services start, and the archive goes on where it ended. Every hash is checked on the way;
-    ``expected`` is a head noted earlier that the archive must end with.
+    The log is that of a restored dump, or an empty one. ``connection`` logs in as the owner
+    (DATABASE_ADMIN_URL) and no service may run. Positions, event ids and times are those of old,
+    so cursors that clients hold stay good; the read models catch up as the services start, and
+    the archive goes on where it ended. Every hash is checked on the way; ``expected`` is a head
+    noted earlier that the archive must end with.
 
-    Raises DatabaseNotEmpty, or BadArchive where the archive is not whole.
+    Raises DatabaseNotEmpty where read models are filled and the log is empty, LogsDiffer where the
+    log is not the one that was archived or has events that the archive contradicts, BadArchive
+    where the archive is not whole.
     """
     total = (await find_head(bucket, prefix=prefix)).last
-    ranges = 0
+    ranges = added = 0
     head = ArchiveHead()
     async with connection.transaction():
-        # Nobody appends between the look and the end.
+        # Nothing is appended between the look and the end.
         await connection.execute("lock table log.events, log.positions in exclusive mode")
-        await _refuse_non_empty(connection)
+        kept: int = await connection.fetchval(
+            "select coalesce(max(position), 0) from log.positions"
+        )
+        if kept == 0:
+            await _refuse_non_empty(connection)
         async for manifest, hashed, events in read_ranges(bucket, prefix=prefix):
-            await _insert(connection, events)
+            await _compare(connection, manifest, kept)
+            beyond = [event for event in events if event.position > kept]
+            await _insert(connection, beyond)
+            added += len(beyond)
             ranges, head = ranges + 1, ArchiveHead(manifest.number, manifest.last, hashed)
             progress(head.last, total)
         if head.last == 0:
             raise BadArchive("there is no archive in this bucket, or it is empty")
         if expected is not None and expected != head:
             raise BadArchive(f"the archive ends with {head.hash}, not with {expected.hash}")
-        await _note(connection, head.last)
+        await _note(connection, head.last, kept)
     await connection.execute("analyze log.events, log.positions")
-    return Restored(ranges=ranges, events=head.last, head=head)
+    return Restored(ranges=ranges, events=added, kept=kept, head=head)
+
+
+async def _compare(
+    connection: "asyncpg.Connection[asyncpg.Record]", manifest: Manifest, kept: int
+) -> None:
+    """Raises LogsDiffer where the log has another event at the end of a range that it has."""
+    if manifest.last > kept:
+        return
+    found = await connection.fetchval(_AT, manifest.last)
+    if found != manifest.last_event_id:
+        raise LogsDiffer(f"The log and the archive have different events at {manifest.last}.")
 
 
 async def _refuse_non_empty(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -84,11 +117,27 @@ async def _refuse_non_empty(connection: "asyncpg.Connection[asyncpg.Record]") ->
 async def _insert(
     connection: "asyncpg.Connection[asyncpg.Record]", events: list[ArchivedEvent]
 ) -> None:
-    # Numbers in the order of positions: nothing is missing between them, so that the relay finds
-    # a log in which every number is accounted for.
+    """Append archived events and their positions.
+
+    A dump may hold events that had no position yet: those keep their number and get the position
+    that they got then. The others get the next numbers, in the order of their positions.
+    """
+    ids = [event.event_id for event in events]
+    there = {
+        row["event_id"]: row["seq"]
+        for row in await connection.fetch(
+            "select event_id, seq from log.events where event_id = any($1::uuid[])", ids
+        )
+    }
+    last: int = await connection.fetchval("select coalesce(max(seq), 0) from log.events")
+    numbers: dict[UUID, int] = dict(there)
+    for event in events:
+        if event.event_id not in there:
+            last += 1
+            numbers[event.event_id] = last
     rows: list[tuple[Any, ...]] = [
         (
-            event.position,
+            numbers[event.event_id],
             event.stream_id,
             event.version,
             event.event_id,
@@ -99,28 +148,39 @@ async def _insert(
             event.recorded_at,
         )
         for event in events
+        if event.event_id not in there
     ]
-    await connection.copy_records_to_table(
-        "events", schema_name="log", columns=_EVENT_COLUMNS, records=rows
-    )
-    await connection.copy_records_to_table(
-        "positions",
-        schema_name="log",
-        columns=("position", "seq"),
-        records=[(event.position, event.position) for event in events],
-    )
+    try:
+        await connection.copy_records_to_table(
+            "events", schema_name="log", columns=_EVENT_COLUMNS, records=rows
+        )
+        await connection.copy_records_to_table(
+            "positions",
+            schema_name="log",
+            columns=("position", "seq"),
+            records=[(event.position, numbers[event.event_id]) for event in events],
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise LogsDiffer(
+            f"The log has events of its own that the archive contradicts: {error}."
+        ) from error
 
 
-async def _note(connection: "asyncpg.Connection[asyncpg.Record]", last: int) -> None:
+async def _note(connection: "asyncpg.Connection[asyncpg.Record]", last: int, kept: int) -> None:
     """Let the next event get the next number, and the relay and the archiver go on from here.
 
-    Counted as published: projections read what they lack from the log, not from the broker.
+    Counted as published: projections read what they lack from the log, not from the broker. In a
+    dump's log the sequencer's frontier stays, because events below it may have no position yet.
     """
     await connection.execute(
-        "select setval(pg_get_serial_sequence('log.events', 'seq'), $1::bigint)", last
+        "select setval(pg_get_serial_sequence('log.events', 'seq'),"
+        " (select max(seq) from log.events))"
     )
+    notes = [("published", last), ("archived", last)]
+    if kept == 0:
+        notes.append(("frontier", last))
     await connection.executemany(
         "insert into log.relay (name, value) values ($1, $2)"
-        " on conflict (name) do update set value = excluded.value",
-        [("frontier", last), ("published", last), ("archived", last)],
+        " on conflict (name) do update set value = greatest(log.relay.value, excluded.value)",
+        notes,
     )

@@ -3,7 +3,7 @@ database becomes the old one again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import msgspec
@@ -19,13 +19,14 @@ from shared.database.connect import create_engine
 from shared.event_store.archive.archive import (
     ArchiveHead,
     ArchiveMismatch,
+    ArchiveNotStored,
     archive,
     archived_position,
     find_head,
 )
 from shared.event_store.archive.archive_format import BadArchive, decode_manifest, manifest_key
 from shared.event_store.archive.archive_verify import verify
-from shared.event_store.archive.restore import DatabaseNotEmpty, restore
+from shared.event_store.archive.restore import DatabaseNotEmpty, LogsDiffer, restore
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
@@ -202,8 +203,71 @@ async def test_a_lost_end_is_found_by_what_the_database_knows(
     assert "ends at 200, but 230 was archived" in await problems(
         bucket, at_least=await archived_position(relay)
     )
-    with pytest.raises(ArchiveMismatch):
-        await archive(relay, bucket, range_events=RANGE)
+
+
+async def break_end(bucket: S3Store, damage: str) -> None:
+    """Damage the end of an archive of five ranges, as a loss of power does."""
+    manifest = decode_manifest(await bucket.read(manifest_key("log/", 5)))
+    match damage:
+        case "manifest lost":
+            await bucket.delete(manifest_key("log/", 5))
+        case "manifest empty":
+            await bucket.put(manifest_key("log/", 5), b"", "application/json")
+        case "manifest cut":
+            await bucket.put(manifest_key("log/", 5), b'{"format": 1, "num', "application/json")
+        case "events lost":
+            await bucket.delete(manifest.object)
+        case "events empty":
+            await bucket.put(manifest.object, b"", "application/zstd")
+        case "two ranges":
+            await bucket.put(manifest_key("log/", 4), b"\0" * 80, "application/json")
+            await bucket.put(manifest.object, b"\0" * 80, "application/zstd")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "manifest lost",
+        "manifest empty",
+        "manifest cut",
+        "events lost",
+        "events empty",
+        "two ranges",
+    ],
+)
+async def test_an_end_that_cannot_be_read_is_written_again(
+    database: Database, relay: Connection, bucket: S3Store, archived: ArchiveHead, damage: str
+) -> None:
+    await break_end(bucket, damage)
+    await write(database, relay, 7, seed=12)
+    repaired: list[int] = []
+    head = await archive(relay, bucket, range_events=RANGE, repaired=repaired.append)
+    assert head.last == EVENTS + 7
+    assert repaired == [2 if damage == "two ranges" else 1]
+    verdict = await verify(bucket, at_least=await archived_position(relay))
+    assert verdict.flaws == ()
+    assert verdict.events == EVENTS + 7
+
+
+async def test_an_archive_that_is_not_kept_is_not_referred_to(
+    relay: Connection, bucket: S3Store, archived: ArchiveHead, database: Database
+) -> None:
+    class Forgetful:
+        """Keeps events, but half of each manifest."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(bucket, name)
+
+        async def put(self, key: str, data: bytes, content_type: str) -> str:
+            kept = data[: len(data) // 2] if key.endswith(".json") else data
+            return await bucket.put(key, kept, content_type)
+
+    await write(database, relay, 7, seed=12)
+    with pytest.raises(ArchiveNotStored):
+        await archive(relay, cast("Any", Forgetful()), range_events=RANGE)
+    assert await archived_position(relay) == EVENTS
+    assert (await archive(relay, bucket, range_events=RANGE)).last == EVENTS + 7
+    assert (await verify(bucket)).flaws == ()
 
 
 async def test_manifests_that_changed_places_are_found(
@@ -302,16 +366,99 @@ async def test_an_empty_database_becomes_the_old_one(
     assert (await verify(bucket)).flaws == ()
 
 
-async def test_nothing_is_restored_over_something(
-    database: Database, bucket: S3Store, archived: ArchiveHead, empty: Database, owner: Connection
+async def test_read_models_without_a_log_are_not_restored_over(
+    bucket: S3Store, archived: ArchiveHead, owner: Connection
 ) -> None:
-    admin = await asyncpg.connect(database.admin_url)
-    with pytest.raises(DatabaseNotEmpty):
-        await restore(admin, bucket)
-    await admin.close()
     await owner.execute("insert into catalog.checkpoints values ('library', 3)")
     with pytest.raises(DatabaseNotEmpty, match="catalog"):
         await restore(owner, bucket)
+
+
+async def log_of(connection: Connection) -> list[tuple[Any, ...]]:
+    found = await connection.fetch(
+        "select p.position, e.stream_id, e.version, e.event_id, e.type, e.recorded_at,"
+        " e.data::text from log.positions p join log.events e using (seq) order by 1"
+    )
+    return [tuple(row) for row in found]
+
+
+async def load_dump(source: Connection, target: Connection) -> None:
+    """Copy the log of one database into another one, as a dump and its restore do."""
+    for table in ("events", "positions", "relay"):
+        rows = await source.fetch(f"select * from log.{table}")
+        if not rows:
+            continue
+        await target.execute(f"delete from log.{table}" if table == "relay" else "select 1")
+        await target.copy_records_to_table(
+            table, schema_name="log", columns=list(rows[0].keys()), records=rows
+        )
+    await target.execute(
+        "select setval(pg_get_serial_sequence('log.events', 'seq'),"
+        " (select max(seq) from log.events))"
+    )
+
+
+async def append_only(database: Database, count: int, seed: int) -> None:
+    """Append facts that get no position yet."""
+    versions: dict[str, int] = {}
+    async with open_event_store(database.admin_url) as store:
+        for stream, event in Story(seed).facts(count):
+            versions[stream] = await store.append(
+                stream, versions.get(stream, 0), [NewEvent(event)], Metadata()
+            )
+
+
+async def test_a_dump_is_completed_from_the_archive_and_archiving_goes_on(
+    database: Database,
+    relay: Connection,
+    bucket: S3Store,
+    archived: ArchiveHead,
+    empty: Database,
+    owner: Connection,
+) -> None:
+    await append_only(database, 3, seed=77)
+    source = await asyncpg.connect(database.admin_url)
+    await load_dump(source, owner)
+    await write(database, relay, 30, seed=5)
+    await archive(relay, bucket, range_events=RANGE)
+    whole = await log_of(source)
+    await source.close()
+
+    report = await restore(owner, bucket)
+
+    assert (report.kept, report.events) == (EVENTS, 33)
+    assert await log_of(owner) == whole
+    again = await restore(owner, bucket)
+    assert (again.kept, again.events) == (EVENTS + 33, 0)
+    # The restored log lives on: the next events get places, and the archive its next range.
+    own = await asyncpg.connect(empty.url("relay"))
+    await write(empty, own, 5, seed=91)
+    head = await archive(own, bucket, range_events=RANGE)
+    await own.close()
+    assert head.last == EVENTS + 33 + 5
+    assert (await verify(bucket)).flaws == ()
+
+
+async def test_a_dump_that_lived_on_is_not_joined_with_the_archive(
+    database: Database,
+    relay: Connection,
+    bucket: S3Store,
+    archived: ArchiveHead,
+    empty: Database,
+    owner: Connection,
+) -> None:
+    source = await asyncpg.connect(database.admin_url)
+    await load_dump(source, owner)
+    await source.close()
+    await write(database, relay, 30, seed=5)
+    await archive(relay, bucket, range_events=RANGE)
+    own = await asyncpg.connect(empty.url("relay"))
+    await write(empty, own, 60, seed=91)
+    await own.close()
+    before = await log_of(owner)
+    with pytest.raises(LogsDiffer):
+        await restore(owner, bucket)
+    assert await log_of(owner) == before
 
 
 async def test_an_empty_bucket_restores_nothing(bucket: S3Store, owner: Connection) -> None:
