@@ -1,9 +1,9 @@
 """The archiver: one of the relay's replicas archives the log's newest events, round after round."""
 
 import asyncpg
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.event_store.archive.archive import ArchiveBucket, archive
+from shared.event_store.archive.archive import ArchiveBucket, ArchiveHead, archive
 from shared.loops.loops import Loops
 
 _LOOP = "archive the log"
@@ -30,8 +30,19 @@ class Archiver:
         self._loops = loops
         self._range_events = range_events
         self._seconds = seconds
+        self._head: ArchiveHead | None = None
         self._position = Gauge(
             "cinelog_archive_position", "The last event archived.", registry=registry
+        )
+        self._finished = Gauge(
+            "cinelog_archive_finished_timestamp_seconds",
+            "When the archive last held the whole log.",
+            registry=registry,
+        )
+        self._repaired = Counter(
+            "cinelog_archive_repaired_ranges",
+            "Ranges at the archive's end that were written again.",
+            registry=registry,
         )
 
     async def run(self, _lock: object) -> None:
@@ -43,12 +54,18 @@ class Archiver:
             self._url, timeout=_CONNECT_SECONDS, command_timeout=_ANSWER_SECONDS
         )
         try:
-            head = await archive(
-                connection, self._bucket, range_events=self._range_events, progress=self._reached
+            self._head = await archive(
+                connection,
+                self._bucket,
+                range_events=self._range_events,
+                progress=self._reached,
+                trusted=self._head,
+                repaired=self._repaired.inc,
             )
         finally:
             connection.terminate()
-        self._position.set(head.last)
+        self._position.set(self._head.last)
+        self._finished.set_to_current_time()
 
     def _reached(self, position: int, _target: int) -> None:
         self._position.set(position)
