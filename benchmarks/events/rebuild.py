@@ -59,7 +59,7 @@ def _rebuild(url: str) -> Outcome:
 
 async def _measure(url: str) -> Outcome:
     sizes: list[tuple[float, float]] = []
-    engine = create_engine(url, size=3)
+    engine = create_engine(url, size=3, answer_seconds=None)
     async with open_event_store(url, connections=2) as store:
         began = time.perf_counter()
         report = await Rebuild(engine, store, _sizes_into(sizes)).run(swap=True, compare=False)
@@ -104,7 +104,7 @@ def _live(url: str, stop: Flag, ready: Flag) -> None:
 
 
 async def _traffic(url: str, stop: Flag, ready: Flag) -> None:
-    engine = create_engine(url, size=2)
+    engine = create_engine(url, size=2, answer_seconds=None)
     connection = await asyncpg.connect(url)
     sequencer = Sequencer(connection)
     await sequencer.load()

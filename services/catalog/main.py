@@ -179,7 +179,7 @@ async def run_rebuild(config: RebuildSettings, *, swap: bool) -> None:
         share = position / target if target else 1.0
         sys.stderr.write(f"\r{share:7.1%}  {position} of {target} events, {left:.0f} s left  ")
 
-    engine = create_engine(config.database_admin_url, size=2)
+    engine = create_engine(config.database_admin_url, size=2, answer_seconds=None)
     try:
         async with open_event_store(config.database_admin_url, connections=2) as store:
             report = await Rebuild(engine, store, progress).run(swap=swap)
@@ -191,7 +191,7 @@ async def run_rebuild(config: RebuildSettings, *, swap: bool) -> None:
 
 async def run_redrive(config: RebuildSettings) -> None:
     """Apply parked events again; the report goes to standard output."""
-    engine = create_engine(config.database_admin_url, size=2)
+    engine = create_engine(config.database_admin_url, size=2, answer_seconds=None)
     try:
         async with open_event_store(config.database_admin_url, connections=2) as store:
             report = await redrive(engine, store, Library(SCHEMA), SCHEMA)

@@ -83,7 +83,7 @@ def tools(config: OperatorSettings, output: Output) -> Tools:
 
     @asynccontextmanager
     async def engine() -> AsyncGenerator[AsyncEngine]:
-        made = create_engine(config.database_admin_url, size=2)
+        made = create_engine(config.database_admin_url, size=2, answer_seconds=None)
         try:
             yield made
         finally:

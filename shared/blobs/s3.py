@@ -55,8 +55,9 @@ async def s3_client(
         signature_version="s3v4",
         max_pool_connections=connections,
         connect_timeout=3,
-        read_timeout=60,
-        retries={"mode": "standard", "max_attempts": 3},
+        # A storage that is silent is given up within half a minute, tries included.
+        read_timeout=12,
+        retries={"mode": "standard", "max_attempts": 2},
         s3={"addressing_style": "path"},
         proxies={},  # the endpoint is ours to reach; a proxy for the web is not the way to it
         request_checksum_calculation="when_required",

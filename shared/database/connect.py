@@ -1,28 +1,97 @@
-"""Engines and pools from a ``postgresql://`` URL."""
+"""Engines and pools from a ``postgresql://`` URL, with a limit on every wait."""
+
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.database.metrics import trace_statements
 
+T = TypeVar("T")
 
-def create_engine(url: str, *, size: int = 5) -> AsyncEngine:
-    """A SQLAlchemy engine over asyncpg with at most ``2 * size`` connections."""
+# Seconds that the server has to accept a connection, to answer a statement, and that a caller
+# waits for a connection of the pool.
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 15.0
+_POOL_SECONDS: Final = 10.0
+
+
+def create_engine(
+    url: str, *, size: int = 5, answer_seconds: float | None = ANSWER_SECONDS
+) -> AsyncEngine:
+    """A SQLAlchemy engine over asyncpg with at most ``2 * size`` connections.
+
+    A statement that takes longer than ``answer_seconds`` raises TimeoutError, and all connections
+    of the pool are replaced: a connection can go silent without being closed, and then its
+    neighbours have too. Commands that work on whole tables pass None.
+    """
     engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=size,
         max_overflow=size,
         pool_pre_ping=True,
+        pool_timeout=_POOL_SECONDS,
+        connect_args={"timeout": CONNECT_SECONDS, "command_timeout": answer_seconds},
     )
     trace_statements(engine)
+    event.listen(engine.sync_engine, "handle_error", _silence_is_a_disconnect)
     return engine
 
 
-async def create_pool(url: str, *, size: int = 5) -> "asyncpg.Pool[asyncpg.Record]":
-    """An asyncpg pool for what goes around SQLAlchemy: the append path and LISTEN."""
+def _silence_is_a_disconnect(failure: Any) -> None:
+    """A handler of SQLAlchemy's: the connection must not be used after a timeout."""
+    if isinstance(failure.original_exception, TimeoutError):
+        failure.is_disconnect = True
+
+
+async def create_pool(
+    url: str, *, size: int = 5, answer_seconds: float = ANSWER_SECONDS
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """An asyncpg pool for what goes around SQLAlchemy: the append path and LISTEN.
+
+    A statement that takes longer than ``answer_seconds`` raises TimeoutError.
+    """
     return await asyncpg.create_pool(
-        url, min_size=0, max_size=size, command_timeout=60, reset=_keep_session
+        url,
+        min_size=0,
+        max_size=size,
+        timeout=CONNECT_SECONDS,
+        command_timeout=answer_seconds,
+        connection_class=_BoundedConnection,
+        reset=_keep_session,
     )
+
+
+class _BoundedConnection(asyncpg.Connection):  # type: ignore[type-arg]
+    """A connection that is closed where an answer is late.
+
+    asyncpg asks the server to cancel the statement, and waits for its word before the connection
+    is used or released again. A server that is silent never says it.
+    """
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        return await self._bounded(super().execute(query, *args, timeout=timeout))
+
+    async def executemany(self, command: str, args: Any, *, timeout: float | None = None) -> None:
+        await self._bounded(super().executemany(command, args, timeout=timeout))
+
+    async def fetch(self, *args: Any, **options: Any) -> Any:
+        return await self._bounded(super().fetch(*args, **options))
+
+    async def fetchval(self, *args: Any, **options: Any) -> Any:
+        return await self._bounded(super().fetchval(*args, **options))
+
+    async def fetchrow(self, *args: Any, **options: Any) -> Any:
+        return await self._bounded(super().fetchrow(*args, **options))
+
+    async def _bounded(self, answer: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await answer
+        except TimeoutError:
+            self.terminate()
+            raise
 
 
 async def _keep_session(_connection: object) -> None:

@@ -16,7 +16,7 @@ from shared.database.setup import prepare
 async def write(admin_url: str, module: str, message: str) -> Path:
     """Migrate the database at ``admin_url`` to the newest revision, then write the next."""
     await prepare(admin_url, [module], {})
-    engine = create_engine(admin_url, size=1)
+    engine = create_engine(admin_url, size=1, answer_seconds=None)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(

@@ -76,7 +76,7 @@ async def _migrate(
 ) -> None:
     schema = migrations.schema
     await connection.execute(f"create schema if not exists {schema}")
-    engine = create_engine(admin_url, size=1)
+    engine = create_engine(admin_url, size=1, answer_seconds=None)
     try:
         async with engine.begin() as sync:
             await sync.run_sync(migrations.upgrade)

@@ -53,8 +53,10 @@ _BY_STATUS: Final[dict[int, tuple[str, str]]] = {
 # By name, so that a process without a database does not load its driver to serve errors.
 _OUTAGES: Final = frozenset(
     {
+        "asyncpg.exceptions.InsufficientResourcesError",
         "asyncpg.exceptions.OperatorInterventionError",
         "asyncpg.exceptions.PostgresConnectionError",
+        "asyncpg.exceptions.PostgresSystemError",
         "asyncpg.exceptions.TooManyConnectionsError",
         "asyncpg.exceptions._base.InterfaceError",
         "redis.exceptions.ConnectionError",

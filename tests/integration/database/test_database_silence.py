@@ -1,0 +1,89 @@
+"""A database that goes silent without closing its connections: every wait ends, and work goes on
+as soon as it answers again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.contracts import EmailChanged, new_id, stream_id
+from shared.database.connect import create_engine, create_pool
+from shared.event_store.group_commit import GroupCommitter
+from shared.event_store.store import Metadata, NewEvent
+from shared.http.problems import is_outage
+from tests.support.databases import Database
+from tests.support.road import Road
+from tests.support.wait import eventually
+
+SECONDS = 0.5
+
+
+@pytest.fixture
+async def road(database: Database) -> AsyncIterator[Road]:
+    road = Road(database.url("auth"))
+    await road.open()
+    yield road
+    await road.close()
+
+
+@pytest.fixture
+async def engine(road: Road) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(road.url, size=3, answer_seconds=SECONDS)
+    yield engine
+    await engine.dispose()
+
+
+async def ask(engine: AsyncEngine, statement: str = "select 1") -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(statement))
+
+
+async def test_idle_connections_that_went_silent_are_replaced_together(
+    road: Road, engine: AsyncEngine
+) -> None:
+    await asyncio.gather(*(ask(engine, "select pg_sleep(0.1)") for _ in range(3)))
+    road.mute()
+    (silent,) = await asyncio.gather(ask(engine), return_exceptions=True)
+    assert isinstance(silent, Exception)
+    assert is_outage(silent)
+    # Those that were open stay silent for ever: new ones take their place, all at once.
+    await road.close()
+    road.unmute()
+    await road.open()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(ask(engine) for _ in range(3)))
+
+
+async def test_a_statement_under_way_ends_with_an_error(road: Road, engine: AsyncEngine) -> None:
+    waiting = asyncio.create_task(ask(engine, "select pg_sleep(0.2)"))
+    await eventually(lambda: engine.pool.checkedout() == 1)  # type: ignore[attr-defined]
+    road.mute()
+    async with asyncio.timeout(20):
+        with pytest.raises((TimeoutError, OSError)):
+            await waiting
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def test_appends_end_with_an_error_and_go_on_afterwards(road: Road) -> None:
+    pool = await create_pool(road.url, size=2, answer_seconds=SECONDS)
+
+    def append(committer: GroupCommitter) -> asyncio.Task[int]:
+        user = new_id()
+        events = [NewEvent(EmailChanged(user_id=user))]
+        return asyncio.create_task(committer.append(stream_id("user", user), 0, events, Metadata()))
+
+    try:
+        async with GroupCommitter(pool) as committer:
+            assert await append(committer) == 1
+            road.mute()
+            lost = [append(committer) for _ in range(5)]
+            async with asyncio.timeout(20):
+                outcomes = await asyncio.gather(*lost, return_exceptions=True)
+            assert all(isinstance(outcome, OSError) for outcome in outcomes), outcomes
+            road.unmute()
+            async with asyncio.timeout(20):
+                assert await append(committer) == 1
+    finally:
+        pool.terminate()
