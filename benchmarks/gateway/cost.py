@@ -11,14 +11,9 @@ from prometheus_client import CollectorRegistry
 from benchmarks.gateway import load, peers
 from services.gateway import security_headers
 from services.gateway.http1.h1_pool import Pool
-from services.gateway.limits.rate_limit import headers, rule
-from services.gateway.limits.redis_bucket import (
-    TokenBucketItem,
-    TokenBucketRateLimiter,
-    TokenBucketStorage,
-)
+from services.gateway.limits.rate_limit import rate_limit_headers, rule
+from services.gateway.limits.redis_buckets import RedisBuckets, packed_arguments
 from services.gateway.limits.redis_pipe import RedisPipe
-from services.gateway.limits.token_bucket import MICROS, Bucket, Decision
 from services.gateway.observability.access_log import AccessLog, Entry
 from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
@@ -29,6 +24,7 @@ from services.gateway.request.request_headers import RequestHeaders
 from services.gateway.request.routes import Router, table
 from shared.http.identity import Verifier
 from shared.http.jwks_client import JwksClient
+from shared.token_bucket import MICROS, Bucket, Decision
 
 ROUNDS = 20_000
 AT_ONCE = 64
@@ -104,16 +100,15 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
         "the exchange object": _micros(
             lambda: Exchange(scope, nothing, nothing, request_headers, trace, failures)
         ),
-        "rate limit headers": _micros(lambda: headers(general, decision)),
+        "rate limit headers": _micros(lambda: rate_limit_headers(general, decision)),
         "security headers": _micros(lambda: [*security_headers.API, *security_headers.API]),
         "metrics": _micros(finish),
         "access log": _micros(write),
     }
     pipe = RedisPipe(f"redis://127.0.0.1:{stage.redis.port}/3")
     await pipe.start()
-    limiter = TokenBucketRateLimiter(TokenBucketStorage(pipe))
-    item = TokenBucketItem(Bucket(1, 1_000_000), "cost")
-    found["a token from Redis"] = await _micros_async(lambda: limiter.acquire(item, b"cost:user"))
+    buckets, arguments = RedisBuckets(pipe), packed_arguments(Bucket(1, 1_000_000))
+    found["a token from Redis"] = await _micros_async(lambda: buckets.take(b"cost", arguments))
     await pipe.stop()
     pool = Pool("127.0.0.1", stage.backend.port)
     head = b"GET %b HTTP/1.1\r\nhost: b\r\nauthorization: Bearer %b\r\n\r\n" % (

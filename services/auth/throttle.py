@@ -12,55 +12,24 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import msgspec
 from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.errors import TooManyRequests
 from shared.telemetry import child_span, get_logger
+from shared.token_bucket import (
+    MICROS,
+    SCRIPT,
+    Bucket,
+    Decision,
+    LocalBuckets,
+    script_arguments,
+    script_decision,
+)
 
 KNOWN_SECONDS: Final = 90 * 24 * 3600
 _MAX_LOCAL: Final = 20_000
-
-# GCRA (a token bucket in one number): the time at which the bucket will be full again. All keys
-# are asked first; only if none refuses are all charged. Times are Redis' own, in microseconds.
-_TAKE: Final = """
-local t = redis.call('TIME')
-local now = t[1] * 1000000 + t[2]
-local full = {}
-local wait = 0
-for i = 1, #KEYS do
-  local refill = tonumber(ARGV[2 * i - 1])
-  local burst = tonumber(ARGV[2 * i])
-  local at = math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now) + refill
-  wait = math.max(wait, at - now - refill * burst)
-  full[i] = at
-end
-if wait > 0 then return wait end
-for i = 1, #KEYS do
-  redis.call('SET', KEYS[i], string.format('%.0f', full[i]), 'PX',
-             math.ceil((full[i] - now) / 1000) + 1)
-end
-return 0
-"""
-_GIVE_BACK: Final = """
-for i = 1, #KEYS do
-  local at = redis.call('GET', KEYS[i])
-  if at then
-    redis.call('SET', KEYS[i], string.format('%.0f', tonumber(at) - tonumber(ARGV[i])), 'KEEPTTL')
-  end
-end
-return 0
-"""
-
-
-class Bucket(msgspec.Struct, frozen=True):
-    """``burst`` tokens at most, one more every ``refill`` seconds."""
-
-    key: str
-    refill: float
-    burst: int
 
 
 class LoginThrottle:
@@ -76,23 +45,17 @@ class LoginThrottle:
         self._burst = burst
         self._refill = refill
         self._prefix = prefix
-        self._take: Callable[..., Awaitable[Any]] = redis.register_script(_TAKE)
-        self._give_back: Callable[..., Awaitable[Any]] = redis.register_script(_GIVE_BACK)
-        self._local: dict[str, float] = {}
+        self._script: Callable[..., Awaitable[Any]] = redis.register_script(SCRIPT)
+        self._local = LocalBuckets(time.monotonic, _MAX_LOCAL)
         self._log = get_logger(__name__)
         self._redis_gone = False
 
     async def attempt(self, client: str, account: str) -> None:
-        buckets = [*self._client_buckets(client, account)]
-        known = await self._try(self._redis.exists(self._known_key(client, account)))
-        if not known:
-            buckets.append(self._account_bucket(account))
-        arguments = [n for b in buckets for n in (int(b.refill * 1_000_000), b.burst)]
-        waited = await self._try(self._take(keys=[b.key for b in buckets], args=arguments))
-        wait = self._take_locally(buckets) if waited is None else float(waited) / 1_000_000
-        if wait > 0:
+        decision = await self._take(client, account, 1)
+        if not decision.allowed:
             raise TooManyRequests(
-                "Too many failed attempts. Wait a little and try again.", retry_after=wait
+                "Too many failed attempts. Wait a little and try again.",
+                retry_after=decision.retry_after / MICROS,
             )
 
     async def succeeded(self, client: str, account: str) -> None:
@@ -100,28 +63,31 @@ class LoginThrottle:
         await self._try(self._redis.set(self._known_key(client, account), 1, ex=KNOWN_SECONDS))
 
     async def undecided(self, client: str, account: str) -> None:
-        known = await self._try(self._redis.exists(self._known_key(client, account)))
-        buckets = [*self._client_buckets(client, account)]
-        if not known:
-            buckets.append(self._account_bucket(account))
-        refills = [int(b.refill * 1_000_000) for b in buckets]
-        given = await self._try(self._give_back(keys=[b.key for b in buckets], args=refills))
-        if given is None:
-            for bucket in buckets:
-                self._local[bucket.key] = self._local.get(bucket.key, 0) - bucket.refill
+        await self._take(client, account, -1)
 
-    def _client_buckets(self, client: str, account: str) -> tuple[Bucket, Bucket]:
-        pair = _digest(client, account)
-        return (
-            Bucket(f"{self._prefix}pair:{pair}", self._refill, self._burst),
-            Bucket(f"{self._prefix}client:{_digest(client)}", self._refill / 2, self._burst * 10),
+    async def _take(self, client: str, account: str, cost: int) -> Decision:
+        """Take from all buckets of an attempt, or give back where ``cost`` is negative."""
+        buckets = await self._buckets(client, account)
+        reply = await self._try(
+            self._script(keys=[*buckets], args=script_arguments(buckets.values(), cost))
         )
+        return self._local.take_all(buckets, cost) if reply is None else script_decision(reply)
 
-    def _account_bucket(self, account: str) -> Bucket:
-        return Bucket(f"{self._prefix}account:{_digest(account)}", self._refill, self._burst)
+    async def _buckets(self, client: str, account: str) -> dict[bytes, Bucket]:
+        refill = int(self._refill * MICROS)
+        buckets = {
+            self._key("pair", client, account): Bucket(refill, self._burst),
+            self._key("client", client): Bucket(refill // 2, self._burst * 10),
+        }
+        if not await self._try(self._redis.exists(self._known_key(client, account))):
+            buckets[self._key("account", account)] = Bucket(refill, self._burst)
+        return buckets
 
-    def _known_key(self, client: str, account: str) -> str:
-        return f"{self._prefix}known:{_digest(client, account)}"
+    def _key(self, kind: str, *parts: str) -> bytes:
+        return f"{self._prefix}{kind}:{_digest(*parts)}".encode()
+
+    def _known_key(self, client: str, account: str) -> bytes:
+        return self._key("known", client, account)
 
     async def _try(self, answer: Awaitable[Any]) -> Any:
         """Redis' answer, or None where it gives none."""
@@ -135,16 +101,6 @@ class LoginThrottle:
             return None
         self._redis_gone = False
         return result
-
-    def _take_locally(self, buckets: list[Bucket]) -> float:
-        now = time.monotonic()
-        full = {b.key: max(self._local.get(b.key, 0), now) + b.refill for b in buckets}
-        wait = max(full[b.key] - now - b.refill * b.burst for b in buckets)
-        if wait <= 0:
-            self._local.update(full)
-            while len(self._local) > _MAX_LOCAL:
-                self._local.pop(next(iter(self._local)))
-        return max(wait, 0)
 
 
 def _digest(*parts: str) -> str:

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from services.gateway.docs_routes import ApiDocument, docs_routes
 from services.gateway.limits.rate_limit import RateLimiter, rules
-from services.gateway.limits.redis_bucket import TokenBucketRateLimiter, TokenBucketStorage
 from services.gateway.limits.redis_pipe import RedisPipe
+from services.gateway.limits.traced_rate_limiter import TracedRateLimiter
 from services.gateway.media import Media, Visibility
 from services.gateway.observability.access_log import AccessLog
 from services.gateway.observability.media_metrics import MediaMetrics
@@ -30,7 +30,6 @@ from services.gateway.upstream.breaker import Breaker
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.traced_upstream import (
     TracedObjectStorage,
-    TracedRateLimiter,
     TracedUpstream,
 )
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
@@ -56,10 +55,9 @@ def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
     clock = asyncio.get_running_loop().time
     upstreams = _upstreams(settings, registry)
     pipe = _redis(settings)
-    storage = TokenBucketStorage(pipe)
     exporting = settings.otel_exporter_otlp_endpoint is not None
     limited = TracedRateLimiter if exporting else RateLimiter
-    limiter = limited(pipe, TokenBucketRateLimiter(storage), clock, registry)
+    limiter = limited(pipe, clock, registry)
     verifier = Verifier.from_url(
         settings.jwks_url, issuer=settings.jwt_issuer, audience=settings.jwt_audience
     )
@@ -106,7 +104,7 @@ def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
         upstreams=upstreams,
         media=media,
         web=WebFiles(settings.web_folder, tuple(elsewhere), clock),
-        own=_own_routes(upstreams, storage),
+        own=_own_routes(upstreams, limiter),
         cors=Cors(settings.cors_origins),
         tracing=Tracing(exporting=exporting),
         metrics=TracedHttpMetrics(registry, "gateway") if exporting else RequestMetrics(registry),
@@ -144,7 +142,7 @@ def _redis(settings: GatewaySettings) -> RedisPipe:
         raise SettingsError(f"REDIS_URL: {error}") from None
 
 
-def _own_routes(upstreams: Upstreams, storage: TokenBucketStorage) -> ASGIApp:
+def _own_routes(upstreams: Upstreams, limiter: RateLimiter) -> ASGIApp:
     """/health, /ready and /docs, as a small application of the framework the services use."""
 
     def answers(name: str) -> Callable[[], Awaitable[object]]:
@@ -154,15 +152,11 @@ def _own_routes(upstreams: Upstreams, storage: TokenBucketStorage) -> ASGIApp:
 
         return check
 
-    async def redis() -> None:
-        if not await storage.check():
-            raise ConnectionError("Redis does not answer")
-
     import swagger_ui_bundle  # noqa: PLC0415 - finds its files when it is imported
 
     assets = Path(str(swagger_ui_bundle.swagger_ui_path))
     document = ApiDocument(upstreams, tuple(SERVICES), VERSION)
-    checks = {name.value: answers(name) for name in SERVICES} | {"redis": redis}
+    checks = {name.value: answers(name) for name in SERVICES} | {"redis": limiter.check}
     return HeadMiddleware(
         Litestar(
             [*docs_routes(document, assets), *health_routes(checks)],

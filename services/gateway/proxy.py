@@ -23,7 +23,7 @@ from services.gateway.http1.h1_client import (
     UpstreamError,
 )
 from services.gateway.http1.request_body import BodyBroken, BodyTooLarge, BodyTooSlow, ClientGone
-from services.gateway.limits.rate_limit import RateLimiter, Rule, headers
+from services.gateway.limits.rate_limit import RateLimiter, Rule, rate_limit_headers
 from services.gateway.observability.access_log import AccessLog, Entry
 from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
@@ -214,7 +214,7 @@ class Gateway:
             if user is not None:
                 exchange.user = identity = user.user_id
         decision = await self._limiter.take(rule, identity)
-        exchange.extra += headers(rule, decision)
+        exchange.extra += rate_limit_headers(rule, decision)
         if not decision.allowed:
             await exchange.fail(429)
         elif refusal:

@@ -1,29 +1,45 @@
 """The gateway's environment."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
-from services.gateway.limits.token_bucket import Bucket, parse
 from services.gateway.request.routes import MIB, Policy
 from shared.settings import Address, Key, Secret, Settings
+from shared.token_bucket import MICROS, Bucket
 
 GIB = 1024 * MIB
 
 
+_PERIODS: Final = {"s": 1, "m": 60, "h": 3600}
+_RATE: Final = re.compile(r"(\d+)/(\d*)([smh])\s+burst\s+(\d+)")
+
+
 class Rate(str):
-    """`10/s burst 20`, `1/20s burst 3`."""
+    """``10/s burst 20``, ``1/20s burst 3``, ``100/m burst 5``."""
 
     @classmethod
     def parse(cls, value: str) -> "Rate":
-        """Raises ValueError where it is no rate."""
-        parse(value)
-        return cls(value)
+        """Raises ValueError where ``value`` is no rate."""
+        rate = cls(value)
+        _ = rate.bucket
+        return rate
 
     @property
     def bucket(self) -> Bucket:
-        return parse(self)
+        """The bucket that lets this rate through."""
+        match = _RATE.fullmatch(self.strip())
+        if match is None:
+            raise ValueError("write it like '10/s burst 20' or '1/20s burst 3'")
+        tokens, periods, unit, burst = match.groups()
+        if not int(tokens) or not int(burst) or periods == "0":
+            raise ValueError("rate and burst must be at least 1")
+        interval = int(periods or 1) * _PERIODS[unit] * MICROS // int(tokens)
+        if not interval:
+            raise ValueError("more than a million tokens per second is no limit")
+        return Bucket(interval, int(burst))
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):

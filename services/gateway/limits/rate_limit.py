@@ -1,62 +1,66 @@
-"""Who may send how much: one bucket per policy and caller, shared by all gateways.
+"""How many requests a caller may send: one token bucket per policy and caller.
 
-Redis counts (`limits_bucket`). While it is slow or gone each gateway counts for itself, going
-on from what it last heard of each bucket: the general policies as generously as before, `strict`
-ones without any burst, so that an attack on Redis does not open the login. A denial is
-remembered until its bucket has a token again, so that a flood costs Redis one question per
-token, not one per request.
+Redis counts for all gateways (``redis_buckets``). While Redis is slow or gone each gateway counts
+for itself, and starts from the last state that it knows of each bucket. General policies keep
+their burst then; ``strict`` policies lose it, so that an attack on Redis does not open the login.
+
+A refusal is remembered until its bucket has a token again: a flood of requests costs one question
+to Redis per token.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from math import ceil
+from typing import Final
 
-from msgspec import Struct
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.gateway.limits.redis_bucket import TokenBucketItem, TokenBucketRateLimiter
+from services.gateway.limits.redis_buckets import RedisBuckets, packed_arguments
 from services.gateway.limits.redis_pipe import RedisGone, RedisPipe
-from services.gateway.limits.token_bucket import MICROS, Bucket, Decision, LocalBuckets
 from services.gateway.request.routes import Policy
 from shared.telemetry import get_logger
+from shared.token_bucket import MICROS, Bucket, Decision, LocalBuckets
 
-_REMEMBERED = 20_000
+_MAX_REFUSALS: Final = 20_000
 
 Headers = list[tuple[bytes, bytes]]
 
 
-class Rule(Struct, frozen=True, eq=False):
-    """A policy, made ready. `shared`: counted in Redis; `strict`: no burst while Redis is gone.
+class Rule(msgspec.Struct, frozen=True, eq=False):
+    """A policy with everything prepared that a request needs.
 
-    `header` and `left` are the headers that say so.
+    ``prefix`` begins the names of its buckets, ``arguments`` are the script's. ``local`` is the
+    bucket while Redis is gone. ``shared``: Redis counts. ``policy_header`` and ``left`` make the
+    RateLimit headers.
     """
 
     name: str
-    bucket: Bucket
-    item: TokenBucketItem
+    prefix: bytes
+    arguments: bytes
     local: Bucket
     shared: bool
-    header: tuple[bytes, bytes]
+    policy_header: tuple[bytes, bytes]
     left: bytes
 
 
 def rule(name: str, bucket: Bucket, *, shared: bool = True, strict: bool = False) -> Rule:
-    """The rule for a policy."""
+    """The rule of the policy ``name``. ``strict``: no burst while Redis is gone."""
     policy = f'"{name}";q={bucket.burst};w={bucket.window}'.encode()
     return Rule(
         name=name,
-        bucket=bucket,
-        item=TokenBucketItem(bucket, f"cinelog:limit:{name}"),
+        prefix=f"cinelog:limit:{name}:".encode(),
+        arguments=packed_arguments(bucket),
         local=Bucket(bucket.interval, 1) if strict else bucket,
         shared=shared,
-        header=(b"ratelimit-policy", policy),
+        policy_header=(b"ratelimit-policy", policy),
         left=b'"%b";r=%%d;t=%%d' % name.encode(),
     )
 
 
 def rules(buckets: Mapping[Policy, Bucket]) -> dict[Policy, Rule]:
-    """The rules for all policies. Health is counted here only: it must not wait for Redis."""
+    """The rules of all policies. Health checks are counted here: they must not wait for Redis."""
     return {
         policy: rule(
             policy.value,
@@ -68,14 +72,14 @@ def rules(buckets: Mapping[Policy, Bucket]) -> dict[Policy, Rule]:
     }
 
 
-def headers(rule: Rule, decision: Decision) -> Headers:
+def rate_limit_headers(rule: Rule, decision: Decision) -> Headers:
     """RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers), and Retry-After.
 
-    `q` tokens drip in within `w` seconds; `r` are left and in `t` seconds all are back.
+    ``q`` tokens drip in within ``w`` seconds; ``r`` are left, and in ``t`` seconds all are back.
     """
     full = -(-decision.full_after // MICROS)
     found = [
-        rule.header,
+        rule.policy_header,
         (b"ratelimit", rule.left % (decision.remaining, full)),
     ]
     if not decision.allowed:
@@ -83,8 +87,8 @@ def headers(rule: Rule, decision: Decision) -> Headers:
     return found
 
 
-class _Decisions(Collector):
-    """Plain numbers until somebody asks: a locked counter costs more than the bucket."""
+class _DecisionCounts(Collector):
+    """Plain numbers that become a metric at a scrape: a locked counter costs more than a bucket."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.counts = {
@@ -96,7 +100,7 @@ class _Decisions(Collector):
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """The family, for a scrape."""
+        """The metric, for a scrape."""
         family = CounterMetricFamily(
             "gateway_rate_limit_decisions",
             "Decisions, by policy, result and where they were counted.",
@@ -107,24 +111,53 @@ class _Decisions(Collector):
         yield family
 
 
+class _Refusals:
+    """Refusals by Redis that still hold, by bucket. ``clock`` is in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.until: dict[bytes, tuple[float, float]] = {}  # has a token again, is full again
+
+    def find(self, key: bytes) -> Decision | None:
+        """The refusal of a bucket that is in ``until``, if it still holds, with the time left."""
+        until, full = self.until[key]
+        now = self._clock()
+        if now < until:
+            return Decision(
+                False, 0, int((until - now) * MICROS) + 1, int((full - now) * MICROS) + 1
+            )
+        del self.until[key]
+        return None
+
+    def add(self, key: bytes, refusal: Decision) -> None:
+        """Remember what Redis answered just now."""
+        now = self._clock()
+        if len(self.until) >= _MAX_REFUSALS:
+            self.until = {k: times for k, times in self.until.items() if times[0] > now}
+            if len(self.until) >= _MAX_REFUSALS:
+                self.until.clear()
+        self.until[key] = (
+            now + refusal.retry_after / MICROS,
+            now + refusal.full_after / MICROS,
+        )
+
+
 class RateLimiter:
-    """Takes a token for a request. `clock` is this process's steady clock in seconds."""
+    """Takes a token for each request. ``clock`` is this process's steady clock in seconds."""
 
     def __init__(
         self,
         pipe: RedisPipe,
-        strategy: TokenBucketRateLimiter,
         clock: Callable[[], float],
         registry: CollectorRegistry,
     ) -> None:
         self._pipe = pipe
-        self._strategy = strategy
-        self._clock = clock
+        self._redis = RedisBuckets(pipe)
         self._local = LocalBuckets(clock)
-        self._denials: dict[bytes, tuple[float, float]] = {}  # until, full
+        self._refusals = _Refusals(clock)
         self._log = get_logger("gateway.rate_limit")
         self._degraded: bool | None = None
-        self._decisions = _Decisions(registry)
+        self._decisions = _DecisionCounts(registry)
         self._up = Gauge(
             "gateway_rate_limit_redis_up", "1 while Redis does the counting.", registry=registry
         )
@@ -137,55 +170,43 @@ class RateLimiter:
 
     @property
     def shared(self) -> bool:
-        """Whether Redis does the counting now."""
+        """Whether Redis counts now."""
         return self._pipe.ready
 
+    async def check(self) -> None:
+        """Raises ConnectionError where Redis does not answer."""
+        if not await self._redis.check():
+            raise ConnectionError("Redis does not answer")
+
     async def take(self, rule: Rule, identity: str) -> Decision:
-        """One token for `identity` under `rule`."""
-        key = rule.item.prefix + identity.encode()
-        denial = self._denials.get(key)
-        if denial is not None:
-            now = self._clock()
-            until, full = denial
-            if now < until:
+        """Take one token for ``identity`` under ``rule``."""
+        key = rule.prefix + identity.encode()
+        if key in self._refusals.until:
+            refusal = self._refusals.find(key)
+            if refusal is not None:
                 self._decisions.counts[rule.name, False, "memory"] += 1
-                return Decision(
-                    False, 0, int((until - now) * MICROS) + 1, int((full - now) * MICROS) + 1
-                )
-            del self._denials[key]
+                return refusal
         if rule.shared and self._pipe.ready:
             try:
-                decision = await self._strategy.acquire(rule.item, key)
+                decision = await self._redis.take(key, rule.arguments)
             except RedisGone:
                 pass
             else:
                 self._decisions.counts[rule.name, decision.allowed, "redis"] += 1
                 self._local.note(key, decision.full_after)
                 if not decision.allowed:
-                    self._remember(key, decision)
+                    self._refusals.add(key, decision)
                 return decision
-        decision = self._local.take(rule.local, key)
+        decision = self._local.take(key, rule.local)
         self._decisions.counts[rule.name, decision.allowed, "local"] += 1
         return decision
-
-    def _remember(self, key: bytes, decision: Decision) -> None:
-        if len(self._denials) >= _REMEMBERED:
-            now = self._clock()
-            self._denials = {k: d for k, d in self._denials.items() if d[0] > now}
-            if len(self._denials) >= _REMEMBERED:
-                self._denials.clear()
-        now = self._clock()
-        self._denials[key] = (
-            now + decision.retry_after / MICROS,
-            now + decision.full_after / MICROS,
-        )
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self._up.set(1 if up else 0)
         if up:
             if self._degraded:
-                self._log.info("Redis is back: rate limits are shared again")
+                self._log.info("rate limits are shared again: Redis answers")
         elif not self._degraded:
             self._losses.inc()
-            self._log.warning("Redis is gone: rate limits are counted here only", reason=reason)
+            self._log.warning("rate limits are local: Redis does not answer", reason=reason)
         self._degraded = not up

@@ -8,18 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from opentelemetry.trace import SpanKind
 
 from services.gateway.http1.h1_client import Response
-from services.gateway.limits.rate_limit import RateLimiter, Rule
-from services.gateway.limits.token_bucket import Decision
 from services.gateway.upstream.upstreams import Upstream
 from shared.telemetry import child_span, current_traceparent
-
-
-class TracedRateLimiter(RateLimiter):
-    """A span for each question to Redis."""
-
-    async def take(self, rule: Rule, identity: str) -> Decision:
-        with child_span("redis take", {"limit.policy": rule.name}, kind=SpanKind.CLIENT):
-            return await super().take(rule, identity)
 
 
 class TracedUpstream(Upstream):

@@ -5,16 +5,10 @@ import asyncio
 import httpx
 import pytest
 import redis.asyncio
-from limits.aio.strategies import FixedWindowRateLimiter
-from limits.limits import RateLimitItemPerSecond
 
-from services.gateway.limits.redis_bucket import (
-    TokenBucketItem,
-    TokenBucketRateLimiter,
-    TokenBucketStorage,
-)
+from services.gateway.limits.redis_buckets import RedisBuckets, packed_arguments
 from services.gateway.limits.redis_pipe import RedisGone, RedisPipe
-from services.gateway.limits.token_bucket import MICROS, Bucket, take
+from shared.token_bucket import MICROS, Bucket
 from tests.integration.gateway.rig import Rig, Service, Wire, keys_known, running_gateway
 from tests.support.wait import eventually
 
@@ -168,87 +162,27 @@ async def test_a_flood_of_refused_requests_does_not_reach_redis(service: Service
         assert after - before < 50
 
 
-# -- as a strategy of the `limits` library
-
-
-async def test_the_script_decides_as_the_model_does(redis_url: str):
+async def test_the_script_is_loaded_again_when_redis_forgot_it(redis_url: str):
     pipe = RedisPipe(redis_url)
     await pipe.start()
     try:
-        storage = TokenBucketStorage(pipe)
-        bucket = Bucket(30_000, 3)
-        item = TokenBucketItem(bucket, "model")
-        tat = 0
-        for number in range(200):
-            cost = number % 4
-            decision = await storage.take(item, b"model:x", cost)
-            after = int(await pipe.execute("GET", "model:x") or 0) if decision.allowed else tat
-            # What the script answered tells, to the microsecond, when it ran.
-            now = (after or tat) - decision.full_after
-            expected, model_tat = take(bucket, tat, now, cost)
-            assert decision == expected
-            if cost and decision.allowed:
-                assert model_tat == after
-                tat = after
-            await asyncio.sleep(0.003)
-    finally:
-        await pipe.stop()
-
-
-async def test_it_is_a_strategy_of_limits(redis_url: str):
-    pipe = RedisPipe(redis_url)
-    await pipe.start()
-    try:
-        storage = TokenBucketStorage(pipe)
-        limiter = TokenBucketRateLimiter(storage)
-        item = TokenBucketItem(Bucket(100 * MICROS, 5), "item")
-        assert [await limiter.hit(item, "a") for _ in range(6)] == [True] * 5 + [False]
-        assert await limiter.hit(item, "b", cost=5)
-        assert not await limiter.hit(item, "c", cost=6)
-        assert await limiter.test(item, "c", cost=5)
-        assert not await limiter.test(item, "a")
-        assert (await limiter.get_window_stats(item, "a")).remaining == 0
-        await limiter.clear(item, "a")
-        assert (await limiter.get_window_stats(item, "a")).remaining == 5
-        assert await storage.check()
-        windows = FixedWindowRateLimiter(storage)
-        other = RateLimitItemPerSecond(2, 100)
-        assert [await windows.hit(other, "x") for _ in range(3)] == [True, True, False]
-        with pytest.raises(TypeError):
-            await limiter.hit(other, "x")
+        buckets, arguments = RedisBuckets(pipe), packed_arguments(Bucket(100 * MICROS, 2))
+        assert (await buckets.take(b"again", arguments)).remaining == 1
+        await pipe.execute("SCRIPT", "FLUSH", "SYNC")
+        answers = await asyncio.gather(*(buckets.take(b"again", arguments) for _ in range(3)))
+        assert sorted(answer.allowed for answer in answers) == [False, False, True]
     finally:
         await pipe.stop()
     with pytest.raises(RedisGone):
         pipe.execute("PING")
 
 
-async def test_the_script_is_loaded_again_when_redis_forgot_it(redis_url: str):
+async def test_a_server_that_refuses_the_script_counts_as_gone(redis_url: str):
     pipe = RedisPipe(redis_url)
     await pipe.start()
     try:
-        storage = TokenBucketStorage(pipe)
-        item = TokenBucketItem(Bucket(MICROS, 2), "again")
-        assert (await storage.take(item, b"again:x")).remaining == 1
-        await pipe.execute("SCRIPT", "FLUSH", "SYNC")
-        answers = await asyncio.gather(*(storage.take(item, b"again:x") for _ in range(3)))
-        assert sorted(answer.allowed for answer in answers) == [False, False, True]
-    finally:
-        await pipe.stop()
-
-
-async def test_a_limit_that_was_made_shorter_is_shorter_at_once(redis_url: str):
-    pipe = RedisPipe(redis_url)
-    await pipe.start()
-    try:
-        storage = TokenBucketStorage(pipe)
-        strict = TokenBucketItem(Bucket(3600 * MICROS, 1), "shorter")
-        mild = TokenBucketItem(Bucket(20_000, 1), "shorter")
-        assert (await storage.take(strict, b"shorter:x")).allowed
-        assert (await storage.take(mild, b"shorter:x")).retry_after <= 20_000
-
-        async def allowed() -> bool:
-            return (await storage.take(mild, b"shorter:x")).allowed
-
-        await eventually(allowed, timeout=2)
+        await pipe.execute("SET", "list", "not a number")
+        with pytest.raises(RedisGone):
+            await RedisBuckets(pipe).take(b"list", packed_arguments(Bucket(MICROS, 2)))
     finally:
         await pipe.stop()
