@@ -9,6 +9,7 @@ from faststream.rabbit import RabbitBroker
 from services.relay.archiver import Archiver
 from services.relay.settings import RelaySettings, archive_bucket
 from shared import settings
+from shared.host.buckets import open_s3
 from shared.host.entry import Role, run_entry
 from shared.host.host import Host, Process, Served
 from shared.http.app import create_app
@@ -31,8 +32,13 @@ async def compose(config: RelaySettings, host: Host) -> Process:
     }
     archive = archive_bucket(config)
     if archive is not None:
-        bucket = await host.s3(
-            archive.endpoint, archive.region, archive.access_key, archive.secret_key, connections=2
+        bucket = await open_s3(
+            host,
+            archive.endpoint,
+            archive.region,
+            archive.access_key,
+            archive.secret_key,
+            connections=2,
         )
         archiver = Archiver(
             url,

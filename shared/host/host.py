@@ -2,6 +2,7 @@
 
 A composition root is one function per role, ``compose`` or ``compose_<role>``: it takes the role's
 settings and a ``Host``, opens what the role needs through the host, and returns a ``Process``.
+Object storage has an opener of its own, ``shared.host.buckets``: its library is not everywhere.
 """
 
 import asyncio
@@ -14,9 +15,6 @@ from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.blobs.disk_sync import disk_sync
-from shared.blobs.s3 import S3Store, s3_client
-from shared.blobs.s3_metrics import S3Metrics
 from shared.database.connect import create_engine
 from shared.database.metrics import watch_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
@@ -65,7 +63,6 @@ class Host:
         self.registry: Final = registry
         self.loops: Final = Loops(registry)
         self.stack: Final = stack
-        self._s3_metrics: S3Metrics | None = None
 
     async def engine(self, url: str, *, size: int) -> AsyncEngine:
         """A SQLAlchemy engine of at most ``2 * size`` connections, with metrics."""
@@ -79,35 +76,6 @@ class Host:
         return await self.stack.enter_async_context(
             open_event_store(url, connections=connections, registry=self.registry)
         )
-
-    async def s3(
-        self,
-        endpoint: str,
-        region: str,
-        access_key: str,
-        secret_key: str,
-        *,
-        connections: int = 32,
-        sync_url: str | None = None,
-    ) -> Callable[[str], S3Store]:
-        """Opens a client of an object storage; the result makes the store of a named bucket.
-
-        With ``sync_url``, each write is reported after the storage's disk has it (``disk_sync``).
-        """
-        if self._s3_metrics is None:
-            self._s3_metrics = S3Metrics(self.registry)
-        client = await self.stack.enter_async_context(
-            s3_client(
-                endpoint,
-                region,
-                access_key,
-                secret_key,
-                connections=connections,
-                metrics=self._s3_metrics,
-            )
-        )
-        flush = await self.stack.enter_async_context(disk_sync(sync_url)) if sync_url else None
-        return lambda bucket: S3Store(client, bucket, flush)
 
     def verifier(self, jwks_url: str, *, issuer: str, audience: str) -> Verifier:
         """Verifies access tokens with the keys that auth publishes."""
