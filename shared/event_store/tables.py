@@ -2,7 +2,8 @@
 
 The log: ``events`` holds facts, ``positions`` their places in the global order, stamped by the
 relay once the facts are committed (see ``sequencer``). Both are append-only by trigger and by
-privilege; see docs/decisions/0002.
+privilege; see docs/decisions/0002. Row-level security lets a role append to streams of its own
+category only; see docs/decisions/0007.
 """
 
 from sqlalchemy import (

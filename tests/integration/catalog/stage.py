@@ -317,7 +317,7 @@ async def open_stage(
     app = create_api(config, verifier)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.lifespan())
-        store = await stack.enter_async_context(open_event_store(database.url("catalog")))
+        store = await stack.enter_async_context(open_event_store(database.admin_url))
         engine = create_engine(database.url("catalog"), size=3)
         stack.push_async_callback(engine.dispose)
         transport: Any = httpx.ASGITransport(app)

@@ -87,7 +87,7 @@ def processes(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Pr
 
 @pytest.fixture
 async def store(database: Database) -> AsyncIterator[PostgresEventStore]:
-    async with open_event_store(database.url("ingest")) as opened:
+    async with open_event_store(database.admin_url) as opened:
         yield opened
 
 

@@ -167,7 +167,7 @@ async def test_a_poison_event_is_parked_and_only_its_stream_waits(engine: AsyncE
 async def test_an_event_that_this_build_cannot_read_is_parked(
     engine: AsyncEngine, database: Database
 ) -> None:
-    writer = await asyncpg.connect(database.url("auth"))
+    writer = await asyncpg.connect(database.admin_url)
     relay = await asyncpg.connect(database.url("relay"))
     for stream, version, kind in (
         ("a", 1, "EmailChanged"),

@@ -24,8 +24,8 @@ returning seq
 
 @pytest.fixture
 async def writers(database: Database) -> AsyncIterator[tuple[Connection, Connection]]:
-    first = await asyncpg.connect(database.url("auth"))
-    second = await asyncpg.connect(database.url("auth"))
+    first = await asyncpg.connect(database.admin_url)
+    second = await asyncpg.connect(database.admin_url)
     yield first, second
     await first.close()
     await second.close()
@@ -192,7 +192,7 @@ async def test_writers_that_race_and_abort_lose_nothing(
     database: Database, leader: Connection, store: PostgresEventStore
 ) -> None:
     """Many writers, a third of them rolling back, some holding their transaction open."""
-    pool = await asyncpg.create_pool(database.url("auth"), min_size=8, max_size=8)
+    pool = await asyncpg.create_pool(database.admin_url, min_size=8, max_size=8)
     sequencer = Sequencer(leader)
     await sequencer.load()
     committed: list[str] = []

@@ -345,9 +345,9 @@ async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: 
     await ingest.service.lifecycle.start(pending)
     deleted = VideoDeleted(video_id=video_id, user_id="ann", deleted_by="ann")
     gone = UserDeleted(user_id="ann")
-    async with open_event_store(database.url("catalog")) as catalog:
-        await catalog.append(stream_id("video", video_id), 0, [NewEvent(deleted)], Metadata())
-        await catalog.append(stream_id("user", "ann"), 0, [NewEvent(gone)], Metadata())
+    async with open_event_store(database.admin_url) as others:
+        await others.append(stream_id("video", video_id), 0, [NewEvent(deleted)], Metadata())
+        await others.append(stream_id("user", "ann"), 0, [NewEvent(gone)], Metadata())
     relay = await asyncpg.connect(database.url("relay"))
     sequencer = Sequencer(relay)
     await sequencer.load()

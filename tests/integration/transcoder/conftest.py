@@ -45,6 +45,6 @@ def processes(
 async def studio(database: Database, s3: Buckets) -> AsyncIterator[Studio]:
     async with (
         open_event_store(database.url("transcoder")) as store,
-        open_event_store(database.url("ingest")) as ingest,
+        open_event_store(database.admin_url) as others,
     ):
-        yield Studio(store, s3, ingest)
+        yield Studio(store, s3, others)

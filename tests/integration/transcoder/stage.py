@@ -72,10 +72,10 @@ class Processes:
 class Studio:
     """Uploads sources and follows what becomes of them."""
 
-    def __init__(self, store: EventStore, s3: Buckets, ingest: EventStore) -> None:
+    def __init__(self, store: EventStore, s3: Buckets, others: EventStore) -> None:
         self.store = store
         self.s3 = s3
-        self._ingest = ingest
+        self._others = others
         self._client: Any = s3.client()
 
     async def upload(self, source: Path, user_id: str = "user-1", name: str = "clip.mp4") -> str:
@@ -97,7 +97,7 @@ class Studio:
         return video_id
 
     async def append(self, category: Any, entity: str, event: Event) -> None:
-        await self._ingest.append(
+        await self._others.append(
             stream_id(category, entity), 0, [NewEvent(event)], Metadata(correlation_id=entity)
         )
 
