@@ -14,8 +14,8 @@ import httpx
 from deploy.local import daemon, ports
 from deploy.local.database import ROOT
 from deploy.local.demo import DemoFailed, upload_clip
+from deploy.local.environments import tool_environment
 from deploy.local.parts import postgres
-from deploy.local.stack import operator_environment
 from deploy.local.state import Home
 from deploy.local.supervisor import Status
 
@@ -196,9 +196,8 @@ def cli(home: Home, arguments: Sequence[str]) -> int:
     packages = home.folder / "packages"
     _, cinelog = daemon.instance(home, report.port, report.workers, packages, home.known_ports())
     command = (sys.executable, "-m", "services.operator.main", *arguments)
-    return subprocess.run(
-        command, cwd=ROOT, env=operator_environment(cinelog), check=False
-    ).returncode
+    env = tool_environment(cinelog, "cli")
+    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 
 def _address(port: int) -> str:

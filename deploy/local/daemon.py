@@ -13,9 +13,10 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from deploy.local import observability, parts, stack
+from deploy.local import environments, observability, parts, stack
 from deploy.local.state import Home, write_private
 from deploy.local.supervisor import Status, StepFailed, Supervisor
+from deploy.needs import table
 
 LEFTOVER_PATIENCE = 6.0
 """Seconds that processes of a supervisor that was killed get to end by themselves."""
@@ -92,7 +93,7 @@ async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
 
     observed = observability.wanted(os.environ)
     further = observability.PORTS if observed else ()
-    ports = home.ports((*parts.PORTS, *stack.port_names(workers), *further))
+    ports = home.ports((*parts.PORTS, *environments.port_names(workers), *further))
     options = observability.options(ports) if observed else {}
     layout, cinelog = instance(home, port, workers, packages, ports, options=options)
     everything = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
@@ -131,15 +132,15 @@ def instance(
     ports: Mapping[str, int],
     *,
     options: Mapping[str, str] = {},
-) -> tuple[parts.Layout, stack.Stack]:
+) -> tuple[parts.Layout, environments.Stack]:
     """The parts and the services of a home folder, whether they run or not.
 
-    ``options`` are further variables for every service; what was chosen in ours goes before them.
+    ``options`` are further variables for the services; those of our own environment replace them.
     """
-    chosen = {name: os.environ[name] for name in stack.PASSED_ON if os.environ.get(name)}
-    secrets = home.secrets((*parts.SECRETS, *stack.SECRETS))
+    chosen = {name: os.environ[name] for name in table().options if os.environ.get(name)}
+    secrets = home.secrets((*parts.SECRETS, *environments.secret_names()))
     layout = parts.Layout(home.folder, packages, ports, secrets)
-    return layout, stack.Stack(
+    return layout, environments.Stack(
         home=home.folder,
         urls=parts.urls(layout),
         port=port,

@@ -11,8 +11,8 @@ import msgspec
 
 from deploy.local import checks, debian
 from deploy.local.database import ROOT
+from deploy.local.environments import port_names
 from deploy.local.process import Process, Step, Task
-from deploy.local.stack import port_names
 
 PORTS = ("prometheus", "traces", "rabbitmq_metrics")
 _RULES = ROOT / "deploy" / "helm" / "cinelog" / "alerts"

@@ -53,7 +53,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     upstream_catalog: str
     upstream_transcoder: str
     s3_endpoint: str
-    s3_region: str
+    s3_region: str = "us-east-1"
     s3_access_key: str
     s3_secret_key: Secret
     s3_media_bucket: str

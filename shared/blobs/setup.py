@@ -1,13 +1,14 @@
 """Prepare the buckets: ``python -m shared.blobs.setup``. Running it again changes nothing.
 
-Reads S3_* and CORS_ORIGINS, the origins whose pages may put parts of an upload into the bucket.
-Waits for an S3 that does not answer yet.
+Reads S3_* and, for the origins whose pages may put parts of an upload into the bucket,
+CORS_ORIGINS and PUBLIC_URL. Waits for an S3 that does not answer yet.
 """
 
 import asyncio
 import os
 import sys
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -33,6 +34,16 @@ class BucketSettings(Settings, frozen=True, kw_only=True):
     s3_media_bucket: BucketName
     s3_archive_bucket: BucketName | None = None
     cors_origins: tuple[str, ...] = ()
+    public_url: str | None = None
+
+    @property
+    def origins(self) -> list[str]:
+        """Whose pages may upload: the site's own, and those that may call the API."""
+        found = list(self.cors_origins)
+        if self.public_url:
+            site = urlsplit(self.public_url)
+            found.append(f"{site.scheme}://{site.netloc}")
+        return list(dict.fromkeys(found))
 
 
 async def prepare(config: BucketSettings) -> None:
@@ -43,9 +54,9 @@ async def prepare(config: BucketSettings) -> None:
         wanted = (config.s3_sources_bucket, config.s3_media_bucket, config.s3_archive_bucket)
         for bucket in filter(None, wanted):
             await S3Store(client, bucket).ensure_bucket()
-        if config.cors_origins:
+        if config.origins:
             rule = {
-                "AllowedOrigins": list(config.cors_origins),
+                "AllowedOrigins": config.origins,
                 "AllowedMethods": ["PUT"],
                 "AllowedHeaders": ["*"],
                 "ExposeHeaders": ["ETag"],

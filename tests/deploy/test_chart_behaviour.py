@@ -1,27 +1,23 @@
 """What the values do."""
 
 import json
+import pkgutil
 from base64 import b64decode
 from typing import Any
 
 import pytest
 
 from deploy.local.database import modules
-from deploy.local.stack import _COMMANDS
-from services.auth.settings import AuthSettings
-from services.catalog.settings import ApiSettings, ProjectorSettings
-from services.gateway.settings import GatewaySettings
-from services.ingest.settings import IngestSettings
-from services.operator.settings import ReconcilerSettings
-from services.relay.settings import RelaySettings
-from services.transcoder.settings import CoordinatorSettings, WorkerSettings
+from deploy.needs import table
 from shared import settings
 from shared.database.setup import ROLES
 from tests.support.charts import (
     EXAMPLES,
-    Manifest,
+    components,
     containers,
+    environment,
     example,
+    main_container,
     of_kind,
     pods,
     refusal,
@@ -29,55 +25,15 @@ from tests.support.charts import (
 )
 
 ALL = (None, *EXAMPLES)
-SETTINGS: dict[str, type[settings.Settings]] = {
-    "gateway": GatewaySettings,
-    "auth": AuthSettings,
-    "ingest": IngestSettings,
-    "catalog": ApiSettings,
-    "projector": ProjectorSettings,
-    "planner": CoordinatorSettings,
-    "worker": WorkerSettings,
-    "relay": RelaySettings,
-    "reconciler": ReconcilerSettings,
-}
-SECRET = "k7Qz3bVx9LpWm2RtYc8NdJf5HsGa4TuE"
-
-
-def components(manifests: tuple[Manifest, ...] | list[Manifest]) -> dict[str, Manifest]:
-    """The Deployments, by component."""
-    return {
-        found["metadata"]["labels"]["app.kubernetes.io/component"]: found
-        for found in manifests
-        if found["kind"] == "Deployment"
-    }
-
-
-def main_container(deployment: Manifest) -> Manifest:
-    return deployment["spec"]["template"]["spec"]["containers"][0]
-
-
-def environment(container: Manifest) -> dict[str, str]:
-    """As the kubelet makes it: in order, with $(NAME) replaced, and secrets made up."""
-    found: dict[str, str] = {}
-    for variable in container["env"]:
-        value = variable.get("value", SECRET)
-        for name, known in found.items():
-            value = value.replace(f"$({name})", known)
-        assert "$(" not in value, f"{variable['name']} uses what comes after it"
-        found[variable["name"]] = value
-    return found
-
-
-def test_every_process_is_a_component() -> None:
-    assert set(components(example(None))) == set(_COMMANDS) == set(SETTINGS)
 
 
 @pytest.mark.parametrize("values", ALL)
-@pytest.mark.parametrize("component", SETTINGS)
+@pytest.mark.parametrize("component", table().processes)
 def test_a_component_reads_its_settings(values: str | None, component: str) -> None:
     container = main_container(components(example(values))[component])
-    assert tuple(container["args"]) == _COMMANDS[component]
-    read = settings.load(SETTINGS[component], environment(container))
+    needs = table().processes[component]
+    assert tuple(container["args"]) == needs.command
+    read = settings.load(pkgutil.resolve_name(needs.settings), environment(container))
     assert read.cinelog_mode == "production"
 
 

@@ -15,6 +15,7 @@ CHART = ROOT / "deploy" / "helm" / "cinelog"
 EXAMPLES = tuple(sorted(path.name for path in CHART.glob("values-*.yaml")))
 OPERATORS = ("keda.sh/v1alpha1", "postgresql.cnpg.io/v1", "rabbitmq.com/v1beta1")
 NEWEST = "1.36.0"
+SECRET = "k7Qz3bVx9LpWm2RtYc8NdJf5HsGa4TuE"
 
 Manifest = dict[str, Any]
 
@@ -81,6 +82,33 @@ def pods(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
             found[name] = manifest["spec"]
         elif "template" in manifest.get("spec", {}) and manifest["kind"] != "ScaledObject":
             found[name] = manifest["spec"]["template"]["spec"]
+    return found
+
+
+def components(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
+    """The Deployments, by component."""
+    return {
+        found["metadata"]["labels"]["app.kubernetes.io/component"]: found
+        for found in manifests
+        if found["kind"] == "Deployment"
+    }
+
+
+def main_container(deployment: Manifest) -> Manifest:
+    """The one that is not for preparation."""
+    container: Manifest = deployment["spec"]["template"]["spec"]["containers"][0]
+    return container
+
+
+def environment(container: Manifest) -> dict[str, str]:
+    """As the kubelet makes it: in order, with $(NAME) replaced, and one secret for all."""
+    found: dict[str, str] = {}
+    for variable in container["env"]:
+        value = variable.get("value", SECRET)
+        for name, known in found.items():
+            value = value.replace(f"$({name})", known)
+        assert "$(" not in value, f"{variable['name']} uses what comes after it"
+        found[variable["name"]] = value
     return found
 
 

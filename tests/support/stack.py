@@ -13,9 +13,10 @@ from typing import Any, cast
 import msgspec
 
 from deploy.local import ports
+from deploy.local.environments import Stack, port_names, secret_names
 from deploy.local.parts import READY, Urls
 from deploy.local.process import Process, Step
-from deploy.local.stack import SECRETS, Stack, port_names, steps
+from deploy.local.stack import steps
 from deploy.local.state import Home
 from deploy.local.supervisor import Status, Supervisor
 from tests.support.brokers import Broker
@@ -132,6 +133,7 @@ def running_stack(
         home = Home(Path(folder))
         roles = passwords(database.admin_url)
         chosen = ports.choose(("gateway", *port_names(workers)), {})
+        secrets = home.secrets(secret_names()) | {f"role_password_{r}": roles[r] for r in roles}
         stack = RunningStack(
             Stack(
                 home=home.folder,
@@ -140,7 +142,7 @@ def running_stack(
                 ),
                 port=chosen["gateway"],
                 ports=chosen,
-                secrets=home.secrets(SECRETS) | {f"role_password_{r}": roles[r] for r in roles},
+                secrets=secrets,
                 workers=workers,
                 sources_bucket=buckets.sources,
                 media_bucket=buckets.media,

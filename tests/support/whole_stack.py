@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deploy.local import parts
+from deploy.local.environments import Stack, port_names, secret_names
 from deploy.local.parts import postgres
-from deploy.local.stack import SECRETS, Stack, port_names
 from deploy.local.state import Home
 from tests.support.real_parts import ROOT
 from tests.support.stack import GENEROUS, RunningStack
@@ -28,7 +28,7 @@ def whole_stack(workers: int, options: Mapping[str, str]) -> Iterator[RunningSta
         at_the_end.callback(postgres.forget, home.folder)
         packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local").resolve() / "packages"
         ports = home.ports(("gateway", *parts.PORTS, *port_names(workers)))
-        secrets = home.secrets((*parts.SECRETS, *SECRETS))
+        secrets = home.secrets((*parts.SECRETS, *secret_names()))
         layout = parts.Layout(home.folder, packages, ports, secrets, for_tests=True)
         stack = RunningStack(
             Stack(

@@ -17,12 +17,13 @@ async def test_buckets_are_made_once_and_let_the_site_upload(s3: Buckets) -> Non
         s3_sources_bucket=s3.sources,
         s3_media_bucket=s3.media,
         cors_origins=(ORIGIN,),
+        public_url="https://films.example.com/",
     )
     async with asyncio.timeout(30):
         await run(config)
         await run(config)
     answer = await asyncio.to_thread(s3.client().get_bucket_cors, Bucket=s3.sources)
     (rule,) = answer["CORSRules"]
-    assert rule["AllowedOrigins"] == [ORIGIN]
+    assert rule["AllowedOrigins"] == [ORIGIN, "https://films.example.com"]
     assert rule["AllowedMethods"] == ["PUT"]
     assert "ETag" in rule["ExposeHeaders"]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploy.local.stack import operator_environment
+from deploy.local.environments import tool_environment
 from services.operator.commands import command_line, run
 from services.operator.main import tools
 from services.operator.settings import OperatorSettings
@@ -30,7 +30,7 @@ def person(cinelog: RunningStack) -> Iterator[Person]:
 @pytest.fixture
 def cli(cinelog: RunningStack, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run a command with --json; its result. ``code`` is the exit code it must have."""
-    environment = operator_environment(cinelog.stack) | {
+    environment = tool_environment(cinelog.stack, "cli") | {
         "S3_ENDPOINT": cinelog.stack.urls.s3_endpoint,
         "S3_ACCESS_KEY": cinelog.stack.urls.s3_access_key,
         "S3_SECRET_KEY": cinelog.stack.urls.s3_secret_key,

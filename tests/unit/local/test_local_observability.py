@@ -8,8 +8,8 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from deploy.local import observability
+from deploy.local.environments import port_names
 from deploy.local.process import Process
-from deploy.local.stack import port_names
 from deploy.local.traces import create_server
 
 TRACE = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")

@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from deploy.local.environments import Stack, environments, port_names, role_url
 from deploy.local.parts import READY, Urls
 from deploy.local.process import Process, Task, all_needs, in_order
-from deploy.local.stack import Stack, environments, port_names, role_url, steps
+from deploy.local.stack import steps
 
 URLS = Urls(
     postgres="postgresql://admin:pg-secret@127.0.0.1:20001/postgres",
@@ -15,6 +17,7 @@ URLS = Urls(
     s3_access_key="cinelog",
     s3_secret_key="s3-secret",
 )
+WORKERS = {"worker-1", "worker-2", "worker-3"}
 ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
 SECRETS = {f"role_password_{role}": f"{role}-password" for role in ROLES} | {
     "media_grant_secret": "grant-secret",
@@ -33,7 +36,7 @@ def test_every_process_has_an_environment_and_the_other_way_round(stack: Stack) 
     processes = {step.name for step in steps(stack) if isinstance(step, Process)}
 
     assert processes == set(environments(stack))
-    assert {"worker-1", "worker-2", "worker-3"} <= processes
+    assert processes >= WORKERS
 
 
 def test_every_address_is_loopback(stack: Stack) -> None:
@@ -77,6 +80,8 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
         ("operator-secret", {"ingest", "planner", "reconciler"}),
         ("grant-secret", {"gateway", "catalog", "projector"}),
         ("redis-secret", {"gateway", "auth"}),
+        ("s3-secret", {"gateway", "ingest", "planner", "relay", *WORKERS}),
+        ("mq-secret", {"ingest", "planner", "projector", "relay", *WORKERS}),
     ],
 )
 def test_a_secret_is_given_only_to_who_needs_it(
@@ -87,6 +92,19 @@ def test_a_secret_is_given_only_to_who_needs_it(
     }
 
     assert given == holders
+
+
+def test_an_option_reaches_the_processes_that_have_it(stack: Stack) -> None:
+    chosen = {"ORPHAN_SECONDS": "30", "OTEL_TRACES_SAMPLER": "always_off"}
+    env = environments(msgspec.structs.replace(stack, options=chosen))
+
+    assert {name for name in env if "ORPHAN_SECONDS" in env[name]} == {"ingest", "planner"}
+    assert all(given["OTEL_TRACES_SAMPLER"] == "always_off" for given in env.values())
+
+
+def test_an_option_that_no_process_has_is_refused(stack: Stack) -> None:
+    with pytest.raises(ValueError, match="ORPHANS_SECONDS"):
+        msgspec.structs.replace(stack, options={"ORPHANS_SECONDS": "30"})
 
 
 def test_only_the_gateway_stops_before_the_others(stack: Stack) -> None:
@@ -101,7 +119,8 @@ def test_with_parts_of_our_own_everything_waits_for_its_part(stack: Stack) -> No
 
     assert needs["migrations"] == {"postgres"}
     assert needs["buckets"] == {"seaweedfs"}
-    assert needs["relay"] == {"migrations", "postgres"}
+    assert needs["projector"] == {"migrations", "postgres"}
+    assert needs["relay"] == {"migrations", "postgres", "buckets", "seaweedfs"}
     assert not any("rabbitmq" in names for names in needs.values())
 
 

@@ -74,6 +74,7 @@ def test_a_server_whose_files_are_gone_is_not_started_on_empty_ones(tmp_path: Pa
 
     unprivileged.forget(tmp_path / "postgres")
     assert unprivileged.own_folder(tmp_path / "postgres").is_dir()
+    unprivileged.forget(tmp_path / "postgres")
 
 
 @pytest.mark.parametrize("copied", [False, True])

@@ -1,97 +1,51 @@
-{{/*
-Every process that the release runs. What each is given is in _environment.tpl.
+{{/* The table of what every process needs: files/processes.yaml. */}}
+{{- define "cinelog.table" -}}
+{{- .Files.Get "files/processes.yaml" -}}
+{{- end -}}
 
-image     whose image
-args      after `python -m`
-http      serves requests for others: gets a Service
-metrics   has a port of its own for /metrics
-ready     the readiness path; the gateway serves pages and media with Redis or a service away, so
-          that its own /ready, which asks all of them, would take it out of service for nothing
-needs     what it is given the address and the secret of, and may reach
-role      its login to the database
-schemas   the modules whose migrations it waits for
+{{/*
+Every process that the release runs, as the table has it. What concerns the archive counts where
+there is one; http and metrics say which ports it serves.
 */}}
 {{- define "cinelog.components" -}}
-gateway:
-  image: gateway
-  args: [services.gateway.main]
-  http: true
-  metrics: true
-  ready: /health
-  needs: [redis, s3, tokens, grants, auth, ingest, catalog, planner]
-auth:
-  image: auth
-  args: [services.auth.main]
-  http: true
-  ready: /ready
-  needs: [postgresql, redis]
-  role: auth
-  schemas: [shared.event_store, services.auth]
-ingest:
-  image: ingest
-  args: [services.ingest.main]
-  http: true
-  ready: /ready
-  needs: [postgresql, rabbitmq, s3, tokens, operator, auth]
-  role: ingest
-  schemas: [shared.event_store, services.ingest]
-catalog:
-  image: catalog
-  args: [services.catalog.main, api]
-  http: true
-  ready: /ready
-  needs: [postgresql, tokens, grants, auth]
-  role: catalog
-  schemas: [shared.event_store, services.catalog]
-projector:
-  image: catalog
-  args: [services.catalog.main, projector]
-  metrics: true
-  ready: /ready
-  needs: [postgresql, rabbitmq, grants, webhooks]
-  role: catalog
-  schemas: [shared.event_store, services.catalog]
-planner:
-  image: transcoder
-  args: [services.transcoder.main, planner]
-  http: true
-  ready: /ready
-  needs: [postgresql, rabbitmq, s3, tokens, operator, auth]
-  role: transcoder
-  schemas: [shared.event_store, services.transcoder]
-worker:
-  image: transcoder
-  args: [services.transcoder.main, worker]
-  metrics: true
-  ready: /ready
-  needs: [postgresql, rabbitmq, s3]
-  role: transcoder
-  schemas: [shared.event_store, services.transcoder]
-relay:
-  image: relay
-  args: [services.relay.main]
-  metrics: true
-  ready: /ready
-  needs: [postgresql, rabbitmq{{ if .Values.s3.archiveBucket }}, s3{{ end }}]
-  role: relay
-  schemas: [shared.event_store]
-reconciler:
-  image: operator
-  args: [services.operator.main, reconciler]
-  metrics: true
-  ready: /ready
-  needs: [postgresql, operator, ingest, planner]
-  role: operator
-  schemas: [shared.event_store]
+{{- $processes := (include "cinelog.table" . | fromYaml).processes -}}
+{{- range $name, $process := $processes -}}
+{{- $_ := set $processes $name (include "cinelog.needs" (dict "root" $ "needs" $process) | fromYaml) -}}
+{{- end -}}
+{{- $processes | toYaml -}}
+{{- end -}}
+
+{{/* The needs of a process or a tool: takes root and needs. */}}
+{{- define "cinelog.needs" -}}
+{{- $needs := .needs -}}
+{{- if and $needs.archive .root.Values.s3.archiveBucket -}}
+{{- range $list := list "variables" "reaches" -}}
+{{- $_ := set $needs $list (concat (get $needs $list) (get $needs.archive $list | default list)) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $needs "http" (has "BIND" $needs.variables) -}}
+{{- $_ := set $needs "metrics" (has "METRICS_BIND" $needs.variables) -}}
+{{- $needs | toYaml -}}
 {{- end -}}
 
 {{/* The services that own tables, in the order of their migrations. */}}
 {{- define "cinelog.migrated" -}}
-[auth, catalog, ingest, transcoder]
+{{- $services := list -}}
+{{- range (include "cinelog.table" . | fromYaml).processes -}}
+{{- range .schemas -}}
+{{- if hasPrefix "services." . }}{{ $services = append $services (trimPrefix "services." .) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $services | uniq | sortAlpha | toYaml -}}
 {{- end -}}
 
+{{/* The logins of the services to the database. */}}
 {{- define "cinelog.roles" -}}
-[auth, catalog, ingest, operator, relay, transcoder]
+{{- $roles := list -}}
+{{- range (include "cinelog.table" . | fromYaml).processes -}}
+{{- with .role }}{{ $roles = append $roles . }}{{ end -}}
+{{- end -}}
+{{- $roles | uniq | sortAlpha | toYaml -}}
 {{- end -}}
 
 {{/* A component's values over the defaults: takes root and component. */}}

@@ -73,21 +73,12 @@
 {{- end }}
 {{- end -}}
 
-{{- define "cinelog.s3.environment" -}}
-{{- $s3 := .Values.s3 -}}
-- name: S3_ENDPOINT
-  value: {{ ternary $s3.external.endpoint (printf "http://%s-seaweedfs:8333" (include "cinelog.fullname" .)) (eq $s3.mode "external") }}
-- name: S3_REGION
-  value: {{ $s3.region }}
+{{/* One of the two keys of S3: takes root, name, and the key in an external or in the chart's Secret. */}}
+{{- define "cinelog.s3.key" }}
+{{- $s3 := .root.Values.s3 }}
 {{- if eq $s3.mode "external" }}
-{{ include "cinelog.fromSecret" (dict "name" "S3_ACCESS_KEY" "secret" $s3.external.existingSecret "key" $s3.external.accessKeyKey) }}
-{{ include "cinelog.fromSecret" (dict "name" "S3_SECRET_KEY" "secret" $s3.external.existingSecret "key" $s3.external.secretKeyKey) }}
+{{ include "cinelog.fromSecret" (dict "name" .name "secret" $s3.external.existingSecret "key" .external) }}
 {{- else }}
-{{ include "cinelog.fromSecret" (dict "name" "S3_ACCESS_KEY" "secret" (include "cinelog.secretName" .) "key" "s3-access-key") }}
-{{ include "cinelog.fromSecret" (dict "name" "S3_SECRET_KEY" "secret" (include "cinelog.secretName" .) "key" "s3-secret-key") }}
+{{ include "cinelog.fromSecret" (dict "name" .name "secret" (include "cinelog.secretName" .root) "key" .bundled) }}
 {{- end }}
-- name: S3_SOURCES_BUCKET
-  value: {{ $s3.sourcesBucket }}
-- name: S3_MEDIA_BUCKET
-  value: {{ $s3.mediaBucket }}
 {{- end -}}

@@ -1,178 +1,186 @@
-{{/* A component's environment, and nothing of another's: takes root, component and spec. */}}
+{{/*
+A component's environment: the variables that the table lists for it, and those of its options that
+the values set. Takes root, component and spec; secret where it is not the release's own.
+*/}}
 {{- define "cinelog.environment" -}}
-{{- $root := .root -}}
-{{- $name := include "cinelog.fullname" $root -}}
-{{- $secret := include "cinelog.secretName" $root -}}
-{{- $settings := $root.Values.settings -}}
-{{- $needs := .spec.needs -}}
+{{- $of := . -}}
+{{- $table := include "cinelog.table" .root | fromYaml -}}
+{{- $secret := .secret | default (include "cinelog.secretName" .root) -}}
+{{- range $variable := concat $table.every.variables .spec.variables }}
+{{- if hasKey $table.secrets $variable }}
+{{ include "cinelog.fromSecret" (dict "name" $variable "secret" $secret "key" (get $table.secrets $variable)) }}
+{{- else if hasPrefix "ROLE_PASSWORD_" $variable }}
+{{ include "cinelog.fromSecret" (dict "name" $variable "secret" $secret "key" ($variable | lower | replace "_" "-")) }}
+{{- else }}
+{{ include (printf "cinelog.variable.%s" $variable) $of | trim }}
+{{- end }}
+{{- end }}
+{{- $options := include "cinelog.options" .root | fromYaml }}
+{{- range $option := concat $table.every.options (.spec.options | default list) }}
+{{- with get $options $option }}
+- name: {{ $option }}
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What the values say about options; empty is not set. */}}
+{{- define "cinelog.options" -}}
+{{- $settings := .Values.settings -}}
+{{- $worker := .Values.worker -}}
+{{- $options := dict
+  "PUBLIC_URL" .Values.publicUrl
+  "TRUSTED_PROXIES" ($settings.trustedProxies | toString)
+  "CORS_ORIGINS" (join "," $settings.corsOrigins)
+  "CSP_ORIGINS" (join "," $settings.cspOrigins)
+  "MEDIA_REDIRECT_BASE" $settings.mediaRedirectBase
+  "MAX_UPLOAD_BYTES" ($settings.maxUploadBytes | int64 | toString)
+  "MAX_UPLOADS_AT_ONCE" ($settings.maxUploadsAtOnce | toString)
+  "UPLOAD_EXPIRY_HOURS" ($settings.uploadExpiryHours | toString)
+  "S3_PUBLIC_ENDPOINT" .Values.s3.publicEndpoint
+  "RATE_LIMIT_GENERAL" $settings.rateLimits.general
+  "RATE_LIMIT_AUTH" $settings.rateLimits.auth
+  "RATE_LIMIT_MEDIA" $settings.rateLimits.media
+  "RATE_LIMIT_HEALTH" $settings.rateLimits.health
+  "ACCESS_LOG" ($settings.accessLog | toString)
+  "REFRESH_DAYS" ($settings.refreshDays | toString)
+  "LOGIN_BURST" ($settings.loginBurst | toString)
+  "LOGIN_REFILL_SECONDS" ($settings.loginRefillSeconds | toString)
+  "SCRATCH_RESERVE_BYTES" ($worker.scratch.reserveBytes | int64 | toString)
+  "WORKER_SLOTS" ($worker.slots | toString)
+  "WORKER_THREADS" ($worker.threads | toString)
+  "WORKER_MEMORY_BYTES" ($worker.memoryBytes | int64 | toString)
+  "DRAIN_SECONDS" ($worker.drainSeconds | toString)
+  "X264_PRESET" $worker.preset
+  "EXTRA_CODECS" (join "," $worker.extraCodecs)
+-}}
+{{- with include "cinelog.otlpEndpoint" . -}}
+{{- $_ := set $options "OTEL_EXPORTER_OTLP_ENDPOINT" . -}}
+{{- $_ := set $options "OTEL_TRACES_SAMPLER" "parentbased_traceidratio" -}}
+{{- $_ := set $options "OTEL_TRACES_SAMPLER_ARG" (divf $.Values.observability.samplePercent 100 | toString) -}}
+{{- end -}}
+{{- $options | toYaml -}}
+{{- end -}}
+
+{{/* One definition for each variable of the table. */}}
+{{- define "cinelog.variable.CINELOG_MODE" }}
 - name: CINELOG_MODE
   value: production
-{{- if .spec.http }}
+{{- end -}}
+
+{{- define "cinelog.variable.BIND" }}
 - name: BIND
   value: 0.0.0.0:8000
-{{- end }}
-{{- if .spec.metrics }}
+{{- end -}}
+
+{{- define "cinelog.variable.METRICS_BIND" }}
 - name: METRICS_BIND
   value: 0.0.0.0:9000
-{{- end }}
-{{- with include "cinelog.otlpEndpoint" $root }}
-- name: OTEL_EXPORTER_OTLP_ENDPOINT
-  value: {{ . | quote }}
-- name: OTEL_TRACES_SAMPLER
-  value: parentbased_traceidratio
-- name: OTEL_TRACES_SAMPLER_ARG
-  value: {{ divf $root.Values.observability.samplePercent 100 | quote }}
-{{- end }}
-{{- if .spec.role }}
-{{ include "cinelog.environment.database" (dict "root" $root "role" .spec.role) }}
-{{- end }}
-{{- if has "rabbitmq" $needs }}
-{{- include "cinelog.rabbitmq.environment" $root }}
-{{- end }}
-{{- if has "redis" $needs }}
-{{- include "cinelog.redis.environment" $root }}
-{{- end }}
-{{- if has "s3" $needs }}
-{{ include "cinelog.s3.environment" $root }}
-{{- end }}
-{{- if has "tokens" $needs }}
-- name: JWKS_URL
-  value: http://{{ $name }}-auth:8000/.well-known/jwks.json
-{{- end }}
-{{- if or (has "tokens" $needs) (eq .component "auth") }}
+{{- end -}}
+
+{{/* The login of the component's own role: takes root and spec. */}}
+{{- define "cinelog.variable.DATABASE_URL" }}
+{{ include "cinelog.fromSecret" (dict "name" "ROLE_PASSWORD" "secret" (include "cinelog.secretName" .root) "key" (printf "role-password-%s" .spec.role)) }}
+- name: DATABASE_URL
+  value: postgresql://cinelog_{{ .spec.role }}:$(ROLE_PASSWORD)@{{ include "cinelog.postgresql.host" .root }}:{{ include "cinelog.postgresql.port" .root }}/{{ .root.Values.postgresql.database }}
+{{- include "cinelog.postgresql.tls" .root }}
+{{- end -}}
+
+{{- define "cinelog.variable.DATABASE_ADMIN_URL" }}
+{{ include "cinelog.postgresql.adminPassword" .root }}
+- name: DATABASE_ADMIN_URL
+  value: postgresql://{{ include "cinelog.postgresql.admin" .root }}:$(ADMIN_PASSWORD)@{{ include "cinelog.postgresql.host" .root }}:{{ include "cinelog.postgresql.port" .root }}/{{ .root.Values.postgresql.database }}
+{{- include "cinelog.postgresql.tls" .root }}
+{{- end -}}
+
+{{- define "cinelog.variable.AMQP_URL" }}
+{{- include "cinelog.rabbitmq.environment" .root }}
+{{- end -}}
+
+{{- define "cinelog.variable.REDIS_URL" }}
+{{- include "cinelog.redis.environment" .root }}
+{{- end -}}
+
+{{- define "cinelog.variable.S3_ENDPOINT" }}
+{{- $s3 := .root.Values.s3 }}
+- name: S3_ENDPOINT
+  value: {{ ternary $s3.external.endpoint (printf "http://%s-seaweedfs:8333" (include "cinelog.fullname" .root)) (eq $s3.mode "external") }}
+{{- end -}}
+
+{{- define "cinelog.variable.S3_REGION" }}
+- name: S3_REGION
+  value: {{ .root.Values.s3.region }}
+{{- end -}}
+
+{{- define "cinelog.variable.S3_ACCESS_KEY" }}
+{{- include "cinelog.s3.key" (dict "root" .root "name" "S3_ACCESS_KEY" "external" .root.Values.s3.external.accessKeyKey "bundled" "s3-access-key") }}
+{{- end -}}
+
+{{- define "cinelog.variable.S3_SECRET_KEY" }}
+{{- include "cinelog.s3.key" (dict "root" .root "name" "S3_SECRET_KEY" "external" .root.Values.s3.external.secretKeyKey "bundled" "s3-secret-key") }}
+{{- end -}}
+
+{{- define "cinelog.variable.S3_SOURCES_BUCKET" }}
+- name: S3_SOURCES_BUCKET
+  value: {{ .root.Values.s3.sourcesBucket }}
+{{- end -}}
+
+{{- define "cinelog.variable.S3_MEDIA_BUCKET" }}
+- name: S3_MEDIA_BUCKET
+  value: {{ .root.Values.s3.mediaBucket }}
+{{- end -}}
+
+{{- define "cinelog.variable.S3_ARCHIVE_BUCKET" }}
+- name: S3_ARCHIVE_BUCKET
+  value: {{ .root.Values.s3.archiveBucket }}
+{{- end -}}
+
+{{/* A variable that is another component's address: takes root, name, to and path. */}}
+{{- define "cinelog.address" }}
+- name: {{ .name }}
+  value: http://{{ include "cinelog.fullname" .root }}-{{ .to }}:8000{{ .path }}
+{{- end -}}
+
+{{- define "cinelog.variable.UPSTREAM_AUTH" }}
+{{- include "cinelog.address" (dict "root" .root "name" "UPSTREAM_AUTH" "to" "auth") }}
+{{- end -}}
+
+{{- define "cinelog.variable.UPSTREAM_INGEST" }}
+{{- include "cinelog.address" (dict "root" .root "name" "UPSTREAM_INGEST" "to" "ingest") }}
+{{- end -}}
+
+{{- define "cinelog.variable.UPSTREAM_CATALOG" }}
+{{- include "cinelog.address" (dict "root" .root "name" "UPSTREAM_CATALOG" "to" "catalog") }}
+{{- end -}}
+
+{{- define "cinelog.variable.UPSTREAM_TRANSCODER" }}
+{{- include "cinelog.address" (dict "root" .root "name" "UPSTREAM_TRANSCODER" "to" "planner") }}
+{{- end -}}
+
+{{- define "cinelog.variable.AUTH_URL" }}
+{{- include "cinelog.address" (dict "root" .root "name" "AUTH_URL" "to" "auth") }}
+{{- end -}}
+
+{{- define "cinelog.variable.JWKS_URL" }}
+{{- include "cinelog.address" (dict "root" .root "name" "JWKS_URL" "to" "auth" "path" "/.well-known/jwks.json") }}
+{{- end -}}
+
+{{- define "cinelog.variable.JWT_ISSUER" }}
 - name: JWT_ISSUER
   value: cinelog
+{{- end -}}
+
+{{- define "cinelog.variable.JWT_AUDIENCE" }}
 - name: JWT_AUDIENCE
   value: cinelog
-{{- end }}
-{{- if has "grants" $needs }}
-{{ include "cinelog.fromSecret" (dict "name" "MEDIA_GRANT_SECRET" "secret" $secret "key" "media-grant-secret") }}
-{{- end }}
-{{- if has "operator" $needs }}
-{{ include "cinelog.fromSecret" (dict "name" "OPERATOR_SECRET" "secret" $secret "key" "operator-secret") }}
-{{- end }}
-{{- include (printf "cinelog.environment.%s" .component) (dict "root" $root "name" $name "secret" $secret "settings" $settings) }}
 {{- end -}}
 
-{{- define "cinelog.environment.gateway" }}
-- name: UPSTREAM_AUTH
-  value: http://{{ .name }}-auth:8000
-- name: UPSTREAM_INGEST
-  value: http://{{ .name }}-ingest:8000
-- name: UPSTREAM_CATALOG
-  value: http://{{ .name }}-catalog:8000
-- name: UPSTREAM_TRANSCODER
-  value: http://{{ .name }}-planner:8000
+{{- define "cinelog.variable.WEB_ROOT" }}
 - name: WEB_ROOT
   value: /app/web
-{{- include "cinelog.environment.publicUrl" . }}
-- name: TRUSTED_PROXIES
-  value: {{ .settings.trustedProxies | quote }}
-{{- with .settings.corsOrigins }}
-- name: CORS_ORIGINS
-  value: {{ join "," . | quote }}
-{{- end }}
-{{- with .settings.cspOrigins }}
-- name: CSP_ORIGINS
-  value: {{ join "," . | quote }}
-{{- end }}
-{{- with .settings.mediaRedirectBase }}
-- name: MEDIA_REDIRECT_BASE
-  value: {{ . | quote }}
-{{- end }}
-- name: MAX_UPLOAD_BYTES
-  value: {{ .settings.maxUploadBytes | int64 | quote }}
-- name: RATE_LIMIT_GENERAL
-  value: {{ .settings.rateLimits.general | quote }}
-- name: RATE_LIMIT_AUTH
-  value: {{ .settings.rateLimits.auth | quote }}
-- name: RATE_LIMIT_MEDIA
-  value: {{ .settings.rateLimits.media | quote }}
-- name: RATE_LIMIT_HEALTH
-  value: {{ .settings.rateLimits.health | quote }}
-- name: ACCESS_LOG
-  value: {{ .settings.accessLog | quote }}
 {{- end -}}
 
-{{- define "cinelog.environment.publicUrl" -}}
-{{- with .root.Values.publicUrl }}
-- name: PUBLIC_URL
-  value: {{ . | quote }}
-{{- end }}
-{{- end -}}
-
-{{- define "cinelog.environment.auth" }}
-{{ include "cinelog.fromSecret" (dict "name" "SIGNING_KEY_SECRET" "secret" .secret "key" "signing-key-secret") }}
-- name: REFRESH_DAYS
-  value: {{ .settings.refreshDays | quote }}
-- name: LOGIN_BURST
-  value: {{ .settings.loginBurst | quote }}
-- name: LOGIN_REFILL_SECONDS
-  value: {{ .settings.loginRefillSeconds | quote }}
-{{- end -}}
-
-{{- define "cinelog.environment.ingest" }}
-{{- with .root.Values.s3.publicEndpoint }}
-- name: S3_PUBLIC_ENDPOINT
-  value: {{ . | quote }}
-{{- end }}
-- name: MAX_UPLOAD_BYTES
-  value: {{ .settings.maxUploadBytes | int64 | quote }}
-- name: MAX_UPLOADS_AT_ONCE
-  value: {{ .settings.maxUploadsAtOnce | quote }}
-- name: UPLOAD_EXPIRY_HOURS
-  value: {{ .settings.uploadExpiryHours | quote }}
-{{- end -}}
-
-{{- define "cinelog.environment.catalog" }}
-- name: AUTH_URL
-  value: http://{{ .name }}-auth:8000
-{{- include "cinelog.environment.publicUrl" . }}
-{{- end -}}
-
-{{- define "cinelog.environment.worker" }}
-{{- $worker := .root.Values.worker }}
+{{- define "cinelog.variable.SCRATCH_DIR" }}
 - name: SCRATCH_DIR
   value: /scratch
-- name: SCRATCH_RESERVE_BYTES
-  value: {{ $worker.scratch.reserveBytes | int64 | quote }}
-- name: WORKER_SLOTS
-  value: {{ $worker.slots | quote }}
-- name: WORKER_THREADS
-  value: {{ $worker.threads | quote }}
-- name: WORKER_MEMORY_BYTES
-  value: {{ $worker.memoryBytes | int64 | quote }}
-- name: DRAIN_SECONDS
-  value: {{ $worker.drainSeconds | quote }}
-- name: X264_PRESET
-  value: {{ $worker.preset }}
-{{- with $worker.extraCodecs }}
-- name: EXTRA_CODECS
-  value: {{ join "," . }}
-{{- end }}
-{{- end -}}
-
-{{- define "cinelog.environment.projector" }}{{ end -}}
-{{- define "cinelog.environment.planner" }}{{ end -}}
-
-{{- define "cinelog.environment.relay" }}
-{{- with .root.Values.s3.archiveBucket }}
-- name: S3_ARCHIVE_BUCKET
-  value: {{ . }}
-{{- end }}
-{{- end -}}
-
-{{- define "cinelog.environment.reconciler" }}
-- name: UPSTREAM_INGEST
-  value: http://{{ .name }}-ingest:8000
-- name: UPSTREAM_TRANSCODER
-  value: http://{{ .name }}-planner:8000
-{{- end -}}
-
-{{/* A role's login: takes root and role. */}}
-{{- define "cinelog.environment.database" -}}
-{{- include "cinelog.fromSecret" (dict "name" "ROLE_PASSWORD" "secret" (include "cinelog.secretName" .root) "key" (printf "role-password-%s" .role)) }}
-- name: DATABASE_URL
-  value: postgresql://cinelog_{{ .role }}:$(ROLE_PASSWORD)@{{ include "cinelog.postgresql.host" .root }}:{{ include "cinelog.postgresql.port" .root }}/{{ .root.Values.postgresql.database }}
-{{- include "cinelog.postgresql.tls" .root }}
 {{- end -}}

@@ -62,7 +62,7 @@ spec:
       command: [python, -m, shared.database.wait]
       args: {{ toJson .spec.schemas }}
       env:
-        {{- include "cinelog.environment.database" (dict "root" $root "role" .spec.role) | nindent 8 }}
+        {{- include "cinelog.variable.DATABASE_URL" . | trim | nindent 8 }}
       securityContext:
         {{- include "cinelog.containerSecurity" . | nindent 8 }}
       resources:
@@ -76,9 +76,9 @@ spec:
       image: {{ $image }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       command: {{ ternary (list "python" "/app/reload.py") (list "python" "-m") $root.Values.development | toJson }}
-      args: {{ toJson .spec.args }}
+      args: {{ toJson .spec.command }}
       env:
-        {{- include "cinelog.environment" . | nindent 8 }}
+        {{- include "cinelog.environment" . | trim | nindent 8 }}
         {{- range $variable, $value := $values.extraEnv }}
         - name: {{ $variable }}
           value: {{ $value | toString | quote }}
@@ -105,8 +105,10 @@ spec:
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
+      {{- /* The gateway serves pages and media with Redis or a service away: its own /ready, which
+      asks all of them, would take it out of service for nothing. */}}
       readinessProbe:
-        httpGet: {path: {{ .spec.ready }}, port: {{ $port }}}
+        httpGet: {path: {{ ternary "/health" "/ready" (eq .component "gateway") }}, port: {{ $port }}}
         periodSeconds: 5
         timeoutSeconds: 4
         failureThreshold: 2

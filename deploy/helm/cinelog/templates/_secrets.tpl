@@ -4,7 +4,7 @@
 
 {{/* What the chart's own Secret has to hold. */}}
 {{- define "cinelog.secretKeys" -}}
-{{- $keys := list "media-grant-secret" "operator-secret" "signing-key-secret" -}}
+{{- $keys := values (include "cinelog.table" . | fromYaml).secrets | sortAlpha -}}
 {{- range include "cinelog.roles" . | fromYamlArray }}{{ $keys = append $keys (printf "role-password-%s" .) }}{{ end -}}
 {{- if eq .Values.postgresql.mode "bundled" }}{{ $keys = append $keys "postgresql-password" }}{{ end -}}
 {{- if eq .Values.rabbitmq.mode "bundled" }}{{ $keys = append $keys "rabbitmq-password" }}{{ end -}}

@@ -18,20 +18,30 @@ securityContext:
   {{- include "cinelog.podSecurity" 10001 | nindent 2 }}
 {{- end }}
 
+{{/* The environment of one of the table's tools: takes root, tool and, unless it is the release's own, secret. */}}
+{{- define "cinelog.setup.environment" -}}
+{{- $needs := get (include "cinelog.table" .root | fromYaml).tools .tool -}}
+{{- $spec := include "cinelog.needs" (dict "root" .root "needs" $needs) | fromYaml -}}
+{{- include "cinelog.environment" (merge (dict "spec" $spec) .) | trim -}}
+{{- end -}}
+
+{{/* Takes root and the secret that has the roles' passwords. */}}
 {{- define "cinelog.setup.migrationsPod" }}
+{{- $services := include "cinelog.migrated" .root | fromYamlArray }}
+{{- $environment := include "cinelog.setup.environment" (merge (dict "tool" "migrations") .) }}
 {{- include "cinelog.setup.pod" .root }}
 initContainers:
   - name: database
     image: {{ include "cinelog.image" (dict "root" .root "service" "auth") }}
     command: [python, -m, shared.database.wait]
     env:
-      {{- .environment | nindent 6 }}
+      {{- include "cinelog.variable.DATABASE_ADMIN_URL" . | trim | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       {{- include "cinelog.caMount" .root | nindent 6 }}
     {{- include "cinelog.setup.security" .root | nindent 4 }}
-{{- range $at, $service := .services }}
-{{- if eq $at (sub (len $.services) 1) }}
+{{- range $at, $service := $services }}
+{{- if eq $at (sub (len $services) 1) }}
 containers:
 {{- end }}
   - name: {{ $service }}
@@ -39,8 +49,7 @@ containers:
     command: [python, -m, shared.database.setup]
     args: [shared.event_store, services.{{ $service }}]
     env:
-      {{- $.environment | nindent 6 }}
-      {{- join "\n" $.passwords | nindent 6 }}
+      {{- $environment | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       {{- include "cinelog.caMount" $.root | nindent 6 }}
@@ -59,15 +68,7 @@ containers:
     image: {{ include "cinelog.image" (dict "root" . "service" "ingest") }}
     command: [python, -m, shared.blobs.setup]
     env:
-      {{- include "cinelog.s3.environment" . | nindent 6 }}
-      {{- with .Values.s3.archiveBucket }}
-      - name: S3_ARCHIVE_BUCKET
-        value: {{ . }}
-      {{- end }}
-      {{- $origins := .Values.settings.corsOrigins }}
-      {{- with .Values.publicUrl }}{{ $origins = append $origins (trimSuffix "/" .) }}{{ end }}
-      - name: CORS_ORIGINS
-        value: {{ join "," (uniq $origins) | quote }}
+      {{- include "cinelog.setup.environment" (dict "root" . "tool" "buckets") | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
     {{- include "cinelog.setup.security" . | nindent 4 }}

@@ -1,0 +1,157 @@
+"""What every process gets on one machine: the variables that the table of needs lists for it."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct
+
+from deploy.local.database import ROOT
+from deploy.local.parts import Urls
+from deploy.needs import Needs, table
+
+_INHERITED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "TZ")
+_WORKER = "worker"
+
+
+class Stack(Struct, frozen=True):
+    """One instance of Cinelog on one set of parts.
+
+    Raises ValueError for an option that no process has.
+    """
+
+    home: Path
+    urls: Urls
+    port: int
+    """Where the gateway listens."""
+    ports: Mapping[str, int]
+    """Of all other processes; see ``port_names``."""
+    secrets: Mapping[str, str]
+    workers: int = 2
+    sources_bucket: str = "cinelog-sources"
+    media_bucket: str = "cinelog-media"
+    archive_bucket: str = "cinelog-archive"
+    """Where the log is archived; empty: nowhere."""
+    options: Mapping[str, str] = {}
+    """Further variables, each for the processes that have it as an option."""
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.options.keys() - table().options):
+            raise ValueError(f"no process has the option {', '.join(unknown)}")
+
+
+def secret_names() -> tuple[str, ...]:
+    """The secrets that a stack needs."""
+    passwords = (f"role_password_{role}" for role in table().roles)
+    return (*passwords, *(_secret_name(key) for key in table().secrets.values()))
+
+
+def processes(workers: int) -> dict[str, Needs]:
+    """What each process needs; with so many workers, of which each is a process."""
+    found = dict(table().processes)
+    worker = found.pop(_WORKER)
+    return found | {worker_name(number): worker for number in range(1, workers + 1)}
+
+
+def worker_name(number: int) -> str:
+    """Of the transcoder's ``number``-th worker, from 1."""
+    return f"{_WORKER}-{number}"
+
+
+def port_names(workers: int) -> tuple[str, ...]:
+    """The ports that a stack with so many workers needs besides the gateway's."""
+    found = processes(workers)
+    return (
+        *(name for name in found if name != "gateway"),
+        *(metrics_port(name, needs) for name, needs in found.items() if "BIND" in needs.variables),
+    )
+
+
+def metrics_port(name: str, needs: Needs) -> str:
+    """The name of the port at which a process shows metrics: a second one if it has another."""
+    return f"{name}_metrics" if "BIND" in needs.variables else name
+
+
+def environments(stack: Stack) -> dict[str, dict[str, str]]:
+    """Each process's environment: what the table lists for it and nothing else."""
+    return {
+        name: _environment(stack, needs, {**_values(stack), **_own_values(stack, name, needs)})
+        for name, needs in processes(stack.workers).items()
+    }
+
+
+def tool_environment(stack: Stack, name: str) -> dict[str, str]:
+    """The environment of one of the table's tools."""
+    return _environment(stack, table().tools[name], _values(stack))
+
+
+def role_url(admin_url: str, role: str, password: str) -> str:
+    """How a service's role logs in to the database of ``admin_url``."""
+    parts = urlsplit(admin_url)
+    netloc = f"cinelog_{role}:{password}@{parts.hostname}:{parts.port}"
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
+def _environment(stack: Stack, needs: Needs, values: Mapping[str, str]) -> dict[str, str]:
+    every = table().every
+    given = (*every.variables, *needs.given(archived=bool(stack.archive_bucket)))
+    return {
+        **_chosen(_INHERITED, os.environ),
+        "PYTHONUNBUFFERED": "1",
+        **{name: values[name] for name in given},
+        **_chosen((*every.options, *needs.options), stack.options),
+    }
+
+
+def _chosen(names: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
+    return {name: values[name] for name in names if name in values}
+
+
+def _values(stack: Stack) -> dict[str, str]:
+    """The variables that mean the same to every process."""
+    urls, secrets = stack.urls, stack.secrets
+    auth, ingest, catalog, planner = (
+        f"http://127.0.0.1:{stack.ports[name]}" for name in ("auth", "ingest", "catalog", "planner")
+    )
+    return {
+        "CINELOG_MODE": "local",
+        "DATABASE_ADMIN_URL": urls.postgres,
+        "AMQP_URL": urls.amqp,
+        "REDIS_URL": urls.redis,
+        "S3_ENDPOINT": urls.s3_endpoint,
+        "S3_REGION": urls.s3_region,
+        "S3_ACCESS_KEY": urls.s3_access_key,
+        "S3_SECRET_KEY": urls.s3_secret_key,
+        "S3_SOURCES_BUCKET": stack.sources_bucket,
+        "S3_MEDIA_BUCKET": stack.media_bucket,
+        "S3_ARCHIVE_BUCKET": stack.archive_bucket,
+        "UPSTREAM_AUTH": auth,
+        "UPSTREAM_INGEST": ingest,
+        "UPSTREAM_CATALOG": catalog,
+        "UPSTREAM_TRANSCODER": planner,
+        "AUTH_URL": auth,
+        "JWKS_URL": f"{auth}/.well-known/jwks.json",
+        "JWT_ISSUER": "cinelog",
+        "JWT_AUDIENCE": "cinelog",
+        "WEB_ROOT": str(ROOT / "web" / "dist"),
+        **{name: secrets[_secret_name(key)] for name, key in table().secrets.items()},
+        **{f"ROLE_PASSWORD_{r.upper()}": secrets[f"role_password_{r}"] for r in table().roles},
+    }
+
+
+def _own_values(stack: Stack, name: str, needs: Needs) -> dict[str, str]:
+    """The variables that differ between processes."""
+    ports = {**stack.ports, "gateway": stack.port}
+    password = stack.secrets.get(f"role_password_{needs.role}", "")
+    return {
+        "BIND": f"127.0.0.1:{ports[name]}",
+        "METRICS_BIND": f"127.0.0.1:{ports.get(metrics_port(name, needs))}",
+        "DATABASE_URL": role_url(stack.urls.postgres, needs.role, password),
+        "SCRATCH_DIR": str(stack.home / "scratch" / name),
+    }
+
+
+def _secret_name(key: str) -> str:
+    """Of a secret in the home folder, by its key in the chart's Secret."""
+    return key.replace("-", "_")
