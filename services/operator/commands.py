@@ -12,6 +12,7 @@ import click
 from aio_pika.exceptions import AMQPError
 
 from services.operator.archive_commands import archive
+from services.operator.audit_commands import audit
 from services.operator.dead_letter_commands import dead_letters
 from services.operator.job_commands import jobs, reconcile
 from services.operator.log_commands import events
@@ -31,7 +32,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         """Look into a running Cinelog, and put things right."""
         context.obj = tools(Output(json=as_json))
 
-    for command in (events, projections, dead_letters, jobs, reconcile, archive):
+    for command in (audit, events, projections, dead_letters, jobs, reconcile, archive):
         cinelog.add_command(command)
     return cinelog
 

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from services.operator.dead_letters import QueueLetters, open_queue_letters
-from services.operator.projection_commands import places
+from services.operator.projection_commands import WORK_QUEUES, places
 from services.operator.tools import Failed, Tools
 from shared.event_store.projections.parking import (
     ParkedEvent,
@@ -22,7 +22,6 @@ from shared.event_store.projections.parking import (
     show_parked,
 )
 
-_WORK_QUEUES: Final = ("transcoder.bulk", "transcoder.urgent")
 _REDRIVES: Final = {
     "catalog.library": ("services.catalog.main", "redrive"),
 }
@@ -53,7 +52,7 @@ def list_letters(tools: Tools) -> None:
     async def run() -> list[Dead]:
         names = await _projections(tools)
         found: list[Dead] = []
-        async with open_queue_letters(tools.amqp_url, [*names, *_WORK_QUEUES]) as letters:
+        async with open_queue_letters(tools.amqp_url, [*names, *WORK_QUEUES]) as letters:
             found += [
                 Dead("message", each.queue, each.number, each.reason, each.body[:80])
                 for each in await letters.look()

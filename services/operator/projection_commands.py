@@ -10,6 +10,7 @@ import msgspec
 
 from services.operator.tools import Failed, Tools
 
+WORK_QUEUES: Final = ("transcoder.bulk", "transcoder.urgent")
 # Read models that can be made anew, and the program that does it.
 _REBUILDS: Final = {"catalog.library": ("services.catalog.main", "rebuild")}
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from deploy.local.database import ROOT
+from deploy.local.stack import operator_environment
 from services.transcoder.coordinator.publisher import referenced, required
 from services.transcoder.handlers import state_of
 from shared.event_store.postgres import open_event_store
@@ -56,6 +57,7 @@ class Verdict:
             self._sources_are_whole,
             self._read_models_are_rebuilt_equal,
             self._nothing_is_parked,
+            self._the_audit_finds_nothing,
         ):
             found += patiently(question)
         return found
@@ -194,6 +196,19 @@ class Verdict:
             return [f"the rebuild failed: {rebuild.stderr[-2000:]}"]
         report = json.loads(rebuild.stdout)
         return [f"differs from a rebuild: {row}" for row in report["differences"]]
+
+    def _the_audit_finds_nothing(self) -> list[str]:
+        """The operator's own audit, by its own rules."""
+        ended = subprocess.run(
+            (sys.executable, "-m", "services.operator.main", "audit", "--settle", "30"),
+            cwd=ROOT,
+            env=operator_environment(self._stack.stack),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        return [] if ended.returncode == 0 else [f"audit: {ended.stdout}{ended.stderr}"]
 
     def _nothing_is_parked(self) -> list[str]:
         return [
