@@ -15,7 +15,7 @@ LANES ?= 2
 TOOLS := checkov==3.3.30 pip-audit==2.10.1
 
 .PHONY: images test-images chart sbom audit openapi-diff openapi-released version release
-.PHONY: help cli chaos up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
+.PHONY: help cli chaos mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -81,6 +81,9 @@ cli: ## Operate it: make cli ARGS="projections status"; ARGS=--help lists all
 
 chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays
 	@$(PYTHON) -m tests.chaos --uploads 200 --faults 110 $(if $(SEED),--seed $(SEED))
+
+mutants: fetch-dev ## Change the code and see whether a test notices; MODULES="scheduler …" SAMPLE=300 SEED=…
+	@$(PYTHON) -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 openapi: ## Write web/openapi.json from the services' routes and the client's types from it
 	@$(PYTHON) -m tools.openapi_document

@@ -1,0 +1,199 @@
+"""Which tests execute which lines, and whether they notice that a line has changed.
+
+One pytest session collects the tests and runs each of them once, undisturbed, noting the lines
+that it executes and its CPU time. Then every mutation is tried in a child process of its own,
+which only runs the tests that execute the changed lines, the quickest first, and ends with the
+first that fails. What is imported, collected and started by then is there already.
+"""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, Literal
+
+import msgspec
+import pytest
+
+from tests.mutants.exchange import NotExchanged, exchange
+from tests.mutants.python_mutations import Mutation
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+# CPU seconds that a child may use beyond thrice what its tests took, undisturbed and traced.
+_SPARE_SECONDS: Final = 10
+# A child may wait this many times as long as it may compute: other processes compute too.
+_WAITING: Final = 12
+
+Verdict = Literal["killed", "survived", "unreached", "not exchanged"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a mutation; ``by`` the test, or the limit, that killed it."""
+
+    mutation: Mutation
+    verdict: Verdict
+    by: str = ""
+
+
+class _Reach(msgspec.Struct):
+    """The lines, by file, that a test executes, and its CPU seconds."""
+
+    lines: dict[str, set[int]]
+    seconds: float = 0.0
+
+
+class Measure:
+    """A pytest plugin: its session tries mutations instead of only running tests."""
+
+    def __init__(
+        self,
+        sources: dict[str, bytes],
+        mutations: Sequence[Mutation],
+        report: Callable[[Outcome], None],
+    ) -> None:
+        self._sources = sources
+        self._mutations = mutations
+        self._report = report
+        self._reach: dict[str, _Reach] = {}
+        self.failed: list[str] = []
+
+    def pytest_sessionstart(self) -> None:
+        """Let property tests try the same examples each time, and stop at the first that fails."""
+        # Pytest wants to import it first.
+        import hypothesis
+
+        hypothesis.settings.register_profile(
+            "mutants",
+            database=None,
+            deadline=None,
+            derandomize=True,
+            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        hypothesis.settings.load_profile("mutants")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        if session.testsfailed:
+            return None
+        for place, item in enumerate(session.items):
+            following = session.items[place + 1 : place + 2]
+            with self._following(item):
+                # The session as the next item: what belongs to all of it is kept.
+                _run(item, following[0] if following else session)
+        if not self.failed:
+            for mutation in self._mutations:
+                self._report(self._try(session, mutation))
+        return True
+
+    @contextlib.contextmanager
+    def _following(self, item: pytest.Item) -> Iterator[None]:
+        lines: dict[str, set[int]] = {str(ROOT / path): set() for path in self._sources}
+
+        def local(frame: FrameType, event: str, _: Any) -> Any:
+            if event == "line":
+                lines[frame.f_code.co_filename].add(frame.f_lineno)
+            return local
+
+        def trace(frame: FrameType, _event: str, _: Any) -> Any:
+            return local if frame.f_code.co_filename in lines else None
+
+        begin = time.process_time()
+        threading.settrace(trace)
+        sys.settrace(trace)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
+            threading.settrace(None)  # pyright: ignore[reportArgumentType]
+            by_path = {str(Path(name).relative_to(ROOT)): seen for name, seen in lines.items()}
+            self._reach[item.nodeid] = _Reach(by_path, time.process_time() - begin)
+
+    def _try(self, session: pytest.Session, mutation: Mutation) -> Outcome:
+        items = [item for item in session.items if self._reaches(item, mutation)]
+        if not items:
+            return Outcome(mutation, "unreached")
+        items.sort(key=lambda item: self._reach[item.nodeid].seconds)
+        seconds = 3 * sum(self._reach[item.nodeid].seconds for item in items) + _SPARE_SECONDS
+        mutated = mutation.applied(self._sources[mutation.path])
+        said = _in_child(lambda: _verdict(self, session, items, mutation.path, mutated), seconds)
+        if said in {"survived", "not exchanged"}:
+            return Outcome(mutation, said)
+        return Outcome(mutation, "killed", said)
+
+    def _reaches(self, item: pytest.Item, mutation: Mutation) -> bool:
+        lines = self._reach[item.nodeid].lines[mutation.path]
+        if not mutation.function:
+            return bool(lines)
+        first, last = mutation.lines
+        return any(first <= line <= last for line in lines)
+
+
+def _run(item: pytest.Item, following: pytest.Item | pytest.Session) -> None:
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+
+def _verdict(
+    plugin: Measure, session: pytest.Session, items: list[pytest.Item], path: str, mutated: bytes
+) -> str:
+    """In the child: "survived", "not exchanged", or what noticed the mutation."""
+    try:
+        exchange(path, mutated)
+    except NotExchanged:
+        return "not exchanged"
+    except Exception as error:
+        return f"{type(error).__name__} when it is imported"
+    for place, item in enumerate(items):
+        following = items[place + 1 : place + 2]
+        _run(item, following[0] if following else session)
+        if plugin.failed:
+            return plugin.failed[0]
+    return "survived"
+
+
+def _in_child(work: Callable[[], str], seconds: float) -> str:
+    """What ``work`` returns in a child process, or why that had to be ended."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _be_child(work, writer, int(seconds))
+    os.close(writer)
+    said = b""
+    deadline = time.monotonic() + _WAITING * seconds
+    with open(reader, "rb", buffering=0) as pipe:
+        while True:
+            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+            data = pipe.read(4096) if ready else b""
+            if not data:
+                break
+            said += data
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return said.decode() or f"limit of {seconds:.0f} CPU seconds"
+
+
+def _be_child(work: Callable[[], str], writer: int, seconds: int) -> None:
+    os.setpgid(0, 0)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    try:
+        said = work()
+    except BaseException as error:
+        said = f"{type(error).__name__} outside a test"
+    os.write(writer, said.encode())
+    os._exit(0)
