@@ -138,7 +138,7 @@ def allowed_typos(word: str) -> int:
 
 def _can_be_misspelt(word: str) -> bool:
     right_length = 4 <= len(word) <= _LONGEST_WORD
-    return right_length and word.isalpha() and (word.isascii() or not _UNSPACED.search(word))
+    return right_length and word.isalpha() and not _UNSPACED.search(word)
 
 
 def _conjunction(units: Sequence[str], near: Mapping[str, Sequence[str]]) -> str:
@@ -177,7 +177,7 @@ def _query_tokens(unit: str, unfinished: bool) -> list[str]:
             tokens.append(f"'{part}':*")
         else:
             tokens += [f"'{part[i : i + 2]}'" for i in range(len(part) - 1)]
-    if unfinished and not tokens[-1].endswith("*") and not _UNSPACED.search(unit[-1]):
+    if unfinished and not _UNSPACED.search(unit[-1]):
         tokens[-1] += ":*"
     return tokens
 

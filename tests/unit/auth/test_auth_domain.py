@@ -101,6 +101,19 @@ def test_what_is_no_address(email: str) -> None:
         domain.valid_email(email)
 
 
+def test_an_address_may_have_254_characters() -> None:
+    def address(length: int) -> str:
+        local = "a" * 60
+        rest = length - len(local) - len("@") - len(".example")
+        labels = ".".join("b" * min(60, rest - place) for place in range(0, rest, 61))
+        return f"{local}@{labels}.example"
+
+    assert len(address(254)) == 254
+    assert domain.valid_email(address(254)) == address(254)
+    with pytest.raises(domain.InvalidEmail):
+        domain.valid_email(address(255))
+
+
 def test_one_address_has_one_key() -> None:
     assert domain.email_key("Alice@Example.ORG") == domain.email_key("alice@example.org")
 

@@ -93,7 +93,10 @@ def test_tags_must_fit(tags: tuple[str, ...]) -> None:
 
 
 def test_a_video_has_room_for_fifty_tags() -> None:
-    many = TagsAdded(video_id="v", tags=tuple(f"tag {n}" for n in range(49)))
+    many = TagsAdded(video_id="v", tags=tuple(f"tag {n}" for n in range(48)))
+    last = TagsAdded(video_id="v", tags=("the last",))
+    assert when(AddTags("ada", ("the last",)), UPLOADED, many) == [last]
+    many = TagsAdded(video_id="v", tags=(*many.tags, *last.tags))
     with pytest.raises(TooManyTags):
         when(AddTags("ada", ("one more",)), UPLOADED, many)
 

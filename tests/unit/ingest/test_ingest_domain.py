@@ -131,6 +131,10 @@ def test_no_history_has_two_endings(commands: list[Command]) -> None:
     [
         (0, "0 bytes"),
         (1023, "1023 bytes"),
+        (1024, "1 KiB"),
+        (1024**2 - 512, "1024 KiB"),
+        (1024**2, "1 MiB"),
+        (1024**3, "1 GiB"),
         (1536, "1.5 KiB"),
         (64 * 1024**2, "64 MiB"),
         (20 * 1024**3, "20 GiB"),

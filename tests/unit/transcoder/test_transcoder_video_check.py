@@ -9,7 +9,7 @@ import pytest
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input
 from services.transcoder.mp4.boxes import Fragment
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
-from services.transcoder.planning.plan import along, chunks, timeline
+from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.worker.task_video import check, cut
 from shared.contracts import Chunk, Segment, VideoTrack
 
@@ -117,7 +117,7 @@ def test_the_end_may_come_up_to_one_segment_early(frames: tuple[int, ...]) -> No
 
 
 def test_the_slack_is_as_long_as_the_last_segment_where_segments_follow_the_source() -> None:
-    line = along(Fraction(25), (0, 100, 150, 290))
+    line = timeline_along(Fraction(25), (0, 100, 150, 290))
     (chunk,) = chunks(line, 300 / 25, splittable=False)
     run = run_of(chunk, line=line, last=True)
     checked(run, fragments(100, 50, 140, 10))
