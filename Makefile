@@ -12,9 +12,13 @@ IMAGES := gateway auth ingest transcoder catalog relay operator
 # Tests that run at the same time; 0 runs one after the other, in one process.
 LANES ?= 2
 # Programs with an environment of their own, as they pin half of the world.
-TOOLS := checkov==3.3.30 pip-audit==2.10.1
+TOOLS := checkov==3.3.30 cyclonedx-bom==7.5.0 pip-audit==2.10.1 pre-commit==4.7.0
 
-.PHONY: images test-images chart sbom audit openapi-diff openapi-released version release
+# Installs one of them, as requirements/tools/ pins it.
+tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
+	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
+
+.PHONY: images test-images chart sbom audit openapi-diff openapi-released version release hooks check
 .PHONY: help cli chaos mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
@@ -44,6 +48,9 @@ test: fetch-dev ## Everything: style, types, import rules, the web client, unit 
 unit: fetch-dev ## Only the fast tests, which need no parts
 	@$(PYTHON) -m pytest -q -n $(LANES) tests/unit tests/architecture
 
+check: fetch-dev ## Only what changed since main (BASE=…): style, import rules, types, unit tests
+	@$(PYTHON) -m tools.check $(BASE)
+
 lint: ## Style of Python and of the web client, and the import rules
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
@@ -57,6 +64,10 @@ fmt: ## Put Python and the web client into shape; what no tool can mend is liste
 	$(PYTHON) -m ruff format --quiet . || status=1; \
 	(cd web && npm run --silent format) || status=1; \
 	exit $$status
+
+hooks: fetch-dev ## Check style and import rules before each commit, by pre-commit
+	@$(call tool,pre-commit)
+	@.venv/pre-commit/bin/pre-commit install
 
 typecheck: ## Types of Python and of the web client
 	@.venv/bin/pyright
@@ -129,19 +140,20 @@ chart: fetch-dev ## Write the chart's README from its values, check it and pack 
 	@$(PYTHON) -m pytest -q tests/deploy
 	@"$$($(PYTHON) -m deploy.helm.program)" package --destination dist deploy/helm/cinelog
 
-sbom: fetch-dev ## What every image and the client are made of, as CycloneDX in dist/
-	@mkdir -p dist && .venv/bin/uv lock --quiet
+sbom: fetch-run ## What every image and the client are made of, as CycloneDX in dist/
+	@$(call tool,cyclonedx-bom)
+	@mkdir -p dist
 	@for group in $(IMAGES); do \
-		.venv/bin/uv export --quiet --frozen --preview-features sbom-export --format cyclonedx1.5 \
-			--only-group $$group --output-file dist/$$group.cdx.json >/dev/null || exit 1; \
+		.venv/cyclonedx-bom/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml \
+			--short-PURLs --output-reproducible --output-file dist/$$group.cdx.json \
+			requirements/$$group.txt || exit 1; \
 	done
 	@cd web && npm sbom --sbom-format cyclonedx --omit dev > ../dist/web.cdx.json
 
 audit: fetch-run ## Known vulnerabilities in what the images and the client are made of
-	@.venv/bin/uv venv --quiet --allow-existing .venv/audit
-	@.venv/bin/uv pip install --quiet --python .venv/audit --require-hashes --no-deps -r requirements/tools/pip-audit.txt
+	@$(call tool,pip-audit)
 	@for group in $(IMAGES); do \
-		.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		.venv/pip-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 			-r requirements/$$group.txt || exit 1; \
 	done
 	@cd web && npm audit --omit dev

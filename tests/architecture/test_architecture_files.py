@@ -74,3 +74,19 @@ def test_no_file_is_huge() -> None:
 def _ignored(name: str) -> bool:
     check = subprocess.run(("git", "check-ignore", "-q", name), cwd=ROOT, check=False)
     return check.returncode == 0
+
+
+# Written by programs, which do not end their last line.
+_BY_PROGRAMS = {"web/openapi.json", "docs/api/openapi-released.json"}
+_TABS = {"Makefile"}
+
+
+def test_text_is_kept_as_editorconfig_says() -> None:
+    wrong: list[str] = []
+    for name, text in texts():
+        for number, line in enumerate(text.split("\n"), 1):
+            if line != line.rstrip(" \t\r") or (line.startswith("\t") and name not in _TABS):
+                wrong.append(f"{name}:{number}")
+        if text and not text.endswith("\n") and name not in _BY_PROGRAMS:
+            wrong.append(f"{name}: the last line does not end")
+    assert wrong == []
