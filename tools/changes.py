@@ -16,7 +16,7 @@ PACKAGES: Final = ("services", "shared", "deploy", "tools")
 """What pyright checks, and what tests import."""
 
 _CODE: Final = tuple(f"{name}/" for name in PACKAGES)
-_TOOLS: Final = ("pyproject.toml", "requirements/", "Makefile")
+_TOOLS: Final = ("pyproject.toml", "requirements/")
 
 
 class Imports(Protocol):

@@ -49,11 +49,11 @@ def commands(todo: Plan) -> dict[str, tuple[str, ...]]:
         found["format"] = (*ruff, "format", "--check", "--force-exclude", *todo.python)
     if todo.imports:
         found["import rules"] = (_program("lint-imports"), "--no-cache")
-    if todo.types is None or todo.types:
-        found["types"] = (_program("pyright"), *(todo.types or ()))
     tests = ["tests/unit"] if todo.tests is None else todo.tests
     ignored = (f"--ignore=tests/architecture/{name}" for name in _REPEATED)
     found["tests"] = (python, "-m", "pytest", "-q", *ignored, "tests/architecture", *tests)
+    if todo.types is None or todo.types:
+        found["types"] = (_program("pyright"), *(todo.types or ()))
     if todo.web:
         for script in ("lint", "typecheck", "test"):
             found[f"web client, {script}"] = ("npm", "run", "--silent", script)
