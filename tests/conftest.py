@@ -68,8 +68,17 @@ def amqp_url(broker: Broker) -> str:
     return broker.amqp_url
 
 
+@pytest.fixture(scope="session")
+def s3_models() -> Iterator[None]:
+    """S3's description, read once for all clients of a session."""
+    from tests.support.buckets import read_models_once
+
+    with read_models_once():
+        yield
+
+
 @pytest.fixture
-def s3(parts: Urls) -> Iterator[Buckets]:
+def s3(parts: Urls, s3_models: None) -> Iterator[Buckets]:
     """Two empty buckets that nobody else uses."""
     from tests.support.buckets import own_buckets
 

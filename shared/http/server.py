@@ -29,13 +29,14 @@ from shared.telemetry import get_logger
 
 DRAIN_SECONDS: Final = 10.0
 LEAVING_SECONDS: Final = 3.0
+HEAD_SECONDS: Final = 10.0
 _QUIET_SECONDS: Final = 0.25
+_MAX_HEAD: Final = 64 * 1024 + 8192
 BACKLOG: Final = 1024
 CONNECTIONS: Final = 4096
 """Granian's back-pressure also counts idle keep-alive connections: keep it above the peak."""
 
 _EVENT_STREAM: Final = (b"accept", b"text/event-stream")
-_HTTP1: Final = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024 + 8192)
 
 
 def serve(
@@ -93,9 +94,14 @@ async def serving(
     bind: Address,
     *,
     drain_seconds: float = DRAIN_SECONDS,
+    leaving_seconds: float = LEAVING_SECONDS,
+    head_seconds: float = HEAD_SECONDS,
     connections: int = CONNECTIONS,
 ) -> AsyncGenerator[None]:
     """Serve ``app`` while entered; on leaving, drain as described above.
+
+    Idle clients get ``leaving_seconds`` to learn of it. A request's head that is not complete
+    after ``head_seconds`` ends its connection.
 
     Processes that are not HTTP services use this for /health, /ready and /metrics.
     """
@@ -109,7 +115,9 @@ async def serving(
             port=bind.port,
             interface=Interfaces.ASGINL,
             http=HTTPModes.http1,
-            http1_settings=_HTTP1,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(head_seconds * 1000), max_buffer_size=_MAX_HEAD
+            ),
             websockets=False,
             backlog=BACKLOG,
             backpressure=connections,
@@ -124,7 +132,7 @@ async def serving(
         finally:
             log.info("draining", requests=len(tracked.tasks))
             running.remove_done_callback(_end_with_it)
-            await _take_leave(tracked)
+            await _take_leave(tracked, leaving_seconds)
             server.stop()
             await _drain(running, tracked, drain_seconds)
             log.info("stopped")
@@ -204,14 +212,14 @@ def _last_on_its_connection(send: Send) -> Send:
     return last
 
 
-async def _take_leave(tracked: _Tracked) -> None:
-    """Answer until nobody asks any more, for LEAVING_SECONDS at most, and end each connection with
+async def _take_leave(tracked: _Tracked, seconds: float) -> None:
+    """Answer until nobody asks any more, for ``seconds`` at most, and end each connection with
     its answer. A connection that is closed while it is idle may just have been given a request,
     which is lost then (RFC 9112, 9.5); a client that was told opens another one, which leads to
     whoever takes over."""
     loop = asyncio.get_running_loop()
     tracked.leaving = True
-    seen, until = -1, loop.time() + LEAVING_SECONDS
+    seen, until = -1, loop.time() + seconds
     while tracked.requests != seen and loop.time() < until:
         seen = tracked.requests
         await asyncio.sleep(_QUIET_SECONDS)

@@ -4,9 +4,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader
 from msgspec import Struct
 
 from deploy.local.parts import Urls
@@ -35,8 +37,22 @@ class Buckets(Struct, frozen=True):
 
     def keys(self, bucket: str) -> list[str]:
         """Every key in a bucket, sorted."""
-        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
-        return sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
+        return sorted(_keys(self.client(), bucket))
+
+
+@contextmanager
+def read_models_once() -> Iterator[None]:
+    """Botocore reads a large description of S3 for each client; here once for all of them."""
+    known: dict[str, Any] = {}
+    read = JSONFileLoader.load_file
+
+    def load_file(loader: JSONFileLoader, path: str) -> Any:
+        if path not in known:
+            known[path] = read(loader, path)
+        return known[path]
+
+    with patch.object(JSONFileLoader, "load_file", load_file):
+        yield
 
 
 @contextmanager
@@ -59,7 +75,12 @@ def own_buckets(urls: Urls) -> Iterator[Buckets]:
         yield buckets
     finally:
         for bucket in both:
-            for key in buckets.keys(bucket):
+            for key in _keys(client, bucket):
                 client.delete_object(Bucket=bucket, Key=key)
             client.delete_bucket(Bucket=bucket)
         client.close()
+
+
+def _keys(client: Any, bucket: str) -> list[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]

@@ -23,6 +23,11 @@ class Database(Struct, frozen=True):
     admin_url: str
     """As the owner of everything."""
 
+    @property
+    def name(self) -> str:
+        """By which it can be copied while nobody is connected."""
+        return urlsplit(self.admin_url).path.removeprefix("/")
+
     def url(self, role: str) -> str:
         """The login of ``auth``, ``ingest``, ``transcoder``, ``catalog`` or ``relay``."""
         parts = urlsplit(self.admin_url)

@@ -9,6 +9,7 @@ is compared with a fixed one, so a busy machine slows both kinds alike.
 import time
 
 import msgspec
+import pytest
 
 from services.auth.passwords import Passwords
 from services.auth.settings import AuthSettings
@@ -18,6 +19,7 @@ from tests.support.databases import Database
 PAIRS = 60
 
 
+@pytest.mark.alone
 async def test_wrong_passwords_and_unknown_users_take_as_long(
     config: AuthSettings, database: Database
 ) -> None:

@@ -2,7 +2,7 @@
 database becomes the old one again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import asyncpg
@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from deploy.local.parts import Urls
 from services.catalog.read_model.projections import Library
 from services.catalog.tables import READ_MODELS
 from services.relay.archiver import Archiver
@@ -35,6 +36,7 @@ from shared.http.metrics import create_registry
 from shared.loops.cancellation import end
 from shared.loops.leaders import Leader
 from shared.loops.loops import Loops
+from tests.support import threads
 from tests.support.buckets import Buckets
 from tests.support.catalog_stories import Story
 from tests.support.databases import Database, copy_of
@@ -43,6 +45,32 @@ from tests.support.wait import eventually
 Connection = asyncpg.Connection
 EVENTS = 230
 RANGE = 50
+
+
+@pytest.fixture(scope="module")
+def story(parts: Urls, database_template: str) -> Iterator[Database]:
+    """A log of 230 events, written once and copied for each test that starts with it."""
+    with copy_of(parts.postgres, database_template) as own:
+        threads.run(lambda: write_story(own))
+        yield own
+
+
+@pytest.fixture
+def database(
+    parts: Urls, database_template: str, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """With the story in its log, if the test or one of its fixtures asks for ``written``."""
+    template = database_template
+    if "written" in request.fixturenames:
+        template = request.getfixturevalue("story").name
+    with copy_of(parts.postgres, template) as own:
+        yield own
+
+
+@pytest.fixture
+def written() -> int:
+    """The number of events that ``database`` starts with."""
+    return EVENTS
 
 
 @pytest.fixture
@@ -59,7 +87,7 @@ async def relay(database: Database) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-async def empty(parts: Any, database_template: str) -> AsyncIterator[Database]:
+async def empty(parts: Urls, database_template: str) -> AsyncIterator[Database]:
     """A second database, migrated and empty."""
     with copy_of(parts.postgres, database_template) as own:
         yield own
@@ -87,10 +115,15 @@ async def write(database: Database, relay: Connection, count: int, seed: int = 3
         pass
 
 
-@pytest.fixture
-async def archived(database: Database, relay: Connection, bucket: S3Store) -> ArchiveHead:
-    """Five ranges of a log of 230 events."""
+async def write_story(database: Database) -> None:
+    relay = await asyncpg.connect(database.url("relay"))
     await write(database, relay, EVENTS)
+    await relay.close()
+
+
+@pytest.fixture
+async def archived(written: int, relay: Connection, bucket: S3Store) -> ArchiveHead:
+    """Five ranges of a log of 230 events."""
     return await archive(relay, bucket, range_events=RANGE)
 
 
@@ -124,9 +157,8 @@ async def test_without_closing_only_whole_ranges_are_archived(
 
 
 async def test_archivers_at_once_write_one_chain(
-    database: Database, relay: Connection, bucket: S3Store
+    database: Database, written: int, relay: Connection, bucket: S3Store
 ) -> None:
-    await write(database, relay, EVENTS)
     others = [await asyncpg.connect(database.url("relay")) for _ in range(3)]
     heads = await asyncio.gather(
         *(archive(each, bucket, range_events=20) for each in (relay, *others))
@@ -134,7 +166,7 @@ async def test_archivers_at_once_write_one_chain(
     for other in others:
         await other.close()
 
-    assert {head.last for head in heads} == {EVENTS}
+    assert {head.last for head in heads} == {written}
     assert (await verify(bucket)).flaws == ()
 
 

@@ -206,12 +206,16 @@ def environment_for(service: str, redis_url: str, **changes: Any) -> dict[str, s
 
 
 @asynccontextmanager
-async def running_gateway(service: Service, redis_url: str, **changes: Any) -> AsyncIterator[Rig]:
+async def running_gateway(
+    service: Service, redis_url: str, *, head_seconds: float = server.HEAD_SECONDS, **changes: Any
+) -> AsyncIterator[Rig]:
     """A gateway in front of `service`; `changes` are environment variables in lower case."""
     env = environment_for(service.address, redis_url, **changes)
     settings = environment.load(GatewaySettings, env)
     app = build(settings, create_registry())
-    async with server.serving(app, settings.bind, drain_seconds=2.0):
+    async with server.serving(
+        app, settings.bind, drain_seconds=2.0, leaving_seconds=0, head_seconds=head_seconds
+    ):
         port = settings.bind.port
         yield Rig(app, f"http://127.0.0.1:{port}", port, settings)
 

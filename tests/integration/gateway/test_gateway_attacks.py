@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.integration.gateway.rig import Rig, Service
+from tests.integration.gateway.rig import Rig, Service, running_gateway
 from tests.integration.gateway.wire import TAGS
 
 LENGTH, CHUNKED = b"content-length: 3\r\n", b"transfer-encoding: chunked\r\n"
@@ -177,10 +177,11 @@ async def test_slow_clients_do_not_keep_the_others_waiting(
         writer.close()
 
 
-async def test_a_head_that_never_ends_is_hung_up_on(rig: Rig, service: Service):
-    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
-    writer.write(b"GET /api/v1/tags HTTP/1.1\r\nhost: x\r\nx-a: ")
-    async with asyncio.timeout(30):
-        await reader.read()
-    writer.close()
+async def test_a_head_that_never_ends_is_hung_up_on(service: Service, redis_url: str):
+    async with running_gateway(service, redis_url, head_seconds=0.5) as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(b"GET /api/v1/tags HTTP/1.1\r\nhost: x\r\nx-a: ")
+        async with asyncio.timeout(30):
+            await reader.read()
+        writer.close()
     assert not service.requests

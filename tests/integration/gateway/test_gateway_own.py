@@ -17,6 +17,7 @@ from tests.integration.gateway.rig import (
     environment_for,
     running_gateway,
 )
+from tests.support.entry_points import refused
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -207,11 +208,7 @@ async def test_the_process_serves_figures_inside_and_drains_on_sigterm(
 )
 def test_a_bad_setting_stops_the_start_with_one_line(variable: str, value: str):
     env = environment_for("http://127.0.0.1:9", "redis://127.0.0.1:9/0") | {variable: value}
-    outcome = subprocess.run(
-        [sys.executable, "-m", "services.gateway.main"],
-        cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert outcome.returncode == 2
-    assert outcome.stderr.count("\n") == 1
-    assert variable in outcome.stderr
+    code, said = refused("services.gateway.main", env=env)
+    assert code == 2
+    assert said.count("\n") == 1
+    assert variable in said

@@ -183,7 +183,7 @@ def start(address: Address) -> "subprocess.Popen[bytes]":
 
 
 async def ended(process: "subprocess.Popen[bytes]") -> int:
-    await eventually(lambda: process.poll() is not None, 20)
+    await eventually(lambda: process.poll() is not None, 60)
     return process.returncode
 
 
@@ -192,7 +192,7 @@ async def test_a_whole_process() -> None:
     with start(address) as first:
         try:
             async with client(address) as http:
-                await eventually(lambda: answers(http), 30)
+                await eventually(lambda: answers(http), 60)
             with start(address) as second:
                 assert await ended(second) == 2
                 assert second.stderr is not None

@@ -32,14 +32,15 @@ class Processes:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self, module: str, *arguments: str, **extra: str) -> subprocess.Popen[bytes]:
-        log = self.folder / f"{module}-{'-'.join(arguments)}-{len(self._running)}.log"
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.env, **extra},
-            stdout=log.open("wb"),
-            stderr=subprocess.STDOUT,
-        )
+        name = f"{module}-{'-'.join(arguments)}-{len(self._running)}.log"
+        with (self.folder / name).open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                env={**os.environ, **self.env, **extra},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self._running.append(process)
         return process
 
