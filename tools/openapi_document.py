@@ -58,7 +58,7 @@ def document() -> dict[str, Any]:
 
 
 def _auth(verifier: Verifier) -> Litestar:
-    names = ("handlers", "documents", "me", "caller")
+    names = ("logins", "sessions", "accounts", "jwks", "me", "caller")
     provided = {name: Provide(lambda: _UNOPENED, sync_to_thread=False) for name in names}
     return create_app("auth", auth.routes(), dependencies=provided, verifier=verifier)
 

@@ -1,4 +1,4 @@
-"""Auth's tables through SQLAlchemy Core: accounts, the lock on one of them, and its events."""
+"""Accounts, the lock on one of them, and the events that are on their way to the log."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -18,14 +18,14 @@ from services.auth.ports import (
     PendingEvents,
     UsernameTaken,
 )
-from services.auth.session_repository import SessionStorage, end_sessions
+from services.auth.session_repository import end_sessions
 from services.auth.tables import accounts, pending_events, registrations, sessions
 from shared.contracts import decode
 from shared.errors import Detail
 from shared.event_store.store import Metadata, NewEvent
 from shared.text_rules import username_key
 
-# Whole users at a time: a batch that was cut in two could not be appended twice.
+# Users per read. All events of a user are read: half a batch could not be appended twice.
 _USERS = 200
 
 _ACCOUNT = (
@@ -37,11 +37,10 @@ _ACCOUNT = (
 )
 
 
-class AuthStorage(SessionStorage):
-    """The ``Storage`` that handlers ask for."""
+class AccountsRepository:
+    """Implements ``Accounts``, ``Registrations`` and ``EventOutboxTable``."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__(engine)
         self._engine = engine
 
     async def ping(self) -> None:
@@ -73,7 +72,7 @@ class AuthStorage(SessionStorage):
                     .values(key_hash=key_hash, user_id=account.user_id, created_at=now)
                     .on_conflict_do_nothing()
                 )
-            await _record(connection, pending, now)
+            await _add_pending(connection, pending, now)
 
     async def registered_with(self, key_hash: bytes) -> Account | None:
         return await self._one(
@@ -97,7 +96,7 @@ class AuthStorage(SessionStorage):
             )
 
     @asynccontextmanager
-    async def locked(self, user_id: str) -> AsyncGenerator["LockedRow"]:
+    async def locked(self, user_id: str) -> AsyncGenerator["LockedAccountRow"]:
         async with self._engine.begin() as connection:
             row = (
                 await connection.execute(
@@ -106,15 +105,15 @@ class AuthStorage(SessionStorage):
             ).first()
             if row is None:
                 raise UserNotFound("There is no such user.")
-            yield LockedRow(connection, _account(row))
+            yield LockedAccountRow(connection, _account(row))
 
     async def pending(self, user_id: str | None = None) -> list[PendingEvents]:
         async with self._engine.connect() as connection:
             return await _pending(connection, user_id)
 
-    async def settled(self, pending: PendingEvents) -> None:
+    async def remove_pending(self, pending: PendingEvents) -> None:
         async with self._engine.begin() as connection:
-            await _settled(connection, pending)
+            await _remove_pending(connection, pending)
 
     async def _one(self, query: Select[*tuple[Any, ...]]) -> Account | None:
         async with self._engine.connect() as connection:
@@ -122,8 +121,8 @@ class AuthStorage(SessionStorage):
         return None if row is None else _account(row)
 
 
-class LockedRow:
-    """A ``LockedAccount``: everything here happens in the transaction that holds the lock."""
+class LockedAccountRow:
+    """Implements ``LockedAccount``, in the transaction that holds the lock."""
 
     def __init__(self, connection: AsyncConnection, account: Account) -> None:
         self._connection = connection
@@ -153,14 +152,14 @@ class LockedRow:
             delete(accounts).where(accounts.c.user_id == self.account.user_id)
         )
 
-    async def record(self, pending: PendingEvents, now: datetime) -> None:
-        await _record(self._connection, pending, now)
+    async def add_pending(self, pending: PendingEvents, now: datetime) -> None:
+        await _add_pending(self._connection, pending, now)
 
     async def pending(self) -> list[PendingEvents]:
         return await _pending(self._connection, self.account.user_id)
 
-    async def settled(self, pending: PendingEvents) -> None:
-        await _settled(self._connection, pending)
+    async def remove_pending(self, pending: PendingEvents) -> None:
+        await _remove_pending(self._connection, pending)
 
     async def _update(self, **values: Any) -> None:
         await self._connection.execute(
@@ -168,7 +167,7 @@ class LockedRow:
         )
 
 
-async def _record(connection: AsyncConnection, pending: PendingEvents, now: datetime) -> None:
+async def _add_pending(connection: AsyncConnection, pending: PendingEvents, now: datetime) -> None:
     await connection.execute(
         insert(pending_events),
         [
@@ -214,7 +213,7 @@ async def _pending(connection: AsyncConnection, user_id: str | None) -> list[Pen
     ]
 
 
-async def _settled(connection: AsyncConnection, pending: PendingEvents) -> None:
+async def _remove_pending(connection: AsyncConnection, pending: PendingEvents) -> None:
     ids = [event.event_id for event in pending.events]
     await connection.execute(delete(pending_events).where(pending_events.c.event_id.in_(ids)))
 

@@ -1,4 +1,4 @@
-"""A user as the log tells it, and the rules of names, addresses, passwords and refreshes. Pure."""
+"""A user folded from its events, and the rules of names, addresses and refreshes. Pure."""
 
 import re
 from datetime import datetime, timedelta
@@ -64,11 +64,11 @@ class Register(msgspec.Struct, frozen=True):
 
 
 class ChangeEmail(msgspec.Struct, frozen=True):
-    """The address itself is not the log's business."""
+    """The new address itself is not in the event: it is personal data."""
 
 
 class ChangePassword(msgspec.Struct, frozen=True):
-    """``sessions`` end with the old password."""
+    """The listed ``sessions`` end together with the old password."""
 
     sessions: tuple[str, ...] = ()
 
@@ -79,14 +79,14 @@ class RevokeSessions(msgspec.Struct, frozen=True):
 
 
 class Delete(msgspec.Struct, frozen=True):
-    """Of the account, for good."""
+    """Deletes the account for good."""
 
 
 Command = Register | ChangeEmail | ChangePassword | RevokeSessions | Delete
 
 
 def decide(user: User, command: Command) -> list[Event]:
-    """What a command means for a user. Raises AlreadyRegistered or UserNotFound."""
+    """The events that a command leads to. Raises AlreadyRegistered or UserNotFound."""
     if isinstance(command, Register):
         if user.user_id is not None:
             raise AlreadyRegistered("This account exists already.")
@@ -149,7 +149,7 @@ _EMAIL: Final = re.compile(
 def valid_email(text: str) -> str:
     """The address without surrounding space. Raises InvalidEmail.
 
-    A plausibility check (RFC 5321's lengths, a dot in the domain); only a mail would prove more.
+    A plausibility check (lengths of RFC 5321, a dot in the domain): only a sent mail proves more.
     """
     email = text.strip()
     local, _, _ = email.partition("@")
@@ -167,17 +167,17 @@ def valid_email(text: str) -> str:
 
 
 def email_key(email: str) -> str:
-    """Two addresses with one key are the same: case does not count."""
+    """Two addresses with one key are the same account: case does not tell them apart."""
     return email.casefold()
 
 
 # Refresh tokens.
 
 
-class SpentToken(msgspec.Struct, frozen=True):
-    """What is known of a refresh token that was presented.
+class PresentedToken(msgspec.Struct, frozen=True):
+    """A refresh token that a client has sent.
 
-    ``used_at`` is None while it is unused; ``siblings`` is how many successors it already has.
+    ``used_at`` is None while it is unused; ``siblings`` is the number of its successors so far.
     """
 
     expires_at: datetime
@@ -188,13 +188,14 @@ class SpentToken(msgspec.Struct, frozen=True):
 RefreshVerdict = Literal["rotate", "refuse", "revoke"]
 
 GRACE: Final = timedelta(seconds=10)
-"""Two tabs may present the same token at once; a thief comes later."""
+"""How long after its first use a token may be used again: by another tab of the same browser."""
 
 MAX_SIBLINGS: Final = 5
+"""Successors that one token may have within the grace."""
 
 
-def judge_refresh(token: SpentToken, now: datetime) -> RefreshVerdict:
-    """Rotate it, refuse it, or revoke its whole session because a spent one came back.
+def judge_refresh(token: PresentedToken, now: datetime) -> RefreshVerdict:
+    """Rotate the token, refuse it, or revoke its session because a used token was sent again.
 
     Rotation with reuse detection as in RFC 9700, section 4.14.2.
     """

@@ -1,9 +1,9 @@
-"""Auth's tables and the log say the same, whatever dies in between.
+"""Auth's tables and the log agree, whenever the process dies.
 
-A change of the tables and the events that tell of it are committed together (``pending_events``);
-then the events go into the log and leave the table. If the process dies first, the next command of
-that user, or the reconciler, appends them: their ids make a second time harmless, and the lock on
-the account keeps their order. See docs/decisions/0010.
+A change of the tables and its events are committed together (``pending_events``); then the events
+are appended to the log and leave the table. If the process dies in between, the next command of
+that user, or the maintenance loop, appends them: their ids make a second append harmless, and the
+lock on the account keeps their order. See docs/decisions/0010.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Final
 
 from services.auth import domain
 from services.auth.domain import Command, User
-from services.auth.ports import LockedAccount, PendingEvents, Storage
+from services.auth.ports import EventOutboxTable, LockedAccount, PendingEvents
 from shared.contracts import Event, new_id, stream_id
 from shared.event_store.decider import Decider, load
 from shared.event_store.store import EventStore, Metadata, NewEvent
@@ -21,11 +21,11 @@ from shared.telemetry import current_trace_id, current_traceparent
 _DECIDER: Final = Decider(User, domain.decide, domain.evolve)
 
 
-class Ledger:
-    """Decides on users' streams and sees the outcome into the log."""
+class EventOutbox:
+    """Decides on users' streams and appends the committed events to the log."""
 
-    def __init__(self, storage: Storage, store: EventStore) -> None:
-        self._storage = storage
+    def __init__(self, table: EventOutboxTable, store: EventStore) -> None:
+        self._table = table
         self._store = store
 
     async def decide(self, locked: LockedAccount, command: Command, now: datetime) -> None:
@@ -36,24 +36,18 @@ class Ledger:
         user_id = locked.account.user_id
         for left in await locked.pending():
             await self._append(left)
-            await locked.settled(left)
+            await locked.remove_pending(left)
         user, version = await load(self._store, stream_id("user", user_id), _DECIDER)
         events = domain.decide(user, command)
         if events:
-            await locked.record(pending_events(user_id, version, events), now)
+            await locked.add_pending(pending_events(user_id, version, events), now)
 
-    async def settle(self, user_id: str) -> None:
-        """See a user's committed events into the log."""
-        for pending in await self._storage.pending(user_id):
-            await self._append(pending)
-            await self._storage.settled(pending)
-
-    async def reconcile(self) -> int:
-        """The same for everyone's: what a process that died left; returns how many batches."""
-        left = await self._storage.pending()
+    async def append_pending(self, user_id: str | None = None) -> int:
+        """Append the committed events of one user, or of some users; returns how many batches."""
+        left = await self._table.pending(user_id)
         for pending in left:
             await self._append(pending)
-            await self._storage.settled(pending)
+            await self._table.remove_pending(pending)
         return len(left)
 
     async def _append(self, pending: PendingEvents) -> None:
@@ -66,7 +60,7 @@ class Ledger:
 
 
 def pending_events(user_id: str, version: int, events: Sequence[Event]) -> PendingEvents:
-    """Events with their ids, for a stream that is at ``version``."""
+    """Events with new ids, for a stream that is at ``version``."""
     return PendingEvents(
         user_id=user_id,
         expected_version=version,

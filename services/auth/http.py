@@ -10,8 +10,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from services.auth.domain import MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD
-from services.auth.handlers import AuthHandlers, Caller
-from services.auth.jwks import KeyDocuments
+from services.auth.handlers.accounts import AccountHandlers
+from services.auth.handlers.logins import LoginHandlers
+from services.auth.handlers.session_opener import Caller
+from services.auth.handlers.sessions import SessionHandlers
+from services.auth.jwks import JwksPublisher
 from services.auth.ports import Account, Session
 from services.auth.tokens import MAX_REFRESH_LENGTH
 from shared.http.envelope import Message, Success
@@ -29,8 +32,10 @@ Email = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=MAX_EMAIL, extra_json_schema={"format": "email"}),
 ]
-Handlers = NamedDependency[AuthHandlers]
-TheCaller = NamedDependency[Principal]
+Logins = NamedDependency[LoginHandlers]
+Sessions = NamedDependency[SessionHandlers]
+Accounts = NamedDependency[AccountHandlers]
+CurrentUser = NamedDependency[Principal]
 Client = NamedDependency[Caller]
 
 
@@ -59,7 +64,7 @@ class PasswordBody(msgspec.Struct, frozen=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
-    """A user as it is right after registration: without videos."""
+    """A user right after registration: without videos."""
 
     id: str
     username: str
@@ -97,7 +102,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One login. ``current`` is the one that this request belongs to."""
+    """``current``: this request belongs to it."""
 
     id: str
     created_at: datetime
@@ -107,14 +112,14 @@ class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
     current: bool
 
 
-async def alive(handlers: Handlers, principal: TheCaller) -> Principal:
-    """Dependency ``me``: the caller, whose session is still open at this very moment."""
-    await handlers.require_alive(principal)
+async def alive(sessions: Sessions, principal: CurrentUser) -> Principal:
+    """Dependency ``me``: a caller whose session is open according to the database."""
+    await sessions.require_alive(principal)
     return principal
 
 
 def caller(request: Request[Any, Any, State]) -> Caller:
-    """Dependency ``caller``: the client as the gateway names it."""
+    """Dependency ``caller``: the client, as the gateway identifies it."""
     peer = request.client.host if request.client else "unknown"
     return Caller(
         client=request.headers.get(_CLIENT_HEADER) or peer,
@@ -125,12 +130,12 @@ def caller(request: Request[Any, Any, State]) -> Caller:
 @post("/register", summary="Make an account", tags=["auth"])
 async def register(
     data: JSONBody[RegisterBody],
-    handlers: Handlers,
+    logins: Logins,
     caller: Client,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Success[Registered]]:
     """409 where the username or the address is taken."""
-    account, tokens = await handlers.register(
+    account, tokens = await logins.register(
         data.username, data.password, data.email, caller, idempotency_key
     )
     user = NewUser(id=account.user_id, username=account.username, email=account.email, videos=[])
@@ -146,10 +151,10 @@ async def register(
 
 @post("/login", status_code=200, summary="Log in", tags=["auth"])
 async def login(
-    data: JSONBody[LoginBody], handlers: Handlers, caller: Client
+    data: JSONBody[LoginBody], logins: Logins, caller: Client
 ) -> Response[Success[LoggedIn]]:
     """401 with the same answer, after the same time, for an unknown user and a wrong password."""
-    account, tokens = await handlers.login(data.username, data.password, caller)
+    account, tokens = await logins.login(data.username, data.password, caller)
     return _unstored(
         LoggedIn(
             access_token=tokens.access_token,
@@ -161,30 +166,29 @@ async def login(
 
 
 @post("/refresh", status_code=200, summary="Stay logged in", tags=["auth"])
-async def refresh(data: JSONBody[RefreshBody], handlers: Handlers) -> Response[Success[Refreshed]]:
-    """Spends the refresh token. The reuse of a spent one ends the session."""
-    tokens = await handlers.refresh(data.refresh_token)
+async def refresh(data: JSONBody[RefreshBody], sessions: Sessions) -> Response[Success[Refreshed]]:
+    """A refresh token can be used once. Using it again ends the session."""
+    tokens = await sessions.refresh(data.refresh_token)
     return _unstored(
         Refreshed(access_token=tokens.access_token, refresh_token=tokens.refresh_token)
     )
 
 
 @post("/logout", status_code=200, summary="Log out", tags=["auth"], security=BEARER)
-async def logout(handlers: Handlers, me: TheCaller) -> Success[Message]:
-    """Ends the session of the access token that is sent."""
-    await handlers.logout(me)
+async def logout(sessions: Sessions, me: CurrentUser) -> Success[Message]:
+    """Ends the session of the access token."""
+    await sessions.logout(me)
     return Success(data=Message(message="You are logged out."))
 
 
 @get("/me", summary="My account", tags=["users"], security=BEARER)
-async def my_account(handlers: Handlers, me: TheCaller) -> Response[Success[Me]]:
-    return _unstored(_me(await handlers.account(me.user_id)))
+async def my_account(accounts: Accounts, me: CurrentUser) -> Response[Success[Me]]:
+    return _unstored(_me(await accounts.account(me.user_id)))
 
 
 @get("/me/sessions", summary="Where I am logged in", tags=["users"], security=BEARER)
-async def my_sessions(handlers: Handlers, me: TheCaller) -> Success[list[SessionItem]]:
-    sessions = await handlers.sessions(me.user_id)
-    return Success(data=[_item(session, me) for session in sessions])
+async def my_sessions(sessions: Sessions, me: CurrentUser) -> Success[list[SessionItem]]:
+    return Success(data=[_item(session, me) for session in await sessions.sessions(me.user_id)])
 
 
 @delete(
@@ -195,33 +199,35 @@ async def my_sessions(handlers: Handlers, me: TheCaller) -> Success[list[Session
     security=BEARER,
 )
 async def end_session(
-    handlers: Handlers, me: TheCaller, session_id: FromPath[str]
+    sessions: Sessions, me: CurrentUser, session_id: FromPath[str]
 ) -> Success[Message]:
-    await handlers.revoke(me.user_id, session_id)
+    await sessions.revoke(me.user_id, session_id)
     return Success(data=Message(message="That session has ended."))
 
 
 @delete(
     "/me/sessions", status_code=200, summary="Log out everywhere", tags=["users"], security=BEARER
 )
-async def end_sessions(handlers: Handlers, me: TheCaller) -> Success[Message]:
-    """Ends all sessions, this one too."""
-    count = await handlers.revoke_all(me.user_id)
+async def end_sessions(sessions: Sessions, me: CurrentUser) -> Success[Message]:
+    """Ends all sessions, including this one."""
+    count = await sessions.revoke_all(me.user_id)
     return Success(data=Message(message=f"Sessions that have ended: {count}."))
 
 
 @patch("/email", summary="Change my e-mail address", tags=["users"], security=BEARER)
-async def change_email(data: JSONBody[EmailBody], handlers: Handlers, me: TheCaller) -> Success[Me]:
+async def change_email(
+    data: JSONBody[EmailBody], accounts: Accounts, me: CurrentUser
+) -> Success[Me]:
     """409 where the address belongs to another account."""
-    return Success(data=_me(await handlers.change_email(me.user_id, data.email)))
+    return Success(data=_me(await accounts.change_email(me.user_id, data.email)))
 
 
 @patch("/password", summary="Change my password", tags=["users"], security=BEARER)
 async def change_password(
-    data: JSONBody[PasswordBody], handlers: Handlers, me: TheCaller, caller: Client
+    data: JSONBody[PasswordBody], accounts: Accounts, me: CurrentUser, caller: Client
 ) -> Success[Message]:
     """Ends all other sessions. 400 also for a wrong current password."""
-    await handlers.change_password(me, data.current_password, data.new_password, caller)
+    await accounts.change_password(me, data.current_password, data.new_password, caller)
     return Success(data=Message(message="Your password is changed."))
 
 
@@ -229,22 +235,22 @@ async def change_password(
     "/{user_id:str}", status_code=200, summary="Delete my account", tags=["users"], security=BEARER
 )
 async def delete_account(
-    handlers: Handlers, me: TheCaller, user_id: FromPath[str]
+    accounts: Accounts, me: CurrentUser, user_id: FromPath[str]
 ) -> Success[Message]:
-    """Erases the account, ends its sessions and removes its videos. 403 for anybody else's."""
-    await handlers.delete(me, user_id)
+    """Erases the account, ends its sessions and removes its videos. 403 for another's account."""
+    await accounts.delete(me, user_id)
     return Success(data=Message(message="Your account is deleted."))
 
 
 @get("/.well-known/jwks.json", include_in_schema=False)
 async def key_document(
-    documents: NamedDependency[KeyDocuments], request: Request[Any, Any, State]
+    jwks: NamedDependency[JwksPublisher], request: Request[Any, Any, State]
 ) -> Response[bytes]:
     """The public keys (RFC 7517) and the sessions that ended early; for services only."""
-    headers = {"etag": documents.etag, "cache-control": "no-cache"}
-    if request.headers.get("if-none-match") == documents.etag:
+    headers = {"etag": jwks.etag, "cache-control": "no-cache"}
+    if request.headers.get("if-none-match") == jwks.etag:
         return Response(b"", status_code=304, headers=headers)
-    return Response(documents.body, headers=headers, media_type=MediaType.JSON)
+    return Response(jwks.body, headers=headers, media_type=MediaType.JSON)
 
 
 def routes() -> list[Any]:
@@ -268,7 +274,7 @@ def routes() -> list[Any]:
 
 
 def _unstored(data: Any) -> Response[Success[Any]]:
-    """Tokens and personal data are not for caches (RFC 6749, section 5.1)."""
+    """An answer that no cache may keep: tokens, personal data (RFC 6749, section 5.1)."""
     return Response(Success(data=data), headers={"cache-control": "no-store"})
 
 

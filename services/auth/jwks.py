@@ -1,13 +1,11 @@
-"""What verifiers poll: the public keys and the sessions that ended early, as one document.
+"""The document that verifiers poll: public keys (RFC 7517) and sessions that ended early.
 
-Auth's own verifier reads it here, without HTTP, by the same rules as everybody else.
+Auth's own verifier reads it here, without HTTP, by the same rules as all others.
 """
 
-import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -20,14 +18,14 @@ from shared.telemetry import get_logger
 
 REFRESH_SECONDS: Final = 2.0
 REVOKED_FOR: Final = ACCESS_LIFETIME + timedelta(seconds=LEEWAY_SECONDS) + timedelta(minutes=1)
-"""How long a revocation must be told: until the last access token of the session is dead."""
+"""How long a revocation is published: until the session's last access token has expired."""
 
 MAX_REVOKED: Final = 50_000
-"""Some 2 MB of them. Verifiers refuse a document above 4 MiB: keys must still get through then."""
+"""About 2 MB of ids. Verifiers refuse a document above 4 MiB, and keys must still reach them."""
 
 
 class PublishedKeys(Protocol):
-    """The signing keys, as far as this module needs them."""
+    """The public half of the signing keys."""
 
     @property
     def published(self) -> tuple[Jwk, ...]: ...
@@ -41,8 +39,8 @@ class Revocations(Protocol):
     async def revoked_since(self, since: datetime, limit: int) -> list[str]: ...
 
 
-class KeyDocuments:
-    """Keeps the document fresh; a ``KeySource`` for auth's own verifier."""
+class JwksPublisher:
+    """Holds the document; implements ``KeySource`` for auth's own verifier."""
 
     def __init__(
         self, keys: PublishedKeys, revocations: Revocations, clock: Callable[[], datetime]
@@ -55,10 +53,14 @@ class KeyDocuments:
         self.etag = ""
 
     async def refetch(self) -> None:
-        """Nothing to do: this is where keys come from."""
+        """Does nothing: an unknown key is unknown here, too."""
+
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Does nothing: the process repeats ``refresh``."""
+        return contextlib.nullcontext()
 
     async def refresh(self) -> None:
-        """Read keys and revocations anew."""
+        """Read keys and revocations from the database. Raises WrongKeySecret."""
         now = self._clock()
         await self._keys.refresh(now)
         revoked = await self._revocations.revoked_since(now - REVOKED_FOR, MAX_REVOKED)
@@ -70,23 +72,3 @@ class KeyDocuments:
             self.body = body
             self.etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             self.current = parse_keys(document)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        await self.refresh()
-        task = asyncio.create_task(self._poll())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _poll(self) -> None:
-        log = get_logger(__name__)
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except Exception as error:
-                log.warning("the key document is stale", reason=repr(error))

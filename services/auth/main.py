@@ -1,110 +1,124 @@
 """Wires auth and runs it: ``python -m services.auth.main``.
 
-``python -m services.auth.main rotate-keys`` makes the next signing key and says when it is used.
+``python -m services.auth.main rotate-keys`` makes the next signing key and prints when it is used.
 """
 
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from litestar import Litestar
 from litestar.di import Provide
 from redis.asyncio import Redis
 
 from services.auth import http
-from services.auth.accounts_repository import AuthStorage
-from services.auth.event_outbox import Ledger
-from services.auth.handlers import AuthHandlers
-from services.auth.jwks import KeyDocuments
-from services.auth.maintenance import Upkeep
-from services.auth.metrics import AuthFigures
+from services.auth.accounts_repository import AccountsRepository
+from services.auth.event_outbox import EventOutbox
+from services.auth.handlers.accounts import AccountHandlers
+from services.auth.handlers.logins import LoginHandlers
+from services.auth.handlers.password_checks import PasswordChecks
+from services.auth.handlers.session_opener import SessionOpener
+from services.auth.handlers.sessions import SessionHandlers
+from services.auth.jwks import REFRESH_SECONDS, JwksPublisher
+from services.auth.maintenance import APPEND_SECONDS, PURGE_SECONDS, Maintenance
+from services.auth.metrics import AuthMetrics
 from services.auth.passwords import CommonPasswords, Passwords
+from services.auth.session_repository import SessionRepository
 from services.auth.settings import AuthSettings
-from services.auth.signing_keys import LEAD, SigningKeys, WrongKeySecret
+from services.auth.signing_keys import LEAD, SigningKeys
 from services.auth.throttle import LoginThrottle
 from services.auth.tokens import AccessTokens
-from shared import settings, telemetry
+from shared import settings
 from shared.database.connect import create_engine
-from shared.database.metrics import watch_engine
-from shared.event_store.postgres import open_event_store
-from shared.http import server
+from shared.host.entry import Command, Role, run_entry
+from shared.host.host import Host, Process, Served, Work
 from shared.http.app import create_app
 from shared.http.identity import Verifier
-from shared.http.metrics import create_registry
+from shared.loops.loops import Loops
 
 _CONNECTIONS = 8
 _REDIS_TIMEOUT = 0.5
 
 
 def now() -> datetime:
-    """The time, with its zone."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
-@asynccontextmanager
-async def application(
+async def compose(
     config: AuthSettings,
+    host: Host,
     *,
     clock: Callable[[], datetime] = now,
     passwords: Passwords | None = None,
-) -> AsyncGenerator[Litestar]:
-    """The whole service but for its port. Tests bring a clock and cheaper hashes."""
+) -> Process:
+    """Serves accounts, sessions and keys. Tests bring a clock and cheaper hashes."""
+    engine = await host.engine(config.database_url, size=_CONNECTIONS)
+    accounts, sessions = AccountsRepository(engine), SessionRepository(engine)
+    outbox = EventOutbox(accounts, await host.log(config.database_url))
     passwords = passwords or Passwords()
-    registry = create_registry(config.otel_exporter_otlp_endpoint)
-    engine = create_engine(config.database_url, size=_CONNECTIONS)
-    watch_engine(registry, engine)
+    host.stack.callback(passwords.close)
+    common = CommonPasswords()
+    metrics = AuthMetrics(host.registry)
+    checks = PasswordChecks(_throttle(config, host), metrics)
+    keys = SigningKeys(engine, config.signing_key_secret)
+    access = AccessTokens(keys, issuer=config.jwt_issuer, audience=config.jwt_audience)
+    lifetime = timedelta(days=config.refresh_days)
+    opener = SessionOpener(sessions, access, lifetime=lifetime, clock=clock)
+    login_handlers = LoginHandlers(
+        accounts,
+        outbox,
+        opener,
+        passwords=passwords,
+        common=common,
+        checks=checks,
+        metrics=metrics,
+        clock=clock,
+    )
+    session_handlers = SessionHandlers(
+        accounts, sessions, outbox, access, metrics=metrics, lifetime=lifetime, clock=clock
+    )
+    account_handlers = AccountHandlers(
+        accounts, outbox, passwords=passwords, common=common, checks=checks, clock=clock
+    )
+    jwks = JwksPublisher(keys, sessions, clock)
+    await jwks.refresh()
+    app = create_app(
+        "auth",
+        http.routes(),
+        checks={"postgres": accounts.ping},
+        dependencies={
+            "logins": Provide(lambda: login_handlers, sync_to_thread=False),
+            "sessions": Provide(lambda: session_handlers, sync_to_thread=False),
+            "accounts": Provide(lambda: account_handlers, sync_to_thread=False),
+            "jwks": Provide(lambda: jwks, sync_to_thread=False),
+            "me": Provide(http.alive),
+            "caller": Provide(http.caller, sync_to_thread=False),
+        },
+        verifier=Verifier(jwks, issuer=config.jwt_issuer, audience=config.jwt_audience),
+        registry=host.registry,
+        progress=host.loops.progress,
+    )
+    maintenance = Maintenance(outbox, sessions, clock)
+    return Process(servers=[Served(app, config.bind)], work=_work(host.loops, jwks, maintenance))
+
+
+def _throttle(config: AuthSettings, host: Host) -> LoginThrottle:
     redis = Redis.from_url(
         config.redis_url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT
     )
-    try:
-        async with open_event_store(config.database_url, registry=registry) as store:
-            storage = AuthStorage(engine)
-            ledger = Ledger(storage, store)
-            keys = SigningKeys(engine, config.signing_key_secret)
-            documents = KeyDocuments(keys, storage, clock)
-            handlers = AuthHandlers(
-                storage=storage,
-                ledger=ledger,
-                passwords=passwords,
-                common=CommonPasswords(),
-                tokens=AccessTokens(keys, issuer=config.jwt_issuer, audience=config.jwt_audience),
-                throttle=LoginThrottle(
-                    redis, burst=config.login_burst, refill=config.login_refill_seconds
-                ),
-                figures=AuthFigures(registry),
-                clock=clock,
-                refresh_lifetime=timedelta(days=config.refresh_days),
-            )
-            upkeep = Upkeep(ledger, storage, clock)
-            yield create_app(
-                "auth",
-                http.routes(),
-                checks={"postgres": storage.ping},
-                lifespan=[upkeep.running()],
-                dependencies={
-                    "handlers": Provide(lambda: handlers, sync_to_thread=False),
-                    "documents": Provide(lambda: documents, sync_to_thread=False),
-                    "me": Provide(http.alive),
-                    "caller": Provide(http.caller, sync_to_thread=False),
-                },
-                verifier=Verifier(
-                    documents, issuer=config.jwt_issuer, audience=config.jwt_audience
-                ),
-                registry=registry,
-            )
-    finally:
-        passwords.close()
-        await redis.aclose()
-        await engine.dispose()
+    host.stack.push_async_callback(redis.aclose)
+    return LoginThrottle(redis, burst=config.login_burst, refill=config.login_refill_seconds)
 
 
-async def run(config: AuthSettings) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    stop = server.stop_on_signals()
-    async with application(config) as app, server.serving(app, config.bind):
-        await stop.wait()
+def _work(loops: Loops, jwks: JwksPublisher, maintenance: Maintenance) -> dict[str, Work]:
+    return {
+        "jwks": lambda: loops.repeat("refresh jwks", jwks.refresh, REFRESH_SECONDS),
+        "outbox": lambda: loops.repeat(
+            "append pending events", maintenance.append_pending, APPEND_SECONDS
+        ),
+        "purge": lambda: loops.repeat("purge", maintenance.purge, PURGE_SECONDS),
+    }
 
 
 async def rotate_keys(config: AuthSettings) -> None:
@@ -117,16 +131,10 @@ async def rotate_keys(config: AuthSettings) -> None:
     sys.stdout.write(f"key {kid} is published; it signs in {LEAD.seconds // 60} minutes\n")
 
 
-def main() -> None:
-    """Read the settings, then serve or rotate."""
-    config = settings.load(AuthSettings, os.environ)
-    telemetry.configure("auth", config.cinelog_mode, config.otel_exporter_otlp_endpoint)
-    task = rotate_keys if sys.argv[1:] == ["rotate-keys"] else run
-    try:
-        server.run(lambda: task(config))
-    except WrongKeySecret as error:
-        raise settings.SettingsError(str(error)) from None
-
+ENTRIES = {
+    "": Role("auth", AuthSettings, compose),
+    "rotate-keys": Command("auth", AuthSettings, rotate_keys),
+}
 
 if __name__ == "__main__":
-    settings.run(main)
+    settings.run(lambda: run_entry(ENTRIES, sys.argv[1:], os.environ))

@@ -1,59 +1,37 @@
-"""What auth does without being asked: finish interrupted appends, forget what is over."""
+"""Interrupted appends are finished and expired rows deleted. Repeated by every replica."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.auth.event_outbox import Ledger
+from services.auth.event_outbox import EventOutbox
 from services.auth.jwks import REVOKED_FOR
-from services.auth.session_repository import SessionStorage
+from services.auth.session_repository import SessionRepository
 from shared.telemetry import get_logger
 
-RECONCILE_SECONDS: Final = 5.0
-_PURGE_EVERY: Final = 120
+APPEND_SECONDS: Final = 5.0
+PURGE_SECONDS: Final = 600.0
 IDEMPOTENCY_LIFETIME: Final = timedelta(days=7)
 
 
-class Upkeep:
-    """Runs in every replica: each step is harmless when done twice."""
+class Maintenance:
+    """Each step is harmless when two replicas do it together."""
 
     def __init__(
-        self, ledger: Ledger, storage: SessionStorage, clock: Callable[[], datetime]
+        self, outbox: EventOutbox, sessions: SessionRepository, clock: Callable[[], datetime]
     ) -> None:
-        self._ledger = ledger
-        self._storage = storage
+        self._outbox = outbox
+        self._sessions = sessions
         self._clock = clock
         self._log = get_logger(__name__)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        """Keeps at it for as long as it is entered."""
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    async def append_pending(self) -> None:
+        """Append committed events that a process which died has left."""
+        count = await self._outbox.append_pending()
+        if count:
+            self._log.info("interrupted commands finished", count=count)
 
     async def purge(self) -> None:
         """Delete expired sessions and tokens, old revocations and idempotency keys."""
         now = self._clock()
-        await self._storage.purge(now, now - REVOKED_FOR, now - IDEMPOTENCY_LIFETIME)
-
-    async def _run(self) -> None:
-        rounds = 0
-        while True:
-            try:
-                finished = await self._ledger.reconcile()
-                if finished:
-                    self._log.info("finished interrupted commands", count=finished)
-                if rounds % _PURGE_EVERY == 0:
-                    await self.purge()
-            except Exception as error:
-                self._log.warning("upkeep will try again", reason=repr(error))
-            rounds += 1
-            await asyncio.sleep(RECONCILE_SECONDS)
+        await self._sessions.purge(now, now - REVOKED_FOR, now - IDEMPOTENCY_LIFETIME)

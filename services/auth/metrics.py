@@ -1,23 +1,23 @@
-"""Auth's own figures, for Prometheus."""
+"""Auth's metrics."""
 
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter
 
 
-class AuthFigures:
-    """The ``Figures`` of the process, shown at /metrics."""
+class AuthMetrics:
+    """Implements ``ports.Metrics``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._logins = Counter(
             "auth_logins_total",
-            "Logins whose password was looked at, by result.",
+            "Logins whose password was checked, by result.",
             ("result",),
             registry=registry,
         )
         self._refreshes = Counter(
             "auth_refreshes_total",
-            "Refresh tokens shown, by result; reused: a spent one came back, its session ended.",
+            "Refresh tokens sent, by result; reused: it was used before, so its session ended.",
             ("result",),
             registry=registry,
         )

@@ -1,7 +1,7 @@
-"""Password hashes (argon2id) and which passwords are refused.
+"""Password hashes (argon2id), and the passwords that are refused.
 
-Hashing is meant to be expensive, so it runs in a few threads of its own; beyond a short queue
-callers are told to come back instead of everyone waiting.
+Hashing is expensive by design, so it runs in a thread per core. When its queue is full, further
+callers get an error instead of a long wait.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """Hashes and verifies. ``memory_kib`` and ``iterations`` may grow: logins then rehash."""
+    """Hashes and verifies. Where ``memory_kib`` or ``iterations`` change, logins rehash."""
 
     def __init__(self, *, memory_kib: int = MEMORY_KIB, iterations: int = ITERATIONS) -> None:
         self._hasher = PasswordHasher(
@@ -35,15 +35,15 @@ class Passwords:
         )
         self._threads = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "argon2")
         self._waiting = 0
-        self._nobody = self._hasher.hash(os.urandom(16).hex())
+        self._dummy = self._hasher.hash(os.urandom(16).hex())
 
     async def hash(self, password: str) -> str:
-        """The encoded hash, with its salt and parameters. Raises Unavailable when overrun."""
+        """The hash with its salt and parameters. Raises Unavailable where the queue is full."""
         return await self._run(self._hasher.hash, password)
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether it is the password; as slow for None (no such user) as for a wrong one."""
-        matches = await self._run(self._matches, stored or self._nobody, password)
+        """Whether ``password`` is the stored one; takes as long for None (no such user)."""
+        matches = await self._run(self._matches, stored or self._dummy, password)
         return matches and stored is not None
 
     def outdated(self, stored: str) -> bool:
@@ -72,13 +72,13 @@ class Passwords:
 
 
 class CommonPasswords:
-    """The 30,000 passwords that people use most, and what is as easy to guess for one person."""
+    """Refuses the 30,000 most common passwords, and a user's own name and address."""
 
     def __init__(self) -> None:
         self._common = frozenset(word.casefold() for word in FREQUENCY_LISTS["passwords"])
 
     def check(self, password: str, *, username: str, email: str, field: str = "password") -> None:
-        """Raises WeakPassword, saying why."""
+        """Raises WeakPassword with the reason."""
         plain = password.casefold()
         problem: str | None = None
         if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:

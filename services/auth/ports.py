@@ -1,4 +1,4 @@
-"""What the handlers need of the outside, said by them. ``storage`` and ``throttle`` answer it."""
+"""What the handlers need of the outside, by capability. Repositories and throttle implement it."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from services.auth.domain import SpentToken
+from services.auth.domain import PresentedToken
 from shared.errors import Conflict
 from shared.event_store.store import Metadata, NewEvent
 
@@ -21,7 +21,7 @@ class EmailTaken(Conflict):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's own data and the hash of their password. Not for the log, in any sense."""
+    """Personal data and the password hash. Never written to the log or to a log line."""
 
     user_id: str
     username: str
@@ -31,7 +31,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One login that can still be continued."""
+    """A login whose refresh token is still valid."""
 
     session_id: str
     user_id: str
@@ -42,7 +42,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingEvents(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that were decided, and committed with what they say, but may not be in the log."""
+    """Decided events, committed together with the change that they describe.
+
+    The log may lack them still.
+    """
 
     user_id: str
     expected_version: int
@@ -50,8 +53,20 @@ class PendingEvents(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata
 
 
+class EventOutboxTable(Protocol):
+    """The table of events that are on their way to the log."""
+
+    async def pending(self, user_id: str | None = None) -> list[PendingEvents]:
+        """Events that the log may lack, oldest first: of one user, or of some users."""
+        ...
+
+    async def remove_pending(self, pending: PendingEvents) -> None:
+        """Forget events that are in the log."""
+        ...
+
+
 class LockedAccount(Protocol):
-    """One account inside a transaction that nobody else can change it in."""
+    """One account, inside a transaction that locks it."""
 
     account: Account
 
@@ -64,40 +79,28 @@ class LockedAccount(Protocol):
     async def session_ids(self) -> tuple[str, ...]: ...
 
     async def end_sessions(self, session_ids: Sequence[str], now: datetime) -> None:
-        """Their refresh tokens are gone; their access tokens are published as revoked."""
+        """Delete their refresh tokens and publish their access tokens as revoked."""
         ...
 
     async def erase(self, now: datetime) -> None:
-        """Delete the person's data and end every session."""
+        """Delete the personal data and end every session."""
         ...
 
-    async def record(self, pending: PendingEvents, now: datetime) -> None:
+    async def add_pending(self, pending: PendingEvents, now: datetime) -> None:
         """Keep events until they are in the log."""
         ...
 
     async def pending(self) -> list[PendingEvents]:
-        """What earlier commands on this account may not have seen into the log."""
+        """Events of earlier commands on this account that the log may lack."""
         ...
 
-    async def settled(self, pending: PendingEvents) -> None:
-        """These events are in the log."""
-        ...
-
-
-class Refreshing(Protocol):
-    """One presented refresh token inside a transaction that locks its session."""
-
-    token: SpentToken
-    session: Session
-    username: str
-
-    async def rotate(self, successor: bytes, expires_at: datetime, now: datetime) -> None:
-        """Spend the token and store its successor's hash."""
+    async def remove_pending(self, pending: PendingEvents) -> None:
+        """Forget events that are in the log."""
         ...
 
 
-class Storage(Protocol):
-    """Auth's own tables."""
+class Registrations(Protocol):
+    """Where accounts are made."""
 
     async def register(
         self, account: Account, key_hash: bytes | None, pending: PendingEvents
@@ -106,69 +109,81 @@ class Storage(Protocol):
         ...
 
     async def registered_with(self, key_hash: bytes) -> Account | None:
-        """The account that an idempotency key made."""
+        """The account that an earlier request made with this idempotency key."""
         ...
-
-    async def find(self, user_id: str) -> Account | None: ...
 
     async def find_by_username(self, username: str) -> Account | None: ...
 
     async def replace_hash(self, user_id: str, old: str, new: str) -> None:
-        """Store a stronger hash of the same password, unless it has changed meanwhile."""
+        """Store a stronger hash of the same password, unless the password has changed."""
         ...
+
+
+class Accounts(Protocol):
+    """Where accounts are read and changed."""
+
+    async def find(self, user_id: str) -> Account | None: ...
+
+    def locked(self, user_id: str) -> AbstractAsyncContextManager[LockedAccount]:
+        """Commits on leaving without an error. Raises UserNotFound."""
+        ...
+
+
+class LockedToken(Protocol):
+    """One presented refresh token, inside a transaction that locks its session."""
+
+    token: PresentedToken
+    session: Session
+    username: str
+
+    async def rotate(self, successor: bytes, expires_at: datetime, now: datetime) -> None:
+        """Mark the token as used and store the hash of its successor."""
+        ...
+
+
+class Sessions(Protocol):
+    """Where sessions and refresh tokens are kept."""
 
     async def open_session(
         self, session: Session, password_hash: str, token_hash: bytes, token_expires_at: datetime
     ) -> bool:
-        """False where the account is gone or its password is no longer the one verified."""
+        """False where the account is gone or ``password_hash`` is no longer its hash."""
         ...
 
     async def sessions_of(self, user_id: str, now: datetime) -> list[Session]: ...
 
     async def is_alive(self, session_id: str, user_id: str, now: datetime) -> bool: ...
 
-    def locked(self, user_id: str) -> AbstractAsyncContextManager[LockedAccount]:
-        """Commits on leaving without an error. Raises UserNotFound."""
-        ...
-
-    def refreshing(self, token_hash: bytes) -> AbstractAsyncContextManager[Refreshing | None]:
+    def locked_token(self, token_hash: bytes) -> AbstractAsyncContextManager[LockedToken | None]:
         """Commits on leaving without an error. None for an unknown token."""
-        ...
-
-    async def pending(self, user_id: str | None = None) -> list[PendingEvents]:
-        """What may be missing in the log, oldest first; of one user or (some) of all."""
-        ...
-
-    async def settled(self, pending: PendingEvents) -> None:
-        """These events are in the log."""
         ...
 
 
 class Throttle(Protocol):
-    """Slows down guessing. Never for good, and never for a client that knows the password."""
+    """Slows down guessing: never for good, and never for a client that knows the password."""
 
     async def attempt(self, client: str, account: str) -> None:
         """Count an attempt. Raises TooManyRequests."""
         ...
 
     async def succeeded(self, client: str, account: str) -> None:
-        """That attempt was no guess: take it back and remember the client."""
+        """Take the attempt back, because the password was right, and remember the client."""
         ...
 
     async def undecided(self, client: str, account: str) -> None:
-        """That attempt met a fault of ours: take it back."""
+        """Take the attempt back, because a fault of ours kept the password from being checked."""
         ...
 
 
-class Figures(Protocol):
-    """Counts what the operators watch: who gets in, and who tries to."""
+class Metrics(Protocol):
+    """Counts for operators."""
 
     def login(self, result: Literal["ok", "wrong"]) -> None: ...
 
     def refresh(self, result: Literal["ok", "refused", "reused"]) -> None:
-        """``reused``: a spent token came back, so somebody else has a copy."""
+        """``reused``: a used token was sent again, so a copy of it is in other hands."""
         ...
 
     def throttled(self) -> None:
-        """A password was not even looked at."""
+        """A password was not checked, because too many checks had failed."""
         ...

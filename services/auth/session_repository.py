@@ -10,22 +10,22 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.auth.domain import SpentToken
+from services.auth.domain import PresentedToken
 from services.auth.ports import Session
 from services.auth.tables import accounts, ended_sessions, refresh_tokens, registrations, sessions
 
 
-class SessionStorage:
-    """The part of ``Storage`` that is about sessions."""
+class SessionRepository:
+    """Implements ``Sessions``, and finds ended sessions and expired rows."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._sessions_engine = engine
+        self._engine = engine
 
     async def open_session(
         self, session: Session, password_hash: str, token_hash: bytes, token_expires_at: datetime
     ) -> bool:
-        # FOR SHARE: a password change waits for us, or we see the changed one.
-        still_so = (
+        # FOR SHARE: a password change waits for this transaction, or it is seen here.
+        unchanged = (
             select(accounts.c.user_id)
             .where(
                 accounts.c.user_id == session.user_id,
@@ -33,8 +33,8 @@ class SessionStorage:
             )
             .with_for_update(read=True)
         )
-        async with self._sessions_engine.begin() as connection:
-            if (await connection.execute(still_so)).first() is None:
+        async with self._engine.begin() as connection:
+            if (await connection.execute(unchanged)).first() is None:
                 return False
             await connection.execute(insert(sessions).values(msgspec.structs.asdict(session)))
             await _add_token(connection, token_hash, session.session_id, token_expires_at)
@@ -46,7 +46,7 @@ class SessionStorage:
             .where(sessions.c.user_id == user_id, sessions.c.expires_at > now)
             .order_by(sessions.c.last_used_at.desc(), sessions.c.session_id)
         )
-        async with self._sessions_engine.connect() as connection:
+        async with self._engine.connect() as connection:
             return [_session(row) for row in await connection.execute(query)]
 
     async def is_alive(self, session_id: str, user_id: str, now: datetime) -> bool:
@@ -55,11 +55,11 @@ class SessionStorage:
             sessions.c.user_id == user_id,
             sessions.c.expires_at > now,
         )
-        async with self._sessions_engine.connect() as connection:
+        async with self._engine.connect() as connection:
             return (await connection.execute(query)).first() is not None
 
     @asynccontextmanager
-    async def refreshing(self, token_hash: bytes) -> AsyncGenerator["LockedToken | None"]:
+    async def locked_token(self, token_hash: bytes) -> AsyncGenerator["LockedTokenRow | None"]:
         query = (
             select(sessions, accounts.c.username)
             .join(accounts)
@@ -67,33 +67,33 @@ class SessionStorage:
             .where(refresh_tokens.c.token_hash == token_hash)
             .with_for_update(of=sessions)
         )
-        async with self._sessions_engine.begin() as connection:
+        async with self._engine.begin() as connection:
             row = (await connection.execute(query)).first()
             if row is None:
                 yield None
                 return
-            # Read once the session is locked: another refresh may just have spent the token.
+            # Read after the session is locked: another refresh may just have used the token.
             token = (
                 await connection.execute(
                     select(refresh_tokens).where(refresh_tokens.c.token_hash == token_hash)
                 )
             ).first()
-            yield None if token is None else LockedToken(connection, row, token)
+            yield None if token is None else LockedTokenRow(connection, row, token)
 
     async def revoked_since(self, since: datetime, limit: int) -> list[str]:
-        """Sessions that ended after ``since``, the last ``limit`` of them, newest first."""
+        """Sessions that ended after ``since``: the latest ``limit``, newest first."""
         query = (
             select(ended_sessions.c.session_id)
             .where(ended_sessions.c.ended_at > since)
             .order_by(ended_sessions.c.ended_at.desc(), ended_sessions.c.session_id)
             .limit(limit)
         )
-        async with self._sessions_engine.connect() as connection:
+        async with self._engine.connect() as connection:
             return list((await connection.execute(query)).scalars())
 
     async def purge(self, now: datetime, ended_before: datetime, keys_before: datetime) -> None:
-        """Delete what no longer matters: expired sessions and tokens, old revocations and keys."""
-        async with self._sessions_engine.begin() as connection:
+        """Delete expired sessions and tokens, old revocations and idempotency keys."""
+        async with self._engine.begin() as connection:
             await connection.execute(
                 delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now)
             )
@@ -106,15 +106,15 @@ class SessionStorage:
             )
 
 
-class LockedToken:
-    """A ``Refreshing``: everything here happens in the transaction that locks the session."""
+class LockedTokenRow:
+    """Implements ``LockedToken``, in the transaction that locks the session."""
 
     def __init__(self, connection: AsyncConnection, session: Row[Any], token: Row[Any]) -> None:
         self._connection = connection
         self._token_hash: bytes = token.token_hash
         self.session = _session(session)
         self.username: str = session.username
-        self.token = SpentToken(
+        self.token = PresentedToken(
             expires_at=min(token.expires_at, self.session.expires_at),
             used_at=token.used_at,
             siblings=token.siblings,
@@ -140,7 +140,7 @@ class LockedToken:
 async def end_sessions(
     connection: AsyncConnection, user_id: str, session_ids: Sequence[str], now: datetime
 ) -> None:
-    """Delete sessions with their tokens, and remember that they ended."""
+    """Delete sessions with their tokens, and keep their ids as revoked."""
     if not session_ids:
         return
     await connection.execute(

@@ -1,4 +1,4 @@
-"""What auth reads from its environment."""
+"""Auth's environment."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from shared.settings import Address, Key, Secret, Settings
 
 
 class AuthSettings(Settings, frozen=True, kw_only=True):
-    """``signing_key_secret`` opens the private keys in auth's table: keep it, and keep it safe.
+    """``signing_key_secret`` decrypts the private keys in auth's table: they are lost without it.
 
     ``login_burst`` failed logins are free, then one per ``login_refill_seconds``.
     """

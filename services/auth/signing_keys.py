@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: kept encrypted in auth's table, published, rotated.
+"""The keys that sign access tokens: encrypted in auth's table, published, rotated.
 
 A new key is published before it is used, so that every verifier knows it in time, and an old one
 until the last token that it signed has expired. Private keys are sealed with AES-256-GCM under a
@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.auth.tables import signing_keys
 from services.auth.tokens import ACCESS_LIFETIME, SigningKey
 from shared.http.jwks_client import Jwk
+from shared.settings import SettingsError
 
 LEAD: Final = timedelta(minutes=10)
 """How long a key is published before it is used."""
@@ -42,12 +43,12 @@ _ROTATION_LOCK: Final = 7_100_010
 _NONCE: Final = 12
 
 
-class WrongKeySecret(Exception):
-    """SIGNING_KEY_SECRET does not open the keys in the table."""
+class WrongKeySecret(SettingsError):
+    """SIGNING_KEY_SECRET does not decrypt the keys in the table."""
 
 
 class StoredKey(msgspec.Struct, frozen=True):
-    """A key pair, when it was made and from when on it signs."""
+    """A key pair, when it was made, and when it begins to sign."""
 
     jwk: Jwk
     private: ec.EllipticCurvePrivateKey
@@ -74,7 +75,7 @@ class Sealer:
             plain = self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], kid.encode())
         except InvalidTag:
             raise WrongKeySecret(
-                "SIGNING_KEY_SECRET does not open the signing keys in the database"
+                "SIGNING_KEY_SECRET does not decrypt the signing keys in the database"
             ) from None
         key = load_der_private_key(plain, None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -83,7 +84,7 @@ class Sealer:
 
 
 class SigningKeys:
-    """The keys of this moment. ``refresh`` reads them; ``rotate`` makes the next one."""
+    """The current keys. ``refresh`` reads them; ``rotate`` makes the next one."""
 
     def __init__(self, engine: AsyncEngine, secret: str) -> None:
         self._engine = engine
@@ -94,7 +95,7 @@ class SigningKeys:
 
     @property
     def signing(self) -> SigningKey:
-        """The newest key that is already in use."""
+        """The newest key that signs now. Raises LookupError before the first ``refresh``."""
         if self._now is None or not self._keys:
             raise LookupError("the signing keys were not read yet")
         key = current(self._keys, self._now)
@@ -106,7 +107,7 @@ class SigningKeys:
         return tuple(key.jwk for key in self._keys)
 
     async def refresh(self, now: datetime) -> None:
-        """Read the keys; make the first one, or the next one when the last is old."""
+        """Read the keys; make the first one, or the next where the newest is older than MAX_AGE."""
         async with self._engine.connect() as connection:
             keys = await self._read(connection)
         if not keys or now - keys[-1].created_at >= MAX_AGE:
@@ -116,9 +117,9 @@ class SigningKeys:
         self._keys, self._now = keys, now
 
     async def rotate(self, now: datetime, only_if_older_than: timedelta = timedelta(0)) -> str:
-        """Make the next key and drop those whose tokens have all expired; returns the newest id.
+        """Make the next key and delete those whose tokens have all expired; returns the newest id.
 
-        One process at a time: whoever comes second finds a young key and makes none.
+        One process at a time; the second one finds a young key and makes none.
         """
         async with self._engine.begin() as connection:
             await connection.execute(select(func.pg_advisory_xact_lock(_ROTATION_LOCK)))
@@ -160,13 +161,13 @@ class SigningKeys:
 
 
 def current(keys: list[StoredKey], now: datetime) -> StoredKey:
-    """The newest key whose time has come; ``keys`` in order of ``active_at``, not empty."""
+    """The newest active key. ``keys`` are in the order of ``active_at``, and not empty."""
     active = [key for key in keys if key.active_at <= now]
     return active[-1] if active else keys[0]
 
 
 def still_needed(keys: list[StoredKey], now: datetime) -> list[StoredKey]:
-    """Without the keys that were succeeded so long ago that all their tokens have expired."""
+    """``keys`` without those whose tokens have all expired since their successor became active."""
     return [
         key
         for key, successor in zip(keys, [*keys[1:], None], strict=True)
@@ -175,7 +176,7 @@ def still_needed(keys: list[StoredKey], now: datetime) -> list[StoredKey]:
 
 
 def public_jwk(private: ec.EllipticCurvePrivateKey) -> Jwk:
-    """The public half, named by its thumbprint (RFC 7638)."""
+    """The public half, with its thumbprint as id (RFC 7638)."""
     numbers = private.public_key().public_numbers()
     x = base64url_encode(numbers.x.to_bytes(32, "big")).decode()
     y = base64url_encode(numbers.y.to_bytes(32, "big")).decode()

@@ -34,7 +34,7 @@ accounts = Table(
 
 _account = "auth.accounts.user_id"
 
-# A row is a living session: ending one deletes it.
+# Open sessions: ending one deletes its row.
 sessions = Table(
     "sessions",
     metadata,
@@ -46,7 +46,7 @@ sessions = Table(
     Column("user_agent", Text, nullable=False),
 )
 
-# Spent tokens stay until they would have expired, so that their reuse is noticed.
+# Used tokens stay until they expire, so that a second use is noticed.
 refresh_tokens = Table(
     "refresh_tokens",
     metadata,
@@ -63,7 +63,7 @@ refresh_tokens = Table(
     Column("siblings", Integer, nullable=False),
 )
 
-# Sessions that ended while access tokens of theirs may still be alive.
+# Ended sessions whose access tokens may not have expired.
 ended_sessions = Table(
     "ended_sessions",
     metadata,
@@ -71,7 +71,7 @@ ended_sessions = Table(
     Column("ended_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
-# Events that were decided together with a change of these tables, on their way into the log.
+# The outbox: events committed together with a change of these tables, not yet in the log.
 pending_events = Table(
     "pending_events",
     metadata,

@@ -1,10 +1,10 @@
-"""Guessing is slowed down by token buckets in Redis that only failures empty.
+"""Token buckets in Redis slow down guessing; only failed attempts empty them.
 
-Three buckets per attempt: this client on this account, this account from clients that never knew
-its password, and this client over all accounts (many accounts, one password). A client that has
-logged in before is spared the account's bucket, so whoever hammers an account from elsewhere
-cannot keep its owner out; and every bucket refills by itself. Without Redis the same buckets are
-kept in this process: stricter per replica, never open.
+An attempt takes from three buckets: this client on this account, this account from clients that
+never logged in to it, and this client on all accounts (many accounts, one password). A client
+that has logged in before does not take from the account's bucket, so guesses from elsewhere cannot
+lock the owner out; and every bucket refills by itself. Without Redis each process keeps the same
+buckets in memory: stricter per replica, never open.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _MAX_LOCAL: Final = 20_000
 
 
 class LoginThrottle:
-    """The ``Throttle`` of logins and other password checks.
+    """Implements ``Throttle``.
 
     ``burst`` failures are free; then one attempt per ``refill`` seconds.
     """
@@ -90,7 +90,7 @@ class LoginThrottle:
         return self._key("known", client, account)
 
     async def _try(self, answer: Awaitable[Any]) -> Any:
-        """Redis' answer, or None where it gives none."""
+        """The answer of Redis, or None where it does not answer."""
         try:
             with child_span("redis throttle", kind=SpanKind.CLIENT):
                 result = await answer

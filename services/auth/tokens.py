@@ -1,4 +1,4 @@
-"""Tokens: signed ones for access (minutes), opaque ones for refresh (weeks)."""
+"""Access tokens are signed and last minutes; refresh tokens are random and last weeks."""
 
 import hashlib
 import secrets
@@ -18,14 +18,14 @@ MAX_REFRESH_LENGTH: Final = 128
 
 
 class SigningKey(msgspec.Struct, frozen=True):
-    """A private key and the id that it is published under."""
+    """A private key and its published id."""
 
     kid: str
     private: EllipticCurvePrivateKey
 
 
 class Signer(Protocol):
-    """Knows the key to sign with now."""
+    """Holds the key that signs now."""
 
     @property
     def signing(self) -> SigningKey: ...
@@ -40,7 +40,7 @@ class AccessTokens:
         self._audience = audience
 
     def issue(self, user_id: str, username: str, session_id: str, now: datetime) -> str:
-        """A token that proves who somebody is for the next 15 minutes."""
+        """A token that identifies the user for 15 minutes."""
         key = self._keys.signing
         seconds = int(now.timestamp())
         claims = {
@@ -64,5 +64,5 @@ def new_refresh_token() -> str:
 
 
 def refresh_token_hash(token: str) -> bytes:
-    """What is stored instead. It is random enough that a fast hash will do."""
+    """The stored form of a token. A fast hash is enough: a token has 256 random bits."""
     return hashlib.sha256(token.encode()).digest()

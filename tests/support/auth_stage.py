@@ -9,12 +9,14 @@ import asyncpg
 import httpx
 import msgspec
 
-from services.auth.main import application
+from services.auth.main import compose
 from services.auth.passwords import Passwords
 from services.auth.settings import AuthSettings
+from shared.host.host import open_host
 from shared.http.server import lifespan
 from shared.settings import Address, Key, Secret
 from tests.support.databases import Database
+from tests.support.processes import working
 
 PASSWORD = "corduroy-9-lamp"
 Answer = httpx.Response
@@ -119,7 +121,10 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     clock = Clock()
     cheap = passwords or Passwords(memory_kib=64, iterations=1)
-    async with application(config, clock=clock, passwords=cheap) as app, lifespan(app):
-        running = Stage(app, clock, config, admin_url)
-        async with running.http:
-            yield running
+    async with open_host() as host:
+        process = await compose(config, host, clock=clock, passwords=cheap)
+        app = process.servers[0].app
+        async with lifespan(app), working(process):
+            running = Stage(app, clock, config, admin_url)
+            async with running.http:
+                yield running

@@ -12,8 +12,8 @@ import jwt
 import pytest
 from msgspec.structs import replace
 
-from services.auth import jwks as key_document
-from services.auth.event_outbox import Ledger
+from services.auth import jwks
+from services.auth.event_outbox import EventOutbox
 from services.auth.ports import PendingEvents
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import LEAD, MAX_AGE, SigningKeys, WrongKeySecret
@@ -30,17 +30,17 @@ class Cut:
     """Makes the log unreachable, as if the process had died before the append."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._append = Ledger._append
+        self._append = EventOutbox._append
         self._patch = monkeypatch
 
     def __enter__(self) -> None:
-        async def dead(_self: Ledger, _pending: PendingEvents) -> None:
+        async def dead(_self: EventOutbox, _pending: PendingEvents) -> None:
             raise ConnectionError("the log is gone")
 
-        self._patch.setattr(Ledger, "_append", dead)
+        self._patch.setattr(EventOutbox, "_append", dead)
 
     def __exit__(self, *_: object) -> None:
-        self._patch.setattr(Ledger, "_append", self._append)
+        self._patch.setattr(EventOutbox, "_append", self._append)
 
 
 async def test_what_was_committed_reaches_the_log_at_the_next_start(
@@ -87,13 +87,13 @@ async def test_events_that_are_in_the_log_are_not_appended_again(
     auth: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = await auth.register("alice")
-    storage = "services.auth.accounts_repository.AuthStorage.settled"
+    remove = "services.auth.accounts_repository.AccountsRepository.remove_pending"
 
     async def dead(*_: object) -> None:
         raise ConnectionError("died after the append")
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage, dead)
+        patched.setattr(remove, dead)
         body = {"email": "x@example.org"}
         error(await auth.call("PATCH", "/users/email", body, token=alice["access_token"]), 503)
         assert not await settled(auth)
@@ -275,7 +275,7 @@ async def test_the_key_document_is_cheap_to_poll(auth: Stage) -> None:
 async def test_too_many_ended_sessions_do_not_hide_the_keys(
     auth: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_document, "MAX_REVOKED", 3)
+    monkeypatch.setattr(jwks, "MAX_REVOKED", 3)
     alice = await auth.register("alice")
     for _ in range(4):
         data(await auth.login())

@@ -10,9 +10,9 @@ from services.auth.domain import (
     ChangePassword,
     Command,
     Delete,
+    PresentedToken,
     Register,
     RevokeSessions,
-    SpentToken,
     User,
     judge_refresh,
 )
@@ -124,15 +124,15 @@ LATER = NOW + timedelta(days=30)
 @pytest.mark.parametrize(
     ("token", "verdict"),
     [
-        (SpentToken(LATER), "rotate"),
-        (SpentToken(NOW), "refuse"),
-        (SpentToken(NOW - timedelta(days=1), NOW - timedelta(days=9)), "refuse"),
-        (SpentToken(LATER, NOW, 1), "rotate"),
-        (SpentToken(LATER, NOW - timedelta(seconds=10), 1), "rotate"),
-        (SpentToken(LATER, NOW - timedelta(seconds=11), 1), "revoke"),
-        (SpentToken(LATER, NOW - timedelta(days=20), 1), "revoke"),
-        (SpentToken(LATER, NOW, 5), "refuse"),
+        (PresentedToken(LATER), "rotate"),
+        (PresentedToken(NOW), "refuse"),
+        (PresentedToken(NOW - timedelta(days=1), NOW - timedelta(days=9)), "refuse"),
+        (PresentedToken(LATER, NOW, 1), "rotate"),
+        (PresentedToken(LATER, NOW - timedelta(seconds=10), 1), "rotate"),
+        (PresentedToken(LATER, NOW - timedelta(seconds=11), 1), "revoke"),
+        (PresentedToken(LATER, NOW - timedelta(days=20), 1), "revoke"),
+        (PresentedToken(LATER, NOW, 5), "refuse"),
     ],
 )
-def test_what_becomes_of_a_refresh_token(token: SpentToken, verdict: str) -> None:
+def test_what_becomes_of_a_refresh_token(token: PresentedToken, verdict: str) -> None:
     assert judge_refresh(token, NOW) == verdict

@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Ends the session of the access token that is sent.
+         * @description Ends the session of the access token.
          */
         post: operations["ApiV1AuthLogoutLogout"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Stay logged in
-         * @description Spends the refresh token. The reuse of a spent one ends the session.
+         * @description A refresh token can be used once. Using it again ends the session.
          */
         post: operations["ApiV1AuthRefreshRefresh"];
         delete?: never;
@@ -522,7 +522,7 @@ export interface paths {
         post?: never;
         /**
          * Log out everywhere
-         * @description Ends all sessions, this one too.
+         * @description Ends all sessions, including this one.
          */
         delete: operations["ApiV1UsersMeSessionsEndSessions"];
         options?: never;
@@ -596,7 +596,7 @@ export interface paths {
         post?: never;
         /**
          * Delete my account
-         * @description Erases the account, ends its sessions and removes its videos. 403 for anybody else's.
+         * @description Erases the account, ends its sessions and removes its videos. 403 for another's account.
          */
         delete: operations["ApiV1UsersUserIdDeleteAccount"];
         options?: never;

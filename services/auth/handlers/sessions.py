@@ -1,0 +1,131 @@
+"""Sessions: refreshed, listed and ended."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from services.auth import domain
+from services.auth.domain import RevocationReason
+from services.auth.event_outbox import EventOutbox
+from services.auth.handlers.session_opener import Tokens
+from services.auth.ports import Accounts, Metrics, Session, Sessions
+from services.auth.tokens import (
+    MAX_REFRESH_LENGTH,
+    AccessTokens,
+    new_refresh_token,
+    refresh_token_hash,
+)
+from shared.errors import NotFound, Unauthenticated
+from shared.http.access_tokens import Principal
+from shared.telemetry import get_logger
+
+
+class InvalidRefreshToken(Unauthenticated):
+    """Unknown, used, expired or revoked. The caller does not learn which."""
+
+    code = "invalid_refresh_token"
+
+
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+
+
+class SessionHandlers:
+    """A session that is not refreshed for ``lifetime`` expires."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        outbox: EventOutbox,
+        access_tokens: AccessTokens,
+        *,
+        metrics: Metrics,
+        lifetime: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._outbox = outbox
+        self._access_tokens = access_tokens
+        self._metrics = metrics
+        self._lifetime = lifetime
+        self._clock = clock
+        self._log = get_logger(__name__)
+
+    async def refresh(self, token: str) -> Tokens:
+        """Exchange a refresh token for new tokens. Raises InvalidRefreshToken.
+
+        A token that was used longer ago than the grace ends its whole session.
+        """
+        if len(token) > MAX_REFRESH_LENGTH:
+            raise self._refused()
+        now = self._clock()
+        async with self._sessions.locked_token(refresh_token_hash(token)) as presented:
+            if presented is None:
+                raise self._refused()
+            session, username = presented.session, presented.username
+            verdict = domain.judge_refresh(presented.token, now)
+            successor = new_refresh_token()
+            if verdict == "rotate":
+                await presented.rotate(refresh_token_hash(successor), now + self._lifetime, now)
+        if verdict == "revoke":
+            await self._end_reused(session)
+            raise InvalidRefreshToken("Log in again.")
+        if verdict != "rotate":
+            raise self._refused()
+        self._metrics.refresh("ok")
+        access = self._access_tokens.issue(session.user_id, username, session.session_id, now)
+        return Tokens(access, successor)
+
+    async def require_alive(self, principal: Principal) -> None:
+        """Raises Unauthenticated where the token's session has ended, without a poll's delay."""
+        if not await self._sessions.is_alive(
+            principal.session_id, principal.user_id, self._clock()
+        ):
+            raise Unauthenticated("Log in again.")
+
+    async def sessions(self, user_id: str) -> list[Session]:
+        """A user's open sessions, last used first."""
+        return await self._sessions.sessions_of(user_id, self._clock())
+
+    async def logout(self, principal: Principal) -> None:
+        """End the session that the caller's token belongs to."""
+        await self._end(principal.user_id, (principal.session_id,), "logout")
+
+    async def revoke(self, user_id: str, session_id: str) -> None:
+        """End one session of a user. Raises SessionNotFound."""
+        if not await self._sessions.is_alive(session_id, user_id, self._clock()):
+            raise SessionNotFound("There is no such session.")
+        await self._end(user_id, (session_id,), "revoked")
+
+    async def revoke_all(self, user_id: str) -> int:
+        """End all sessions of a user; returns how many there were."""
+        return await self._end(user_id, None, "revoked")
+
+    def _refused(self) -> InvalidRefreshToken:
+        self._metrics.refresh("refused")
+        return InvalidRefreshToken("Log in again.")
+
+    async def _end_reused(self, session: Session) -> None:
+        self._metrics.refresh("reused")
+        self._log.warning(
+            "used refresh token sent again",
+            user_id=session.user_id,
+            session_id=session.session_id,
+        )
+        with contextlib.suppress(domain.UserNotFound):
+            await self._end(session.user_id, (session.session_id,), "refresh_token_reused")
+
+    async def _end(
+        self, user_id: str, session_ids: tuple[str, ...] | None, reason: RevocationReason
+    ) -> int:
+        now = self._clock()
+        async with self._accounts.locked(user_id) as locked:
+            alive = await locked.session_ids()
+            ending = tuple(s for s in alive if session_ids is None or s in session_ids)
+            if ending:
+                await locked.end_sessions(ending, now)
+                await self._outbox.decide(locked, domain.RevokeSessions(ending, reason), now)
+        await self._outbox.append_pending(user_id)
+        return len(ending)
