@@ -36,6 +36,10 @@ class Needs(Given, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """The variables that are always given, where the log is archived or not."""
         return self.variables + (self.archive.variables if archived else ())
 
+    def optional(self, *, archived: bool) -> tuple[str, ...]:
+        """The variables that an operator may set, where the log is archived or not."""
+        return self.options + (self.archive.options if archived else ())
+
     def reached(self, *, archived: bool) -> tuple[str, ...]:
         """What it connects to, where the log is archived or not."""
         return self.reaches + (self.archive.reaches if archived else ())
@@ -47,6 +51,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     every: Given
     secrets: dict[str, str]
     processes: dict[str, Needs]
+    companions: dict[str, Needs]
     tools: dict[str, Needs]
 
     @property
@@ -58,7 +63,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     def options(self) -> frozenset[str]:
         """Every variable that an operator may set."""
         everybody = (*self.processes.values(), *self.tools.values(), self.every)
-        return frozenset(option for needs in everybody for option in needs.options)
+        found = {option for given in everybody for option in given.options}
+        for needs in self.processes.values():
+            found |= {*needs.optional(archived=True)}
+        return frozenset(found)
 
 
 @functools.cache

@@ -100,8 +100,16 @@ def _environment(stack: Stack, needs: Needs, values: Mapping[str, str]) -> dict[
         **_chosen(_INHERITED, os.environ),
         "PYTHONUNBUFFERED": "1",
         **{name: values[name] for name in given},
-        **_chosen((*every.options, *needs.options), stack.options),
+        **_chosen(
+            (*every.options, *needs.optional(archived=bool(stack.archive_bucket))),
+            {**_detected(stack), **stack.options},
+        ),
     }
+
+
+def _detected(stack: Stack) -> dict[str, str]:
+    """Options that follow from the parts."""
+    return {"S3_SYNC_URL": stack.urls.s3_sync} if stack.urls.s3_sync else {}
 
 
 def _chosen(names: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:

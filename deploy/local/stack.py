@@ -59,7 +59,7 @@ def _waits_for(reached: tuple[str, ...], after: frozenset[str]) -> frozenset[str
     if "postgresql" in reached:
         found |= {"migrations"} | after & {"postgres"}
     if "s3" in reached:
-        found |= {"buckets"} | after & {"seaweedfs"}
+        found |= {"buckets"} | after & {"seaweedfs", "disk-sync"}
     if "redis" in reached:
         found |= after & {"valkey"}
     return found

@@ -20,6 +20,7 @@ from services.ingest.projections import DOOMED_CHANNEL, DoomedSources
 from services.ingest.settings import IngestSettings
 from services.ingest.uploads_repository import RELEASE_CHANNEL, PostgresUploads
 from shared import settings, telemetry
+from shared.blobs.disk_sync import optional_disk_sync
 from shared.blobs.s3 import S3Store, s3_client
 from shared.blobs.s3_metrics import S3Metrics
 from shared.database.connect import create_engine
@@ -198,15 +199,18 @@ async def assembled(
 async def _bucket(
     config: IngestSettings, endpoint: str, metrics: S3Metrics
 ) -> AsyncGenerator[S3Store]:
-    async with s3_client(
-        endpoint,
-        config.s3_region,
-        config.s3_access_key,
-        config.s3_secret_key,
-        connections=2 * config.max_uploads_at_once,
-        metrics=metrics,
-    ) as client:
-        yield S3Store(client, config.s3_sources_bucket)
+    async with (
+        s3_client(
+            endpoint,
+            config.s3_region,
+            config.s3_access_key,
+            config.s3_secret_key,
+            connections=2 * config.max_uploads_at_once,
+            metrics=metrics,
+        ) as client,
+        optional_disk_sync(config.s3_sync_url) as flush,
+    ):
+        yield S3Store(client, config.s3_sources_bucket, flush)
 
 
 async def run(config: IngestSettings) -> None:

@@ -17,6 +17,7 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     ``operator_secret``, whoever knows it may have the bucket compared with the log.
 
     ``s3_public_endpoint``: where clients reach the bucket for direct uploads, if they can.
+    ``s3_sync_url``: see ``shared.blobs.disk_sync``.
     """
 
     bind: Address
@@ -28,6 +29,7 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     s3_secret_key: Secret
     s3_sources_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
     s3_public_endpoint: str | None = None
+    s3_sync_url: str | None = None
     jwks_url: str
     jwt_issuer: str
     jwt_audience: str

@@ -39,6 +39,7 @@ async def compose(config: RelaySettings, host: Host) -> Process:
             archive.access_key,
             archive.secret_key,
             connections=2,
+            sync_url=config.s3_sync_url,
         )
         archiver = Archiver(
             url,

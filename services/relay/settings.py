@@ -22,6 +22,7 @@ class RelaySettings(Settings, frozen=True, kw_only=True):
     s3_region: str = "us-east-1"
     s3_access_key: str | None = None
     s3_secret_key: Secret | None = None
+    s3_sync_url: str | None = None
     archive_seconds: Annotated[float, msgspec.Meta(ge=1)] = 60.0
     archive_range_events: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
 

@@ -27,6 +27,7 @@ from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from services.transcoder.worker.context import Tools, WorkerContext
 from services.transcoder.worker.worker import Worker, WorkerMetrics
 from shared import settings, telemetry
+from shared.blobs.disk_sync import optional_disk_sync
 from shared.blobs.s3 import S3Store, s3_client
 from shared.blobs.s3_metrics import S3Metrics
 from shared.database.connect import create_engine
@@ -79,7 +80,8 @@ async def run_planner(config: CoordinatorSettings) -> None:
                 metrics=S3Metrics(registry),
             )
         )
-        media = S3Store(client, config.s3_media_bucket)
+        flush = await stack.enter_async_context(optional_disk_sync(config.s3_sync_url))
+        media = S3Store(client, config.s3_media_bucket, flush)
         jobs = JobRepository(engine)
         coordinator = Coordinator(
             jobs, Scheduler(engine), store, media, CoordinatorMetrics(engine, registry)
@@ -186,13 +188,15 @@ async def run_worker(config: WorkerSettings) -> None:
                 metrics=S3Metrics(registry),
             )
         )
+        flush = await stack.enter_async_context(optional_disk_sync(config.s3_sync_url))
         context = WorkerContext(
             name=name,
             tools=tools,
             sources=SourceReader(
-                S3Store(client, config.s3_sources_bucket), S3Store(client, config.s3_media_bucket)
+                S3Store(client, config.s3_sources_bucket, flush),
+                S3Store(client, config.s3_media_bucket, flush),
             ),
-            media=S3Store(client, config.s3_media_bucket),
+            media=S3Store(client, config.s3_media_bucket, flush),
             store=store,
         )
         scratch = stack.enter_context(

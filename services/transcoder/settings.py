@@ -11,7 +11,7 @@ Preset = Literal["superfast", "veryfast", "faster", "fast", "medium", "slow", "s
 
 
 class TranscoderSettings(Settings, frozen=True, kw_only=True):
-    """What planner and workers both need."""
+    """What planner and workers both need. ``s3_sync_url``: see ``shared.blobs.disk_sync``."""
 
     database_url: Secret
     amqp_url: Secret
@@ -20,6 +20,7 @@ class TranscoderSettings(Settings, frozen=True, kw_only=True):
     s3_access_key: str
     s3_secret_key: Secret
     s3_media_bucket: str
+    s3_sync_url: str | None = None
 
 
 class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):

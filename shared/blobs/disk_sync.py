@@ -37,3 +37,13 @@ async def disk_sync(url: str) -> AsyncGenerator[Flush]:
                 raise BlobStoreUnavailable("The storage could not confirm its writes.")
 
         yield GroupedCall(post)
+
+
+@asynccontextmanager
+async def optional_disk_sync(url: str | None) -> AsyncGenerator[Flush | None]:
+    """A flush, or None where the storage needs none."""
+    if url is None:
+        yield None
+    else:
+        async with disk_sync(url) as flush:
+            yield flush

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from shared.blobs.disk_sync import disk_sync
+from shared.blobs.disk_sync import optional_disk_sync
 from shared.blobs.s3 import S3Store, s3_client
 from shared.blobs.s3_metrics import S3Metrics
 from shared.host.host import Host
@@ -34,5 +34,5 @@ async def open_s3(
             metrics=metrics or S3Metrics(host.registry),
         )
     )
-    flush = await host.stack.enter_async_context(disk_sync(sync_url)) if sync_url else None
+    flush = await host.stack.enter_async_context(optional_disk_sync(sync_url))
     return lambda bucket: S3Store(client, bucket, flush)

@@ -31,7 +31,11 @@ from tests.support.charts import (
 )
 
 PROCESSES = table().processes
-READERS = {name: needs for name, needs in (PROCESSES | table().tools).items() if needs.settings}
+READERS = {
+    name: needs
+    for name, needs in (PROCESSES | table().companions | table().tools).items()
+    if needs.settings
+}
 # Of the machine, and what only a terminal asks for.
 OF_THE_MACHINE = {"PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "TZ", "PYTHONUNBUFFERED"}
 # Read by the database's driver, where TLS is asked for.
@@ -48,7 +52,7 @@ def fields(needs: Needs) -> dict[str, msgspec.structs.FieldInfo]:
 
 
 def listed(needs: Needs) -> tuple[str, ...]:
-    return (*needs.given(archived=True), *needs.options)
+    return (*needs.given(archived=True), *needs.optional(archived=True))
 
 
 def stack(folder: Path, **options: str) -> Stack:
@@ -103,7 +107,7 @@ def test_make_up_gives_each_process_what_the_table_lists(tmp_path: Path, name: s
     needs = PROCESSES[name]
     assert local(tmp_path, name) == EVERY | set(needs.given(archived=True))
     everything = dict.fromkeys(table().options, "1")
-    options = {*needs.options, *table().every.options}
+    options = {*needs.optional(archived=True), *table().every.options}
     assert local(tmp_path, name, **everything) == local(tmp_path, name) | options
 
 
@@ -115,7 +119,7 @@ def test_the_chart_gives_each_process_the_same(
     needs = PROCESSES[name]
     given = in_chart(main_container(components(example(values))[name]))
     assert local(tmp_path, name) <= given
-    assert given - local(tmp_path, name) <= {*needs.options, *table().every.options}
+    assert given - local(tmp_path, name) <= {*needs.optional(archived=True), *table().every.options}
 
 
 def test_without_an_archive_nothing_is_given_for_it() -> None:

@@ -35,13 +35,15 @@ class Urls(Struct, frozen=True):
     s3_access_key: str
     s3_secret_key: str
     s3_region: str = "us-east-1"
+    s3_sync: str = ""
+    """Where writes to S3 are confirmed, if the disk must have them (``disk-sync``)."""
     rabbitmq_api: str = ""
     """The broker's management API, with credentials; only for tests."""
 
 
 PORTS = (*postgres.PORTS, *valkey.PORTS, *seaweedfs.PORTS, *rabbitmq.PORTS)
 SECRETS = ("postgres_password", "rabbitmq_password", "redis_password", "s3_secret_key")
-READY = frozenset({"postgres", "valkey", "seaweedfs", "rabbitmq"})
+READY = frozenset({"postgres", "valkey", "seaweedfs", "disk-sync", "rabbitmq"})
 
 
 def steps(layout: Layout) -> tuple[Step, ...]:
@@ -52,6 +54,7 @@ def steps(layout: Layout) -> tuple[Step, ...]:
         *postgres.steps(home, ports, secrets["postgres_password"], durable=durable),
         *valkey.steps(home, ports, secrets["redis_password"]),
         *seaweedfs.steps(home, ports, secrets["s3_secret_key"]),
+        *(seaweedfs.disk_sync(home, ports) if durable else ()),
         *rabbitmq.steps(
             home,
             ports,
@@ -73,5 +76,6 @@ def urls(layout: Layout) -> Urls:
         s3_endpoint=f"http://127.0.0.1:{ports['s3']}",
         s3_access_key=seaweedfs.ACCESS_KEY,
         s3_secret_key=secrets["s3_secret_key"],
+        s3_sync=seaweedfs.sync_url(ports) if layout.durable or not layout.for_tests else "",
         rabbitmq_api=f"http://{rabbit}:{ports['rabbitmq_api']}/api" if layout.for_tests else "",
     )

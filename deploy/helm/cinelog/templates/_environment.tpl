@@ -38,6 +38,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "MAX_UPLOADS_AT_ONCE" ($settings.maxUploadsAtOnce | toString)
   "UPLOAD_EXPIRY_HOURS" ($settings.uploadExpiryHours | toString)
   "S3_PUBLIC_ENDPOINT" .Values.s3.publicEndpoint
+  "S3_SYNC_URL" (ternary (printf "http://%s-seaweedfs:8334/sync" (include "cinelog.fullname" .)) "" (eq .Values.s3.mode "bundled"))
   "RATE_LIMIT_GENERAL" $settings.rateLimits.general
   "RATE_LIMIT_AUTH" $settings.rateLimits.auth
   "RATE_LIMIT_MEDIA" $settings.rateLimits.media
