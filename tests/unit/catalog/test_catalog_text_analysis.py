@@ -1,7 +1,7 @@
 """Normalising, vectors, queries and distances."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.catalog.read_model.text_analysis import (
@@ -147,10 +147,13 @@ def aligned(a: str, b: str) -> int:
     return min(found)
 
 
-words = st.text("ab", max_size=5)
+words = st.text("abc", max_size=5)
 
 
 @given(words, words, st.integers(0, 5))
+@example("ac", "ba", 5)
+@example("ab", "acd", 1)
+@example("cpq", "pqrs", 1)
 def test_edit_distance_is_what_its_definition_says(a: str, b: str, limit: int) -> None:
     assert edit_distance(a, b, limit) == min(aligned(a, b), limit + 1)
 
