@@ -15,13 +15,14 @@ class NotExchanged(Exception):
     """Nothing that is imported differs from the mutated module."""
 
 
-def exchange(path: str, mutated: bytes) -> None:
+def exchange(path: str, source: bytes, mutated: bytes) -> None:
     """Let functions, methods and constants of the module at ``path`` be those of ``mutated``.
 
     Functions keep their identity and get new code, so that everything that has imported one uses
     it. A constant is bound anew wherever it has been imported under its name. What another module
-    has computed from it when it was imported stays. Raises NotExchanged, and what executing the
-    module raises.
+    has computed from it when it was imported stays. ``source`` is what was imported.
+
+    Raises NotExchanged, and what executing the module raises.
     """
     module = _module_at(ROOT / path)
     fresh = ModuleType(module.__name__)
@@ -35,8 +36,7 @@ def exchange(path: str, mutated: bytes) -> None:
                 changed += _take_over(vars(old).get(attribute), method)
         else:
             changed += _take_over(old, new)
-    before = ast.parse(inspect.getsource(module))
-    for name in _constants_that_differ(before, ast.parse(mutated)):
+    for name in _constants_that_differ(ast.parse(source), ast.parse(mutated)):
         changed += 1
         _bind(module, name, getattr(fresh, name))
     if not changed:

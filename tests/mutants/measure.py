@@ -126,11 +126,26 @@ class Measure:
             return Outcome(mutation, "unreached")
         items.sort(key=lambda item: self._reach[item.nodeid].seconds)
         seconds = 3 * sum(self._reach[item.nodeid].seconds for item in items) + _SPARE_SECONDS
-        mutated = mutation.applied(self._sources[mutation.path])
-        said = _in_child(lambda: _verdict(self, session, items, mutation.path, mutated), seconds)
+        said = _in_child(lambda: self._verdict(session, items, mutation), seconds)
         if said in {"survived", "not exchanged"}:
             return Outcome(mutation, said)
         return Outcome(mutation, "killed", said)
+
+    def _verdict(self, session: pytest.Session, items: list[pytest.Item], tried: Mutation) -> str:
+        """In the child: "survived", "not exchanged", or what noticed the mutation."""
+        source = self._sources[tried.path]
+        try:
+            exchange(tried.path, source, tried.applied(source))
+        except NotExchanged:
+            return "not exchanged"
+        except Exception as error:
+            return f"{type(error).__name__} when it is imported"
+        for place, item in enumerate(items):
+            following = items[place + 1 : place + 2]
+            _run(item, following[0] if following else session)
+            if self.failed:
+                return self.failed[0]
+        return "survived"
 
     def _reaches(self, item: pytest.Item, mutation: Mutation) -> bool:
         lines = self._reach[item.nodeid].lines[mutation.path]
@@ -142,24 +157,6 @@ class Measure:
 
 def _run(item: pytest.Item, following: pytest.Item | pytest.Session) -> None:
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-
-
-def _verdict(
-    plugin: Measure, session: pytest.Session, items: list[pytest.Item], path: str, mutated: bytes
-) -> str:
-    """In the child: "survived", "not exchanged", or what noticed the mutation."""
-    try:
-        exchange(path, mutated)
-    except NotExchanged:
-        return "not exchanged"
-    except Exception as error:
-        return f"{type(error).__name__} when it is imported"
-    for place, item in enumerate(items):
-        following = items[place + 1 : place + 2]
-        _run(item, following[0] if following else session)
-        if plugin.failed:
-            return plugin.failed[0]
-    return "survived"
 
 
 def _in_child(work: Callable[[], str], seconds: float) -> str:

@@ -261,6 +261,11 @@ class _Finder(ast.NodeVisitor):
                 pass
         self.generic_visit(node)
 
+    def visit_keyword(self, node: ast.keyword) -> None:
+        # With ``strict``, zip only makes sure of what is so anyway.
+        if node.arg != "strict":
+            self.generic_visit(node)
+
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             self._visit_string(node, node.value)

@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import pytest
 
 from services.transcoder.domain import (
@@ -15,15 +16,19 @@ from services.transcoder.domain import (
     evolve,
     is_complete,
     is_playable,
+    media_keys,
     ready_chunks,
 )
 from shared.contracts import (
     Event,
+    MediaLost,
+    MediaRestored,
     TranscodeCancelled,
     TranscodeCompleted,
     TranscodeFailed,
     TranscodeProgressed,
     TranscodeRetried,
+    VideoPlayable,
 )
 from tests.unit.transcoder.facts_about import IMAGES, after, audio_encoded, chunk_encoded, plan
 
@@ -96,6 +101,9 @@ def test_playable_with_the_lowest_first_chunk_and_sound() -> None:
     assert is_playable(after(silent, chunk_encoded(silent, 0, "240p")))
     only_sound = plan(names=())
     assert is_playable(after(only_sound, audio_encoded(0, 1)))
+    # A sound track may turn out to be empty.
+    empty = audio_encoded(0, 0, complete=True)
+    assert is_playable(after(PLAN, chunk_encoded(PLAN, 0, "240p"), empty))
 
 
 def test_only_what_has_no_gap_before_it_is_shown() -> None:
@@ -103,6 +111,7 @@ def test_only_what_has_no_gap_before_it_is_shown() -> None:
     third = chunk_encoded(PLAN, 2, "360p", "240p")
     assert ready_chunks(after(PLAN, third)) == 0
     assert ready_chunks(after(PLAN, first, third)) == 1
+    assert ready_chunks(after(PLAN, first, chunk_encoded(PLAN, 1, "240p"))) == 1
     second = chunk_encoded(PLAN, 1, "360p", "240p")
     assert ready_chunks(after(PLAN, first, third, second)) == 3
 
@@ -117,8 +126,11 @@ def test_sound_goes_on_where_it_stopped() -> None:
 
 def test_the_first_encode_of_a_chunk_stands() -> None:
     first = chunk_encoded(PLAN, 0, "240p")
-    state = after(PLAN, first, chunk_encoded(PLAN, 0, "360p", "240p"))
+    again = chunk_encoded(PLAN, 0, "360p", "240p")
+    assert news(after(PLAN, first), again)
+    state = after(PLAN, first, again)
     assert state.video["240p"][0] is first.tracks[0]
+    assert not news(state, again)
 
 
 def test_progress_only_grows() -> None:
@@ -130,6 +142,55 @@ def test_progress_only_grows() -> None:
 
 def progressed(percent: float) -> TranscodeProgressed:
     return TranscodeProgressed(video_id="v", attempt=1, percent=percent, stage="encoding")
+
+
+def test_a_video_becomes_playable_once() -> None:
+    playable = VideoPlayable(
+        video_id="v", attempt=1, playlist_key="v/master.m3u8", duration_ms=1, width=1, height=1
+    )
+    assert news(after(PLAN), playable)
+    state = after(PLAN, playable)
+    assert state.playable == playable
+    assert not news(state, playable)
+
+
+def test_a_complete_video_is_at_a_hundred_percent() -> None:
+    state = after(PLAN, *everything(), COMPLETED)
+    assert (state.phase, state.percent, state.repairing) == ("completed", 100.0, False)
+    lost = MediaLost(video_id="v", attempt=1, keys=("v/a1/poster.webp",), tasks=("images",))
+    restored = MediaRestored(video_id="v", attempt=1)
+    assert evolve(state, lost).repairing
+    again = evolve(evolve(evolve(state, lost), IMAGES), restored)
+    assert (again.phase, again.percent, again.repairing) == ("completed", 100.0, False)
+
+
+def test_before_the_plan_nothing_is_ready() -> None:
+    assert ready_chunks(Transcode()) == 0
+    assert not is_playable(Transcode())
+    assert not is_complete(after(IMAGES))
+
+
+def test_media_keys_are_those_of_objects_that_there_are() -> None:
+    track = chunk_encoded(PLAN, 0, "240p").tracks[0]
+    older = msgspec.structs.replace(chunk_encoded(PLAN, 1, "240p").tracks[0], key=None)
+    state = after(PLAN, chunk_encoded(PLAN, 0, "240p"))
+    state = msgspec.structs.replace(state, video={"240p": {0: track, 1: older}})
+    assert media_keys(state) == {"v/a1/240p/init.mp4", "v/a1/240p/00000.mp4"}
+
+
+def test_every_sound_track_must_be_complete() -> None:
+    two = plan(audio=2)
+    first = audio_encoded(0, 5, complete=True)
+    (track,) = first.tracks
+    second = msgspec.structs.replace(
+        first, tracks=(msgspec.structs.replace(track, name="audio-1"),)
+    )
+    chunks = [chunk_encoded(two, chunk.index, "360p", "240p") for chunk in two.chunks]
+    state = after(two, *chunks, IMAGES, first)
+    assert not is_playable(state)
+    assert not is_complete(state)
+    assert is_playable(evolve(state, second))
+    assert is_complete(evolve(state, second))
 
 
 def test_nothing_follows_the_end() -> None:

@@ -2,18 +2,22 @@
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 
 from services.transcoder.manifests.hls import (
     MediaSegment,
     Rates,
     audio_segments,
+    ceiling,
     measured,
     media_playlist,
     multivariant,
     published,
     rendition_segments,
 )
+from services.transcoder.manifests.hls_iframes import iframe_playlist, iframe_stream_inf
+from services.transcoder.planning.ladder import encoding
 from shared.contracts import AudioTrack
 from tests.unit.transcoder.facts_about import after, audio_encoded, chunk_encoded, plan
 
@@ -131,6 +135,53 @@ def test_sound_alone() -> None:
         '#EXT-X-STREAM-INF:BANDWIDTH=130000,AVERAGE-BANDWIDTH=128000,CODECS="mp4a.40.2"\n'
         "a1/audio-0.m3u8\n"
     )
+
+
+def test_a_playlist_without_segments_has_the_smallest_target() -> None:
+    assert "#EXT-X-TARGETDURATION:1\n" in media_playlist([], ended=False)
+
+
+def test_a_last_scrap_is_no_peak() -> None:
+    def rates(*segments: tuple[int, str]) -> Rates:
+        return measured(
+            [MediaSegment(Fraction(s), "0.mp4", 0, size, "init.mp4") for size, s in segments]
+        )
+
+    # Bytes and seconds: a segment of half the longest counts, a shorter one does not.
+    assert rates((4000, "4"), (4000, "2")) == Rates(16_000, round(8 * 8000 / 6))
+    assert rates((4000, "4"), (4000, "1.9")) == Rates(round(8 * 8000 / 5.9), round(8 * 8000 / 5.9))
+    assert rates((8000, "4"), (1000, "4"), (3000, "1.5")).peak == 16_000
+
+
+def test_rates_of_picture_and_sound_add_up() -> None:
+    assert Rates(5, 3) + Rates(20, 10) == Rates(25, 13)
+
+
+def test_a_rendition_in_the_making_may_reach_its_cap_and_a_part_of_its_buffer() -> None:
+    rendition = PLAN.renditions[0]
+    settings = encoding(rendition)
+    assert settings.buffer == settings.max_rate * 3 // 2
+    assert ceiling(rendition) == Rates(settings.max_rate * 11 // 8, settings.max_rate)
+
+
+def test_sound_is_mixed_down_to_two_channels() -> None:
+    surround = (AudioTrack(index=0, codec="ac3", channels=6),)
+    listed = [published(PLAN.renditions[0], Rates(2, 1), "avc1.64001E", "mp4a.40.2")]
+    assert 'CHANNELS="2"' in multivariant(listed, surround, "a1")
+
+
+def test_no_pictures_for_scrubbing_where_their_sizes_are_unknown() -> None:
+    first, *rest = rendition_segments(after(PLAN, LOW, REST, NEXT), "360p", early=False)
+    assert iframe_playlist([first, *rest])
+    assert iframe_playlist([first, msgspec.structs.replace(rest[0], key_bytes=0)]) is None
+    track = REST.tracks[0]
+    old = msgspec.structs.replace(track.segments[0], key_bytes=msgspec.UNSET)
+    older = msgspec.structs.replace(track, segments=(old,))
+    state = after(PLAN, LOW, msgspec.structs.replace(REST, tracks=(older,)), NEXT)
+    segments = rendition_segments(state, "360p", early=False)
+    assert iframe_playlist(segments) is None
+    listed = published(PLAN.renditions[0], Rates(2, 1), "avc1.64001E", "mp4a.40.2")
+    assert iframe_stream_inf(listed, segments, "a1") is None
 
 
 def test_rates_are_measured() -> None:
