@@ -16,7 +16,7 @@ from shared.contracts import TranscodeProgressed, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.projections.projection import Projection, ProjectionRunner
-from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
+from shared.event_store.store import EventStore, Metadata, NewEvent, SequencedEvent
 from shared.loops.cancellation import end
 from shared.loops.leaders import Leader
 from shared.loops.loops import Loops
@@ -47,7 +47,7 @@ class ProgressProjection:
 
     name = "progress"
 
-    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         newest = {event.stream_id: event for event in events}
         await connection.execute(
             UPSERT,
@@ -70,7 +70,7 @@ class HeardFirst:
         self._store = store
         self.read = 0
 
-    async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
+    async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         if after_position == 0:
             return []
         events = await self._store.read_all(after_position, limit)

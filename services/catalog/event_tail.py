@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.contracts import category_of, entity_of
 from shared.event_store.listening import listen
-from shared.event_store.store import EventStore, RecordedEvent
+from shared.event_store.store import EventStore, SequencedEvent
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -24,7 +24,7 @@ class Follower:
     def __init__(self, video_id: str, since: int) -> None:
         self.video_id = video_id
         self.since = since
-        self._queue: asyncio.Queue[RecordedEvent] = asyncio.Queue(_QUEUE)
+        self._queue: asyncio.Queue[SequencedEvent] = asyncio.Queue(_QUEUE)
         self._lost = False
 
     @property
@@ -32,12 +32,12 @@ class Follower:
         """Whether this follower was too slow and has now had all that it will get."""
         return self._lost and self._queue.empty()
 
-    async def next(self, timeout: float) -> RecordedEvent:
+    async def next(self, timeout: float) -> SequencedEvent:
         """The next event. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             return await self._queue.get()
 
-    def hand(self, event: RecordedEvent) -> None:
+    def hand(self, event: SequencedEvent) -> None:
         """Called by the tail, in order."""
         if self._lost:
             return
@@ -120,4 +120,4 @@ class EventTail:
                 if category_of(event.stream_id) != "user":
                     for follower in self._followers.get(entity_of(event.stream_id), ()):
                         follower.hand(event)
-                self._position = event.position or self._position
+                self._position = event.position

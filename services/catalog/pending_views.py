@@ -75,7 +75,10 @@ class PendingViews:
             rows = await connection.execute(
                 select(view_batches).order_by(view_batches.c.batch_id).limit(2 * _TAKE)
             )
-            return [ViewBatch(str(batch_id), video_id, count) for batch_id, video_id, count in rows]
+            return [
+                ViewBatch(str(row["batch_id"]), row["video_id"], row["count"])
+                for row in rows.mappings()
+            ]
 
     async def drop(self, batch_id: str) -> None:
         """Forget a batch whose video is gone."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest.domain import source_key
 from services.ingest.tables import doomed, uploads
 from shared.contracts import UserDeleted, VideoDeleted
-from shared.event_store.store import RecordedEvent
+from shared.event_store.store import SequencedEvent
 
 DOOMED_CHANNEL: Final = "ingest_doomed"
 
@@ -22,7 +22,7 @@ class DoomedSources:
 
     name = "doomed_sources"
 
-    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         keys = [
             {"key": source_key(event.data.video_id)}
             for event in events

@@ -10,7 +10,7 @@ import msgspec
 
 from services.operator.tools import Failed, Tools
 from shared.contracts import CATEGORY_EVENTS, UnknownEventType, category_of
-from shared.event_store.store import EventStore, RecordedEvent, Unreadable
+from shared.event_store.store import EventStore, RecordedEvent, SequencedEvent, Unreadable
 from shared.event_store.upcast import read_event
 
 _PAGE = 2000
@@ -161,11 +161,11 @@ def _unreadable(row: Any) -> str | None:
 
 async def _events(
     store: EventStore, position: int, *, follow: bool
-) -> AsyncIterator[RecordedEvent]:
+) -> AsyncIterator[SequencedEvent]:
     while True:
         found = await store.read_all(position, _PAGE)
         for event in found:
-            position = event.position or position
+            position = event.position
             yield event
         if not found:
             if not follow:
@@ -175,8 +175,9 @@ async def _events(
 
 def _print(tools: Tools, event: RecordedEvent) -> None:
     data = event.data
+    position = event.position if isinstance(event, SequencedEvent) else None
     shown = Shown(
-        event.position,
+        position,
         event.stream_id,
         event.version,
         event.type,
@@ -184,6 +185,6 @@ def _print(tools: Tools, event: RecordedEvent) -> None:
         f"unreadable: {data.reason}" if isinstance(data, Unreadable) else data,
     )
     text = msgspec.json.encode(shown.data).decode()
-    place = "-" if event.position is None else str(event.position)
+    place = "-" if position is None else str(position)
     at = event.recorded_at.isoformat(timespec="milliseconds")
     tools.output.line(shown, f"{place:>8} {at} {event.type:<20} {event.stream_id} {text}")

@@ -33,7 +33,7 @@ from shared.contracts import (
     VideoPlayable,
     VideoUploaded,
 )
-from shared.event_store.store import RecordedEvent
+from shared.event_store.store import SequencedEvent
 
 # CPU seconds, as guessed before anything is known.
 _PLAN_COST = 0.5
@@ -49,13 +49,13 @@ class JobProjection:
 
     name = "planner"
 
-    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         for recorded in events:
             await _apply(connection, recorded, recorded.data)
 
 
 async def _apply(  # noqa: PLR0912 - one case per event
-    connection: AsyncConnection, recorded: RecordedEvent, event: Event
+    connection: AsyncConnection, recorded: SequencedEvent, event: Event
 ) -> None:
     match event:
         case VideoUploaded():
@@ -94,7 +94,7 @@ async def _apply(  # noqa: PLR0912 - one case per event
 
 
 async def _uploaded(
-    connection: AsyncConnection, recorded: RecordedEvent, event: VideoUploaded
+    connection: AsyncConnection, recorded: SequencedEvent, event: VideoUploaded
 ) -> None:
     await connection.execute(
         insert(jobs)

@@ -211,7 +211,7 @@ class GroupCommitter:
         )
         if len(versions) == len(request.event_ids):
             if not request.done.done():
-                request.done.set_result(max(record[0] for record in versions))
+                request.done.set_result(max(record["version"] for record in versions))
         elif not request.done.done():
             request.done.set_exception(WrongExpectedVersion(request.stream_id, request.expected))
 

@@ -7,6 +7,7 @@ from shared.event_store.store import (
     Metadata,
     NewEvent,
     RecordedEvent,
+    SequencedEvent,
     WrongExpectedVersion,
 )
 
@@ -15,8 +16,8 @@ class MemoryEventStore:
     """Events in a list; positions are given at once."""
 
     def __init__(self) -> None:
-        self._log: list[RecordedEvent] = []
-        self._streams: dict[str, list[RecordedEvent]] = {}
+        self._log: list[SequencedEvent] = []
+        self._streams: dict[str, list[SequencedEvent]] = {}
 
     async def append(
         self,
@@ -32,7 +33,7 @@ class MemoryEventStore:
         if len(stream) != expected_version:
             raise WrongExpectedVersion(stream_id, expected_version)
         for event in events:
-            recorded = RecordedEvent(
+            recorded = SequencedEvent(
                 position=len(self._log) + 1,
                 stream_id=stream_id,
                 version=len(stream) + 1,
@@ -47,9 +48,10 @@ class MemoryEventStore:
         return len(stream)
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
-        return self._streams.get(stream_id, [])[after_version:]
+        events: list[RecordedEvent] = [*self._streams.get(stream_id, ())]
+        return events[after_version:]
 
-    async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
+    async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         return self._log[after_position : after_position + limit]
 
     async def head(self) -> int:

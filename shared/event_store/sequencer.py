@@ -17,7 +17,7 @@ import asyncpg
 from shared.errors import Conflict
 
 _READ = """
-select seq, pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+select seq, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_running
 from (
     (select seq from log.events where seq > $1 order by seq limit $3)
     union all
@@ -73,7 +73,7 @@ class Sequencer:
             "select value from log.relay where name = 'frontier'"
         )
         stamped = {
-            row[0]
+            row["seq"]
             for row in await self._connection.fetch(
                 "select seq from log.positions where seq > $1", frontier or 0
             )
@@ -94,8 +94,8 @@ class Sequencer:
         if not rows:
             await self._forget_dead_holes()
             return 0
-        found = [row[0] for row in rows]
-        oldest_running = rows[0][1]
+        found = [row["seq"] for row in rows]
+        oldest_running = rows[0]["oldest_running"]
         filled = set(found)
         holes = {
             seq: noticed

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from shared.contracts import Event, UnknownEventType
-from shared.event_store.store import Metadata, RecordedEvent, Unreadable
+from shared.event_store.store import Metadata, RecordedEvent, SequencedEvent, Unreadable
 from shared.event_store.upcast import read_event
 
 _metadata_encoder = msgspec.json.Encoder()
 _metadata_decoder = msgspec.json.Decoder(Metadata)
+
+
+EVENT_COLUMNS: Final = """
+p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
+e.data::text, e.metadata::text, e.recorded_at
+"""
+"""What the readers below take from ``log.events e`` and ``log.positions p``."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -53,35 +60,47 @@ def read_or_stand_in(type_name: str, schema_version: int, data: bytes | str) -> 
         return Unreadable(reason=f"{type(error).__name__}: {error}")
 
 
-def record_from_row(row: Any, read: Reader) -> RecordedEvent:
-    """A row of (position, stream_id, version, event_id, type, schema_version, data, metadata,
-    recorded_at) as an event in its present form."""
-    position, stream_id, version, event_id, type_, schema_version, data, meta, recorded_at = row
+def recorded_from_row(row: Any, read: Reader) -> RecordedEvent:
+    """A row of ``EVENT_COLUMNS`` as an event; a SequencedEvent if it has a position."""
+    if row["position"] is not None:
+        return sequenced_from_row(row, read)
     return RecordedEvent(
-        position=position,
-        stream_id=stream_id,
-        version=version,
-        type=type_,
-        data=read(type_, schema_version, data),
-        event_id=event_id,
-        metadata=decode_metadata(meta),
-        recorded_at=recorded_at,
+        stream_id=row["stream_id"],
+        version=row["version"],
+        type=row["type"],
+        data=read(row["type"], row["schema_version"], row["data"]),
+        event_id=row["event_id"],
+        metadata=decode_metadata(row["metadata"]),
+        recorded_at=row["recorded_at"],
+    )
+
+
+def sequenced_from_row(row: Any, read: Reader) -> SequencedEvent:
+    """A row of ``EVENT_COLUMNS`` that has a position, as an event."""
+    return SequencedEvent(
+        position=row["position"],
+        stream_id=row["stream_id"],
+        version=row["version"],
+        type=row["type"],
+        data=read(row["type"], row["schema_version"], row["data"]),
+        event_id=row["event_id"],
+        metadata=decode_metadata(row["metadata"]),
+        recorded_at=row["recorded_at"],
     )
 
 
 def envelope_from_row(row: Any) -> Envelope:
-    """The same row, its data left as they stand: the relay carries what it need not understand."""
-    position, stream_id, version, event_id, type_, schema_version, data, meta, recorded_at = row
+    """A row of ``EVENT_COLUMNS`` for the relay, which does not decode an event's data."""
     return Envelope(
-        position=position,
-        stream_id=stream_id,
-        version=version,
-        type=type_,
-        schema_version=schema_version,
-        event_id=event_id,
-        recorded_at=recorded_at,
-        metadata=decode_metadata(meta),
-        data=msgspec.Raw(data.encode()),
+        position=row["position"],
+        stream_id=row["stream_id"],
+        version=row["version"],
+        type=row["type"],
+        schema_version=row["schema_version"],
+        event_id=row["event_id"],
+        recorded_at=row["recorded_at"],
+        metadata=decode_metadata(row["metadata"]),
+        data=msgspec.Raw(row["data"].encode()),
     )
 
 
@@ -90,10 +109,10 @@ def encode_bundle(envelopes: Sequence[Envelope]) -> bytes:
     return msgspec.json.encode(envelopes)
 
 
-def decode_bundle(body: bytes) -> list[RecordedEvent]:
+def decode_bundle(body: bytes) -> list[SequencedEvent]:
     """The events of one message, by position. Raises msgspec errors where it is no bundle."""
     events = [
-        RecordedEvent(
+        SequencedEvent(
             position=e.position,
             stream_id=e.stream_id,
             version=e.version,
@@ -105,4 +124,4 @@ def decode_bundle(body: bytes) -> list[RecordedEvent]:
         )
         for e in _bundle_decoder.decode(body)
     ]
-    return sorted(events, key=lambda event: event.position or 0)
+    return sorted(events, key=lambda event: event.position)

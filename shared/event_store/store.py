@@ -34,9 +34,8 @@ class Unreadable(Event, frozen=True, kw_only=True):
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact in the log. ``position`` is None until it has its place in the global order."""
+    """A fact in the log. Until it is a SequencedEvent it has no place in the global order."""
 
-    position: int | None
     stream_id: str
     version: int
     type: str
@@ -44,6 +43,12 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     event_id: UUID
     metadata: Metadata
     recorded_at: datetime
+
+
+class SequencedEvent(RecordedEvent, frozen=True, kw_only=True):
+    """A fact at its final ``position`` in the global order."""
+
+    position: int
 
 
 class WrongExpectedVersion(Conflict):
@@ -80,14 +85,14 @@ class EventStore(Protocol):
         ...
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
-        """A stream's events in order; positions are filled in where they are known.
+        """A stream's events in order; those that have a position are SequencedEvents.
 
         Raises UnknownEventType or msgspec.ValidationError rather than leave an event out: nothing
         may be decided on half a story.
         """
         ...
 
-    async def read_all(self, after_position: int, limit: int) -> list[RecordedEvent]:
+    async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         """At most ``limit`` events after a position, in global order, without a gap.
 
         What this build cannot read comes as Unreadable, so that the rest can go on.

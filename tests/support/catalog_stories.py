@@ -31,7 +31,7 @@ from shared.contracts import (
     VisibilityChanged,
     stream_id,
 )
-from shared.event_store.store import Metadata, RecordedEvent
+from shared.event_store.store import Metadata, SequencedEvent
 
 TAGS = ("Sea", "sea", "Go lang", "日本", "Ünïcode")
 WORDS = ("Big", "bunny", "Война", "東京タワー", "café", "river")
@@ -177,15 +177,15 @@ class Story:
         return VideoDeleted(video_id=video, user_id=owner, deleted_by="owner")
 
 
-def recorded(seed: int, count: int) -> list[RecordedEvent]:
+def recorded(seed: int, count: int) -> list[SequencedEvent]:
     """A whole log, as if it had been read from the store."""
     versions: dict[str, int] = {}
-    log: list[RecordedEvent] = []
+    log: list[SequencedEvent] = []
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for position, (stream, event) in enumerate(Story(seed).facts(count), start=1):
         versions[stream] = versions.get(stream, 0) + 1
         log.append(
-            RecordedEvent(
+            SequencedEvent(
                 position=position,
                 stream_id=stream,
                 version=versions[stream],

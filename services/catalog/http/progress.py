@@ -18,7 +18,7 @@ from services.catalog.queries.timeline import Timeline, build_timeline, has_ende
 from services.catalog.read_model.folding import Fold
 from services.catalog.read_model.public_events import described
 from shared.contracts import Category, stream_id
-from shared.event_store.store import RecordedEvent
+from shared.event_store.store import RecordedEvent, SequencedEvent
 from shared.http.envelope import Success
 from shared.http.openapi import BEARER
 
@@ -50,7 +50,7 @@ async def steps(
     video_id = (await owned(catalog, principal, job_id))["id"]
     seen = int(last_event_id) if last_event_id and last_event_id[:18].isdecimal() else 0
     history = await _history(catalog, video_id)
-    if has_ended(history) and all((event.position or 0) <= seen for event in history):
+    if has_ended(history) and all(_was_seen(event, seen) for event in history):
         return Response(None, status_code=204)
     return Stream(
         _stream(catalog, video_id, seen), media_type="text/event-stream", headers=_HEADERS
@@ -74,14 +74,14 @@ class JobMessages:
 
     def __init__(self) -> None:
         self._fold = Fold()
-        self._events: list[RecordedEvent] = []
+        self._events: list[SequencedEvent] = []
 
     @property
     def ended(self) -> bool:
         """Whether the job has come to an end with what was told."""
         return has_ended(self._events)
 
-    def add(self, recorded: RecordedEvent, video_id: str) -> bytes:
+    def add(self, recorded: SequencedEvent, video_id: str) -> bytes:
         """One event as a message (WHATWG HTML, section 9.2)."""
         self._fold.apply(recorded)
         self._events.append(recorded)
@@ -106,13 +106,13 @@ async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[b
         past = [
             event
             for event in await _history(catalog, video_id)
-            if event.position is not None and event.position <= follower.since
+            if isinstance(event, SequencedEvent) and event.position <= follower.since
         ]
         messages = JobMessages()
         yield _RETRY
         for event in past:
             message = messages.add(event, video_id)
-            if (event.position or 0) > seen:
+            if event.position > seen:
                 yield message
         while not messages.ended:
             async for message in _next(follower, messages, seen):
@@ -128,8 +128,12 @@ async def _next(follower: Follower, messages: JobMessages, seen: int) -> AsyncIt
         yield _HEARTBEAT
         return
     message = messages.add(event, follower.video_id)
-    if (event.position or 0) > seen:
+    if event.position > seen:
         yield message
+
+
+def _was_seen(event: RecordedEvent, seen: int) -> bool:
+    return isinstance(event, SequencedEvent) and event.position <= seen
 
 
 async def _history(catalog: Catalog, video_id: str) -> Sequence[RecordedEvent]:

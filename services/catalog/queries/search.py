@@ -105,18 +105,19 @@ class Search:
         )
         statement = text(
             """
-            select asked.word, known.word from unnest(:words) as asked(word)
+            select asked.word as asked, known.word as known from unnest(:words) as asked(word)
             cross join lateral (
                 select w.word from catalog.words w where w.word % asked.word
                 order by similarity(w.word, asked.word) desc, w.word limit :candidates
             ) as known
             """
         ).bindparams(bindparam("words", type_=ARRAY(Text)))
-        rows: Any = await connection.execute(
+        found = await connection.execute(
             statement, {"words": list(words), "candidates": _CANDIDATES}
         )
         near: dict[str, list[tuple[int, str]]] = {}
-        for word, known in rows:
+        for row in found.mappings():
+            word, known = row["asked"], row["known"]
             limit = allowed_typos(word)
             mistakes = edit_distance(word, known, limit)
             if 0 < mistakes <= limit:

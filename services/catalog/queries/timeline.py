@@ -25,7 +25,7 @@ from shared.contracts import (
     VideoPlayable,
     VideoUploaded,
 )
-from shared.event_store.store import RecordedEvent
+from shared.event_store.store import RecordedEvent, SequencedEvent
 
 ENDS: Final = (
     TranscodeCompleted,
@@ -102,15 +102,17 @@ def has_ended(events: Sequence[RecordedEvent]) -> bool:
 
 
 def in_order(streams: Sequence[Sequence[RecordedEvent]]) -> list[RecordedEvent]:
-    """The events of several streams as one story.
+    """The events of several streams in one list, ordered by their position in the log.
 
-    By place in the log; what has no place yet comes last. A stream keeps its own order.
+    Events without a position come last, ordered by time. A stream keeps its own order.
     """
-    last = max((e.position or 0 for stream in streams for e in stream), default=0) + 1
-    return sorted(
-        (event for stream in streams for event in stream),
-        key=lambda e: (e.position or last, 0 if e.position else e.recorded_at.timestamp()),
-    )
+    return sorted((event for stream in streams for event in stream), key=_place)
+
+
+def _place(event: RecordedEvent) -> tuple[bool, float]:
+    if isinstance(event, SequencedEvent):
+        return False, event.position
+    return True, event.recorded_at.timestamp()
 
 
 class _TimelineBuilder:

@@ -2,8 +2,7 @@
 
 # ruff: noqa: S608 - statements are put together from names of our own tables and columns only
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import text
@@ -50,11 +49,13 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
         # Not row::text of the whole table: a sum over rows needs neither order nor memory.
         summed = await connection.execute(
             text(
-                "select count(*), coalesce(sum(hashtextextended(r::text, 0)::numeric), 0)::text"
+                "select count(*) as rows,"
+                " coalesce(sum(hashtextextended(r::text, 0)::numeric), 0)::text as checksum"
                 f" from (select {columns} from {rebuilt}) as r"
             )
         )
-        rows[table.name], checksums[table.name] = summed.one()
+        total = summed.mappings().one()
+        rows[table.name], checksums[table.name] = total["rows"], total["checksum"]
         found = await connection.execute(
             text(
                 f"with gone as (select {columns} from {live} except all"
@@ -63,13 +64,14 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
                 f" select {columns} from {live}),"
                 f" both_ as (select {keys} as key, 'live' as place from gone"
                 f" union all select {keys}, 'rebuilt' from new)"
-                " select key, place, count(*) over () from both_ order by 1, 2 limit :shown"
+                " select key, place, count(*) over () as total from both_"
+                " order by key, place limit :shown"
             ),
             {"shown": _SHOWN},
         )
-        named: Sequence[Any] = found.all()
-        differing[table.name] = named[0][2] if named else 0
-        differences += [Difference(table.name, key, place) for key, place, _ in named]
+        named = found.mappings().all()
+        differing[table.name] = named[0]["total"] if named else 0
+        differences += [Difference(table.name, row["key"], row["place"]) for row in named]
     return Report(
         events=events,
         rows=rows,

@@ -27,7 +27,7 @@ from shared.contracts import (
     category_of,
     entity_of,
 )
-from shared.event_store.store import RecordedEvent
+from shared.event_store.store import SequencedEvent
 from shared.text_rules import merge_tags, tag_key, without_tag
 
 # Events that change nothing here, of which there are many: a rebuild need not read them.
@@ -55,7 +55,7 @@ class Fold:
         self.counted_batches: list[str] = []
         self.forgotten_users: set[str] = set()
 
-    def apply(self, recorded: RecordedEvent) -> None:
+    def apply(self, recorded: SequencedEvent) -> None:
         """Take one event into account; events come in the order of their positions."""
         category = category_of(recorded.stream_id)
         if category == "user":
@@ -73,7 +73,7 @@ class Fold:
         if category == "video":
             self._apply_video(recorded, video_id)
 
-    def _apply_user(self, recorded: RecordedEvent) -> None:
+    def _apply_user(self, recorded: SequencedEvent) -> None:
         event = recorded.data
         user_id = entity_of(recorded.stream_id)
         if isinstance(event, UserRegistered):
@@ -93,7 +93,7 @@ class Fold:
             return
         self._show(recorded, user_id, None)
 
-    def _apply_upload(self, recorded: RecordedEvent, video_id: str) -> None:
+    def _apply_upload(self, recorded: SequencedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
         job = self.jobs.get(video_id)
         if isinstance(event, UploadStarted):
@@ -149,7 +149,7 @@ class Fold:
         )
         self._details_changed(self.videos[video_id])
 
-    def _apply_transcode(self, recorded: RecordedEvent, job: JobRow) -> None:
+    def _apply_transcode(self, recorded: SequencedEvent, job: JobRow) -> None:
         video = self.videos.get(job.id)
         changed = fold_transcode(recorded.data, recorded.recorded_at, job, video)
         if changed.job:
@@ -158,7 +158,7 @@ class Fold:
             self.changed_videos.add(job.id)
             self._listed_changed(video)
 
-    def _apply_video(self, recorded: RecordedEvent, video_id: str) -> None:
+    def _apply_video(self, recorded: SequencedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
         if isinstance(event, ViewsCounted):
             self.counted_batches.append(event.batch_id)
@@ -215,7 +215,7 @@ class Fold:
         self.changed_videos.add(video.id)
         self.retagged.add(video.id)
 
-    def _show(self, recorded: RecordedEvent, user_id: str, video_id: str | None) -> None:
+    def _show(self, recorded: SequencedEvent, user_id: str, video_id: str | None) -> None:
         """Put the event into its owner's feed, where it is one that they may see."""
         data = public_event(recorded.data)
         if data is None:
@@ -223,7 +223,7 @@ class Fold:
         self.feed.append(
             FeedRow(
                 user_id=user_id,
-                position=recorded.position or 0,
+                position=recorded.position,
                 event_id=recorded.event_id,
                 type=recorded.type,
                 video_id=video_id,

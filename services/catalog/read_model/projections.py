@@ -27,7 +27,7 @@ from services.catalog.tables import (
     words,
 )
 from shared.contracts import category_of, entity_of
-from shared.event_store.store import RecordedEvent
+from shared.event_store.store import SequencedEvent
 
 Row = TypeVar("Row", UserRow, VideoRow, JobRow)
 
@@ -45,14 +45,14 @@ class Library:
     def __init__(self, schema: str = "catalog") -> None:
         self._schema = schema
 
-    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         """Fold events into the tables, inside the caller's transaction."""
         fold = await self._load(connection, events)
         for event in events:
             fold.apply(event)
         await self._save(connection, fold)
 
-    async def _load(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> Fold:
+    async def _load(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> Fold:
         user_ids: set[str] = set()
         video_ids: set[str] = set()
         for event in events:

@@ -29,7 +29,7 @@ from services.catalog.tables import READ_MODELS, checkpoints, metadata
 from shared import text_rules
 from shared.errors import Conflict
 from shared.event_store.leadership import lock_key
-from shared.event_store.store import RecordedEvent, Unreadable
+from shared.event_store.store import SequencedEvent, Unreadable
 
 _RETIRED: Final = "catalog_retired"
 _BATCH: Final = 20_000
@@ -61,7 +61,7 @@ class Log(Protocol):
 
     async def read_between(
         self, after_position: int, last_position: int, without: Sequence[str]
-    ) -> list[RecordedEvent]:
+    ) -> list[SequencedEvent]:
         """The events of a stretch of the log but those of some types."""
         ...
 
@@ -126,7 +126,7 @@ class Rebuild:
         applied, it still has to account for in tables that are not rebuilt."""
         async with self._engine.connect() as connection:
             position = await _position(connection, SCHEMA)
-        reading: asyncio.Task[list[RecordedEvent]] | None = None
+        reading: asyncio.Task[list[SequencedEvent]] | None = None
         try:
             while True:
                 target = await self._live_position()
@@ -154,11 +154,11 @@ class Rebuild:
         async with self._engine.connect() as connection:
             return await _position(connection, metadata.schema)
 
-    async def _read(self, after: int, last: int) -> list[RecordedEvent]:
+    async def _read(self, after: int, last: int) -> list[SequencedEvent]:
         return await self._log.read_between(after, last, IGNORED)
 
     async def _apply(
-        self, connection: AsyncConnection, events: Sequence[RecordedEvent], last: int
+        self, connection: AsyncConnection, events: Sequence[SequencedEvent], last: int
     ) -> None:
         for event in events:
             if isinstance(event.data, Unreadable):

@@ -5,6 +5,8 @@
 what such a restore does and does not bring back, docs/recovery.md.
 """
 
+# ruff: noqa: S608 - the only text put into a statement is our own list of columns
+
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -30,6 +32,7 @@ from shared.event_store.archive.archive_format import (
     pack,
     unpack,
 )
+from shared.event_store.serialization import EVENT_COLUMNS
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -40,9 +43,8 @@ _RANGE_BYTES: Final = 32 << 20
 _PAGE_EVENTS: Final = 1000
 _SECOND_LOOK_SECONDS: Final = 0.5
 
-_READ = """
-select p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
-       e.data::text, e.metadata::text, e.recorded_at
+_READ = f"""
+select {EVENT_COLUMNS}
 from log.positions p join log.events e using (seq)
 where p.position > $1 and p.position <= $2
 order by p.position

@@ -93,19 +93,17 @@ def object_key(prefix: str, first: int, last: int, sha256: str) -> str:
 
 
 def archived_from_row(row: Any) -> ArchivedEvent:
-    """From (position, stream_id, version, event_id, type, schema_version, data, metadata,
-    recorded_at), the last but one and its neighbour as JSON text."""
-    position, stream_id, version, event_id, type_, schema_version, data, meta, recorded_at = row
+    """An event from a row of ``serialization.EVENT_COLUMNS``."""
     return ArchivedEvent(
-        position=position,
-        stream_id=stream_id,
-        version=version,
-        type=type_,
-        schema_version=schema_version,
-        event_id=event_id,
-        recorded_at=recorded_at,
-        metadata=msgspec.Raw(meta.encode()),
-        data=msgspec.Raw(data.encode()),
+        position=row["position"],
+        stream_id=row["stream_id"],
+        version=row["version"],
+        type=row["type"],
+        schema_version=row["schema_version"],
+        event_id=row["event_id"],
+        recorded_at=row["recorded_at"],
+        metadata=msgspec.Raw(row["metadata"].encode()),
+        data=msgspec.Raw(row["data"].encode()),
     )
 
 

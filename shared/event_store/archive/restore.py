@@ -108,10 +108,10 @@ async def _refuse_non_empty(connection: "asyncpg.Connection[asyncpg.Record]") ->
         if await connection.fetchval(f"select exists (select from log.{table})"):  # noqa: S608
             raise DatabaseNotEmpty("The log holds events already.")
     for row in await connection.fetch(_CHECKPOINTS):
-        schema = await connection.fetchval("select quote_ident($1)", row[0])
+        schema = await connection.fetchval("select quote_ident($1)", row["table_schema"])
         moved = f"select exists (select from {schema}.checkpoints where position > 0)"  # noqa: S608
         if await connection.fetchval(moved):
-            raise DatabaseNotEmpty(f"The read models of {row[0]} hold something already.")
+            raise DatabaseNotEmpty(f"The read models of {schema} hold something already.")
 
 
 async def _insert(

@@ -20,7 +20,7 @@ from shared.event_store.projections.projection_tables import (
     partition,
     reason_of,
 )
-from shared.event_store.store import EventStore, RecordedEvent, Unreadable
+from shared.event_store.store import EventStore, SequencedEvent, Unreadable
 
 
 class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ async def list_parked(
 
 async def show_parked(
     connection: AsyncConnection, store: EventStore, schema: str, projection: str, position: int
-) -> tuple[ParkedEvent, RecordedEvent] | None:
+) -> tuple[ParkedEvent, SequencedEvent] | None:
     """A parked event with what is in the log, or None if nothing is parked at this position."""
     found = await list_parked(connection, schema, projection, after=position - 1, limit=1)
     if not found or found[0].position != position:

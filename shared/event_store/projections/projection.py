@@ -26,7 +26,7 @@ from shared.event_store.projections.projection_tables import (
     partition,
     reason_of,
 )
-from shared.event_store.store import EventStore, RecordedEvent, Unreadable
+from shared.event_store.store import EventStore, SequencedEvent, Unreadable
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -40,7 +40,7 @@ class Projection(Protocol):
         """The name of its checkpoint."""
         ...
 
-    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         """Apply events in order, inside the transaction that also moves the checkpoint."""
         ...
 
@@ -78,7 +78,7 @@ class ProjectionRunner:
         self._batch = batch
         self._poll_seconds = poll_seconds
         self._metrics = metrics or ProjectionMetrics(CollectorRegistry())
-        self._offered: list[tuple[list[RecordedEvent], asyncio.Future[None]]] = []
+        self._offered: list[tuple[list[SequencedEvent], asyncio.Future[None]]] = []
         self._traces: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._waiting: set[str] = set()
@@ -90,7 +90,7 @@ class ProjectionRunner:
         return f"{self._schema}.{self._projection.name}"
 
     async def offer(
-        self, events: Sequence[RecordedEvent], traces: Mapping[str, str] | None = None
+        self, events: Sequence[SequencedEvent], traces: Mapping[str, str] | None = None
     ) -> None:
         """Hand over events from a message; returns once the checkpoint is past them.
 
@@ -138,11 +138,11 @@ class ProjectionRunner:
         return self.position
 
     async def _settle(
-        self, offered: list[tuple[list[RecordedEvent], "asyncio.Future[None]"]]
+        self, offered: list[tuple[list[SequencedEvent], "asyncio.Future[None]"]]
     ) -> None:
         events = sorted(
             (event for handed, _ in offered for event in handed),
-            key=lambda event: event.position or 0,
+            key=lambda event: event.position,
         )
         run, complete = contiguous(self.position, events)
         if run:
@@ -155,9 +155,9 @@ class ProjectionRunner:
             if not done.done():
                 done.set_result(None)
 
-    async def _apply(self, events: Sequence[RecordedEvent]) -> None:
+    async def _apply(self, events: Sequence[SequencedEvent]) -> None:
         for start in range(0, len(events), self._batch):
-            run: list[RecordedEvent] = []
+            run: list[SequencedEvent] = []
             for event in events[start : start + self._batch]:
                 if self._must_wait(event):
                     await self._apply_run(run)
@@ -167,7 +167,7 @@ class ProjectionRunner:
                     run.append(event)
             await self._apply_run(run)
 
-    async def _apply_run(self, events: Sequence[RecordedEvent]) -> None:
+    async def _apply_run(self, events: Sequence[SequencedEvent]) -> None:
         """Apply all at once; if they cannot be, find the one to park, and let the rest go on."""
         if not events:
             return
@@ -181,7 +181,7 @@ class ProjectionRunner:
             for event in events:
                 await self._apply_alone(event)
 
-    async def _apply_alone(self, event: RecordedEvent) -> None:
+    async def _apply_alone(self, event: SequencedEvent) -> None:
         if isinstance(event.data, Unreadable):
             await self._park(event, event.data.reason)
             return
@@ -196,16 +196,16 @@ class ProjectionRunner:
                 raise
             await self._park(event, reason_of(error))
 
-    def _must_wait(self, event: RecordedEvent) -> bool:
+    def _must_wait(self, event: SequencedEvent) -> bool:
         return partition(event.stream_id) in self._waiting or isinstance(event.data, Unreadable)
 
-    async def _park(self, event: RecordedEvent, reason: str) -> None:
+    async def _park(self, event: SequencedEvent, reason: str) -> None:
         async with self._engine.begin() as connection:
-            await self._advance(connection, event.position or 0)
+            await self._advance(connection, event.position)
             await self._put_aside(connection, event, reason)
         self._parked_at(event, reason)
 
-    async def _park_behind(self, event: RecordedEvent) -> bool:
+    async def _park_behind(self, event: SequencedEvent) -> bool:
         """Park an event whose entity waits; False if that was redriven and is free by now."""
         reason = "an earlier event of this entity is parked"
         async with self._engine.begin() as connection:
@@ -214,13 +214,13 @@ class ProjectionRunner:
             self._waiting = await self._entities_waiting(connection)
             if partition(event.stream_id) not in self._waiting:
                 return False
-            await self._advance(connection, event.position or 0)
+            await self._advance(connection, event.position)
             await self._put_aside(connection, event, reason)
         self._parked_at(event, reason)
         return True
 
     async def _put_aside(
-        self, connection: AsyncConnection, event: RecordedEvent, reason: str
+        self, connection: AsyncConnection, event: SequencedEvent, reason: str
     ) -> None:
         await connection.execute(
             insert(self._parked)
@@ -233,8 +233,8 @@ class ProjectionRunner:
             .on_conflict_do_nothing()
         )
 
-    def _parked_at(self, event: RecordedEvent, reason: str) -> None:
-        self.position = event.position or 0
+    def _parked_at(self, event: SequencedEvent, reason: str) -> None:
+        self.position = event.position
         self._waiting.add(partition(event.stream_id))
         self._metrics.parked(self.name)
         _log.error(
@@ -245,8 +245,8 @@ class ProjectionRunner:
             reason=reason,
         )
 
-    async def _commit(self, events: Sequence[RecordedEvent]) -> None:
-        last = events[-1].position or 0
+    async def _commit(self, events: Sequence[SequencedEvent]) -> None:
+        last = events[-1].position
         with self._metrics.committing(self.name, events, self._traces):
             async with self._engine.begin() as connection:
                 # The checkpoint first: see ``lock_checkpoint``.
@@ -291,26 +291,27 @@ class ProjectionRunner:
         return {partition(stream) for stream in found.scalars()}
 
 
-def contiguous(position: int, events: Sequence[RecordedEvent]) -> tuple[list[RecordedEvent], bool]:
+def contiguous(
+    position: int, events: Sequence[SequencedEvent]
+) -> tuple[list[SequencedEvent], bool]:
     """The events that continue from ``position`` without a gap, and whether those are all.
 
     ``events`` must be sorted by position; what is at or below ``position`` and what stands twice
     is dropped.
     """
-    run: list[RecordedEvent] = []
+    run: list[SequencedEvent] = []
     for event in events:
-        place = event.position or 0
-        if place <= position:
+        if event.position <= position:
             continue
-        if place != position + 1:
+        if event.position != position + 1:
             return run, False
         run.append(event)
-        position = place
+        position = event.position
     return run, True
 
 
 def _reject(
-    offered: list[tuple[list[RecordedEvent], "asyncio.Future[None]"]], error: Exception
+    offered: list[tuple[list[SequencedEvent], "asyncio.Future[None]"]], error: Exception
 ) -> None:
     for _, done in offered:
         if not done.done():

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.event_store.store import EventStore, RecordedEvent
+from shared.event_store.store import EventStore, SequencedEvent
 from shared.telemetry import exemplar, get_logger, span_in_each
 
 _log = get_logger(__name__)
@@ -75,7 +75,7 @@ class ProjectionMetrics:
 
     @contextmanager
     def committing(
-        self, name: str, events: Sequence[RecordedEvent], traces: Mapping[str, str]
+        self, name: str, events: Sequence[SequencedEvent], traces: Mapping[str, str]
     ) -> Generator[None]:
         """Around applying ``events`` and moving the checkpoint past them.
 

@@ -15,7 +15,7 @@ from shared.database.connect import create_engine
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.projections.parking import drop_parked, list_parked, redrive, show_parked
 from shared.event_store.projections.projection import ProjectionRunner
-from shared.event_store.store import Metadata, NewEvent, RecordedEvent
+from shared.event_store.store import Metadata, NewEvent, SequencedEvent
 from tests.support.databases import Database
 from tests.support.wait import eventually
 
@@ -42,7 +42,7 @@ class Seeing:
         self.error: Exception = ValueError("not this one")
         self.refused = 0
 
-    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         for event in events:
             await connection.execute(
                 text("insert into sample.seen values (:entity, :position)"),

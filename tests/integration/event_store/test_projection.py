@@ -17,7 +17,7 @@ from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
 from shared.event_store.projections.projection import CheckpointMoved, ProjectionRunner
 from shared.event_store.sequencer import Sequencer
-from shared.event_store.store import Metadata, NewEvent, RecordedEvent
+from shared.event_store.store import Metadata, NewEvent, SequencedEvent
 from shared.loops.leadership import LeadershipLost, lead_once
 from tests.support.databases import Database
 from tests.support.wait import eventually
@@ -41,7 +41,7 @@ class Counting:
     def __init__(self, poison: str | None = None) -> None:
         self.poison = poison
 
-    async def apply(self, connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         for event in events:
             if event.stream_id == self.poison and event.version == 2:
                 raise ValueError("cannot apply this")

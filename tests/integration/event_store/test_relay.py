@@ -43,7 +43,7 @@ class Received:
             if self.failures:
                 self.failures -= 1
                 raise RuntimeError("not this time")
-            self.positions.extend(event.position or 0 for event in decode_bundle(body))
+            self.positions.extend(event.position for event in decode_bundle(body))
 
 
 @pytest.fixture

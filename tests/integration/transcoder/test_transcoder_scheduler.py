@@ -11,7 +11,7 @@ from services.transcoder.projections import JobProjection
 from services.transcoder.scheduler import MAX_TRIES, ClaimedTask, PickedTask, Scheduler
 from shared.contracts import Event, VideoUploaded, uuid7
 from shared.database.connect import create_engine
-from shared.event_store.store import Metadata, RecordedEvent
+from shared.event_store.store import Metadata, SequencedEvent
 from tests.support.databases import Database
 from tests.unit.transcoder.facts_about import chunk_encoded, plan
 
@@ -30,7 +30,7 @@ def scheduler(engine: AsyncEngine) -> Scheduler:
 
 async def project(engine: AsyncEngine, *events: Event) -> None:
     recorded = [
-        RecordedEvent(
+        SequencedEvent(
             position=1,
             stream_id="upload-x",
             version=1,

@@ -17,7 +17,7 @@ from shared.contracts import (
     category_of,
     entity_of,
 )
-from shared.event_store.store import RecordedEvent
+from shared.event_store.store import SequencedEvent
 from tests.support.catalog_stories import recorded
 
 
@@ -32,7 +32,7 @@ class Tables:
         self.words: set[str] = set()
         self.feed: list[Any] = []
 
-    def apply(self, batch: list[RecordedEvent]) -> None:
+    def apply(self, batch: list[SequencedEvent]) -> None:
         fold = Fold()
         ids = {entity_of(event.stream_id) for event in batch}
         for name in ("users", "videos", "jobs"):

@@ -17,14 +17,14 @@ from shared.contracts import (
     VideoUploaded,
     category_of,
 )
-from shared.event_store.store import Metadata, RecordedEvent
+from shared.event_store.store import Metadata, RecordedEvent, SequencedEvent
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TRACE = "0123456789abcdef0123456789abcdef"
 
 
-def at(seconds: float, stream: str, event: Event, position: int | None = None) -> RecordedEvent:
-    return RecordedEvent(
+def at(seconds: float, stream: str, event: Event, position: int | None = None) -> SequencedEvent:
+    return SequencedEvent(
         position=position if position is not None else int(seconds * 10) + 1,
         stream_id=f"{stream}-v",
         version=1,
@@ -140,9 +140,9 @@ def test_an_end_is_an_end_until_a_retry() -> None:
 
 
 def test_streams_become_one_story_and_the_unplaced_come_last() -> None:
-    unplaced = at(5, "transcode", PROGRESS.data)
+    placed = at(5, "transcode", PROGRESS.data)
     unplaced = RecordedEvent(
-        **{**{f: getattr(unplaced, f) for f in unplaced.__struct_fields__}, "position": None}
+        **{name: getattr(placed, name) for name in RecordedEvent.__struct_fields__}
     )
     story = in_order([[STARTED, UPLOADED], [PLANNED, unplaced]])
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from shared.contracts import EmailChanged, uuid7
 from shared.event_store.projections.projection import contiguous
-from shared.event_store.store import Metadata, RecordedEvent
+from shared.event_store.store import Metadata, SequencedEvent
 
 
-def event(position: int) -> RecordedEvent:
-    return RecordedEvent(
+def event(position: int) -> SequencedEvent:
+    return SequencedEvent(
         position=position,
         stream_id="user-1",
         version=position,
@@ -23,8 +23,8 @@ def event(position: int) -> RecordedEvent:
     )
 
 
-def positions(events: list[RecordedEvent]) -> list[int]:
-    return [e.position or 0 for e in events]
+def positions(events: list[SequencedEvent]) -> list[int]:
+    return [e.position for e in events]
 
 
 def test_what_continues_is_taken() -> None:
