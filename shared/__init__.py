@@ -1,1 +1,1 @@
-"""What at least two services use: contracts, event store, messaging, HTTP defaults, blobs."""
+"""Code that at least two services use: contracts, event store, messaging, HTTP, object storage."""

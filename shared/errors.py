@@ -1,18 +1,18 @@
-"""The errors that any part of Cinelog may raise and any caller may expect.
+"""The errors that services raise and that become HTTP answers.
 
     CinelogError
-    ├── InvalidInput        what was sent breaks a rule (400)
-    ├── Unauthenticated     no valid proof of who calls (401)
-    ├── Forbidden           known caller, not theirs (403)
-    ├── NotFound            no such thing, or none that the caller may see (404)
-    ├── Conflict            it clashes with what is already there (409)
-    ├── TooLarge            over a size limit (413)
-    ├── UnsupportedMedia    a content type that is not accepted (415)
-    ├── TooManyRequests     over a rate limit; says when to come back (429)
-    └── Unavailable         a part that is needed does not answer; says when to come back (503)
+    ├── InvalidInput        the request breaks a rule (400)
+    ├── Unauthenticated     the caller has no valid access token (401)
+    ├── Forbidden           the caller may not do this (403)
+    ├── NotFound            it does not exist, or the caller may not see it (404)
+    ├── Conflict            it contradicts the present state (409)
+    ├── TooLarge            the body exceeds a size limit (413)
+    ├── UnsupportedMedia    the content type is not accepted (415)
+    ├── TooManyRequests     a rate limit is exceeded; Retry-After is sent (429)
+    └── Unavailable         a dependency does not answer; Retry-After is sent (503)
 
-Services subclass these with a ``code`` of their own. The HTTP statuses live in
-``shared/http/problems.py``: nothing here knows of HTTP.
+Services subclass these with a ``code`` of their own. ``shared/http/problems.py`` maps
+them to HTTP statuses.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ import msgspec
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """One thing that is wrong: where (a field's name or path) and what, for a person."""
+    """One problem: the field's name or path, and a message for people."""
 
     field: str
     message: str
 
 
 class CinelogError(Exception):
-    """Base of all. ``code`` is the stable machine name; ``message`` is shown to people."""
+    """Base class. ``code`` is stable and for programs; ``message`` is shown to people."""
 
     code: ClassVar[str] = "internal"
 

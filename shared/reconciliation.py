@@ -1,12 +1,12 @@
-"""What a service finds wrong when it compares its log, tables, queues and buckets."""
+"""Reports of a reconciliation: a service compares its log, tables, queues and buckets."""
 
 import msgspec
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is not as it should be, and what is done about it.
+    """One discrepancy and the action that repairs it.
 
-    ``action`` is a stable name; ``subject`` the video, upload or object that it is about.
+    ``action`` is a stable name; ``subject`` names the video, upload or object.
     """
 
     action: str
@@ -15,7 +15,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What one round found. ``dry_run``: nothing was done about it."""
+    """The discrepancies of one round. With ``dry_run`` they were not repaired."""
 
     service: str
     dry_run: bool

@@ -1,6 +1,6 @@
 """A service's environment, read once into a typed struct.
 
-A field ``database_url`` is read from ``DATABASE_URL``. What is missing or weak stops the start
+A field ``database_url`` is read from ``DATABASE_URL``. A missing or weak value stops the process
 with one line that names the variable and never shows its value.
 """
 
@@ -50,7 +50,7 @@ class Key(Secret):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where to listen: ``127.0.0.1:8000``, ``[::1]:8000``."""
+    """A listening address: ``127.0.0.1:8000``, ``[::1]:8000``."""
 
     host: str
     port: int
@@ -69,7 +69,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every process reads. A service's own settings extend it."""
+    """The settings of every process. A service's own settings extend them."""
 
     cinelog_mode: Mode = "production"
     otel_exporter_otlp_endpoint: str | None = None
@@ -95,7 +95,7 @@ def load(kind: type[T], env: Mapping[str, str]) -> T:
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Call a process's ``main``; where its settings are wrong, say so in one line and exit 2."""
+    """Call a process's ``main``; print a SettingsError as one line and exit with status 2."""
     try:
         main()
     except SettingsError as error:

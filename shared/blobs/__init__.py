@@ -1,1 +1,1 @@
-"""Objects in a bucket: the port (``store``) and its S3 adapter (``s3``)."""
+"""Object storage: the port (``store``) and its S3 adapter (``s3``)."""

@@ -1,7 +1,7 @@
-"""Objects in S3, or in anything that speaks its protocol.
+"""Object storage over the S3 protocol.
 
-Streams go up as multipart uploads: one part on its way while the next one fills, so memory stays
-at two parts whatever the size. Parts grow with the object, for S3 takes at most 10,000 of them.
+Streams are stored by multipart uploads: one part is sent while the next one fills, so memory is
+bounded by two parts. Parts grow with the object, because S3 accepts at most 10,000 parts.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ async def s3_client(
     connections: int = 32,
     metrics: S3Metrics | None = None,
 ) -> AsyncGenerator[Any]:
-    """A client with its pool of connections; share one per process and per endpoint."""
+    """A client with a pool of connections; share one per process and endpoint."""
     config = AioConfig(
         signature_version="s3v4",
         max_pool_connections=connections,
@@ -59,7 +59,7 @@ async def s3_client(
         read_timeout=12,
         retries={"mode": "standard", "max_attempts": 2},
         s3={"addressing_style": "path"},
-        proxies={},  # the endpoint is ours to reach; a proxy for the web is not the way to it
+        proxies={},  # the storage is on our own network, never behind a web proxy
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -73,7 +73,7 @@ async def s3_client(
 
 
 class S3Store(S3Multipart):
-    """A ``BlobStore`` over one bucket, with the multipart upload's own steps besides."""
+    """A ``BlobStore`` over one bucket that also exposes the steps of a multipart upload."""
 
     async def ensure_bucket(self) -> None:
         with our_errors(self.bucket):
@@ -271,7 +271,7 @@ async def _limited(chunks: AsyncIterable[bytes], max_bytes: int | None) -> Async
 
 
 async def _parts(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in blocks of the size that their part should have."""
+    """Regroup the bytes into blocks of their part's size."""
     number = 1
     block = bytearray()
     async for chunk in chunks:

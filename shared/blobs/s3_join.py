@@ -1,7 +1,7 @@
-"""How objects are joined into one inside the storage, so that their bytes need not travel. Pure.
+"""Plans how objects are joined into one inside the storage, without a download. Pure.
 
-S3 refuses parts under 5 MiB except for the last one, so small objects are gathered, and where one
-is gathered before a large one, it takes the beginning of that along.
+S3 refuses parts under 5 MiB except for the last one. Small objects are therefore read and put
+together in one part, which also takes the beginning of the next large object if it is too small.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ MAX_COPY: Final = 1 << 30
 
 
 class Span(msgspec.Struct, frozen=True):
-    """Bytes of an object, from ``start`` up to but without ``end``."""
+    """The bytes of an object from ``start`` (included) to ``end`` (excluded)."""
 
     key: str
     start: int
@@ -29,9 +29,9 @@ class Span(msgspec.Struct, frozen=True):
 
 
 def parts_of(pieces: Iterable[Piece]) -> list[tuple[Span, ...]]:
-    """The parts of an object that holds ``pieces`` one after the other.
+    """The parts of an object that holds ``pieces`` in this order.
 
-    A part of one span can be copied by the storage; one of several has to be read and put.
+    The storage can copy a part of one span; a part of several spans has to be read and put.
     """
     parts: list[tuple[Span, ...]] = []
     gathered: list[Span] = []

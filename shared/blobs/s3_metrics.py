@@ -1,4 +1,4 @@
-"""Spans and figures of calls to S3, through botocore's own hooks."""
+"""Traces and metrics of calls to S3, by botocore's event hooks."""
 
 import time
 from typing import Any, Final
@@ -11,12 +11,12 @@ from shared.telemetry import exemplar, tracer
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _CALL: Final = "cinelog_call"
-# Answers that say something about an object rather than about the storage.
+# Statuses that describe an object, not a failure of the storage.
 _EXPECTED: Final = frozenset({304, 404, 412, 416})
 
 
 class S3Metrics:
-    """Watches the calls of clients. Operations are a fixed set of names, such as PutObject."""
+    """Measures the calls of clients. Operations are a fixed set of names, such as PutObject."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
@@ -34,7 +34,7 @@ class S3Metrics:
         )
 
     def attach(self, client: Any) -> None:
-        """Watch a client of aioboto3's, whose types are dynamic."""
+        """Measure a client of aioboto3, whose types are dynamic."""
         events = client.meta.events
         events.register("before-call.s3", self._begin)
         events.register("after-call.s3", self._end)

@@ -1,4 +1,4 @@
-"""The steps of a multipart upload, for streams and for uploads that outlive their process."""
+"""The steps of a multipart upload, for streams and for uploads that several processes continue."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable
@@ -12,7 +12,7 @@ from shared.blobs.s3_wire import etag_of, headers_for, our_errors
 from shared.blobs.store import BlobNotFound
 
 MIN_PART: Final = 5 * 1024 * 1024
-"""S3 refuses smaller parts, except for the last one."""
+"""In bytes. S3 refuses smaller parts, except for the last one."""
 FIRST_PART: Final = 8 * 1024 * 1024
 MAX_PARTS: Final = 10_000
 
@@ -26,7 +26,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class UnfinishedUpload(msgspec.Struct, frozen=True):
-    """A multipart upload that was begun."""
+    """A multipart upload that is neither completed nor aborted."""
 
     key: str
     upload_id: str
@@ -34,10 +34,10 @@ class UnfinishedUpload(msgspec.Struct, frozen=True):
 
 
 def part_size(number: int) -> int:
-    """How large part ``number`` (from 1) is made: 8 MiB, doubling every 2,000 parts.
+    """The size of part ``number`` (from 1) in bytes: 8 MiB, doubled every 2,000 parts.
 
-    2,000 · 8 · (1 + 2 + 4 + 8 + 16) MiB is about 484 GiB within the 10,000 parts; the first
-    15 GiB stay at the smallest, so that memory does.
+    10,000 parts hold 2,000 · 8 · (1 + 2 + 4 + 8 + 16) MiB, about 484 GiB. The first 15 GiB use the
+    smallest size, which keeps memory low.
     """
     return FIRST_PART << ((number - 1) // 2000)
 
@@ -54,7 +54,7 @@ class S3Multipart:
         self._flush = flush
 
     async def presign_part(self, key: str, upload_id: str, number: int, seconds: int) -> str:
-        """A URL that anybody can PUT this one part to, for ``seconds``."""
+        """A URL that accepts a PUT of this part for ``seconds``, without a login."""
         return await self._presign(
             "upload_part", seconds, Key=key, UploadId=upload_id, PartNumber=number
         )
@@ -62,7 +62,7 @@ class S3Multipart:
     async def start_multipart(
         self, key: str, content_type: str, cache_control: str | None = None
     ) -> str:
-        """Begin a multipart upload; returns its id."""
+        """Start a multipart upload and return its id."""
         with our_errors(key):
             answer = await self._client.create_multipart_upload(
                 Bucket=self.bucket, Key=key, **headers_for(content_type, cache_control)
@@ -71,7 +71,7 @@ class S3Multipart:
         return answer["UploadId"]
 
     async def put_part(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
-        """Store part ``number`` (1 to 10,000), in place of an earlier one of that number."""
+        """Store part ``number`` (1 to 10,000); replaces an earlier part of that number."""
         part = await self._send_part(key, upload_id, number, data)
         await self._on_disk()
         return part
@@ -87,9 +87,9 @@ class S3Multipart:
     async def copy_part(
         self, key: str, upload_id: str, number: int, source: str, *, start: int, end: int
     ) -> Part:
-        """Store part ``number`` as a copy of another object's bytes ``start`` to before ``end``.
+        """Store part ``number`` as a copy of the bytes ``start`` to ``end`` of another object.
 
-        Raises BlobNotFound where the source is missing.
+        Raises BlobNotFound if the source is missing.
         """
         with our_errors(source):
             answer = await self._client.upload_part_copy(
@@ -103,10 +103,11 @@ class S3Multipart:
         return Part(number, etag_of(answer["CopyPartResult"]), end - start)
 
     async def list_parts(self, key: str, upload_id: str) -> tuple[Part, ...]:
-        """The parts that are stored, by number. Raises BlobNotFound for an unknown upload.
+        """The stored parts, ordered by number. Raises BlobNotFound for an unknown upload.
 
-        SeaweedFS keeps every part that was put under one number, to the second; the newest is
-        told. Who may put a part twice keeps what ``put_part`` returned: completing goes by etag.
+        SeaweedFS keeps every part that was put under one number and orders them by the second;
+        the newest is returned. A caller that may put a part twice must keep the result of
+        ``put_part``, because completing selects parts by etag.
         """
         newest: dict[int, Any] = {}
         with our_errors(key):
@@ -121,7 +122,7 @@ class S3Multipart:
         )
 
     async def complete_multipart(self, key: str, upload_id: str, parts: Iterable[Part]) -> str:
-        """Join the parts into the object; returns its etag."""
+        """Join the parts into the object and return its etag."""
         listed = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
         with our_errors(key):
             answer = await self._client.complete_multipart_upload(
@@ -131,14 +132,14 @@ class S3Multipart:
         return etag_of(answer)
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:
-        """Drop the upload and its parts; it is no error if it is gone already."""
+        """Remove the upload and its parts; does nothing if the upload does not exist."""
         with contextlib.suppress(BlobNotFound), our_errors(key):
             await self._client.abort_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload_id
             )
 
     async def unfinished(self, prefix: str = "") -> AsyncIterator[UnfinishedUpload]:
-        """Every multipart upload that was begun and neither completed nor aborted."""
+        """Every multipart upload that is neither completed nor aborted."""
         with our_errors(self.bucket):
             pages = self._client.get_paginator("list_multipart_uploads")
             async for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):

@@ -1,4 +1,4 @@
-"""How S3 speaks: its errors in our words, its etags, its headers."""
+"""Translates S3's errors, etags and headers."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _MISSING: Final = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
 
 @contextmanager
 def our_errors(key: str) -> Generator[None]:
-    """Raise the port's errors in place of the library's."""
+    """Replace the library's errors by the port's."""
     try:
         yield
     except ClientError as error:
@@ -29,18 +29,18 @@ def our_errors(key: str) -> Generator[None]:
 
 
 def code_of(error: ClientError) -> str:
-    """S3\'s name for what went wrong."""
+    """S3's error code."""
     response: Any = error.response
     return str(response.get("Error", {}).get("Code", ""))
 
 
 def etag_of(answer: Any) -> str:
-    """An answer\'s etag without its quotes."""
+    """The etag of an answer, without quotes."""
     return str(answer["ETag"]).strip('"')
 
 
 def headers_for(content_type: str, cache_control: str | None) -> dict[str, str]:
-    """What an object is stored with."""
+    """The stored headers of an object."""
     headers = {"ContentType": content_type}
     if cache_control is not None:
         headers["CacheControl"] = cache_control

@@ -1,7 +1,7 @@
 """Prepare the buckets: ``python -m shared.blobs.setup``. Running it again changes nothing.
 
-Reads S3_* and, for the origins whose pages may put parts of an upload into the bucket,
-CORS_ORIGINS and PUBLIC_URL. Waits for an S3 that does not answer yet.
+Reads S3_*, and CORS_ORIGINS and PUBLIC_URL for the origins whose pages may upload parts into the
+sources bucket. Waits until S3 answers.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ BucketName = Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
 
 
 class BucketSettings(Settings, frozen=True, kw_only=True):
-    """Where the buckets are, and who may upload to the sources directly."""
+    """The buckets, and the origins that may upload into the sources bucket directly."""
 
     s3_endpoint: str
     s3_region: str = "us-east-1"
@@ -47,7 +47,7 @@ class BucketSettings(Settings, frozen=True, kw_only=True):
 
 
 async def prepare(config: BucketSettings) -> None:
-    """Make what is missing. Raises CinelogError where S3 does not answer or refuses."""
+    """Create missing buckets and set CORS. Raises CinelogError if S3 does not answer or refuses."""
     async with s3_client(
         config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
     ) as client:
@@ -69,7 +69,7 @@ async def prepare(config: BucketSettings) -> None:
 
 
 async def run(config: BucketSettings) -> None:
-    """Prepare, again and again until it works."""
+    """Prepare; try again until S3 answers."""
     while True:
         try:
             await prepare(config)

@@ -1,4 +1,4 @@
-"""What this system asks of object storage. ``s3.py`` answers it; tests may answer it in memory."""
+"""The port of object storage. ``s3.py`` implements it; tests may use one in memory."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import datetime
@@ -16,19 +16,19 @@ class BlobNotFound(NotFound):
 
 
 class BlobTooLarge(TooLarge):
-    """A stream went over the limit it was given. Nothing was stored."""
+    """A stream exceeds its size limit. Nothing was stored."""
 
     code = "blob_too_large"
 
 
 class BlobStoreUnavailable(Unavailable):
-    """The storage does not answer, or refuses us. Nothing was acknowledged."""
+    """The storage does not answer, or refuses the request. Nothing was acknowledged."""
 
     code = "storage_unavailable"
 
 
 class BlobInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of an object. ``size`` in bytes; ``etag`` without quotes."""
+    """An object's metadata. ``size`` in bytes; ``etag`` without quotes."""
 
     key: str
     size: int
@@ -39,34 +39,34 @@ class BlobInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The outcome of a streamed put: bytes stored, and the object's etag."""
+    """The result of a streamed put: bytes stored, and the object's etag."""
 
     size: int
     etag: str
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """An object that becomes part of a larger one; ``size`` in bytes, all of it."""
+    """A whole object of ``size`` bytes that becomes part of a larger one."""
 
     key: str
     size: int
 
 
 class BlobStore(Protocol):
-    """One bucket. Every method raises BlobStoreUnavailable where the storage does not answer."""
+    """One bucket. Every method raises BlobStoreUnavailable if the storage does not answer."""
 
     async def ensure_bucket(self) -> None:
-        """Create the bucket if it is not there yet."""
+        """Create the bucket unless it exists."""
         ...
 
     async def ping(self) -> None:
-        """Return if the bucket answers (a readiness check)."""
+        """Return if the bucket answers: a readiness check."""
         ...
 
     async def put(
         self, key: str, data: bytes, content_type: str, cache_control: str | None = None
     ) -> str:
-        """Store a small object whole; returns its etag."""
+        """Store a small object and return its etag."""
         ...
 
     async def put_stream(
@@ -78,35 +78,35 @@ class BlobStore(Protocol):
         cache_control: str | None = None,
         max_bytes: int | None = None,
     ) -> Stored:
-        """Store what arrives, of any size, in bounded memory; all of it or nothing.
+        """Store a stream of any size in bounded memory, all or nothing.
 
-        Where ``chunks`` raises, or more than ``max_bytes`` arrive (BlobTooLarge), no object and
-        no parts are left behind.
+        If ``chunks`` raises, or yields more than ``max_bytes`` (BlobTooLarge), neither an object
+        nor parts remain.
         """
         ...
 
     def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes from ``start`` up to but without ``end``. Raises BlobNotFound."""
+        """The bytes from ``start`` (included) to ``end`` (excluded). Raises BlobNotFound."""
         ...
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        """Like ``open``, at once. For small objects and ranges."""
+        """Like ``open``, as one value. For small objects and ranges."""
         ...
 
     async def head(self, key: str) -> BlobInfo:
-        """Raises BlobNotFound."""
+        """An object's metadata. Raises BlobNotFound."""
         ...
 
     async def exists(self, key: str) -> bool:
-        """Whether the key has an object."""
+        """Whether an object has this key."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Delete the object; it is no error if there is none."""
+        """Delete the object; does nothing if it does not exist."""
         ...
 
     async def delete_prefix(self, prefix: str) -> int:
-        """Delete every object whose key starts with ``prefix`` (not empty); returns how many."""
+        """Delete every object whose key starts with ``prefix`` (not empty); return their number."""
         ...
 
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
@@ -114,7 +114,7 @@ class BlobStore(Protocol):
         ...
 
     async def copy(self, source: str, target: str) -> None:
-        """Copy within the bucket, without the bytes passing through us. Raises BlobNotFound."""
+        """Copy within the bucket, inside the storage. Raises BlobNotFound."""
         ...
 
     async def join(
@@ -124,17 +124,17 @@ class BlobStore(Protocol):
         content_type: str,
         cache_control: str | None = None,
     ) -> str:
-        """An object that holds others one after the other; returns its etag.
+        """Store the concatenation of objects, all or nothing; return its etag.
 
-        Large ones are copied inside the storage; only small ones pass through us. All of it or
-        nothing. Raises BlobNotFound where a piece is missing.
+        Large objects are copied inside the storage; only small ones are downloaded. Raises
+        BlobNotFound if a piece is missing.
         """
         ...
 
     async def drop_unfinished(self, prefix: str) -> int:
-        """Drop what was begun under ``prefix`` and never ended by a process that has died."""
+        """Abort the unfinished multipart uploads under ``prefix``; return their number."""
         ...
 
     async def presign_get(self, key: str, seconds: int) -> str:
-        """A URL that anybody can GET the object with, for ``seconds``."""
+        """A URL that answers a GET of the object for ``seconds``, without a login."""
         ...

@@ -1,4 +1,4 @@
-"""The language that the services share: events and the media facts in them. No logic."""
+"""The events that the services exchange, and the media facts in them. No logic."""
 
 from shared.contracts.event_registry import (
     CATEGORY_EVENTS,

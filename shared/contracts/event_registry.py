@@ -1,4 +1,4 @@
-"""Every event type, the category that may hold it and its present schema version."""
+"""Every event type, its stream category and its current schema version."""
 
 from typing import Final
 
@@ -55,7 +55,7 @@ SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
     "ChunkEncoded": 2,
     "TranscodePlanned": 2,
 }
-"""The version that new events are written with. Raise it together with an upcaster."""
+"""The schema version of new events. Raise it together with an upcaster."""
 
 
 class UnknownEventType(Exception):
@@ -74,7 +74,7 @@ def encode(event: e.Event) -> bytes:
 
 
 def decode(type_name: str, data: bytes | str) -> e.Event:
-    """The event of type ``type_name`` from its present JSON form.
+    """Decode an event of type ``type_name`` from JSON of the current schema version.
 
     Raises UnknownEventType, or msgspec.ValidationError where the data do not fit the type.
     """

@@ -1,6 +1,7 @@
-"""The integration events: past-tense facts, by the category of the stream that they live in.
+"""The integration events: past-tense facts, grouped by stream category.
 
-Never a secret, token, password hash or e-mail address: events are kept for good and read by all.
+An event never holds a secret, token, password hash or e-mail address: events are kept for ever and
+every service reads them.
 """
 
 from typing import Literal
@@ -65,7 +66,7 @@ class UploadStarted(Event, frozen=True, kw_only=True):
 
 
 class VideoUploaded(Event, frozen=True, kw_only=True):
-    """The source is whole and durable in the bucket. ``size`` in bytes, ``sha256`` in hex."""
+    """The complete source is stored in the bucket. ``size`` in bytes, ``sha256`` in hex."""
 
     video_id: str
     user_id: str
@@ -101,12 +102,12 @@ class UploadRejected(Event, frozen=True, kw_only=True):
 
 
 class TranscodePlanned(Event, frozen=True, kw_only=True):
-    """Attempt ``attempt`` (from 1) was planned; ``prefix`` is where its objects go.
+    """Attempt ``attempt`` (from 1) was planned; its objects have the key prefix ``prefix``.
 
-    ``borders``: the first frame of each segment where they follow the source's key frames; empty
-    where all segments are equally long. ``picture_delay_us``: how much later than the file's first
-    timestamp its first picture is shown. ``remuxed_key``: the copy of the source, in the media
-    bucket, that the tasks read instead of the source itself.
+    ``borders``: the first frame of each segment if segments follow the source's key frames; empty
+    if all segments have the same length. ``picture_delay_us``: microseconds from the file's first
+    timestamp to its first picture. ``remuxed_key``: the copy of the source, in the media bucket,
+    that the tasks read instead of the source itself.
     """
 
     video_id: str
@@ -148,7 +149,7 @@ class ChunkEncoded(Event, frozen=True, kw_only=True):
 
 
 class AudioEncoded(Event, frozen=True, kw_only=True):
-    """The next segments of sound tracks; ``complete`` once a track's last segment is among them."""
+    """The next segments of audio tracks; ``complete`` if a track's last segment is among them."""
 
     video_id: str
     attempt: int
@@ -171,7 +172,7 @@ class ThumbnailsCreated(Event, frozen=True, kw_only=True):
 
 
 class VideoPlayable(Event, frozen=True, kw_only=True):
-    """The multivariant playlist at ``playlist_key`` answers and its first segments decode."""
+    """The multivariant playlist at ``playlist_key`` is stored and its first segments decode."""
 
     video_id: str
     attempt: int
@@ -195,7 +196,7 @@ class TranscodeCompleted(Event, frozen=True, kw_only=True):
 
 
 class TranscodeFailed(Event, frozen=True, kw_only=True):
-    """``code`` is stable, ``reason`` is for a person, ``detail`` holds ffmpeg's last words."""
+    """``code`` is stable, ``reason`` is for people, ``detail`` is the tail of ffmpeg's stderr."""
 
     video_id: str
     attempt: int
@@ -206,8 +207,11 @@ class TranscodeFailed(Event, frozen=True, kw_only=True):
 
 
 class MediaLost(Event, frozen=True, kw_only=True):
-    """Objects of a completed transcode are gone from the bucket: ``keys``. ``tasks`` names what is
-    done again to have them back; none where playlists alone are written again."""
+    """The objects ``keys`` of a completed transcode are missing from the bucket.
+
+    ``tasks`` names the tasks that run again to restore them; it is empty if only playlists are
+    written again.
+    """
 
     video_id: str
     attempt: int
@@ -216,17 +220,17 @@ class MediaLost(Event, frozen=True, kw_only=True):
 
 
 class MediaRestored(Event, frozen=True, kw_only=True):
-    """What was lost is there again. The video was completed before and stays so."""
+    """The missing objects are restored. The video stays completed."""
 
     video_id: str
     attempt: int
 
 
 class MediaCompacted(Event, frozen=True, kw_only=True):
-    """The objects that tracks grew by were joined to one for each track.
+    """The objects of each track were joined into one object.
 
-    Where each segment lies in it follows from their order. What was replaced is kept for
-    ``keep_seconds``, for those who still play it.
+    The byte range of each segment follows from the order of the objects. The replaced objects are
+    kept for ``keep_seconds``, because players may still request them.
     """
 
     video_id: str
@@ -271,7 +275,7 @@ class VisibilityChanged(Event, frozen=True, kw_only=True):
 
 
 class ViewsCounted(Event, frozen=True, kw_only=True):
-    """``count`` views came in since the last batch."""
+    """``count`` views were counted since the last batch."""
 
     video_id: str
     count: int

@@ -31,10 +31,10 @@ def stream_id(category: Category, entity_id: str) -> str:
 
 
 def category_of(stream: str) -> str:
-    """The category of a stream: what stands before the first hyphen."""
+    """The category of a stream: the part of its name before the first hyphen."""
     return stream.partition("-")[0]
 
 
 def entity_of(stream: str) -> str:
-    """The entity's id in a stream's name: what stands after the first hyphen."""
+    """The entity's id: the part of a stream's name after the first hyphen."""
     return stream.partition("-")[2]

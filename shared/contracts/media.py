@@ -1,15 +1,16 @@
-"""Facts about media that several services speak of: source, renditions, chunks, segments.
+"""Facts about media in events: source, renditions, chunks, segments.
 
-Durations in a track's own timescale are called ticks; everything else is milliseconds or bytes.
+Durations in a track's own timescale are in ticks; all others are in milliseconds. Sizes are in
+bytes.
 """
 
 import msgspec
 
 
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """The source's picture. ``width`` and ``height`` are as displayed: after rotation and SAR.
+    """The source's video track. ``width`` and ``height`` are as displayed: after rotation and SAR.
 
-    ``longest_frame_ms`` is the longest that one frame stays on screen, 0 where that is not known.
+    ``longest_frame_ms`` is the longest duration of one frame, 0 if unknown.
     """
 
     codec: str
@@ -24,7 +25,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """One sound track of the source."""
+    """One audio track of the source."""
 
     index: int
     codec: str
@@ -34,7 +35,7 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ffprobe says of a source."""
+    """A source as ffprobe describes it."""
 
     container: str
     duration_ms: int
@@ -45,7 +46,7 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """One rung of the ladder. ``frame_rate`` is a fraction such as ``30000/1001``."""
+    """One rendition of the encoding ladder. ``frame_rate`` is a fraction such as ``30000/1001``."""
 
     name: str
     width: int
@@ -56,7 +57,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of whole segments that one task encodes. Frames are frames of the output."""
+    """Consecutive whole segments that one task encodes. Frames are frames of the output."""
 
     index: int
     first_segment: int
@@ -66,9 +67,9 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """One CMAF segment: where it starts and how long it is (ticks), how large (bytes).
+    """One CMAF segment: start and duration in ticks, size and offset in bytes.
 
-    ``key_bytes`` is how many of its bytes hold its first picture; sound has none.
+    ``key_bytes`` is the length of its beginning that holds its first picture; unset for audio.
     """
 
     index: int
@@ -82,8 +83,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 class EncodedTrack(msgspec.Struct, frozen=True, kw_only=True):
     """The segments that one task made for one rendition or audio track.
 
-    ``timescale`` is ticks per second, ``init_sha256`` the hash of the init segment, which must be
-    the same for every chunk of a track, ``codecs`` an RFC 6381 string.
+    ``timescale`` is in ticks per second. ``init_sha256`` is the hash of the init segment, which
+    must be the same for every chunk of a track. ``codecs`` is an RFC 6381 string.
     """
 
     name: str
@@ -97,7 +98,7 @@ class EncodedTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompactedTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a track, init segment first, as one object of ``size`` bytes under ``key``."""
+    """A whole track, init segment first, as one object of ``size`` bytes at ``key``."""
 
     track: str
     key: str
@@ -105,7 +106,7 @@ class CompactedTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublishedRendition(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished rendition as the multivariant playlist lists it (bits per second)."""
+    """A finished rendition as in the multivariant playlist; bandwidths in bits per second."""
 
     name: str
     width: int

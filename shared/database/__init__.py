@@ -1,1 +1,1 @@
-"""PostgreSQL: engines and pools, schemas and roles, and each module's Alembic migrations."""
+"""PostgreSQL: engines and pools, schemas and roles, Alembic migrations."""

@@ -95,4 +95,4 @@ class _BoundedConnection(asyncpg.Connection):  # type: ignore[type-arg]
 
 
 async def _keep_session(_connection: object) -> None:
-    """Skip the round trip that resets a session on release: ours are never changed."""
+    """Skip the round trip that resets a released session: no code changes session state."""

@@ -1,4 +1,4 @@
-"""Spans of SQL statements, and how full the pools of connections are."""
+"""Spans of SQL statements, and metrics of connection pools."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,16 +13,16 @@ from sqlalchemy.pool import QueuePool
 
 from shared.telemetry import tracer
 
-# Statements hold placeholders, never values; some are long.
+# In characters. Statements hold placeholders, never values; some are long.
 _LONGEST: Final = 2000
 
 
 def trace_statements(engine: AsyncEngine) -> None:
-    """A span for each statement that runs inside a recorded one; the others cost next to nothing.
+    """Start a span for each statement that runs inside a recorded span.
 
-    Named by the statement's first word: what it reads or writes is in ``db.query.text``.
+    The span is named by the statement's first word; its text is in ``db.query.text``.
     """
-    # SQLAlchemy's listeners are untyped; what they pass along is described in its ``events.py``.
+    # SQLAlchemy's listeners are untyped; its ``events.py`` describes their arguments.
 
     def begin(
         _conn: Any, _cursor: Any, statement: str, _params: Any, context: Any, _many: bool
@@ -59,16 +59,16 @@ def trace_statements(engine: AsyncEngine) -> None:
 
 
 def watch_engine(registry: CollectorRegistry, engine: AsyncEngine) -> None:
-    """Show how many connections the engine's pool uses, keeps and may open."""
+    """Measure how many connections of the engine's pool are used, idle and allowed."""
     pool = engine.pool
     if not isinstance(pool, QueuePool):
-        raise TypeError("only engines of create_engine are watched")
-    # ``create_engine`` lets as many overflow as it keeps.
+        raise TypeError("only engines of create_engine are measured")
+    # ``create_engine`` allows as many overflow connections as pooled ones.
     _gauges(registry, "cinelog_db", pool.checkedout, pool.checkedin, lambda: 2 * pool.size())
 
 
 def watch_pool(registry: CollectorRegistry, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """The same of the event log's own pool."""
+    """Measure the event log's own pool likewise."""
     idle = pool.get_idle_size
     _gauges(registry, "cinelog_log", lambda: pool.get_size() - idle(), idle, pool.get_max_size)
 

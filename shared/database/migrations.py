@@ -1,8 +1,9 @@
-"""Each module's Alembic migrations, run in code: there is no alembic.ini and no env.py.
+"""Alembic migrations of each module, without alembic.ini and env.py.
 
-A module that owns tables has ``tables.py`` with a ``metadata`` whose schema is its own, and
-``migrations/`` beside it. Migrations only go forward: a release adds what the next one needs and
-removes what the last one needed (expand and contract), so that old and new processes overlap.
+A module that owns tables has a ``tables.py``, whose ``metadata`` names the module's own schema, and
+a folder ``migrations/`` beside it. Migrations only go forward. A release adds what it needs and
+removes only what the previous release no longer uses (expand and contract), so that processes of
+both releases can run at the same time.
 """
 
 import re
@@ -49,26 +50,26 @@ class Migrations:
                 environment.run_migrations()
 
     def is_reached_by(self, revision: str | None) -> bool:
-        """Whether a schema at ``revision`` has all that this code needs.
+        """Whether a schema at ``revision`` has everything that this code needs.
 
-        A revision that is not among ours is a newer release's, which leaves what we need.
+        An unknown revision belongs to a newer release, which keeps what this one uses.
         """
         ours = [script.revision for script in self._script.walk_revisions()]
         return revision is not None and (revision == ours[0] or revision not in ours)
 
     def differences(self, connection: Connection) -> list[Any]:
-        """What the models have and the migrated schema lacks, or the other way round."""
+        """The differences between the models and the migrated schema."""
         return list(compare_metadata(self._context(connection), self.metadata))
 
     def write_revision(self, connection: Connection, message: str) -> Path:
-        """Write the migration from the present schema to the models; returns its file.
+        """Write the migration from the current schema to the models; return its path.
 
-        Raises ValueError where they agree already.
+        Raises ValueError if they do not differ.
         """
         context = self._context(connection)
         script = produce_migrations(context, self.metadata)
         if script.upgrade_ops is None or script.upgrade_ops.is_empty():
-            raise ValueError(f"the migrations of {self.module} already say what its models say")
+            raise ValueError(f"the migrations of {self.module} already match its models")
         body = render_python_code(script.upgrade_ops, migration_context=context)
         imports = "from sqlalchemy.dialects import postgresql\n" if "postgresql." in body else ""
         existing = list(self._script.walk_revisions())

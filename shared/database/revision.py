@@ -14,7 +14,7 @@ from shared.database.setup import prepare
 
 
 async def write(admin_url: str, module: str, message: str) -> Path:
-    """Migrate the database at ``admin_url`` to the newest revision, then write the next."""
+    """Migrate the database at ``admin_url`` to the newest revision, then write the next one."""
     await prepare(admin_url, [module], {})
     engine = create_engine(admin_url, size=1, answer_seconds=None)
     try:
@@ -27,7 +27,7 @@ async def write(admin_url: str, module: str, message: str) -> Path:
 
 
 def main() -> None:
-    """Read the arguments and print the file that was written."""
+    """Read the arguments, write the migration and print its path."""
     admin_url = os.environ.get("DATABASE_ADMIN_URL")
     if not admin_url or len(sys.argv) != 3:
         sys.exit("usage: DATABASE_ADMIN_URL=… python -m shared.database.revision MODULE MESSAGE")

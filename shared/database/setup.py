@@ -1,7 +1,7 @@
 """Prepare a database: schemas, login roles with least privilege, and all migrations.
 
 ``python -m shared.database.setup shared.event_store services.auth …`` reads DATABASE_ADMIN_URL
-and one ROLE_PASSWORD_<SERVICE> for each role. Running it again changes nothing.
+and ROLE_PASSWORD_<SERVICE> for each role. Running it again changes nothing.
 """
 
 import asyncio
@@ -16,15 +16,14 @@ from shared.database.migrations import Migrations
 
 ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
 
-# One setup at a time, whoever starts it: replicas of a release may all try.
+# Serialises setups: all replicas of a release may start one.
 _SETUP_LOCK = 7_100_001
 
 
 async def prepare(admin_url: str, modules: Sequence[str], passwords: Mapping[str, str]) -> None:
-    """Create what is missing and migrate ``modules`` in the order given.
+    """Create missing roles, extensions and schemas, and migrate ``modules`` in this order.
 
-    ``passwords`` maps a role's short name (see ROLES) to its password; a role that is not named
-    keeps the password it has.
+    ``passwords`` maps a role's short name (see ROLES) to its password; other roles keep theirs.
     """
     connection = await asyncpg.connect(admin_url)
     try:
@@ -57,14 +56,14 @@ async def _create_roles(
 
 
 async def _role_statement(connection: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:
-    """Run a statement about a role. Roles belong to the whole server, beyond the setup lock."""
+    """Run a statement about a role. Roles are global to the server; the setup lock is not."""
     while True:
         try:
             await connection.execute(statement)
         except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
             return
         except asyncpg.InternalServerError as error:
-            # Another database's setup changed the same role at this moment.
+            # The setup of another database changed the same role at the same time.
             if "concurrently updated" not in str(error):
                 raise
         else:
@@ -84,7 +83,7 @@ async def _migrate(
         await engine.dispose()
     if schema in ROLES:
         await _grant_own_schema(connection, schema)
-    # Who starts before the migrations have run waits for them (shared.database.wait).
+    # Processes wait until the migrations have run (shared.database.wait), so they must see these.
     for short in [schema] if schema in ROLES else ROLES:
         await connection.execute(f"grant usage on schema {schema} to cinelog_{short}")
         await connection.execute(f"grant select on {schema}.schema_revision to cinelog_{short}")

@@ -1,8 +1,8 @@
-"""Wait until a database lets us in and has the migrations that this code was written for.
+"""Wait until a database accepts our login and has the migrations that this code needs.
 
 ``python -m shared.database.wait [MODULE…]`` logs in with DATABASE_URL, or as the owner with
-DATABASE_ADMIN_URL, and ends when every module's schema is at its newest revision here or at one
-that only a newer release knows. It waits for ever and says what for.
+DATABASE_ADMIN_URL. It ends when the schema of every module is at its newest revision here or at a
+revision of a newer release. It waits without a limit and prints the reason.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from shared.database.migrations import Migrations
 _RETRY_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
 
-# What a database says that is starting, or whose roles and schemas are still to come.
+# Errors of a database that is starting, or whose roles and schemas do not exist yet.
 _NOT_YET = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def wait(url: str, modules: Sequence[str]) -> None:
-    """Return when the database of ``url`` is ready for ``modules``."""
+    """Return as soon as the database at ``url`` is ready for ``modules``."""
     wanted = [Migrations(module) for module in modules]
     said = ""
     while reason := await missing(url, wanted):
@@ -34,7 +34,7 @@ async def wait(url: str, modules: Sequence[str]) -> None:
 
 
 async def missing(url: str, wanted: Sequence[Migrations]) -> str | None:
-    """What is not there yet, in words without secrets; None where nothing is missing."""
+    """The reason why the database is not ready, without secrets; None if it is ready."""
     try:
         connection = await asyncpg.connect(url, timeout=_PATIENCE_SECONDS)
         try:

@@ -1,1 +1,1 @@
-"""The durable log: append, read, project. Services use the port in ``store``; ``main`` wires."""
+"""The event log: append, read, project. Services depend on the port in ``store``."""

@@ -1,4 +1,4 @@
-"""Load, decide, append: the one way in which a command becomes events.
+"""Load, decide, append: how every command becomes events.
 
 The decider pattern (Chassaing): ``decide(state, command) -> events`` and
 ``evolve(state, event) -> state`` are pure; time and ids arrive inside the command.
@@ -15,7 +15,7 @@ from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpect
 State = TypeVar("State")
 Command = TypeVar("Command")
 
-# Conflicts come from two commands on one entity at once; a few rounds always settle them.
+# Two concurrent commands on one entity conflict; a few rounds resolve that.
 _ATTEMPTS = 5
 
 
@@ -28,7 +28,7 @@ class Decider(msgspec.Struct, Generic[State, Command], frozen=True):
 
 
 class Outcome(msgspec.Struct, Generic[State], frozen=True):
-    """What a command led to. ``events`` is empty where it changed nothing."""
+    """The result of a command. ``events`` is empty if it changed nothing."""
 
     state: State
     version: int
@@ -52,9 +52,9 @@ async def execute(
     command: Command,
     metadata: Metadata,
 ) -> Outcome[State]:
-    """Run a command to its end, deciding again when another writer was first.
+    """Run a command, and decide again if another writer appended first.
 
-    Raises what ``decide`` raises, and WrongExpectedVersion if the conflict does not settle.
+    Raises what ``decide`` raises, and WrongExpectedVersion if the conflict remains.
     """
     for attempt in range(_ATTEMPTS):
         state, version = await load(store, stream_id, decider)

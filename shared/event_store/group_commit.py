@@ -1,8 +1,8 @@
-"""Appends that wait at the same time share one commit.
+"""Concurrent appends share one commit.
 
-A commit costs one flush of the write-ahead log, whoever takes part in it. So while a write is
-under way, further appends gather, and the next write takes them all; an idle writer goes straight
-through. See docs/decisions/0003 for what was measured.
+A commit costs one flush of the write-ahead log, however many appends it contains. Appends that
+arrive while a write is in progress are queued, and the next write contains all of them; an idle
+writer writes immediately. docs/decisions/0003 has the measurements.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from shared.contracts import SCHEMA_VERSIONS, encode
 from shared.event_store.serialization import encode_metadata
 from shared.event_store.store import Metadata, NewEvent, WrongExpectedVersion
 
-# Rows and requests per write: large enough that the commit no longer matters, small enough that
-# a write stays within a few milliseconds.
+# Events per write: enough to make the cost of the commit negligible, few enough to keep a write
+# within a few milliseconds.
 _MAX_EVENTS = 500
 _WRITERS = 2
 _CLOSING_SECONDS = 10.0
 
 LOG_CHANNEL = "cinelog_log"
 
-# A request's rows are written only if its stream is at the expected version; all rows of a
-# request carry the same expectation, so that they are written together or not at all.
+# A request's rows are written only if its stream is at the expected version. All rows of a request
+# have the same expected version, so they are written together or not at all.
 _INSERT = """
 insert into log.events
     (stream_id, version, event_id, type, schema_version, data, metadata)
@@ -41,10 +41,9 @@ where n.expected = 0
               where e.stream_id = n.stream_id and e.version = n.expected)
 order by n.place
 """
-# A notification needs a commit record, but nobody waits for it to reach the disk: the flushes are
-# left to the appends.
+# A notification needs a commit record, but it need not reach the disk: no flush for it.
 _NOTIFY = "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')"
-# Under load, wake-ups closer together than this would wake nobody who sleeps.
+# Under load the relay is awake anyway, so notifications need not be closer together.
 _NOTIFY_PAUSE_SECONDS = 0.002
 
 
@@ -62,7 +61,7 @@ class _Request:
 
 
 class GroupCommitter:
-    """Gathers appends and writes them; use as an async context manager."""
+    """Queues appends and writes them in groups; use as an async context manager."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
@@ -90,7 +89,7 @@ class GroupCommitter:
     async def append(
         self, stream_id: str, expected: int, events: Sequence[NewEvent], metadata: Metadata
     ) -> int:
-        """Append and return the new version once it is durable. Raises WrongExpectedVersion."""
+        """Append; return the new version once it is durable. Raises WrongExpectedVersion."""
         if not events:
             return expected
         encoded_metadata = encode_metadata(metadata)
@@ -118,7 +117,7 @@ class GroupCommitter:
         )
         self._waiting.append(request)
         self._wake.set()
-        # A caller that gives up cancels only its own waiting: the rows may be on their way.
+        # Cancelling a caller cancels its waiting only: its rows may already be written.
         return await request.done
 
     async def _write_forever(self) -> None:
@@ -129,7 +128,7 @@ class GroupCommitter:
             await self._wake.wait()
 
     async def _write_waiting(self) -> None:
-        """Write over one connection until nothing is left that may be written now."""
+        """Write groups over one connection until no request can be written now."""
         try:
             async with self._pool.acquire() as connection:
                 while not connection.is_closed() and (group := self._next_group()):
@@ -140,7 +139,7 @@ class GroupCommitter:
             self._free(group)
 
     async def _write(self, connection: Any, group: list[_Request]) -> None:
-        """Write a group; its requests learn of the outcome, whatever it is."""
+        """Write a group and report the outcome to its requests."""
         futures = {request.done for request in group}
         self._writing |= futures
         try:
@@ -159,7 +158,7 @@ class GroupCommitter:
         self._wake.set()
 
     def _next_group(self) -> list[_Request]:
-        """Take what waits: at most one request per stream, none whose stream is being written."""
+        """Take queued requests: at most one per stream, and none whose stream is being written."""
         group: list[_Request] = []
         later: list[_Request] = []
         held = set(self._busy_streams)
@@ -180,8 +179,8 @@ class GroupCommitter:
         try:
             whole = await _insert(connection, group)
         except asyncpg.UniqueViolationError:
-            # One conflict undoes the whole statement: each request on its own finds out whose it
-            # was.
+            # One conflict rolls back the whole statement: write each request on its own to find
+            # the request that conflicts.
             for request in group:
                 await self._write_alone(connection, request)
         else:
@@ -203,7 +202,8 @@ class GroupCommitter:
             await self._settle(connection, request)
 
     async def _settle(self, connection: Any, request: _Request) -> None:
-        """Whose events are in the log was written, now or the first time; any other lost."""
+        """A writer succeeded if its events are in the log, from this try or an earlier one;
+        otherwise it lost the race."""
         versions = await connection.fetch(
             "select version from log.events where stream_id = $1 and event_id = any($2::uuid[])",
             request.stream_id,
@@ -216,9 +216,9 @@ class GroupCommitter:
             request.done.set_exception(WrongExpectedVersion(request.stream_id, request.expected))
 
     async def _notify_forever(self) -> None:
-        """Wake the relay after commits. Lost wake-ups are harmless: the relay polls too.
+        """Notify the relay after commits. Notifications may be lost: the relay polls, too.
 
-        Outside the append's transaction, because NOTIFY serialises commits.
+        NOTIFY is not part of the append's transaction, because it serialises commits.
         """
         while True:
             await self._notify.wait()
@@ -231,7 +231,7 @@ class GroupCommitter:
 
 
 async def _insert(connection: Any, group: list[_Request]) -> bool:
-    """Insert the rows of all whose expectation holds; whether those are all of them."""
+    """Insert the rows of requests whose expected version holds; return whether all did."""
     rows = [row for request in group for row in request.rows]
     status: str = await connection.execute(_INSERT, *zip(*rows, strict=True))
     return int(status.rpartition(" ")[2]) == len(rows)

@@ -1,4 +1,4 @@
-"""Figures of the log: appends, what they take, and how often somebody else was first."""
+"""Metrics of the log: appends, their duration and conflicts."""
 
 import time
 from collections.abc import Generator
@@ -17,7 +17,7 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class LogMetrics:
-    """Watches one process's use of the log."""
+    """Measures one process's appends."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
@@ -36,26 +36,26 @@ class LogMetrics:
             ("category",),
             registry=registry,
         )
-        self._figures: dict[str, _Figures] = {}
+        self._categories: dict[str, _CategoryMetrics] = {}
 
     def appending(self, stream_id: str, events: int) -> AbstractContextManager[None]:
-        """Around one append of so many events."""
+        """A context around one append of ``events`` events."""
         category = category_of(stream_id)
-        figures = self._figures.get(category)
-        if figures is None:
-            figures = self._figures[category] = _Figures(
+        metrics = self._categories.get(category)
+        if metrics is None:
+            metrics = self._categories[category] = _CategoryMetrics(
                 self._seconds.labels(category),
                 self._events.labels(category),
                 self._conflicts.labels(category),
             )
         if trace.get_current_span() is trace.INVALID_SPAN:
-            # Tens of thousands a second go this way.
-            return _Untraced(figures, events)
-        return _traced(figures, stream_id, category, events)
+            # The common case, tens of thousands of times a second: no span.
+            return _Untraced(metrics, events)
+        return _traced(metrics, stream_id, category, events)
 
 
-class _Figures(NamedTuple):
-    """Those of one category; looking them up by their label costs as much as all the rest."""
+class _CategoryMetrics(NamedTuple):
+    """The metrics of one category. Looking them up by label costs as much as an observation."""
 
     seconds: Histogram
     events: Counter
@@ -63,10 +63,10 @@ class _Figures(NamedTuple):
 
 
 class _Untraced(AbstractContextManager[None]):
-    __slots__ = ("_began", "_events", "_figures")
+    __slots__ = ("_began", "_events", "_metrics")
 
-    def __init__(self, figures: _Figures, events: int) -> None:
-        self._figures = figures
+    def __init__(self, metrics: _CategoryMetrics, events: int) -> None:
+        self._metrics = metrics
         self._events = events
 
     def __enter__(self) -> None:
@@ -74,14 +74,16 @@ class _Untraced(AbstractContextManager[None]):
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         if kind is None:
-            self._figures.seconds.observe(time.perf_counter() - self._began)
-            self._figures.events.inc(self._events)
+            self._metrics.seconds.observe(time.perf_counter() - self._began)
+            self._metrics.events.inc(self._events)
         elif issubclass(kind, WrongExpectedVersion):
-            self._figures.conflicts.inc()
+            self._metrics.conflicts.inc()
 
 
 @contextmanager
-def _traced(figures: _Figures, stream_id: str, category: str, events: int) -> Generator[None]:
+def _traced(
+    metrics: _CategoryMetrics, stream_id: str, category: str, events: int
+) -> Generator[None]:
     began = time.perf_counter()
     with child_span(
         "log append", {"log.stream": stream_id, "log.category": category, "log.events": events}
@@ -89,10 +91,10 @@ def _traced(figures: _Figures, stream_id: str, category: str, events: int) -> Ge
         try:
             yield
         except WrongExpectedVersion:
-            # The command is decided again: nothing has failed.
+            # No failure: the command is decided again.
             span.set_attribute("log.conflict", True)
             span.set_status(StatusCode.OK)
-            figures.conflicts.inc()
+            metrics.conflicts.inc()
             raise
-        figures.seconds.observe(time.perf_counter() - began, exemplar())
-    figures.events.inc(events)
+        metrics.seconds.observe(time.perf_counter() - began, exemplar())
+    metrics.events.inc(events)

@@ -1,4 +1,4 @@
-"""The event store in memory, for tests of handlers. It passes the same suite as PostgreSQL's."""
+"""An event store in memory, for tests of handlers. It passes the same tests as PostgreSQL's."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from shared.event_store.store import (
 
 
 class MemoryEventStore:
-    """Events in a list; positions are given at once."""
+    """Events in a list; every event has a position immediately."""
 
     def __init__(self) -> None:
         self._log: list[SequencedEvent] = []

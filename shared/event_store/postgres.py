@@ -80,13 +80,15 @@ class PostgresEventStore:
     async def read_between(
         self, after_position: int, last_position: int, without: Sequence[str]
     ) -> list[SequencedEvent]:
-        """The events of a stretch of the log but those of the types ``without``, and none of
-        their metadata: for whoever folds all of it again."""
+        """The events between two positions except those of the types ``without``.
+
+        Metadata is left empty, because a rebuild does not use it.
+        """
         rows = await self._pool.fetch(_READ_BETWEEN, after_position, last_position, without)
         return [_without_metadata(row) for row in rows]
 
     async def read_envelopes(self, after_position: int, limit: int) -> list[Envelope]:
-        """As ``read_all``, undecoded: what the relay publishes."""
+        """Like ``read_all``, with undecoded data, for the relay."""
         rows = await self._pool.fetch(_READ_ALL, after_position, limit)
         return [envelope_from_row(row) for row in rows]
 
@@ -125,9 +127,9 @@ def _without_metadata(row: Any) -> SequencedEvent:
 async def open_event_store(
     url: str, *, connections: int = 6, registry: CollectorRegistry | None = None
 ) -> AsyncGenerator[PostgresEventStore]:
-    """An event store at a ``postgresql://`` URL; closing it finishes the appends under way.
+    """An event store at a ``postgresql://`` URL; closing it completes the pending appends.
 
-    Its figures, and its pool's, go to ``registry``.
+    ``registry`` gets its metrics and those of its pool.
     """
     registry = registry or CollectorRegistry()
     pool = await create_pool(url, size=connections)

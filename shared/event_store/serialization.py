@@ -1,4 +1,4 @@
-"""How events travel: columns of the log, and JSON bundles in messages."""
+"""Events as columns of the log, and as JSON bundles in messages."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -19,11 +19,11 @@ EVENT_COLUMNS: Final = """
 p.position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
 e.data::text, e.metadata::text, e.recorded_at
 """
-"""What the readers below take from ``log.events e`` and ``log.positions p``."""
+"""The columns of ``log.events e`` and ``log.positions p`` that the functions below read."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """One event as it stands in a message; ``data`` is the event's own JSON."""
+    """One event in a message; ``data`` is the event's JSON."""
 
     position: int
     stream_id: str
@@ -53,7 +53,7 @@ Reader = Callable[[str, int, bytes | str], Event]
 
 
 def read_or_stand_in(type_name: str, schema_version: int, data: bytes | str) -> Event:
-    """The event, or an Unreadable that says why it cannot be read."""
+    """The event, or an Unreadable with the reason why it cannot be decoded."""
     try:
         return read_event(type_name, schema_version, data)
     except (UnknownEventType, msgspec.MsgspecError) as error:
@@ -110,7 +110,7 @@ def encode_bundle(envelopes: Sequence[Envelope]) -> bytes:
 
 
 def decode_bundle(body: bytes) -> list[SequencedEvent]:
-    """The events of one message, by position. Raises msgspec errors where it is no bundle."""
+    """The events of one message, ordered by position. Raises msgspec errors if it is no bundle."""
     events = [
         SequencedEvent(
             position=e.position,

@@ -1,4 +1,4 @@
-"""The port: what a service may ask of the event log, and the shapes it gets back."""
+"""The port of the event log, and its types."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.errors import Conflict
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where an event comes from. ``traceparent`` is W3C Trace Context; ``actor`` a user id."""
+    """The origin of an event. ``traceparent`` is W3C Trace Context; ``actor`` is a user id."""
 
     correlation_id: str | None = None
     causation_id: str | None = None
@@ -21,14 +21,14 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NewEvent(msgspec.Struct, frozen=True):
-    """A fact to append. Give ``event_id`` yourself to make a repeated append harmless."""
+    """A fact to append. Choose ``event_id`` to make a repeated append idempotent."""
 
     data: Event
     event_id: UUID = msgspec.field(default_factory=uuid7)
 
 
 class Unreadable(Event, frozen=True, kw_only=True):
-    """Stands for an event that this build cannot read. It is never appended."""
+    """Replaces an event that this build cannot decode. It is never appended."""
 
     reason: str
 
@@ -52,7 +52,7 @@ class SequencedEvent(RecordedEvent, frozen=True, kw_only=True):
 
 
 class WrongExpectedVersion(Conflict):
-    """Somebody else appended first: load the stream again and decide again."""
+    """Another writer appended first: load the stream again and decide again."""
 
     code = "wrong_expected_version"
 
@@ -65,8 +65,8 @@ class WrongExpectedVersion(Conflict):
 class EventStore(Protocol):
     """The log. Streams have versions 1, 2, 3…; the global order has positions 1, 2, 3….
 
-    Positions are contiguous and final: a reader that has seen position n never later finds an
-    event at or below n that it has not seen.
+    Positions are contiguous and final: after a reader has seen position n, no new event appears
+    at or below n.
     """
 
     async def append(
@@ -76,37 +76,37 @@ class EventStore(Protocol):
         events: Sequence[NewEvent],
         metadata: Metadata,
     ) -> int:
-        """Append all or none; returns the version of the last event once it is durable.
+        """Append all or none; return the version of the last event once it is durable.
 
-        ``expected_version`` is the stream's version before, 0 for a new stream. If these very
-        events (by event id) are already in the stream, returns as if they had just been appended.
-        Raises WrongExpectedVersion.
+        ``expected_version`` is the stream's current version, 0 for a new stream. If the events
+        are already in the stream, by event id, the result is that of the first append. Raises
+        WrongExpectedVersion.
         """
         ...
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
         """A stream's events in order; those that have a position are SequencedEvents.
 
-        Raises UnknownEventType or msgspec.ValidationError rather than leave an event out: nothing
-        may be decided on half a story.
+        Raises UnknownEventType or msgspec.ValidationError for an event that cannot be decoded,
+        because a decision needs the complete stream.
         """
         ...
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         """At most ``limit`` events after a position, in global order, without a gap.
 
-        What this build cannot read comes as Unreadable, so that the rest can go on.
+        An event that this build cannot decode has an Unreadable as its data.
         """
         ...
 
     async def head(self) -> int:
-        """The last position given out; 0 for an empty log."""
+        """The last position; 0 for an empty log."""
         ...
 
     async def position_of(self, stream_id: str, version: int) -> int | None:
-        """An event's position, or None while it has none."""
+        """An event's position, or None if it has none yet."""
         ...
 
     async def latest(self) -> tuple[str, int] | None:
-        """Stream and version of the newest event, sequenced or not: what to wait for on a miss."""
+        """Stream and version of the newest event, whether or not it has a position."""
         ...

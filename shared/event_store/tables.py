@@ -1,8 +1,8 @@
-"""Tables of the log's own schema, and those that every projecting service keeps beside its own.
+"""Tables of the schema ``log``, and the tables of projections in each service's schema.
 
-The log: ``events`` holds facts, ``positions`` their places in the global order, stamped by the
-relay once the facts are committed (see ``sequencer``). Both are append-only by trigger and by
-privilege; see docs/decisions/0002. Row-level security lets a role append to streams of its own
+``events`` holds facts. ``positions`` holds their positions in the global order, which the relay
+assigns after the facts are committed (see ``sequencer``). Triggers and privileges make both
+append-only; see docs/decisions/0002. Row-level security lets a role append to streams of its own
 category only; see docs/decisions/0007.
 """
 
@@ -22,9 +22,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="log")
 
-# ``written_by`` stands first for a reason: defaults are evaluated in column order, so the
-# transaction has its id before it draws ``seq``. The sequencer relies on that to tell an aborted
-# number from one still being written.
+# ``written_by`` must be the first column: defaults are evaluated in column order, so a transaction
+# has its id before it draws ``seq``. The sequencer relies on that to distinguish a number whose
+# transaction was aborted from one whose transaction still runs.
 events = Table(
     "events",
     metadata,

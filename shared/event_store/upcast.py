@@ -1,8 +1,8 @@
-"""Old forms of events, brought to the present one when they are read.
+"""Converts events of old schema versions to the current one when they are read.
 
-The log is never rewritten. When an event's schema grows, its version in ``SCHEMA_VERSIONS`` is
-raised and an upcaster from the version before is added to UPCASTERS; golden files in
-``tests/contract/golden`` pin every form ever written.
+The log is never rewritten. A change of an event's schema raises its version in
+``SCHEMA_VERSIONS`` and adds an upcaster from the previous version to UPCASTERS. Golden files in
+``tests/contract/golden`` hold every version that was ever written.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,13 +21,12 @@ def _same(data: dict[str, Any]) -> dict[str, Any]:
 
 
 UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
-    # Segments say how many of their bytes hold their first picture; older ones do not.
+    # Segments got ``key_bytes``.
     ("ChunkEncoded", 1): _same,
-    # Segments may follow the source's key frames, and tasks read a copy of the source; older
-    # plans have neither.
+    # Plans got ``borders``, ``picture_delay_us`` and ``remuxed_key``.
     ("TranscodePlanned", 1): _same,
 }
-"""From (type, version) to the function that turns it into version + 1."""
+"""Maps (type, version) to the function that converts to version + 1."""
 
 
 def read_event(
@@ -38,10 +37,10 @@ def read_event(
     upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
     current: Mapping[str, int] = SCHEMA_VERSIONS,
 ) -> Event:
-    """The event in its present form, whichever version it was written in.
+    """Decode an event of any schema version into its current type.
 
-    Raises UnknownEventType for a type or a version this build does not know, and
-    msgspec.ValidationError for data that do not fit.
+    Raises UnknownEventType for a type or version that this build does not know, and
+    msgspec.ValidationError for data that does not match.
     """
     newest = current.get(type_name)
     if newest is None:

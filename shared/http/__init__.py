@@ -1,1 +1,1 @@
-"""What every HTTP service shares: envelope, errors, identity, paging, health, metrics, server."""
+"""HTTP for every service: envelope, errors, identity, paging, health, metrics, server."""

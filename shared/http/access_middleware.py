@@ -1,7 +1,7 @@
-"""One ASGI layer around a service: request id, trace, metrics and the access log.
+"""The outermost ASGI middleware of a service: request id, trace, metrics and the access log.
 
-It stands outside Litestar's routing, so that a 404 or 405 is seen like any other answer. Names
-(of spans, of metric series) are route templates: an id in a name would make a new series each.
+It wraps Litestar's routing, so that 404 and 405 are recorded like any other answer. Spans and
+metric series are named by route templates: an id in a name would create a series for each id.
 """
 
 import re
@@ -31,7 +31,7 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}\Z")
 
 
 class AccessMiddleware:
-    """Wraps an ASGI application."""
+    """Gives each request an id and a span, counts it and logs it."""
 
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
@@ -88,7 +88,7 @@ class AccessMiddleware:
     ) -> AbstractContextManager[trace.Span]:
         context = parse_traceparent(parent)
         if context is None and path in _QUIET:
-            # Probes and scrapes come every few seconds: a trace of each would bury the others.
+            # Probes and scrapes come every few seconds and would outnumber all other traces.
             ids = trace.SpanContext(
                 self._ids.generate_trace_id(), self._ids.generate_span_id(), is_remote=False
             )

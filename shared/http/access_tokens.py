@@ -1,7 +1,7 @@
-"""Who is calling: access tokens verified by each service itself.
+"""Access tokens, which each service verifies itself.
 
-Tokens are JWTs as RFC 9068 profiles them, signed with ES256 and nothing else (RFC 8725). A token
-that was verified once is remembered by its digest until it expires: 300 µs become 4.
+Tokens are JWTs in the profile of RFC 9068, signed with ES256 only (RFC 8725). A verified token is
+cached by its digest until it expires, which takes 4 µs instead of 300.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ _REQUIRED: Final = ("iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "use
 
 
 class InvalidToken(Unauthenticated):
-    """The token is malformed, foreign, expired or revoked. Which one, only the log may know."""
+    """The token is malformed, foreign, expired or revoked. The answer does not say which."""
 
     code = "invalid_token"
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """A caller whose token was verified. ``expires_at`` is in Unix seconds."""
+    """An authenticated caller. ``expires_at`` is in Unix seconds."""
 
     user_id: str
     username: str
@@ -41,7 +41,7 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Verifies access tokens with the keys of a source."""
+    """Verifies access tokens with the public keys of a ``KeySource``."""
 
     def __init__(
         self,
@@ -66,15 +66,15 @@ class Verifier:
         return cls(JwksClient(jwks_url), issuer=issuer, audience=audience)
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Keeps the keys fresh for as long as it is entered (an application's lifespan)."""
+        """Refreshes the keys while the context is entered (an application's lifespan)."""
         return self._source.running()
 
     def cached(self, token: str) -> Principal | None:
-        """The caller, if this very token was verified before and is still good. No I/O."""
+        """The caller, if this token is in the cache and still valid. No I/O."""
         return self._lookup(_digest(token)) if len(token) <= MAX_TOKEN_BYTES else None
 
     async def verify(self, token: str) -> Principal:
-        """The caller. Raises InvalidToken, or Unavailable where no key was ever fetched."""
+        """The caller. Raises InvalidToken, or Unavailable if no keys were ever fetched."""
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise InvalidToken("Log in again.")
         digest = _digest(token)
@@ -134,7 +134,7 @@ class Verifier:
         return principal
 
     def _forget_foreign(self, keys: Keys | None) -> None:
-        """When a key was withdrawn, what it vouched for must be checked anew."""
+        """Clear the cache if a key was withdrawn, because its tokens are no longer valid."""
         before = self._cached_with
         if before is not None and (keys is None or not before.public.keys() <= keys.public.keys()):
             self._cache.clear()
@@ -151,7 +151,7 @@ class Verifier:
 def bearer_token(header: str | None) -> str | None:
     """The token of an ``Authorization`` header (RFC 6750, section 2.1).
 
-    None where there is no header. Raises InvalidToken where it is not a bearer token.
+    None if there is no header. Raises InvalidToken if it is not a bearer token.
     """
     if header is None:
         return None
@@ -167,7 +167,7 @@ def _digest(token: str) -> bytes:
 
 
 def _key_id(token: str) -> str:
-    """The ``kid`` of a token whose header says what ours say; it is only ever a dict's key."""
+    """The ``kid`` of an unverified header. It is used as a dict's key only."""
     try:
         header = jwt.get_unverified_header(token)
     except PyJWTError:

@@ -1,4 +1,4 @@
-"""The defaults that every service's HTTP application has, in one call."""
+"""Creates a service's HTTP application with the defaults of all services."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -43,7 +43,7 @@ def create_app(
     max_body: int = DEFAULT_BODY_LIMIT,
     progress: Progress | None = None,
 ) -> Litestar:
-    """A service's application: its routes plus /health, /ready, /metrics and its OpenAPI document.
+    """An application with ``route_handlers``, /health, /ready, /metrics and an OpenAPI document.
 
     ``lifespan`` contexts are entered in order when the server starts and left in reverse.
     With a ``verifier``, handlers may ask for the dependencies ``principal`` (401 without a valid
@@ -81,9 +81,9 @@ def create_app(
 def _accepted_content_type(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """A guard: a body that says it is something else than the handler reads is refused (415).
+    """A guard that refuses a body of another content type than the handler reads (415).
 
-    Where nothing is said, it is read as what the handler expects.
+    A body without a content type is read as the handler expects.
     """
     field = handler.parsed_data_field
     sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""The one shape of every answer (docs: the HTTP contract)."""
+"""The envelope of every answer."""
 
 from typing import Generic, Literal, TypeVar
 
@@ -17,7 +17,7 @@ class Success(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """``code`` is the HTTP status, ``type`` the stable machine name, ``message`` for a person."""
+    """``code`` is the HTTP status, ``type`` is stable and for programs, ``message`` for people."""
 
     code: int
     message: str
@@ -34,6 +34,6 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that only says what was done."""
+    """The data of an answer that only confirms an action."""
 
     message: str

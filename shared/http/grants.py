@@ -1,7 +1,7 @@
-"""Signed, expiring permission to fetch one video's media (in the URL instead of a login).
+"""Media grants: signed, expiring tokens in URLs that allow a GET of one video's files.
 
-``<expires>.<mac>``: the time in Unix seconds, in hex, and an HMAC-SHA256 over purpose, video and
-time, base64url without padding. It names no user and opens nothing but that video's files.
+Format: ``<expires>.<mac>``. ``expires`` is in Unix seconds, in hex; ``mac`` is an HMAC-SHA256 over
+purpose, video and time, in base64url without padding. A grant does not identify a user.
 """
 
 import base64
@@ -19,7 +19,7 @@ def grant(secret: str, video_id: str, expires_at: int) -> str:
 
 
 def check(secret: str, token: str, video_id: str, now: float) -> bool:
-    """Whether ``token`` opens ``video_id`` at ``now`` (Unix seconds)."""
+    """Whether ``token`` is a valid grant for ``video_id`` at ``now`` (Unix seconds)."""
     expires, _, mac = token.partition(".")
     if len(token) > _MAX_LENGTH or not mac.isascii():
         return False

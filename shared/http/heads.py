@@ -1,6 +1,7 @@
-"""HEAD wherever there is a GET: the same answer without its body (RFC 9110, section 9.3.2).
+"""Answers HEAD for every GET route: the same answer without a body (RFC 9110, section 9.3.2).
 
-Litestar answers 405 unless a route declares HEAD. Routes that do (resumable uploads) keep theirs.
+Litestar answers 405 unless a route declares HEAD. Routes that declare it (resumable uploads) keep
+their own.
 """
 
 from typing import Any, Final
@@ -12,7 +13,7 @@ _END: Final[Any] = {"type": "http.response.body", "body": b"", "more_body": Fals
 
 
 class HeadMiddleware:
-    """Wraps an ASGI application: what refuses HEAD is asked for what it says to a GET."""
+    """Repeats a HEAD that was answered with 405 as a GET, and drops the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,11 +43,11 @@ class HeadMiddleware:
         scope["path_template"] = untouched.get("path_template", "")
 
     async def _as_get(self, scope: Any, receive: Receive, send: Send) -> bool:
-        """Answer with the head of what a GET is answered; False if that is refused too."""
+        """Send the head of the answer to a GET; False if GET is refused too."""
         refused = started = False
 
         async def until_the_head() -> Any:
-            # An answer without end (events) stops as if the client had gone.
+            # An endless answer (events) stops as if the client had disconnected.
             return {"type": "http.disconnect"} if started else await receive()
 
         async def head_only(message: Message) -> None:

@@ -14,7 +14,7 @@ from shared.loops.progress import Progress
 from shared.telemetry import current_trace_id, get_logger
 
 Check = Callable[[], Awaitable[object]]
-"""Returns where the dependency answers, raises where it does not."""
+"""Returns if the dependency answers, raises if it does not."""
 
 TIMEOUT: Final = 2.0
 """Seconds that a dependency has to answer."""
@@ -79,7 +79,7 @@ def health_routes(
 
 
 async def _answers(check: Check, timeout: float) -> str | None:
-    """None where the dependency answers in time, else why not (for the log)."""
+    """None if the dependency answers in time, else the reason for the log."""
     try:
         async with asyncio.timeout(timeout):
             await check()

@@ -1,4 +1,4 @@
-"""The header with which a client says that two requests are one and the same."""
+"""The Idempotency-Key header: requests with the same key have the effect of one."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Who is calling, for route handlers: the dependencies ``principal`` and ``optional_principal``."""
+"""The caller, for route handlers: the dependencies ``principal`` and ``optional_principal``."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ async def require_user(request: Request[Any, Any, State]) -> Principal:
 
 
 async def optional_user(request: Request[Any, Any, State]) -> Principal | None:
-    """Litestar dependency ``optional_principal``: None for a caller who shows no good token.
+    """Litestar dependency ``optional_principal``: None for a caller without a valid token.
 
-    A public route stays public for somebody whose login has just run out.
+    A public route also answers a caller whose token has expired.
     """
     try:
         return await require_user(request)

@@ -1,7 +1,7 @@
-"""An early answer must arrive: what the client is still sending is read and thrown away.
+"""Delivers an answer that is sent before the request has ended: the rest is read and discarded.
 
-A server that closes a connection with unread bytes resets it, and the reset overtakes the answer:
-the person sees "connection lost" instead of "this is not a video" (RFC 9112, section 9.6).
+A server that closes a connection with unread bytes resets it, and the client may lose the answer:
+people see "connection lost" instead of "this is not a video" (RFC 9112, section 9.6).
 """
 
 import asyncio
@@ -14,10 +14,10 @@ IDLE_SECONDS: Final = 5.0
 
 
 class Lingering:
-    """One request's ``receive`` and ``send``: the answer goes out at once, its end is held back.
+    """One request's ``receive`` and ``send``: the answer is passed on except for its end.
 
-    Call ``finish`` when the application is done. ``length`` is the request's, where it is known:
-    a request that has arrived whole needs nothing of this.
+    Call ``finish`` when the application is done. ``length`` is the request's, if it is known: a
+    request that has arrived completely needs no further reading.
     """
 
     def __init__(self, receive: Receive, send: Send, length: int = -1) -> None:
@@ -37,10 +37,10 @@ class Lingering:
         return event
 
     async def send(self, message: Message) -> None:
-        """Pass on the answer, all but its end."""
+        """Pass on the answer except for its end."""
         if message["type"] == "http.response.start" and not self._ended:
-            # Without a length the server sends chunks, so that the last one is ours to hold back:
-            # after the last byte of a known length it would close the connection by itself.
+            # Without a length the server sends chunks, and the last one can be held back. After
+            # the last byte of a known length the server would close the connection by itself.
             message["headers"] = [
                 pair for pair in message["headers"] if pair[0].lower() != b"content-length"
             ]
@@ -50,7 +50,7 @@ class Lingering:
         await self._send(message)
 
     async def finish(self) -> None:
-        """Read what still comes, up to a limit, then end the answer."""
+        """Read the rest of the request, up to a limit, then end the answer."""
         if self._last is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Prometheus metrics, in a registry of the process's own (no module-level state)."""
+"""Prometheus metrics, in a registry that each process creates for itself."""
 
 from typing import Any, Final
 
@@ -22,9 +22,9 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 
 
 def create_registry(otlp_endpoint: str | None = None) -> CollectorRegistry:
-    """A registry with the process's own figures in it: memory, CPU, descriptors, collector.
+    """A registry that measures the process: memory, CPU, file descriptors, garbage collector.
 
-    With an endpoint, all that is in it is sent there too.
+    With an endpoint, all of its metrics are also sent there.
     """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -36,7 +36,7 @@ def create_registry(otlp_endpoint: str | None = None) -> CollectorRegistry:
 
 
 class HttpMetrics:
-    """Requests by service, method, route template and status; seconds; how many are under way."""
+    """Counts requests by service, method, route template and status; measures their duration."""
 
     def __init__(self, registry: CollectorRegistry, service: str) -> None:
         self._service = service
@@ -59,11 +59,11 @@ class HttpMetrics:
             ("service",),
             registry=registry,
         ).labels(service)
-        # Looking a series up costs more than counting; there are as few as there are routes.
+        # Looking up a series costs more than counting; there are few, one per route and status.
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def started(self) -> None:
-        """A request came in."""
+        """A request has begun."""
         self._in_flight.inc()
 
     def finished(
@@ -74,7 +74,7 @@ class HttpMetrics:
         seconds: float,
         exemplar: dict[str, str] | None = None,
     ) -> None:
-        """A request was answered. ``route`` is a template, so that the series stay few."""
+        """A request has ended. ``route`` is a template, which limits the number of series."""
         self._in_flight.dec()
         series = self._series.get((method, route, status))
         if series is None:
@@ -87,7 +87,7 @@ class HttpMetrics:
 
 
 class TracedHttpMetrics(HttpMetrics):
-    """Adds to each duration the trace that it was measured in, where that is kept."""
+    """Adds an exemplar to each duration whose trace is sampled."""
 
     def finished(
         self,
@@ -101,7 +101,7 @@ class TracedHttpMetrics(HttpMetrics):
 
 
 def metrics_route(registry: CollectorRegistry) -> HTTPRouteHandler:
-    """``/metrics`` as Prometheus asks for it: OpenMetrics, with exemplars, or its older text."""
+    """``/metrics`` in the format that Prometheus asks for: OpenMetrics with exemplars, or text."""
 
     @get("/metrics", include_in_schema=False, media_type=MediaType.TEXT)
     async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:

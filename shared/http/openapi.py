@@ -1,7 +1,8 @@
-"""A service's OpenAPI document, told as the contract has it.
+"""A service's OpenAPI document in the form of the HTTP contract.
 
-Litestar documents its own error body and names generic schemas by their Python modules. Here every
-failure is the contract's envelope and ``Success[Page[Video]]`` is called ``SuccessPageVideo``.
+Litestar documents its own error body and names generic schemas by their Python modules. This
+module documents every failure as the contract's envelope and calls ``Success[Page[Video]]``
+``SuccessPageVideo``.
 """
 
 import re
@@ -76,7 +77,7 @@ def as_contract(document: dict[str, Any]) -> dict[str, Any]:
     for path in named.get("paths", {}).values():
         for operation in path.values():
             if isinstance(operation, dict):
-                _tell_failures(operation)  # pyright: ignore[reportUnknownArgumentType]
+                _document_failures(operation)  # pyright: ignore[reportUnknownArgumentType]
     plain = named.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in plain.items():
         if name.startswith("Success"):
@@ -85,7 +86,7 @@ def as_contract(document: dict[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _tell_failures(operation: dict[str, Any]) -> None:
+def _document_failures(operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation.setdefault("responses", {})
     for status, response in responses.items():
         if status.isdigit() and int(status) >= 400:
@@ -109,7 +110,7 @@ def _plain_names(schemas: dict[str, Any]) -> dict[str, str]:
 
 
 def _renamed(node: Any, names: dict[str, str]) -> Any:
-    """A copy of the document with its component schemas renamed wherever they are mentioned."""
+    """A copy of the document with component schemas and references renamed."""
     if isinstance(node, list):
         return [_renamed(item, names) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):

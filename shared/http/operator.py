@@ -1,7 +1,7 @@
-"""Routes for operators: below ``/internal``, which the gateway never forwards, and by a token.
+"""Routes for operators, below ``/internal``, which the gateway never forwards.
 
-The token is the operator's secret itself, which only the services that ask and answer know; a
-service that was given none has no such routes.
+The bearer token is the operator's secret, which is shared by the operator and the services. A
+service without the secret has no such routes.
 """
 
 import hmac
@@ -21,7 +21,7 @@ from shared.settings import Key
 PREFIX: Final = "/internal/operator"
 
 Reconcile = Callable[[bool], Awaitable[list[Finding]]]
-"""One round; with True it only looks. Safe to repeat, and to do twice at once."""
+"""One round; with True nothing is changed. Safe to repeat and to run concurrently."""
 
 
 def operator_routes(
@@ -30,7 +30,7 @@ def operator_routes(
     reconcile: Reconcile,
     others: tuple[HTTPRouteHandler, ...] = (),
 ) -> Router:
-    """``POST …/reconcile`` and a service's own ``others``, for who knows the secret alone."""
+    """``POST …/reconcile`` and a service's own ``others``, guarded by the secret."""
 
     @post("/reconcile", status_code=200, include_in_schema=False)
     async def reconcile_now(dry_run: bool = False) -> Success[Findings]:

@@ -1,4 +1,4 @@
-"""Pages by number, as the contract says, and opaque cursors for lists that grow without end."""
+"""Pages by number, and opaque cursors for lists of unlimited length."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page; ``cursor`` leads to the next one where the list offers it."""
+    """One page; ``cursor`` requests the next one if the list supports cursors."""
 
     data: list[T]
     page: int
@@ -28,14 +28,14 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class PageParams(msgspec.Struct, frozen=True):
-    """Which page: ``page`` from 1, ``page_size`` from 1 to 50."""
+    """The requested page: ``page`` from 1, ``page_size`` from 1 to 50."""
 
     page: int = 1
     page_size: int = DEFAULT_SIZE
 
     @property
     def offset(self) -> int:
-        """How many items come before this page."""
+        """The number of items before this page."""
         return (self.page - 1) * self.page_size
 
 
@@ -45,7 +45,7 @@ def page_params(
         str | None, QueryParameter(name="page_size", description="From 1 to 50; 10 if not given.")
     ] = None,
 ) -> PageParams:
-    """The page asked for, as a Litestar dependency. What makes no sense becomes the default."""
+    """The requested page, as a Litestar dependency. Invalid values become the default."""
     size = _number(page_size, DEFAULT_SIZE)
     return PageParams(
         page=min(max(_number(page, 1), 1), MAX_PAGE),
@@ -54,12 +54,12 @@ def page_params(
 
 
 def encode_cursor(place: Any) -> str:
-    """An opaque cursor that holds ``place`` (what the last item was sorted by)."""
+    """An opaque cursor that holds ``place``, the sort key of the last item."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, kind: type[T]) -> T:
-    """The place that ``encode_cursor`` put into a cursor. Raises InvalidInput."""
+    """The place in a cursor made by ``encode_cursor``. Raises InvalidInput."""
     try:
         if len(cursor) > _MAX_CURSOR:
             raise ValueError(cursor)

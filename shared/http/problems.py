@@ -1,7 +1,7 @@
-"""Errors → answers: the one table of statuses, and the envelope of every failure.
+"""Maps errors to answers: the table of statuses, and the envelope of every failure.
 
-Whatever goes wrong, in a handler, in Litestar's routing and validation, or unexpectedly, leaves
-as the contract's envelope. What was not meant for the caller stays in the log.
+Every error, raised by a handler, by Litestar's routing and validation, or unexpected, is answered
+with the contract's envelope. Details that are not for the caller go to the log only.
 """
 
 import math
@@ -81,7 +81,7 @@ def status_of(error: CinelogError) -> int:
 
 
 def headers_of(error: CinelogError) -> dict[str, str]:
-    """What the status obliges us to say: when to come back (RFC 9110), how to log in (RFC 6750)."""
+    """The headers that the status requires: Retry-After (RFC 9110), WWW-Authenticate (RFC 6750)."""
     if isinstance(error, errors.TooManyRequests | errors.Unavailable):
         return {"retry-after": str(max(1, math.ceil(error.retry_after)))}
     if isinstance(error, errors.Unauthenticated):
@@ -90,7 +90,7 @@ def headers_of(error: CinelogError) -> dict[str, str]:
 
 
 def default_problem(status: int) -> Problem:
-    """The envelope's error for a status that comes with nothing more to say."""
+    """The envelope's error for a status without further details."""
     kind, message = _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 400]
     return Problem(code=status, type=kind, message=message, trace_id=_trace_id())
 
@@ -112,14 +112,14 @@ def body(problem: Problem) -> bytes:
 
 
 def on_cinelog_error(request: Request[Any, Any, Any], error: CinelogError) -> Response[bytes]:
-    """Litestar's handler for our own errors."""
+    """Litestar's handler for CinelogErrors."""
     if status_of(error) >= 500:
         get_logger("http").warning("unavailable", type=error.code, reason=str(error))
     return _response(problem_of(error), headers_of(error))
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """Litestar's handler for what the framework itself refuses."""
+    """Litestar's handler for requests that the framework refuses."""
     if error.status_code >= 500:
         return on_unexpected(request, error)
     problem = default_problem(error.status_code)
@@ -130,21 +130,21 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error means that something we need does not answer, rather than a bug."""
+    """Whether an error means that a dependency does not answer, rather than a bug."""
     if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
         return True
     if any(f"{kind.__module__}.{kind.__qualname__}" in _OUTAGES for kind in type(error).__mro__):
         return True
-    # SQLAlchemy wraps the driver's error twice: DBAPIError.orig, and what that came from.
+    # SQLAlchemy wraps the driver's error twice: in DBAPIError.orig, and in that error's cause.
     driver = getattr(error, "orig", None)
     inner = getattr(driver, "__cause__", None) if driver is not None else None
     return isinstance(inner, Exception) and is_outage(inner)
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Litestar's handler for everything else: an outage or a bug.
+    """Litestar's handler for all other errors: an outage or a bug.
 
-    The log gets it all, the caller nothing but whether it is worth trying again.
+    The log gets the details, the caller only whether a retry may help.
     """
     if is_outage(error):
         get_logger("http").error("a dependency does not answer", reason=repr(error))
@@ -159,9 +159,9 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
 
 
 def on_unreadable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Litestar's handler for bodies that break the JSON decoder: bad UTF-8, endless nesting.
+    """Litestar's handler for bodies that break the JSON decoder: bad UTF-8, deep nesting.
 
-    Logged with its origin all the same, for it might be a bug of ours.
+    The traceback is logged, because the error may also be a bug.
     """
     get_logger("http").warning("unreadable request", route=_route(request), exc_info=error)
     return _response(default_problem(400), {})
@@ -190,7 +190,7 @@ def _details(error: ValidationException) -> tuple[Detail, ...]:
 
 
 def _detail(item: dict[str, Any]) -> Detail:
-    """msgspec's words, in plainer ones where they are about what people type in."""
+    """msgspec's message, reworded for errors in what people type."""
     field = str(item.get("key") or item.get("source") or "body")
     message = str(item.get("message", "is not valid"))
     if missing := _MISSING_FIELD.match(message):

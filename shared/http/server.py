@@ -1,9 +1,10 @@
-"""Serving an ASGI application with Granian inside this process's own event loop.
+"""Serves an ASGI application with Granian inside this process's own event loop.
 
-Granian's multi-process server shares its port silently with an older instance and waits for open
-streams without end when it is stopped. Embedded, at the same speed, we decide both: a port that
-is taken is an error, and on SIGTERM the listener closes, event streams end (their readers connect
-again), requests get ``drain_seconds``, then the rest is cancelled, and resources close last.
+Granian's multi-process server shares its port silently with an older instance, and at a stop it
+waits for open streams without end. Embedded, it is as fast and this module decides both: a port in
+use is an error. At SIGTERM connections are drained, the listener closes, event streams end (their
+clients reconnect), requests get ``drain_seconds``, the remaining ones are cancelled, and resources
+close last.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ _QUIET_SECONDS: Final = 0.25
 _MAX_HEAD: Final = 64 * 1024 + 8192
 BACKLOG: Final = 1024
 CONNECTIONS: Final = 4096
-"""Granian's back-pressure also counts idle keep-alive connections: keep it above the peak."""
+"""A limit that also counts idle keep-alive connections: keep it above the expected peak."""
 
 _EVENT_STREAM: Final = (b"accept", b"text/event-stream")
 
@@ -46,10 +47,10 @@ def serve(
     drain_seconds: float = DRAIN_SECONDS,
     connections: int = CONNECTIONS,
 ) -> None:
-    """Run the application that ``factory`` makes until SIGTERM or SIGINT.
+    """Serve the application that ``factory`` creates until SIGTERM or SIGINT.
 
-    ``factory`` is called inside the running event loop. Raises SettingsError where the port is
-    taken.
+    ``factory`` is called inside the running event loop. Raises SettingsError if the port is in
+    use.
     """
 
     async def main() -> None:
@@ -61,7 +62,7 @@ def serve(
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run a process's asynchronous main on uvloop, and send its last spans."""
+    """Run a process's asynchronous main on uvloop, then send the remaining spans."""
 
     async def whole() -> None:
         try:
@@ -98,10 +99,10 @@ async def serving(
     head_seconds: float = HEAD_SECONDS,
     connections: int = CONNECTIONS,
 ) -> AsyncGenerator[None]:
-    """Serve ``app`` while entered; on leaving, drain as described above.
+    """Serve ``app`` while the context is entered; drain when it is left, as described above.
 
-    Idle clients get ``leaving_seconds`` to learn of it. A request's head that is not complete
-    after ``head_seconds`` ends its connection.
+    Connections are drained for ``leaving_seconds``. A connection is closed if a request's head is
+    not complete after ``head_seconds``.
 
     Processes that are not HTTP services use this for /health, /ready and /metrics.
     """
@@ -124,15 +125,15 @@ async def serving(
             log_enabled=False,
         )
         running = asyncio.create_task(server.serve())
-        running.add_done_callback(_end_with_it)
+        running.add_done_callback(_end_process)
         try:
             await _until_it_listens(bind, running)
             log.info("listening", address=str(bind))
             yield
         finally:
             log.info("draining", requests=len(tracked.tasks))
-            running.remove_done_callback(_end_with_it)
-            await _take_leave(tracked, leaving_seconds)
+            running.remove_done_callback(_end_process)
+            await _drain_connections(tracked, leaving_seconds)
             server.stop()
             await _drain(running, tracked, drain_seconds)
             log.info("stopped")
@@ -143,7 +144,7 @@ serve_embedded = serving
 
 
 def refuse_taken_port(bind: Address) -> None:
-    """Raises SettingsError where something already listens on ``bind``."""
+    """Raises SettingsError if another process listens on ``bind``."""
     family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -168,14 +169,14 @@ async def _until_it_listens(bind: Address, running: asyncio.Task[None]) -> None:
     raise RuntimeError("the server ended before it listened")
 
 
-def _end_with_it(_running: asyncio.Task[None]) -> None:
-    """A process whose server has ended by itself must end too, so that somebody restarts it."""
+def _end_process(_running: asyncio.Task[None]) -> None:
+    """End the process whose server has ended by itself, so that its supervisor restarts it."""
     get_logger("http.server").error("the server ended by itself")
     signal.raise_signal(signal.SIGTERM)
 
 
 class _Tracked:
-    """Knows the requests under way, so that they can be cancelled when the patience is over."""
+    """Tracks the requests in progress, so that they can be cancelled after the drain."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -183,12 +184,12 @@ class _Tracked:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.listeners: set[asyncio.Task[Any]] = set()
         self.requests = 0
-        self.leaving = False
+        self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.requests += 1
-        if self.leaving:
-            send = _last_on_its_connection(send)
+        if self.draining:
+            send = _closing_send(send)
         task = asyncio.current_task(self._loop)
         if task is None:
             await self._app(scope, receive, send)
@@ -203,7 +204,7 @@ class _Tracked:
             self.listeners.discard(task)
 
 
-def _last_on_its_connection(send: Send) -> Send:
+def _closing_send(send: Send) -> Send:
     async def last(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], (b"connection", b"close")]
@@ -212,13 +213,15 @@ def _last_on_its_connection(send: Send) -> Send:
     return last
 
 
-async def _take_leave(tracked: _Tracked, seconds: float) -> None:
-    """Answer until nobody asks any more, for ``seconds`` at most, and end each connection with
-    its answer. A connection that is closed while it is idle may just have been given a request,
-    which is lost then (RFC 9112, 9.5); a client that was told opens another one, which leads to
-    whoever takes over."""
+async def _drain_connections(tracked: _Tracked, seconds: float) -> None:
+    """Answer with ``Connection: close`` until requests cease, for ``seconds`` at most.
+
+    A request may already be on its way on an idle connection, and would be lost if the server
+    closed it (RFC 9112, section 9.5). A client that reads ``Connection: close`` sends its next
+    request on a new connection, to another replica.
+    """
     loop = asyncio.get_running_loop()
-    tracked.leaving = True
+    tracked.draining = True
     seen, until = -1, loop.time() + seconds
     while tracked.requests != seen and loop.time() < until:
         seen = tracked.requests
@@ -242,7 +245,7 @@ async def _drain(running: asyncio.Task[None], tracked: _Tracked, seconds: float)
 
 @asynccontextmanager
 async def lifespan(app: ASGIApp) -> AsyncGenerator[None]:
-    """The ASGI lifespan protocol, as a server speaks it; a failing start raises here."""
+    """The server's side of the ASGI lifespan protocol. Raises if the start fails."""
     to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     scope: Any = {
@@ -277,7 +280,7 @@ async def lifespan(app: ASGIApp) -> AsyncGenerator[None]:
 
 
 def _only(group: ExceptionGroup[Exception]) -> Exception:
-    """What a task group was raised for, if it was one thing: Litestar starts inside of one."""
+    """The only error of a group. Litestar starts inside a task group, which wraps errors."""
     only: Any = group
     while isinstance(only, ExceptionGroup) and len(cast("Any", only).exceptions) == 1:
         only = cast("Any", only).exceptions[0]

@@ -1,1 +1,1 @@
-"""RabbitMQ: one topology, one way to connect, the relay that publishes, the inbox that reads."""
+"""RabbitMQ: topology, connection, publishing (relay) and consuming (inbox)."""

@@ -1,4 +1,4 @@
-"""From a queue of bundled events into a projection."""
+"""Delivers bundles of events from a queue to a projection."""
 
 from faststream.rabbit import RabbitBroker, RabbitMessage, RabbitQueue
 
@@ -11,10 +11,10 @@ from shared.messaging.topology import EVENTS
 def subscribe(
     broker: RabbitBroker, queue: RabbitQueue, runner: ProjectionRunner, metrics: MessageMetrics
 ) -> None:
-    """Hand every bundle on ``queue`` to ``runner``; acknowledged once its checkpoint is past it.
+    """Offer every bundle on ``queue`` to ``runner``; acknowledge it once its events are applied.
 
-    A bundle that cannot be decoded, or that cannot be applied now, is delivered again, and ends
-    in the dead-letter queue when the limit is reached; its events come from the log all the same.
+    A bundle that cannot be decoded or applied is delivered again, and moves to the dead-letter
+    queue after the delivery limit. The projection reads its events from the log in any case.
     """
 
     async def whole(message: RabbitMessage) -> RabbitMessage:

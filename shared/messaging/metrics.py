@@ -1,7 +1,7 @@
-"""Spans and figures of messages.
+"""Spans and metrics of messages.
 
-FastStream's own middleware knows one trace per message and replaces a ``traceparent`` that is
-passed as a header only. Our messages bundle events of several traces, so they carry a list.
+FastStream's own middleware supports one trace per message and replaces a ``traceparent`` header.
+A message here bundles events of several traces, so it has a list of them.
 """
 
 import time
@@ -17,13 +17,13 @@ from shared.telemetry import exemplar, span_in_each
 
 TRACEPARENT: Final = "traceparent"
 TRACES: Final = "cinelog-traces"
-"""A message's traces where there are several: traceparents, separated by commas."""
+"""A header with the traceparents of several traces, separated by commas."""
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600)
 
 
 class MessageMetrics:
-    """Watches one process's messages. Queues and exchanges are a fixed set of names."""
+    """Measures one process's messages. Queues and exchanges are a fixed set of names."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._published = Histogram(
@@ -51,9 +51,9 @@ class MessageMetrics:
     def publishing(
         self, destination: str, parents: Iterable[str | None], events: int = 1
     ) -> Generator[dict[str, Any]]:
-        """Around publishing one message; yields the headers that lead to its spans.
+        """A context around publishing one message; yields the headers that propagate its traces.
 
-        ``parents`` are the traceparents of the ``events`` that the message bundles.
+        ``parents`` are the traceparents of the ``events`` events in the message.
         """
         known = [parent for parent in dict.fromkeys(parents) if parent is not None]
         attributes = {
@@ -74,7 +74,7 @@ class MessageMetrics:
 
     @contextmanager
     def processing(self, queue: str, message: RabbitMessage) -> Generator[dict[str, str]]:
-        """Around working on a message; yields each trace's id with its span's traceparent."""
+        """A context around handling a message; yields each trace id with its span's traceparent."""
         if message.raw_message.redelivered:
             self._redelivered.labels(queue).inc()
         headers: dict[str, Any] = message.headers

@@ -1,7 +1,7 @@
 """Every exchange and queue of Cinelog.
 
-All queues are quorum queues (replicated, durable) with a delivery limit: what cannot be handled
-ends in a dead-letter queue, where an operator can look at it and re-drive it.
+All queues are quorum queues (replicated, durable) with a delivery limit. A message that cannot be
+handled moves to a dead-letter queue, where an operator can inspect and redrive it.
 """
 
 from typing import Final
@@ -17,12 +17,12 @@ DELIVERY_LIMIT: Final = 20
 
 
 def projection_queue(service: str, projection: str) -> RabbitQueue:
-    """The queue through which a projection hears of every event."""
+    """The queue that delivers every event to a projection."""
     return _quorum(f"{service}.{projection}", routing_key="#")
 
 
 def work_queue(name: str) -> RabbitQueue:
-    """A queue of tasks; published to by its name through the default exchange."""
+    """A queue of tasks. Messages are published by its name through the default exchange."""
     return _quorum(name)
 
 

@@ -1,7 +1,7 @@
-"""Logs, traces and the sending of both's ids and of metrics, set up once per process.
+"""Logs, traces and the export of metrics, set up once per process.
 
-Spans and metrics go to an OTLP endpoint where one is given. Without one no span is recorded;
-trace ids exist, and reach the logs and the events, in any case.
+Spans and metrics go to an OTLP endpoint if one is configured. Without one no span is recorded, but
+trace ids still exist and are written to logs and events.
 """
 
 from opentelemetry import trace
@@ -43,14 +43,14 @@ __all__ = [
 def configure(service: str, mode: Mode, otlp_endpoint: str | None = None) -> None:
     """Set up this process's logs and traces. Call it once, before the first log line.
 
-    With an endpoint, OpenTelemetry's own variables say the rest: OTEL_TRACES_SAMPLER and its
+    With an endpoint, OpenTelemetry's own variables configure the rest: OTEL_TRACES_SAMPLER and its
     _ARG, OTEL_RESOURCE_ATTRIBUTES, OTEL_EXPORTER_OTLP_HEADERS, OTEL_BSP_SCHEDULE_DELAY.
     """
     configure_logs(service, mode)
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"cinelog-{service}"}),
         shutdown_on_exit=False,
-        # None: as the environment says, and if it says nothing, everything.
+        # None: the sampler that the environment names, by default every trace.
         sampler=None if otlp_endpoint else sampling.ALWAYS_OFF,
     )
     if otlp_endpoint:
@@ -60,7 +60,7 @@ def configure(service: str, mode: Mode, otlp_endpoint: str | None = None) -> Non
 
 
 def shutdown() -> None:
-    """Send the spans that are still waiting. Blocks for at most a few seconds."""
+    """Send the remaining spans. Blocks for at most a few seconds."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.shutdown()

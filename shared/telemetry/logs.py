@@ -1,7 +1,6 @@
-"""Logs: one JSON object per line on standard output, or in local mode lines for a person.
+"""Logs: one JSON object per line on standard output, or readable lines in local mode.
 
-Every line carries the ids of the trace it belongs to; fields whose names say that they hold a
-secret are hidden.
+Every line has the ids of its trace. Fields whose names suggest a secret are hidden.
 """
 
 import logging
@@ -48,7 +47,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 def configure_logs(service: str, mode: Mode) -> None:
-    """Set up this process's logs, its libraries' too."""
+    """Set up the logs of this process and its libraries."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -60,7 +59,7 @@ def configure_logs(service: str, mode: Mode) -> None:
     if mode == "local":
         render: list[Processor] = [
             _drop_noise,
-            # Plain tracebacks: the richer ones print local variables, and so passwords and tokens.
+            # Plain tracebacks: rich ones print local variables, which may be secrets.
             structlog.dev.ConsoleRenderer(
                 colors=sys.stdout.isatty(),
                 pad_event_to=32,
@@ -100,7 +99,7 @@ def configure_logs(service: str, mode: Mode) -> None:
 
 
 class _Origin:
-    """Puts the service's name on each line."""
+    """Adds the service's name to each line."""
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -125,7 +124,7 @@ def _add_trace(
 def _hide_secrets(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """The safety net under "do not log secrets": fields whose names say what they are."""
+    """Hide fields by name, in case code logs a secret despite the rule."""
     for name in event:
         if any(word in name.lower() for word in _HIDDEN):
             event[name] = "***"
@@ -135,7 +134,7 @@ def _hide_secrets(
 def _drop_noise(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """For a person at a terminal: no ids that only a machine follows."""
+    """Remove fields that are of no use at a terminal."""
     event.pop("span_id", None)
     event.pop("service", None)
     return event

@@ -1,7 +1,7 @@
-"""Prometheus' figures sent as OTLP: one set of instruments, two ways out.
+"""Exports the process's Prometheus registry as OTLP, so that each metric is declared once.
 
-What the process counts stands in its Prometheus registry; every so often a thread of its own
-turns that into OTLP's data points, exemplars included, under the same names.
+A thread of its own converts the registry to OTLP data points, with exemplars and under the same
+names. It is no task of the event loop: metrics are sent while the event loop is blocked, too.
 """
 
 import os
@@ -51,16 +51,16 @@ def export_metrics(registry: CollectorRegistry, otlp_endpoint: str) -> None:
     # Its keyword arguments have no types.
     send = cast("Callable[[MetricsData], object]", exporter.export)  # pyright: ignore[reportUnknownMemberType]
 
-    def forever() -> None:
+    def export_forever() -> None:
         while True:
             time.sleep(interval)
             send(as_otlp(registry.collect(), resource, started))
 
-    threading.Thread(target=forever, name="otlp-metrics", daemon=True).start()
+    threading.Thread(target=export_forever, name="otlp-metrics", daemon=True).start()
 
 
 def as_otlp(families: Iterable[Family], resource: Resource, started: int) -> MetricsData:
-    """Prometheus' metric families as OTLP; ``started``: since when is counted, in nanoseconds."""
+    """Prometheus' metric families as OTLP; counters run since ``started`` (Unix nanoseconds)."""
     now = time.time_ns()
     metrics: list[Metric] = []
     for family in families:
@@ -108,7 +108,7 @@ def _histogram(family: Family, started: int, now: int) -> Histogram:
                 sum=sums.get(labels, 0.0),
                 bucket_counts=counts,
                 explicit_bounds=bounds[:-1],
-                # Optional in OTLP, and Prometheus keeps neither.
+                # Optional in OTLP; Prometheus has neither.
                 min=cast("float", None),
                 max=cast("float", None),
                 exemplars=_exemplars(cumulative, now),

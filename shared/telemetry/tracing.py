@@ -1,6 +1,6 @@
 """Spans and their contexts (W3C Trace Context).
 
-Names of spans are a fixed set of words: routes, queues, kinds of task. Ids are attributes.
+Span names are a fixed set: routes, queues, kinds of task. Ids are attributes.
 """
 
 from collections.abc import Generator, Iterable, Mapping
@@ -18,7 +18,7 @@ Attributes = Mapping[str, str | int | float | bool]
 
 
 def tracer() -> trace.Tracer:
-    """The tracer that this project's spans are started with."""
+    """The tracer of this project's spans."""
     return trace.get_tracer(_SCOPE)
 
 
@@ -42,7 +42,7 @@ def current_trace_id() -> str | None:
 
 
 def exemplar() -> dict[str, str] | None:
-    """The labels that lead from an observation to its trace, where the trace is kept."""
+    """The exemplar labels of the current span; None unless its trace is sampled."""
     own = trace.get_current_span().get_span_context()
     if not own.trace_flags.sampled or not own.is_valid:
         return None
@@ -50,7 +50,7 @@ def exemplar() -> dict[str, str] | None:
 
 
 def parse_traceparent(value: str | None) -> context.Context | None:
-    """The context that a ``traceparent`` names; None where it is missing or malformed."""
+    """The context of a ``traceparent``; None if it is missing or malformed."""
     if value is None or len(value) < 55:
         return None
     parts = value[:55].split("-")
@@ -73,7 +73,7 @@ def parse_traceparent(value: str | None) -> context.Context | None:
 
 @contextmanager
 def continued(traceparent: str | None) -> Generator[None]:
-    """Within it, spans, log lines and events belong to the trace of ``traceparent``."""
+    """Spans, log lines and events inside the context belong to the trace of ``traceparent``."""
     parent = parse_traceparent(traceparent)
     if parent is None:
         yield
@@ -89,9 +89,9 @@ def continued(traceparent: str | None) -> Generator[None]:
 def child_span(
     name: str, attributes: Attributes | None = None, *, kind: SpanKind = SpanKind.INTERNAL
 ) -> Generator[Span]:
-    """A span below the current one; where that one is not recorded, none, at no cost.
+    """A child of the current span; if that is not recorded, no span is started.
 
-    So what polls in the background, outside any trace, leaves no traces of one span each.
+    Background polling, outside any trace, therefore creates no traces of a single span.
     """
     current = trace.get_current_span()
     if not current.is_recording():
@@ -109,11 +109,12 @@ def span_in_each(
     *,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> Generator[dict[str, str]]:
-    """One piece of work that belongs to several traces: a span of it in each that is sampled.
+    """Start a span in each sampled trace that one unit of work belongs to.
 
-    ``parents`` are traceparents; the first of a trace is its parent. The first span is current
-    within, the others link to it. Yields each trace's id with its new span as a traceparent;
-    where no trace is sampled that is empty, and what the parents agree on goes on.
+    ``parents`` are traceparents; the first one of a trace becomes the span's parent. The first
+    span is the current one inside the context, the others link to it. Yields each trace's id with
+    its new span as a traceparent. If no trace is sampled, the result is empty, and the context
+    continues the trace of the parents if they all belong to the same one.
     """
     first: dict[str, str] = {}
     for parent in parents:

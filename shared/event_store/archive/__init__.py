@@ -1,1 +1,1 @@
-"""The archive of the log in a bucket: written, verified, restored."""
+"""The archive of the log in a bucket: writing, verifying, restoring."""

@@ -1,8 +1,7 @@
-"""Closed ranges of the log, kept in a bucket: what is left when the database is gone.
+"""Writes closed ranges of the log to a bucket, as a backup of the database's log.
 
-``archive`` writes what is not archived yet, ``archive_verify.verify`` walks the whole chain, and
-``restore.restore`` fills an empty database from it. See docs/decisions/0005 and, for
-what such a restore does and does not bring back, docs/recovery.md.
+``archive_verify.verify`` checks the whole archive, and ``restore.restore`` fills an empty database
+from it. See docs/decisions/0005; docs/recovery.md describes what a restore recovers.
 """
 
 # ruff: noqa: S608 - the only text put into a statement is our own list of columns
@@ -38,7 +37,7 @@ from shared.telemetry import get_logger
 _log = get_logger(__name__)
 
 RANGE_EVENTS: Final = 10_000
-# A range also ends where it has grown so large, whatever its events.
+# A range also ends at this size, however few events it has.
 _RANGE_BYTES: Final = 32 << 20
 _PAGE_EVENTS: Final = 1000
 _SECOND_LOOK_SECONDS: Final = 0.5
@@ -53,14 +52,14 @@ _HEAD = "select coalesce(max(position), 0) from log.positions"
 _AT = "select e.event_id from log.positions p join log.events e using (seq) where p.position = $1"
 
 Progress = Callable[[int, int], None]
-"""Called with the position that has been reached and the last one."""
+"""Called with the last archived position and the log's last position."""
 
 Repaired = Callable[[int], None]
 """Called with the number of ranges at the archive's end that have to be written again."""
 
 
 class Listed(Protocol):
-    """An object in a list."""
+    """An object in a bucket's listing."""
 
     @property
     def key(self) -> str:
@@ -69,7 +68,7 @@ class Listed(Protocol):
 
 
 class ArchiveBucket(Protocol):
-    """What an archive asks of a bucket; ``shared.blobs.store.BlobStore`` has it."""
+    """The part of ``shared.blobs.store.BlobStore`` that an archive uses."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> str:
         """Store an object whole."""
@@ -89,7 +88,7 @@ class ArchiveBucket(Protocol):
 
 
 class ArchiveMismatch(Conflict):
-    """The bucket's archive is not this database's, or has lost its end."""
+    """The bucket holds the archive of another log, or its last ranges are missing."""
 
     code = "archive_mismatch"
 
@@ -101,8 +100,8 @@ class ArchiveNotStored(Unavailable):
 
 
 class ArchiveHead(msgspec.Struct, frozen=True):
-    """Where an archive ends: its last range and position (0 while empty), and the hash that stands
-    for the whole chain."""
+    """The end of an archive: its last range and position (0 if it is empty), and the hash of the
+    last manifest, which covers the whole chain."""
 
     number: int = 0
     last: int = 0
@@ -120,14 +119,16 @@ async def archive(
     trusted: ArchiveHead | None = None,
     repaired: Repaired = lambda _ranges: None,
 ) -> ArchiveHead:
-    """Archive what has a position and is not archived yet; returns where the archive ends then.
+    """Archive the events that have a position and are not archived yet; return the new head.
 
-    Ranges of ``range_events``; with ``close`` the rest becomes a smaller one, else it waits.
-    ``connection`` needs the relay's rights and must not be in a transaction. Several may run at
-    once: each range is written under a row's lock. A crash at any moment leaves a whole archive.
-    An end that cannot be read, or is lost, is written again from the log (``repaired`` is called).
-    ``trusted`` is a head that an earlier call returned. Raises ArchiveMismatch where the bucket
-    holds another log's archive, ArchiveNotStored where it does not keep what is written to it.
+    Events are written in ranges of ``range_events``; with ``close`` the remaining events become a
+    smaller range. ``connection`` needs the relay's privileges and must not be in a transaction.
+    Concurrent calls are safe, because each range is written under a row lock. A crash leaves a
+    valid archive. Ranges at the end that are unreadable or missing are written again from the log,
+    and ``repaired`` is called. ``trusted`` is a head that an earlier call returned.
+
+    Raises ArchiveMismatch if the bucket holds the archive of another log, ArchiveNotStored if the
+    bucket does not return what was written to it.
     """
     head = await _load(connection, bucket, prefix, trusted, repaired)
     target: int = await connection.fetchval(_HEAD)
@@ -144,12 +145,12 @@ async def archive(
 
 
 async def find_head(bucket: ArchiveBucket, *, prefix: str = PREFIX) -> ArchiveHead:
-    """Where the archive in a bucket ends, judged by its last manifest alone. Raises BadArchive."""
+    """The head of the archive in a bucket, from its last manifest only. Raises BadArchive."""
     return (await _last_manifest(bucket, prefix))[0]
 
 
 async def archived_position(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
-    """The last position that this database knows to be archived."""
+    """The last archived position that ``log.relay`` records."""
     found = await connection.fetchval("select value from log.relay where name = 'archived'")
     return found or 0
 
@@ -161,13 +162,13 @@ async def _load(
     trusted: ArchiveHead | None,
     repaired: Repaired,
 ) -> ArchiveHead:
-    """The archive's end, with the database's note of it brought up to date."""
+    """Returns the archive's head and stores its position in log.relay."""
     async with connection.transaction():
         noted = await _lock(connection)
         head, manifest, damaged = await _sound_end(bucket, prefix, trusted)
         if damaged:
-            # The log is whole here, so what the archive lost is written again from it.
-            _log.error("the archive's end cannot be read and is rewritten", ranges=damaged)
+            # The database holds the complete log, so the lost ranges are written again from it.
+            _log.error("end of the archive is unreadable, rewriting it", ranges=damaged)
             for number in damaged:
                 await bucket.delete(manifest_key(prefix, number))
             repaired(len(damaged))
@@ -175,12 +176,12 @@ async def _load(
             if await connection.fetchval(_AT, head.last) != manifest.last_event_id:
                 raise ArchiveMismatch("The bucket holds the archive of another log.")
             if head.last < noted and not damaged:
-                _log.error("the archive lost its end, which is rewritten", at=head.last, to=noted)
+                _log.error("end of the archive is missing, rewriting it", at=head.last, to=noted)
                 repaired(1)
         elif noted:
-            # The log is whole here, so that a new archive loses nothing.
-            _log.warning("the archive is empty and begins anew", archived=noted)
-        await _note(connection, head.last)
+            # The database holds the complete log, so a new archive loses nothing.
+            _log.warning("archive is empty, starting a new one", archived=noted)
+        await _record(connection, head.last)
     return head
 
 
@@ -191,7 +192,7 @@ async def _archive_range(
     head: ArchiveHead,
     limit: int,
 ) -> ArchiveHead | None:
-    """Write the range after ``head``; None if somebody else did meanwhile."""
+    """Write the range after ``head``; None if another archiver has written it meanwhile."""
     number = head.number + 1
     async with connection.transaction():
         if await _lock(connection) != head.last or await find_manifest(bucket, prefix, number):
@@ -214,10 +215,10 @@ async def _archive_range(
                 created_at=datetime.now(UTC),
             )
         )
-        # Events first: a manifest never names what is not there.
+        # Events first: a manifest must only name an object that exists.
         await _store(bucket, object_key(prefix, first, last, sha256), packed, "application/zstd")
         await _store(bucket, manifest_key(prefix, number), manifest, "application/json")
-        await _note(connection, last)
+        await _record(connection, last)
     return ArchiveHead(number, last, digest(manifest))
 
 
@@ -246,7 +247,7 @@ async def _read_range(
 
 
 async def _lock(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
-    """Hold the note of what is archived until the transaction ends; returns it."""
+    """Lock the archived position in log.relay until the transaction ends; return it."""
     await connection.execute(
         "insert into log.relay (name, value) values ('archived', 0) on conflict do nothing"
     )
@@ -255,14 +256,14 @@ async def _lock(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
     )
 
 
-async def _note(connection: "asyncpg.Connection[asyncpg.Record]", position: int) -> None:
+async def _record(connection: "asyncpg.Connection[asyncpg.Record]", position: int) -> None:
     await connection.execute(
         "update log.relay set value = $1 where name = 'archived' and value <> $1", position
     )
 
 
 async def range_numbers(bucket: ArchiveBucket, prefix: str) -> list[int]:
-    """The ranges that have a manifest, in order."""
+    """The numbers of the ranges that have a manifest, in order."""
     found = [
         manifest_number(prefix, entry.key) async for entry in bucket.list(manifests_prefix(prefix))
     ]
@@ -281,12 +282,12 @@ async def _last_manifest(bucket: ArchiveBucket, prefix: str) -> tuple[ArchiveHea
 async def _sound_end(
     bucket: ArchiveBucket, prefix: str, trusted: ArchiveHead | None
 ) -> tuple[ArchiveHead, Manifest | None, list[int]]:
-    """The last range that can be read, its manifest, and the ranges behind it that cannot."""
+    """The last readable range, its manifest, and the numbers of unreadable ranges after it."""
     damaged: list[int] = []
     for number in reversed(await range_numbers(bucket, prefix)):
         found = await _read_end(bucket, prefix, number, trusted)
         if found is None:
-            # One wrong answer of the storage is not believed.
+            # Read again, because one wrong answer may be a passing fault of the storage.
             await asyncio.sleep(_SECOND_LOOK_SECONDS)
             found = await _read_end(bucket, prefix, number, trusted)
         if found is not None:
@@ -298,7 +299,7 @@ async def _sound_end(
 async def _read_end(
     bucket: ArchiveBucket, prefix: str, number: int, trusted: ArchiveHead | None
 ) -> tuple[ArchiveHead, Manifest] | None:
-    """A range as the archive's end, or None where manifest or events cannot be read.
+    """A range as the archive's end, or None if its manifest or events are unreadable.
 
     The events of a ``trusted`` end are not read again.
     """
@@ -309,13 +310,13 @@ async def _read_end(
         if head != trusted:
             unpack(manifest, await bucket.read(manifest.object))
     except (BadArchive, NotFound) as error:
-        _log.error("a range of the archive cannot be read", number=number, error=str(error))
+        _log.error("range of the archive is unreadable", number=number, error=str(error))
         return None
     return head, manifest
 
 
 async def find_manifest(bucket: ArchiveBucket, prefix: str, number: int) -> Manifest | None:
-    """A range's manifest, or None where there is none that can be read."""
+    """A range's manifest, or None if it is missing or unreadable."""
     try:
         return usable_manifest(await bucket.read(manifest_key(prefix, number)))
     except NotFound:
@@ -323,7 +324,7 @@ async def find_manifest(bucket: ArchiveBucket, prefix: str, number: int) -> Mani
 
 
 def usable_manifest(data: bytes) -> Manifest | None:
-    """A manifest, or None where these bytes are none."""
+    """The manifest, or None if these bytes are not a valid one."""
     try:
         return decode_manifest(data)
     except BadArchive:

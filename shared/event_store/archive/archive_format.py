@@ -1,8 +1,8 @@
-"""What an archived range looks like in a bucket. Pure.
+"""The format of an archived range in a bucket. Pure.
 
-A range is two objects: its events as compressed JSON lines (zstd), and a manifest that holds their
-hash and the hash of the manifest before it. Whoever knows the last manifest's hash can therefore
-tell whether anything in the whole chain was changed, left out or moved.
+A range is two objects: its events as compressed JSON lines (zstd), and a manifest with their hash
+and the hash of the previous manifest. The hash of the last manifest therefore proves that nothing
+in the chain was changed, removed or reordered.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from backports import zstd
 
 PREFIX: Final = "log/"
 FORMAT: Final = 1
-# A range that claims to unpack to more is refused unread. Writers close ranges far below.
+# A range that claims a larger size is refused unread. Writers close ranges far below it.
 MAX_RAW_BYTES: Final = 1 << 30
 _LEVEL: Final = 9
 _MANIFESTS: Final = "manifests/"
@@ -25,7 +25,7 @@ _MANIFEST_NAME: Final = re.compile(r"(\d{10})\.json")
 
 
 class ArchivedEvent(msgspec.Struct, frozen=True):
-    """One event as the log holds it; ``data`` and ``metadata`` are not interpreted."""
+    """One event of the log; ``data`` and ``metadata`` are not decoded."""
 
     position: int
     stream_id: str
@@ -41,8 +41,8 @@ class ArchivedEvent(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Range ``number`` (from 1): the events from position ``first`` to ``last``.
 
-    ``sha256`` and ``bytes`` are the stored object's, ``raw_bytes`` what it unpacks to; ``previous``
-    is the hash of the manifest before, or None for the first.
+    ``sha256`` and ``bytes`` describe the stored object, ``raw_bytes`` is its uncompressed size.
+    ``previous`` is the hash of the previous manifest, None for the first one.
     """
 
     format: int
@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class BadArchive(ValueError):
-    """Something in the archive is not what it must be; the message says what."""
+    """The archive is damaged or incomplete; the message says where."""
 
 
 _line_decoder = msgspec.json.Decoder(ArchivedEvent)
@@ -72,7 +72,7 @@ def digest(data: bytes) -> str:
 
 
 def manifests_prefix(prefix: str) -> str:
-    """Where the manifests are, below an archive's prefix."""
+    """The key prefix of an archive's manifests."""
     return prefix + _MANIFESTS
 
 
@@ -82,13 +82,13 @@ def manifest_key(prefix: str, number: int) -> str:
 
 
 def manifest_number(prefix: str, key: str) -> int | None:
-    """The range that a key is the manifest of, or None for any other key."""
+    """The number of the range whose manifest has this key, or None for any other key."""
     found = _MANIFEST_NAME.fullmatch(key.removeprefix(manifests_prefix(prefix)))
     return int(found[1]) if found else None
 
 
 def object_key(prefix: str, first: int, last: int, sha256: str) -> str:
-    """The key of a range's events. It names its content, so that nothing is ever overwritten."""
+    """The key of a range's events. It contains the hash, so no object is ever overwritten."""
     return f"{prefix}events/{first:019d}-{last:019d}-{sha256[:16]}.jsonl.zst"
 
 
@@ -108,7 +108,7 @@ def archived_from_row(row: Any) -> ArchivedEvent:
 
 
 def pack(events: Sequence[ArchivedEvent]) -> tuple[bytes, int]:
-    """The events as an object, and how many bytes they were before they were compressed."""
+    """The compressed events, and their uncompressed size in bytes."""
     raw = msgspec.json.Encoder().encode_lines(events)
     options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: _LEVEL,
@@ -118,7 +118,7 @@ def pack(events: Sequence[ArchivedEvent]) -> tuple[bytes, int]:
 
 
 def unpack(manifest: Manifest, data: bytes) -> list[ArchivedEvent]:
-    """The events of a range. Raises BadArchive unless they are exactly what was archived."""
+    """The events of a range. Raises BadArchive if they differ from what was archived."""
     if len(data) != manifest.bytes or digest(data) != manifest.sha256:
         raise BadArchive(f"{manifest.object} is not the object that was archived")
     decompressor = zstd.ZstdDecompressor()
@@ -141,7 +141,7 @@ def unpack(manifest: Manifest, data: bytes) -> list[ArchivedEvent]:
 def read_manifest(
     data: bytes, number: int, before: Manifest | None, hashed: str | None
 ) -> Manifest:
-    """The manifest of range ``number``, which must follow the one ``before``, whose hash is
+    """Decode the manifest of range ``number`` and check that it follows ``before``, whose hash is
     ``hashed``. Raises BadArchive."""
     try:
         manifest = _manifest_decoder.decode(data)
@@ -152,7 +152,7 @@ def read_manifest(
     if manifest.number != number:
         raise BadArchive(f"manifest {number} says that it is number {manifest.number}")
     if not 0 < manifest.raw_bytes <= MAX_RAW_BYTES:
-        raise BadArchive(f"manifest {number} tells of an impossible size")
+        raise BadArchive(f"manifest {number} states an impossible size")
     if manifest.previous != hashed:
         raise BadArchive(f"manifest {number} does not follow the manifest before it")
     if manifest.first != (before.last if before else 0) + 1 or manifest.last < manifest.first:
@@ -161,7 +161,7 @@ def read_manifest(
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """A manifest by itself. Raises BadArchive."""
+    """Decode a manifest, without checking the chain. Raises BadArchive."""
     try:
         return _manifest_decoder.decode(data)
     except msgspec.MsgspecError as error:

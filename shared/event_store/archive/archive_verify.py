@@ -1,4 +1,4 @@
-"""Reading an archive back, with every hash recomputed on the way."""
+"""Reads an archive and verifies every hash."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,14 +30,14 @@ from shared.event_store.upcast import read_event
 
 
 class Flaw(msgspec.Struct, frozen=True):
-    """Something wrong in range ``number``; ``problem`` is for a person."""
+    """A defect in range ``number``; ``problem`` is for people."""
 
     number: int
     problem: str
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification found; without ``flaws`` the archive is whole up to ``head``."""
+    """The result of a verification; without ``flaws`` the archive is complete up to ``head``."""
 
     ranges: int
     events: int
@@ -53,11 +53,11 @@ async def verify(
     at_least: int = 0,
     progress: Progress = lambda _at, _of: None,
 ) -> Verdict:
-    """Walk the chain: recompute every hash, decode every event.
+    """Check the whole chain: recompute every hash, decode every event.
 
-    A chain that was cut off at its end is sound as far as it goes, so say what is known of it: a
-    head noted earlier that must be in the chain, or the last position that it must reach
-    (``archived_position`` of the database, while there is one).
+    Missing ranges at the end of a chain cannot be detected from the chain itself. ``expected`` is
+    a head recorded earlier, which must be in the chain; ``at_least`` is the last position that it
+    must reach (``archived_position`` of the database, if that still exists).
     """
     flaws: list[Flaw] = []
     numbers = await range_numbers(bucket, prefix)
@@ -105,9 +105,9 @@ async def verify(
 async def read_ranges(
     bucket: ArchiveBucket, *, prefix: str = PREFIX
 ) -> AsyncIterator[tuple[Manifest, str, list[ArchivedEvent]]]:
-    """Every range in order with its manifest and that one's hash.
+    """Every range in order: its manifest, the manifest's hash, and its events.
 
-    Raises BadArchive at the first thing that is not as it was archived.
+    Raises BadArchive at the first defect.
     """
     numbers = await range_numbers(bucket, prefix)
     before: Manifest | None = None
@@ -126,7 +126,7 @@ async def read_ranges(
 
 
 def _unreadable(event: ArchivedEvent) -> str | None:
-    """Why this build cannot read an event, or None."""
+    """The reason why this build cannot decode an event, or None."""
     try:
         decode_metadata(bytes(event.metadata).decode())
         read_event(event.type, event.schema_version, bytes(event.data))

@@ -1,4 +1,4 @@
-"""Completing a log from the archive in a bucket: an empty one, or that of a restored dump."""
+"""Completes a log from the archive in a bucket: an empty log, or that of a restored dump."""
 
 from typing import Any
 from uuid import UUID
@@ -22,21 +22,21 @@ select table_schema from information_schema.tables where table_name = 'checkpoin
 
 
 class DatabaseNotEmpty(Conflict):
-    """There is something in the database already. Restore into a new, migrated one."""
+    """The database holds data. Restore into a new, migrated one."""
 
     code = "database_not_empty"
 
 
 class LogsDiffer(Conflict):
-    """The database's log and the archive are not the same log, or have gone separate ways."""
+    """The database's log and the archive are different logs, or have diverged."""
 
     code = "logs_differ"
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """``events`` were added to the log, at the positions they had, behind ``kept`` that were in it.
+    """``events`` events were added at their original positions, after ``kept`` existing ones.
 
-    ``ranges`` is how many ranges of the archive were read.
+    ``ranges`` is the number of ranges that were read from the archive.
     """
 
     ranges: int
@@ -53,23 +53,22 @@ async def restore(
     expected: ArchiveHead | None = None,
     progress: Progress = lambda _at, _of: None,
 ) -> Restored:
-    """Write into the log what the archive has beyond it, or nothing at all.
+    """Append the archived events that the log lacks, all or nothing.
 
-    The log is that of a restored dump, or an empty one. ``connection`` logs in as the owner
-    (DATABASE_ADMIN_URL) and no service may run. Positions, event ids and times are those of old,
-    so cursors that clients hold stay good; the read models catch up as the services start, and
-    the archive goes on where it ended. Every hash is checked on the way; ``expected`` is a head
-    noted earlier that the archive must end with.
+    The log is empty or that of a restored dump. ``connection`` logs in as the owner
+    (DATABASE_ADMIN_URL), and no service may run. Positions, event ids and times are the original
+    ones, so clients' cursors stay valid. The read models catch up when the services start, and the
+    archive is continued where it ended. Every hash is verified; ``expected`` is a head recorded
+    earlier, which must be the archive's head.
 
-    Raises DatabaseNotEmpty where read models are filled and the log is empty, LogsDiffer where the
-    log is not the one that was archived or has events that the archive contradicts, BadArchive
-    where the archive is not whole.
+    Raises DatabaseNotEmpty if the log is empty but read models are not, LogsDiffer if the log is
+    not the archived one or contradicts it, BadArchive if the archive is damaged or incomplete.
     """
     total = (await find_head(bucket, prefix=prefix)).last
     ranges = added = 0
     head = ArchiveHead()
     async with connection.transaction():
-        # Nothing is appended between the look and the end.
+        # Prevents appends between the check and the commit.
         await connection.execute("lock table log.events, log.positions in exclusive mode")
         kept: int = await connection.fetchval(
             "select coalesce(max(position), 0) from log.positions"
@@ -87,7 +86,7 @@ async def restore(
             raise BadArchive("there is no archive in this bucket, or it is empty")
         if expected is not None and expected != head:
             raise BadArchive(f"the archive ends with {head.hash}, not with {expected.hash}")
-        await _note(connection, head.last, kept)
+        await _record_positions(connection, head.last, kept)
     await connection.execute("analyze log.events, log.positions")
     return Restored(ranges=ranges, events=added, kept=kept, head=head)
 
@@ -95,7 +94,7 @@ async def restore(
 async def _compare(
     connection: "asyncpg.Connection[asyncpg.Record]", manifest: Manifest, kept: int
 ) -> None:
-    """Raises LogsDiffer where the log has another event at the end of a range that it has."""
+    """Raises LogsDiffer if the log has another event at the last position of the range."""
     if manifest.last > kept:
         return
     found = await connection.fetchval(_AT, manifest.last)
@@ -106,12 +105,12 @@ async def _compare(
 async def _refuse_non_empty(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     for table in ("events", "positions"):
         if await connection.fetchval(f"select exists (select from log.{table})"):  # noqa: S608
-            raise DatabaseNotEmpty("The log holds events already.")
+            raise DatabaseNotEmpty("The log already holds events.")
     for row in await connection.fetch(_CHECKPOINTS):
         schema = await connection.fetchval("select quote_ident($1)", row["table_schema"])
         moved = f"select exists (select from {schema}.checkpoints where position > 0)"  # noqa: S608
         if await connection.fetchval(moved):
-            raise DatabaseNotEmpty(f"The read models of {schema} hold something already.")
+            raise DatabaseNotEmpty(f"The read models of {schema} already hold data.")
 
 
 async def _insert(
@@ -119,8 +118,8 @@ async def _insert(
 ) -> None:
     """Append archived events and their positions.
 
-    A dump may hold events that had no position yet: those keep their number and get the position
-    that they got then. The others get the next numbers, in the order of their positions.
+    A dump may hold events that had no position yet: they keep their ``seq`` and get their archived
+    position. The other events get the next values of ``seq``, in the order of their positions.
     """
     ids = [event.event_id for event in events]
     there = {
@@ -166,11 +165,11 @@ async def _insert(
         ) from error
 
 
-async def _note(connection: "asyncpg.Connection[asyncpg.Record]", last: int, kept: int) -> None:
-    """Let the next event get the next number, and the relay and the archiver go on from here.
+async def _record_positions(connection: "asyncpg.Connection[asyncpg.Record]", last: int, kept: int) -> None:
+    """Set the sequence and the positions of relay and archiver to the end of the log.
 
-    Counted as published: projections read what they lack from the log, not from the broker. In a
-    dump's log the sequencer's frontier stays, because events below it may have no position yet.
+    The events count as published, because projections read missing events from the log. In the log
+    of a dump the sequencer's frontier stays, because events above it may have no position yet.
     """
     await connection.execute(
         "select setval(pg_get_serial_sequence('log.events', 'seq'),"
