@@ -165,7 +165,9 @@ async def _insert(
         ) from error
 
 
-async def _record_positions(connection: "asyncpg.Connection[asyncpg.Record]", last: int, kept: int) -> None:
+async def _record_positions(
+    connection: "asyncpg.Connection[asyncpg.Record]", last: int, kept: int
+) -> None:
     """Set the sequence and the positions of relay and archiver to the end of the log.
 
     The events count as published, because projections read missing events from the log. In the log
