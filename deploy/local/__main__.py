@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.local import commands, daemon
 from deploy.local.database import ROOT
-from deploy.local.state import Home
+from deploy.local.state import Home, StateDamaged
 
 
 def main() -> int:
@@ -32,6 +32,9 @@ def main() -> int:
         return _usage("")
     try:
         return table[name]()
+    except StateDamaged as error:
+        sys.stderr.write(f"✗ {error}\n")
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

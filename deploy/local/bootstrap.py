@@ -27,6 +27,7 @@ from deploy.local.debian import (  # noqa: E402 - found by the line above
     rabbitmq_root,
     unpack,
 )
+from deploy.local.files import write_private  # noqa: E402
 
 VENV = ROOT / ".venv"
 WEB = ROOT / "web"
@@ -106,7 +107,7 @@ def prepare_python(group: str) -> None:
         # uv does not read pip's configuration, which may name the only registry in reach.
         if not _works(*by_uv):
             _run(*pip, *install, str(wanted))
-        stamp.write_text(_fingerprint([wanted]))
+        _note(stamp, _fingerprint([wanted]))
 
 
 def prepare_web() -> None:
@@ -116,13 +117,13 @@ def prepare_web() -> None:
     if not _current(installed, lock):
         with _told("installing the web client's packages"):
             _run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=WEB)
-            installed.write_text(_fingerprint([lock]))
+            _note(installed, _fingerprint([lock]))
     built = WEB / "dist" / ".built"
     sources = _fingerprint(_web_sources())
-    if not built.exists() or built.read_text() != sources:
+    if not _noted(built, sources):
         with _told("building the web client"):
             _run("npm", "run", "--silent", "build", cwd=WEB)
-            built.write_text(sources)
+            _note(built, sources)
 
 
 def prepare_broker() -> None:
@@ -175,7 +176,17 @@ def _web_sources() -> Iterable[Path]:
 
 
 def _current(stamp: Path, source: Path) -> bool:
-    return stamp.exists() and stamp.read_text() == _fingerprint([source])
+    return _noted(stamp, _fingerprint([source]))
+
+
+def _noted(stamp: Path, what: str) -> bool:
+    return stamp.exists() and stamp.read_bytes() == what.encode()
+
+
+def _note(stamp: Path, what: str) -> None:
+    """What was installed is on the disk before the note of it: it may be believed."""
+    os.sync()
+    write_private(stamp, what.encode())
 
 
 def _fingerprint(files: Iterable[Path]) -> str:

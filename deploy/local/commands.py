@@ -66,7 +66,8 @@ def _follow(home: Home, began: float, pid: int | None) -> int:
         for step in report.steps if report else ():
             if step.name not in told and step.state in ("up", "done"):
                 told.add(step.name)
-                _say(f"✓ {step.name} ({step.seconds_to_start or 0:.1f} s)")
+                note = f": {step.reason}" if step.reason else ""
+                _say(f"✓ {step.name} ({step.seconds_to_start or 0:.1f} s){note}")
         if report is not None and report.phase == "ready":
             _say(_welcome(report, time.monotonic() - began))
             return 0
@@ -111,13 +112,13 @@ def down(home: Home) -> int:
 
 
 def _stop(home: Home) -> int:
-    report = daemon.read_report(home)
-    if report is None:
+    pid = daemon.owner(home)
+    if pid is None:
         return _fail("it is just starting; try again in a moment")
     _say("Stopping: requests and chunks under way are finished first …")
-    os.kill(report.pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGTERM)
     if not daemon.wait_until_stopped(home, _DOWN_PATIENCE):
-        os.kill(report.pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         return _fail(f"it did not stop within {_DOWN_PATIENCE:.0f} s and was killed")
     return 0
 

@@ -5,16 +5,20 @@ import fcntl
 import os
 import signal
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import psutil
 from msgspec import Struct
 
 from deploy.local import environments, observability, parts, stack
-from deploy.local.state import Home, write_private
+from deploy.local.files import write_private
+from deploy.local.process import Step
+from deploy.local.state import Home, StateDamaged, read_json
 from deploy.local.supervisor import Status, StepFailed, Supervisor
 from deploy.needs import table
 
@@ -30,7 +34,7 @@ class Report(Struct):
     workers: int
     steps: list[Status]
     phase: str = "starting"
-    """starting, ready, failed or stopping."""
+    """starting, ready, failed, stopping or stopped."""
     reason: str = ""
     places: dict[str, str] = {}
     """Further addresses to look at, and what is there."""
@@ -41,15 +45,18 @@ class AlreadyRuns(Exception):
 
 
 @contextmanager
-def ownership(home: Home) -> Iterator[None]:
-    """Hold the home folder; raises AlreadyRuns. The kernel lets go when the process ends."""
+def ownership(home: Home) -> Iterator[IO[str]]:
+    """Hold the home folder; raises AlreadyRuns. The kernel lets go when the process ends.
+
+    Yields the file that says which process holds it.
+    """
     home.folder.mkdir(parents=True, exist_ok=True)
-    with (home.folder / "lock").open("w") as lock:
+    with (home.folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AlreadyRuns from error
-        yield
+        yield lock
 
 
 def is_running(home: Home) -> bool:
@@ -63,44 +70,67 @@ def is_running(home: Home) -> bool:
         return True
 
 
+def owner(home: Home) -> int | None:
+    """The pid of the supervisor that owns the home folder; None while it is starting."""
+    pid = (home.folder / "lock").read_bytes()
+    return int(pid) if pid.isdigit() else None
+
+
 def read_report(home: Home) -> Report | None:
-    """The last report; None if there never was one."""
-    try:
-        return msgspec.json.decode((_report_file(home)).read_bytes(), type=Report)
-    except FileNotFoundError:
-        return None
+    """The last report; None if there never was one, or none that can be read."""
+    return read_json(_report_file(home), Report)
 
 
 def serve(home: Home, port: int, workers: int, packages: Path) -> int:
     """Run everything until SIGTERM; returns the exit code. Raises AlreadyRuns."""
-    with ownership(home):
-        end_leftovers(read_report(home), LEFTOVER_PATIENCE)
-        return asyncio.run(_serve(home, port, workers, packages))
+    with ownership(home) as lock:
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        last = read_report(home)
+        end_leftovers(last, LEFTOVER_PATIENCE)
+        if last is None or last.phase != "stopped":
+            # A power loss may have undone what the last one noted as done.
+            stack.forget_what_is_done(home.folder)
+        os.umask(0o077)  # videos and logs lie below; the folder itself is passed through
+        report = Report(os.getpid(), port, workers, [])
+        # On the disk before anything is done: an older report may say that all was stopped.
+        _write(home, report, durable=True)
+        try:
+            steps = _prepare(home, report, packages)
+        except Exception as error:
+            traceback.print_exc()
+            report.phase, report.reason = "failed", str(error) or type(error).__name__
+            _write(home, report)
+            return 1
+        return asyncio.run(_supervise(home, report, steps))
 
 
-async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
-    os.umask(0o077)  # everybody's videos and logs lie below; the folder itself is passed through
-    report = Report(os.getpid(), port, workers, [])
+def _prepare(home: Home, report: Report, packages: Path) -> tuple[Step, ...]:
+    """Everything that is to be run. Raises what its parts and its state raise."""
+    observed = observability.wanted(os.environ)
+    further = observability.PORTS if observed else ()
+    names = (*parts.PORTS, *environments.port_names(report.workers), *further)
+    ports = home.ports(names)
+    options = observability.options(ports) if observed else {}
+    layout, cinelog = instance(home, report.port, report.workers, packages, ports, options=options)
+    steps = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
+    if observed:
+        steps += observability.steps(home.folder, packages, ports, report.workers)
+        report.places = observability.places(ports)
+    return steps
 
+
+async def _supervise(home: Home, report: Report, steps: tuple[Step, ...]) -> int:
     def changed(statuses: list[Status]) -> None:
         report.steps = statuses
-        write_private(_report_file(home), msgspec.json.encode(report))
+        _write(home, report)
 
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-
-    observed = observability.wanted(os.environ)
-    further = observability.PORTS if observed else ()
-    ports = home.ports((*parts.PORTS, *environments.port_names(workers), *further))
-    options = observability.options(ports) if observed else {}
-    layout, cinelog = instance(home, port, workers, packages, ports, options=options)
-    everything = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
-    if observed:
-        everything += observability.steps(home.folder, packages, ports, workers)
-        report.places = observability.places(ports)
-    supervisor = Supervisor(everything, home.logs, changed)
+    supervisor = Supervisor(steps, home.logs, changed)
     changed(supervisor.statuses)
     start = asyncio.create_task(supervisor.start())
     told = asyncio.create_task(end.wait())
@@ -121,6 +151,8 @@ async def _serve(home: Home, port: int, workers: int, packages: Path) -> int:
         if report.phase != "failed":
             report.phase = "stopping"
         await supervisor.stop()
+    report.phase = "stopped"
+    _write(home, report)
     return 0
 
 
@@ -136,9 +168,13 @@ def instance(
     """The parts and the services of a home folder, whether they run or not.
 
     ``options`` are further variables for the services; those of our own environment replace them.
+    Raises StateDamaged where ports or secrets are missing.
     """
+    needed = {*parts.PORTS, *environments.port_names(workers)}
+    if not needed <= ports.keys():
+        raise StateDamaged("ports.json was damaged: make down, then make up, which chooses anew")
     chosen = {name: os.environ[name] for name in table().options if os.environ.get(name)}
-    secrets = home.secrets((*parts.SECRETS, *environments.secret_names()))
+    secrets = home.secrets((*parts.SECRETS, *environments.secret_names(), "demo_password"))
     layout = parts.Layout(home.folder, packages, ports, secrets)
     return layout, environments.Stack(
         home=home.folder,
@@ -182,6 +218,10 @@ def wait_until_stopped(home: Home, seconds: float) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def _write(home: Home, report: Report, *, durable: bool = False) -> None:
+    write_private(_report_file(home), msgspec.json.encode(report), durable=durable)
 
 
 def _report_file(home: Home) -> Path:

@@ -61,6 +61,7 @@ def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:
         for archive in sorted(working.glob("*.deb")):
             _run("dpkg-deb", "-x", str(archive), str(working / "root"), folder=working)
         if not into.exists():
+            os.sync()  # else a power loss could leave a complete folder of empty files
             (working / "root").rename(into)
     except CommandFailed as error:
         raise PackagesUnavailable(

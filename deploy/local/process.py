@@ -23,6 +23,8 @@ class Process(Struct, frozen=True):
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 15.0
     """Seconds between the stop signal and SIGKILL."""
+    expendable: Path | None = None
+    """State that may be lost: moved aside, once, if the process ends while it starts with it."""
     front: bool = False
     """Takes requests in for the others: stopped before all of them, though it waits for none."""
 

@@ -3,13 +3,16 @@
 import asyncio
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from deploy.local import checks
 from deploy.local.database import ROOT, fingerprint, modules
 from deploy.local.environments import Stack, environments, processes, tool_environment
+from deploy.local.files import write_private
 from deploy.local.process import Process, Step, Task
 from deploy.needs import Needs
 
+_MIGRATED, _BUCKETS_MADE = "migrated", "buckets"
 _BUCKETS = (
     "S3_SOURCES_BUCKET",
     "S3_MEDIA_BUCKET",
@@ -70,9 +73,8 @@ class MigrationFailed(Exception):
 
 
 async def _migrate(stack: Stack) -> None:
-    done = stack.home / "migrated"
     newest = fingerprint()
-    if done.exists() and done.read_text() == newest:
+    if _is_done(stack.home / _MIGRATED, newest):
         return
     setup = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "shared.database.setup", *modules()),
@@ -87,18 +89,28 @@ async def _migrate(stack: Stack) -> None:
     if setup.returncode != 0:
         lines = said.decode(errors="replace").strip().splitlines()
         raise MigrationFailed(lines[-1] if lines else f"exit code {setup.returncode}")
-    done.write_text(newest)
+    write_private(stack.home / _MIGRATED, newest.encode())
 
 
 async def _create_buckets(stack: Stack) -> None:
-    done = stack.home / "buckets"
     env = tool_environment(stack, "buckets")
     wanted = "\n".join(f"{name}={env[name]}" for name in _BUCKETS if name in env)
-    if done.exists() and done.read_text() == wanted:
+    if _is_done(stack.home / _BUCKETS_MADE, wanted):
         return
     # Imported late: it is slow, and everything else can start meanwhile.
     from shared.blobs.setup import BucketSettings, prepare  # noqa: PLC0415
     from shared.settings import load  # noqa: PLC0415
 
     await prepare(load(BucketSettings, env))
-    done.write_text(wanted)
+    write_private(stack.home / _BUCKETS_MADE, wanted.encode())
+
+
+def forget_what_is_done(home: Path) -> None:
+    """Migrate and make the buckets at the next start, whether that seems done or not."""
+    for name in (_MIGRATED, _BUCKETS_MADE):
+        (home / name).unlink(missing_ok=True)
+
+
+def _is_done(note: Path, wanted: str) -> bool:
+    """Whether the file notes that exactly this was done."""
+    return note.exists() and note.read_bytes() == wanted.encode()

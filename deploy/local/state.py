@@ -4,10 +4,19 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from deploy.local import ports
+from deploy.local.files import write_private
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+T = TypeVar("T")
+
+
+class StateDamaged(Exception):
+    """A part of the state is unusable and cannot be made again; the message says what to do."""
 
 
 class Home:
@@ -15,6 +24,8 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
+        # The second is read where the first is missing or unusable.
+        self._secrets = (self.folder / "secrets.json", self.folder / "secrets.copy.json")
 
     @property
     def logs(self) -> Path:
@@ -22,13 +33,22 @@ class Home:
         return self.folder / "logs"
 
     def secrets(self, names: Iterable[str]) -> dict[str, str]:
-        """A random secret for each name, the same one every time."""
-        path = self.folder / "secrets.json"
-        known = _read(path)
-        missing = [name for name in names if name not in known]
-        if missing:
-            known |= {name: secrets.token_urlsafe(36) for name in missing}
-            write_private(path, msgspec.json.encode(known))
+        """A random secret for each name, the same one every time.
+
+        Raises StateDamaged where a database is there and its secrets are not.
+        """
+        copies = [read_json(path, dict[str, str]) for path in self._secrets]
+        known = {name: secret for copy in reversed(copies) for name, secret in (copy or {}).items()}
+        if not known and os.path.lexists(self.folder / "postgres"):
+            raise StateDamaged(
+                f"{self._secrets[0]} cannot be read, nor its copy {self._secrets[1].name}. The "
+                "database was made with the secrets in them: put one of the two files back from a "
+                "backup, or forget this instance's state: make clean"
+            )
+        known |= {name: secrets.token_urlsafe(36) for name in names if name not in known}
+        for path, copy in zip(self._secrets, copies, strict=True):
+            if copy != known:
+                write_private(path, msgspec.json.encode(known))
         return known
 
     def ports(self, names: Iterable[str]) -> dict[str, int]:
@@ -38,26 +58,17 @@ class Home:
         return chosen
 
     def known_ports(self) -> dict[str, int]:
-        """The ports that were given out last, whether they are in use or not."""
-        path = self.folder / "ports.json"
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.exists() else {}
+        """The ports that were given out last, in use or not; none where they cannot be read."""
+        return read_json(self.folder / "ports.json", dict[str, Port]) or {}
 
     def is_ours(self) -> bool:
         """Whether this folder was made here, and so may be emptied."""
-        return (self.folder / "secrets.json").exists()
+        return any(path.exists() for path in self._secrets)
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Replace a file in one step; nobody else can read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(data)
-    partial.replace(path)
-
-
-def _read(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+def read_json(path: Path, kind: type[T]) -> T | None:
+    """A file's content; None where it is missing or damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

@@ -106,15 +106,9 @@ class Supervisor:
             await self._up[need].wait()
         began = time.monotonic()
         self._set(step.name, "starting")
+        reason = ""
         if isinstance(step, Process):
-            await self._launch(step)
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._until_ready(step)
-            except (StepFailed, TimeoutError) as error:
-                reason = str(error) or f"{step.name} was not ready after {self._patience:.0f} s"
-                self._set(step.name, "failed", reason=reason)
-                raise StepFailed(reason) from error
+            reason = await self._bring_up(step)
             self._keepers[step.name] = asyncio.create_task(self._keep(step))
         else:
             try:
@@ -124,8 +118,28 @@ class Supervisor:
                 self._set(step.name, "failed", reason=reason)
                 raise StepFailed(f"{step.name}: {reason}") from error
         self._status[step.name].seconds_to_start = time.monotonic() - began
-        self._set(step.name, "up" if isinstance(step, Process) else "done")
+        self._set(step.name, "up" if isinstance(step, Process) else "done", reason=reason)
         self._up[step.name].set()
+
+    async def _bring_up(self, process: Process) -> str:
+        """Launch it until it is ready; returns what was wrong with its state, if anything."""
+        await self._launch(process)
+        try:
+            async with asyncio.timeout(self._patience):
+                try:
+                    await self._until_ready(process)
+                except StepFailed as failure:
+                    aside = _put_aside(process.expendable)
+                    if aside is None:
+                        raise
+                    await self._launch(process)
+                    await self._until_ready(process)
+                    return f"{failure}; it began anew, its state is kept in {aside}"
+        except (StepFailed, TimeoutError) as error:
+            reason = str(error) or f"{process.name} was not ready after {self._patience:.0f} s"
+            self._set(process.name, "failed", reason=reason)
+            raise StepFailed(reason) from error
+        return ""
 
     async def _launch(self, process: Process) -> None:
         log = self._logs / f"{process.name}.log"
@@ -216,6 +230,16 @@ def _tied_to_us(process: Process) -> list[str]:
         return list(process.argv)
     stop = process.stop_signal.name.removeprefix("SIG")
     return [setpriv, "--pdeathsig", stop, "--", *process.argv]
+
+
+def _put_aside(state: Path | None) -> Path | None:
+    """Where the state lies now; None where there is none to do without."""
+    if state is None or not state.exists():
+        return None
+    aside = state.with_name(f"{state.name}.unusable")
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    return state.replace(aside)
 
 
 def _kill_group(pid: int) -> None:

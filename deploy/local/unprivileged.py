@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.local.files import sync_folder
+
 USER = "nobody"
 _ELSEWHERE = Path("/var/lib")
 
@@ -66,11 +68,12 @@ def own_folder(wanted: Path) -> Path:
 
 
 def _replace_by_link(wanted: Path, elsewhere: Path) -> None:
-    """The copy is on the disk before what it was made from is removed."""
-    os.sync()
     if wanted.is_dir():
+        os.sync()  # the copy is on the disk before what it was made from is removed
         wanted.rename(_moved(wanted))
     wanted.symlink_to(elsewhere)
+    # A link that a power loss takes back would leave its files behind, and new ones be made.
+    sync_folder(wanted.parent)
     _end_interrupted_move(wanted)
 
 

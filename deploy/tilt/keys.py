@@ -10,6 +10,11 @@ import secrets
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from deploy.local.files import write_private  # noqa: E402 - found by the line above
+
 NAME = "cinelog-tilt"
 KEYS = (
     *("media-grant-secret", "operator-secret", "signing-key-secret"),
@@ -22,14 +27,14 @@ KEYS = (
 
 def main() -> None:
     """Make what is missing, print all of it."""
-    root = Path(__file__).resolve().parents[2]
-    file = Path(os.environ.get("CINELOG_HOME") or root / ".local") / "tilt-secrets.json"
-    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    file = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local") / "tilt-secrets.json"
+    try:
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError:
+        sys.exit(f"{file} is damaged: put a backup back, or delete it and the cluster's data")
     complete = {key: kept.get(key) or secrets.token_hex(24) for key in KEYS}
     if complete != kept:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(complete))
+        write_private(file, json.dumps(complete).encode())
     data = {key: base64.b64encode(value.encode()).decode() for key, value in complete.items()}
     manifest = {
         "apiVersion": "v1",

@@ -16,6 +16,7 @@ class Home:
     """An instance in a folder of its own, used as a person uses make."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local") / "packages"
         if packages.is_dir():
             # What was downloaded once is not downloaded again.
@@ -24,8 +25,8 @@ class Home:
         self.url = f"http://127.0.0.1:{port}"
         self._env = {**os.environ, "CINELOG_HOME": str(folder), "PORT": str(port), "WORKERS": "1"}
 
-    def make(self, command: str) -> str:
-        """What the Makefile's target runs; fails with what it printed."""
+    def make(self, command: str, code: int = 0) -> str:
+        """What the Makefile's target prints; fails unless it ends with this exit code."""
         done = subprocess.run(
             (sys.executable, "-m", "deploy.local", command),
             cwd=ROOT,
@@ -38,8 +39,26 @@ class Home:
             umask=0o077,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == code, done.stdout
         return done.stdout
+
+
+def damage(folder: Path) -> None:
+    """What a power loss may leave of the files that say how things stand."""
+    for name, left in {
+        "ports.json": b"",
+        "status.json": b'{"pid": 1',
+        "secrets.json": b'{"postgres_passw',
+        "migrated": b"\xff\xfe",
+        "buckets": b"",
+        "lock": b"\xff",
+        "postgres/data/postmaster.pid": b"",
+        "valkey/dump.rdb": b"garbage",
+    }.items():
+        (folder / name).write_bytes(left)
+    cookie = folder / "rabbitmq" / ".erlang.cookie"
+    cookie.chmod(0o600)
+    cookie.write_bytes(b"")
 
 
 @pytest.fixture
@@ -56,6 +75,7 @@ def test_state_survives(home: Home) -> None:
             assert person.finish(job)["status"] == "completed"
             assert "already up" in home.make("up")
             home.make("down")
+            damage(home.folder)
             home.make("up")
             video = person.get(f"/api/v1/streaming/id/{job}")
             assert video is not None
@@ -63,5 +83,9 @@ def test_state_survives(home: Home) -> None:
             # The token that was issued before is still good: the keys survived too.
             assert person.job(job)["status"] == "completed"
             assert person.plays(job)
+        home.make("down")
+        for secrets in home.folder.glob("secrets*.json"):
+            secrets.write_bytes(b"")
+        assert "put one of the two files back" in home.make("up", code=1)
     finally:
         home.make("clean")

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
+import psutil
+
 from deploy.local import checks, unprivileged
+from deploy.local.files import sync_folder
 from deploy.local.process import Process, Step, Task
 
 PORTS = ("postgres",)
@@ -44,9 +47,15 @@ def steps(
     data = folder / "data"
 
     async def initialise() -> None:
-        if not (data / "PG_VERSION").exists():
-            shutil.rmtree(data, ignore_errors=True)
-            await _initdb(program, data, password, durable=durable)
+        if data.exists():
+            _remove_stale_lock(data)
+            return
+        # Complete or not there at all: a folder with rows in it is never taken for half made.
+        partial = folder / "data.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        await _initdb(program, partial, password, durable=durable)
+        partial.rename(data)
+        sync_folder(folder)
 
     speed = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
     return (
@@ -73,6 +82,24 @@ def steps(
 def forget(home: Path) -> None:
     """Remove the database."""
     unprivileged.forget(home / "postgres")
+
+
+def _remove_stale_lock(data: Path) -> None:
+    """Remove postmaster.pid unless a server runs on ``data``.
+
+    PostgreSQL refuses to start where a power loss left the file empty, or where the pid in it is
+    another program's by now.
+    """
+    lock = data / "postmaster.pid"
+    if not lock.exists():
+        return
+    first = lock.read_bytes().split(b"\n")[0]
+    try:
+        running = psutil.Process(int(first)).cwd() == str(data)
+    except (ValueError, psutil.Error):
+        running = False
+    if not running:
+        lock.unlink()
 
 
 def _installed() -> list[Path]:

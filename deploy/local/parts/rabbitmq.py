@@ -6,6 +6,7 @@ neither a system-wide RabbitMQ nor another set of parts.
 
 import asyncio
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from deploy.local.process import Process, Step, Task
 
 PORTS = ("amqp", "rabbitmq_api", "rabbitmq_distribution", "epmd")
 USER = "cinelog"
+_COOKIE = re.compile(rb"[A-Z]{20}")
 
 # A worker acknowledges a task after its commit; the longest chunk stays far below this.
 _CONSUMER_TIMEOUT_MS = 15 * 60 * 1000
@@ -57,6 +59,8 @@ def steps(
             env=environment,
             ready=checks.answers(ports["amqp"], b"AMQP\x00\x00\x09\x01", b"RabbitMQ"),
             needs=frozenset({"epmd"}),
+            # Messages are hints: projections read the log, tasks are sent again.
+            expendable=folder / "data",
             grace=30.0,
         ),
     )
@@ -121,6 +125,9 @@ def _write_configuration(
             "prometheus.tcp.ip": "127.0.0.1",
             "prometheus.tcp.port": str(ports["rabbitmq_metrics"]),
         }
+    cookie = folder / ".erlang.cookie"
+    if cookie.exists() and not _COOKIE.fullmatch(cookie.read_bytes()):
+        cookie.unlink()  # Erlang makes one where there is none, and ends where there is half of one
     config = folder / "rabbitmq.conf"
     config.touch(mode=0o600)
     config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))

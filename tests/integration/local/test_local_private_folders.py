@@ -92,6 +92,10 @@ def test_postgres_starts_in_a_clone_that_is_closed_to_others(tmp_path: Path, uma
     home = private / ".local"
 
     assert start(private, home, umask) == "1"
+    # A power loss leaves the server's lock, empty or with the pid of another program.
+    lock = home / "postgres" / "data" / "postmaster.pid"
+    lock.write_text("" if umask == 0o022 else f"{os.getpid()}\n{lock.parent}\n")
+    shutil.chown(lock, unprivileged.USER)
     assert start(private, home, umask, "forget") == "2"
 
     assert stat.S_IMODE(private.stat().st_mode) == 0o700

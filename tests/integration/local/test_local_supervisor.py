@@ -103,6 +103,24 @@ async def test_what_a_killed_process_started_goes_with_it(
     await eventually(lambda: not alive(child), timeout=20)
 
 
+async def test_state_that_may_be_lost_is_put_aside_if_a_process_cannot_start_with_it(
+    tmp_path: Path, supervise: Supervise
+) -> None:
+    state = tmp_path / "state"
+    state.write_text("damaged")
+    broken = "import pathlib\nif pathlib.Path('state').exists(): raise SystemExit(7)\n" + STAYS
+    supervisor = supervise(
+        msgspec.structs.replace(process(tmp_path, "cache", broken), expendable=state)
+    )
+
+    await supervisor.start()
+
+    assert status(supervisor, "cache").state == "up"
+    assert "exit code 7" in status(supervisor, "cache").reason
+    assert not state.exists()
+    assert (tmp_path / "state.unusable").read_text() == "damaged"
+
+
 async def test_each_step_waits_for_what_it_needs(tmp_path: Path, supervise: Supervise) -> None:
     order: list[str] = []
 

@@ -1,10 +1,13 @@
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from deploy.local import unprivileged
-from deploy.local.state import Home
+from deploy.local import daemon, unprivileged
+from deploy.local.files import write_private
+from deploy.local.state import Home, StateDamaged
 
 
 @pytest.fixture
@@ -28,6 +31,100 @@ def test_secrets_are_readable_by_their_owner_alone(home: Home) -> None:
 
 def test_ports_are_kept(home: Home) -> None:
     assert home.ports(["gateway"]) == home.ports(["gateway"])
+
+
+def damaged_in_each_way() -> list[bytes]:
+    """What a power loss or a bad disk leaves of a JSON file."""
+    return [
+        b"",
+        b'{"gateway": 20',
+        b"\xff\xfe\x00garbage",
+        b"[]",
+        b'{"gateway": 99999999}',
+        b"\0" * 64,
+    ]
+
+
+@pytest.mark.parametrize("damage", damaged_in_each_way())
+def test_ports_that_cannot_be_read_are_chosen_anew(home: Home, damage: bytes) -> None:
+    home.ports(["gateway"])
+    (home.folder / "ports.json").write_bytes(damage)
+
+    chosen = home.ports(["gateway"])
+
+    assert home.known_ports() == chosen
+    assert 1024 < chosen["gateway"] < 32768
+
+
+@pytest.mark.parametrize("damage", [*damaged_in_each_way(), None])
+@pytest.mark.parametrize("name", ["secrets.json", "secrets.copy.json"])
+def test_a_damaged_copy_of_the_secrets_is_healed_by_the_other(
+    home: Home, name: str, damage: bytes | None
+) -> None:
+    made = home.secrets(["a", "b"])
+    (home.folder / "postgres").mkdir()
+    if damage is None:
+        (home.folder / name).unlink()
+    else:
+        (home.folder / name).write_bytes(damage)
+
+    assert home.secrets(["a", "b"]) == made
+    (home.folder / "secrets.json").write_bytes(b"")
+    assert home.secrets(["a", "b"]) == made
+
+
+def test_lost_secrets_of_a_database_are_not_replaced_by_others(home: Home) -> None:
+    home.secrets(["a"])
+    (home.folder / "postgres").symlink_to("/var/lib/elsewhere")
+    for name in ("secrets.json", "secrets.copy.json"):
+        (home.folder / name).write_bytes(b"")
+
+    with pytest.raises(StateDamaged, match="make clean"):
+        home.secrets(["a"])
+
+    assert (home.folder / "secrets.json").read_bytes() == b""
+    assert home.is_ours()
+
+
+def test_lost_secrets_of_nothing_are_made_anew(home: Home) -> None:
+    first = home.secrets(["a"])
+    for name in ("secrets.json", "secrets.copy.json"):
+        (home.folder / name).write_bytes(b"")
+
+    assert home.secrets(["a"]) != first
+
+
+@pytest.mark.parametrize("damage", damaged_in_each_way())
+def test_a_report_that_cannot_be_read_counts_as_none(home: Home, damage: bytes) -> None:
+    home.folder.mkdir()
+    (home.folder / "status.json").write_bytes(damage)
+
+    assert daemon.read_report(home) is None
+
+
+def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    write_private(file, b"first")
+    write_private(file, b"second", durable=False)
+
+    assert file.read_bytes() == b"second"
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "state.json"
+    write_private(file, b"first")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(file, b"second")
+
+    assert file.read_bytes() == b"first"
 
 
 def test_only_a_folder_that_was_made_here_counts_as_ours(tmp_path: Path, home: Home) -> None:
