@@ -12,13 +12,13 @@ IMAGES := gateway auth ingest transcoder catalog relay operator
 # Tests that run at the same time; 0 runs one after the other, in one process.
 LANES ?= 2
 # Programs with an environment of their own, as they pin half of the world.
-TOOLS := checkov==3.3.30 cyclonedx-bom==7.5.0 pip-audit==2.10.1 pre-commit==4.7.0
+TOOLS := checkov==3.3.30 cyclonedx-bom==7.5.0 pip-audit==2.10.1 pre-commit==4.7.0 py-spy==0.4.3
 
 # Installs one of them, as requirements/tools/ pins it.
 tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
-.PHONY: images test-images chart sbom audit openapi-diff openapi-released version release hooks check
+.PHONY: images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
 .PHONY: help cli chaos mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
@@ -89,6 +89,10 @@ lock: ## Pin requirements/*.txt from pyproject.toml
 
 cli: ## Operate it: make cli ARGS="projections status"; ARGS=--help lists all
 	@$(LOCAL) cli $(ARGS)
+
+profile: ## Sample a process of make up: SERVICE=gateway SECONDS=30; into dist/, for speedscope
+	@$(call tool,py-spy)
+	@$(PYTHON) -m tools.profiling $(SERVICE) $(SECONDS)
 
 chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays
 	@$(PYTHON) -m tests.chaos --uploads 200 --faults 110 $(if $(SEED),--seed $(SEED))
