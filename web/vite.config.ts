@@ -23,6 +23,8 @@ export default defineConfig({
     setupFiles: ['tests/setup.ts'],
     include: ['tests/**/*.test.{ts,tsx}'],
     restoreMocks: true,
+    // One page for the files of a worker: making one takes longer than all tests. setup.ts clears it.
+    isolate: false,
     // A machine that does several things at a time is slower than these tests' defaults of 5 s.
     testTimeout: 60_000,
     hookTimeout: 60_000,

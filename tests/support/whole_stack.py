@@ -10,7 +10,7 @@ from deploy.local import parts
 from deploy.local.environments import Stack, port_names, secret_names
 from deploy.local.parts import postgres
 from deploy.local.state import Home
-from tests.support.real_parts import ROOT
+from tests.support.real_parts import ROOT, in_memory
 from tests.support.stack import GENEROUS, RunningStack
 
 _LONGEST_PAUSE = 2.0
@@ -20,7 +20,9 @@ _LONGEST_PAUSE = 2.0
 def whole_stack(workers: int, options: Mapping[str, str]) -> Iterator[RunningStack]:
     """Start it as ``make up`` does, with ``options`` for every service; stop and forget it."""
     with ExitStack() as at_the_end:
-        temporary = tempfile.TemporaryDirectory(prefix="cinelog-whole-", ignore_cleanup_errors=True)
+        temporary = tempfile.TemporaryDirectory(
+            prefix="cinelog-whole-", dir=in_memory(), ignore_cleanup_errors=True
+        )
         folder = Path(at_the_end.enter_context(temporary))
         # The database server's user passes through; it cannot list.
         folder.chmod(0o711)

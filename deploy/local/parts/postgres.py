@@ -57,7 +57,7 @@ def steps(
         partial.rename(data)
         sync_folder(folder)
 
-    speed = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
+    speed = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=256MB")
     return (
         Task(name="postgres-init", run=initialise),
         Process(
@@ -65,7 +65,8 @@ def steps(
             argv=(
                 *(str(program / "bin" / "postgres"), "-D", str(data), "-p", str(port)),
                 *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
-                *("-c", "max_connections=200", "-c", "timezone=UTC", *speed),
+                *("-c", "max_connections=200", "-c", "timezone=UTC"),
+                *(() if durable else speed),
             ),
             folder=folder,
             env=_environment(),
