@@ -8,16 +8,12 @@ Object storage has an opener of its own, ``shared.host.buckets``: its library is
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database.connect import create_engine
-from shared.database.metrics import watch_engine
-from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.http import server
 from shared.http.identity import Verifier
 from shared.http.metrics import create_registry
@@ -25,6 +21,11 @@ from shared.loops.cancellation import end
 from shared.loops.loops import Loops
 from shared.settings import Address
 from shared.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from shared.event_store.postgres import PostgresEventStore
 
 _log = get_logger(__name__)
 
@@ -64,15 +65,21 @@ class Host:
         self.loops: Final = Loops(registry)
         self.stack: Final = stack
 
-    async def engine(self, url: str, *, size: int) -> AsyncEngine:
+    async def engine(self, url: str, *, size: int) -> "AsyncEngine":
         """A SQLAlchemy engine of at most ``2 * size`` connections, with metrics."""
+        # Here and below, for the gateway: it has no database, and SQLAlchemy takes 18 MB.
+        from shared.database.connect import create_engine  # noqa: PLC0415
+        from shared.database.metrics import watch_engine  # noqa: PLC0415
+
         engine = create_engine(url, size=size)
         watch_engine(self.registry, engine)
         self.stack.push_async_callback(engine.dispose)
         return engine
 
-    async def log(self, url: str, *, connections: int = 6) -> PostgresEventStore:
+    async def log(self, url: str, *, connections: int = 6) -> "PostgresEventStore":
         """The event log, with metrics."""
+        from shared.event_store.postgres import open_event_store  # noqa: PLC0415
+
         return await self.stack.enter_async_context(
             open_event_store(url, connections=connections, registry=self.registry)
         )
