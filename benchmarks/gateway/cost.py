@@ -19,11 +19,14 @@ from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
 from services.gateway.request import paths
 from services.gateway.request.client_address import ClientAddress
+from services.gateway.request.error_bodies import ErrorBodies
 from services.gateway.request.exchange import Exchange
 from services.gateway.request.request_headers import RequestHeaders
 from services.gateway.request.routes import Router, table
 from shared.http.identity import Verifier
 from shared.http.jwks_client import JwksClient
+from shared.loops.cancellation import end
+from shared.loops.loops import Loops
 from shared.token_bucket import MICROS, Bucket, Decision
 
 ROUNDS = 20_000
@@ -72,7 +75,7 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
     trace = tracing.begin("GET", b"")
     scope: Any = {"method": "GET", "raw_path": path, "query_string": b"", "headers": raw_headers}
     request_headers = RequestHeaders(raw_headers)
-    failures = security_headers.Failures()
+    error_bodies = ErrorBodies()
 
     async def nothing(*_: object) -> Any:
         return None
@@ -98,7 +101,7 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
         "verify the token (cached)": _micros(lambda: verifier.cached(token)),
         "trace and request ids": _micros(lambda: tracing.begin("GET", b"")),
         "the exchange object": _micros(
-            lambda: Exchange(scope, nothing, nothing, request_headers, trace, failures)
+            lambda: Exchange(scope, nothing, nothing, request_headers, trace, error_bodies)
         ),
         "rate limit headers": _micros(lambda: rate_limit_headers(general, decision)),
         "security headers": _micros(lambda: [*security_headers.API, *security_headers.API]),
@@ -106,10 +109,14 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
         "access log": _micros(write),
     }
     pipe = RedisPipe(f"redis://127.0.0.1:{stage.redis.port}/3")
-    await pipe.start()
+    connected = asyncio.Event()
+    pipe.changed = lambda up, _reason: connected.set() if up else None
+    loops = Loops(CollectorRegistry())
+    holding = asyncio.create_task(loops.persist("hold redis", pipe.session))
+    await connected.wait()
     buckets, arguments = RedisBuckets(pipe), packed_arguments(Bucket(1, 1_000_000))
     found["a token from Redis"] = await _micros_async(lambda: buckets.take(b"cost", arguments))
-    await pipe.stop()
+    await end([holding])
     pool = Pool("127.0.0.1", stage.backend.port)
     head = b"GET %b HTTP/1.1\r\nhost: b\r\nauthorization: Bearer %b\r\n\r\n" % (
         path,

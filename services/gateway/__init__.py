@@ -1,6 +1,7 @@
-"""The gateway: the one door through which every request from outside passes.
+"""The gateway: every request from outside enters through it.
 
-Owns no data, emits and consumes no events. It routes by the table in `routes`, limits
-by token buckets counted in Redis, tells the services who is calling, streams both ways,
-and serves media from object storage and the web client's files.
+It finds the route of a request (``request.routes``), identifies the caller, limits requests by
+token buckets in Redis, and streams requests and answers between clients and services. It serves
+media from object storage and the web client's files itself. It owns no data, and emits and
+consumes no events.
 """

@@ -1,9 +1,10 @@
-"""The gateway's own few routes: is it alive and ready, and what the API looks like."""
+"""``/docs``: the API's document, merged from the services' own, and a page to browse it."""
 
 import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from litestar import MediaType, Response, get
@@ -11,19 +12,20 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from services.gateway import openapi
-from services.gateway.http1.h1_client import UpstreamError
+from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.upstream.upstreams import Upstreams
 from shared.errors import NotFound
 from shared.telemetry import get_logger
 
-_FRESH = 30.0  # seconds a merged document is good for
-_INCOMPLETE = 2.0  # the same while a service's part is missing
-_ASSETS = {
+# Seconds that a merged document is used: with all parts, and while a service's part is missing.
+_COMPLETE_SECONDS: Final = 30.0
+_INCOMPLETE_SECONDS: Final = 2.0
+_ASSETS: Final = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
-_PAGE = """<!doctype html>
+_PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -39,7 +41,7 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-_START = """SwaggerUIBundle({
+_START: Final = """SwaggerUIBundle({
   url: "/docs/openapi.json", dom_id: "#api", deepLinking: true,
   displayRequestDuration: true, docExpansion: "list", persistAuthorization: false,
 });
@@ -47,7 +49,7 @@ _START = """SwaggerUIBundle({
 
 
 class ApiDocument:
-    """The services' documents as one, asked for anew now and then."""
+    """The services' documents merged into one, which is renewed from time to time."""
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class ApiDocument:
         self._lock = asyncio.Lock()
 
     async def body(self) -> bytes:
-        """The document as JSON. A service that is away is represented by its last answer."""
+        """The document as JSON. While a service does not answer, its last part stays in."""
         async with self._lock:
             if self._clock() < self._until:
                 return self._body
@@ -74,7 +76,9 @@ class ApiDocument:
             parts = {name: self._parts[name] for name in self._services if name in self._parts}
             merged = openapi.merge(parts, title="Cinelog", version=self._version)
             self._body = msgspec.json.encode(merged)
-            self._until = self._clock() + (_FRESH if all(answered) else _INCOMPLETE)
+            self._until = self._clock() + (
+                _COMPLETE_SECONDS if all(answered) else _INCOMPLETE_SECONDS
+            )
             return self._body
 
     async def _part(self, name: str) -> bool:
@@ -90,7 +94,7 @@ class ApiDocument:
 
 
 def docs_routes(document: ApiDocument, assets: Path) -> list[HTTPRouteHandler]:
-    """`/docs`; `assets` is the folder of Swagger UI's distribution."""
+    """The routes. ``assets`` is the folder of Swagger UI's distribution."""
 
     @get("/docs", media_type=MediaType.HTML, include_in_schema=False)
     async def page() -> Response[str]:

@@ -1,18 +1,19 @@
-"""The gateway's composition root and process."""
+"""Wires the gateway and runs it: ``python -m services.gateway.main``."""
 
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from litestar import Litestar
 from litestar.types import ASGIApp
-from prometheus_client import CollectorRegistry
 
 from services.gateway.docs_routes import ApiDocument, docs_routes
+from services.gateway.http1.h1_pool import TICK_SECONDS
 from services.gateway.limits.rate_limit import RateLimiter, rules
 from services.gateway.limits.redis_pipe import RedisPipe
 from services.gateway.limits.traced_rate_limiter import TracedRateLimiter
@@ -21,109 +22,75 @@ from services.gateway.observability.access_log import AccessLog
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
-from services.gateway.proxy import Gateway
+from services.gateway.proxy.application import Gateway, Handler
+from services.gateway.proxy.forwarding import Forwarder
+from services.gateway.proxy.observer import RequestObserver
+from services.gateway.request.callers import Callers
 from services.gateway.request.client_address import ClientAddress
 from services.gateway.request.routes import SERVICES, Router, Target, table
 from services.gateway.security_headers import Cors
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.breaker import Breaker
 from services.gateway.upstream.signed_urls import SignedUrls
-from services.gateway.upstream.traced_upstream import (
-    TracedObjectStorage,
-    TracedUpstream,
-)
+from services.gateway.upstream.traced_upstream import TracedObjectStorage, TracedUpstream
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
 from services.gateway.web_files import WebFiles
-from shared import settings as environment
-from shared import telemetry
-from shared.http import server
+from shared import settings, telemetry
+from shared.host.entry import Role, run_entry
+from shared.host.host import Host, Process, Served
 from shared.http.heads import HeadMiddleware
-from shared.http.health import health_routes
-from shared.http.identity import Verifier
-from shared.http.metrics import (
-    TracedHttpMetrics,
-    create_registry,
-    metrics_route,
-)
+from shared.http.health import Check, health_routes
+from shared.http.metrics import TracedHttpMetrics, metrics_route
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.settings import SettingsError
 from shared.version import VERSION
 
+_METRICS_DRAIN_SECONDS: Final = 1.0
+_READY_SECONDS: Final = 1.9  # for a service's /ready, within the limit of our own
 
-def build(settings: GatewaySettings, registry: CollectorRegistry) -> Gateway:
-    """The whole gateway. Call it inside the event loop that will run it."""
+
+async def compose(config: GatewaySettings, host: Host) -> Process:
+    """Routes, limits and forwards requests; serves media, the web client and ``/docs``."""
+    exporting = config.otel_exporter_otlp_endpoint is not None
+    upstreams = _upstreams(config, host, exporting)
+    pipe = _redis(config)
     clock = asyncio.get_running_loop().time
-    upstreams = _upstreams(settings, registry)
-    pipe = _redis(settings)
-    exporting = settings.otel_exporter_otlp_endpoint is not None
     limited = TracedRateLimiter if exporting else RateLimiter
-    limiter = limited(pipe, clock, registry)
-    verifier = Verifier.from_url(
-        settings.jwks_url, issuer=settings.jwt_issuer, audience=settings.jwt_audience
+    limiter = limited(rules(config.buckets), pipe, clock, host.registry)
+    verifier = host.verifier(
+        config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
     )
-    access_log = AccessLog(
-        settings.cinelog_mode == "local", None if settings.access_log else _discard
-    )
-    media = Media(
-        storage=upstreams[Target.MEDIA],
-        signed_urls=SignedUrls(
-            endpoint=settings.s3_endpoint,
-            region=settings.s3_region,
-            access_key=settings.s3_access_key,
-            secret_key=settings.s3_secret_key,
-            bucket=settings.s3_media_bucket,
-        ),
-        visibility=Visibility(upstreams[Target.CATALOG]),
-        grant_secret=settings.media_grant_secret,
-        metrics=MediaMetrics(registry, telemetry.exemplar if exporting else _no_exemplar),
-        redirect_base=settings.media_redirect_base,
-    )
-    elsewhere = [*settings.csp_origins]
-    if settings.media_redirect_base:
-        parts = urlsplit(settings.media_redirect_base)
-        elsewhere.append(f"{parts.scheme}://{parts.netloc}")
-
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
-        await pipe.start()
-        await upstreams.start()
-        try:
-            async with verifier.running():
-                yield
-        finally:
-            await upstreams.stop()
-            await pipe.stop()
-            access_log.flush()
-
-    return Gateway(
-        router=Router(table(settings.max_upload_bytes)),
-        rules=rules(settings.buckets),
+    await host.stack.enter_async_context(verifier.running())
+    gateway = Gateway(
+        router=Router(table(config.max_upload_bytes)),
+        callers=Callers(ClientAddress(config.trusted_proxies), verifier, config.public_url),
         limiter=limiter,
-        verifier=verifier,
-        addresses=ClientAddress(settings.trusted_proxies),
-        upstreams=upstreams,
-        media=media,
-        web=WebFiles(settings.web_folder, tuple(elsewhere), clock),
-        own=_own_routes(upstreams, limiter),
-        cors=Cors(settings.cors_origins),
-        tracing=Tracing(exporting=exporting),
-        metrics=TracedHttpMetrics(registry, "gateway") if exporting else RequestMetrics(registry),
-        access_log=access_log,
-        lifespan=lifespan,
-        origin=settings.public_url,
+        handlers=_handlers(config, host, upstreams, limiter),
+        cors=Cors(config.cors_origins),
+        observer=_observer(config, host, exporting),
+    )
+    metrics = Litestar([metrics_route(host.registry)], openapi_config=None, logging_config=None)
+    return Process(
+        servers=[
+            Served(metrics, config.metrics_bind, _METRICS_DRAIN_SECONDS),
+            Served(gateway, config.bind),
+        ],
+        work={
+            "redis": lambda: host.loops.persist("hold redis", pipe.session),
+            "upstreams": lambda: host.loops.repeat("tick upstreams", upstreams.tick, TICK_SECONDS),
+        },
     )
 
 
-def _upstreams(settings: GatewaySettings, registry: CollectorRegistry) -> Upstreams:
-    metrics = UpstreamMetrics(registry)
+def _upstreams(config: GatewaySettings, host: Host, exporting: bool) -> Upstreams:
+    metrics = UpstreamMetrics(host.registry)
     bases = {
-        Target.AUTH: settings.upstream_auth,
-        Target.INGEST: settings.upstream_ingest,
-        Target.CATALOG: settings.upstream_catalog,
-        Target.TRANSCODER: settings.upstream_transcoder,
-        Target.MEDIA: settings.s3_endpoint,
+        Target.AUTH: config.upstream_auth,
+        Target.INGEST: config.upstream_ingest,
+        Target.CATALOG: config.upstream_catalog,
+        Target.TRANSCODER: config.upstream_transcoder,
+        Target.MEDIA: config.s3_endpoint,
     }
-    exporting = settings.otel_exporter_otlp_endpoint is not None
     kinds = {Target.MEDIA: TracedObjectStorage, Target.CATALOG: TracedUpstream} if exporting else {}
     found: dict[str, Upstream] = {}
     for name, base in bases.items():
@@ -132,34 +99,75 @@ def _upstreams(settings: GatewaySettings, registry: CollectorRegistry) -> Upstre
         except ValueError as error:
             variable = "S3_ENDPOINT" if name is Target.MEDIA else f"UPSTREAM_{name.upper()}"
             raise SettingsError(f"{variable}: {error}") from None
-    return Upstreams(found)
+    upstreams = Upstreams(found)
+    host.stack.callback(upstreams.close)
+    return upstreams
 
 
-def _redis(settings: GatewaySettings) -> RedisPipe:
+def _redis(config: GatewaySettings) -> RedisPipe:
     try:
-        return RedisPipe(settings.redis_url)
+        return RedisPipe(config.redis_url)
     except ValueError as error:
         raise SettingsError(f"REDIS_URL: {error}") from None
 
 
-def _own_routes(upstreams: Upstreams, limiter: RateLimiter) -> ASGIApp:
-    """/health, /ready and /docs, as a small application of the framework the services use."""
+def _observer(config: GatewaySettings, host: Host, exporting: bool) -> RequestObserver:
+    local = config.cinelog_mode == "local"
+    access_log = AccessLog(local, None if config.access_log else _discard)
+    host.stack.callback(access_log.flush)
+    return RequestObserver(
+        Tracing(exporting=exporting),
+        TracedHttpMetrics(host.registry, "gateway") if exporting else RequestMetrics(host.registry),
+        access_log,
+    )
 
-    def answers(name: str) -> Callable[[], Awaitable[object]]:
-        async def check() -> None:
-            if not await upstreams[name].probe(timeout=1.9):
-                raise ConnectionError(f"{name} is not ready")
 
-        return check
+def _handlers(
+    config: GatewaySettings, host: Host, upstreams: Upstreams, limiter: RateLimiter
+) -> dict[Target, Handler]:
+    exporting = config.otel_exporter_otlp_endpoint is not None
+    media = Media(
+        storage=upstreams[Target.MEDIA],
+        signed_urls=SignedUrls(
+            endpoint=config.s3_endpoint,
+            region=config.s3_region,
+            access_key=config.s3_access_key,
+            secret_key=config.s3_secret_key,
+            bucket=config.s3_media_bucket,
+        ),
+        visibility=Visibility(upstreams[Target.CATALOG]),
+        grant_secret=config.media_grant_secret,
+        metrics=MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar),
+        redirect_base=config.media_redirect_base,
+    )
+    elsewhere = [*config.csp_origins]
+    if config.media_redirect_base:
+        parts = urlsplit(config.media_redirect_base)
+        elsewhere.append(f"{parts.scheme}://{parts.netloc}")
+    web = WebFiles(config.web_folder, tuple(elsewhere), asyncio.get_running_loop().time)
+    own = _own_app(host, upstreams, limiter)
+    return {
+        **dict.fromkeys(SERVICES, Forwarder(upstreams)),
+        Target.MEDIA: media,
+        Target.WEB: web,
+        Target.OWN: lambda exchange, _route: exchange.delegate(own),
+    }
 
+
+def _own_app(host: Host, upstreams: Upstreams, limiter: RateLimiter) -> ASGIApp:
+    """``/health``, ``/ready`` and ``/docs``: an application of the framework of all services."""
     import swagger_ui_bundle  # noqa: PLC0415 - finds its files when it is imported
 
     assets = Path(str(swagger_ui_bundle.swagger_ui_path))
     document = ApiDocument(upstreams, tuple(SERVICES), VERSION)
-    checks = {name.value: answers(name) for name in SERVICES} | {"redis": limiter.check}
+    checks: dict[str, Check] = {name.value: _ready_check(upstreams, name) for name in SERVICES}
+    checks["redis"] = limiter.check
     return HeadMiddleware(
         Litestar(
-            [*docs_routes(document, assets), *health_routes(checks)],
+            [
+                *docs_routes(document, assets),
+                *health_routes(checks, progress=host.loops.progress),
+            ],
             exception_handlers=EXCEPTION_HANDLERS,
             openapi_config=None,
             logging_config=None,
@@ -167,35 +175,32 @@ def _own_routes(upstreams: Upstreams, limiter: RateLimiter) -> ASGIApp:
     )
 
 
+def _ready_check(upstreams: Upstreams, name: str) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        if not await upstreams[name].probe(timeout=_READY_SECONDS):
+            raise ConnectionError(f"{name} is not ready")
+
+    return check
+
+
 def _no_exemplar() -> None:
-    """Where no spans are exported."""
+    """The exemplar where no spans are exported."""
 
 
-def _discard(_: bytes) -> None:
-    """Where access lines go that nobody wants."""
+def _discard(_lines: bytes) -> None:
+    """Takes the access log where it is switched off."""
+
+
+ENTRIES = {"": Role("gateway", GatewaySettings, compose)}
 
 
 def main() -> None:
-    """Serve until SIGTERM, then finish what is under way."""
-    settings = environment.load(GatewaySettings, os.environ)
-    telemetry.configure("gateway", settings.cinelog_mode, settings.otel_exporter_otlp_endpoint)
-
-    async def run() -> None:
-        stop = server.stop_on_signals()
-        registry = create_registry(settings.otel_exporter_otlp_endpoint)
-        app = build(settings, registry)
-        gc.collect()
-        gc.freeze()  # what exists now stays: the collector need not walk through it again
-        gc.set_threshold(10_000, 20, 20)
-        figures = Litestar([metrics_route(registry)], openapi_config=None, logging_config=None)
-        async with (
-            server.serving(figures, settings.metrics_bind, drain_seconds=1.0),
-            server.serving(app, settings.bind),
-        ):
-            await stop.wait()
-
-    server.run(run)
+    """Run the gateway until SIGTERM, with a garbage collector that leaves out loaded modules."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    run_entry(ENTRIES, sys.argv[1:], os.environ)
 
 
 if __name__ == "__main__":
-    environment.run(main)
+    settings.run(main)

@@ -1,34 +1,37 @@
-"""`/media/{token}/{video}/…`: playlists, segments and images straight from the media bucket.
+"""``/media/{token}/{video}/…``: playlists, segments and images from the media bucket.
 
-`token` is `public`, for videos that the catalog does not call private, or a signed grant. URIs
-in playlists are relative, so a grant or a redirect covers all that follows from it.
+``token`` is a signed grant, or ``public`` for videos that the catalog does not call private. URIs
+in playlists are relative, so a player keeps the grant, or follows the redirect, of its playlist.
 """
 
 import asyncio
 import re
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from services.gateway import security_headers
-from services.gateway.http1.h1_client import UpstreamError
+from services.gateway.http1.h1_client import Response
+from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.observability.media_metrics import MediaMetrics
-from services.gateway.request.exchange import Exchange
+from services.gateway.request.exchange import Exchange, Headers
+from services.gateway.request.routes import Route
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
 from shared.http import grants
 
-PUBLIC = "public"
-IMMUTABLE = b"public, max-age=31536000, immutable"
-SHORT = b"public, max-age=2"
+PUBLIC: Final = "public"
+IMMUTABLE: Final = b"public, max-age=31536000, immutable"
+SHORT: Final = b"public, max-age=2"
 
-_FRESH = 5.0  # seconds a visibility is believed
-_STALE = 60.0  # and while the catalog does not answer
-_REMEMBERED = 20_000
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9._/-]{1,512}\Z")
-_KINDS = {
+# Seconds that a visibility is used: normally, and while the catalog does not answer.
+_FRESH_SECONDS: Final = 5.0
+_STALE_SECONDS: Final = 60.0
+_MAX_KNOWN: Final = 20_000
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9._/-]{1,512}\Z")
+_KINDS: Final = {
     "m3u8": (b"application/vnd.apple.mpegurl", SHORT),
     "mpd": (b"application/dash+xml", SHORT),
     "vtt": (b"text/vtt; charset=utf-8", IMMUTABLE),
@@ -39,8 +42,8 @@ _KINDS = {
     "jpg": (b"image/jpeg", IMMUTABLE),
     "png": (b"image/png", IMMUTABLE),
 }
-_CONDITIONS = frozenset((b"range", b"if-range", b"if-none-match", b"if-modified-since"))
-_PASSED_ON = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
+_CONDITIONS: Final = frozenset((b"range", b"if-range", b"if-none-match", b"if-modified-since"))
+_PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
 
 
 class _Visibility(msgspec.Struct):
@@ -48,7 +51,7 @@ class _Visibility(msgspec.Struct):
 
 
 class Visibility:
-    """Which videos may be seen without a grant, asked of the catalog and believed for a moment."""
+    """Which videos may be seen without a grant. The catalog's answers are kept for some seconds."""
 
     def __init__(self, catalog: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
         self._catalog = catalog
@@ -57,10 +60,13 @@ class Visibility:
         self._asking: dict[str, asyncio.Task[bool]] = {}
 
     async def visible(self, video: str) -> bool:
-        """UpstreamError when the catalog cannot say and nothing is remembered."""
+        """Whether ``video`` needs no grant.
+
+        Raises UpstreamError where the catalog does not answer and its last answer is too old.
+        """
         now = self._clock()
         known = self._known.get(video)
-        if known is not None and now - known[1] < _FRESH:
+        if known is not None and now - known[1] < _FRESH_SECONDS:
             return known[0]
         asking = self._asking.get(video)
         if asking is None:
@@ -70,7 +76,7 @@ class Visibility:
         try:
             return await asyncio.shield(asking)
         except UpstreamError:
-            if known is not None and now - known[1] < _STALE:
+            if known is not None and now - known[1] < _STALE_SECONDS:
                 return known[0]
             raise
 
@@ -83,20 +89,24 @@ class Visibility:
             try:
                 answer = msgspec.json.decode(body, type=_Visibility)
             except msgspec.DecodeError:
-                raise UpstreamError("the catalog said something else") from None
+                raise UpstreamError("the catalog's answer has another shape") from None
             visible = answer.visibility != "private"
         elif status == 404:
             visible = False
         else:
             raise UpstreamError(f"the catalog answered {status}")
-        if len(self._known) >= _REMEMBERED:
+        if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
         self._known[video] = (visible, self._clock())
         return visible
 
 
 class Media:
-    """Answers media requests. `redirect_base`: where a CDN or the bucket itself serves them."""
+    """The handler of media routes.
+
+    With ``redirect_base``, the address of a CDN or of the bucket, public media are redirected
+    there. ``clock`` is in Unix seconds.
+    """
 
     def __init__(
         self,
@@ -117,7 +127,7 @@ class Media:
         self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
         self._clock = clock
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: Exchange, route: Route) -> None:
         _, _, token, key = exchange.path.decode("ascii").split("/", 3)
         video, _, name = key.partition("/")
         kind = _KINDS.get(name.rpartition(".")[2])
@@ -130,20 +140,23 @@ class Media:
                 [
                     (b"location", location),
                     (b"cache-control", b"public, max-age=5"),
-                    *_bare(exchange),
+                    *_security(exchange),
                 ],
             )
         else:
-            await self._fetch(exchange, key, *kind, private=token != PUBLIC)
+            response = await self._fetch(exchange, key, route.timeout)
+            try:
+                await self._relay(exchange, response, kind, private=token != PUBLIC)
+            finally:
+                response.close()
 
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:
             return await self._visibility.visible(video)
         return grants.check(self._grant_secret, token, video, self._clock())
 
-    async def _fetch(
-        self, exchange: Exchange, key: str, content_type: bytes, lifetime: bytes, private: bool
-    ) -> None:
+    async def _fetch(self, exchange: Exchange, key: str, timeout: float) -> Response:
+        """The object's response, once storage has begun to answer."""
         head = [
             b"%b %b HTTP/1.1\r\nhost: %b\r\n"
             % (
@@ -161,42 +174,46 @@ class Media:
             b"".join(head),
             idempotent=True,
             without_body=exchange.method == "HEAD",
-            timeout=20.0,
+            timeout=timeout,
             on_slow=exchange.watch,
         )
         self._metrics.first_byte(key.rpartition(".")[2], time.perf_counter() - begun)
-        try:
-            if response.status not in (200, 206, 304):
-                await self._refused(exchange, response.status, response.headers)
-                return
-            passed = [pair for pair in response.headers if pair[0] in _PASSED_ON]
-            for name, value in response.headers:
-                if name == b"cache-control":
-                    lifetime = value
-            if private:
-                lifetime = lifetime.replace(b"public", b"private")
-            headers = [
-                *passed,
-                (b"content-type", content_type),
-                (b"cache-control", lifetime),
-                (b"accept-ranges", b"bytes"),
-                *_bare(exchange),
-            ]
-            await exchange.stream(response, headers)
-        finally:
-            response.close()
+        return response
 
-    async def _refused(
-        self, exchange: Exchange, status: int, headers: list[tuple[bytes, bytes]]
+    async def _relay(
+        self, exchange: Exchange, response: Response, kind: tuple[bytes, bytes], *, private: bool
     ) -> None:
-        """The storage's own words stay inside."""
-        if status == 416:
-            await exchange.fail(416, *[pair for pair in headers if pair[0] == b"content-range"])
-        elif status in (403, 404):
+        """Pass on what storage answers, with the headers that this kind of file has here."""
+        if response.status not in (200, 206, 304):
+            await self._refuse(exchange, response)
+            return
+        content_type, lifetime = kind
+        headers: Headers = []
+        for pair in response.headers:
+            if pair[0] in _PASSED_ON:
+                headers.append(pair)
+            elif pair[0] == b"cache-control":
+                lifetime = pair[1]
+        if private:
+            lifetime = lifetime.replace(b"public", b"private")
+        headers += (
+            (b"content-type", content_type),
+            (b"cache-control", lifetime),
+            (b"accept-ranges", b"bytes"),
+            *_security(exchange),
+        )
+        await exchange.stream(response, headers)
+
+    async def _refuse(self, exchange: Exchange, response: Response) -> None:
+        """Answer for storage, whose error texts must not reach a client."""
+        if response.status == 416:
+            length = [pair for pair in response.headers if pair[0] == b"content-range"]
+            await exchange.fail(416, *length)
+        elif response.status in (403, 404):
             await exchange.fail(404)
         else:
-            raise UpstreamError(f"object storage answered {status}")
+            raise UpstreamError(f"object storage answered {response.status}")
 
 
-def _bare(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+def _security(exchange: Exchange) -> Headers:
     return security_headers.MEDIA_TLS if exchange.secure else security_headers.MEDIA

@@ -1,19 +1,19 @@
-"""One OpenAPI document out of the services' own."""
+"""Merging of the services' OpenAPI documents into one."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 Document = dict[str, Any]
 
-_INTERNAL = re.compile(r"/(?:internal|metrics|health|ready|\.well-known)(?:/|\Z)")
+_INTERNAL: Final = re.compile(r"/(?:internal|metrics|health|ready|\.well-known)(?:/|\Z)")
 
 
 def merge(documents: Mapping[str, Document], *, title: str, version: str) -> Document:
-    """All paths and components of `documents` (by service). Pure.
+    """All paths and components of ``documents``, which are by service. Pure.
 
-    Internal paths are left out. Equal components are shared; of clashing ones, later services'
-    get their service's name in front, and so do the references to them.
+    Internal paths are left out. Equal components become one. Where components of one name differ,
+    the later one gets its service's name as a prefix, and so do the references to it.
     """
     merged: Document = {
         "openapi": "3.1.0",
@@ -42,9 +42,10 @@ def merge(documents: Mapping[str, Document], *, title: str, version: str) -> Doc
 
 
 def _clashes(service: str, document: Document, known: Document) -> dict[str, str]:
-    """Reference → new reference, for components that exist already and are different.
+    """Reference → new reference, for components whose names are taken by different ones.
 
-    Renaming one changes whoever refers to it, so it is repeated until nothing new clashes.
+    A new name changes the components that refer to it, so the search is repeated until it finds
+    no more.
     """
     renamed: dict[str, str] = {}
     while True:

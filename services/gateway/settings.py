@@ -1,4 +1,4 @@
-"""The gateway's environment."""
+"""The gateway's settings, from its environment."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from services.gateway.request.routes import MIB, Policy
 from shared.settings import Address, Key, Secret, Settings
 from shared.token_bucket import MICROS, Bucket
 
-GIB = 1024 * MIB
+GIB: Final = 1024 * MIB
 
 
 _PERIODS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -43,7 +43,7 @@ class Rate(str):
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
-    """Rates are per caller; `trusted_proxies` is how many append to X-Forwarded-For before us."""
+    """Rates are per caller. ``trusted_proxies`` proxies append to X-Forwarded-For before us."""
 
     bind: Address
     metrics_bind: Address
@@ -76,7 +76,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
 
     @property
     def buckets(self) -> dict[Policy, Bucket]:
-        """The bucket of each route class."""
+        """The bucket of each policy."""
         return {
             Policy.GENERAL: self.rate_limit_general.bucket,
             Policy.AUTH: self.rate_limit_auth.bucket,
@@ -86,5 +86,5 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
 
     @property
     def web_folder(self) -> Path | None:
-        """Where the web client's build is."""
+        """The folder of the web client's build, where there is one."""
         return Path(self.web_root) if self.web_root else None

@@ -1,8 +1,8 @@
-"""The web client's files, from the folder that its build leaves.
+"""The web client's files, from the folder that its build writes.
 
-They are read once and kept in memory with their compressed forms, and read again when the build
-is newer. A path without an extension, or one opened as a page, is one of the client's own pages: it
-gets `index.html`.
+The files are kept in memory with their compressed forms, and read again after a new build. A path
+without an extension, or one that a browser opens as a page, is one of the client's own pages: the
+answer is ``index.html``.
 """
 
 import gzip
@@ -11,18 +11,22 @@ import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
-from msgspec import Struct
+import msgspec
 
 from services.gateway import security_headers
 from services.gateway.request.exchange import Exchange
+from services.gateway.request.routes import Route
 
-_LOOK_AGAIN = 2.0  # seconds between two looks at the folder
-_LARGEST = 16 * 1024 * 1024
-_WORTH_PACKING = 1024
-_HASHED = re.compile(r"[.-][A-Za-z0-9_-]{8,}\.[a-z0-9]+\Z")
-_PACKABLE = re.compile(r"text/|application/(?:javascript|json|manifest\+json|xml|wasm)|image/svg")
-_TYPES = {
+_CHECK_SECONDS: Final = 2.0  # between two looks for a newer build
+_MAX_FILE: Final = 16 * 1024 * 1024  # bytes; a larger file is not served
+_MIN_COMPRESSED: Final = 1024  # bytes; below, compression saves no packet
+_HASHED: Final = re.compile(r"[.-][A-Za-z0-9_-]{8,}\.[a-z0-9]+\Z")
+_COMPRESSIBLE: Final = re.compile(
+    r"text/|application/(?:javascript|json|manifest\+json|xml|wasm)|image/svg"
+)
+_TYPES: Final = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".webmanifest": "application/manifest+json",
@@ -32,7 +36,7 @@ _TYPES = {
     ".ico": "image/x-icon",
     ".wasm": "application/wasm",
 }
-_NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Cinelog</title>
+_NOT_BUILT: Final = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Cinelog</title>
 <style>body{font:16px/1.5 system-ui;max-width:36rem;margin:15vh auto;padding:0 1rem}</style>
 <h1>Cinelog is running</h1><p>The web client is not built yet. Build it in <code>web/</code> with
 <code>npm ci &amp;&amp; npm run build</code>, or start everything with <code>make up</code>.</p>
@@ -40,8 +44,8 @@ _NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Cin
 """
 
 
-class _File(Struct, frozen=True):
-    """A file's bytes, by content coding (empty: as it is)."""
+class _File(msgspec.Struct, frozen=True):
+    """A file. ``forms`` are its bytes by content coding, "" for the plain ones."""
 
     forms: dict[str, bytes]
     etag: str
@@ -50,7 +54,7 @@ class _File(Struct, frozen=True):
 
 
 class WebFiles:
-    """Answers what no API route takes. `root` may not exist yet."""
+    """The handler of all paths that no other route has. ``root`` may not exist yet."""
 
     def __init__(
         self, root: Path | None, elsewhere: tuple[str, ...], clock: Callable[[], float]
@@ -60,14 +64,14 @@ class WebFiles:
         self._clock = clock
         self._files: dict[str, _File] = {}
         self._built = 0.0
-        self._look_at = 0.0
+        self._check_at = 0.0
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: Exchange, _route: Route) -> None:
         self._refresh()
         path = exchange.path.decode("ascii").lstrip("/")
         page = security_headers.page_headers(self._policy, exchange.secure)
         found = self._files.get(path)
-        # A browser that opens a page says so: a user or a tag may well have a dot in its name.
+        # The Accept header tells a page from a file: names of users and tags may contain a dot.
         page_wanted = b"text/html" in exchange.header(b"accept")
         if found is None and (page_wanted or "." not in path.rpartition("/")[2]):
             found = self._files.get("index.html")
@@ -93,11 +97,11 @@ class WebFiles:
         await exchange.answer(200, [*headers, *page], body)
 
     def _refresh(self) -> None:
-        """Read the folder if its build is newer than what is in memory."""
+        """Read the folder again where its build is newer than the files in memory."""
         now = self._clock()
-        if self._root is None or now < self._look_at:
+        if self._root is None or now < self._check_at:
             return
-        self._look_at = now + _LOOK_AGAIN
+        self._check_at = now + _CHECK_SECONDS
         try:
             built = (self._root / "index.html").stat().st_mtime
         except OSError:
@@ -110,8 +114,8 @@ class WebFiles:
 def _read(root: Path) -> dict[str, _File]:
     found: dict[str, _File] = {}
     for path in sorted(root.rglob("*")):
-        packed = path.suffix in (".gz", ".br")
-        if not path.is_file() or packed or path.stat().st_size > _LARGEST:
+        compressed = path.suffix in (".gz", ".br")
+        if not path.is_file() or compressed or path.stat().st_size > _MAX_FILE:
             continue
         data = path.read_bytes()
         kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
@@ -121,7 +125,7 @@ def _read(root: Path) -> dict[str, _File]:
             beside = path.with_name(path.name + suffix)
             if beside.is_file():
                 forms[coding] = beside.read_bytes()
-        if "gzip" not in forms and len(data) >= _WORTH_PACKING and _PACKABLE.match(kind):
+        if "gzip" not in forms and len(data) >= _MIN_COMPRESSED and _COMPRESSIBLE.match(kind):
             forms["gzip"] = gzip.compress(data, 9, mtime=0)
         found[path.relative_to(root).as_posix()] = _File(
             forms=forms,
@@ -133,7 +137,7 @@ def _read(root: Path) -> dict[str, _File]:
 
 
 def _coding(file: _File, accepted: str) -> str:
-    """The best form that the client takes (RFC 9110 §12.5.3); a weight of 0 refuses."""
+    """The best coding that the client accepts (RFC 9110 §12.5.3); a weight of 0 refuses one."""
     offered: set[str] = set()
     for item in accepted.split(","):
         name, _, weight = item.partition(";")
@@ -146,7 +150,7 @@ def _coding(file: _File, accepted: str) -> str:
 
 
 def _matches(condition: bytes, etag: bytes) -> bool:
-    """If-None-Match (RFC 9110 §13.1.2): weak comparison with any of a list."""
+    """Whether If-None-Match names ``etag`` (RFC 9110 §13.1.2, weak comparison)."""
     if not condition:
         return False
     tags = (tag.strip().removeprefix(b"W/") for tag in condition.split(b","))

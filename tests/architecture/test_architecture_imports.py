@@ -62,7 +62,7 @@ def test_the_code_keeps_the_rules() -> None:
         ),
         ("services/transcoder/stray.py", "", "Transcoder is layered"),
         (
-            "services/gateway/limits/token_bucket.py",
+            "services/gateway/limits/redis_buckets.py",
             "import services.gateway.upstream.breaker",
             "Gateway is layered",
         ),

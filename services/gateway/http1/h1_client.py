@@ -1,77 +1,49 @@
-"""A small HTTP/1.1 client, this half: one connection, streaming both ways with back-pressure.
+"""One connection of a small HTTP/1.1 client that streams both ways with back-pressure.
 
-The gateway's forwarding hop, where a general client would cost more than all the rest
-together. Parsing is llhttp's (`httptools`). The rules here and in `h1_pool`:
+A general client would cost more than all other work on a request. Parsing is llhttp's
+(``httptools``). The rules here and in ``h1_pool``:
 
-- A response is finished only by its length, its last chunk or, with neither, by the close
-  (RFC 9112 §6.3). Anything else is an error, never a shorter body.
-- A connection goes back to the pool only after a whole exchange with nothing left over.
-- A request is sent again only if it is idempotent, its connection came from the pool and
-  not one byte was returned (RFC 9110 §9.2.2).
-- Reading stops while the reader is behind; a body is sent only as fast as it is taken.
-- Hop-by-hop headers and trailers end here (RFC 9110 §7.6.1).
+- A response ends by its length, its last chunk or, with neither, by the close (RFC 9112 §6.3).
+  Any other end is an error, never a shorter body.
+- A connection returns to the pool only after a whole exchange with no bytes left over.
+- A request is sent a second time only where it is idempotent, its connection came from the pool
+  and not one byte was returned (RFC 9110 §9.2.2).
+- Reading stops while the reader is behind; a body is sent only as fast as the peer takes it.
+- Hop-by-hop headers and trailers are not passed on (RFC 9110 §7.6.1).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
-HIGH_WATER = 256 * 1024  # bytes read ahead of the reader, or written ahead of the peer
-WHOLE = 64 * 1024  # a body with a length up to this is handed over in one piece
-MAX_HEAD = 64 * 1024
-HOP_BY_HOP = frozenset(
+from services.gateway.http1.h1_errors import Abandoned, BadAnswer, Stale
+
+HIGH_WATER: Final = 256 * 1024  # bytes read ahead of the reader, or written ahead of the peer
+WHOLE: Final = 64 * 1024  # a body with a length up to this is delivered in one piece
+MAX_HEAD: Final = 64 * 1024
+HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer"
     b" transfer-encoding upgrade".split()
 )
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close"))
+_PLAIN_CONNECTION: Final = frozenset((b"keep-alive", b"close"))
 
 Future = asyncio.Future
 
 
-class UpstreamError(Exception):
-    """The upstream did not do its part."""
+class ConnectionOwner(Protocol):
+    """The owner of connections."""
 
-
-class Unreachable(UpstreamError):
-    """No connection, or it was lost before the answer began."""
-
-
-class Overloaded(UpstreamError):
-    """All connections are busy, and the queue is full or did not move in time."""
-
-
-class TimedOut(UpstreamError):
-    """Nothing came for longer than the request allows."""
-
-
-class BadAnswer(UpstreamError):
-    """What came is not HTTP, or was cut off."""
-
-
-class SenderStalled(Exception):
-    """Whoever sends the request's body stopped; the upstream is not to blame."""
-
-
-class Abandoned(Exception):
-    """The response was closed by its reader."""
-
-
-class Stale(Exception):
-    """The connection closed without returning a byte."""
-
-
-class Keeper(Protocol):
-    """Who owns connections: it is told when one's exchange, or the connection itself, is over."""
-
-    def released(self, connection: "Connection") -> None: ...
+    def released(self, connection: "Connection") -> None:
+        """The connection's exchange has ended, or the connection itself."""
+        ...
 
 
 class Response:
-    """An answer, perhaps still arriving. Read it to the end or `close` it."""
+    """An answer that may still arrive. Its user reads it to the end or calls ``close``."""
 
-    # Until something else is known; most of it stays so, and one is made for every request.
+    # Defaults of the class, because an object is made for every request and most values stay.
     status = 0
     complete = False
     _size = 0
@@ -94,7 +66,7 @@ class Response:
         self._chunks: list[bytes] = []
 
     def body(self) -> bytes:
-        """What has arrived and was not read yet: the whole body if `complete`."""
+        """The bytes that have arrived and were not read yet; all of them where ``complete``."""
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
@@ -102,7 +74,7 @@ class Response:
         return data
 
     async def read(self) -> bytes:
-        """The next bytes, b"" at the end. UpstreamError when it breaks off."""
+        """The next bytes, b"" at the end. Raises UpstreamError where the answer breaks off."""
         while not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -116,17 +88,17 @@ class Response:
         return data
 
     def close(self) -> None:
-        """Stop: if something is still to come, the upstream sees its connection end."""
+        """Stop reading. A connection with an unfinished answer is ended."""
         if self._connection is not None:
             self._connection.fail(Abandoned())
 
-    # The rest is called by the connection.
+    # The connection calls the rest.
 
     def attach(self, connection: "Connection") -> None:
         self._connection = connection
 
     def push(self, data: bytes) -> bool:
-        """Keep `data`; True when the reader is too far behind."""
+        """Keep ``data``; returns whether the reader is too far behind."""
         self._chunks.append(data)
         self._size += len(data)
         self._wake()
@@ -149,21 +121,21 @@ class Response:
 
 
 class Connection(asyncio.Protocol):
-    """One connection; `response` is the exchange under way, None while idle."""
+    """One connection. ``response`` is that of the current exchange, None while idle."""
 
     transport: asyncio.Transport
 
-    def __init__(self, pool: "Keeper") -> None:
-        self.pool = pool
+    def __init__(self, owner: ConnectionOwner) -> None:
+        self.owner = owner
         self.response: Response | None = None
         self.closed = False
-        self.used = False  # has come back from an exchange at least once
+        self.used = False  # has finished an exchange before
         self.quiet = 0.0  # seconds without a byte
-        self.sending = False  # a body is not all sent yet
-        self.full = False  # the peer takes no more for now
+        self.sending = False  # a part of the body is not sent yet
+        self.full = False  # the peer takes no more bytes for now
         self._parser: httptools.HttpResponseParser | None = None
-        self._head = 0  # bytes of the head so far, -1 once it is complete
-        self._length = -1  # of the answer's body, as its head says
+        self._head = 0  # bytes of the head so far, -1 once the head is complete
+        self._length = -1  # Content-Length of the answer, -1 without one
         self._returned = self._finished = self._keep = self._framed = self._paused = False
         self._nominated: set[bytes] = set()
         self._drained: Future[None] | None = None
@@ -183,7 +155,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(data)
 
     async def send(self, body: AsyncIterator[bytes]) -> None:
-        """Send a body at the peer's pace; what `body` raises ends the exchange."""
+        """Send a body at the peer's pace. An error of ``body`` ends the exchange."""
         response = self.response
         assert response is not None
         try:
@@ -207,11 +179,11 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def fail(self, error: Exception) -> None:
-        """End the exchange, if there is one, and the connection."""
+        """End the connection, and its exchange with ``error``."""
         response, self.response = self.response, None
         self.closed = True
         self.transport.abort()
-        self.pool.released(self)
+        self.owner.released(self)
         if response is not None:
             response.end(error)
 
@@ -230,7 +202,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         response = self.response
         if response is None or self._parser is None:
-            self.fail(BadAnswer("nobody asked"))
+            self.fail(BadAnswer("an answer without a request"))
             return
         self.quiet = 0.0
         self._returned = True
@@ -240,7 +212,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._parser = None
-            self._keep = False  # if the answer is whole, what follows it is not ours
+            self._keep = False  # the answer may be whole, but other bytes follow it
             if not self._finished:
                 self.fail(BadAnswer(str(error)))
                 return
@@ -253,7 +225,7 @@ class Connection(asyncio.Protocol):
         self.closed = True
         self.resume_writing()
         if self.response is None:
-            self.pool.released(self)
+            self.owner.released(self)
         elif self._head < 0 and not self._framed and exc is None:
             self._finish(self.response)
         elif self._returned:
@@ -287,7 +259,7 @@ class Connection(asyncio.Protocol):
         status = parser.get_status_code()
         if status < 200:
             if status == 101:
-                raise ValueError("a protocol nobody asked for")
+                raise ValueError("a protocol without a request for it")
             response.headers.clear()
             self._framed = False
             self._length = -1
@@ -300,7 +272,7 @@ class Connection(asyncio.Protocol):
         if response.without_body:
             self._finished = True
             self._keep = parser.should_keep_alive()
-            self._parser = None  # it would wait for the body that the length promises
+            self._parser = None  # it would wait for a body of the stated length
         elif not 0 <= self._length <= WHOLE and not response.started.done():
             response.started.set_result(None)
 
@@ -324,5 +296,5 @@ class Connection(asyncio.Protocol):
             self.closed = True
         if self.closed:
             self.transport.abort()
-        self.pool.released(self)
+        self.owner.released(self)
         response.end(None)

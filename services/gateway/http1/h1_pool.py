@@ -1,32 +1,38 @@
-"""The other half of the HTTP/1.1 client: connections to one upstream, kept and shared out."""
+"""The connections of the HTTP/1.1 client to one upstream."""
 
 import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from ssl import SSLContext
+from typing import Final
 
-from services.gateway.http1.h1_client import (
-    Connection,
-    Future,
-    Overloaded,
-    Response,
-    SenderStalled,
-    Stale,
-    TimedOut,
-    Unreachable,
-)
+import msgspec
 
-TICK = 0.25  # seconds between two looks at the clock
+from services.gateway.http1.h1_client import Connection, Future, Response
+from services.gateway.http1.h1_errors import Overloaded, SenderStalled, Stale, TimedOut, Unreachable
+
+TICK_SECONDS: Final = 0.25  # between two calls of ``Pool.tick``
+
+
+class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of one pool. Times are in seconds.
+
+    Requests that find all ``connections`` busy wait: at most ``waiting`` of them, for ``wait``.
+    ``idle`` must be shorter than the upstream's own, or requests meet connections that close.
+    ``sender`` is the time without a byte of a request's body.
+    """
+
+    connections: int = 512
+    waiting: int = 1024
+    wait: float = 5.0
+    connect: float = 3.0
+    idle: float = 5.0
+    sender: float = 60.0
 
 
 class Pool:
-    """At most `max_connections` to one upstream, with a queue of `max_waiting`. Times in seconds.
-
-    Belongs to the event loop it is made in.
-
-    `idle_timeout` must be shorter than the upstream's, or requests meet closing connections.
-    """
+    """Connections to ``host:port``. A pool belongs to the event loop that it is made in."""
 
     def __init__(
         self,
@@ -34,22 +40,15 @@ class Pool:
         port: int,
         *,
         tls: SSLContext | None = None,
-        max_connections: int = 512,
-        max_waiting: int = 1024,
-        wait_timeout: float = 5.0,
-        connect_timeout: float = 3.0,
-        idle_timeout: float = 5.0,
-        sender_timeout: float = 60.0,
+        limits: PoolLimits | None = None,
     ) -> None:
         self.host, self.port, self.tls = host, port, tls
-        self.max_connections, self.max_waiting = max_connections, max_waiting
-        self.wait_timeout, self.connect_timeout = wait_timeout, connect_timeout
-        self.idle_timeout, self.sender_timeout = idle_timeout, sender_timeout
+        self.limits = limits or PoolLimits()
         self.busy: set[Connection] = set()
         self.idle: list[Connection] = []
         self.connecting = 0
         self.waiting: deque[Future[Connection | None]] = deque()
-        self._loop = asyncio.get_running_loop()  # asking for it costs a system call each time
+        self._loop = asyncio.get_running_loop()  # in Python 3.11 each call is a system call
 
     async def request(
         self,
@@ -61,11 +60,14 @@ class Pool:
         timeout: float = 30.0,
         on_slow: Callable[[Response], None] | None = None,
     ) -> Response:
-        """Send `head` (a short body may follow in it), then `body`; return when the answer begins.
+        """Send ``head``, which may contain a short body, then ``body``; return the begun answer.
 
-        `body` yields bytes already framed for the wire; what it raises is raised here.
-        `without_body`: the answer to a HEAD. `timeout`: without a byte from the upstream.
-        `on_slow` is called once when the answer takes longer than a tick.
+        ``body`` yields bytes that are framed for the wire; its errors are raised here.
+        ``without_body``: the request is a HEAD. ``timeout``: seconds without a byte from the
+        upstream. ``on_slow`` is called once where the answer takes longer than a tick.
+
+        Raises UpstreamError; SenderStalled where ``body`` stops; Abandoned where the response is
+        closed before it begins.
         """
         loop = self._loop
         connection = self._idle() or await self._acquire()
@@ -85,7 +87,7 @@ class Pool:
                 raise
             finally:
                 if pump is not None and not pump.done():
-                    pump.cancel()  # answered early: the rest is not wanted
+                    pump.cancel()  # an early answer: the upstream does not want the rest
             connection = await self._acquire(fresh=True)
 
     def _idle(self) -> Connection | None:
@@ -97,21 +99,21 @@ class Pool:
         return None
 
     async def _acquire(self, fresh: bool = False) -> Connection:
-        if len(self.busy) + self.connecting < self.max_connections:
+        if len(self.busy) + self.connecting < self.limits.connections:
             self.connecting += 1
             return await self._connect()
-        if len(self.waiting) >= self.max_waiting:
+        if len(self.waiting) >= self.limits.waiting:
             raise Overloaded("the queue is full")
         turn: Future[Connection | None] = self._loop.create_future()
         self.waiting.append(turn)
         try:
-            async with asyncio.timeout(self.wait_timeout):
+            async with asyncio.timeout(self.limits.wait):
                 given = await turn
         except BaseException as error:
             with contextlib.suppress(ValueError):
                 self.waiting.remove(turn)
             if turn.done() and not turn.cancelled() and not turn.exception():
-                self._return(turn.result())  # our turn came just too late
+                self._return(turn.result())  # the connection came just too late
             if isinstance(error, TimeoutError):
                 raise Overloaded("the queue did not move") from None
             raise
@@ -121,13 +123,13 @@ class Pool:
             self.busy.discard(given)
             self.connecting += 1
             if not given.closed:
-                given.fail(Unreachable("a fresh one is needed"))
+                given.fail(Unreachable("a new connection is needed"))
         return await self._connect()
 
     async def _connect(self) -> Connection:
-        """Open one in the place already counted in `connecting`."""
+        """Open a connection. Its place is counted in ``connecting`` already."""
         try:
-            async with asyncio.timeout(self.connect_timeout):
+            async with asyncio.timeout(self.limits.connect):
                 _, connection = await self._loop.create_connection(
                     lambda: Connection(self), self.host, self.port, ssl=self.tls
                 )
@@ -141,7 +143,7 @@ class Pool:
         return connection
 
     def released(self, connection: Connection) -> None:
-        """A connection's exchange is over, or the connection itself."""
+        """The connection's exchange has ended, or the connection itself."""
         if connection in self.busy:
             self.busy.discard(connection)
             connection.used = True
@@ -157,7 +159,7 @@ class Pool:
             self._pass_on(None)
 
     def _pass_on(self, connection: Connection | None) -> None:
-        """Give a free connection, or the place for a new one, to whoever waited longest."""
+        """Give the longest-waiting request a connection, or with None the place for a new one."""
         while self.waiting:
             turn = self.waiting.popleft()
             if not turn.done():
@@ -172,24 +174,32 @@ class Pool:
             self.idle.append(connection)
 
     def tick(self) -> None:
-        """Every TICK seconds: end what is silent for too long, close what idles for too long."""
+        """End connections that are silent or idle for too long. Call it every ``TICK_SECONDS``."""
         for connection in (*self.busy, *self.idle):
+            connection.quiet += TICK_SECONDS
+            error = self._overdue(connection)
+            if error is not None:
+                connection.fail(error)
+                continue
             response = connection.response
-            connection.quiet += TICK
-            if response is None:
-                if connection.quiet > self.idle_timeout:
-                    connection.fail(Unreachable("idle"))
-            elif connection.sending and not connection.full:
-                if connection.quiet > self.sender_timeout:
-                    connection.fail(SenderStalled("the body stopped coming"))
-            elif connection.quiet > response.timeout:
-                connection.fail(TimedOut(f"silent for {response.timeout:g} s"))
-            elif response.on_slow is not None and not connection.sending:
+            if response is not None and response.on_slow is not None and not connection.sending:
                 on_slow, response.on_slow = response.on_slow, None
                 on_slow(response)
 
+    def _overdue(self, connection: Connection) -> Exception | None:
+        """Why ``connection`` must end, or None."""
+        response = connection.response
+        if response is None:
+            return Unreachable("idle") if connection.quiet > self.limits.idle else None
+        if connection.sending and not connection.full:
+            stalled = connection.quiet > self.limits.sender
+            return SenderStalled("the body stopped coming") if stalled else None
+        if connection.quiet > response.timeout:
+            return TimedOut(f"silent for {response.timeout:g} s")
+        return None
+
     def close(self) -> None:
-        """End every connection, and the wait of whoever waits for one."""
+        """End all connections, and the requests that wait for one."""
         for turn in self.waiting:
             if not turn.done():
                 turn.set_exception(Unreachable("the gateway is stopping"))

@@ -1,12 +1,13 @@
-"""A request's body, taken from the client no faster than the service takes it."""
+"""The body of a request: read from the client no faster than the service takes it."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
 from litestar.types import Receive
 
-WHOLE = 64 * 1024  # a body up to this is collected before a connection is taken
-STALL = 30.0  # seconds in which a short body must arrive
+WHOLE: Final = 64 * 1024  # bytes; a body up to this is read before a connection is taken
+SHORT_BODY_SECONDS: Final = 30.0  # in which a body up to WHOLE must arrive
 
 
 class ClientGone(Exception):
@@ -14,41 +15,44 @@ class ClientGone(Exception):
 
 
 class BodyTooLarge(Exception):
-    """More than the route allows."""
+    """The body is longer than the route allows."""
 
 
 class BodyTooSlow(Exception):
-    """It did not arrive in time."""
+    """The body did not arrive in time."""
 
 
 class BodyBroken(Exception):
-    """It ended before the length it promised."""
+    """The body ended before its stated length."""
 
 
 async def whole(receive: Receive, length: int) -> bytes:
-    """A short body of a known length."""
-    chunks: list[bytes] = []
-    missing = length
+    """A short body of ``length`` bytes. Raises ClientGone, BodyBroken, BodyTooSlow."""
     try:
-        async with asyncio.timeout(STALL):
-            while missing > 0:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise ClientGone
-                data = message.get("body", b"")
-                chunks.append(data)
-                missing -= len(data)
-                if missing > 0 and not message.get("more_body", False):
-                    raise BodyBroken
+        async with asyncio.timeout(SHORT_BODY_SECONDS):
+            return await _collect(receive, length)
     except TimeoutError:
         raise BodyTooSlow from None
+
+
+async def _collect(receive: Receive, missing: int) -> bytes:
+    chunks: list[bytes] = []
+    while missing > 0:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        data = message.get("body", b"")
+        chunks.append(data)
+        missing -= len(data)
+        if missing > 0 and not message.get("more_body", False):
+            raise BodyBroken
     return b"".join(chunks)
 
 
 async def framed(receive: Receive, length: int, limit: int) -> AsyncIterator[bytes]:
-    """A long body, framed for the wire: `length` bytes as they are, or in chunks if it is -1.
+    """A long body, framed for the wire: in chunks where ``length`` is -1, else as it is.
 
-    ClientGone, BodyBroken; BodyTooLarge once more than `limit` bytes came.
+    Raises ClientGone, BodyBroken, and BodyTooLarge after more than ``limit`` bytes.
     """
     seen = 0
     while seen != length:

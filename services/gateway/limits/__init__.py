@@ -1,1 +1,1 @@
-"""Rate limits: token buckets that are counted in Redis."""
+"""Rate limits: token buckets that Redis counts for all gateways."""

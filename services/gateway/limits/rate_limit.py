@@ -147,10 +147,12 @@ class RateLimiter:
 
     def __init__(
         self,
+        rules: Mapping[Policy, Rule],
         pipe: RedisPipe,
         clock: Callable[[], float],
         registry: CollectorRegistry,
     ) -> None:
+        self._rules = rules
         self._pipe = pipe
         self._redis = RedisBuckets(pipe)
         self._local = LocalBuckets(clock)
@@ -178,28 +180,27 @@ class RateLimiter:
         if not await self._redis.check():
             raise ConnectionError("Redis does not answer")
 
-    async def take(self, rule: Rule, identity: str) -> Decision:
-        """Take one token for ``identity`` under ``rule``."""
+    async def take(self, policy: Policy, identity: str) -> tuple[bool, Headers]:
+        """Take a token for ``identity``: whether there was one, and the headers that say so."""
+        rule = self._rules[policy]
         key = rule.prefix + identity.encode()
-        if key in self._refusals.until:
-            refusal = self._refusals.find(key)
-            if refusal is not None:
-                self._decisions.counts[rule.name, False, "memory"] += 1
-                return refusal
-        if rule.shared and self._pipe.ready:
+        counted = "memory"
+        decision = self._refusals.find(key) if key in self._refusals.until else None
+        if decision is None and rule.shared and self._pipe.ready:
             try:
                 decision = await self._redis.take(key, rule.arguments)
             except RedisGone:
                 pass
             else:
-                self._decisions.counts[rule.name, decision.allowed, "redis"] += 1
+                counted = "redis"
                 self._local.note(key, decision.full_after)
                 if not decision.allowed:
                     self._refusals.add(key, decision)
-                return decision
-        decision = self._local.take(key, rule.local)
-        self._decisions.counts[rule.name, decision.allowed, "local"] += 1
-        return decision
+        if decision is None:
+            counted = "local"
+            decision = self._local.take(key, rule.local)
+        self._decisions.counts[rule.name, decision.allowed, counted] += 1
+        return decision.allowed, rate_limit_headers(rule, decision)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self._up.set(1 if up else 0)

@@ -1,26 +1,33 @@
 """One Redis connection that pipelines by itself.
 
-Commands of one turn of the event loop leave in one write, replies come back in order, so
-a check costs microseconds instead of a client's hundreds. When Redis is gone or slower
-than `timeout`, every waiting caller hears so at once, and the connection is made anew in
-the background.
+Commands of one turn of the event loop leave in one write, and replies come back in order: a check
+costs microseconds where a general client's costs hundreds. When Redis is gone, or slower than
+``timeout``, every waiting caller gets RedisGone.
 """
 
 import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 import hiredis
+
+from shared.loops.loops import wait_for_event
+from shared.loops.progress import LoopProgress
+
+# Seconds between two reports that the connection is held.
+_HELD_SECONDS: Final = 5.0
+# A connection may take this many times as long as an answer.
+_CONNECT_FACTOR: Final = 5
 
 Reply = Any
 Future = asyncio.Future
 
 
 class RedisGone(Exception):
-    """No connection, or no answer in time."""
+    """There is no connection, or no answer in time."""
 
 
 def _packed(command: tuple[bytes | str | int, ...]) -> bytes:
@@ -28,7 +35,7 @@ def _packed(command: tuple[bytes | str | int, ...]) -> bytes:
 
 
 class _Wire(asyncio.Protocol):
-    """The bytes of one connection."""
+    """The bytes of one connection. ``lost`` is called once it is of no more use."""
 
     transport: asyncio.Transport
 
@@ -40,7 +47,7 @@ class _Wire(asyncio.Protocol):
         self.waiting: deque[tuple[Future[Reply], float]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         reader, waiting = self._reader, self.waiting
@@ -82,70 +89,80 @@ class _Wire(asyncio.Protocol):
 
 
 class RedisPipe:
-    """The connection, kept up. `prepare` runs after each connect, before anyone else's command.
+    """The connection. A loop keeps it: it calls ``session`` again whenever that ends.
 
-    `timeout`: seconds an answer may take. `changed(up, reason)` is told of every turn.
+    ``timeout`` is in seconds, for one answer. ``changed(up, reason)`` is called whenever the
+    connection is made, lost, or cannot be made.
     """
 
-    def __init__(self, url: str, *, timeout: float = 0.5, longest_pause: float = 1.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 0.5) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("redis", "rediss") or not parts.hostname:
             raise ValueError("expected redis://[user:password@]host[:port][/db]")
         self._host, self._port = parts.hostname, parts.port or 6379
         self._tls = ssl.create_default_context() if parts.scheme == "rediss" else None
-        self._hello: list[tuple[bytes | str, ...]] = []
+        self._first_commands: list[tuple[bytes | str, ...]] = []
         if parts.password:
-            who = (unquote(parts.username),) if parts.username else ()
-            self._hello.append(("AUTH", *who, unquote(parts.password)))
+            user = (unquote(parts.username),) if parts.username else ()
+            self._first_commands.append(("AUTH", *user, unquote(parts.password)))
         if parts.path.strip("/"):
-            self._hello.append(("SELECT", parts.path.strip("/")))
-        self._hello.append(("PING",))
+            self._first_commands.append(("SELECT", parts.path.strip("/")))
+        self._first_commands.append(("PING",))
         self._timeout = timeout
-        self._longest_pause = longest_pause
         self._wire: _Wire | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._suspect: Future[Reply] | None = None
-        self._tried = asyncio.Event()
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+        self._reason = ""
         self.changed: Callable[[bool, str], None] = lambda _up, _reason: None
 
     @property
     def ready(self) -> bool:
-        """Whether commands are answered now, as far as is known."""
+        """Whether there is a connection, as far as is known."""
         return self._wire is not None
 
-    async def start(self) -> None:
-        """Connect, and keep trying in the background; returns after the first try."""
-        self._task = asyncio.create_task(self._keep_up())
-        await self._tried.wait()
-
-    async def stop(self) -> None:
-        """Hang up."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._wire is not None:
-            wire, self._wire = self._wire, None
+    async def session(self, progress: LoopProgress) -> None:
+        """Connect and hold the connection. Raises RedisGone where it is lost or cannot be made."""
+        try:
+            wire = await self._connect()
+        except (OSError, TimeoutError, RedisGone, hiredis.HiredisError) as error:
+            reason = str(error) or "no answer in time"
+            self.changed(False, reason)
+            raise RedisGone(reason) from error
+        self._ended.clear()
+        self._wire = wire
+        self.changed(True, "")
+        try:
+            while self._wire is wire:
+                progress.came_round()
+                await wait_for_event(self._ended, _HELD_SECONDS)
+        finally:
+            if self._wire is wire:
+                self._wire = None
             wire.fail("stopping")
+        raise RedisGone(self._reason)
 
     def call(self, packed: bytes) -> "Future[Reply]":
-        """Send a command that is already in Redis' wire format. RedisGone at once or later."""
+        """Send a command that is in Redis' wire format. Raises RedisGone, now or from the future.
+
+        The future also raises hiredis.ReplyError, for an error that Redis answers.
+        """
         wire = self._wire
         if wire is None:
             raise RedisGone("not connected")
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._look)
+            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._check_oldest)
         return wire.send(packed)
 
     def execute(self, *command: bytes | str | int) -> "Future[Reply]":
-        """Send a command."""
+        """Send a command (see ``call``)."""
         return self.call(_packed(command))
 
-    def _look(self) -> None:
-        """Give up when the oldest question is overdue twice in a row: once may be our own delay."""
+    def _check_oldest(self) -> None:
+        """Drop the connection where the oldest question is overdue at two checks in a row.
+
+        Overdue once may be this process's own delay.
+        """
         loop = asyncio.get_running_loop()
         self._timer = None
         wire = self._wire
@@ -160,45 +177,30 @@ class RedisPipe:
                 return
             self._suspect = oldest
             left = self._timeout / 4
-        self._timer = loop.call_later(left, self._look)
+        self._timer = loop.call_later(left, self._check_oldest)
 
     def _lost(self, wire: _Wire, reason: str) -> None:
-        current = wire is self._wire
-        if current:
+        """End ``wire``. Only the connection in use changes whether there is one."""
+        in_use = wire is self._wire
+        if in_use:
             self._wire = None
         wire.fail(reason)
-        if current:
-            self._wake.set()
+        if in_use:
+            self._reason = reason
+            self._ended.set()
             self.changed(False, reason)
 
     async def _connect(self) -> _Wire:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._timeout * 5):
+        async with asyncio.timeout(self._timeout * _CONNECT_FACTOR):
             _, wire = await loop.create_connection(
                 lambda: _Wire(loop, self._lost), self._host, self._port, ssl=self._tls
             )
         try:
             async with asyncio.timeout(self._timeout):
-                for command in self._hello:
+                for command in self._first_commands:
                     await wire.send(_packed(command))
         except BaseException:
             wire.fail("no answer")
             raise
         return wire
-
-    async def _keep_up(self) -> None:
-        pause = 0.05
-        while True:
-            try:
-                self._wire = await self._connect()
-            except (OSError, TimeoutError, RedisGone, hiredis.HiredisError) as error:
-                self._tried.set()
-                self.changed(False, str(error) or "no answer in time")
-                await asyncio.sleep(pause)
-                pause = min(self._longest_pause, pause * 2)
-                continue
-            pause = 0.05
-            self._wake.clear()
-            self._tried.set()
-            self.changed(True, "")
-            await self._wake.wait()

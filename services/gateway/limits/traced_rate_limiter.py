@@ -2,14 +2,14 @@
 
 from opentelemetry.trace import SpanKind
 
-from services.gateway.limits.rate_limit import RateLimiter, Rule
+from services.gateway.limits.rate_limit import Headers, RateLimiter
+from services.gateway.request.routes import Policy
 from shared.telemetry import child_span
-from shared.token_bucket import Decision
 
 
 class TracedRateLimiter(RateLimiter):
     """Makes a span of each decision."""
 
-    async def take(self, rule: Rule, identity: str) -> Decision:
-        with child_span("redis take", {"limit.policy": rule.name}, kind=SpanKind.CLIENT):
-            return await super().take(rule, identity)
+    async def take(self, policy: Policy, identity: str) -> tuple[bool, Headers]:
+        with child_span("redis take", {"limit.policy": policy.value}, kind=SpanKind.CLIENT):
+            return await super().take(policy, identity)

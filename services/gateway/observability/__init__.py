@@ -1,1 +1,1 @@
-"""Access log, request metrics and tracing of the gateway."""
+"""Access log, metrics and traces of requests."""

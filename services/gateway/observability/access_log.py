@@ -1,23 +1,24 @@
-"""One line per request. JSON, gathered for a moment and written together; coloured text locally.
+"""The access log: one line per request, as JSON, or as text on a developer's machine.
 
-Never a query string, a token or a body; an address only because abuse has to be traceable.
+A line contains no query string, token or body. It contains the client's address, because abuse
+must be traceable.
 """
 
 import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from msgspec import Struct
-from msgspec.json import Encoder
+import msgspec
 
-_FLUSH = 0.2  # seconds
-_FULL = 256  # lines
+# Lines are written together: after this many seconds, or lines.
+_FLUSH_SECONDS: Final = 0.2
+_FLUSH_LINES: Final = 256
 
 
-class Line(Struct):
-    """What there is to say about a request. `sent` counts the answer's body, in bytes."""
+class Line(msgspec.Struct):
+    """A line of the log. ``sent`` are the bytes of the answer's body, ``ms`` milliseconds."""
 
     timestamp: str
     service: str
@@ -38,7 +39,7 @@ class Line(Struct):
 
 
 class Entry(NamedTuple):
-    """A request that was answered, as it is noted at once; its line is written later."""
+    """An answered request, whose line is made later. ``at`` is in Unix seconds."""
 
     at: float
     method: str
@@ -57,29 +58,28 @@ class Entry(NamedTuple):
 class AccessLog:
     """Writes lines, by default to standard output.
 
-    A request only notes what there is to say: the lines are made together, which is cheaper, and
-    no answer waits for its own.
+    Lines are made together, outside of any request: that is cheaper, and no answer waits for one.
     """
 
     def __init__(self, local: bool, write: Callable[[bytes], object] | None = None) -> None:
         self._write = write or sys.stdout.buffer.write
-        self._render = _for_people if local else Encoder().encode_lines
+        self._render = _as_text if local else msgspec.json.Encoder().encode_lines
         self._entries: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
         self._stamp = ""
 
     def add(self, entry: Entry) -> None:
-        """A request is answered."""
+        """Record an answered request."""
         entries = self._entries
         entries.append(entry)
-        if len(entries) >= _FULL:
+        if len(entries) >= _FLUSH_LINES:
             self.flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_FLUSH, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Write the lines of all requests recorded so far."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -109,7 +109,7 @@ class AccessLog:
         )
 
     def _time(self, at: float) -> str:
-        """A time to the millisecond; the part before it changes once a second."""
+        """A time to the millisecond. Its text up to the second is made once a second."""
         second = int(at)
         if second != self._second:
             self._second = second
@@ -117,7 +117,7 @@ class AccessLog:
         return f"{self._stamp}.{int((at - second) * 1000):03}Z"
 
 
-def _for_people(lines: Iterable[Line]) -> bytes:
+def _as_text(lines: Iterable[Line]) -> bytes:
     return "".join(
         f"{line.timestamp} {line.status} {line.method:6} {line.path} {line.ms} ms"
         f" {line.upstream} {line.client}\n"

@@ -1,4 +1,4 @@
-"""How long a player waits for the first byte."""
+"""The metric of how long players wait for a first byte."""
 
 from collections.abc import Callable
 from typing import Final
@@ -16,7 +16,7 @@ _KINDS: Final = {
 
 
 class MediaMetrics:
-    """Time to first byte, by kind. ``exemplar``: what leads from an observation to its trace."""
+    """Seconds to the first byte, by kind. ``exemplar`` labels an observation with its trace."""
 
     def __init__(
         self, registry: CollectorRegistry, exemplar: Callable[[], dict[str, str] | None]
@@ -34,6 +34,6 @@ class MediaMetrics:
         self._exemplar = exemplar
 
     def first_byte(self, extension: str, seconds: float) -> None:
-        """Storage has begun to answer."""
+        """Object storage has begun to answer, after ``seconds``."""
         kind = _KINDS.get(extension, "image_or_text")
         self._series[kind].observe(seconds, self._exemplar())

@@ -1,12 +1,13 @@
-"""The request metrics that every service shows, counted as plain numbers.
+"""The request metrics that every service has, counted as plain numbers.
 
-A locked counter costs more than finding a route, and the gateway counts six things for each
-request. All counting happens in the event loop, so nothing needs a lock: the numbers become
-Prometheus' families only when somebody asks for them.
+The gateway counts six numbers per request, and a counter with a lock costs more than finding a
+route. All counting happens in the event loop, so no lock is needed: a scrape turns the numbers
+into Prometheus' metrics.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import (
@@ -19,11 +20,11 @@ from prometheus_client.registry import Collector
 
 from shared.http.metrics import BUCKETS
 
-_SERVICE = "gateway"
+_SERVICE: Final = "gateway"
 
 
 class _Series:
-    """One method, route and status: how many, how long together, how many in each bucket."""
+    """Requests of one method, route and status: their count, seconds, and count per bucket."""
 
     __slots__ = ("buckets", "count", "seconds")
 
@@ -34,7 +35,7 @@ class _Series:
 
 
 class RequestMetrics(Collector):
-    """Requests by method, route template and status; seconds; how many are under way."""
+    """Counts requests by method, route and status, their seconds, and those in progress."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._series: dict[tuple[str, str, int], _Series] = {}
@@ -42,11 +43,11 @@ class RequestMetrics(Collector):
         registry.register(self)
 
     def started(self) -> None:
-        """A request came in."""
+        """A request has arrived."""
         self._in_flight += 1
 
     def finished(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered. ``route`` is a template, so that the series stay few."""
+        """A request was answered. ``route`` is a template, so that there are few series."""
         self._in_flight -= 1
         series = self._series.get((method, route, status))
         if series is None:
@@ -56,11 +57,11 @@ class RequestMetrics(Collector):
         series.buckets[bisect_left(BUCKETS, seconds)] += 1
 
     def describe(self) -> Iterator[Metric]:
-        """The families' names, which the registry keeps apart from others'."""
+        """The metrics without values: the registry checks that their names are unique."""
         return iter(self._families())
 
     def collect(self) -> Iterator[Metric]:
-        """The families, for a scrape."""
+        """The metrics, for a scrape."""
         total, duration, in_flight = self._families()
         durations: dict[tuple[str, str], tuple[list[int], float]] = {}
         for (method, route, status), series in self._series.items():
@@ -94,7 +95,7 @@ class RequestMetrics(Collector):
 
 
 def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
-    """Prometheus' buckets: each counts all that is not longer than its limit."""
+    """Prometheus' buckets: each counts the requests that took no longer than its limit."""
     found: list[tuple[str, float]] = []
     so_far = 0
     for limit, count in zip((*map(float, BUCKETS), float("inf")), buckets, strict=True):

@@ -1,26 +1,32 @@
-"""The trace that a request belongs to (W3C Trace Context).
+"""The trace of a request (W3C Trace Context).
 
-With an OTLP endpoint every request is a span; without one only the ids are made, because
-spans that nobody collects would cost more than forwarding.
+With an OTLP endpoint each request becomes a span. Without one only its ids are made: a span costs
+more than forwarding.
 """
 
 import re
 from contextvars import Token
 from random import getrandbits
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from opentelemetry import context
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 
 from shared.telemetry import parse_traceparent, tracer
 
-_TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})\Z")
+_TRACEPARENT: Final = re.compile(
+    rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})\Z"
+)
 
-_NOT_ZERO = 1 << 64 | 1
+# The lowest bit of trace id and span id: neither id may be zero.
+_NOT_ZERO: Final = 1 << 64 | 1
 
 
 class Trace(NamedTuple):
-    """`span_id` is unique to the request, so it is the request's id too."""
+    """The ids of a request's trace. ``span_id`` is also the request's id.
+
+    ``traceparent`` is for the request to a service.
+    """
 
     trace_id: bytes
     span_id: bytes
@@ -30,24 +36,24 @@ class Trace(NamedTuple):
 
 
 class Tracing:
-    """Continues the trace a client names, or starts one."""
+    """Continues the trace that a client names, or starts one."""
 
     def __init__(self, exporting: bool) -> None:
         self._exporting = exporting
 
     def begin(self, method: str, traceparent: bytes) -> Trace:
-        """A request begins."""
+        """A request has arrived."""
         if self._exporting:
             return self._span(method, traceparent)
         match = _TRACEPARENT.match(traceparent) if traceparent else None
         if match is not None:
             return _trace(match[1], b"%016x" % (getrandbits(64) | 1), match[2])
-        # Both at once; neither may be all zeros.
+        # One call makes both ids.
         ids = b"%048x" % (getrandbits(192) | _NOT_ZERO)
         return _trace(ids[:32], ids[32:], b"01")
 
     def end(self, trace: Trace, method: str, route: str, status: int) -> None:
-        """It is answered."""
+        """The request was answered."""
         span = trace.span
         if span is None:
             return
@@ -67,7 +73,7 @@ class Tracing:
         span = tracer().start_span(method, context=parent, kind=SpanKind.SERVER)
         own = span.get_span_context()
         trace = _trace(b"%032x" % own.trace_id, b"%016x" % own.span_id, b"%02x" % own.trace_flags)
-        # What the gateway does for this request hangs below it.
+        # Spans that the gateway makes for this request become its children.
         return trace._replace(span=span, token=context.attach(set_span_in_context(span, parent)))
 
 

@@ -1,1 +1,1 @@
-"""What the gateway reads of a request: headers, path, client address, route."""
+"""What the gateway knows of a request, and how it is answered."""

@@ -1,26 +1,27 @@
-"""Who is calling, as far as the network can tell, in a way the caller cannot choose.
+"""The network identity of a caller, which the caller cannot choose.
 
-Each proxy appends the address it saw to X-Forwarded-For. With exactly N trusted proxies
-the N-th entry from the right was written by the outermost of them; all to its left is
-hearsay. With none, only the connection's own address counts. An IPv6 caller owns at least
-a /64 and can use any address in it, so that is the identity (RFC 6177).
+Each proxy appends the address that it sees to X-Forwarded-For. With exactly N trusted proxies, the
+outermost of them wrote the N-th entry from the right; a client can forge all entries to its left.
+With no trusted proxy only the connection's own address counts. An IPv6 caller owns at least a /64
+and can use any address in it, so the /64 is the identity (RFC 6177).
 """
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
-_REMEMBERED = 10_000
+_MAX_KNOWN: Final = 10_000
 
 
 class ClientAddress:
-    """Tells the client's identity, behind exactly `trusted_proxies`."""
+    """Finds the identity of clients behind exactly ``trusted_proxies`` proxies."""
 
     def __init__(self, trusted_proxies: int) -> None:
         self._trusted = trusted_proxies
         self._known: dict[str, str] = {}
 
     def of(self, peer: str, forwarded_for: Sequence[bytes]) -> str:
-        """The identity: `203.0.113.7` or `2001:db8::/64`; `unknown` if there is no address."""
+        """``203.0.113.7`` or ``2001:db8::/64``, or ``unknown`` where there is no address."""
         if not self._trusted or not forwarded_for:
             return self._identity(peer) or "unknown"
         chain = b",".join(forwarded_for).decode("latin-1").split(",")
@@ -28,7 +29,7 @@ class ClientAddress:
         return self._identity(_without_port(entry.strip())) or self._identity(peer) or "unknown"
 
     def scheme(self, own: str, forwarded_proto: Sequence[bytes]) -> str:
-        """`https` if the client's own connection is; only trusted proxies are believed."""
+        """The scheme of the client's own connection, as the outermost trusted proxy reports it."""
         if self._trusted and forwarded_proto:
             claimed = forwarded_proto[-1].rpartition(b",")[2].strip().lower()
             return "https" if claimed == b"https" else "http"
@@ -38,7 +39,7 @@ class ClientAddress:
         known = self._known.get(address)
         if known is None:
             known = _identity(address)
-            if len(self._known) >= _REMEMBERED:
+            if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             self._known[address] = known
         return known

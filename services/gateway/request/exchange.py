@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from litestar.types import HTTPScope, Message, Receive, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from services.gateway import security_headers
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.request_body import ClientGone
 from services.gateway.observability.tracing import Trace
+from services.gateway.request.error_bodies import ErrorBodies
 from services.gateway.request.request_headers import RequestHeaders
+from shared.telemetry import continued
 
 Headers = list[tuple[bytes, bytes]]
 
-# The services say these for themselves; outside, the gateway's word counts.
-_REPLACED = frozenset(
+# Services set these headers too; the gateway replaces them by its own.
+_REPLACED: Final = frozenset(
     b"date server trace-id server-timing x-request-id ratelimit ratelimit-policy"
     b" access-control-allow-origin access-control-expose-headers x-content-type-options"
     b" referrer-policy x-frame-options strict-transport-security content-security-policy".split()
@@ -23,10 +25,15 @@ _REPLACED = frozenset(
 
 
 class Exchange:
-    """`extra` are the headers that every answer gets, whoever gives it."""
+    """A request and its answer.
+
+    ``extra`` are the headers of every answer, whoever gives it. ``client`` is the caller's
+    network identity, ``origin`` the address that the caller used, ``secure`` whether over TLS.
+    ``sent`` counts the bytes of the answer's body.
+    """
 
     __slots__ = (
-        "_failures",
+        "_error_bodies",
         "_receive",
         "_send",
         "_watcher",
@@ -34,6 +41,7 @@ class Exchange:
         "extra",
         "gone",
         "method",
+        "origin",
         "path",
         "query",
         "request_headers",
@@ -55,10 +63,10 @@ class Exchange:
         send: Send,
         request_headers: RequestHeaders,
         trace: Trace,
-        failures: security_headers.Failures,
+        error_bodies: ErrorBodies,
     ) -> None:
         self.scope = scope
-        self._failures = failures
+        self._error_bodies = error_bodies
         self._receive = receive
         self._send = send
         self.request_headers = request_headers
@@ -70,6 +78,7 @@ class Exchange:
         self.target = ""
         self.client = ""
         self.user = ""
+        self.origin = b""
         self.secure = False
         self.extra: Headers = [
             (b"trace-id", trace.trace_id),
@@ -82,7 +91,7 @@ class Exchange:
         self._watcher: asyncio.Task[None] | None = None
 
     def header(self, name: bytes) -> bytes:
-        """A request header's value, b"" if it is not there."""
+        """The value of a request header, b"" where it is missing."""
         for found, value in self.scope["headers"]:
             if found == name:
                 return value
@@ -93,7 +102,7 @@ class Exchange:
         return await self._receive()
 
     async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        """The whole answer. A HEAD gets no body."""
+        """Send a whole answer, without its body where the request is a HEAD."""
         if self.method == "HEAD":
             body = b""
         self.started = True
@@ -104,26 +113,29 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def fail(self, status: int, *more: tuple[bytes, bytes]) -> Awaitable[None]:
-        """A failure in the envelope."""
+        """Answer with an error in the API's envelope."""
         security = security_headers.API_TLS if self.secure else security_headers.API
-        headers, body = self._failures.of(status, self.trace.trace_id)
+        headers, body = self._error_bodies.of(status, self.trace.trace_id)
         return self.answer(status, [*headers, *security, *more], body)
 
     async def start(self, status: int, headers: Headers) -> None:
-        """The answer's head."""
+        """Send the head of an answer."""
         self.started = True
         self.status = status
         headers += self.extra
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    def relay(self, response: Response, security: Headers) -> Awaitable[None]:
-        """Pass on a service's answer, as it comes."""
+    def relay(self, response: Response) -> Awaitable[None]:
+        """Pass on a service's response while it arrives."""
         headers = [pair for pair in response.headers if pair[0] not in _REPLACED]
-        headers += security
+        headers += security_headers.API_TLS if self.secure else security_headers.API
         return self.stream(response, headers)
 
     async def stream(self, response: Response, headers: Headers) -> None:
-        """Answer with a response's status and body, under `headers`."""
+        """Answer with status and body of ``response``, under ``headers``.
+
+        Raises ClientGone where the client hangs up, UpstreamError where the response breaks off.
+        """
         if response.complete:
             headers += self.extra
             self.started = True
@@ -145,24 +157,29 @@ class Exchange:
                 raise ClientGone
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def through(self, message: Message) -> None:
-        """The ASGI `send` for an application behind the gateway's own routes."""
+    async def delegate(self, app: ASGIApp) -> None:
+        """Let an ASGI application answer, within the request's trace."""
+        with continued(self.trace.traceparent.decode()):
+            await app(self.scope, self.receive, self._pass_on)
+
+    async def _pass_on(self, message: Message) -> None:
+        """The ``send`` of such an application."""
         if message["type"] == "http.response.start":
             headers = [pair for pair in message["headers"] if pair[0] not in _REPLACED]
             headers += security_headers.page_headers(security_headers.DOCS_POLICY, self.secure)
-            await self.start(message["status"], cast(Headers, headers))
+            await self.start(message["status"], cast("Headers", headers))
             return
         if message["type"] == "http.response.body":
             self.sent += len(message.get("body", b""))
         await self._send(message)
 
     def watch(self, response: Response) -> None:
-        """From now on, a client that hangs up ends `response`."""
+        """From now on, close ``response`` where the client hangs up."""
         if self._watcher is None:
             self._watcher = asyncio.get_running_loop().create_task(self._watch(response))
 
     def unwatch(self) -> None:
-        """The answer is over."""
+        """The answer has ended: stop watching the client."""
         if self._watcher is not None:
             self._watcher.cancel()
 

@@ -1,30 +1,43 @@
-"""A request as it came in: what is refused, what is dropped, what is passed on.
+"""The headers of a request: what is refused, what is dropped, what is passed on.
 
-Dropped: hop-by-hop headers and those that Connection names (RFC 9110 §7.6.1), and every
-header by which the services know who calls, since only the gateway may say that.
+Dropped are hop-by-hop headers, headers that Connection names (RFC 9110 §7.6.1), and every header
+that tells the services who calls: only the gateway may say that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from services.gateway.http1.h1_client import HOP_BY_HOP
 
-MAX_HEADERS = 32 * 1024  # bytes, all together
+MAX_HEADERS: Final = 32 * 1024  # bytes, all together
 
-_FORGEABLE = (b"x-forwarded", b"x-cinelog", b"x-real-ip", b"x-client-ip", b"x-original", b"x-user")
-_OURS = frozenset((b"forwarded", b"x-request-id", b"via", b"expect", b"host", b"content-length"))
-_SPECIAL = HOP_BY_HOP | _OURS | {b"authorization", b"traceparent", b"origin"}
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b""))
+_MAX_LENGTH_DIGITS: Final = 18
+_FORGEABLE: Final = (
+    b"x-forwarded",
+    b"x-cinelog",
+    b"x-real-ip",
+    b"x-client-ip",
+    b"x-original",
+    b"x-user",
+)
+_KEPT_CONNECTION: Final = frozenset((b"keep-alive", b"close", b"Keep-Alive", b""))
 
 
 class RequestHeaders:
-    """The headers, read in one pass. `refusal` is 0 or the status to refuse with."""
+    """The headers, read in one pass. ``refusal`` is 0 or the status to refuse the request with.
+
+    ``length`` is -1 where there is no Content-Length. ``lines`` are the headers that are passed
+    on, ready for the wire.
+    """
 
     __slots__ = (
         "authorization",
         "chunked",
+        "connection",
         "forwarded_for",
         "forwarded_proto",
         "host",
+        "hosts",
         "length",
         "lines",
         "origin",
@@ -32,63 +45,100 @@ class RequestHeaders:
         "traceparent",
     )
 
-    def __init__(  # noqa: PLR0912 - one pass over the headers of every request
-        self, headers: Iterable[tuple[bytes, bytes]]
-    ) -> None:
-        self.authorization = self.host = self.origin = self.traceparent = b""
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.authorization = self.connection = self.host = self.origin = self.traceparent = b""
         self.length = -1
         self.chunked = False
         self.forwarded_for: list[bytes] = []
         self.forwarded_proto: list[bytes] = []
-        self.refusal = 0
+        self.refusal = self.hosts = 0
         self.lines = lines = []
-        size = hosts = 0
-        connection = b""
+        size = 0
         for name, value in headers:
             size += len(name) + len(value) + 4
-            if name in _SPECIAL:
-                if name == b"host":
-                    self.host = value
-                    hosts += 1
-                elif name == b"authorization":
-                    self.authorization = value
-                    lines.append(b"authorization: %b\r\n" % value)
-                elif name == b"connection":
-                    connection += b"," + value if connection else value
-                elif name == b"content-length":
-                    self._length(value)
-                elif name == b"transfer-encoding":
-                    if self.chunked or value.strip().lower() != b"chunked":
-                        self.refusal = 400
-                    self.chunked = True
-                elif name == b"traceparent":
-                    self.traceparent = value
-                elif name == b"origin":
-                    self.origin = value
-                    lines.append(b"origin: %b\r\n" % value)
-            elif name[:2] == b"x-" and name.startswith(_FORGEABLE):
-                if name == b"x-forwarded-for":
-                    self.forwarded_for.append(value)
-                elif name == b"x-forwarded-proto":
-                    self.forwarded_proto.append(value)
-            else:
+            read = _READERS.get(name)
+            if read is not None:
+                read(self, value)
+            elif name[:2] != b"x-" or not name.startswith(_FORGEABLE):
                 lines.append(b"%b: %b\r\n" % (name, value))
         if size > MAX_HEADERS:
             self.refusal = 431
-        elif hosts != 1 or (self.chunked and self.length >= 0):
+        elif self.hosts != 1 or (self.chunked and self.length >= 0):
             self.refusal = 400
-        if connection not in _PLAIN_CONNECTION:
-            named = tuple(
-                token.strip().lower() + b":" for token in connection.split(b",") if token.strip()
-            )
-            self.lines = [line for line in lines if not line.startswith(named)]
+        if self.connection not in _KEPT_CONNECTION:
+            self._drop_nominated()
 
     @property
     def has_body(self) -> bool:
+        """Whether a body follows."""
         return self.chunked or self.length > 0
 
-    def _length(self, value: bytes) -> None:
-        if self.length >= 0 or not value.isdigit() or len(value) > 18:
-            self.refusal = 400
-        else:
-            self.length = int(value)
+    def _drop_nominated(self) -> None:
+        """Drop the headers that Connection names."""
+        tokens = (token.strip().lower() for token in self.connection.split(b","))
+        named = tuple(token + b":" for token in tokens if token)
+        self.lines = [line for line in self.lines if not line.startswith(named)]
+
+
+def _authorization(headers: RequestHeaders, value: bytes) -> None:
+    headers.authorization = value
+    headers.lines.append(b"authorization: %b\r\n" % value)
+
+
+def _connection(headers: RequestHeaders, value: bytes) -> None:
+    headers.connection += b"," + value if headers.connection else value
+
+
+def _content_length(headers: RequestHeaders, value: bytes) -> None:
+    if headers.length >= 0 or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
+        headers.refusal = 400
+    else:
+        headers.length = int(value)
+
+
+def _host(headers: RequestHeaders, value: bytes) -> None:
+    headers.host = value
+    headers.hosts += 1
+
+
+def _origin(headers: RequestHeaders, value: bytes) -> None:
+    headers.origin = value
+    headers.lines.append(b"origin: %b\r\n" % value)
+
+
+def _traceparent(headers: RequestHeaders, value: bytes) -> None:
+    headers.traceparent = value
+
+
+def _transfer_encoding(headers: RequestHeaders, value: bytes) -> None:
+    if headers.chunked or value.strip().lower() != b"chunked":
+        headers.refusal = 400
+    headers.chunked = True
+
+
+def _forwarded_for(headers: RequestHeaders, value: bytes) -> None:
+    headers.forwarded_for.append(value)
+
+
+def _forwarded_proto(headers: RequestHeaders, value: bytes) -> None:
+    headers.forwarded_proto.append(value)
+
+
+def _drop(_headers: RequestHeaders, _value: bytes) -> None:
+    pass
+
+
+_Reader = Callable[[RequestHeaders, bytes], None]
+
+_READERS: Final[dict[bytes, _Reader]] = {
+    **dict.fromkeys((*HOP_BY_HOP, b"expect", b"forwarded", b"via", b"x-request-id"), _drop),
+    b"authorization": _authorization,
+    b"connection": _connection,
+    b"content-length": _content_length,
+    b"host": _host,
+    b"origin": _origin,
+    b"traceparent": _traceparent,
+    b"transfer-encoding": _transfer_encoding,
+    b"x-forwarded-for": _forwarded_for,
+    b"x-forwarded-proto": _forwarded_proto,
+}

@@ -1,24 +1,24 @@
-"""Every path that is reachable from outside, as data.
+"""All paths that are reachable from outside, as data.
 
-The first segment-wise match wins: a literal segment before `{a name}`, and both before a
-trailing `*`, which stands for one segment or more. What is not in this table does not
-exist outside; `/internal/*` and `/metrics` are absent on purpose.
+Paths are matched segment by segment: a literal segment wins over ``{a name}``, and both win over a
+trailing ``*``, which stands for one segment or more. A path without a row is not reachable from
+outside; ``/internal/*`` and ``/metrics`` have none on purpose.
 """
 
 import sys
 from enum import StrEnum
+from typing import Final
 
-from msgspec import Struct
+import msgspec
 
-KIB = 1024
-MIB = 1024 * KIB
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
 
-READ = frozenset({"GET", "HEAD"})
-ANY = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+READ: Final = frozenset({"GET", "HEAD"})
 
 
 class Target(StrEnum):
-    """Who answers: one of the services, or the gateway itself."""
+    """Which handler answers: that of a service, or one of the gateway's own."""
 
     AUTH = "auth"
     INGEST = "ingest"
@@ -29,11 +29,11 @@ class Target(StrEnum):
     WEB = "web"
 
 
-SERVICES = (Target.AUTH, Target.INGEST, Target.CATALOG, Target.TRANSCODER)
+SERVICES: Final = (Target.AUTH, Target.INGEST, Target.CATALOG, Target.TRANSCODER)
 
 
 class Policy(StrEnum):
-    """The classes of route that have a rate limit of their own."""
+    """The rate limits: each route has one."""
 
     GENERAL = "general"
     AUTH = "auth"
@@ -41,8 +41,8 @@ class Policy(StrEnum):
     HEALTH = "health"
 
 
-class Route(Struct, frozen=True):
-    """One row. `timeout` is in seconds without a byte from the service, `body_limit` in bytes."""
+class Route(msgspec.Struct, frozen=True):
+    """A row. ``timeout`` is in seconds without a byte from the service, ``body_limit`` in bytes."""
 
     pattern: str
     methods: frozenset[str]
@@ -60,7 +60,7 @@ def _methods(names: str) -> frozenset[str]:
 
 
 def table(max_upload_bytes: int) -> tuple[Route, ...]:
-    """The routes. Uploads may be `max_upload_bytes` long, plus room for a multipart form."""
+    """The routes. An upload may have ``max_upload_bytes`` and a MiB for its multipart form."""
     upload = max_upload_bytes + MIB
     auth, ingest, catalog, transcoder = SERVICES
 
@@ -81,7 +81,7 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/users/id/{id}", "GET", catalog),
         row("/users/username/{name}", "GET", catalog),
         row("/users/{id}/videos", "GET", catalog),
-        # This route's contract says 400, not 413, to what is too large: ingest's to say.
+        # The API promises 400, not 413, for a body that is too large here: ingest answers it.
         row("/streaming/upload", "POST", ingest, body_limit=sys.maxsize, timeout=120.0),
         row("/uploads", "OPTIONS POST GET", ingest, body_limit=upload, timeout=120.0),
         row(
@@ -120,26 +120,31 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
     )
 
 
-# Never the web client's, so that a mistyped API path is told so and not given a page.
-RESERVED = frozenset({b"api", b"media", b"internal", b"metrics", b"health", b"ready", b"docs"})
+# First segments that are never pages of the web client: a mistyped API path must be a 404.
+RESERVED: Final = frozenset(
+    {b"api", b"media", b"internal", b"metrics", b"health", b"ready", b"docs"}
+)
 
-_REMEMBERED = 4096  # answers of the router, for paths of at most so many bytes:
-_SHORT = 128
+# The router keeps this many results, for paths of at most this many bytes.
+_MAX_KNOWN: Final = 4096
+_MAX_KNOWN_PATH: Final = 128
 
-WEB_ROUTE = Route("/*", READ, Target.WEB, Policy.MEDIA)
-
-
-class Unknown(Struct, frozen=True):
-    """No such path."""
+WEB_ROUTE: Final = Route("/*", READ, Target.WEB, Policy.MEDIA)
 
 
-class NotAllowed(Struct, frozen=True):
-    """The path exists, but not with this method; `allowed` is the Allow header's value."""
+class Unknown(msgspec.Struct, frozen=True):
+    """The path has no row."""
+
+
+class NotAllowed(msgspec.Struct, frozen=True):
+    """The path has a row for other methods. ``allowed`` is the value of the header Allow."""
 
     allowed: str
 
 
 class _Node:
+    """A place in the tree of patterns. ``rest`` is for ``*``, ``name`` for ``{a name}``."""
+
     __slots__ = ("literal", "name", "rest", "routes")
 
     def __init__(self) -> None:
@@ -148,38 +153,44 @@ class _Node:
         self.rest: _Node | None = None
         self.routes: dict[str, Route] = {}
 
+    def child(self, segment: str) -> "_Node":
+        """The node below this one for a segment of a pattern."""
+        if segment == "*":
+            self.rest = self.rest or _Node()
+            return self.rest
+        if segment.startswith("{"):
+            self.name = self.name or _Node()
+            return self.name
+        return self.literal.setdefault(segment.encode(), _Node())
+
 
 class Router:
-    """Finds the row for a method and a raw path that `paths.refusal` has accepted."""
+    """Finds the row for a method and a path that ``paths.refusal`` accepts."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self.routes = routes
         self._root = _Node()
         self._known: dict[tuple[str, bytes], Route | NotAllowed | Unknown] = {}
         for route in routes:
-            node = self._root
-            for segment in route.pattern.split("/")[1:]:
-                if segment == "*":
-                    node.rest = node.rest or _Node()
-                    node = node.rest
-                elif segment.startswith("{"):
-                    node.name = node.name or _Node()
-                    node = node.name
-                else:
-                    node = node.literal.setdefault(segment.encode(), _Node())
-            for method in route.methods:
-                if method in node.routes:
-                    raise ValueError(f"two routes for {method} {route.pattern}")
-                node.routes[method] = route
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        node = self._root
+        for segment in route.pattern.split("/")[1:]:
+            node = node.child(segment)
+        for method in route.methods:
+            if method in node.routes:
+                raise ValueError(f"two routes for {method} {route.pattern}")
+            node.routes[method] = route
 
     def match(self, method: str, raw_path: bytes) -> Route | NotAllowed | Unknown:
-        """The row, or why there is none. What is asked again and again is remembered."""
+        """The row, or why there is none. Results for short paths are kept."""
         known = self._known.get((method, raw_path))
         if known is not None:
             return known
         found = self._search(method, raw_path)
-        if len(raw_path) <= _SHORT:
-            if len(self._known) >= _REMEMBERED:
+        if len(raw_path) <= _MAX_KNOWN_PATH:
+            if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             self._known[method, raw_path] = found
         return found

@@ -1,1 +1,1 @@
-"""The services and the object storage behind the gateway."""
+"""The services behind the gateway, and object storage."""

@@ -1,14 +1,14 @@
-"""A circuit breaker: after some failures in a row, ask a sick service less.
+"""A circuit breaker: after some failures in a row, a service is asked less.
 
-Pure: the time comes in as data. Closed → (failures) → open → (time) → half-open, where
-one request at a time tries; success closes, failure opens for twice as long.
+Closed → (failures) → open → (time) → half-open, where one request at a time tries. Its success
+closes the circuit; its failure opens it for twice as long. Callers pass the time.
 """
 
 from enum import IntEnum
 
 
 class State(IntEnum):
-    """The number is what the metric shows."""
+    """The value is the number that the metric shows."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -16,7 +16,7 @@ class State(IntEnum):
 
 
 class Breaker:
-    """One per service. Times are seconds on any steady clock."""
+    """The breaker of one service. Times are in seconds, on any steady clock."""
 
     __slots__ = ("_failures", "_opened_for", "_probing", "_threshold", "_until", "base", "longest")
 
@@ -30,13 +30,13 @@ class Breaker:
         self._probing = False
 
     def state(self, now: float) -> State:
-        """What `admit` would go by at `now`."""
+        """The state at ``now``."""
         if not self._opened_for:
             return State.CLOSED
         return State.OPEN if now < self._until else State.HALF_OPEN
 
     def admit(self, now: float) -> float:
-        """0 when a request may go, else the seconds after which to try again."""
+        """0 where a request may go, else the seconds after which to try again."""
         if not self._opened_for:
             return 0.0
         if now < self._until:
@@ -47,13 +47,13 @@ class Breaker:
         return 0.0
 
     def succeeded(self) -> None:
-        """The service answered (with whatever status: it is there)."""
+        """The service answered, with any status."""
         self._failures = 0
         self._opened_for = 0.0
         self._probing = False
 
     def failed(self, now: float) -> None:
-        """No connection, no answer in time, or no HTTP."""
+        """The service gave no connection, no answer in time, or no HTTP."""
         self._failures += 1
         if self._probing or (not self._opened_for and self._failures >= self._threshold):
             self._opened_for = min(self.longest, self._opened_for * 2 or self.base)
@@ -61,5 +61,5 @@ class Breaker:
             self._probing = False
 
     def abandoned(self) -> None:
-        """The request ended for a reason that says nothing about the service."""
+        """The request ended for a reason that is not the service's."""
         self._probing = False

@@ -1,6 +1,6 @@
-"""Spans of what the gateway asks others for; used only where spans are exported.
+"""Upstreams where spans are exported.
 
-Calls to services have none: the service's own span hangs directly below the gateway's.
+A forwarded request gets no span here: the service's own span is the child of the gateway's.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,7 @@ from shared.telemetry import child_span, current_traceparent
 
 
 class TracedUpstream(Upstream):
-    """The gateway's own questions say which trace they are asked for."""
+    """Sends the trace along with the gateway's own requests."""
 
     def _get(self, target: str) -> bytes:
         head = super()._get(target)
@@ -24,7 +24,7 @@ class TracedUpstream(Upstream):
 
 
 class TracedObjectStorage(Upstream):
-    """A span until object storage begins to answer."""
+    """Makes a span of each request, until object storage begins to answer."""
 
     async def request(
         self,

@@ -1,30 +1,32 @@
-"""The services behind the gateway: a pool, a circuit breaker and figures for each."""
+"""The services behind the gateway: connections, a circuit breaker and metrics of each."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.gateway.http1.h1_client import Overloaded, Response, UpstreamError
-from services.gateway.http1.h1_pool import TICK, Pool
+from services.gateway.http1.h1_client import Response
+from services.gateway.http1.h1_errors import Overloaded, UpstreamError
+from services.gateway.http1.h1_pool import Pool
 from services.gateway.upstream.breaker import Breaker
 from shared.telemetry import get_logger
 
-_LARGEST = 4 * 1024 * 1024
+_MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes of an internal resource
 
 
 class CircuitOpen(UpstreamError):
-    """Not asked, because it failed too often just now."""
+    """The breaker is open. ``retry_after`` is in seconds."""
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"{name} is given a rest")
+        super().__init__(f"the circuit of {name} is open")
         self.retry_after = retry_after
 
 
 class UpstreamMetrics:
-    """Figures of all upstreams."""
+    """The metrics of all upstreams."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.errors = Counter(
@@ -48,7 +50,7 @@ class UpstreamMetrics:
 
 
 class Upstream:
-    """One service, by its base address `http(s)://host[:port]`."""
+    """One service, at its base address ``http(s)://host[:port]``. ValueError for another one."""
 
     def __init__(self, name: str, base: str, breaker: Breaker, metrics: UpstreamMetrics) -> None:
         parts = urlsplit(base)
@@ -79,7 +81,7 @@ class Upstream:
         timeout: float = 30.0,
         on_slow: Callable[[Response], None] | None = None,
     ) -> Response:
-        """`Pool.request`, unless the breaker is open. UpstreamError."""
+        """``Pool.request``, unless the breaker is open. Raises UpstreamError."""
         breaker = self._breaker
         wait = breaker.admit(self._clock())
         if wait:
@@ -111,12 +113,19 @@ class Upstream:
         return response
 
     async def get(self, target: str, timeout: float = 3.0) -> tuple[int, bytes]:
-        """GET one small internal resource whole: its status and body (at most 4 MiB)."""
+        """Status and body (at most 4 MiB) of an internal resource.
+
+        Raises UpstreamError, or TimeoutError after ``timeout`` seconds.
+        """
         async with asyncio.timeout(timeout):
             return await _whole(await self.request(self._get(target), idempotent=True))
 
     async def probe(self, timeout: float) -> bool:
-        """Whether its /ready says yes. Asked past the breaker, which a yes closes."""
+        """Whether ``/ready`` answers 200, which also closes the breaker.
+
+        Asks even while the breaker is open. Raises UpstreamError, or TimeoutError after
+        ``timeout`` seconds.
+        """
         async with asyncio.timeout(timeout):
             status, _ = await _whole(await self._pool.request(self._get("/ready"), idempotent=True))
         if status == 200:
@@ -130,7 +139,7 @@ class Upstream:
         )
 
     def tick(self) -> None:
-        """Look at the clock, and at the figures."""
+        """End what takes too long, and update the metrics. Call it every ``TICK_SECONDS``."""
         pool, metrics = self._pool, self._metrics
         pool.tick()
         state = self._breaker.state(self._clock())
@@ -143,7 +152,7 @@ class Upstream:
             self._log.warning("circuit", upstream=self.name, state=state.name.lower())
 
     def close(self) -> None:
-        """End all its connections."""
+        """End all connections."""
         self._pool.close()
 
 
@@ -152,7 +161,7 @@ async def _whole(response: Response) -> tuple[int, bytes]:
         body = bytearray()
         while chunk := await response.read():
             body += chunk
-            if len(body) > _LARGEST:
+            if len(body) > _MAX_ANSWER:
                 raise UpstreamError("the answer is too large")
         return response.status, bytes(body)
     finally:
@@ -160,29 +169,20 @@ async def _whole(response: Response) -> tuple[int, bytes]:
 
 
 class Upstreams:
-    """All of them, and the clock that ends what takes too long."""
+    """All upstreams, by name."""
 
     def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
         self._all = dict(upstreams)
-        self._task: asyncio.Task[None] | None = None
 
     def __getitem__(self, name: str) -> Upstream:
         return self._all[name]
 
-    async def start(self) -> None:
-        """Start the clock."""
-        self._task = asyncio.create_task(self._tick())
+    async def tick(self) -> None:
+        """``tick`` of each upstream, for the loop that calls it every ``TICK_SECONDS``."""
+        for upstream in self._all.values():
+            upstream.tick()
 
-    async def stop(self) -> None:
-        """Stop the clock and end all connections."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    def close(self) -> None:
+        """End all connections."""
         for upstream in self._all.values():
             upstream.close()
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            for upstream in self._all.values():
-                upstream.tick()

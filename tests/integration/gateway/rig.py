@@ -14,13 +14,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from jwt.algorithms import ECAlgorithm
 
 from deploy.local import ports
-from services.gateway.main import build
-from services.gateway.proxy import Gateway
+from services.gateway.main import compose
+from services.gateway.proxy.application import Gateway
 from services.gateway.settings import GatewaySettings
 from shared import settings as environment
+from shared.host.host import open_host
 from shared.http import server
-from shared.http.metrics import create_registry
 from shared.settings import Address
+from tests.support.processes import working
+from tests.support.wait import eventually
 
 SECRET = "a-test-secret-0123456789-abcdefghij"
 ISSUER = AUDIENCE = "cinelog"
@@ -179,7 +181,7 @@ class Rig(msgspec.Struct):
 
 async def keys_known(rig: Rig, token: str) -> None:
     """Wait until the gateway has fetched the keys that verify tokens."""
-    await rig.app._verifier.verify(token)
+    await rig.app._callers._verifier.verify(token)
 
 
 def environment_for(service: str, redis_url: str, **changes: Any) -> dict[str, str]:
@@ -212,12 +214,19 @@ async def running_gateway(
     """A gateway in front of `service`; `changes` are environment variables in lower case."""
     env = environment_for(service.address, redis_url, **changes)
     settings = environment.load(GatewaySettings, env)
-    app = build(settings, create_registry())
-    async with server.serving(
-        app, settings.bind, drain_seconds=2.0, leaving_seconds=0, head_seconds=head_seconds
-    ):
-        port = settings.bind.port
-        yield Rig(app, f"http://127.0.0.1:{port}", port, settings)
+    async with open_host() as host:
+        process = await compose(settings, host)
+        app: Any = process.servers[-1].app
+        async with (
+            working(process),
+            server.serving(
+                app, settings.bind, drain_seconds=2.0, leaving_seconds=0, head_seconds=head_seconds
+            ),
+        ):
+            port = settings.bind.port
+            rig = Rig(app, f"http://127.0.0.1:{port}", port, settings)
+            await eventually(lambda: app._limiter.shared)
+            yield rig
 
 
 class Wire:

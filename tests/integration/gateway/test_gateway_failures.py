@@ -5,7 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from services.gateway.http1.h1_pool import TICK
+from services.gateway.http1.h1_pool import TICK_SECONDS
+from services.gateway.request.routes import Target
 from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
 from tests.integration.gateway.wire import EVENTS, TAGS, envelope
 from tests.support.wait import eventually
@@ -77,10 +78,10 @@ async def test_a_service_that_does_not_answer_is_a_timeout(
         await peer.gone()
 
     service.handler = handler
-    pool = rig.app._upstreams["catalog"]._pool
+    pool = rig.app._handlers[Target.CATALOG]._upstreams["catalog"]._pool
     asking = asyncio.create_task(client.get(TAGS))
     await eventually(lambda: pool.busy)
-    for _ in range(int(31 / TICK)):  # half a minute passes
+    for _ in range(int(31 / TICK_SECONDS)):  # half a minute passes
         pool.tick()
     answer = await asking
     envelope(answer, 504, "gateway_timeout")

@@ -1,13 +1,18 @@
 """Rate limits: exact across gateways, and what happens without Redis."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 import redis.asyncio
+from prometheus_client import CollectorRegistry
 
 from services.gateway.limits.redis_buckets import RedisBuckets, packed_arguments
 from services.gateway.limits.redis_pipe import RedisGone, RedisPipe
+from shared.loops.cancellation import end
+from shared.loops.loops import Loops
 from shared.token_bucket import MICROS, Bucket
 from tests.integration.gateway.rig import Rig, Service, Wire, keys_known, running_gateway
 from tests.support.wait import eventually
@@ -41,7 +46,7 @@ async def test_two_gateways_share_one_bucket_to_the_token(service: Service, redi
             answers.append((await client.get(rig.url + PATH)).status_code)
 
         tasks = []
-        for number in range(600):
+        for number in range(200):
             tasks.append(asyncio.create_task(ask(one if number % 2 else two)))
             await asyncio.sleep(0.005)
         await asyncio.gather(*tasks)
@@ -162,27 +167,44 @@ async def test_a_flood_of_refused_requests_does_not_reach_redis(service: Service
         assert after - before < 50
 
 
-async def test_the_script_is_loaded_again_when_redis_forgot_it(redis_url: str):
-    pipe = RedisPipe(redis_url)
-    await pipe.start()
+@asynccontextmanager
+async def held(url: str) -> AsyncIterator[RedisPipe]:
+    pipe = RedisPipe(url)
+    loops = Loops(CollectorRegistry())
+    holding = asyncio.create_task(loops.persist("hold redis", pipe.session))
     try:
+        await eventually(lambda: pipe.ready)
+        yield pipe
+    finally:
+        await end([holding])
+
+
+async def test_the_script_is_loaded_again_when_redis_forgot_it(redis_url: str):
+    async with held(redis_url) as pipe:
         buckets, arguments = RedisBuckets(pipe), packed_arguments(Bucket(100 * MICROS, 2))
         assert (await buckets.take(b"again", arguments)).remaining == 1
         await pipe.execute("SCRIPT", "FLUSH", "SYNC")
         answers = await asyncio.gather(*(buckets.take(b"again", arguments) for _ in range(3)))
         assert sorted(answer.allowed for answer in answers) == [False, False, True]
-    finally:
-        await pipe.stop()
     with pytest.raises(RedisGone):
         pipe.execute("PING")
 
 
 async def test_a_server_that_refuses_the_script_counts_as_gone(redis_url: str):
-    pipe = RedisPipe(redis_url)
-    await pipe.start()
-    try:
+    async with held(redis_url) as pipe:
         await pipe.execute("SET", "list", "not a number")
         with pytest.raises(RedisGone):
             await RedisBuckets(pipe).take(b"list", packed_arguments(Bucket(MICROS, 2)))
-    finally:
-        await pipe.stop()
+
+
+async def test_a_connection_that_ends_fails_every_waiting_caller_and_is_made_again(redis_url: str):
+    async with Wire(redis_url).running() as wire, held(wire.url) as pipe:
+        wire.stall()
+        waiting = [pipe.execute("PING") for _ in range(3)]
+        wire.cut()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [RedisGone] * 3
+        assert not pipe.ready
+        wire.mend()
+        await eventually(lambda: pipe.ready)
+        assert await pipe.execute("PING") == b"PONG"

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from services.gateway.http1.h1_client import (
     Response,
 )
-from services.gateway.http1.h1_pool import Pool
+from services.gateway.http1.h1_pool import Pool, PoolLimits
 
 Talk = Callable[["Peer"], Awaitable[None]]
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -57,11 +57,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(talk: Talk, **options: object) -> AsyncIterator[tuple[Pool, Server]]:
+async def serving(
+    talk: Talk, limits: PoolLimits | None = None
+) -> AsyncIterator[tuple[Pool, Server]]:
     server = Server(talk)
     listener = await asyncio.start_server(server.accept, "127.0.0.1", 0)
     server.port = listener.sockets[0].getsockname()[1]
-    pool = Pool("127.0.0.1", server.port, **options)  # type: ignore[arg-type]
+    pool = Pool("127.0.0.1", server.port, limits=limits)
     try:
         yield pool, server
     finally:

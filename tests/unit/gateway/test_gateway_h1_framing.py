@@ -4,9 +4,7 @@ import asyncio
 
 import pytest
 
-from services.gateway.http1.h1_client import (
-    BadAnswer,
-)
+from services.gateway.http1.h1_errors import BadAnswer
 from tests.support.wait import eventually
 from tests.unit.gateway.h1_peer import GET, OK, Peer, saying, serving, whole
 

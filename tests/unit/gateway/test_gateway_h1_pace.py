@@ -5,15 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.gateway.http1.h1_client import (
-    HIGH_WATER,
-    Abandoned,
-    Response,
-    SenderStalled,
-    TimedOut,
-    Unreachable,
-)
-from services.gateway.http1.h1_pool import Pool
+from services.gateway.http1.h1_client import HIGH_WATER, Response
+from services.gateway.http1.h1_errors import Abandoned, SenderStalled, TimedOut, Unreachable
+from services.gateway.http1.h1_pool import Pool, PoolLimits
 from tests.support.wait import eventually
 from tests.unit.gateway.h1_peer import GET, OK, Peer, saying, serving, whole
 
@@ -177,7 +171,7 @@ async def test_a_body_that_stops_coming_is_the_senders_fault():
     async def talk(peer: Peer) -> None:
         await peer.gone()
 
-    async with serving(talk, sender_timeout=1.0) as (pool, _):
+    async with serving(talk, PoolLimits(sender=1.0)) as (pool, _):
         request = asyncio.create_task(pool.request(GET, body=body(), timeout=0.5))
         await eventually(lambda: pool.busy)
         for _ in range(5):
@@ -200,7 +194,7 @@ async def test_many_requests_at_once_each_get_their_own_answer():
         head = b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number
         assert await whole(await pool.request(head)) == b"%d" % number
 
-    async with serving(talk, max_connections=8) as (pool, server):
+    async with serving(talk, PoolLimits(connections=8)) as (pool, server):
         await asyncio.gather(*(one(pool, number) for number in range(500)))
         assert server.connections <= 8
         assert len(pool.busy) + pool.connecting == 0
@@ -210,7 +204,7 @@ async def test_stopping_ends_what_waits():
     async def talk(peer: Peer) -> None:
         await peer.gone()
 
-    async with serving(talk, max_connections=1) as (pool, _):
+    async with serving(talk, PoolLimits(connections=1)) as (pool, _):
         requests = [asyncio.create_task(pool.request(GET)) for _ in range(3)]
         await eventually(lambda: len(pool.waiting) == 2)
         pool.close()

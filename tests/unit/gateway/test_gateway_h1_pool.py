@@ -4,18 +4,14 @@ import asyncio
 
 import pytest
 
-from services.gateway.http1.h1_client import (
-    BadAnswer,
-    Overloaded,
-    Unreachable,
-)
-from services.gateway.http1.h1_pool import Pool
+from services.gateway.http1.h1_errors import BadAnswer, Overloaded, Unreachable
+from services.gateway.http1.h1_pool import Pool, PoolLimits
 from tests.support.wait import eventually
 from tests.unit.gateway.h1_peer import GET, OK, Peer, Talk, saying, serving, whole
 
 
 async def test_connections_are_reused_the_latest_first_and_closed_when_idle():
-    async with serving(saying(*[OK] * 10), idle_timeout=1.0) as (pool, server):
+    async with serving(saying(*[OK] * 10), PoolLimits(idle=1.0)) as (pool, server):
         first = await asyncio.gather(*(pool.request(GET) for _ in range(3)))
         assert [await whole(response) for response in first] == [b"ok"] * 3
         for _ in range(5):
@@ -90,7 +86,7 @@ async def test_waiting_requests_are_served_in_order_and_beyond_the_queue_refused
         await whole(await pool.request(GET))
         order.append(number)
 
-    async with serving(talk, max_connections=1, max_waiting=3) as (pool, server):
+    async with serving(talk, PoolLimits(connections=1, waiting=3)) as (pool, server):
         tasks = [asyncio.create_task(one(pool, number)) for number in range(4)]
         await eventually(lambda: len(pool.waiting) == 3)
         with pytest.raises(Overloaded):
@@ -105,7 +101,7 @@ async def test_the_queue_gives_up_after_a_while():
     async def talk(peer: Peer) -> None:
         await peer.gone()
 
-    async with serving(talk, max_connections=1, wait_timeout=0.05) as (pool, _):
+    async with serving(talk, PoolLimits(connections=1, wait=0.05)) as (pool, _):
         first = asyncio.create_task(pool.request(GET))
         await eventually(lambda: pool.busy)
         with pytest.raises(Overloaded):
@@ -124,7 +120,7 @@ async def test_a_cancelled_wait_does_not_lose_the_place():
             await release.wait()
             await peer.say(OK)
 
-    async with serving(talk, max_connections=1) as (pool, _):
+    async with serving(talk, PoolLimits(connections=1)) as (pool, _):
         first = asyncio.create_task(pool.request(GET))
         await eventually(lambda: pool.busy)
         second, third = (asyncio.create_task(pool.request(GET)) for _ in range(2))

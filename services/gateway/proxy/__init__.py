@@ -1,0 +1,1 @@
+"""The gateway as an ASGI application: the steps that every request takes."""

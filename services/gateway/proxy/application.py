@@ -1,0 +1,138 @@
+"""The path of every request, step by step.
+
+Read the headers → refuse what is malformed → find the route → identify the caller → take a token
+→ let the route's handler answer. This is a plain ASGI application, because a framework's routing
+would cost as much as all of these steps.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Final
+
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from services.gateway import security_headers
+from services.gateway.http1 import request_body
+from services.gateway.limits.rate_limit import RateLimiter
+from services.gateway.proxy.error_answers import answer_error
+from services.gateway.proxy.observer import METHODS, RequestObserver
+from services.gateway.request import paths
+from services.gateway.request.callers import Callers
+from services.gateway.request.error_bodies import ErrorBodies
+from services.gateway.request.exchange import Exchange
+from services.gateway.request.request_headers import RequestHeaders
+from services.gateway.request.routes import NotAllowed, Policy, Route, Router, Target, Unknown
+from services.gateway.security_headers import Cors
+from shared.http.lingering import Lingering
+
+_NO_ROUTE: Final = Unknown()
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
+
+Handler = Callable[[Exchange, Route], Awaitable[None]]
+
+
+class Gateway:
+    """The ASGI application. ``handlers`` answer the requests of each target."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        callers: Callers,
+        limiter: RateLimiter,
+        handlers: Mapping[Target, Handler],
+        cors: Cors,
+        observer: RequestObserver,
+    ) -> None:
+        self._router = router
+        self._callers = callers
+        self._limiter = limiter
+        self._handlers = handlers
+        self._cors = cors
+        self._observer = observer
+        self._error_bodies = ErrorBodies()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            # The process opens and closes what the gateway uses, so there is nothing to do here.
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        begun = perf_counter()
+        request_headers = RequestHeaders(scope["headers"])
+        trace = self._observer.begin(scope["method"], request_headers.traceparent)
+        lingering = None
+        if request_headers.chunked or request_headers.length > request_body.WHOLE:
+            lingering = Lingering(receive, send, request_headers.length)
+            receive, send = lingering.receive, lingering.send
+        exchange = Exchange(scope, receive, send, request_headers, trace, self._error_bodies)
+        try:
+            await self._handle(exchange)
+        except Exception as error:
+            await answer_error(exchange, error)
+        finally:
+            exchange.unwatch()
+            self._observer.end(exchange, perf_counter() - begun)
+        if lingering is not None:
+            await lingering.finish()
+
+    async def _handle(self, exchange: Exchange) -> None:
+        self._callers.locate(exchange)
+        exchange.extra += self._cors.headers(exchange.request_headers.origin)
+        refusal = _refusal(exchange)
+        found = _NO_ROUTE if refusal else self._router.match(exchange.method, exchange.path)
+        policy = found.policy if isinstance(found, Route) else Policy.GENERAL
+        # A token must not buy a second bucket to someone who tries passwords.
+        if exchange.request_headers.authorization and policy is not Policy.AUTH:
+            await self._callers.authenticate(exchange)
+        allowed, headers = await self._limiter.take(policy, exchange.user or exchange.client)
+        exchange.extra += headers
+        if not allowed:
+            await exchange.fail(429)
+        elif refusal:
+            await exchange.fail(refusal)
+        elif exchange.method == "OPTIONS" and _is_preflight(exchange):
+            await self._answer_preflight(exchange)
+        elif isinstance(found, Route):
+            await self._dispatch(exchange, found)
+        elif isinstance(found, NotAllowed):
+            await exchange.fail(405, (b"allow", found.allowed.encode()))
+        else:
+            await exchange.fail(404)
+
+    async def _dispatch(self, exchange: Exchange, route: Route) -> None:
+        exchange.route = route.pattern
+        exchange.target = route.target.value
+        if exchange.request_headers.length > route.body_limit:
+            await exchange.fail(413)
+        else:
+            await self._handlers[route.target](exchange, route)
+
+    async def _answer_preflight(self, exchange: Exchange) -> None:
+        asked = exchange.header(b"access-control-request-headers")
+        allowed = self._cors.preflight(exchange.request_headers.origin, asked)
+        headers = [pair for pair in allowed if pair not in exchange.extra]
+        await exchange.answer(204, [*headers, *security_headers.API])
+
+
+def _refusal(exchange: Exchange) -> int:
+    """0, or the status to refuse a malformed request with."""
+    if exchange.method not in METHODS:
+        return 501
+    headers = exchange.request_headers
+    if headers.refusal:
+        return headers.refusal
+    if _HOST.match(headers.host) is None:
+        return 400
+    return paths.refusal(exchange.path, exchange.query)
+
+
+def _is_preflight(exchange: Exchange) -> bool:
+    asked = exchange.header(b"access-control-request-method")
+    return bool(exchange.request_headers.origin and asked)

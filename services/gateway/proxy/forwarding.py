@@ -1,0 +1,74 @@
+"""Forwarding of a request to the service that owns its route."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from services.gateway.http1 import request_body
+from services.gateway.request.exchange import Exchange
+from services.gateway.request.routes import Route
+from services.gateway.upstream.upstreams import Upstreams
+
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+
+
+class Forwarder:
+    """The handler of all routes that belong to services."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._upstreams = upstreams
+
+    async def __call__(self, exchange: Exchange, route: Route) -> None:
+        upstream = self._upstreams[route.target]
+        request_headers = exchange.request_headers
+        trace = exchange.trace
+        parts = [
+            b"%b %b%b%b HTTP/1.1\r\nhost: %b\r\n"
+            % (
+                exchange.method.encode(),
+                exchange.path,
+                b"?" if exchange.query else b"",
+                exchange.query,
+                upstream.authority,
+            ),
+            *request_headers.lines,
+            b"x-request-id: %b\r\ntraceparent: %b\r\n"
+            b"x-cinelog-client: %b\r\nx-cinelog-origin: %b\r\n"
+            % (
+                trace.span_id,
+                trace.traceparent,
+                exchange.client.encode(),
+                exchange.origin,
+            ),
+        ]
+        body = None
+        if request_headers.has_body:
+            body = await _add_body(parts, exchange, route.body_limit)
+        else:
+            parts.append(b"content-length: 0\r\n\r\n" if request_headers.length == 0 else b"\r\n")
+        response = await upstream.request(
+            b"".join(parts),
+            body=body,
+            idempotent=exchange.method in _IDEMPOTENT,
+            without_body=exchange.method == "HEAD",
+            timeout=route.timeout,
+            on_slow=exchange.watch,
+        )
+        try:
+            await exchange.relay(response)
+        finally:
+            response.close()
+
+
+async def _add_body(
+    parts: list[bytes], exchange: Exchange, limit: int
+) -> AsyncIterator[bytes] | None:
+    """End the head for a body. A short body is added whole; a long one is returned to be sent."""
+    length = exchange.request_headers.length
+    if exchange.request_headers.chunked:
+        parts.append(b"transfer-encoding: chunked\r\n\r\n")
+        return request_body.framed(exchange.receive, length, limit)
+    parts.append(b"content-length: %d\r\n\r\n" % length)
+    if length > request_body.WHOLE:
+        return request_body.framed(exchange.receive, length, limit)
+    parts.append(await request_body.whole(exchange.receive, length))
+    return None
