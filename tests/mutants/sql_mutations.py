@@ -72,7 +72,7 @@ def mutations(sql: str) -> Iterator[SqlMutation]:
             yield SqlMutation(start, end, (_TURNED if timed else _BORDERS)[word])
         elif word in {"+", "-"}:
             yield SqlMutation(start, end, "-" if word == "+" else "+")
-        elif word.isdigit():
+        elif word.isdigit() and tokens[place - 1][0] != "select":
             yield SqlMutation(start, end, str(int(word) + 1))
     yield from _terms_left_out(tokens)
 

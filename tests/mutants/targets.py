@@ -44,7 +44,10 @@ TARGETS: Final = (
     ),
     Target(
         ("services/transcoder/scheduler.py",),
-        ("tests/integration/transcoder/test_transcoder_scheduler.py",),
+        (
+            "tests/integration/transcoder/test_transcoder_leases.py",
+            "tests/integration/transcoder/test_transcoder_scheduler.py",
+        ),
     ),
     Target(
         (

@@ -5,7 +5,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.transcoder.scheduler import Scheduler
+from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
 from tests.integration.transcoder.stage import Processes, Studio
 from tests.support.brokers import Broker
@@ -48,3 +51,15 @@ async def studio(database: Database, s3: Buckets) -> AsyncIterator[Studio]:
         open_event_store(database.admin_url) as others,
     ):
         yield Studio(store, s3, others)
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    made = create_engine(database.url("transcoder"), size=4)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+def scheduler(engine: AsyncEngine) -> Scheduler:
+    return Scheduler(engine)

@@ -1,119 +1,89 @@
-"""Fair order and leases, in the real table."""
+"""Fair order across users, in the real table."""
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
-
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.projections import JobProjection
-from services.transcoder.scheduler import MAX_TRIES, ClaimedTask, PickedTask, Scheduler
-from shared.contracts import Event, VideoUploaded, uuid7
-from shared.database.connect import create_engine
-from shared.event_store.store import Metadata, SequencedEvent
-from tests.support.databases import Database
+from services.transcoder.scheduler import Scheduler
+from shared.contracts import VideoUploaded
+from tests.integration.transcoder.task_table import (
+    add_job,
+    execute,
+    hold,
+    project,
+    uploads,
+    work,
+)
 from tests.unit.transcoder.facts_about import chunk_encoded, plan
 
 
-@pytest.fixture
-async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
-    made = create_engine(database.url("transcoder"), size=4)
-    yield made
-    await made.dispose()
+def turns(taken: list[str], user: str) -> list[bool]:
+    """Which of the tasks taken were a user's."""
+    return [name.startswith(user) for name in taken]
 
 
-@pytest.fixture
-def scheduler(engine: AsyncEngine) -> Scheduler:
-    return Scheduler(engine)
-
-
-async def project(engine: AsyncEngine, *events: Event) -> None:
-    recorded = [
-        SequencedEvent(
-            position=1,
-            stream_id="upload-x",
-            version=1,
-            type=type(event).__name__,
-            data=event,
-            event_id=uuid7(),
-            metadata=Metadata(),
-            recorded_at=datetime.now(UTC),
-        )
-        for event in events
-    ]
-    async with engine.begin() as connection:
-        await JobProjection().apply(connection, recorded)
-
-
-def uploads(user: str, count: int) -> Sequence[VideoUploaded]:
-    return [
-        VideoUploaded(
-            video_id=f"{user}-{number}",
-            user_id=user,
-            title="t",
-            description="",
-            filename="f",
-            content_type="video/mp4",
-            size=1,
-            source_key="k",
-        )
-        for number in range(count)
-    ]
-
-
-async def next_task(scheduler: Scheduler) -> PickedTask:
-    (picked,) = await scheduler.pick("urgent")
-    return picked
-
-
-async def hold(scheduler: Scheduler, task: PickedTask, worker: str = "w") -> ClaimedTask:
-    claimed = await scheduler.claim(task.task_id, task.dispatch, worker, redelivered=False)
-    assert claimed is not None
-    return claimed
+def are_taken_in_turns(taken: list[str]) -> bool:
+    """Whether of any tasks at the beginning half were one user's, give or take one."""
+    first = taken[0].partition("-")[0]
+    mine = turns(taken, first)
+    return all(abs(2 * sum(mine[:end]) - end) <= 2 for end in range(1, len(mine) + 1))
 
 
 async def test_a_hundred_uploads_of_one_do_not_delay_anothers_one(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:
     await project(engine, *uploads("busy", 100))
-    for _ in range(10):
-        await scheduler.finish(await hold(scheduler, await next_task(scheduler)), "w")
+    await work(scheduler, 10)
     await project(engine, *uploads("lone", 1))
-    order: list[str] = []
-    for _ in range(3):
-        task = await next_task(scheduler)
-        order.append(task.task_id)
-        await scheduler.finish(await hold(scheduler, task), "w")
-    assert "lone-0/1/plan" in order[:2]
-    assert order[2].startswith("busy")
+    taken = await work(scheduler, 3)
+    assert "lone-0/1/plan" in taken[:2]
+    assert taken[2].startswith("busy")
 
 
 async def test_two_busy_users_take_turns(engine: AsyncEngine, scheduler: Scheduler) -> None:
     await project(engine, *uploads("a", 20), *uploads("b", 20))
-    taken: list[str] = []
-    for _ in range(20):
-        task = await next_task(scheduler)
-        taken.append(task.task_id[0])
-        await scheduler.finish(await hold(scheduler, task), "w")
-    assert taken.count("a") == taken.count("b") == 10
+    assert are_taken_in_turns(await work(scheduler, 20))
 
 
 async def test_a_user_who_comes_later_takes_turns_at_once(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:
     """Having used nothing so far earns no credit: the newcomer does not go first twenty times."""
-    await project(engine, *uploads("a", 30))
-    for _ in range(20):
-        await scheduler.finish(await hold(scheduler, await next_task(scheduler)), "w")
-    await project(engine, *uploads("b", 20))
-    taken: list[str] = []
-    for _ in range(12):
-        task = await next_task(scheduler)
-        taken.append(task.task_id[0])
-        await scheduler.finish(await hold(scheduler, task), "w")
-    for turns in range(2, 13, 2):
-        assert abs(taken[:turns].count("a") - turns // 2) <= 1
+    # The other queue's clock stands at its beginning, and does not count.
+    await add_job(engine, "urgent", 1, priority=0)
+    await work(scheduler, 1, "urgent")
+    await add_job(engine, "a", 30)
+    await work(scheduler, 20, "bulk")
+    await add_job(engine, "b", 20)
+    assert are_taken_in_turns(await work(scheduler, 12, "bulk"))
+
+
+async def test_urgent_work_is_no_debt_in_the_other_queue(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    await project(engine, *uploads("a", 20))
+    await work(scheduler, 20, "urgent")
+    await add_job(engine, "a", 10)
+    await add_job(engine, "b", 10)
+    taken = await work(scheduler, 10, "bulk")
+    assert taken[0].startswith("a")
+    assert are_taken_in_turns(taken)
+
+
+async def test_a_dear_task_counts_as_much_as_many_cheap_ones(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    await add_job(engine, "dear", 4, cost=4.0)
+    await add_job(engine, "cheap", 12)
+    taken = await work(scheduler, 10, "bulk")
+    assert turns(taken, "dear").count(True) == 2
+
+
+async def test_a_users_own_tasks_go_by_priority_and_then_by_age(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    names = await add_job(engine, "a", 4)
+    await execute(engine, "update transcoder.tasks set priority = 3 where task_id = 'a-1'")
+    assert await work(scheduler, 4, "bulk") == [names[0], names[2], names[3], names[1]]
 
 
 async def test_no_more_is_sent_than_workers_can_take(
@@ -126,109 +96,66 @@ async def test_no_more_is_sent_than_workers_can_take(
     await scheduler.seen("w2", 3)
     assert len(await scheduler.pick("urgent")) == 5
     assert await scheduler.pick("bulk") == []
+    # A worker may come back with other slots; it counts once.
+    await scheduler.seen("w2", 4)
+    assert len(await scheduler.pick("urgent")) == 1
 
 
-async def test_a_lease_is_held_by_one(engine: AsyncEngine, scheduler: Scheduler) -> None:
-    await project(engine, *uploads("a", 1))
-    task = await next_task(scheduler)
-    claimed = await hold(scheduler, task)
-    for redelivered in (False, True):
-        again = await scheduler.claim(task.task_id, task.dispatch, "x", redelivered=redelivered)
-        assert again is None
-    assert await scheduler.is_running(task.task_id, task.dispatch)
-    assert await scheduler.beat(claimed, "w", 0.5, 2.0)
-    assert not await scheduler.beat(claimed, "x", 0.5, 2.0)
+async def test_each_queue_has_its_own_room(engine: AsyncEngine, scheduler: Scheduler) -> None:
+    await add_job(engine, "now", 4, priority=1)
+    await add_job(engine, "later", 4, priority=2)
+    await scheduler.seen("w", 1)
+    urgent = await scheduler.pick("urgent")
+    assert [task.task_id for task in urgent] == ["now-0", "now-1"]
+    bulk = await scheduler.pick("bulk")
+    assert [task.task_id for task in bulk] == ["later-0", "later-1"]
+    # What is done takes no room any more.
+    await scheduler.finish(await hold(scheduler, urgent[0]), "w")
+    assert [task.task_id for task in await scheduler.pick("urgent")] == ["now-2"]
+    assert await scheduler.pick("bulk") == []
 
 
-async def age(engine: AsyncEngine, seconds: int) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(
-            text(
-                "update transcoder.tasks set seen_at = seen_at - make_interval(secs => :s),"
-                " queued_at = queued_at - make_interval(secs => :s)"
-            ),
-            {"s": seconds},
-        )
-
-
-async def test_a_silent_workers_task_goes_to_another(
+async def test_only_workers_that_show_themselves_are_given_tasks(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:
-    await project(engine, *uploads("a", 1))
-    task = await next_task(scheduler)
-    claimed = await hold(scheduler, task)
-    await age(engine, 5)
-    taken = await scheduler.claim(task.task_id, task.dispatch, "x", redelivered=True)
-    assert taken is not None
-    assert taken.tries == 2
-    assert not await scheduler.beat(claimed, "w", 0.5, None)
-    await age(engine, 20)
-    assert await scheduler.expire() == 1
-    fresh = await next_task(scheduler)
-    assert fresh.dispatch == 2
-    assert await scheduler.claim(task.task_id, 1, "x", redelivered=True) is None
+    await project(engine, *uploads("a", 20))
+    await scheduler.seen("silent", 4)
+    await execute(engine, "update transcoder.workers set seen_at = now() - interval '11 s'")
+    await scheduler.seen("gone", 4)
+    await scheduler.seen("here", 2)
+    await scheduler.gone("gone")
+    assert len(await scheduler.pick("urgent")) == 3
 
 
-async def state_of(engine: AsyncEngine, task_id: str) -> str:
+async def test_workers_are_forgotten_after_an_hour(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    for worker in ("old", "young"):
+        await scheduler.seen(worker, 1)
+    await execute(
+        engine,
+        "update transcoder.workers set seen_at = now() - case worker when 'old'"
+        " then interval '61 min' else interval '59 min' end",
+    )
+    await scheduler.forget_workers()
     async with engine.connect() as connection:
-        query = text("select state from transcoder.tasks where task_id = :id")
-        return (await connection.execute(query, {"id": task_id})).scalar_one()
+        left = await connection.execute(text("select worker from transcoder.workers"))
+        assert list(left.scalars()) == ["young"]
 
 
-async def test_a_worker_that_lost_a_task_cannot_finish_it(
+async def test_a_picked_task_carries_the_trace_of_its_own_upload(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:
-    await project(engine, *uploads("a", 1))
-    task = await next_task(scheduler)
-    first = await hold(scheduler, task, "w")
-    await age(engine, 5)
-    second = await scheduler.claim(task.task_id, task.dispatch, "x", redelivered=True)
-    assert second is not None
-    await scheduler.finish(first, "w")
-    assert await state_of(engine, task.task_id) == "running"
-    await age(engine, 20)
-    assert await scheduler.expire() == 1
-    # The same worker again, with another hand-out.
-    again = await hold(scheduler, await next_task(scheduler), "x")
-    await scheduler.finish(second, "x")
-    assert await state_of(engine, task.task_id) == "running"
-    await scheduler.finish(again, "x")
-    assert await state_of(engine, task.task_id) == "done"
-
-
-async def test_an_unclaimed_message_is_sent_again(
-    engine: AsyncEngine, scheduler: Scheduler
-) -> None:
-    await project(engine, *uploads("a", 1))
-    await next_task(scheduler)
-    assert await scheduler.expire() == 0
-    await age(engine, 100)
-    assert await scheduler.expire() == 1
-    assert (await next_task(scheduler)).dispatch == 2
-
-
-async def test_tries_are_limited(engine: AsyncEngine, scheduler: Scheduler) -> None:
-    await project(engine, *uploads("a", 1))
-    for number in range(MAX_TRIES):
-        claimed = await hold(scheduler, await next_task(scheduler))
-        assert claimed.tries == number + 1
-        await scheduler.give_back(claimed, "w", delay=0, counts=True, error="code: Reason.")
-    assert await scheduler.pick("urgent") == []
-    (exhausted,) = await scheduler.exhausted()
-    assert exhausted.last_error == "code: Reason."
-
-
-async def test_giving_back_without_fault_does_not_count(
-    engine: AsyncEngine, scheduler: Scheduler
-) -> None:
-    await project(engine, *uploads("a", 1))
-    for _ in range(MAX_TRIES + 2):
-        claimed = await hold(scheduler, await next_task(scheduler))
-        await scheduler.give_back(claimed, "w", delay=0, counts=False)
-    assert await scheduler.exhausted() == []
-    claimed = await hold(scheduler, await next_task(scheduler))
-    await scheduler.give_back(claimed, "w", delay=60, counts=False)
-    assert await scheduler.pick("urgent") == []
+    for user in ("a", "b"):
+        await add_job(engine, user, 1, priority=0)
+        await execute(
+            engine, "update transcoder.jobs set traceparent = user_id where user_id = :u", u=user
+        )
+    picked = [*await scheduler.pick("urgent", 1), *await scheduler.pick("urgent", 2)]
+    assert [(each.task_id, each.traceparent, each.dispatch) for each in picked] == [
+        ("a-0", "a", 1),
+        ("b-0", "b", 1),
+    ]
 
 
 async def test_projecting_twice_changes_nothing(engine: AsyncEngine, scheduler: Scheduler) -> None:

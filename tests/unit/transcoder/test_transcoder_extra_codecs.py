@@ -1,6 +1,7 @@
 """Extra rendition sets, and the order in which they are made."""
 
 import msgspec
+import pytest
 
 from services.transcoder.domain import early_renditions
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments, extra_renditions
@@ -30,9 +31,33 @@ def test_what_everybody_can_play_goes_first() -> None:
     assert len({task.name for task in tasks}) == len(tasks)
 
 
+def arguments(name: str) -> dict[str, str]:
+    """The encoder's arguments for one rendition of the sets."""
+    (rendition,) = (each for each in MORE if each.name == name)
+    listed = extra_encoder_arguments(rendition, 100, "expr:0", 3)
+    return dict(zip(listed[::2], listed[1::2], strict=True))
+
+
 def test_a_better_codec_gets_a_lower_cap() -> None:
-    caps = [
-        int(arguments[arguments.index("-maxrate") + 1])
-        for arguments in (extra_encoder_arguments(each, 100, "expr:0", 1) for each in MORE)
-    ]
+    caps = [int(arguments(each.name)["-maxrate"]) for each in MORE]
     assert caps == [520_000, 260_000, 560_000, 280_000]
+    assert [int(arguments(each.name)["-bufsize"]) for each in MORE] == [
+        cap * 3 // 2 for cap in caps
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "tag"), [("360p-hevc", "libx265", "hvc1"), ("360p-av1", "libsvtav1", None)]
+)
+def test_each_codec_has_its_encoder(name: str, encoder: str, tag: str | None) -> None:
+    given = arguments(name)
+    assert given["-c:v"] == encoder
+    assert given.get("-tag:v") == tag
+
+
+def test_segments_begin_where_they_do_in_the_other_renditions() -> None:
+    for each in MORE:
+        given = arguments(each.name)
+        assert (given["-g"], given["-force_key_frames"]) == ("100", "expr:0")
+        # The frames' times are those that the filter before has given them.
+        assert given["-fps_mode"] == "passthrough"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transcoder.planning.ladder import RUNGS, encoding, ladder
-from shared.contracts import SourceFacts, VideoTrack
+from services.transcoder.planning.ladder import RUNGS, encoding, h264_level, ladder
+from shared.contracts import Rendition, SourceFacts, VideoTrack
 
 
 def source(width: int, height: int, rate: str = "30/1") -> SourceFacts:
@@ -28,6 +28,8 @@ def source(width: int, height: int, rate: str = "30/1") -> SourceFacts:
         ((321, 241), [(320, 240)]),
         ((160, 120), [(160, 120)]),
         ((3, 3), [(2, 2)]),
+        ((1900, 1062), [(1900, 1062), (1280, 716), (854, 478), (640, 358), (426, 238)]),
+        ((720, 720), [(720, 720), (480, 480), (360, 360), (240, 240)]),
     ],
 )
 def test_sizes(size: tuple[int, int], expected: list[tuple[int, int]]) -> None:
@@ -82,6 +84,58 @@ def test_caps_fall_from_rung_to_rung_and_levels_are_real(
 )
 def test_levels(size: tuple[int, int], rate: str, level: int) -> None:
     assert encoding(ladder(source(*size, rate))[0]).level == level
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "cap", "buffer", "level"),
+    [
+        # Each limit of table A-1, met and just passed.
+        ((176, 144), 15, 80_000, 218_750, 10),
+        ((176, 144), Fraction(1501, 100), 80_000, 218_750, 11),
+        ((176, 144), 15, 80_001, 218_750, 11),
+        ((176, 144), 15, 80_000, 218_751, 11),
+        ((720, 576), 25, 1, 1, 30),
+        ((720, 576), Fraction(2501, 100), 1, 1, 31),
+        ((736, 576), 10, 1, 1, 31),
+        ((720, 592), 10, 1, 1, 31),
+        ((1920, 1080), 30, 25_000_000, 31_250_000, 40),
+        ((1920, 1080), 30, 25_000_001, 31_250_000, 42),
+        # The longer side counts in squares: 59, 64 and 256 blocks beside few lines.
+        ((944, 16), 10, 1, 1, 21),
+        ((1024, 16), 10, 1, 1, 21),
+        ((16, 1024), 10, 1, 1, 21),
+        ((4096, 16), 10, 1, 1, 40),
+        ((4112, 16), 10, 1, 1, 42),
+        # More than the highest level allows.
+        ((8192, 8192), 60, 1, 1, 52),
+    ],
+)
+def test_the_level_is_the_lowest_that_allows_picture_rate_and_bits(
+    size: tuple[int, int], rate: Fraction | int, cap: int, buffer: int, level: int
+) -> None:
+    rendition = Rendition(name="240p", width=size[0], height=size[1], frame_rate="1/1")
+    assert h264_level(rendition, Fraction(rate), cap, buffer) == level
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "cap"),
+    [
+        ((1920, 1080), "30/1", 5_000_000),
+        ((1920, 1080), "61/2", 7_500_000),
+        ((1920, 1080), "60/1", 7_500_000),
+        # A narrow picture gets its share of the bits, but no less than a quarter.
+        ((1920, 540), "30/1", 2_500_000),
+        ((1920, 400), "30/1", 1_851_852),
+        ((1920, 200), "30/1", 1_250_000),
+    ],
+)
+def test_caps_follow_the_pixels_and_the_frame_rate(
+    size: tuple[int, int], rate: str, cap: int
+) -> None:
+    settings = encoding(Rendition(name="1080p", width=size[0], height=size[1], frame_rate=rate))
+    assert settings.max_rate == cap
+    # The buffer holds a second and a half.
+    assert settings.buffer == cap * 3 // 2
 
 
 def test_every_rung_fits_in_the_one_above() -> None:

@@ -1,6 +1,9 @@
 """One object for each track: where its segments are, and what is left to be removed."""
 
+import re
+
 import msgspec
+import pytest
 
 from services.transcoder.coordinator.publisher import planned_joins, referenced
 from services.transcoder.domain import RecordEvent, Transcode, decide, evolve, media_keys
@@ -52,13 +55,40 @@ def test_segments_follow_the_init_segment() -> None:
     tracks = [track(PLAN, "360p", 0), track(PLAN, "360p", 1)]
     whole = join_tracks("360p", tracks)
     assert whole is not None
-    assert [piece.size for piece in whole.pieces] == [800, 300_000, 450_000]
+    assert [(piece.key, piece.size) for piece in whole.pieces] == [
+        ("v/a1/360p/init.mp4", 800),
+        ("v/a1/360p/00000.mp4", 300_000),
+        ("v/a1/360p/00001.mp4", 450_000),
+    ]
+    assert re.fullmatch(r"v/a1/360p/all-[0-9a-f]{12}\.mp4", whole.key)
     assert whole.size == 750_800
     first, second = relocate_tracks(tracks, whole.key)
     assert [s.offset for s in (*first.segments, *second.segments)] == [800, 300_800, 600_800]
     assert {first.key, first.init_key, second.key, second.init_key} == {whole.key}
     assert join_tracks("360p", [first, second]) is None
     assert relocate_tracks(tracks, "something else") == tuple(tracks)
+
+
+def test_one_run_of_segments_is_joined_to_its_init_segment() -> None:
+    only = track(PLAN, "360p", 0)
+    whole = join_tracks("360p", [only])
+    assert whole is not None
+    assert whole.size == 300_800
+    (moved,) = relocate_tracks([only], whole.key)
+    assert [segment.offset for segment in moved.segments] == [800]
+
+
+def test_a_run_without_segments_adds_nothing() -> None:
+    one, two = track(PLAN, "360p", 0), track(PLAN, "360p", 1)
+    whole = join_tracks("360p", [one, msgspec.structs.replace(two, segments=())])
+    assert whole is not None
+    assert [piece.size for piece in whole.pieces] == [800, 300_000, 0]
+
+
+@pytest.mark.parametrize(("size", "joined"), [(0, False), (1, True)])
+def test_an_init_segment_of_unknown_size_is_not_joined(size: int, *, joined: bool) -> None:
+    old = msgspec.structs.replace(track(PLAN, "360p", 0), init_size=size)
+    assert (join_tracks("360p", [old]) is not None) == joined
 
 
 def test_different_init_segments_are_not_joined() -> None:
