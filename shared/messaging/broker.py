@@ -66,10 +66,16 @@ def _with_heartbeat(url: str) -> str:
 
 
 @asynccontextmanager
-async def connected(broker: RabbitBroker) -> AsyncGenerator[RabbitBroker]:
-    """Connect, waiting until RabbitMQ is there, without consuming yet; closes at the end."""
+async def connected(
+    broker: RabbitBroker, *, alive: Callable[[], None] = lambda: None
+) -> AsyncGenerator[RabbitBroker]:
+    """Connect, waiting until RabbitMQ is there, without consuming yet; closes at the end.
+
+    ``alive`` is called at each attempt.
+    """
     delay = _FIRST_RETRY_SECONDS
     while True:
+        alive()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await broker.connect()

@@ -7,6 +7,7 @@ are hints and the log is the truth, so such a queue is simply removed and made a
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 import aio_pika
@@ -29,8 +30,12 @@ class ConsumingStopped(ConnectionError):
     """The broker no longer delivers to us: begin anew, with a new connection."""
 
 
-async def consume(broker: RabbitBroker, *queues: RabbitQueue) -> NoReturn:
+async def consume(
+    broker: RabbitBroker, *queues: RabbitQueue, alive: Callable[[], None] = lambda: None
+) -> NoReturn:
     """Declare ``queues`` and run the subscribers of a connected broker, until it must begin anew.
+
+    ``alive`` is called before each look at the queues, every few seconds.
 
     Raises ConsumingStopped, or whatever keeps it from beginning.
     """
@@ -46,6 +51,7 @@ async def consume(broker: RabbitBroker, *queues: RabbitQueue) -> NoReturn:
         raise ConsumingStopped("the queues are made anew") from error
     strikes = 0
     while True:
+        alive()
         await asyncio.sleep(_LOOK_SECONDS)
         strikes = 0 if await _is_served(connection, queues) else strikes + 1
         if strikes >= _STRIKES:

@@ -1,7 +1,7 @@
-"""What the leading planner does besides projecting: hand out, publish, look after.
+"""The leading coordinator's loops: dispatch tasks, publish playlists, keep house, compact.
 
-Each loop wakes when the projection has moved and looks again every so often besides, so that a
-lost wake-up costs a moment and never a job.
+Loops wake up when the projection has applied events, and poll besides, because a notification may
+be lost.
 """
 
 import asyncio
@@ -9,11 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from services.transcoder.coordinator.compaction import Compactor
-from services.transcoder.coordinator.metrics import OpenWork
+from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.publisher import Publisher, referenced
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord, JobRepository
@@ -30,51 +27,36 @@ from shared.contracts import (
     stream_id,
 )
 from shared.event_store.store import EventStore
+from shared.loops.loops import Loops
 from shared.telemetry import exemplar, get_logger, span_in_each
 
 _log = get_logger(__name__)
 
 _DISPATCH_SECONDS: Final = 0.5
 _PUBLISH_SECONDS: Final = 1.0
-_UPKEEP_SECONDS: Final = 1.0
-_FIGURES_SECONDS: Final = 5.0
-_RETRY_SECONDS: Final = 1.0
-_AT_ONCE: Final = 8
+_HOUSEKEEPING_SECONDS: Final = 1.0
+_METRICS_SECONDS: Final = 5.0
+# One round may delete or join all objects of a long film.
+_STORAGE_SILENCE_SECONDS: Final = 900.0
+# Jobs that one round works on.
+_JOBS: Final = 8
 
-# Progress is worth an event when it has grown by this many percent, and at most once a second.
+# Progress becomes an event when it has grown by this many percent.
 _STEP_PERCENT: Final = 1.0
+# Attempts whose last reported percentage is remembered.
+_MAX_REPORTED: Final = 10_000
 
 
 class TaskQueue(Protocol):
-    """The fast way to the workers."""
+    """Sends tasks to the workers."""
 
     async def send(self, queue: QueueName, task: PickedTask) -> None:
-        """Publish with confirmation. Raises if the broker does not take it."""
+        """Publish with confirmation. Raises where the broker does not take the message."""
         ...
 
 
-class CoordinatorMetrics:
-    """What an operator watches."""
-
-    def __init__(self, engine: AsyncEngine, registry: CollectorRegistry) -> None:
-        self.dispatched = Counter(
-            "cinelog_transcode_dispatched", "Tasks sent.", ["queue"], registry=registry
-        )
-        self.expired = Counter(
-            "cinelog_transcode_expired", "Tasks taken back from silence.", registry=registry
-        )
-        self.leader = Gauge("cinelog_planner_leader", "1 while this one leads.", registry=registry)
-        self.playable = Histogram(
-            "cinelog_time_to_playable_seconds",
-            "Seconds from an upload's last byte until the video can be played.",
-            buckets=(0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300, 900, 3600),
-            registry=registry,
-        )
-        self.open = OpenWork(engine, registry)
-
-
 class Coordinator:
-    """Runs while its process leads."""
+    """Coordinates the workers while its process leads."""
 
     def __init__(
         self,
@@ -82,7 +64,9 @@ class Coordinator:
         scheduler: Scheduler,
         store: EventStore,
         media: BlobStore,
+        *,
         metrics: CoordinatorMetrics,
+        loops: Loops,
     ) -> None:
         self._jobs = jobs
         self._scheduler = scheduler
@@ -91,58 +75,74 @@ class Coordinator:
         self._publisher = Publisher(media)
         self._compactor = Compactor(jobs, store, media, self._publisher)
         self._metrics = metrics
+        self._loops = loops
         self._dispatch = asyncio.Event()
         self._publish = asyncio.Event()
         self._reported: dict[tuple[str, int], float] = {}
 
     def wake(self) -> None:
-        """The projection has moved."""
+        """Start the next rounds now: the projection has applied events."""
         self._dispatch.set()
         self._publish.set()
 
-    async def run(self, queue: TaskQueue) -> None:
-        """All loops, until cancelled."""
-        self._metrics.leader.set(1)
+    async def run(self) -> None:
+        """Run every loop that needs no broker, until cancelled."""
+        steps: list[tuple[str, Callable[[], Awaitable[None]], float, asyncio.Event | None]] = [
+            ("publish playlists", self._publish_round, _PUBLISH_SECONDS, self._publish),
+            ("keep house", self._keep_house, _HOUSEKEEPING_SECONDS, None),
+            ("compact videos", self._compactor.step, _HOUSEKEEPING_SECONDS, None),
+            ("measure open work", self._metrics.open.refresh, _METRICS_SECONDS, None),
+        ]
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(
-                    _forever(lambda: self._hand_out(queue), self._dispatch, _DISPATCH_SECONDS)
-                )
-                group.create_task(_forever(self._show, self._publish, _PUBLISH_SECONDS))
-                group.create_task(_forever(self._look_after, asyncio.Event(), _UPKEEP_SECONDS))
-                group.create_task(_forever(self._compactor.step, asyncio.Event(), _UPKEEP_SECONDS))
-                group.create_task(
-                    _forever(self._metrics.open.look, asyncio.Event(), _FIGURES_SECONDS)
-                )
+                for name, step, seconds, wake in steps:
+                    group.create_task(
+                        self._loops.repeat(
+                            name,
+                            step,
+                            seconds,
+                            wake=wake,
+                            silence_seconds=_STORAGE_SILENCE_SECONDS,
+                        )
+                    )
         finally:
-            self._metrics.leader.set(0)
-            self._metrics.open.forget()
+            self._metrics.open.clear()
 
-    async def _hand_out(self, queue: TaskQueue) -> None:
+    async def dispatch(self, queue: TaskQueue) -> None:
+        """Send tasks to ``queue``, until cancelled."""
+        await self._loops.repeat(
+            "dispatch tasks",
+            lambda: self._dispatch_round(queue),
+            _DISPATCH_SECONDS,
+            wake=self._dispatch,
+        )
+
+    async def _dispatch_round(self, queue: TaskQueue) -> None:
         names: tuple[QueueName, ...] = ("urgent", "bulk")
         for name in names:
             for task in await self._scheduler.pick(name):
-                # If this fails the task stays queued in the table, and is sent again in time.
+                # A task whose message is not sent stays queued in the table; it is sent again when
+                # its message has been unclaimed for too long.
                 await queue.send(name, task)
                 self._metrics.dispatched.labels(name).inc()
 
-    async def _show(self) -> None:
-        found = await self._jobs.to_publish(_AT_ONCE)
-        await asyncio.gather(*(self._show_one(job) for job in found))
-        if len(found) == _AT_ONCE:
+    async def _publish_round(self) -> None:
+        found = await self._jobs.to_publish(_JOBS)
+        await asyncio.gather(*(self._publish_job(job) for job in found))
+        if len(found) == _JOBS:
             self._publish.set()
 
-    async def _show_one(self, job: JobRecord) -> None:
+    async def _publish_job(self, job: JobRecord) -> None:
         with span_in_each("publish playlists", [job.traceparent], {"video.id": job.video_id}):
             state = await state_of(self._store, job.video_id)
             for event in await self._publisher.publish(job.video_id, state):
                 outcome = await record(self._store, job.video_id, event, job.correlation_id)
                 if any(isinstance(new, VideoPlayable) for new in outcome.events):
-                    await self._became_playable(job)
+                    await self._observe_playable(job)
         await self._jobs.published(job)
 
-    async def _became_playable(self, job: JobRecord) -> None:
-        """Observe how long that took. A retry began later, and says nothing about it."""
+    async def _observe_playable(self, job: JobRecord) -> None:
+        """Observe the seconds from upload to playable, for first attempts only."""
         if job.attempt > 1:
             return
         for upload in await self._store.read_stream(stream_id("upload", job.video_id)):
@@ -150,24 +150,24 @@ class Coordinator:
                 seconds = time.time() - upload.recorded_at.timestamp()
                 self._metrics.playable.observe(max(0.0, seconds), exemplar())
 
-    async def _look_after(self) -> None:
+    async def _keep_house(self) -> None:
         expired = await self._scheduler.expire()
         if expired:
             self._metrics.expired.inc(expired)
             _log.warning("tasks taken back", tasks=expired)
             self._dispatch.set()
-        await self._give_up()
+        await self._fail_exhausted()
         for progress in await self._scheduler.progress():
             await self._report(progress)
-        for job in await self._jobs.to_sweep(_AT_ONCE):
+        for job in await self._jobs.to_sweep(_JOBS):
             if job.video_id == self._compactor.busy:
                 continue
             await self._sweep(job)
             await self._jobs.swept(job)
         await self._scheduler.forget_workers()
 
-    async def _give_up(self) -> None:
-        """Fail the videos of tasks that killed every worker that tried."""
+    async def _fail_exhausted(self) -> None:
+        """Fail the videos of tasks that have been tried too often."""
         for task in await self._scheduler.exhausted():
             first, _, rest = (task.last_error or "").partition("\n")
             code, _, reason = first.partition(": ")
@@ -181,12 +181,12 @@ class Coordinator:
             await record(self._store, task.video_id, event, task.video_id)
 
     async def _report(self, progress: JobProgress) -> None:
-        # 100 is for the finished video: the playlists still have to follow the last task.
+        # 100 is left to the completed video: playlists follow the last task.
         percent = min(99.0, round(progress.percent, 1))
         key = (progress.video_id, progress.attempt)
         if percent < self._reported.get(key, 0.0) + _STEP_PERCENT:
             return
-        if len(self._reported) > 10_000:
+        if len(self._reported) > _MAX_REPORTED:
             self._reported.clear()
         self._reported[key] = percent
         event = TranscodeProgressed(
@@ -200,7 +200,7 @@ class Coordinator:
         await record(self._store, progress.video_id, event, progress.video_id)
 
     async def _sweep(self, job: JobRecord) -> None:
-        """Remove what nothing refers to: all of a video that is gone, else left-overs only."""
+        """Delete what nothing refers to: all objects of a deleted video, unused ones of others."""
         if job.state == "deleted":
             await self._media.delete_prefix(f"{job.video_id}/")
             await self._media.drop_unfinished(f"{job.video_id}/")
@@ -210,27 +210,8 @@ class Coordinator:
                 if blob.key not in kept:
                     await self._media.delete(blob.key)
         else:
-            # A retry may be on its way already, in the next attempt's folder.
+            # A retry may have begun already, in the next attempt's folder.
             for name in (MASTER, MANIFEST):
                 await self._media.delete(f"{job.video_id}/{name}")
             for attempt in range(1, job.attempt + 1):
                 await self._media.delete_prefix(f"{attempt_prefix(job.video_id, attempt)}/")
-
-
-async def _forever(
-    step: Callable[[], Awaitable[None]], wake: asyncio.Event, seconds: float
-) -> None:
-    while True:
-        wake.clear()
-        try:
-            await step()
-        except Exception as error:
-            # Database, broker or storage is away: whatever was not done is found again.
-            _log.warning("planner waits", error=repr(error))
-            await asyncio.sleep(_RETRY_SECONDS)
-            continue
-        try:
-            async with asyncio.timeout(seconds):
-                await wake.wait()
-        except TimeoutError:
-            continue

@@ -1,30 +1,53 @@
-"""How much there is to do: jobs and tasks by state, as the leading planner sees them."""
+"""What the leading coordinator measures: its own actions, and the jobs and tasks still open."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.scheduler import URGENT_PRIORITY, WORKER_SECONDS
 
-# Only what is open: there are few of them, whatever the number of videos.
+# Open rows only: they are few, however many videos there are.
 _JOBS: Final = text("""
-select state, count(*) from transcoder.jobs where state in ('pending', 'running') group by state
+select state, count(*) as jobs from transcoder.jobs
+where state in ('pending', 'running') group by state
 """)
 _TASKS: Final = text("""
-select priority <= :urgent as urgent, state, count(*),
+select case when priority <= :urgent then 'urgent' else 'bulk' end as queue, state,
+       count(*) as tasks,
        coalesce(extract(epoch from now() - min(queued_at) filter (where state = 'queued')), 0)
+           as oldest_seconds
 from transcoder.tasks where state <> 'done' group by 1, 2
 """)
 _SLOTS: Final = text("""
-select coalesce(sum(slots), 0) from transcoder.workers
+select coalesce(sum(slots), 0) as slots from transcoder.workers
 where seen_at > now() - make_interval(secs => :fresh)
 """)
 
 
-class OpenWork:
-    """Gauges of open jobs and tasks. Empty where this process does not lead."""
+class CoordinatorMetrics:
+    """Counters of the coordinator's actions, and gauges of the open work."""
+
+    def __init__(self, engine: AsyncEngine, registry: CollectorRegistry) -> None:
+        self.dispatched = Counter(
+            "cinelog_transcode_dispatched", "Tasks sent.", ["queue"], registry=registry
+        )
+        self.expired = Counter(
+            "cinelog_transcode_expired", "Tasks taken back from silence.", registry=registry
+        )
+        self.playable = Histogram(
+            "cinelog_time_to_playable_seconds",
+            "Seconds from an upload's last byte until the video can be played.",
+            buckets=(0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300, 900, 3600),
+            registry=registry,
+        )
+        self.open = OpenWorkMetrics(engine, registry)
+
+
+class OpenWorkMetrics:
+    """Gauges of open jobs and tasks. A process that does not lead shows none."""
 
     def __init__(self, engine: AsyncEngine, registry: CollectorRegistry) -> None:
         self._engine = engine
@@ -39,7 +62,7 @@ class OpenWork:
         )
         self._oldest = Gauge(
             "cinelog_transcode_oldest_queued_seconds",
-            "Since when the oldest message that no worker has taken has been in its queue.",
+            "Age of the oldest message that no worker has taken.",
             ["queue"],
             registry=registry,
         )
@@ -49,32 +72,32 @@ class OpenWork:
             registry=registry,
         )
 
-    async def look(self) -> None:
-        """Bring the gauges up to date."""
+    async def refresh(self) -> None:
+        """Set all gauges from the tables."""
         async with self._engine.connect() as connection:
-            jobs = (await connection.execute(_JOBS)).all()
-            tasks = (await connection.execute(_TASKS, {"urgent": URGENT_PRIORITY})).all()
+            jobs = (await connection.execute(_JOBS)).mappings().all()
+            tasks = (await connection.execute(_TASKS, {"urgent": URGENT_PRIORITY})).mappings().all()
             slots = (await connection.execute(_SLOTS, {"fresh": WORKER_SECONDS})).scalar_one()
-        found: dict[str, int] = {state: count for state, count in jobs}  # noqa: C416 - rows
+        counts = {row["state"]: row["jobs"] for row in jobs}
         for state in ("pending", "running"):
-            self._jobs.labels(state).set(found.get(state, 0))
-        self._show_tasks(tasks)
+            self._jobs.labels(state).set(counts.get(state, 0))
+        self._set_tasks(tasks)
         self._slots.set(int(slots))
 
-    def _show_tasks(self, rows: Any) -> None:
+    def _set_tasks(self, rows: Iterable[Mapping[Any, Any]]) -> None:
         counts: dict[tuple[str, str], int] = {}
         oldest: dict[str, float] = {}
-        for urgent, state, count, age in rows:
-            queue = "urgent" if urgent else "bulk"
-            counts[queue, state] = count
-            oldest[queue] = max(oldest.get(queue, 0.0), float(age))
+        for row in rows:
+            queue = row["queue"]
+            counts[queue, row["state"]] = row["tasks"]
+            oldest[queue] = max(oldest.get(queue, 0.0), float(row["oldest_seconds"]))
         for queue in ("urgent", "bulk"):
             for state in ("waiting", "queued", "running"):
                 self._tasks.labels(queue, state).set(counts.get((queue, state), 0))
             self._oldest.labels(queue).set(oldest.get(queue, 0.0))
 
-    def forget(self) -> None:
-        """Another process leads now."""
+    def clear(self) -> None:
+        """Remove the gauges, because this process no longer leads."""
         for gauge in (self._jobs, self._tasks, self._oldest):
             gauge.clear()
         self._slots.set(0)

@@ -1,16 +1,14 @@
-"""One worker: claims tasks, does them, reports; a task ends in an event or goes back.
+"""One worker: claims tasks and performs them. A task ends in an event or goes back to the table.
 
-The lease in the tasks table is renewed every second. Whoever finds that it is no longer the
-holder, because the video was cancelled or another worker took over, stops at once.
+A heartbeat renews the leases of the running tasks every second. The worker stops a task whose
+lease is lost: the video was cancelled, or another worker has taken the task over.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import Final
-
-from opentelemetry import trace
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.transcoder.encoding.process import run_attributes
 from services.transcoder.encoding.scratch import Scratch, ScratchFull
@@ -24,19 +22,21 @@ from services.transcoder.scheduler import (
     wait_before,
 )
 from services.transcoder.worker.context import TaskContext, TaskProgress, WorkerContext
+from services.transcoder.worker.metrics import WorkerMetrics
 from services.transcoder.worker.task_audio import encode_sound
 from services.transcoder.worker.task_images import make_images
 from services.transcoder.worker.task_plan import make_plan
 from services.transcoder.worker.task_remux import cut_from_source
 from services.transcoder.worker.task_video import encode_video
 from shared.blobs.store import BlobStoreUnavailable
-from shared.contracts import ChunkEncoded, Event, TranscodeFailed
+from shared.contracts import Event, TranscodeFailed
 from shared.errors import Unavailable
 from shared.telemetry import continued, current_traceparent, exemplar, get_logger, tracer
 
 _log = get_logger(__name__)
 
-BEAT_SECONDS: Final = 1.0
+# Seconds between two renewals of a lease.
+HEARTBEAT_SECONDS: Final = 1.0
 _POSTPONE_SECONDS: Final = 5.0
 
 _PERFORMERS: Final[dict[str, Callable[[WorkerContext, TaskContext], Awaitable[Event]]]] = {
@@ -48,64 +48,21 @@ _PERFORMERS: Final[dict[str, Callable[[WorkerContext, TaskContext], Awaitable[Ev
 }
 
 
-class WorkerMetrics:
-    """What an operator watches."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.tasks = Counter(
-            "cinelog_transcode_tasks", "Tasks ended.", ["kind", "outcome"], registry=registry
-        )
-        self.seconds = Histogram(
-            "cinelog_transcode_task_seconds",
-            "Time that tasks took.",
-            ["kind"],
-            buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
-            registry=registry,
-        )
-        self.running = Gauge("cinelog_transcode_running", "Tasks being done.", registry=registry)
-        self.tries = Histogram(
-            "cinelog_transcode_task_tries",
-            "How many tries the tasks that were done took.",
-            ["kind"],
-            buckets=range(1, MAX_TRIES + 1),
-            registry=registry,
-        )
-        self.speed = Histogram(
-            "cinelog_encode_speed_ratio",
-            "Encoding speed of a chunk, in multiples of real time; all of its renditions at once.",
-            ["rendition"],
-            buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 12, 20),
-            registry=registry,
-        )
-        self._registry = registry
-
-    def watch_scratch(self, scratch: Scratch) -> None:
-        """Show how much of the disk tasks use, and what is left, in bytes."""
-        used = Gauge(
-            "cinelog_scratch_bytes", "Bytes that tasks have on disk.", registry=self._registry
-        )
-        used.set_function(scratch.used)
-        free = Gauge(
-            "cinelog_scratch_free_bytes", "Bytes free on that disk.", registry=self._registry
-        )
-        free.set_function(scratch.free)
-
-    def done(self, task: ClaimedTask, event: Event) -> None:
-        """A task has ended in its event."""
-        self.tries.labels(task.kind).observe(task.tries)
-        if isinstance(event, ChunkEncoded):
-            # ffmpeg itself often has no word on a short run's speed.
-            trace.get_current_span().set_attribute("transcode.speed", event.speed)
-            for track in event.tracks:
-                self.speed.labels(track.name).observe(event.speed, exemplar())
+class _LostLease(Exception):
+    """Another worker holds the task, or its video was cancelled."""
 
 
-class _LostTask(Exception):
-    """Somebody else holds the task, or nobody wants it any more."""
+class _Lease:
+    """A claimed task, its progress, and whether the claim is lost."""
+
+    def __init__(self, task: ClaimedTask) -> None:
+        self.task = task
+        self.progress = TaskProgress()
+        self.lost = asyncio.Event()
 
 
 class Worker:
-    """Does tasks side by side. ``slots`` is how many of each queue."""
+    """Performs tasks side by side: up to ``slots`` of each queue."""
 
     def __init__(
         self,
@@ -120,23 +77,30 @@ class Worker:
         self._scratch = scratch
         self._metrics = metrics
         self._slots = slots
-        self._running: dict[asyncio.Task[None], ClaimedTask] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._leases: set[_Lease] = set()
         self._draining = asyncio.Event()
         self._drained = asyncio.Event()
 
-    async def show(self) -> None:
-        """Tell the planner that there is somebody to work, until draining."""
-        while not self._draining.is_set():
-            try:
-                await self._scheduler.seen(self._context.name, self._slots)
-            except SchedulerUnavailable as error:
-                _log.warning("the database does not answer", error=repr(error.__cause__))
-            await asyncio.sleep(BEAT_SECONDS)
+    async def heartbeat(self) -> None:
+        """Announce the worker and renew its leases. Raises SchedulerUnavailable.
+
+        A draining worker only renews: it takes no more tasks. While the database is away no other
+        worker can take a task either, so leases are not given up.
+        """
+        if not self._draining.is_set():
+            await self._scheduler.seen(self._context.name, self._slots)
+        for lease in list(self._leases):
+            held = await self._scheduler.beat(
+                lease.task, self._context.name, lease.progress.fraction, lease.progress.speed
+            )
+            if not held:
+                lease.lost.set()
 
     async def handle(self, task_id: str, dispatch: int, *, redelivered: bool) -> None:
-        """Do the task of a message. When this returns, the message has done its work.
+        """Perform the task of a message. The message may be acknowledged when this returns.
 
-        Raises ConnectionError where the worker is stopping: the message is for another one.
+        Raises ConnectionError where the worker is stopping, so that another one gets the message.
         """
         if self._draining.is_set():
             await self._drained.wait()
@@ -144,7 +108,7 @@ class Worker:
         claimed = await self._claim(task_id, dispatch, redelivered=redelivered)
         if claimed is None:
             return
-        # A message without a trace, of an older planner, still names its task, and that its job.
+        # A message without a trace context, from an older release: the job's row has the same.
         traceless = current_traceparent() is None
         with (
             continued(claimed.traceparent if traceless else None),
@@ -154,13 +118,13 @@ class Worker:
                     "video.id": claimed.video_id,
                     "task.id": claimed.task_id,
                     "task.try": claimed.tries,
-                    **_described(claimed),
+                    **_attributes(claimed),
                 },
             ),
-            run_attributes(_described(claimed)),
+            run_attributes(_attributes(claimed)),
         ):
             doing = asyncio.create_task(self._do(claimed))
-            self._running[doing] = claimed
+            self._running.add(doing)
             self._metrics.running.inc()
             try:
                 await asyncio.shield(doing)
@@ -170,11 +134,11 @@ class Worker:
                 if not self._draining.is_set():
                     raise
             finally:
-                self._running.pop(doing, None)
+                self._running.discard(doing)
                 self._metrics.running.dec()
 
     async def drain(self, seconds: float) -> None:
-        """Let running tasks finish for a while, then give the rest back."""
+        """Let running tasks finish for up to ``seconds``, then give the rest back."""
         self._draining.set()
         if self._running:
             await asyncio.wait(set(self._running), timeout=seconds)
@@ -185,20 +149,28 @@ class Worker:
         try:
             await self._scheduler.gone(self._context.name)
         except SchedulerUnavailable:
-            _log.warning("the planner will notice by itself that this worker has left")
+            _log.warning("worker not signed off; its row expires")
 
     async def _claim(self, task_id: str, dispatch: int, *, redelivered: bool) -> ClaimedTask | None:
-        while True:
-            claimed = await self._scheduler.claim(
-                task_id, dispatch, self._context.name, redelivered=redelivered
-            )
-            if claimed is not None or not redelivered:
-                return claimed
-            # A message comes back when its worker died, but also when a live one only lost its
-            # connection: wait until that one is silent, or done.
-            if not await self._scheduler.is_running(task_id, dispatch):
-                return None
-            await asyncio.sleep(BEAT_SECONDS)
+        """Claim the task of a message; None where another worker has done it or holds it.
+
+        A message is redelivered when its worker died, but also when a live worker only lost its
+        connection to the broker: then this waits until that worker is silent or done.
+        """
+        claimed = await self._try_claim(task_id, dispatch, redelivered=redelivered)
+        while (
+            claimed is None and redelivered and await self._scheduler.is_running(task_id, dispatch)
+        ):
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            claimed = await self._try_claim(task_id, dispatch, redelivered=redelivered)
+        return claimed
+
+    async def _try_claim(
+        self, task_id: str, dispatch: int, *, redelivered: bool
+    ) -> ClaimedTask | None:
+        return await self._scheduler.claim(
+            task_id, dispatch, self._context.name, redelivered=redelivered
+        )
 
     async def _do(self, task: ClaimedTask) -> None:
         log = _log.bind(task=task.task_id, try_number=task.tries)
@@ -207,9 +179,9 @@ class Worker:
         try:
             await self._perform(task, started)
             log.info("task done", seconds=round(time.monotonic() - started, 2))
-        except _LostTask:
+        except _LostLease:
             outcome = "lost"
-            log.info("task is no longer ours")
+            log.info("task lease lost")
         except MediaRejected as error:
             outcome = "rejected"
             log.info("media rejected", code=error.code)
@@ -241,39 +213,33 @@ class Worker:
             self._metrics.seconds.labels(task.kind).observe(seconds, exemplar())
 
     async def _perform(self, task: ClaimedTask, started: float) -> None:
-        progress = TaskProgress()
-        with self._scratch.task() as folder:
-            performing = asyncio.ensure_future(
-                _PERFORMERS[task.kind](self._context, TaskContext(task, folder, progress, started))
-            )
-            beating = asyncio.create_task(self._beat(task, progress))
+        """Perform a task and record its event. Raises _LostLease, and what performers raise."""
+        with self._scratch.task() as folder, self._leased(task) as lease:
+            context = TaskContext(task, folder, lease.progress, started)
+            performing = asyncio.ensure_future(_PERFORMERS[task.kind](self._context, context))
+            losing = asyncio.create_task(lease.lost.wait())
             try:
-                await asyncio.wait({performing, beating}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({performing, losing}, return_when=asyncio.FIRST_COMPLETED)
                 if not performing.done():
-                    beating.result()
-                    raise _LostTask
+                    raise _LostLease
                 event = performing.result()
             finally:
-                for running in (performing, beating):
+                for running in (performing, losing):
                     running.cancel()
-                await asyncio.gather(performing, beating, return_exceptions=True)
+                await asyncio.gather(performing, losing, return_exceptions=True)
         await record(self._context.store, task.video_id, event, task.correlation_id)
         await self._scheduler.finish(task, self._context.name)
         self._metrics.done(task, event)
 
-    async def _beat(self, task: ClaimedTask, progress: TaskProgress) -> None:
-        """Renew the lease; returns once it is lost."""
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            try:
-                held = await self._scheduler.beat(
-                    task, self._context.name, progress.fraction, progress.speed
-                )
-            except SchedulerUnavailable:
-                # Without the database nobody else can take the task either.
-                continue
-            if not held:
-                return
+    @contextmanager
+    def _leased(self, task: ClaimedTask) -> Generator[_Lease]:
+        """Let the heartbeat renew the lease of a task while entered."""
+        lease = _Lease(task)
+        self._leases.add(lease)
+        try:
+            yield lease
+        finally:
+            self._leases.discard(lease)
 
     async def _storage_is_away(self) -> bool:
         try:
@@ -283,7 +249,7 @@ class Worker:
         return False
 
     async def _postpone(self, task: ClaimedTask) -> None:
-        """What is missing is not the task's fault: it does not count as a try."""
+        """Give a task back without counting the try: a resource is missing, the task is fine."""
         await self._scheduler.give_back(
             task, self._context.name, delay=_POSTPONE_SECONDS, counts=False
         )
@@ -312,12 +278,12 @@ class Worker:
         await record(self._context.store, task.video_id, event, task.correlation_id)
 
 
-def _described(task: ClaimedTask) -> dict[str, str]:
-    """What a task is about, for its spans: which renditions of which chunk, or which track."""
-    described = {"transcode.attempt": str(task.attempt)}
+def _attributes(task: ClaimedTask) -> dict[str, str]:
+    """Span attributes of a task: its attempt, and its chunk, renditions or track."""
+    attributes = {"transcode.attempt": str(task.attempt)}
     for name in ("renditions", "chunk", "track"):
         value = task.spec.get(name)
         if value is not None:
             text = ",".join(value) if isinstance(value, list) else str(value)
-            described[f"transcode.{name}"] = text
-    return described
+            attributes[f"transcode.{name}"] = text
+    return attributes
