@@ -1,6 +1,6 @@
-"""Transcoder: turns an uploaded source into renditions that play anywhere.
+"""Transcoder: turns an uploaded source into renditions for every player.
 
-Consumes VideoUploaded, VideoDeleted and its own events; owns the ``transcode`` category. A planner
-process turns events into tasks, hands them out fairly and writes playlists; worker processes run
-ffmpeg. Every task ends in an event or goes back to the queue.
+It consumes VideoUploaded, VideoDeleted and its own events, and writes the ``transcode`` category.
+The coordinator (process ``planner``) turns events into tasks, dispatches them fairly and publishes
+playlists; workers run ffmpeg. Every task ends in an event or goes back to its queue.
 """

@@ -1,4 +1,4 @@
-"""The work queues: planner sends, workers take."""
+"""The work queues: the coordinator sends tasks, workers take them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,14 +24,14 @@ QUEUES: Final[dict[QueueName, RabbitQueue]] = {
 
 
 class TaskMessage(msgspec.Struct, frozen=True):
-    """Names a task; everything else is in the table."""
+    """The body of a message: it names a task, whose row is in the tasks table."""
 
     task_id: str
     dispatch: int
 
 
 class RabbitTaskQueue:
-    """Publishes tasks with confirmation."""
+    """Sends tasks over RabbitMQ, with publisher confirms."""
 
     def __init__(self, broker: RabbitBroker, metrics: MessageMetrics) -> None:
         self._broker = broker
@@ -52,9 +52,9 @@ class RabbitTaskQueue:
 
 
 def take_tasks(broker: RabbitBroker, worker: Worker, slots: int, metrics: MessageMetrics) -> None:
-    """Subscribe ``worker`` to both queues, ``slots`` messages of each at a time.
+    """Subscribe ``worker`` to both queues, with up to ``slots`` messages of each at a time.
 
-    A message is acknowledged when its task has ended in an event or is back in the table.
+    A message is acknowledged when its task has ended in an event or is given back to the table.
     """
 
     async def whole(message: RabbitMessage) -> RabbitMessage:
@@ -64,15 +64,15 @@ def take_tasks(broker: RabbitBroker, worker: Worker, slots: int, metrics: Messag
         try:
             task = msgspec.json.decode(message.body, type=TaskMessage)
         except msgspec.MsgspecError:
-            _log.error("a message names no task", size=len(message.body))
+            _log.error("message without a task", size=len(message.body))
             return
         redelivered = bool(message.raw_message.redelivered)
         try:
             with metrics.processing(queue, message):
                 await worker.handle(task.task_id, task.dispatch, redelivered=redelivered)
         except Exception as error:
-            # The message goes back; should it end in the dead-letter queue, the planner sends
-            # the task again.
+            # The broker redelivers the message. If it ends in the dead-letter queue, the
+            # coordinator sends the task again.
             _log.warning("a message goes back", task=task.task_id, error=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)
             raise

@@ -1,7 +1,7 @@
-"""One video's transcode: what has been made so far, and which facts may follow. Pure.
+"""One video's transcode: what has been made so far, and which events may follow. Pure.
 
-Workers and planner may report the same thing twice, late or out of order: whatever is already
-known, or belongs to an attempt that is over, changes nothing.
+Workers and coordinator may report a result twice, late or out of order. A result that is known
+already, or that belongs to an attempt that has ended, changes nothing.
 """
 
 from collections.abc import Sequence
@@ -34,25 +34,24 @@ from shared.event_store.decider import Decider
 
 Phase = Literal["pending", "running", "completed", "failed", "cancelled"]
 
-
-# The task that makes them is named like this.
+# The name of the images task.
 IMAGES: Final = "images"
 
 
 class NotRetryable(Conflict):
-    """Only a transcode that failed or was cancelled can be retried."""
+    """The transcode neither failed nor was cancelled."""
 
     code = "job_not_retryable"
 
 
 class NotCancellable(Conflict):
-    """What is already over cannot be cancelled."""
+    """The transcode has ended already."""
 
     code = "job_not_cancellable"
 
 
 class SoundTrack(msgspec.Struct, frozen=True):
-    """What is encoded of one sound track: parts in order, and whether that is all."""
+    """The encoded parts of one sound track, in order, and whether they are complete."""
 
     parts: tuple[EncodedTrack, ...] = ()
     complete: bool = False
@@ -63,10 +62,10 @@ class SoundTrack(msgspec.Struct, frozen=True):
 
 
 class Transcode(msgspec.Struct, frozen=True):
-    """The present attempt. ``video`` is keyed by rendition, then by chunk.
+    """The current attempt. ``video`` is keyed by rendition, then by chunk.
 
-    ``repairing``: it was completed, and what was lost since is made again. ``lost`` is every key
-    that was ever missed. ``replaced``: objects that have been joined to others since.
+    ``repairing``: the video was completed, and lost objects are being made again. ``lost``: every
+    key that has ever been missing. ``replaced``: objects that compaction has joined into others.
     """
 
     attempt: int = 1
@@ -87,20 +86,20 @@ class Transcode(msgspec.Struct, frozen=True):
 
 
 class RecordEvent(msgspec.Struct, frozen=True):
-    """A worker or the planner has made something: record it if it is news."""
+    """A worker or the coordinator reports a result; it is recorded if it changes the state."""
 
     event: Event
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """A person asks for another attempt."""
+    """A person requests another attempt."""
 
     video_id: str
     requested_by: str
 
 
 class Cancel(msgspec.Struct, frozen=True):
-    """A person asks to stop."""
+    """A person requests to cancel."""
 
     video_id: str
     requested_by: str
@@ -110,7 +109,7 @@ Command = RecordEvent | Retry | Cancel
 
 
 def decide(state: Transcode, command: Command) -> Sequence[Event]:
-    """The events that follow. Raises NotRetryable, NotCancellable."""
+    """The events that follow from a command. Raises NotRetryable, NotCancellable."""
     if isinstance(command, Retry):
         if state.phase not in ("failed", "cancelled"):
             raise NotRetryable("Only a video that failed or was cancelled can be tried again.")
@@ -127,10 +126,10 @@ def decide(state: Transcode, command: Command) -> Sequence[Event]:
         if not state.open or state.repairing:
             raise NotCancellable("This video is no longer being processed.")
         return (TranscodeCancelled(video_id=command.video_id, requested_by=command.requested_by),)
-    return (command.event,) if _is_news(state, command.event) else ()
+    return (command.event,) if _changes(state, command.event) else ()
 
 
-def _is_news(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rule per event
+def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rule per event
     if getattr(event, "attempt", None) != state.attempt:
         return False
     if isinstance(event, MediaLost):
@@ -160,7 +159,7 @@ def _is_news(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rul
 
 
 def _compacted(state: Transcode, event: MediaCompacted) -> Transcode:
-    """The same segments, where they are since they were joined."""
+    """The state after compaction: the same segments, in the joined objects."""
     keys = {each.track: each.key for each in event.objects}
     video = {
         name: dict(
@@ -178,14 +177,14 @@ def _compacted(state: Transcode, event: MediaCompacted) -> Transcode:
 
 
 def media_keys(state: Transcode) -> frozenset[str]:
-    """The objects that the playlists of a complete video name."""
+    """The keys of all segments and init segments."""
     tracks = [track for chunks in state.video.values() for track in chunks.values()]
     tracks += [part for sound in state.audio.values() for part in sound.parts]
     return frozenset(key for t in tracks for key in (t.init_key, t.key) if key)
 
 
 def _continues(state: Transcode, event: AudioEncoded) -> bool:
-    """Parts of a track follow one another; a second encode of the same sound starts over."""
+    """Whether the parts continue their tracks; those of a second encode do not."""
     for track in event.tracks:
         known = state.audio.get(track.name, SoundTrack())
         first = track.segments[0].index if track.segments else known.segments
@@ -202,7 +201,7 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
         case ChunkEncoded():
             video = dict(state.video)
             for track in event.tracks:
-                # The first encode stands: playlists may already point at it.
+                # The first encode counts: playlists may refer to it already.
                 video[track.name] = {event.chunk: track, **video.get(track.name, {})}
             return msgspec.structs.replace(state, video=video)
         case AudioEncoded():
@@ -235,7 +234,7 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
 
 
 def _without(state: Transcode, event: MediaLost) -> Transcode:
-    """What is made again is forgotten, so that it can be told anew."""
+    """The state without the results that are made again, so that they can be recorded again."""
     video = dict(state.video)
     for task in video_tasks(state.planned) if state.planned else ():
         if task.name in event.tasks:
@@ -260,22 +259,24 @@ DECIDER: Decider[Transcode, Command] = Decider(initial=Transcode, decide=decide,
 
 
 def audio_name(index: int) -> str:
-    """The name of a source's sound track ``index`` in events, tasks and playlists."""
+    """The name of sound track ``index`` in events, tasks and playlists."""
     return f"audio-{index}"
 
 
 def early_renditions(planned: TranscodePlanned) -> tuple[Rendition, ...]:
-    """What is shown while the video is being made: all of it, or the source itself alone, which is
-    there long before the rest."""
+    """The renditions that players get while the video is being made.
+
+    These are all H.264 renditions, or the passthrough rendition alone, which is made long before
+    the others.
+    """
     top = passthrough_rendition(planned)
     return h264_renditions(planned) if top is None else (top,)
 
 
 def ready_chunks(state: Transcode) -> int:
-    """How many chunks are there from the first on, counting a chunk once all that it needs is.
+    """How many chunks from the first on are ready in all early renditions.
 
-    The first chunk needs only the lowest rendition: until the others follow, their playlists
-    show its segments too.
+    The first chunk needs the lowest rendition only, because all early playlists begin with it.
     """
     planned = state.planned
     if planned is None or not planned.renditions:
@@ -291,7 +292,7 @@ def ready_chunks(state: Transcode) -> int:
 
 
 def is_playable(state: Transcode) -> bool:
-    """Whether the first segments of picture and sound are there."""
+    """Whether the first segments of video and sound have been made."""
     planned = state.planned
     if planned is None:
         return False

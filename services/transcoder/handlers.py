@@ -1,4 +1,4 @@
-"""Load, decide, append."""
+"""Commands on a transcode: load, decide, append."""
 
 from services.transcoder.domain import DECIDER, Cancel, RecordEvent, Retry, Transcode
 from shared.contracts import Event, stream_id
@@ -10,7 +10,7 @@ from shared.telemetry import current_traceparent
 async def record(
     store: EventStore, video_id: str, event: Event, correlation_id: str | None
 ) -> Outcome[Transcode]:
-    """Append a fact if it is news to the video's stream."""
+    """Append ``event`` to the video's stream if it changes the state."""
     metadata = Metadata(correlation_id=correlation_id, traceparent=current_traceparent())
     return await execute(
         store, stream_id("transcode", video_id), DECIDER, RecordEvent(event), metadata
@@ -18,22 +18,19 @@ async def record(
 
 
 async def state_of(store: EventStore, video_id: str) -> Transcode:
-    """The present attempt's state."""
+    """The state of the current attempt."""
     state, _version = await load(store, stream_id("transcode", video_id), DECIDER)
     return state
 
 
 async def retry(store: EventStore, video_id: str, user_id: str) -> int:
-    """Start another attempt; returns its number. Raises NotRetryable."""
+    """Begin another attempt; returns its number. Raises NotRetryable."""
     outcome = await _command(store, video_id, Retry(video_id, user_id), user_id)
     return outcome.state.attempt
 
 
 async def cancel(store: EventStore, video_id: str, user_id: str) -> None:
-    """Stop the present attempt; it is no error if it is cancelled already.
-
-    Raises NotCancellable.
-    """
+    """Cancel the current attempt, unless it is cancelled already. Raises NotCancellable."""
     await _command(store, video_id, Cancel(video_id, user_id), user_id)
 
 

@@ -1,4 +1,4 @@
-"""The job routes that change something, for owners and for operators; reading is the catalog's."""
+"""The routes that retry and cancel jobs, for owners and for operators. The catalog shows jobs."""
 
 import msgspec
 from litestar import Router, delete, post
@@ -18,7 +18,7 @@ from shared.http.openapi import BEARER
 from shared.http.operator import operator_routes
 from shared.settings import Key
 
-# A job may have been created a moment ago: wait for the projection this long before saying 404.
+# Seconds to wait for the projection before 404, because a job may have been created just now.
 _PATIENCE_SECONDS = 1.0
 _OPERATOR = "operator"
 
@@ -34,7 +34,7 @@ class NotYourJob(Forbidden):
 
 
 class RetryAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The job is in line again."""
+    """The answer to a retry."""
 
     job_id: str
     status: str
@@ -45,7 +45,7 @@ class RetryAccepted(msgspec.Struct, frozen=True, kw_only=True):
 def job_routes(
     jobs: JobRepository, store: EventStore, watcher: CheckpointWatcher
 ) -> list[HTTPRouteHandler]:
-    """Retry and cancel."""
+    """The routes of a job's owner: retry and cancel."""
 
     async def own_job(video_id: str, user_id: str) -> JobRecord:
         job = await jobs.find(video_id)
@@ -94,7 +94,7 @@ def job_routes(
 def operator_job_routes(
     secret: Key, jobs: JobRepository, store: EventStore, reconciliation: Reconciliation
 ) -> Router:
-    """Reconcile, and retry and cancel anybody's job: the log names ``operator`` as who asked."""
+    """The operator's routes: reconcile, and retry or cancel any job as ``operator``."""
 
     async def any_job(video_id: str) -> JobRecord:
         job = await jobs.find(video_id)

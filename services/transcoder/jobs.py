@@ -41,7 +41,7 @@ class JobRepository:
         return JobRecord(**row) if row else None
 
     async def to_publish(self, limit: int) -> list[JobRecord]:
-        """Running jobs of which more has been made than the playlists show."""
+        """Running jobs with changes that the playlists do not show yet."""
         return await self._rows(
             select(*JOB_COLUMNS)
             .where(jobs.c.changes > jobs.c.published, jobs.c.state == "running")
@@ -49,7 +49,7 @@ class JobRepository:
         )
 
     async def published(self, job: JobRecord) -> None:
-        """The playlists show what there was when ``job`` was read."""
+        """Note that the playlists show all changes that ``job`` had when it was read."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(jobs)
@@ -58,7 +58,7 @@ class JobRepository:
             )
 
     async def to_sweep(self, limit: int) -> list[JobRecord]:
-        """Jobs that are over and whose unused objects may be removed now."""
+        """Jobs that have ended and whose unused objects may be deleted now."""
         return await self._rows(
             select(*JOB_COLUMNS)
             .where(jobs.c.clean_at <= func.now(), jobs.c.state.not_in(("pending", "running")))
@@ -66,20 +66,11 @@ class JobRepository:
         )
 
     async def swept(self, job: JobRecord) -> None:
-        """The objects are gone."""
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(jobs)
-                .where(
-                    jobs.c.video_id == job.video_id,
-                    jobs.c.attempt == job.attempt,
-                    jobs.c.state == job.state,
-                )
-                .values(clean_at=None)
-            )
+        """Note that the unused objects are deleted."""
+        await self._set(job, clean_at=None)
 
     async def to_compact(self, limit: int) -> list[JobRecord]:
-        """Completed jobs whose objects may be joined now: left-overs are removed first."""
+        """Completed jobs whose objects may be joined now, after unused ones are deleted."""
         return await self._rows(
             select(*JOB_COLUMNS)
             .where(
@@ -92,15 +83,15 @@ class JobRepository:
         )
 
     async def compact_later(self, job: JobRecord, seconds: float) -> None:
-        """An object is missing at the moment."""
+        """Postpone compaction by ``seconds``, because an object is missing."""
         await self._set(job, compact_at=func.now() + timedelta(seconds=seconds))
 
     async def compacted(self, job: JobRecord) -> None:
-        """There is nothing to join any more."""
+        """Note that there is nothing left to join."""
         await self._set(job, compact_at=None)
 
     async def to_drop(self, limit: int) -> list[JobRecord]:
-        """Completed jobs whose replaced objects nobody plays any more."""
+        """Completed jobs whose replaced objects may be deleted now."""
         return await self._rows(
             select(*JOB_COLUMNS)
             .where(jobs.c.drop_at <= func.now(), jobs.c.state == "completed")
@@ -108,7 +99,7 @@ class JobRepository:
         )
 
     async def dropped(self, job: JobRecord) -> None:
-        """The replaced objects are gone."""
+        """Note that the replaced objects are deleted."""
         await self._set(job, drop_at=None)
 
     async def _set(self, job: JobRecord, **values: Any) -> None:
@@ -124,7 +115,7 @@ class JobRepository:
             )
 
     async def ping(self) -> None:
-        """Return if the database answers."""
+        """Return where the database answers."""
         async with self._engine.connect() as connection:
             await connection.execute(text("select 1"))
 

@@ -1,8 +1,8 @@
-"""Names of the objects in the media bucket, and how long they may be cached. Pure."""
+"""Keys of the objects in the media bucket, and how long they may be cached. Pure."""
 
 from typing import Final
 
-# Objects are named after their content: what a key holds never changes.
+# Keys contain a hash of the contents, so the object under a key never changes.
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _STORYBOARD: Final = "storyboard.vtt"
 
@@ -13,10 +13,10 @@ def attempt_prefix(video_id: str, attempt: int) -> str:
 
 
 def sprite_key(prefix: str, chunk: int) -> str:
-    """Where a chunk's sprite lies in the media bucket."""
+    """The key of a chunk's sprite."""
     return f"{prefix}/storyboard/{chunk:05d}.webp"
 
 
 def storyboard_key(prefix: str) -> str:
-    """Where the WebVTT file lies in the media bucket."""
+    """The key of the storyboard's WebVTT file."""
     return f"{prefix}/{_STORYBOARD}"

@@ -1,7 +1,6 @@
-"""The process manager: events → jobs and tasks, committed together with its checkpoint.
+"""The process manager: turns events into jobs and tasks.
 
-It decides nothing that the log does not say: rebuilt from the log, it holds the same jobs and the
-tasks that are still to do.
+Rebuilt from the log, the tables have the same jobs and the same unfinished tasks.
 """
 
 from collections.abc import Sequence
@@ -35,17 +34,17 @@ from shared.contracts import (
 )
 from shared.event_store.store import SequencedEvent
 
-# CPU seconds, as guessed before anything is known.
+# Estimated CPU seconds.
 _PLAN_COST = 0.5
 _IMAGES_COST = 2.0
 _AUDIO_COST_PER_SECOND = 0.04
 
-# Workers notice within two seconds that an attempt is over; only then is its folder swept.
+# Workers notice within two seconds that an attempt has ended; its folder is swept after that.
 _SWEEP_AFTER = text("interval '5 seconds'")
 
 
 class JobProjection:
-    """The ``planner`` projection."""
+    """The projection into jobs and tasks. ``name`` also names its checkpoint and its queue."""
 
     name = "planner"
 
@@ -121,7 +120,7 @@ async def _planned(connection: AsyncConnection, event: TranscodePlanned) -> None
 
 
 def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
-    """The rows of all tasks that a plan asks for."""
+    """The rows of all tasks of a plan."""
     rows = [
         {
             "kind": task.kind,
@@ -151,7 +150,7 @@ def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
 def open_tasks(
     planned: TranscodePlanned | None, video_id: str, user_id: str, attempt: int, names: list[str]
 ) -> list[dict[str, Any]]:
-    """The rows of the tasks with these names, of an attempt that may not be planned yet."""
+    """The rows of the tasks ``names`` of an attempt, which may have no plan yet."""
     rows = planned_tasks(planned) if planned else [_plan_task(video_id, user_id, attempt)]
     prefix = f"{video_id}/{attempt}/"
     return [row for row in rows if row["task_id"].removeprefix(prefix) in names]
@@ -188,7 +187,7 @@ async def _done(connection: AsyncConnection, video_id: str, attempt: int, name: 
 
 
 async def _over(connection: AsyncConnection, video_id: str, state: str) -> None:
-    """No task of this attempt matters any more; a worker that holds one notices and stops."""
+    """Delete all tasks of the attempt; a worker that holds one loses its lease and stops."""
     await connection.execute(delete(tasks).where(tasks.c.video_id == video_id))
     await _set(connection, video_id, state=state, clean_at=func.now() + _SWEEP_AFTER)
 
@@ -197,7 +196,7 @@ async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None
     updated = await connection.execute(
         update(jobs)
         .where(jobs.c.video_id == event.video_id, jobs.c.state != "deleted")
-        # What the attempt before left behind goes when this one is over.
+        # The left-overs of the last attempt are swept when this one has ended.
         .values(attempt=event.attempt, state="pending", playable=False, plan=None, clean_at=None)
         .returning(jobs.c.user_id)
     )
@@ -207,7 +206,7 @@ async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None
 
 
 async def _lost(connection: AsyncConnection, event: MediaLost) -> None:
-    """Some tasks of the plan are to be done again; the playlists follow in any case."""
+    """Make some tasks of the plan wait again; the playlists are published in any case."""
     updated = await connection.execute(
         update(jobs)
         .where(
@@ -234,7 +233,7 @@ async def _changed(connection: AsyncConnection, video_id: str) -> None:
 
 
 async def _set(connection: AsyncConnection, video_id: str, **values: Any) -> None:
-    """A deleted video stays deleted whatever its workers still report."""
+    """Change a job unless it is deleted: workers may still report results of a deleted video."""
     await connection.execute(
         update(jobs).where(jobs.c.video_id == video_id, jobs.c.state != "deleted").values(**values)
     )

@@ -6,12 +6,12 @@ import msgspec
 
 from shared.settings import Address, Key, Secret, Settings
 
-# Not ultrafast: it leaves the High profile, which the playlists promise.
+# Not ultrafast: it does not use the High profile, which the playlists state.
 Preset = Literal["superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
 
 
 class TranscoderSettings(Settings, frozen=True, kw_only=True):
-    """What planner and workers both need. ``s3_sync_url``: see ``shared.blobs.disk_sync``."""
+    """Settings of the coordinator and of workers; ``s3_sync_url``: see ``blobs.disk_sync``."""
 
     database_url: Secret
     amqp_url: Secret
@@ -24,10 +24,10 @@ class TranscoderSettings(Settings, frozen=True, kw_only=True):
 
 
 class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
-    """The planner: also serves the job routes.
+    """Settings of the coordinator, which also serves the job routes.
 
-    ``orphan_seconds``: how long an object that nothing refers to is left alone. With an
-    ``operator_secret``, whoever knows it may reconcile, and retry and cancel any job.
+    ``orphan_seconds``: how old an object that nothing refers to must be to be deleted. A request
+    that carries ``operator_secret`` may reconcile, and retry and cancel any job.
     """
 
     bind: Address
@@ -39,11 +39,12 @@ class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
 
 
 class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
-    """A worker. ``worker_slots``: tasks of each queue at a time; ``worker_threads``: per encode.
+    """Settings of a worker.
 
-    ``scratch_reserve_bytes`` must be free in ``scratch_dir`` for a task to start;
-    ``worker_memory_bytes`` is address space of one ffmpeg. ``extra_codecs``: the ladder once more
-    in each of these.
+    ``worker_slots``: tasks of each queue at a time. ``worker_threads``: threads of one encode.
+    ``worker_memory_bytes``: address space of one ffmpeg. ``scratch_reserve_bytes``: free bytes in
+    ``scratch_dir`` that starting a task needs. ``drain_seconds``: time for running tasks at a stop.
+    ``extra_codecs``: codecs besides H.264 in which the ladder is encoded.
     """
 
     metrics_bind: Address

@@ -1,7 +1,7 @@
-"""The planner's own tables: jobs, their tasks, the workers, and each user's share of the work.
+"""The transcoder's tables: jobs, their tasks, the workers, and each user's share of the work.
 
-``jobs`` and ``tasks`` are folded from the log; who holds a task, and until when, is bookkeeping
-that may be lost: a task without a holder is simply handed out again.
+``jobs`` and ``tasks`` are folded from the log. The claims in ``tasks`` are not in the log and may
+be lost: a task without a claim is dispatched again.
 """
 
 from sqlalchemy import (
@@ -37,15 +37,15 @@ jobs = Table(
     # pending, running, completed, failed, cancelled, deleted
     Column("state", Text, nullable=False, index=True),
     Column("playable", Boolean, nullable=False),
-    # How many things have been made, and how many of them the playlists show.
+    # Number of events that change the playlists, and how many of them are published.
     Column("changes", Integer, nullable=False, server_default=text("0")),
     Column("published", Integer, nullable=False, server_default=text("0")),
-    # When to remove the objects that nothing refers to any more.
+    # When to delete the objects that nothing refers to.
     Column("clean_at", DateTime(timezone=True)),
-    # When to join a complete video's objects, and when to remove those that were replaced.
+    # When to join a complete video's objects, and when to delete the replaced ones.
     Column("compact_at", DateTime(timezone=True)),
     Column("drop_at", DateTime(timezone=True)),
-    # The present attempt's TranscodePlanned, for the workers.
+    # The current attempt's TranscodePlanned, for the workers.
     Column("plan", JSONB),
     Column("correlation_id", Text),
     Column("traceparent", Text),
@@ -69,16 +69,16 @@ tasks = Table(
     Column("video_id", Text, nullable=False, index=True),
     Column("user_id", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
-    # plan, video, audio, images
+    # plan, video, remux, audio, images
     Column("kind", Text, nullable=False),
     Column("spec", JSONB, nullable=False),
-    # 0 and 1 are urgent: what makes a video playable.
+    # 0 and 1 are urgent: these tasks make a video playable.
     Column("priority", Integer, nullable=False),
     Column("place", BigInteger, Identity(), nullable=False),
     Column("cost", Double, nullable=False),
     # waiting, queued, running, done
     Column("state", Text, nullable=False, index=True),
-    # Counts hand-outs: a message of an earlier one is stale.
+    # Number of dispatches: the message of an earlier dispatch is stale.
     Column("dispatch", Integer, nullable=False, server_default=text("0")),
     Column("tries", Integer, nullable=False, server_default=text("0")),
     Column("not_before", DateTime(timezone=True)),
@@ -103,7 +103,7 @@ shares = Table(
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("queue", Text, primary_key=True),
-    # When, in virtual time, the work handed out to this user will have had its turn.
+    # The virtual time at which this user's dispatched tasks finish.
     Column("finish", Double, nullable=False),
 )
 

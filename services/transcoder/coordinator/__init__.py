@@ -1,1 +1,1 @@
-"""The coordinator process: dispatches tasks, publishes manifests, compacts and reconciles."""
+"""The coordinator process: dispatches tasks, publishes playlists, compacts and reconciles."""

@@ -1,7 +1,7 @@
-"""A complete video's many objects → one for each track, when nothing is added any more.
+"""Compaction: joins the objects of each track of a complete video into one.
 
-Idempotent, and safe at every step: the one is joined first, then the playlists name it, then the
-log says so; what was replaced stays for those who are playing it.
+Every step can be repeated. The objects are joined first, then the playlists name the result, then
+the event is recorded. The replaced objects stay for a while, for players that loaded old playlists.
 """
 
 from typing import Final
@@ -19,16 +19,15 @@ from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
-# Who has loaded a playlist goes on asking for what it names: for as long as the film lasts, and
-# for a pause of an hour.
+# A player may use a playlist that it has loaded for the video's length and a pause of one hour.
 _PAUSE_SECONDS: Final = 3600
 _LATER_SECONDS: Final = 300.0
 
 
 class Compactor:
-    """Compacts videos one after the other, and removes what was replaced when its time is over.
+    """Compacts one video at a time, and later deletes the replaced objects.
 
-    ``busy`` names the video that it is at: nobody else should remove objects of that one.
+    ``busy``: the video being compacted. Other loops must not delete its objects.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class Compactor:
         self.busy: str | None = None
 
     async def step(self) -> None:
-        """Whatever is due."""
+        """Compact one video and delete the replaced objects of one, where they are due."""
         for job in await self._jobs.to_compact(1):
             self.busy = job.video_id
             try:
@@ -56,8 +55,8 @@ class Compactor:
         try:
             event = await compact(self._media, self._publisher, job.video_id, state)
         except BlobNotFound as error:
-            # Whoever looks after lost objects has it made again; until then this one can wait.
-            _log.warning("a video cannot be compacted", video=job.video_id, error=str(error))
+            # The reconciliation finds the missing object and has it made again.
+            _log.warning("compaction postponed", video=job.video_id, error=str(error))
             await self._jobs.compact_later(job, _LATER_SECONDS)
             return
         if event is not None:
@@ -78,9 +77,9 @@ class Compactor:
 async def compact(
     media: BlobStore, publisher: Publisher, video_id: str, state: Transcode
 ) -> MediaCompacted | None:
-    """Join what can be joined; returns the fact to record, or None where there is nothing to do.
+    """Join objects and publish playlists of the result; returns the event to record.
 
-    Raises BlobNotFound where an object of the video is missing.
+    None where nothing is to be joined. Raises BlobNotFound where an object of the video is missing.
     """
     planned = state.planned
     if planned is None or state.phase != "completed":
@@ -104,7 +103,7 @@ async def compact(
 
 
 async def _is_there(media: BlobStore, whole: JoinedObject) -> bool:
-    """Whether an earlier try got this far."""
+    """Whether an earlier try has joined this object already."""
     try:
         return (await media.head(whole.key)).size == whole.size
     except BlobNotFound:

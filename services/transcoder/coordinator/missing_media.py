@@ -1,4 +1,4 @@
-"""What of a video is not there, and which tasks bring it back. Pure."""
+"""Which objects of a video should exist, and which tasks make missing ones again. Pure."""
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -13,14 +13,13 @@ from shared.contracts import EncodedTrack, MediaLost
 def expected_keys(video_id: str, state: Transcode) -> set[str]:
     """The keys that the bucket should hold for a completed video.
 
-    A picture for the seek bar that was missed before is not asked for again: the encoder may not
-    be able to make it.
+    A sprite that was missing before is not expected again: the encoder may not be able to make it.
     """
     return required(video_id, state) | (sprites(state) - state.lost)
 
 
 def media_lost(video_id: str, state: Transcode, missing: AbstractSet[str]) -> MediaLost | None:
-    """The fact that these keys are missing; None where the video does not want them."""
+    """The event for missing keys; None where none of them is expected."""
     keys = missing & expected_keys(video_id, state)
     if state.phase != "completed" or not keys:
         return None
@@ -54,7 +53,7 @@ def _repair_tasks(state: Transcode, missing: AbstractSet[str]) -> list[str]:
     if planned is None:
         return []
     names: list[str] = []
-    # All chunks of a rendition begin with the same object: one of them brings it back.
+    # All chunks of a rendition share one init segment: one task makes it again.
     inits = set[str]()
     for task in video_tasks(planned):
         tracks = [state.video[name][task.chunk] for name in task.renditions]

@@ -1,7 +1,7 @@
-"""Playlists from the log's facts: written again whenever there is more to show.
+"""Publishes playlists and manifests, again whenever more of a video has been made.
 
-Idempotent: the same facts give the same objects under the same keys. Segments are never touched;
-a playlist is only put once what it names is there.
+Idempotent: the same state gives the same objects under the same keys. A playlist is written only
+after the objects that it names.
 """
 
 from collections.abc import Sequence
@@ -39,8 +39,8 @@ from shared.contracts import (
 )
 
 CONTENT_TYPE: Final = "application/vnd.apple.mpegurl"
-# A growing playlist is asked for again every few seconds; a finished one only changes if the
-# video is made again.
+# Players reload a growing playlist every few seconds. A finished one changes only when the video is
+# made again or compacted.
 GROWING: Final = "public, max-age=1"
 FINISHED: Final = "public, max-age=60"
 
@@ -48,19 +48,19 @@ _SOUND_ONLY: Final = audio_name(0)
 
 
 class Publisher:
-    """Writes playlists to the media bucket and says which events follow."""
+    """Writes playlists to the media bucket."""
 
     def __init__(self, media: BlobStore) -> None:
         self._media = media
 
     async def publish(self, video_id: str, state: Transcode) -> list[Event]:
-        """Bring the playlists up to date. The events returned are news only if the log says so."""
+        """Bring the playlists up to date; returns the events that follow, some recorded already."""
         planned = state.planned
         if planned is None or not state.open or not is_playable(state):
             return []
         final = is_complete(state)
         if state.repairing and not final:
-            # The playlists are right as they are; what they name is on its way back.
+            # The playlists stay as they are; the objects that they name are being made again.
             return []
         audio = _audible(state, planned)
         if not final or state.playable is not None:
@@ -75,7 +75,7 @@ class Publisher:
     async def put_final(
         self, video_id: str, state: Transcode, planned: TranscodePlanned
     ) -> list[PublishedRendition]:
-        """Write the playlists of a complete video, last of all those that lead to them."""
+        """Write the playlists of a complete video, the multivariant playlist and manifest last."""
         audio = _audible(state, planned)
         for track in audio:
             name = audio_name(track.index)
@@ -107,7 +107,7 @@ class Publisher:
         await self._put(f"{video_id}/{MASTER}", text, ended=final)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
-        # A source that is shown as it is may be there to its end long before the ladder.
+        # A passthrough rendition may be complete long before the encoded ones.
         whole = ended or ready_chunks(state) == len(planned.chunks)
         for rendition in early_renditions(planned):
             segments = hls.rendition_segments(state, rendition.name, early=True)
@@ -128,7 +128,7 @@ class Publisher:
         planned: TranscodePlanned,
         rendition: PublishedRendition,
     ) -> list[str]:
-        """A rendition's playlists; returns the multivariant playlist's line on its pictures."""
+        """Write a rendition's playlists; returns the multivariant lines of its I-frame playlist."""
         name = rendition.name
         segments = hls.rendition_segments(state, name, early=False)
         text = hls.media_playlist(segments, ended=True)
@@ -147,7 +147,7 @@ class Publisher:
 
 
 def _audible(state: Transcode, planned: TranscodePlanned) -> tuple[AudioTrack, ...]:
-    """The sound tracks that hold any sound."""
+    """The sound tracks that have segments."""
     return tuple(
         track
         for track in planned.audio
@@ -191,7 +191,7 @@ def _listed(
 
 
 def _by_codec(planned: TranscodePlanned) -> list[Rendition]:
-    """What everybody can play comes first."""
+    """H.264, which every player supports, comes first."""
     return sorted(planned.renditions, key=lambda each: each.video_codec != "h264")
 
 
@@ -251,7 +251,7 @@ def _stored_bytes(state: Transcode) -> int:
 
 
 def required(video_id: str, state: Transcode) -> set[str]:
-    """Every key in the media bucket without which a completed video does not play as it should."""
+    """The keys of all objects that a completed video needs to play completely."""
     planned = state.planned
     if planned is None:
         return set()
@@ -272,9 +272,10 @@ def required(video_id: str, state: Transcode) -> set[str]:
 
 
 def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set[str]:
-    """Every key in the media bucket that belongs to a completed video, wanted or only allowed.
+    """The keys of all objects that belong to a completed video, required or not.
 
-    ``replaced``: with what a compacted video grew by, for those who still play that.
+    ``replaced``: include the objects and early playlists that compaction has replaced, for players
+    that still use them.
     """
     planned = state.planned
     if planned is None:
@@ -282,20 +283,20 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
     keys = required(video_id, state)
     keys |= sprites(state)
     if planned.remuxed_key is not None:
-        # What is lost later is made again from it.
+        # Missing media are made again from the remuxed copy.
         keys.add(planned.remuxed_key)
     names = [iframes_name(name) for name in state.video]
-    # Joined, and perhaps named by playlists already, but not yet told to the log.
+    # Joined objects, which playlists may name before the event is recorded.
     keys |= {whole.key for whole, _ in planned_joins(state)}
     if replaced:
         keys |= state.replaced
-        # Whoever began to watch early still follows the early hls.
+        # Players that started early still follow the early playlists.
         names += [hls.early_name(name) for name in (*state.video, *state.audio)]
     return keys | {f"{planned.prefix}/{name}.m3u8" for name in names}
 
 
 def planned_joins(state: Transcode) -> list[tuple[JoinedObject, str]]:
-    """The objects that a complete video's are joined to, with their content types."""
+    """The objects that compaction makes of a complete video, with their content types."""
     video = ((name, [c[i] for i in sorted(c)], "video/mp4") for name, c in state.video.items())
     audio = ((name, sound.parts, "audio/mp4") for name, sound in state.audio.items())
     found = ((join_tracks(name, tracks), kind) for name, tracks, kind in (*video, *audio))
@@ -303,7 +304,7 @@ def planned_joins(state: Transcode) -> list[tuple[JoinedObject, str]]:
 
 
 def sprites(state: Transcode) -> set[str]:
-    """The keys of the pictures for the seek bar, which a video can do without."""
+    """The keys of the sprites, without which a video still plays."""
     planned = state.planned
     if planned is None:
         return set()

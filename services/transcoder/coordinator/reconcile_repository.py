@@ -1,4 +1,4 @@
-"""The planner's tables, as they are compared with the log and the bucket."""
+"""The tables as the reconciliation reads and repairs them."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ _PAGE = 500
 
 
 class ReconcileRepository:
-    """Reads jobs in the order of the bucket's keys, and puts lost tasks back."""
+    """Reads jobs in the order of the bucket's keys, and makes lost tasks again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def all_jobs(self) -> AsyncIterator[JobRecord]:
-        """Every job, in the order of its id's bytes."""
+        """Every job, deleted ones included, in the order of the bytes of their ids."""
         after = ""
         in_bytes = jobs.c.video_id.collate("C")
         while True:
@@ -36,7 +36,7 @@ class ReconcileRepository:
             after = page[-1].video_id
 
     async def find(self, video_id: str) -> JobRecord | None:
-        """One job."""
+        """One job, deleted or not."""
         async with self._engine.connect() as connection:
             found = await connection.execute(
                 select(*JOB_COLUMNS).where(jobs.c.video_id == video_id)
@@ -45,7 +45,7 @@ class ReconcileRepository:
         return JobRecord(**row) if row else None
 
     async def tasks(self, job: JobRecord) -> dict[str, str]:
-        """The states of an attempt's tasks, by the task's id."""
+        """The states of an attempt's tasks, by task id."""
         async with self._engine.connect() as connection:
             found = await connection.execute(
                 select(tasks.c.task_id, tasks.c.state).where(
@@ -55,7 +55,7 @@ class ReconcileRepository:
             return {row.task_id: row.state for row in found}
 
     async def requeue(self, rows: Sequence[dict[str, Any]]) -> None:
-        """These tasks are to be done, whatever became of them."""
+        """Insert tasks that are missing, and make those that are done wait again."""
         statement = insert(tasks).on_conflict_do_update(
             index_elements=["task_id"],
             set_={"state": "waiting", "worker": None},
@@ -65,7 +65,7 @@ class ReconcileRepository:
             await connection.execute(statement, list(rows))
 
     async def republish(self, job: JobRecord) -> None:
-        """The playlists are to be written anew."""
+        """Let the coordinator publish the playlists again."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 jobs.update()

@@ -1,8 +1,7 @@
-"""Log, tables and bucket side by side: what is missing comes back, what is nobody's goes.
+"""Reconciliation: compares log, tables and bucket; makes missing media again, deletes orphans.
 
-Every step may be repeated, and done by two at once: a loss is a fact in the log, which takes it
-only once; tasks have names; and an object is only removed when it has been there for so long that
-whoever put it must have told the log of it.
+Every step can be repeated, also by two processes at once: the log records a loss only once, tasks
+have unique names, and an object is deleted only when it is so old that its event must be recorded.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -30,14 +29,14 @@ _log = get_logger(__name__)
 
 
 class StoredObjects(msgspec.Struct, frozen=True):
-    """What the bucket holds of one video: keys, and since when."""
+    """The objects of one video in the bucket: their keys and times of change."""
 
     video_id: str
     objects: Mapping[str, datetime]
 
 
 class Reconciliation:
-    """``orphan_age``: how long an object that nothing refers to is left alone."""
+    """``orphan_age``: how old an object that nothing refers to must be to be deleted."""
 
     def __init__(
         self,
@@ -52,7 +51,7 @@ class Reconciliation:
         self._orphan_age = orphan_age
 
     async def round(self, dry_run: bool) -> list[Finding]:
-        """Look at every video once; with ``dry_run``, do nothing about what is found."""
+        """Check every video once; with ``dry_run`` change nothing. Returns the findings."""
         found: list[Finding] = []
         before = datetime.now(UTC) - self._orphan_age
         async for held in merge_by_video(_by_video(self._media), self._repository.all_jobs()):
@@ -61,22 +60,22 @@ class Reconciliation:
             kept: set[str] = set()
             if job is not None and job.state in ("pending", "running"):
                 kept = set(held.objects)
-                found += await self._work(job, state, dry_run=dry_run)
+                found += await self._unfinished(job, state, dry_run=dry_run)
             elif job is not None and job.state == "completed":
                 whole = state.phase == "completed"
                 kept = referenced(held.video_id, state) if whole else set(held.objects)
-                found += await self._losses(held, state, dry_run=dry_run)
+                found += await self._missing(held, state, dry_run=dry_run)
             orphans = [k for k, at in held.objects.items() if k not in kept and at < before]
             found += await self._remove(orphans, dry_run=dry_run)
         for finding in found:
             _log.info("reconciled", dry_run=dry_run, **msgspec.structs.asdict(finding))
         return found
 
-    async def _losses(
+    async def _missing(
         self, held: StoredObjects, state: Transcode, *, dry_run: bool
     ) -> list[Finding]:
         missing = expected_keys(held.video_id, state) - held.objects.keys()
-        # The list may be older than the log: what it lacks is looked for once more.
+        # The listing may be older than the log, so missing keys are checked one by one.
         gone = {key for key in missing if not await self._media.exists(key)}
         event = media_lost(held.video_id, state, gone)
         if event is None:
@@ -94,10 +93,12 @@ class Reconciliation:
             )
         ]
 
-    async def _work(self, job: JobRecord, state: Transcode, *, dry_run: bool) -> list[Finding]:
-        """Tasks that the log still needs and the table no longer has."""
+    async def _unfinished(
+        self, job: JobRecord, state: Transcode, *, dry_run: bool
+    ) -> list[Finding]:
+        """Make tasks again that the log still needs and the table has not."""
         states = await self._repository.tasks(job)
-        # The table first, then the log: what was done in between is not missed.
+        # The table is read before the log, so that a task done in between does not look lost.
         state = await state_of(self._store, job.video_id)
         if not state.open or state.attempt != job.attempt:
             return []
@@ -127,7 +128,7 @@ class Reconciliation:
 
 
 async def _by_video(media: BlobStore) -> AsyncIterator[StoredObjects]:
-    """The bucket's objects, grouped by the folder that is named after the video."""
+    """The bucket's objects, grouped by video; the top folder is the video's id."""
     video_id, objects = "", dict[str, datetime]()
     async for blob in media.list():
         folder = blob.key.partition("/")[0]
@@ -143,7 +144,7 @@ async def _by_video(media: BlobStore) -> AsyncIterator[StoredObjects]:
 async def merge_by_video(
     bucket: AsyncIterator[StoredObjects], jobs: AsyncIterator[JobRecord]
 ) -> AsyncIterator[StoredObjects]:
-    """Every video that the bucket or the table knows, both in order, each once."""
+    """Every video of the bucket or of the table, once. Both must be in order of ids."""
     held, job = await anext(bucket, None), await anext(jobs, None)
     while held is not None or job is not None:
         if held is None or (job is not None and job.video_id < held.video_id):

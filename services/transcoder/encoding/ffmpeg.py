@@ -1,7 +1,7 @@
-"""The arguments of every ffmpeg and ffprobe run. Pure: the comments say why a flag is there.
+"""The arguments of the ffmpeg and ffprobe runs on video and sound. Pure.
 
-ffmpeg is only ever given what it may open: a presigned URL or a file in its own scratch folder,
-and containers from a list; a playlist in disguise is not on it, so nothing else is ever fetched.
+ffmpeg may open one presigned URL or one file in its scratch folder, and only containers from an
+allow-list. The list refuses a playlist renamed to .mp4, which would make ffmpeg fetch other files.
 """
 
 from collections.abc import Sequence
@@ -17,48 +17,48 @@ from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
 from services.transcoder.planning.probe_report import MAX_PIXELS, MAX_STREAMS
 from shared.contracts import AudioTrack, Chunk, Rendition, VideoTrack
 
-# By content, whatever the name says. Playlists (hls, dash, concat), image sequences and devices
-# are not containers that a person uploads; each of them can name other files or addresses.
+# ffmpeg detects the format by content. Playlists (hls, dash, concat), image sequences and devices
+# are left out, because each of them can name other files or addresses.
 FORMATS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,ogg,mp3,aac,wav,flac"
 )
 
 AUDIO_RATE: Final = 48_000
 AUDIO_BIT_RATE: Final = 128_000
-# What AAC's encoder puts before the first sample: one frame.
+# Samples that the AAC encoder puts before the first one: one frame.
 AAC_FRAME: Final = 1024
 
-# Frames encoded and thrown away before a chunk's first, so that the encoder's rate control has
-# settled: without them the first picture of each chunk is visibly worse, by 3.1 VMAF at 720p; with
-# four it is 0.7, with eight 0.4, with sixteen 0.2, and each costs what a frame costs.
+# Frames encoded and dropped before a chunk's first, so that the encoder's rate control has settled.
+# Loss of VMAF at each chunk's start at 720p: 3.1 without warm-up, 0.7 with four frames, 0.4 with
+# eight, 0.2 with sixteen.
 WARM_UP_FRAMES: Final = 8
 
 
 class Input(msgspec.Struct, frozen=True):
-    """What to read: a presigned URL, or a path in the scratch folder."""
+    """The input of a run: a presigned URL, or a path in the scratch folder."""
 
     location: str
     remote: bool
 
     def options(self) -> list[str]:
-        """Input options; they stand before ``-i``."""
+        """Input options, which go before ``-i``."""
         limits = [
             "-protocol_whitelist",
             "http,https,tcp,tls" if self.remote else "file",
             "-format_whitelist",
             FORMATS,
-            # Some demuxers silently leave out what is above the limit: one more shows that.
+            # Some demuxers silently drop streams above the limit; one more makes that visible.
             "-max_streams",
             str(MAX_STREAMS + 1),
         ]
         if self.remote:
-            # A stalled connection ends the run; the task is tried again.
+            # Microseconds: a stalled connection ends the run, and the task is tried again.
             limits += ["-rw_timeout", "20000000", "-reconnect", "1", "-reconnect_delay_max", "5"]
         return limits
 
 
 def probe(source: Input) -> list[str]:
-    """ffprobe: everything about the streams, as JSON."""
+    """ffprobe: container and streams, as JSON."""
     return [
         "-v",
         "error",
@@ -77,7 +77,7 @@ def probe(source: Input) -> list[str]:
 
 
 def packets(source: Input, after: float | None) -> list[str]:
-    """ffprobe: stream, time and duration of packets, one line each, from ``after`` seconds on."""
+    """ffprobe: one line per packet from ``after`` seconds on: stream, time and duration."""
     interval = ["-read_intervals", f"{after:.3f}%"] if after else []
     return [
         "-v",
@@ -94,7 +94,11 @@ def packets(source: Input, after: float | None) -> list[str]:
 
 
 class ChunkRun(msgspec.Struct, frozen=True):
-    """One chunk of some renditions, ``gap`` the longest time between two source frames."""
+    """One run that encodes some renditions of a chunk.
+
+    ``last``: whether it is the video's last chunk. ``gap``: the longest time between two frames of
+    the source, in seconds.
+    """
 
     source: Input
     video: VideoTrack
@@ -108,12 +112,12 @@ class ChunkRun(msgspec.Struct, frozen=True):
 
     @property
     def warm_up(self) -> int:
-        """Frames before the chunk that are encoded and thrown away."""
+        """Frames before the chunk that are encoded and dropped."""
         return _warm_up(self.chunk)
 
     @property
     def frames(self) -> int:
-        """Frames that the run encodes."""
+        """Frames that the run encodes, warm-up included."""
         return self.warm_up + (self.chunk.frames or 0)
 
 
@@ -122,19 +126,21 @@ def _warm_up(chunk: Chunk) -> int:
 
 
 def read_from(chunk: Chunk, line: Timeline, gap: float) -> float:
-    """From where on a chunk's run reads, in seconds after the source's start: early enough to hold
-    the frame that is on screen when its first frame is due."""
+    """Where a chunk's run starts to read, in seconds after the source's start.
+
+    It is early enough to include the source frame that is on screen at the run's first frame.
+    """
     start = Fraction(chunk.first_frame - _warm_up(chunk)) / line.frame_rate
     return max(0.0, float(start) - max(1.0, gap + 0.1))
 
 
 def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
-    """ffmpeg: decode once, encode every rendition of a chunk to ``folder/<name>.mp4``."""
+    """ffmpeg: decode a chunk once, encode each rendition to ``folder/<name>.mp4``."""
     line = run.line
     start = Fraction(run.chunk.first_frame - run.warm_up) / line.frame_rate
     seek = read_from(run.chunk, line, run.gap)
     arguments = [*quiet(), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
-    # The source's own timestamps, counted from its start: every chunk sees the same clock.
+    # Keep the source's timestamps, relative to its start, so that all chunks have the same clock.
     arguments += ["-copyts", "-start_at_zero"]
     if seek:
         arguments += ["-ss", f"{seek:.6f}"]
@@ -153,15 +159,15 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     steps: list[str] = []
     if run.video.interlaced:
         steps.append("bwdif=mode=send_frame")
-    # Output frame n shows what the source shows at n / rate, whatever the source's own rate.
+    # Output frame n shows what the source shows at time n / rate.
     steps.append(f"fps={rate}:start_time={float(start):.9f}:round=near")
     steps.append(f"trim=end_frame={run.frames}")
     if run.last:
-        # The sound may outlast the picture by a little: hold the last frame rather than lose one.
+        # Sound may be a little longer than the picture: the last frame is repeated.
         steps.insert(-1, f"tpad=stop_mode=clone:stop_duration={float(2 / rate):.6f}")
     graph = f"[0:V:0]{','.join(steps)}[top]"
     current = "top"
-    # Each rendition is scaled from the one above it, which costs less than from the source.
+    # Each rendition is scaled from the next larger one, which costs less than from the source.
     for index, rendition in enumerate(run.renditions):
         size = f"scale={rendition.width}:{rendition.height}:flags=bicubic"
         if index == 0:
@@ -169,7 +175,7 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
             picture += ",format=yuv420p"
         else:
             picture = size
-        # Even sizes cannot keep the aspect ratio to the last digit; the pixels are square.
+        # Even sizes change the aspect ratio slightly; ffmpeg would record that in the pixel shape.
         picture += ",setsar=1"
         if index + 1 < len(run.renditions):
             graph += f";[{current}]{picture},split=2[{rendition.name}][below{index}]"
@@ -180,7 +186,7 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
 
 
 def tone_map() -> str:
-    """HDR (PQ or HLG, BT.2020) to SDR (BT.709): linear light, curve, back."""
+    """The filter from HDR (PQ or HLG, BT.2020) to SDR (BT.709)."""
     return (
         "zscale=transfer=linear:npl=100:primariesin=2020:matrixin=2020_ncl,format=gbrpf32le,"
         "zscale=primaries=709,tonemap=hable:desat=0,"
@@ -189,7 +195,7 @@ def tone_map() -> str:
 
 
 def _encoder(run: ChunkRun, rendition: Rendition) -> list[str]:
-    # The same for all chunks, so that the encoder looks equally far ahead in each.
+    # The same in all chunks, so that the encoder looks ahead equally far in each.
     longest = LONGEST_FRAMES if run.line.borders else run.line.segment_frames
     keys = _key_frames(run)
     if rendition.video_codec != "h264":
@@ -212,7 +218,7 @@ def _encoder(run: ChunkRun, rendition: Rendition) -> list[str]:
         str(settings.max_rate),
         "-bufsize",
         str(settings.buffer),
-        # Key frames at segment starts and nowhere else, and no frame refers across one.
+        # Key frames at segment starts only, and no frame refers across one.
         "-g",
         str(longest),
         "-keyint_min",
@@ -223,14 +229,14 @@ def _encoder(run: ChunkRun, rendition: Rendition) -> list[str]:
         "0",
         "-flags:v",
         "+bitexact+cgop",
-        # One frame in, one frame out: the fps filter has already done the timing.
+        # One frame out for each frame in: the fps filter has already set the times.
         "-fps_mode",
         "passthrough",
     ]
 
 
 def _key_frames(run: ChunkRun) -> str:
-    """Where segments begin, in frames of this run."""
+    """An expression that selects the first frames of segments, counted in frames of this run."""
     chunk, line = run.chunk, run.line
     if not line.borders:
         return f"expr:not(mod(n-{run.warm_up},{line.segment_frames}))"
@@ -245,10 +251,10 @@ def _fragmented() -> list[str]:
         "-1",
         "-fflags",
         "+bitexact",
-        # The edit list takes back the delay of B frames; without it players are two frames late.
+        # The edit list compensates the delay of B frames; without it players are two frames late.
         "-use_editlist",
         "1",
-        # frag_discont keeps the absolute time in tfdt; without it each chunk would start at 0.
+        # frag_discont writes the absolute time into tfdt; without it each chunk would start at 0.
         "-movflags",
         "+frag_keyframe+delay_moov+default_base_moof+frag_discont",
     ]
@@ -257,10 +263,10 @@ def _fragmented() -> list[str]:
 def encode_audio(
     source: Input, track: AudioTrack, segment_seconds: float, target: Path
 ) -> list[str]:
-    """ffmpeg: one whole sound track as AAC-LC in fragments of about a segment."""
+    """ffmpeg: encode one whole sound track as AAC-LC, in fragments of about one segment."""
     layout = "mono" if track.channels == 1 else "stereo"
-    # Sample 0 of the output is time 0 of the file: gaps are filled with silence, and the
-    # encoder's first frame, which holds no sound yet, is cut off by starting one frame later.
+    # Sample 0 of the output is time 0 of the file: gaps are filled with silence. The input starts
+    # one frame later, because the encoder puts a silent frame before it.
     clock = (
         f"aresample={AUDIO_RATE}:async=1:first_pts=0,"
         f"aformat=channel_layouts={layout},atrim=start_sample={AAC_FRAME}"
@@ -301,16 +307,16 @@ def encode_audio(
 
 
 def copy_packets(source: Input, sounds: int, target: Path) -> list[str]:
-    """ffmpeg: the picture and the first ``sounds`` sound tracks as they are, in an MP4 file."""
+    """ffmpeg: copy the video and the first ``sounds`` sound tracks into an MP4 file."""
     arguments = [*quiet(), "-fflags", "+genpts", *source.options(), "-i", source.location]
     arguments += ["-map", "0:V:0"]
     for track in range(sounds):
         arguments += ["-map", f"0:a:{track}"]
-    # Languages stay; whatever else its camera or editor wrote does not.
+    # Drop the global metadata of camera and editor; the tracks keep their languages.
     return [*arguments, "-c", "copy", "-map_metadata:g", "-1", "-f", "mp4", str(target)]
 
 
 def quiet() -> Sequence[str]:
-    """How every run begins: no terminal, errors only, progress on standard output."""
+    """The first arguments of every run: no terminal, errors only, progress on standard output."""
     progress = ("-progress", "pipe:1", "-stats_period", "0.5")
     return ("-nostdin", "-hide_banner", "-nostats", "-v", "error", "-y", *progress)

@@ -1,4 +1,4 @@
-"""The arguments of the ffmpeg runs that make pictures. Pure."""
+"""The arguments of the ffmpeg runs that make still pictures. Pure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,10 @@ from shared.contracts import VideoTrack
 def stills(
     source: Input, video: VideoTrack, times: Sequence[float], folder: Path, *, long_side: int
 ) -> list[str]:
-    """ffmpeg: the key frames at or before some times (seconds), upright, with square pixels, as
-    ``folder/still-NN.ppm``. One run for all, each time an input of its own."""
+    """ffmpeg: write the key frames at or before ``times`` (seconds) to ``folder/still-NN.ppm``.
+
+    The pictures are upright with square pixels. One run reads the source once per time.
+    """
     picture = _picture(video, long_side)
     arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS)]
     for time in times:
@@ -21,7 +23,7 @@ def stills(
         arguments += [*source.options(), "-i", source.location]
     for number in range(len(times)):
         arguments += ["-map", f"{number}:V:0", "-vf", picture]
-        # Passthrough: else a key frame from before the time that was asked for is dropped.
+        # Otherwise ffmpeg drops a key frame from before the requested time.
         arguments += ["-fps_mode", "passthrough", "-frames:v", "1", "-f", "image2", "-c:v", "ppm"]
         arguments += ["-update", "1", str(folder / f"still-{number:02d}.ppm")]
     return arguments
@@ -30,8 +32,7 @@ def stills(
 def moments(
     source: Input, video: VideoTrack, rate: float, folder: Path, *, long_side: int
 ) -> list[str]:
-    """ffmpeg: ``rate`` pictures a second of a short source, like ``stills``, whatever its key
-    frames."""
+    """ffmpeg: like ``stills``, but ``rate`` pictures per second, key frames or not."""
     arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
     arguments += ["-i", source.location, "-map", "0:V:0"]
     arguments += ["-vf", f"fps={rate:.6f}:round=down,{_picture(video, long_side)}"]
@@ -48,7 +49,7 @@ def _picture(video: VideoTrack, long_side: int) -> str:
 
 
 def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
-    """ffmpeg: the key frames of an encoded chunk, small, side by side in one WebP picture."""
+    """ffmpeg: tile the key frames of an encoded chunk into one WebP picture."""
     grid = f"tile={layout.columns}x{layout.rows}:nb_frames={layout.tiles}"
     picked = f"select=not(mod(n\\,{layout.step}))"
     return [
@@ -77,7 +78,7 @@ def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
 
 
 def waveform(source: Input, target: Path) -> list[str]:
-    """ffmpeg: a picture of the first minute's sound, for a source that has no picture."""
+    """ffmpeg: draw the waveform of the first minute, for a source without a picture."""
     return [
         *quiet(),
         "-t",

@@ -1,4 +1,4 @@
-"""Reading a source: what is in it, where it ends, and whose fault it is when that fails."""
+"""Runs ffprobe on a source, and classifies failures of ffprobe and ffmpeg."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ from services.transcoder.planning.probe_report import (
 _PROBE_SECONDS: Final = 60.0
 _SCAN_SECONDS: Final = 900.0
 _MEMORY_BYTES: Final = 2 << 30
-# Small enough to be read whole: then every frame's time is known.
+# Sources up to this size are read as a whole, so that the time of every frame is known.
 _SCAN_BYTES: Final = 32 << 20
 _TAIL_SECONDS: Final = 3.0
 
@@ -35,7 +35,7 @@ _TAIL_SECONDS: Final = 3.0
 async def probe_indexed(
     ffprobe: str, known: IndexedSource, outline: ffmpeg.Input, folder: Path
 ) -> ProbedSource:
-    """The facts of a source whose samples are known; ``outline`` is its beginning and its tables.
+    """The facts of a source with a sample index; ``outline``: its tables and first frames.
 
     Raises MediaRejected, TaskFailed.
     """
@@ -46,14 +46,14 @@ async def probe_indexed(
     picture = known.index.picture
     if found.facts.video is None or picture is None:
         return _with_end(found, found.start + (found.duration or 0.0))
-    # A picture track that is cut short says itself how long it is.
+    # An edit list that leaves frames out determines the duration itself.
     end = picture.finish if picture.edits.whole else found.start + (found.duration or 0.0)
     longest = await asyncio.to_thread(lambda: picture.longest)
     return _with_longest(_with_end(found, end), longest)
 
 
 async def probe_source(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> ProbedSource:
-    """The source's facts, its exact end among them. Raises MediaRejected, TaskFailed."""
+    """The source's facts, with its exact end. Raises MediaRejected, TaskFailed."""
     found = await _probe(ffprobe, source, size, folder)
     whole = found.duration is None or size <= _SCAN_BYTES
     after = None if whole else found.start + max(0.0, (found.duration or 0) - _TAIL_SECONDS)
@@ -86,7 +86,7 @@ async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) ->
 
 
 def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:
-    """The facts corrected by what the packets say. Raises MediaRejected for a truncated file."""
+    """The facts corrected by the packets' times. Raises MediaRejected for a truncated file."""
     stated = found.duration
     last = extent.any_end
     if last is None:
@@ -97,8 +97,8 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
             "media.truncated", TRUNCATED, f"says {stated:.1f} s, but ends at {reached:.1f} s"
         )
     end = (extent.main_end - found.start) if extent.main_end is not None else stated
-    # A tail is read from its own key frame on, so what it says of the end holds; but a track
-    # that ended before the tail began is only known by what the container states.
+    # The end of a track that ends inside the tail is exact. A track that ends before it has no
+    # packets there, so the container's statement counts.
     duration = end if end and (whole or stated is None or end > stated - _TAIL_SECONDS) else stated
     ended = _with_end(found, found.start + (duration or 0.0))
     return _with_longest(ended, extent.longest) if whole else ended
@@ -125,10 +125,11 @@ TRUNCATED: Final = (
     "The file is incomplete or damaged: it ends before it says it does. Please upload it again."
 )
 
-# A full or lost disk of ours is no fault of the file.
+# Messages about the worker's disk: the source is not at fault.
 _SCRATCH_WORDS: Final = re.compile(
     "No space left on device|No such file or directory|Disk quota exceeded|Read-only file system"
 )
+# Messages about the object storage: the source is not at fault.
 _STORAGE_WORDS: Final = re.compile(
     r"Server returned|HTTP error|Connection refused|Connection reset|Connection timed out"
     r"|Network is unreachable|Failed to resolve|Input/output error|Stream ends prematurely"
@@ -136,10 +137,10 @@ _STORAGE_WORDS: Final = re.compile(
 _URL: Final = re.compile(r"https?://\S+")
 
 
-def classify_failure(  # noqa: PLR0911 - one answer per cause
+def classify_failure(  # noqa: PLR0911 - one return per cause
     error: RunFailed, source: ffmpeg.Input
 ) -> MediaRejected | TaskFailed:
-    """Whether the source or its surroundings are at fault when ffmpeg or ffprobe fails."""
+    """The error of a failed run: MediaRejected where the source is at fault, else TaskFailed."""
     detail = hide_address(error.detail, source)
     if error.timed_out:
         return TaskFailed("media.too_slow", "Reading this file takes too long.", detail)
@@ -163,7 +164,7 @@ def classify_failure(  # noqa: PLR0911 - one answer per cause
 
 
 def hide_address(text: str, source: ffmpeg.Input) -> str:
-    """ffmpeg's words without the presigned URL: its signature opens the source to anybody."""
+    """ffmpeg's messages without the presigned URL, whose signature grants access to the source."""
     return _URL.sub("source", text.replace(source.location, "source"))[-2000:]
 
 

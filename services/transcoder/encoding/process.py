@@ -1,4 +1,4 @@
-"""Running ffmpeg and ffprobe: confined, watched, and ended within two seconds when asked."""
+"""Runs ffmpeg and ffprobe in a sandbox, and ends them within two seconds of a cancellation."""
 
 import asyncio
 import os
@@ -18,12 +18,13 @@ from shared.telemetry import child_span
 
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
 _GRACE_SECONDS: Final = 1.0
-_LAST_WORDS: Final = 20
+# The tail of standard error that is kept, in lines and in bytes per line.
+_STDERR_LINES: Final = 20
 _LINE_BYTES: Final = 1000
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a run may use. ``network`` only where it reads a presigned URL."""
+    """Limits of one run: seconds, bytes, and whether it may use the network (to read a URL)."""
 
     seconds: float
     cpu_seconds: int
@@ -34,7 +35,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class FfmpegProgress(msgspec.Struct, frozen=True):
-    """ffmpeg's own account: frames of the first output, seconds of it, × real time."""
+    """ffmpeg's progress report: frames and seconds of the first output; speed × real time."""
 
     frames: int
     seconds: float
@@ -42,7 +43,7 @@ class FfmpegProgress(msgspec.Struct, frozen=True):
 
 
 class RunFailed(Exception):
-    """The program did not end well. ``detail``: its last words; ``killed``: by a signal or us."""
+    """The program failed. ``detail``: the tail of its stderr. ``killed``: a signal ended it."""
 
     def __init__(self, detail: str, *, killed: bool, timed_out: bool = False) -> None:
         super().__init__(detail)
@@ -52,7 +53,7 @@ class RunFailed(Exception):
 
 
 class OutputTooLarge(RunFailed):
-    """The program wrote more to standard output than it may."""
+    """The program's standard output exceeds its limit."""
 
     def __init__(self) -> None:
         super().__init__("the answer is too long", killed=True)
@@ -64,7 +65,7 @@ async def run_ffmpeg(
     limits: Limits,
     on_progress: Callable[[FfmpegProgress], None] | None = None,
 ) -> None:
-    """Run to the end; ``arguments`` starts with the program. Raises RunFailed.
+    """Run ffmpeg to its end; ``arguments`` starts with the program. Raises RunFailed.
 
     Cancelling the caller ends the program.
     """
@@ -96,7 +97,7 @@ async def run_ffmpeg(
 async def run_ffprobe_lines(
     arguments: Sequence[str], folder: Path, limits: Limits, on_line: Callable[[str], None]
 ) -> None:
-    """Run to the end and hand over each line that it prints. Raises RunFailed."""
+    """Run ffprobe to its end and call ``on_line`` with each line it prints. Raises RunFailed."""
 
     async def lines(stream: asyncio.StreamReader) -> None:
         async for raw in stream:
@@ -109,7 +110,7 @@ async def run_ffprobe_lines(
 async def run_ffprobe(
     arguments: Sequence[str], folder: Path, limits: Limits, *, max_bytes: int = 1 << 20
 ) -> bytes:
-    """Run to the end and return what it printed. Raises RunFailed, OutputTooLarge."""
+    """Run ffprobe to its end and return its output. Raises RunFailed, OutputTooLarge."""
     answer = bytearray()
 
     async def collect(stream: asyncio.StreamReader) -> None:
@@ -125,7 +126,7 @@ async def run_ffprobe(
 
 @contextmanager
 def run_attributes(attributes: Mapping[str, str]) -> Generator[None]:
-    """Within it, the spans of runs carry these attributes."""
+    """Add ``attributes`` to the spans of runs while entered."""
     here = context.get_current()
     for name, value in attributes.items():
         here = baggage.set_baggage(name, value, here)
@@ -141,7 +142,7 @@ def _run_span(program: str) -> AbstractContextManager[Span]:
 
 
 def parse_progress(block: dict[str, str]) -> FfmpegProgress:
-    """One block of ``-progress``; what is missing or ``N/A`` counts as 0 or unknown."""
+    """Parse one block of ``-progress``; a missing or ``N/A`` value counts as 0 or None."""
     speed = _number(block.get("speed", "").removesuffix("x"))
     return FfmpegProgress(
         frames=int(_number(block.get("frame", "")) or 0),
@@ -170,23 +171,23 @@ async def _run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
-        # Nothing of the worker's environment: it holds the keys to the storage.
-        # SVT-AV1 says a page about itself otherwise, where ffmpeg's last words should be.
+        # Not the worker's environment, which holds the keys of the storage. SVT_LOG keeps SVT-AV1
+        # from filling the tail of stderr with information about itself.
         env={"PATH": "", "HOME": str(folder), "LC_ALL": "C", "SVT_LOG": "1"},
         start_new_session=True,
     )
-    words: deque[str] = deque(maxlen=_LAST_WORDS)
+    tail: deque[str] = deque(maxlen=_STDERR_LINES)
     if process.stdout is None or process.stderr is None:
         raise RuntimeError("the program was started without pipes")
     try:
         async with asyncio.timeout(limits.seconds):
             async with asyncio.TaskGroup() as group:
                 group.create_task(read(process.stdout))
-                group.create_task(_keep_last_words(process.stderr, words))
+                group.create_task(_keep_tail(process.stderr, tail))
             code = await process.wait()
     except TimeoutError:
         raise RunFailed(
-            "\n".join([*words, f"stopped after {limits.seconds:.0f} s"]),
+            "\n".join([*tail, f"stopped after {limits.seconds:.0f} s"]),
             killed=True,
             timed_out=True,
         ) from None
@@ -195,18 +196,18 @@ async def _run(
     finally:
         await _end(process)
     if code != 0:
-        detail = "\n".join(words) or f"exit status {code}"
+        detail = "\n".join(tail) or f"exit status {code}"
         raise RunFailed(detail, killed=code < 0)
 
 
-async def _keep_last_words(stream: asyncio.StreamReader, words: "deque[str]") -> None:
+async def _keep_tail(stream: asyncio.StreamReader, tail: "deque[str]") -> None:
     pending = b""
     while part := await stream.read(8192):
         *lines, pending = (pending + part).split(b"\n")
-        words.extend(_printable(line) for line in lines if line.strip())
+        tail.extend(_printable(line) for line in lines if line.strip())
         pending = pending[-_LINE_BYTES:]
     if pending.strip():
-        words.append(_printable(pending))
+        tail.append(_printable(pending))
 
 
 def _printable(line: bytes) -> str:
@@ -228,7 +229,7 @@ def _confined(limits: Limits) -> list[str]:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """SIGTERM, then SIGKILL, to the program's whole session; waits until it is gone."""
+    """Send SIGTERM, then SIGKILL, to the program's whole session, and wait until it has ended."""
     if process.returncode is not None:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):

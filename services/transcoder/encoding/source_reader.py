@@ -1,8 +1,8 @@
-"""Reading only what a task needs of a source: its sample index once, then one range of bytes.
+"""Reads the bytes that a task needs of a source: its sample index once, then one range.
 
-The bytes are put where they belong in a sparse local file, so that ffmpeg sees the file that it
-would have seen, needs no network, and is never told where the source is. What cannot be read so
-(other containers, fragmented files, edit lists that rearrange) is read by URL as a whole.
+The bytes are written at their offsets into a sparse local file, so that ffmpeg needs neither
+network nor URL. Sources without a usable index (other containers, fragmented files, edit lists that
+rearrange) are read as a whole by URL.
 """
 
 import asyncio
@@ -19,50 +19,50 @@ from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 
-# A presigned URL outlives the longest task by far and is of no use to anybody else.
+# Longer than the longest task.
 URL_SECONDS: Final = 6 * 3600
 _HEAD_BYTES: Final = 256 << 10
 _TAIL_BYTES: Final = 1 << 20
 _MOOV_BYTES: Final = 64 << 20
 _MAX_BOXES: Final = 24
-# ffmpeg looks at the first frames before it seeks; it must find them, or it guesses.
+# ffmpeg reads the first frames before it seeks; without them it guesses the stream's parameters.
 _FIRST_SAMPLES: Final = 24
 _FIRST_BYTES: Final = 2 << 20
-# A range larger than this is not worth a local file.
+# A larger range is read by URL, without a local file.
 _PART_BYTES: Final = 1 << 30
-# Frames are stored in the order of decoding, and a decoder holds some back: read this many more.
+# Samples and seconds read past the end, because frames are stored in decoding order.
 _SPARE_SAMPLES: Final = 24
 _SPARE_SECONDS: Final = 0.25
-# ffmpeg seeks by decoding time and a little before what it is asked for.
+# ffmpeg seeks by decoding time, to a point slightly before the requested one.
 _SEEK_SECONDS: Final = 0.5
-# In bytes of moov boxes; the tables made of them take about four times as much.
+# Bytes of cached moov boxes; their parsed tables take about four times as much memory.
 _CACHE_BYTES: Final = 48 << 20
 _KINDS: Final = frozenset({"ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "udta", "uuid"})
 
 
-# Remuxed copies are named like this, whatever follows.
+# The beginning of the names of remuxed copies.
 _COPY: Final = "remuxed-"
 
 
 def copy_key(prefix: str, mark: str) -> str:
-    """Where the remuxed copy of an attempt's source lies in the media bucket."""
+    """The key of the remuxed copy of an attempt's source in the media bucket."""
     return f"{prefix}/{_COPY}{mark}.mp4"
 
 
 def is_copy(key: str) -> bool:
-    """Whether a key is that of a remuxed copy."""
+    """Whether ``key`` is the key of a remuxed copy."""
     return key.rpartition("/")[2].startswith(_COPY)
 
 
 class SourceSlice(msgspec.Struct, frozen=True):
-    """Some bytes of the source, from ``offset`` on."""
+    """Bytes of a source, beginning at ``offset``."""
 
     offset: int
     data: bytes
 
 
 class IndexedSource(msgspec.Struct, frozen=True):
-    """A source whose samples are known, and the pieces without which ffmpeg cannot open it."""
+    """A source with its sample index, and the slices that ffmpeg needs to open it."""
 
     index: SampleIndex
     pieces: tuple[SourceSlice, ...]
@@ -74,9 +74,9 @@ class IndexedSource(msgspec.Struct, frozen=True):
 
 
 class SourceReader:
-    """What tasks read: the sources bucket, and remuxed copies in the media bucket.
+    """Reads sources from the sources bucket, and remuxed copies from the media bucket.
 
-    Remembers the indexes of the latest few.
+    The most recently used indexes are cached.
     """
 
     def __init__(self, store: BlobStore, media: BlobStore) -> None:
@@ -86,11 +86,11 @@ class SourceReader:
         self._reading = asyncio.Lock()
 
     async def ping(self) -> None:
-        """Return if the bucket answers. Raises BlobStoreUnavailable."""
+        """Return where the sources bucket answers. Raises BlobStoreUnavailable."""
         await self._store.ping()
 
     async def open_whole(self, key: str) -> Input:
-        """A URL through which ffmpeg reads the source. Raises MediaRejected, TaskFailed."""
+        """A presigned URL of the source. Raises MediaRejected, TaskFailed."""
         await self.size(key)
         try:
             return Input(await self._of(key).presign_get(key, URL_SECONDS), remote=True)
@@ -98,7 +98,7 @@ class SourceReader:
             raise _unavailable() from error
 
     async def open_range(self, key: str, folder: Path, start: float, stop: float) -> Input:
-        """The source as far as the pictures from ``start`` to ``stop`` seconds need it.
+        """A local file that holds the frames from ``start`` to ``stop`` (seconds), or a URL.
 
         Raises MediaRejected, TaskFailed.
         """
@@ -117,13 +117,13 @@ class SourceReader:
         return Input(str(target), remote=False)
 
     async def open_outline(self, known: IndexedSource, folder: Path) -> Input:
-        """The source's tables and first frames only: enough to say what is in it."""
+        """A local file with the source's tables and first frames, which are enough to probe it."""
         target = folder / "outline"
         await asyncio.to_thread(_write, target, known)
         return Input(str(target), remote=False)
 
     async def read(self, key: str, start: int, end: int) -> bytes:
-        """Some bytes of the source. Raises MediaRejected, TaskFailed."""
+        """The source's bytes from ``start`` up to ``end``. Raises MediaRejected, TaskFailed."""
         try:
             return await self._of(key).read(key, start, end)
         except BlobNotFound as error:
@@ -132,7 +132,7 @@ class SourceReader:
             raise _unavailable() from error
 
     async def indexed(self, key: str) -> IndexedSource | None:
-        """The source's index; None where it has none. Raises MediaRejected, TaskFailed."""
+        """The source with its index; None where it has none. Raises MediaRejected, TaskFailed."""
         async with self._reading:
             if key not in self._known:
                 self._known[key] = await self._look(key)
@@ -165,7 +165,7 @@ class SourceReader:
         return IndexedSource(index, tuple(pieces), size)
 
     async def _find_moov(self, key: str, size: int) -> list[SourceSlice] | None:
-        """The headers of the boxes at the top, and the whole moov box as the last piece."""
+        """The slices read to walk the top-level boxes, and the moov box as the last one."""
         pieces = [SourceSlice(0, await self.read(key, 0, min(size, _HEAD_BYTES)))]
         at = 0
         moov: SourceSlice | None = None
@@ -207,7 +207,7 @@ class SourceReader:
         return self._media if is_copy(key) else self._store
 
     async def size(self, key: str) -> int:
-        """In bytes. Raises MediaRejected where there is nothing, TaskFailed."""
+        """The source's size in bytes. Raises MediaRejected (missing or empty), TaskFailed."""
         try:
             size = (await self._of(key).head(key)).size
         except BlobNotFound as error:
@@ -223,7 +223,7 @@ _TO_THE_END: Final = 1 << 62
 
 
 def _header(data: bytes) -> tuple[str, int]:
-    """A box's type and length."""
+    """A box's type and length in bytes."""
     length, raw = struct.unpack_from(">I4s", data)
     if length == 1:
         length = struct.unpack_from(">Q", data, 8)[0]
@@ -231,7 +231,7 @@ def _header(data: bytes) -> tuple[str, int]:
 
 
 def _first_bytes(tracks: tuple[SampleTrack, ...]) -> tuple[int, int] | None:
-    """Where the first samples of all tracks lie, as far as they lie together."""
+    """The range of bytes from the first sample of any track to the first frames of the video."""
     begin = min((min(track.offsets[:1]) for track in tracks), default=None)
     if begin is None:
         return None

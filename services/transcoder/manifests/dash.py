@@ -1,6 +1,6 @@
-"""An MPEG-DASH manifest (ISO/IEC 23009-1) over the same objects as the HLS playlists. Pure.
+"""Writes the MPEG-DASH manifest (ISO/IEC 23009-1) of the objects that HLS also uses. Pure.
 
-Written when the video is complete: a static manifest with one list of byte ranges per track.
+It is static, for complete videos, and lists byte ranges per track.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def manifest(
     renditions: Sequence[PublishedRendition],
     audio: Sequence[AudioTrack],
 ) -> bytes:
-    """The manifest of a complete video, to lie directly under the video's folder."""
+    """The manifest of a complete video; its URIs are relative to the video's folder."""
     root = Xml.Element(
         "MPD",
         {
@@ -36,7 +36,7 @@ def manifest(
     )
     period = Xml.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     if planned.renditions:
-        # Renditions in different codecs are different sets: players switch within one.
+        # One adaptation set per codec, because players switch within a set only.
         kinds = dict.fromkeys(_codec(rendition) for rendition in renditions)
         for kind in kinds:
             alike = [rendition for rendition in renditions if _codec(rendition) == kind]
@@ -112,7 +112,7 @@ def _add_audio(
 def _add_segments(
     shown: Xml.Element, planned: TranscodePlanned, tracks: Sequence[EncodedTrack]
 ) -> None:
-    """All segments of one track. The list's order is that of time, so one timeline is enough."""
+    """Add all segments of one track, in the order of time, with one timeline."""
     first = tracks[0]
     video = planned.prefix.rpartition("/")[0]
     listed = Xml.SubElement(shown, "SegmentList", {"timescale": str(first.timescale)})

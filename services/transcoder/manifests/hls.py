@@ -1,6 +1,6 @@
-"""HLS playlists (RFC 8216 and its second edition) from the facts in the log. Pure.
+"""Writes HLS playlists (RFC 8216 and its second edition) from a transcode's state. Pure.
 
-URIs are relative, so that nothing has to be rewritten whatever path or CDN serves them.
+URIs are relative, so that playlists are valid under any path or CDN.
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ from shared.contracts import (
 VERSION: Final = 7
 MASTER: Final = "master.m3u8"
 
-# The highest rate that AAC at the rate we ask for reaches over a segment, container included.
+# The highest rate of our AAC over a segment, container included, in bits per second.
 _AUDIO_CEILING: Final = 160_000
 
 
 class MediaSegment(msgspec.Struct, frozen=True):
-    """One line of a media playlist: seconds, where the bytes lie, and the init segment.
+    """A segment as a media playlist lists it; offset and sizes in bytes.
 
-    An init segment under the same URI is the first ``init_size`` bytes there. ``key_bytes``: how
-    many of the bytes show the first picture, 0 where that is not known.
+    Where ``init`` equals ``uri``, the init segment is the first ``init_size`` bytes of that object.
+    ``key_bytes``: the size of the first frame's part of the segment, 0 where it is unknown.
     """
 
     seconds: Fraction
@@ -55,13 +55,13 @@ class MediaSegment(msgspec.Struct, frozen=True):
 def media_playlist(
     segments: Sequence[MediaSegment], *, ended: bool, growing: bool = False, iframes: bool = False
 ) -> str:
-    """The playlist of one track; EVENT if it has ever been shown before it ``ended``.
+    """The playlist of one track. ``ended``: no more segments follow.
 
-    A playlist that players may be following only ever gains lines. ``iframes``: each segment is
-    one key picture.
+    ``growing``: players may have loaded it before it ended, so its type stays EVENT and its lines
+    never change. ``iframes``: each segment is one key frame.
     """
     longest = max((segment.seconds for segment in segments), default=Fraction(1))
-    # RFC 8216, 4.3.3.1: each duration, rounded to the nearest second, is at most the target.
+    # RFC 8216, 4.3.3.1: each duration, rounded to the nearest second, must not exceed the target.
     target = max(1, int(longest + Fraction(1, 2)))
     lines = [
         "#EXTM3U",
@@ -88,17 +88,17 @@ def media_playlist(
 
 
 def early_name(name: str) -> str:
-    """The name of the playlist that a track has for those who watch while it is made."""
+    """The name of a track's early playlist, which players follow while the video is being made."""
     return f"{name}-early"
 
 
 def rendition_segments(state: Transcode, name: str, *, early: bool) -> list[MediaSegment]:
-    """A rendition's segments: all of its own, or, ``early``, those that are there so far.
+    """All segments of a rendition; with ``early`` those of its early playlist so far.
 
-    An early playlist begins with the lowest rendition's first chunk, which is there before the
-    others: so all of them have the same length from the start, and a player that reads the
-    multivariant playlist once, at the very beginning, can climb from the second chunk on. It keeps
-    that beginning to its end; whoever comes later is given the rendition's own playlist.
+    Every early playlist begins with the lowest rendition's first chunk, which is encoded first. So
+    all early playlists have the same length from the start, and a player that reads the
+    multivariant playlist only once can switch up from the second chunk on. They keep that
+    beginning; players that start later get the rendition's final playlist.
     """
     planned = state.planned
     if planned is None:
@@ -113,7 +113,7 @@ def rendition_segments(state: Transcode, name: str, *, early: bool) -> list[Medi
 
 
 def audio_segments(planned: TranscodePlanned, sound: SoundTrack) -> list[MediaSegment]:
-    """A sound track's segments."""
+    """The segments of a sound track so far."""
     return [segment for part in sound.parts for segment in _segments(planned.prefix, part)]
 
 
@@ -135,12 +135,12 @@ def _segments(prefix: str, track: EncodedTrack) -> list[MediaSegment]:
 
 
 def relative(key: str, prefix: str) -> str:
-    """An object's key as a URI in a playlist that lies directly under ``prefix``."""
+    """The URI of an object in a playlist that is stored directly under ``prefix``."""
     return key.removeprefix(f"{prefix}/")
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Bits per second: the highest of any segment, and the mean."""
+    """Bits per second: the highest of any segment, and the average."""
 
     peak: int
     average: int
@@ -150,9 +150,9 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 def measured(segments: Sequence[MediaSegment]) -> Rates:
-    """The true rates of finished segments.
+    """The rates of finished segments.
 
-    As RFC 8216 (4.1) has it, a last scrap of less than half a segment does not count as a peak.
+    The peak ignores segments of less than half the longest duration (RFC 8216, 4.1).
     """
     if not segments:
         return Rates(0, 0)
@@ -164,7 +164,7 @@ def measured(segments: Sequence[MediaSegment]) -> Rates:
 
 
 def ceiling(rendition: Rendition) -> Rates:
-    """What the encoder's rate control allows over a segment, for renditions still being made."""
+    """The highest rates that the encoder's rate control allows, for unfinished renditions."""
     settings = encoding(rendition)
     return Rates(settings.max_rate + settings.buffer // 4, settings.max_rate)
 
@@ -175,7 +175,7 @@ AUDIO_CEILING: Final = Rates(_AUDIO_CEILING, 128_000)
 def published(
     rendition: Rendition, rates: Rates, video_codecs: str, audio_codecs: str | None
 ) -> PublishedRendition:
-    """A rendition as the multivariant playlist lists it."""
+    """The entry of a rendition in the multivariant playlist."""
     return PublishedRendition(
         name=rendition.name,
         width=rendition.width,
@@ -196,10 +196,11 @@ def multivariant(
     early: bool = False,
     iframes: Sequence[str] = (),
 ) -> str:
-    """The playlist that players open. ``folder`` is where the media playlists are, relative to it.
+    """The multivariant playlist. ``folder``: the media playlists' folder, relative to it.
 
-    Several sound tracks become alternates that a person can choose from; the first is the default.
-    ``iframes``: the lines that name the playlists of key pictures.
+    All sound tracks are alternatives in one group; the first is the default. ``sound_only``: the
+    only entry of a video without a picture. ``early``: list the early playlists. ``iframes``: lines
+    that name the I-frame playlists.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     shown = early_name if early else str
@@ -242,7 +243,7 @@ def _audio_media(track: AudioTrack, uri: str, title: str) -> str:
 
 
 def _titles(audio: Sequence[AudioTrack]) -> dict[int, str]:
-    """A name for each sound track, different for each, as the format demands."""
+    """A unique name for each sound track, as RFC 8216 (4.3.4.1.1) requires within a group."""
     names: dict[int, str] = {}
     for track in audio:
         name = track.language or f"Track {track.index + 1}"

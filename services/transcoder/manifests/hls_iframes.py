@@ -1,6 +1,6 @@
-"""I-frame playlists (RFC 8216, 4.3.3.6): the first picture of each segment, for scrubbing. Pure.
+"""I-frame playlists (RFC 8216, 4.3.3.6): the first frame of each segment, for scrubbing. Pure.
 
-A picture is the beginning of its segment's bytes, so nothing is stored twice.
+An entry is a byte range at the beginning of its segment, so no frame is stored twice.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from shared.contracts import PublishedRendition
 
 
 def iframes_name(name: str) -> str:
-    """The name of the playlist of a rendition's key pictures."""
+    """The name of a rendition's I-frame playlist."""
     return f"{name}-iframes"
 
 
 def iframe_playlist(segments: Sequence[MediaSegment]) -> str | None:
-    """The playlist; None where it is not known how far each picture reaches."""
+    """The I-frame playlist; None where the size of a first frame is unknown."""
     pictures = _pictures(segments)
     if not pictures:
         return None
@@ -27,7 +27,10 @@ def iframe_playlist(segments: Sequence[MediaSegment]) -> str | None:
 def iframe_stream_inf(
     rendition: PublishedRendition, segments: Sequence[MediaSegment], folder: str
 ) -> str | None:
-    """The line of the multivariant playlist that names it; rates are the pictures' own."""
+    """The multivariant playlist's line for an I-frame playlist, with the rates of its frames.
+
+    None where the size of a first frame is unknown.
+    """
     pictures = _pictures(segments)
     if not pictures:
         return None

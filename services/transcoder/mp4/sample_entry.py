@@ -1,4 +1,4 @@
-"""The boxes inside a visual sample entry (ISO/IEC 14496-12, 12.1.3). Pure."""
+"""Sample entries and the boxes inside them (ISO/IEC 14496-12, 12.1.3 and 12.2.3). Pure."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
-"""Where each frame of an MP4 or MOV file lies and when it is shown, from its ``moov`` box alone.
+"""The sample index of an MP4 or MOV file: offset, size and times of every frame. Pure.
 
-ISO/IEC 14496-12, 8.5 to 8.7. The box is a small part of the file, so a task that knows it can ask
-for just the bytes that it needs. Pure; every count is checked against the bytes that are there.
+It is read from the ``moov`` box alone (ISO/IEC 14496-12, 8.5 to 8.7), a small part of the file, so
+that a task can then request the bytes that it needs. Every count is checked against the data.
 """
 
 import struct
@@ -16,16 +16,18 @@ import msgspec
 
 from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find
 
-# Ten hours at 60 frames per second. A file with more is read the ordinary way.
+# Ten hours at 60 frames per second. A file with more samples is read without an index.
 MAX_SAMPLES: Final = 2_200_000
 _MAX_TRACKS: Final = 32
 _NORMAL_RATE: Final = 0x10000
 
 
 class Edits(msgspec.Struct, frozen=True):
-    """What an edit list makes of a track: ``shift`` turns media time into the file's, and nothing
-    is shown before ``begin``; both in ticks. ``linear``: one run of the samples is shown, in order;
-    ``whole``: all of them."""
+    """The effect of a track's edit list; times in ticks.
+
+    ``shift``: add it to media time to get the file's time. ``begin``: nothing is shown before it.
+    ``linear``: one run of samples is shown, in order. ``whole``: that run has all samples.
+    """
 
     shift: int
     begin: int | None
@@ -34,10 +36,10 @@ class Edits(msgspec.Struct, frozen=True):
 
 
 class SampleTrack(msgspec.Struct, frozen=True):
-    """One track. Times are ticks of ``timescale``.
+    """One track. Times are in ticks of ``timescale``; ``end`` is the end of the last sample shown.
 
-    ``keys`` are the numbers of the samples at which decoding may begin. ``entry`` is the sample
-    entry, ``entries`` how many there are.
+    ``keys``: the numbers of the samples at which decoding may begin. ``entry``: the first sample
+    entry. ``entries``: the number of sample entries.
     """
 
     kind: str
@@ -61,31 +63,31 @@ class SampleTrack(msgspec.Struct, frozen=True):
         return self.edits.shift
 
     def shown(self, sample: int) -> int:
-        """When a sample is shown, on the file's clock, in ticks."""
+        """The time at which a sample is shown, in ticks of the file's time."""
         return self.composition[sample] + self.shift
 
     @property
     def start(self) -> float:
-        """When the first picture is shown, in seconds on the file's clock."""
+        """The time at which the first sample is shown, in seconds of the file's time."""
         first = min(self.composition[:64]) + self.shift
         return max(first, first if self.edits.begin is None else self.edits.begin) / self.timescale
 
     @property
     def longest(self) -> float:
-        """The longest time between two pictures, in seconds."""
+        """The longest time between two frames, in seconds."""
         times = sorted(self.composition)
         gaps = (later - earlier for earlier, later in pairwise(times))
         return max(gaps, default=0) / self.timescale
 
     @property
     def finish(self) -> float:
-        """When the last sample ends, in seconds on the file's clock."""
+        """The time at which the last sample ends, in seconds of the file's time."""
         return (self.end + self.shift) / self.timescale
 
     def bytes_between(self, start: float, stop: float, spare: int) -> tuple[int, int]:
         """The bytes from the key frame before ``start`` to ``spare`` samples after ``stop``.
 
-        Seconds on the file's clock; sound that lies between the pictures is part of the range.
+        Both in seconds of the file's time. Sound stored between the frames is in the range.
         """
         first = self._key_before(start)
         last = bisect_right(self.decode, stop * self.timescale - self.shift) + spare
@@ -94,8 +96,10 @@ class SampleTrack(msgspec.Struct, frozen=True):
         return min(self.offsets[first:last]), max(ends)
 
     def ranges(self, first: int, stop: int, gap: int) -> list[tuple[int, int]]:
-        """The bytes of samples ``first`` up to ``stop``, joined where less than ``gap`` lies
-        between them."""
+        """The ranges of bytes of samples ``first`` up to ``stop``.
+
+        Ranges less than ``gap`` bytes apart are joined.
+        """
         found: list[tuple[int, int]] = []
         places = zip(self.offsets[first:stop], self.sizes[first:stop], strict=True)
         for offset, size in sorted(places):
@@ -112,24 +116,24 @@ class SampleTrack(msgspec.Struct, frozen=True):
 
 
 class SampleIndex(msgspec.Struct, frozen=True):
-    """The tracks of a file."""
+    """The video and sound tracks of a file."""
 
     tracks: tuple[SampleTrack, ...]
 
     @property
     def picture(self) -> SampleTrack | None:
-        """The picture track; None where there are several, or none."""
+        """The only video track; None where there is none or more than one."""
         found = [track for track in self.tracks if track.kind == "vide"]
         return found[0] if len(found) == 1 else None
 
     @property
     def start(self) -> float:
-        """The file's first timestamp in seconds, but for what sound is played before it."""
+        """The file's first timestamp in seconds, without the priming samples of sound."""
         return min(track.start for track in self.tracks)
 
     @property
     def reach(self) -> int:
-        """How many bytes long the file must be to hold every sample."""
+        """The size in bytes that the file needs to hold every sample."""
         return max((o + s for t in self.tracks for o, s in _pairs(t)), default=0)
 
 
@@ -138,7 +142,7 @@ def _pairs(track: SampleTrack) -> "zip[tuple[int, int]]":
 
 
 def read_index(moov: bytes) -> SampleIndex:
-    """The index in a whole ``moov`` box. Raises MalformedMp4 for what cannot be indexed so."""
+    """Read a whole ``moov`` box. Raises MalformedMp4 where it holds no usable index."""
     try:
         outer = find(moov, ("moov",))
         inside = list(boxes(moov, outer.body, outer.end))
@@ -198,7 +202,7 @@ def _track(data: bytes, trak: Box, movie_clock: int) -> SampleTrack | None:
 
 
 def _last_end(composition: "array[int]", decode: "array[int]", end: int) -> int:
-    """When the picture that is shown last ends, its length that of the last one in the file."""
+    """The end of the sample that is shown last, with the duration of the last one in the file."""
     return max(composition[-64:]) + max(0, end - decode[-1])
 
 
@@ -210,7 +214,10 @@ def _needed(inside: dict[str, Box], kind: str) -> Box:
 
 
 def _count(data: bytes, box: Box, at: int, width: int) -> int:
-    """The count at ``at`` in the box; its entries of ``width`` bytes must be there."""
+    """Read the count at ``at`` in a box. Raises MalformedMp4 where its entries are cut off.
+
+    Entries have ``width`` bytes.
+    """
     count = struct.unpack_from(">I", data, box.body + at)[0]
     if count > MAX_SAMPLES or box.body + at + 4 + count * width > box.end:
         raise MalformedMp4(f"{box.kind} says {count} entries")
@@ -248,7 +255,7 @@ def _composition(data: bytes, box: Box | None, decode: "array[int]") -> "array[i
         return decode
     entries = _count(data, box, 4, 8)
     lengths = _numbers("I", data, box.body + 8, 2 * entries)[::2]
-    # Signed whatever the version says: writers put negative offsets into version 0, too.
+    # Signed in every version: writers put negative offsets into version 0 too.
     steps = _numbers("i", data, box.body + 8, 2 * entries)[1::2]
     if sum(lengths) < len(decode):
         raise MalformedMp4("ctts and stsz do not agree")
@@ -292,7 +299,7 @@ def _offsets(data: bytes, inside: dict[str, Box], sizes: "array[int]") -> "array
 
 
 def _edits(data: bytes, trak: Box, clocks: Fraction, composition: "array[int]", end: int) -> Edits:
-    """``clocks``: ticks of the track in one of the movie, which edit lists are written in."""
+    """Read the edit list. ``clocks``: ticks of the track per tick of the movie."""
     first = min(composition[:64])
     try:
         box = find(data, ("edts", "elst"), trak.body, trak.end)
@@ -318,7 +325,7 @@ def _edits(data: bytes, trak: Box, clocks: Fraction, composition: "array[int]", 
     whole = (
         linear
         and start <= first + frame // 2
-        # Zero stands for "to the end".
+        # A length of zero means: to the end.
         and (not length or start + shown >= max(composition[-64:]) - frame)
     )
     return Edits(shift - start, shift, linear, whole)

@@ -1,1 +1,1 @@
-"""What is made of a source: probe report, ladder, chunks, passthrough, storyboard. Pure."""
+"""Decides what is made of a source: renditions, chunks, passthrough, storyboard. Pure."""

@@ -1,8 +1,7 @@
-"""Extra rendition sets: the same ladder once more, in a codec that needs fewer bits.
+"""Optional AV1 and HEVC renditions: the same ladder in a codec that needs fewer bits. Pure.
 
-For who can play it; H.264 stays for everybody, is made first and is what makes a video playable.
-How each encoder is told what x264 is told: constant quality under a cap, key frames where segments
-begin and nowhere else.
+H.264 is always made, and first. Each encoder gets the same settings as x264: constant quality under
+a cap, and key frames at segment starts only.
 """
 
 from collections.abc import Sequence
@@ -16,20 +15,21 @@ from shared.contracts import Rendition
 
 Codec = Literal["hevc", "av1"]
 
-# Quality that looks like x264's at CRF 23, and the part of its cap that this takes.
+# Quality that looks like x264's at CRF 23.
 _HEVC_CRF: Final = 26
 _AV1_CRF: Final = 35
-# Chosen on one clip of 720p, where preset 10 takes the CPU time of x264's veryfast, by bits at
-# equal VMAF (82 % of x264's without all this): quantisation matrices 75 %, eight instead of sixteen
-# pictures in the pyramid 71 %; quantisers that differ less between its layers win back CPU time.
+# Chosen on one clip of 720p, where preset 10 takes the CPU time of x264's veryfast. Bits at equal
+# VMAF, of x264's: 82 % without these options, 75 % with quantisation matrices, 71 % with a pyramid
+# of eight pictures instead of sixteen. Smaller quantiser steps between its layers save CPU time.
 _AV1_TOOLS: Final = "enable-qm=1:qm-min=0:hierarchical-levels=3:qp-scale-compress-strength=2"
+# The share of x264's cap that this quality needs.
 _SHARE: Final = {"hevc": Fraction(7, 10), "av1": Fraction(13, 20)}
 
 
 def extra_renditions(
     renditions: Sequence[Rendition], codecs: Sequence[Codec]
 ) -> tuple[Rendition, ...]:
-    """The renditions of a ladder in other codecs, named after both."""
+    """The renditions of a ladder in other codecs; a name consists of the rung and the codec."""
     return tuple(
         msgspec.structs.replace(rendition, name=f"{rendition.name}-{codec}", video_codec=codec)
         for codec in dict.fromkeys(codecs)
@@ -40,23 +40,23 @@ def extra_renditions(
 def extra_encoder_arguments(
     rendition: Rendition, longest: int, keys: str, threads: int
 ) -> list[str]:
-    """ffmpeg's arguments for a rendition that ``extra_renditions`` made.
+    """ffmpeg's arguments for a rendition from ``extra_renditions``.
 
-    ``longest`` is the longest segment in frames, ``keys`` the expression that finds key frames.
+    ``longest`` is the longest segment in frames, ``keys`` the expression that selects key frames.
     """
     plain = rendition.name.removesuffix(f"-{rendition.video_codec}")
     settings = encoding(msgspec.structs.replace(rendition, name=plain))
     cap = round(settings.max_rate * _SHARE[rendition.video_codec])
     rates = ["-maxrate", str(cap), "-bufsize", str(round(cap * BUFFER_SECONDS))]
     borders = ["-g", str(longest), "-force_key_frames", keys, "-flags:v", "+bitexact+cgop"]
-    # One frame in, one frame out: the fps filter has already done the timing.
+    # One frame out for each frame in: the fps filter has already set the times.
     borders += ["-fps_mode", "passthrough"]
     if rendition.video_codec == "hevc":
         parameters = (
             f"keyint={longest}:min-keyint={longest}:scenecut=0:open-gop=0:"
             f"pools={threads}:frame-threads=1:log-level=error"
         )
-        # Forced key frames must be IDR, or nobody can begin there; Apple's players want hvc1.
+        # Decoding can begin at a forced key frame only if it is IDR. Apple's players need hvc1.
         chosen = ["libx265", "-preset", "veryfast", "-crf", str(_HEVC_CRF), "-forced-idr", "1"]
         return ["-c:v", *chosen, "-x265-params", parameters, "-tag:v", "hvc1", *rates, *borders]
     chosen = ["libsvtav1", "-preset", "10", "-crf", str(_AV1_CRF)]

@@ -1,7 +1,7 @@
-"""Which renditions a source gets, and how each is encoded.
+"""Which renditions a source gets, and the encoder settings of each. Pure.
 
-A rung is a box that the picture fits into, turned upright for portrait sources; nothing is ever
-scaled up. Quality is constant (CRF) under a cap, so that easy content costs fewer bits.
+A rung is a box that the picture fits into, rotated for portrait sources; pictures are never scaled
+up. Quality is constant (CRF) under a cap, so that simple content takes fewer bits.
 """
 
 from fractions import Fraction
@@ -31,15 +31,15 @@ RUNGS: Final = (
 )
 
 CRF: Final = 23
-# Peaks may last this many seconds at the cap before the buffer model holds them back.
+# The buffer model (VBV) in seconds at the cap.
 BUFFER_SECONDS: Final = Fraction(3, 2)
 
-# A source a few lines short of a rung (1072 for 1080) still belongs to it, at its own size.
+# A source a few lines smaller than a rung (1072 for 1080) gets that rung, at its own size.
 _TOLERANCE = Fraction(98, 100)
 
 
 class Encoding(msgspec.Struct, frozen=True):
-    """How one rendition is encoded: rates in bits per second, ``level`` as avcC writes it."""
+    """Encoder settings of one rendition: rates in bits per second, ``level`` as in avcC."""
 
     rendition: Rendition
     max_rate: int
@@ -48,12 +48,12 @@ class Encoding(msgspec.Struct, frozen=True):
 
     @property
     def codecs(self) -> str:
-        """The codec string that the encoder will produce: High profile at the chosen level."""
+        """The RFC 6381 string of the encoder's output: High profile at the chosen level."""
         return f"avc1.6400{self.level:02X}"
 
 
 def ladder(source: SourceFacts) -> tuple[Rendition, ...]:
-    """The renditions of a source, largest first; none where it has no picture."""
+    """The renditions of a source, largest first; none for a source without a picture."""
     video = source.video
     if video is None:
         return ()
@@ -73,11 +73,11 @@ def ladder(source: SourceFacts) -> tuple[Rendition, ...]:
 
 
 def encoding(rendition: Rendition) -> Encoding:
-    """The encoder's settings for a rendition that this module's ``ladder`` made."""
+    """The encoder settings for a rendition from ``ladder``."""
     rung = next(rung for rung in RUNGS if rung.name == rendition.name)
     rate = Fraction(rendition.frame_rate)
     share = Fraction(rendition.width * rendition.height, rung.long * rung.short)
-    # Twice the frames need about half as many bits again, not twice as many.
+    # Twice the frame rate needs about 1.5 times the bits.
     motion = Fraction(3, 2) if rate > 30 else Fraction(1)
     cap = max(64_000, round(rung.max_rate * max(share, Fraction(1, 4)) * motion))
     buffer = round(cap * BUFFER_SECONDS)
@@ -105,13 +105,15 @@ _LEVELS: Final = (
 
 
 def h264_level(rendition: Rendition, rate: Fraction, cap: int, buffer: int) -> int:
-    """The lowest level that allows the picture, its rate and its bits; chosen here, not by the
-    encoder, so that playlists can name it before the first frame is encoded."""
+    """The lowest level that allows the picture size, frame rate and bit rate.
+
+    The encoder does not choose it, so that playlists can name it before the first frame is encoded.
+    """
     across, down = -(-rendition.width // 16), -(-rendition.height // 16)
     blocks = across * down
     for level, per_second, per_frame, bits, buffered in _LEVELS:
         fits = blocks <= per_frame and blocks * rate <= per_second
-        # Neither side may be longer than the square root of eight times the frame (A.3.1).
+        # No side may exceed the square root of eight times the frame size (A.3.1).
         narrow = max(across, down) ** 2 <= 8 * per_frame
         if fits and narrow and cap <= bits and buffer <= buffered:
             return level
@@ -124,5 +126,5 @@ def _scale(rung: Rung, width: int, height: int) -> Fraction:
 
 
 def _even(value: Fraction) -> int:
-    # Never a pixel more than the source has: an odd size loses its last row or column.
+    # Never larger than the source: an odd size loses its last row or column.
     return max(2, int(value) // 2 * 2 if value == int(value) else round(value / 2) * 2)

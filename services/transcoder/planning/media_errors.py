@@ -1,10 +1,10 @@
-"""Why a source cannot be turned into a video, in words for the person who uploaded it."""
+"""Errors of tasks: the reason is a sentence for the person who uploaded the source."""
 
 
 class MediaRejected(Exception):
-    """The source itself is at fault: trying again will not help.
+    """The source cannot be transcoded, and a retry would not help.
 
-    ``code`` is stable, ``reason`` for people, ``detail`` what ffmpeg said last.
+    ``code`` is stable, ``reason`` is for people, ``detail`` is the tail of ffmpeg's stderr.
     """
 
     def __init__(self, code: str, reason: str, detail: str | None = None) -> None:
@@ -15,7 +15,7 @@ class MediaRejected(Exception):
 
 
 class TaskFailed(Exception):
-    """A task did not end well though the source may be fine: try again, in the end give up."""
+    """A task failed although the source may be fine: it is tried again a few times."""
 
     def __init__(self, code: str, reason: str, detail: str | None = None) -> None:
         super().__init__(f"{code}: {reason}")

@@ -1,7 +1,7 @@
-"""A finished track's objects, joined to one: the init segment, then all segments in order. Pure.
+"""Joins a finished track's objects into one: the init segment, then all segments in order. Pure.
 
-What the one holds, and its key, follows from the facts in the log alone, so joining can be
-repeated, by another planner too, with the same result.
+Contents and key follow from the events alone, so any coordinator can repeat a join with the same
+result.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from shared.contracts import EncodedTrack
 
 
 class JoinedObject(msgspec.Struct, frozen=True):
-    """The object that takes the place of a track's others. ``size`` in bytes."""
+    """The object that replaces a track's objects. ``size`` in bytes."""
 
     track: str
     key: str
@@ -23,9 +23,9 @@ class JoinedObject(msgspec.Struct, frozen=True):
 
 
 def join_tracks(name: str, tracks: Sequence[EncodedTrack]) -> JoinedObject | None:
-    """What the runs of segments of one track become; None where they cannot, or are, joined.
+    """The joined object of a track; None where its objects cannot be joined or are joined already.
 
-    They can if one init segment serves all of them.
+    They can be joined if all of them have the same init segment.
     """
     if not tracks:
         return None
@@ -40,15 +40,18 @@ def join_tracks(name: str, tracks: Sequence[EncodedTrack]) -> JoinedObject | Non
         return None
     bodies = (Piece(track.key or "", _size(track)) for track in tracks)
     pieces = (Piece(first.init_key, first.init_size), *bodies)
-    # Named after what it holds, as its pieces are.
-    held = "\n".join(piece.key for piece in pieces)
-    mark = hashlib.sha256(held.encode()).hexdigest()[:12]
+    # The key contains a hash of the contents, as the keys of the pieces do.
+    contents = "\n".join(piece.key for piece in pieces)
+    mark = hashlib.sha256(contents.encode()).hexdigest()[:12]
     folder = first.init_key.rpartition("/")[0]
     return JoinedObject(name, f"{folder}/all-{mark}.mp4", sum(p.size for p in pieces), pieces)
 
 
 def relocate_tracks(tracks: Sequence[EncodedTrack], key: str | None) -> tuple[EncodedTrack, ...]:
-    """The same runs of segments, where they are once they are joined under ``key``."""
+    """The same segments with their offsets in the joined object ``key``.
+
+    ``tracks`` are returned unchanged where ``key`` is not the key of their join.
+    """
     whole = join_tracks("", tracks)
     if whole is None or whole.key != key:
         return tuple(tracks)

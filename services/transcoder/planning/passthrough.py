@@ -1,8 +1,8 @@
-"""Whether a source may be shown as it is, and where its segments begin. Pure.
+"""Whether a source may be its own top rendition, and where its segments begin. Pure.
 
-A source is fit if every browser decodes it, if decoding can begin anew every few seconds, and if
-its bits stay within what its size deserves. Where segments begin holds for the whole ladder: the
-encoded renditions follow the source's key frames, so that players can switch between them.
+The source must be decodable by every browser, have a key frame every few seconds, and stay within
+the bit rates for its size. All renditions share the segment starts: the encoded ones follow the
+source's key frames, so that players can switch between them.
 """
 
 from array import array
@@ -20,28 +20,30 @@ from services.transcoder.planning.ladder import RUNGS, Rung, encoding, ladder
 from services.transcoder.planning.plan import SEGMENT_SECONDS
 from shared.contracts import Rendition, SourceFacts
 
-# Segments are about four seconds; no longer than this, or players start and switch too slowly.
-# x264's own choice, 250 frames, is 8.3 s at 30 frames per second.
+# The longest segment: with longer ones players start and switch too slowly. x264's default key
+# frame interval, 250 frames, is 8.3 s at 30 frames per second.
 MAX_SEGMENT_SECONDS: Final = 8.5
 _WANTED_SECONDS: Final = SEGMENT_SECONDS + 0.5
 _LEAST_SECONDS: Final = 2.0
-# A source's bits beside the cap of an encode of its size: 8 Mbit/s on average and 16 at most for
-# 1080p, as other services have it.
+# The bit rates of a source relative to the cap of an encode of its size: for 1080p 8 Mbit/s on
+# average and 16 Mbit/s at most, as other services allow.
 _MEAN_SHARE: Final = Fraction(8, 5)
 _PEAK_SHARE: Final = Fraction(16, 5)
-# A rendition that saves less than this many of the pixels is not worth its encoding.
+# Encoded renditions have at most this share of the source's pixels.
 _BELOW: Final = Fraction(3, 4)
 _MAX_DELAY_SECONDS: Final = 0.5
 _FASTEST: Final = 60.5
 # Baseline, Main and High; level 5.1.
 _PROFILES: Final = (66, 77, 100)
 _MAX_LEVEL: Final = 51
-# Bytes of a visual sample entry before its child boxes, its own header included.
 
 
 class PassthroughVerdict(msgspec.Struct, frozen=True):
-    """``samples``: the first sample of each segment, ``borders`` the frame of the output shown
-    then; both empty where the source is not fit, and ``reason`` says why."""
+    """Where segments begin, or the ``reason`` why the source must be encoded.
+
+    ``samples``: the first sample of each segment. ``borders``: the output frame shown at that time.
+    ``delay_us``: microseconds from the file's start to the first picture.
+    """
 
     samples: tuple[int, ...] = ()
     borders: tuple[int, ...] = ()
@@ -52,7 +54,10 @@ class PassthroughVerdict(msgspec.Struct, frozen=True):
 def check_passthrough(
     facts: SourceFacts, track: SampleTrack, rate: Fraction, start: float
 ) -> PassthroughVerdict:
-    """``start``: the file's first timestamp in seconds. ``rate``: the output's frames a second."""
+    """Check every condition of passthrough but whether the key frames are IDR pictures.
+
+    ``start``: the file's first timestamp in seconds. ``rate``: the output's frames per second.
+    """
     reason = _picture_fault(facts, track) or _clock_fault(track, start)
     if reason:
         return PassthroughVerdict(reason=reason)
@@ -74,7 +79,7 @@ def check_passthrough(
 
 
 def passthrough_ladder(facts: SourceFacts) -> tuple[Rendition, ...]:
-    """The source itself, and the ladder's rungs that are clearly below it; none without any."""
+    """The source itself and the ladder's smaller renditions; none where no rendition is smaller."""
     video = facts.video
     if video is None:
         return ()
@@ -187,14 +192,14 @@ def _bits_fault(facts: SourceFacts, track: SampleTrack, samples: tuple[int, ...]
 
 
 def _cap(width: int, height: int, frame_rate: str) -> int:
-    """What an encode of this size may use at most, in bits per second."""
+    """The cap of an encode of this size, in bits per second."""
     name = _rung(width, height).name
     made = Rendition(name=name, width=width, height=height, frame_rate=frame_rate)
     return encoding(made).max_rate
 
 
 def _rung(width: int, height: int) -> Rung:
-    """The smallest rung whose box holds a picture; its name is that of the source's rendition."""
+    """The smallest rung whose box contains the picture; it names the source's own rendition."""
     long, short = max(width, height), min(width, height)
     fitting = [rung for rung in RUNGS if long <= rung.long and short <= rung.short]
     return fitting[-1] if fitting else RUNGS[0]

@@ -1,9 +1,8 @@
-"""A source's facts and the policy → renditions, chunks and tasks. Pure.
+"""Divides a source into segments, chunks and tasks. Pure.
 
-The output's timeline is cut into segments of whole frames, the same in every rendition; a chunk is
-a run of segments that one task encodes. The first chunks are short so that something plays soon,
-the later ones long so that little is decoded twice. Where the source itself is the top rendition,
-segments begin where its key frames are.
+Segments consist of whole frames and are the same in every rendition; a chunk is a run of segments
+that one task encodes. The first chunks are short so that the video plays soon, later ones are long
+so that few frames are decoded twice. With passthrough, segments begin at the source's key frames.
 """
 
 from fractions import Fraction
@@ -15,17 +14,17 @@ import msgspec
 from shared.contracts import Chunk, Rendition, SourceFacts, TranscodePlanned
 
 SEGMENT_SECONDS: Final = 4
-# No segment that follows the source's key frames has more frames than this.
+# The most frames of a segment that begins at a key frame of the source.
 LONGEST_FRAMES: Final = 1000
-# In segments: 4, 8, 16, then 28 seconds.
+# Lengths of the first chunks in segments; the last is that of all others: 4, 8, 16, 28 seconds.
 CHUNK_SEGMENTS: Final = (1, 2, 4, 7)
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """The output's frames: how many fill a segment, and how many ticks each lasts.
+    """The frames of the output, grouped into segments.
 
-    ``borders``: the first frame of each segment, where segments are not equally long; then
-    ``segment_frames`` is how many the longest has, the last one aside.
+    ``segment_frames``: frames per segment. ``borders``: the first frame of each segment where
+    segments differ in length; ``segment_frames`` is then the longest of all but the last.
     """
 
     frame_rate: Fraction
@@ -34,7 +33,7 @@ class Timeline(msgspec.Struct, frozen=True):
 
     @property
     def timescale(self) -> int:
-        """Ticks per second such that a frame is a whole number of them."""
+        """Ticks per second, chosen so that a frame lasts a whole number of ticks."""
         numerator = self.frame_rate.numerator
         return numerator if numerator >= 10_000 else numerator * 1000
 
@@ -51,7 +50,7 @@ class Timeline(msgspec.Struct, frozen=True):
         return len(self.borders) or -(-frames // self.segment_frames)
 
     def first_frame(self, segment: int) -> int:
-        """The frame that a segment begins with; for one past the end, none that there is."""
+        """The first frame of a segment; after the last segment, a frame past the end."""
         if not self.borders:
             return segment * self.segment_frames
         if segment < len(self.borders):
@@ -60,19 +59,19 @@ class Timeline(msgspec.Struct, frozen=True):
 
 
 def timeline(frame_rate: Fraction) -> Timeline:
-    """Segments of about four seconds at a frame rate."""
+    """The timeline with equal segments of about four seconds."""
     return Timeline(frame_rate, max(1, round(SEGMENT_SECONDS * frame_rate)))
 
 
 def timeline_along(frame_rate: Fraction, borders: tuple[int, ...]) -> Timeline:
-    """Segments that begin at some frames, the first of them 0."""
+    """The timeline whose segments begin at the frames ``borders``; the first is 0."""
     usual = timeline(frame_rate).segment_frames
     longest = max((later - earlier for earlier, later in pairwise(borders)), default=usual)
     return Timeline(frame_rate, longest, borders)
 
 
 def timeline_of(planned: TranscodePlanned) -> Timeline:
-    """The timeline of a plan in the log."""
+    """The timeline of a plan."""
     rate = Fraction(planned.renditions[0].frame_rate)
     if planned.borders:
         return timeline_along(rate, planned.borders)
@@ -80,7 +79,7 @@ def timeline_of(planned: TranscodePlanned) -> Timeline:
 
 
 def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple[Chunk, ...]:
-    """The chunks of ``duration`` seconds. One, if the source cannot be read from its middle."""
+    """The chunks of ``duration`` seconds; one if the source is not ``splittable`` (seekable)."""
     frames = max(1, round(duration * line.frame_rate))
     total = line.segments(frames)
     cut: list[Chunk] = []
@@ -88,7 +87,7 @@ def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple
     while start < total:
         wanted = CHUNK_SEGMENTS[min(len(cut), len(CHUNK_SEGMENTS) - 1)] if splittable else total
         count = min(wanted, total - start)
-        # A scrap at the end is not worth a task of its own.
+        # A short rest at the end joins the last chunk.
         if cut and total - start - count <= wanted // 4:
             count = total - start
         first_frame = line.first_frame(start)
@@ -108,9 +107,9 @@ def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple
 
 
 class VideoTask(msgspec.Struct, frozen=True):
-    """One chunk of some renditions: encoded, or, as ``kind`` says, only cut from the source.
+    """Makes one chunk of some renditions: by encoding, or by cutting the source (``remux``).
 
-    ``cost`` is CPU seconds as guessed beforehand.
+    ``cost`` is the estimated CPU time in seconds.
     """
 
     name: str
@@ -121,29 +120,29 @@ class VideoTask(msgspec.Struct, frozen=True):
     kind: Literal["video", "remux"] = "video"
 
 
-# CPU seconds per frame of 1080p at the presets in use, as measured; a smaller frame in proportion.
+# Measured CPU seconds per 1080p frame at the presets in use; proportional to the frame's pixels.
 _DECODE_COST: Final = 0.03
 _ENCODE_COST: Final = 0.09
 _PIXELS_1080P: Final = 1920 * 1080
-# Reading, cutting and storing a megabyte.
+# CPU seconds to read, cut and store one megabyte.
 _REMUX_COST: Final = 0.01
 
 
 def passthrough_rendition(planned: TranscodePlanned) -> Rendition | None:
-    """The rendition that is the source itself, if there is one."""
+    """The rendition that is the source itself; None where all are encoded."""
     return next((rendition for rendition in planned.renditions if rendition.passthrough), None)
 
 
 def h264_renditions(planned: TranscodePlanned) -> tuple[Rendition, ...]:
-    """The renditions that everybody can play: those in H.264, largest first."""
+    """The H.264 renditions, which every player supports; largest first."""
     return tuple(each for each in planned.renditions if each.video_codec == "h264")
 
 
 def video_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
-    """The picture's tasks of a plan, in the order in which they should be done.
+    """The video tasks of a plan, in the order in which they should be done.
 
-    What makes the video playable goes first: the source's own pictures, else the lowest rendition
-    of the first chunk, alone. The other renditions follow, those in extra codecs last.
+    The task that makes the video playable is first: the passthrough rendition, or the lowest
+    rendition of the first chunk alone. Tasks for extra codecs are last.
     """
     tasks = list(_h264_tasks(planned))
     for codec in dict.fromkeys(each.video_codec for each in planned.renditions):

@@ -1,6 +1,6 @@
-"""What ffprobe reports of a source, checked against limits and turned into facts.
+"""Turns ffprobe's report of a source into facts, and checks them against limits. Pure.
 
-Pure: ffprobe's JSON in, ``Source`` out, or MediaRejected. The file's name is never looked at.
+Only the contents decide: the file's name is not used.
 """
 
 import heapq
@@ -18,7 +18,7 @@ MAX_PIXELS: Final = 8192 * 8192
 MAX_STREAMS: Final = 64
 MAX_AUDIO_TRACKS: Final = 8
 
-# Above 60 frames per second nobody sees the difference, and no level of the ladder allows it.
+# More frames per second are not visibly better, and exceed the ladder's H.264 levels.
 MAX_FRAME_RATE: Final = 60
 STANDARD_RATES: Final = tuple(
     Fraction(*rate)
@@ -81,10 +81,10 @@ class ProbeReport(msgspec.Struct, frozen=True):
 
 
 class ProbedSource(msgspec.Struct, frozen=True):
-    """Facts about a source. ``duration`` in seconds, or None where only reading it all tells.
+    """Facts about a source. ``duration`` in seconds; None where the container does not state it.
 
-    ``main`` is the stream that says how long the video is, ``start`` the file's first timestamp
-    in seconds, ``seekable`` whether a chunk may begin in its middle.
+    ``main``: the index of the stream that determines the duration. ``start``: the file's first
+    timestamp in seconds. ``seekable``: whether a chunk may begin in the middle.
     """
 
     facts: SourceFacts
@@ -96,7 +96,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
 
 
 def parse_report(text: bytes) -> ProbeReport:
-    """ffprobe's answer. Raises MediaRejected where it found nothing that it can read."""
+    """Parse ffprobe's output. Raises MediaRejected where it is not a report."""
     try:
         return msgspec.json.decode(text, type=ProbeReport)
     except msgspec.MsgspecError as error:
@@ -146,9 +146,9 @@ def read_source(report: ProbeReport, size: int) -> ProbedSource:
 
 
 class Extent:
-    """Where a source really ends, and its longest frame, from the times of its packets."""
+    """The true end of a source and its longest frame, from the times of its packets."""
 
-    # Frames arrive in decoding order; none is shown more than this many places later.
+    # Packets arrive in decoding order; a frame is shown at most this many places later.
     _REORDER = 32
 
     def __init__(self, main: int) -> None:
@@ -160,7 +160,7 @@ class Extent:
         self.longest = 0.0
 
     def add(self, line: str) -> None:
-        """One line of ffprobe: stream index, time, duration; ``N/A`` where unknown."""
+        """Add one line of ffprobe: stream index, time, duration; ``N/A`` where unknown."""
         fields = line.split(",")
         if len(fields) < 2 or not fields[0].isdigit():
             return
@@ -178,7 +178,7 @@ class Extent:
             self._show(heapq.heappop(self._pending))
 
     def close(self) -> None:
-        """All lines have been added."""
+        """Finish after the last line."""
         while self._pending:
             self._show(heapq.heappop(self._pending))
 
@@ -189,13 +189,13 @@ class Extent:
 
 
 def frame_rate(stream: Stream) -> Fraction:
-    """The output's constant frame rate: the source's own, at most 60, halved until it fits."""
+    """The output's constant frame rate: the source's own, halved until it is at most 60."""
+    # With a variable frame rate the base rate is far above the average, and the average is closest
+    # to what is shown.
     real, average = _fraction(stream.r_frame_rate), _fraction(stream.avg_frame_rate)
     rate = real if 0 < real <= MAX_FRAME_RATE else average or real
     if rate <= 0:
         return Fraction(30)
-    # A variable rate shows itself by a base rate far above the average: then the average is
-    # what the eye saw, and the nearest standard rate above it loses no frame that matters.
     while rate > MAX_FRAME_RATE + Fraction(1, 10):
         rate /= 2
     nearest = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
@@ -230,7 +230,7 @@ def _video_track(stream: Stream, rate: Fraction) -> VideoTrack:
 
 
 def _displayed(stream: Stream, rotation: int) -> tuple[int, int]:
-    """Size as a person sees it: square pixels, upright."""
+    """Width and height as displayed: square pixels, rotated upright."""
     aspect = _fraction(stream.sample_aspect_ratio.replace(":", "/"))
     if not Fraction(1, 10) <= aspect <= 10:
         aspect = Fraction(1)
@@ -243,7 +243,7 @@ def _displayed(stream: Stream, rotation: int) -> tuple[int, int]:
 
 
 def _duration(report: ProbeReport, main: Stream) -> float | None:
-    """Seconds, from the main track where the container says, else from the container."""
+    """Seconds, as the main track states, else as the container states."""
     seconds = _seconds(main.duration) or _seconds(report.format.duration)
     if seconds is not None and seconds > MAX_DURATION_S:
         raise MediaRejected("media.too_long", "The video is longer than 24 hours.")
@@ -278,7 +278,7 @@ def _integer(text: str | None) -> int | None:
 
 
 def _language(stream: Stream) -> str | None:
-    """A language tag that is safe in a playlist; ``und`` says nothing."""
+    """A language tag that is safe in a playlist; None for ``und`` (undetermined)."""
     language = stream.tags.get("language", "").strip()
     plain = 2 <= len(language) <= 35 and language.isascii() and language.replace("-", "").isalnum()
     return language if plain and language != "und" else None

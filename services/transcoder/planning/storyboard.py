@@ -1,7 +1,7 @@
-"""The pictures over the seek bar: one sprite per chunk, and a WebVTT file that finds each tile.
+"""The storyboard: one sprite per chunk, and a WebVTT file that maps times to its tiles. Pure.
 
-A tile is the key frame that a segment of the lowest rendition begins with, so making it costs next
-to nothing. Where everything lies follows from the plan alone. Pure.
+A tile is the first key frame of a segment of the lowest rendition, so it needs little decoding.
+The layout follows from the plan alone.
 """
 
 from fractions import Fraction
@@ -18,13 +18,12 @@ CONTENT_TYPE: Final = "text/vtt"
 _TILE_WIDTH: Final = 160
 _TILE_HEIGHT: Final = 160
 _COLUMNS: Final = 10
-# A source that cannot be split is one chunk: then a tile stands for several segments.
+# In a chunk of more segments (a source that is not splittable) a tile covers several of them.
 _MAX_TILES: Final = 100
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """How a chunk's tiles lie in its sprite: tile size in pixels, one tile every ``step``
-    segments."""
+    """The layout of a sprite: tile size in pixels, one tile per ``step`` segments."""
 
     width: int
     height: int
@@ -37,7 +36,7 @@ class Sheet(msgspec.Struct, frozen=True):
         return -(-self.tiles // self.columns)
 
     def place(self, tile: int) -> tuple[int, int]:
-        """A tile's left upper corner."""
+        """The upper left corner of a tile: x and y in pixels."""
         return tile % self.columns * self.width, tile // self.columns * self.height
 
 
@@ -61,7 +60,7 @@ def sheet(planned: TranscodePlanned, chunk: Chunk) -> Sheet:
 
 
 def webvtt(planned: TranscodePlanned) -> str:
-    """The WebVTT file: one cue per tile, its text the sprite and the tile's rectangle in it."""
+    """The WebVTT file: one cue per tile; its text is the sprite's URI and the tile's rectangle."""
     line = timeline_of(planned)
     end = Fraction(planned.source.duration_ms, 1000)
     lines = ["WEBVTT", ""]

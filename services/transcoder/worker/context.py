@@ -1,4 +1,4 @@
-"""What every kind of task is given, and what it shares with the others."""
+"""What performers get, and what they share: limits, names of objects, encoded tracks."""
 
 import hashlib
 import time
@@ -17,14 +17,14 @@ from shared.blobs.store import BlobStore
 from shared.contracts import EncodedTrack, Segment, TranscodePlanned
 from shared.event_store.store import EventStore
 
-# Even on a machine full of other work, a minute of video takes less than this many minutes.
+# Seconds per second of media that a run may take, for a machine that is full of other work.
 _PATIENCE: Final = 60
 _LEAST_SECONDS: Final = 120.0
 _FILE_BYTES: Final = 4 << 30
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """The programs and how they are run. ``memory_bytes`` is address space, for one run."""
+    """The programs and their settings. ``memory_bytes``: the address space of one run."""
 
     ffmpeg: str
     ffprobe: str
@@ -66,28 +66,28 @@ class TaskContext(msgspec.Struct, frozen=True):
 
     @property
     def plan(self) -> TranscodePlanned:
-        """The attempt's plan; only plan tasks come before it."""
+        """The attempt's plan. Plan tasks have none yet."""
         return msgspec.convert(self.task.plan, TranscodePlanned)
 
     @property
     def source_key(self) -> str:
-        """What the attempt's tasks read: the source, or its remuxed copy."""
+        """The key that the attempt's tasks read: the source, or its remuxed copy."""
         if self.task.plan is None:
             return self.task.source_key
         return self.plan.remuxed_key or self.task.source_key
 
     @property
     def prefix(self) -> str:
-        """Where this attempt's objects go."""
+        """The folder of this attempt's objects in the media bucket."""
         return attempt_prefix(self.task.video_id, self.task.attempt)
 
     def setting(self, name: str, kind: type[Any]) -> Any:
-        """One of the task's own settings."""
+        """A value of the task's specification."""
         return msgspec.convert(self.task.spec[name], kind)
 
 
 def limits(source: ffmpeg.Input, tools: Tools, seconds: float, *, urgent: bool) -> Limits:
-    """Limits in proportion to the ``seconds`` of media that a run works on."""
+    """Limits in proportion to the ``seconds`` of media that a run processes."""
     patience = max(_LEAST_SECONDS, _PATIENCE * seconds)
     return Limits(
         seconds=patience,
@@ -107,7 +107,7 @@ def digest(data: bytes) -> str:
 async def publish_init(
     media: BlobStore, folder: str, init: bytes, content_type: str
 ) -> tuple[str, str]:
-    """Store an init segment under its content's name; returns key and hash."""
+    """Store an init segment under a key with its hash; returns the key and the hash."""
     mark = digest(init)
     key = f"{folder}/init-{mark[:12]}.mp4"
     await media.put(key, init, content_type, IMMUTABLE)
@@ -117,7 +117,7 @@ async def publish_init(
 async def publish_segments(
     media: BlobStore, folder: str, number: int, body: bytes, content_type: str
 ) -> str:
-    """Store a run of segments as one object under its content's name; returns the key."""
+    """Store consecutive segments as one object under a key with its hash; returns the key."""
     key = f"{folder}/{number:05d}-{digest(body)[:12]}.mp4"
     await media.put(key, body, content_type, IMMUTABLE)
     return key
@@ -132,7 +132,7 @@ def encoded_track(
     key: str | None,
     segments: tuple[Segment, ...],
 ) -> EncodedTrack:
-    """The fact that a run of segments lies under ``key``; ``init``: key, hash and size."""
+    """Consecutive segments stored under ``key``; ``init``: the init segment's key, hash, size."""
     init_key, init_sha256, init_size = init
     return EncodedTrack(
         name=name,

@@ -1,9 +1,8 @@
-"""A copy of a source in MP4, for containers that cannot be read from their middle.
+"""Remuxes sources without a sample index into MP4, without encoding.
 
-Transport streams, AVI, FLV, MPEG and fragmented MP4 have no table of their frames. Where MP4 can
-hold what is in them, they are copied once, packet by packet, without encoding anything; the copy
-is then split, and perhaps shown as it is, like any other MP4. What does not fit, or is too large
-for the scratch folder, is encoded as one chunk.
+Transport streams, AVI, FLV, MPEG and fragmented MP4 have no table of their frames. Where MP4
+supports their codecs, their packets are copied once; the copy is then split or passed through like
+any other MP4. Sources with other codecs, or too large for the scratch folder, are one chunk.
 """
 
 import asyncio
@@ -33,14 +32,14 @@ _PICTURES: Final = frozenset(
 _SOUNDS: Final = frozenset(
     ("aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac", "pcm_s16le", "pcm_s16be")
 )
-# Matroska has an index of its own; its chunks are read by URL.
+# Matroska is seekable by its own index; its chunks are read by URL.
 _INDEXED: Final = frozenset(("matroska",))
 _MAX_BYTES: Final = 3 << 30
 _BLOCK: Final = 1 << 20
 
 
 class RemuxedCopy(msgspec.Struct, frozen=True):
-    """The copy's key in the media bucket, its index, and the source's facts as it tells them."""
+    """A remuxed copy: its key in the media bucket, its index, and the facts probed from it."""
 
     key: str
     known: IndexedSource
@@ -48,7 +47,7 @@ class RemuxedCopy(msgspec.Struct, frozen=True):
 
 
 def worth_copying(facts: SourceFacts, free: int) -> bool:
-    """Whether MP4 can hold a source that has no index, and ``free`` bytes of disk the copy."""
+    """Whether MP4 supports the source's codecs, and ``free`` bytes of disk suffice for the copy."""
     video = facts.video
     if video is None or facts.container in _INDEXED:
         return False
@@ -59,7 +58,7 @@ def worth_copying(facts: SourceFacts, free: int) -> bool:
 async def copy_source(
     worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, facts: SourceFacts
 ) -> RemuxedCopy | None:
-    """None where the source's packets cannot be copied: it is then encoded as one chunk.
+    """Remux a source and store the copy; None where that is not possible.
 
     Raises MediaRejected, TaskFailed.
     """
@@ -84,7 +83,7 @@ async def copy_source(
             raise TaskFailed(
                 "media.too_slow", "Reading this file takes too long.", "copying packets"
             ) from error
-        _log.info("its packets cannot be copied", task=context.task.task_id, error=error.detail)
+        _log.info("source cannot be remuxed", task=context.task.task_id, error=error.detail)
         return None
     key = copy_key(context.prefix, await asyncio.to_thread(_digest, target))
     await worker.media.put_stream(key, _read(target), "video/mp4")
@@ -95,22 +94,22 @@ async def copy_source(
     outline = await worker.sources.open_outline(known, context.folder)
     found = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
     if found.facts.video is None or _lost(facts, found.facts):
-        _log.warning("the copy is not whole", task=context.task.task_id)
+        _log.warning("remuxed copy is incomplete", task=context.task.task_id)
         return None
-    told = msgspec.structs.replace(
+    facts = msgspec.structs.replace(
         found.facts, container=facts.container, size=facts.size, bit_rate=facts.bit_rate
     )
-    return RemuxedCopy(key, known, msgspec.structs.replace(found, facts=told))
+    return RemuxedCopy(key, known, msgspec.structs.replace(found, facts=facts))
 
 
 def _lost(before: SourceFacts, after: SourceFacts) -> bool:
-    """Whether tracks or more than a little of the end are missing."""
+    """Whether the copy lacks tracks, or more than a second and 2 % of its end."""
     slack = max(1000, before.duration_ms // 50)
     return len(after.audio) != len(before.audio) or after.duration_ms < before.duration_ms - slack
 
 
 def _digest(path: Path) -> str:
-    """A name that nobody can guess who does not have the file."""
+    """A hash of the contents, so that the key cannot be guessed."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 

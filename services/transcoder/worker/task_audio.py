@@ -1,4 +1,4 @@
-"""The audio task: one sound track, encoded once, published in parts while it is encoded."""
+"""The audio task: encodes one sound track, and publishes it in parts while it is encoded."""
 
 import asyncio
 import time
@@ -26,12 +26,12 @@ from services.transcoder.worker.context import (
 from shared.contracts import AudioEncoded, EncodedTrack, Segment
 
 _LOOK_SECONDS: Final = 0.1
-# The first part goes out at once, so that the video can play; later ones gather for a while.
+# Seconds between two parts. The first part is published immediately, so that the video can play.
 _GATHER_SECONDS: Final = 4.0
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """Some new segments: the init segment, the bytes, and where each segment lies in them."""
+    """New segments: their init segment, their bytes, and the offset of each in the bytes."""
 
     init: bytes
     body: bytes
@@ -39,7 +39,7 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEncoded:
-    """Publish all parts but the end; returns the event that completes the track.
+    """Encode a track and record its parts; returns the event that completes it.
 
     Raises MediaRejected, TaskFailed.
     """
@@ -66,7 +66,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
             progressed,
         )
     )
-    # An earlier try may have published the beginning; the encode is the same, so go on from there.
+    # Continue after the parts that an earlier try published; its encode had the same result.
     known = (await state_of(worker.store, task.video_id)).audio.get(name, SoundTrack())
     reached = known.segments
     try:
@@ -79,8 +79,8 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
             event = _event(worker, context, stored, False)
             outcome = await record(worker.store, task.video_id, event, task.correlation_id)
             if outcome.state.audio.get(name, SoundTrack()).segments != reached:
-                # Another worker publishes this track, or the attempt is over: a part is never
-                # left out in the middle.
+                # Another worker publishes this track, or the attempt is over. Later parts would
+                # leave a gap.
                 raise TaskFailed("worker.overtaken", "Another worker took this task over.")
         await encoding
     except RunFailed as error:
@@ -93,7 +93,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
 
 
 async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[_Part]:
-    """Fragments as ffmpeg finishes them, several together once the first has gone out."""
+    """Yield finished fragments as ffmpeg writes them: the first one alone, later ones together."""
     init: bytes | None = None
     pending, offset, index = b"", 0, 0
     last = 0.0

@@ -1,5 +1,4 @@
-"""The images task: a poster that shows something, a short moving preview, and the table of the
-storyboard."""
+"""The images task: makes the poster, the animated preview and the storyboard's WebVTT file."""
 
 import asyncio
 import io
@@ -18,22 +17,22 @@ from services.transcoder.planning.storyboard import CONTENT_TYPE, webvtt
 from services.transcoder.worker.context import TaskContext, WorkerContext, digest, limits
 from shared.contracts import ThumbnailsCreated, TranscodePlanned
 
-# Where to look, as parts of the whole: openings and endings are often black or text.
+# Positions of the stills relative to the duration. Starts and ends are often black or text.
 PLACES: Final = (0.06, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.94)
 LONG_SIDE: Final = 1280
 _QUALITY: Final = 80
-# A source up to this long has too few key frames, and is quickly decoded as a whole.
+# A source up to this length may have few key frames, and is decoded as a whole.
 _SHORT_SECONDS: Final = 30.0
 
 _PREVIEW_SIDE: Final = 320
 _PREVIEW_QUALITY: Final = 50
 _PREVIEW_FRAME_MS: Final = 350
-# Fewer pictures than this are no film.
+# A preview needs at least this many different pictures.
 _PREVIEW_LEAST: Final = 3
 
 
 async def make_images(worker: WorkerContext, context: TaskContext) -> ThumbnailsCreated:
-    """Raises MediaRejected, TaskFailed."""
+    """Make and store all pictures of a video. Raises MediaRejected, TaskFailed."""
     plan, task = context.plan, context.task
     source = await worker.sources.open_whole(context.source_key)
     taken = await _stills(worker, context, plan, source)
@@ -44,7 +43,7 @@ async def make_images(worker: WorkerContext, context: TaskContext) -> Thumbnails
     preview = await _store(worker, context, "preview", film) if film else None
     storyboard: str | None = None
     if plan.renditions:
-        # Its sprites come with the chunks; which, and where, the plan says already.
+        # Video tasks make the sprites; their number and keys follow from the plan.
         storyboard = storyboard_key(context.prefix)
         text = webvtt(plan).encode()
         await worker.media.put(storyboard, text, CONTENT_TYPE, IMMUTABLE)
@@ -61,7 +60,7 @@ async def make_images(worker: WorkerContext, context: TaskContext) -> Thumbnails
 async def _stills(
     worker: WorkerContext, context: TaskContext, plan: TranscodePlanned, source: Input
 ) -> list[Path]:
-    """Candidates; one that cannot be taken is left out as long as there is another."""
+    """Take the stills; one that fails is left out as long as another succeeds."""
     video = plan.source.video
     if video is None:
         arguments = waveform(source, context.folder / "still-0.ppm")
@@ -95,7 +94,7 @@ async def _store(worker: WorkerContext, context: TaskContext, name: str, data: b
 
 
 def animate(taken: list[Path]) -> bytes | None:
-    """The pictures one after the other, small, as an animated WebP; None where they are few."""
+    """A small animated WebP of the stills; None where too few of them differ."""
     pictures: list[Image.Image] = []
     for path in taken:
         picture = Image.open(path).convert("RGB")
@@ -120,7 +119,7 @@ def animate(taken: list[Path]) -> bytes | None:
 
 
 def choose(taken: list[Path]) -> bytes:
-    """The liveliest of some pictures, as WebP."""
+    """The still with the highest ``liveliness``, as WebP."""
     pictures = [Image.open(path).convert("RGB") for path in taken]
     best = max(pictures, key=liveliness)
     answer = io.BytesIO()
@@ -129,7 +128,7 @@ def choose(taken: list[Path]) -> bytes:
 
 
 def liveliness(picture: Image.Image) -> float:
-    """How much there is to see: contrast, less for a picture that is nearly black or white."""
+    """The contrast of a picture, reduced where it is nearly black or white."""
     grey = ImageStat.Stat(picture.convert("L").resize((64, 64)))
     mean, deviation = grey.mean[0], grey.stddev[0]
     middle = 1.0 - abs(mean - 118.0) / 137.0

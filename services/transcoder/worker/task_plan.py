@@ -1,4 +1,4 @@
-"""The plan task: look at the source, decide what to make of it."""
+"""The plan task: probes the source and decides what to make of it."""
 
 import asyncio
 from fractions import Fraction
@@ -23,16 +23,16 @@ from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
-# Sound alone needs no frames; its segments are as long as those of a video.
+# Segments of a source without video are as long as those of others.
 _SOUND_SEGMENT_MS = 4000
 _ENCODER = "x264"
-# So many of a source's key frames are looked at before it is believed.
+# Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
 
 
 async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePlanned:
-    """Raises MediaRejected, TaskFailed."""
+    """Probe the source and make the plan. Raises MediaRejected, TaskFailed."""
     task = context.task
     known = await worker.sources.indexed(task.source_key)
     copy: RemuxedCopy | None = None
@@ -46,9 +46,9 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         if copy is not None:
             known, found = copy.known, copy.found
     key = copy.key if copy else task.source_key
-    fit = await _fitness(worker, context, key, known, found)
+    fit = await _passthrough(worker, context, key, known, found)
     everywhere = passthrough_ladder(found.facts) if fit.borders else ladder(found.facts)
-    # The lowest that everybody can play stays last: it is what plays first.
+    # The lowest H.264 rendition must be last: its first chunk makes the video playable.
     renditions = (*extra_renditions(ladder(found.facts), worker.tools.extra_codecs), *everywhere)
     line = timeline(found.frame_rate) if renditions else None
     if fit.borders:
@@ -71,17 +71,17 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     )
 
 
-async def _fitness(
+async def _passthrough(
     worker: WorkerContext,
     context: TaskContext,
     key: str,
     known: IndexedSource | None,
     found: ProbedSource,
 ) -> PassthroughVerdict:
-    """Whether the source may be its own top rendition. A second attempt encodes in any case."""
+    """Whether the source may be its own top rendition. Later attempts always encode."""
     track = known.index.picture if known else None
     if track is None or context.task.attempt > 1:
-        return PassthroughVerdict(reason="its frames cannot be found without reading all of it")
+        return PassthroughVerdict(reason="it has no index of its frames, or an attempt has failed")
     fit = await asyncio.to_thread(
         check_passthrough, found.facts, track, found.frame_rate, found.start
     )
@@ -101,5 +101,5 @@ async def _fitness(
         if not all(fragments.has_idr(head, track.entry) for head in heads):
             fit = PassthroughVerdict(reason="its key frames are not IDR pictures")
     if fit.reason is not None:
-        _log.info("encoded like any other", task=context.task.task_id, reason=fit.reason)
+        _log.info("no passthrough", task=context.task.task_id, reason=fit.reason)
     return fit

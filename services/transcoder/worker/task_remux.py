@@ -1,4 +1,4 @@
-"""The remux task: one chunk of the source's own pictures, cut into segments, not encoded again."""
+"""The remux task: cuts one chunk of the source's own frames into segments, without encoding."""
 
 import asyncio
 from bisect import bisect_right
@@ -18,12 +18,12 @@ from services.transcoder.worker.context import (
 )
 from shared.contracts import ChunkEncoded, Segment
 
-# Sound between the pictures is read with them unless there is much of it.
+# Gaps between frames, such as sound, are read with them up to this size.
 _GAP_BYTES: Final = 256 << 10
 
 
 async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkEncoded:
-    """Raises MediaRejected, TaskFailed."""
+    """Cut and store one chunk. Raises MediaRejected, TaskFailed."""
     plan, task = context.plan, context.task
     chunk = plan.chunks[context.setting("chunk", int)]
     top = passthrough_rendition(plan)
@@ -87,7 +87,7 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
 async def _samples(
     worker: WorkerContext, context: TaskContext, track: SampleTrack, first: int, stop: int
 ) -> bytes:
-    """The samples' bytes, in the order of decoding."""
+    """The bytes of samples ``first`` up to ``stop``, in decoding order."""
     parts = {
         start: await worker.sources.read(context.source_key, start, end)
         for start, end in track.ranges(first, stop, _GAP_BYTES)
@@ -99,8 +99,8 @@ async def _samples(
         start = starts[bisect_right(starts, offset) - 1]
         media += parts[start][offset - start : offset - start + size]
     if not fragments.has_idr(bytes(media[: track.sizes[first]]), track.entry):
-        # Tables may call a picture a key frame to which later ones refer back: browsers do not
-        # begin there. Another attempt encodes the source.
+        # The index marks a frame as a key frame that is no IDR picture; browsers do not start
+        # there. A retry encodes the source.
         raise MediaRejected(
             "media.not_fit", "This file's key frames are not what it says. Please try again."
         )
@@ -110,7 +110,7 @@ async def _samples(
 def check(
     made: bytes, track: SampleTrack, clock: fragments.OutputClock, first: int, stop: int
 ) -> None:
-    """No frame is missing or doubled, and the segment lies where it should. Raises TaskFailed."""
+    """Check that no frame is missing or doubled, and that times are right. Raises TaskFailed."""
     found = boxes.read_fragments(made)
     expected = sum(track.sizes[first:stop])
     if (

@@ -1,4 +1,4 @@
-"""The video task: one chunk of some renditions, encoded, cut into segments, checked, stored."""
+"""The video task: encodes one chunk of some renditions, checks and stores the segments."""
 
 import asyncio
 from pathlib import Path
@@ -25,12 +25,12 @@ from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
-# The lowest rendition's chunk as it is published, for the sprite.
+# The file of the lowest rendition's chunk, from which the sprite is made.
 _OWN_PART = "own.mp4"
 
 
 async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEncoded:
-    """Raises MediaRejected, TaskFailed."""
+    """Encode and store one chunk. Raises MediaRejected, TaskFailed."""
     plan, task = context.plan, context.task
     names = context.setting("renditions", list[str])
     chunk = plan.chunks[context.setting("chunk", int)]
@@ -49,7 +49,7 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
         renditions=tuple(r for r in plan.renditions if r.name in names),
         last=chunk.index == len(plan.chunks) - 1,
         preset=worker.tools.preset,
-        # What makes the video playable may use a second core; everything else goes side by side.
+        # The task that makes the video playable may use a second core.
         threads=max(2, worker.tools.threads) if urgent else worker.tools.threads,
         gap=gap,
     )
@@ -89,7 +89,7 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
 async def _open(
     worker: WorkerContext, context: TaskContext, chunk: Chunk, line: Timeline, gap: float
 ) -> Input:
-    """The source, as far as this chunk needs it. Times are the file's, not the output's."""
+    """The part of the source that this chunk needs. Its times are the file's, not the output's."""
     known = await worker.sources.indexed(context.source_key)
     if known is None:
         return await worker.sources.open_whole(context.source_key)
@@ -123,7 +123,7 @@ async def _store(
 
 
 async def _store_sprite(worker: WorkerContext, context: TaskContext, run: ChunkRun) -> None:
-    """The chunk's pictures for the seek bar. A video without them is better than none."""
+    """Store the chunk's sprite. Where that fails the video goes without it."""
     layout = sheet(context.plan, run.chunk)
     source, target = context.folder / _OWN_PART, context.folder / "sprite.webp"
     local = Input(str(source), remote=False)
@@ -135,7 +135,7 @@ async def _store_sprite(worker: WorkerContext, context: TaskContext, run: ChunkR
         )
         data = await asyncio.to_thread(target.read_bytes)
     except (RunFailed, FileNotFoundError) as error:
-        _log.warning("no storyboard for a chunk", task=context.task.task_id, error=str(error))
+        _log.warning("no sprite for a chunk", task=context.task.task_id, error=str(error))
         return
     await worker.media.put(
         sprite_key(context.prefix, run.chunk.index), data, "image/webp", IMMUTABLE
@@ -149,7 +149,7 @@ def _read(path: Path) -> bytes:
 def cut(
     data: bytes, found: list[boxes.Fragment], chunk: Chunk, line: Timeline
 ) -> tuple[bytes, tuple[Segment, ...]]:
-    """The chunk's own fragments, without those that only warmed the encoder up."""
+    """The chunk's own fragments, without the warm-up: their bytes, and the segments in them."""
     start = chunk.first_frame * line.frame_ticks
     body = bytearray()
     segments: list[Segment] = []
@@ -171,10 +171,10 @@ def cut(
 
 
 def check(run: ChunkRun, segments: tuple[Segment, ...], found: list[boxes.Fragment]) -> None:
-    """No frame is missing or doubled, and every segment begins with a key frame where it should.
+    """Check that no frame is missing or doubled, and that segments begin right with a key frame.
 
-    Only the last chunk may be shorter than planned: what a container says of its end is sometimes
-    a little too much. Raises MediaRejected, TaskFailed.
+    Only the last chunk may be shorter than planned, because containers sometimes state an end that
+    is a little too late. Raises MediaRejected, TaskFailed.
     """
     line, chunk = run.line, run.chunk
     if not segments:
@@ -194,7 +194,7 @@ def check(run: ChunkRun, segments: tuple[Segment, ...], found: list[boxes.Fragme
 
 
 def damaged(run: ChunkRun) -> MediaRejected:
-    """The source's picture cannot be decoded in this chunk."""
+    """The error for a chunk of the source that cannot be decoded."""
     start = run.chunk.first_frame / run.line.frame_rate
     minutes, seconds = divmod(int(start), 60)
     return MediaRejected(
