@@ -15,7 +15,7 @@ import msgspec
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
 from services.transcoder.encoding.probe import probe_source
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.mp4 import boxes
+from services.transcoder.mp4 import fragment_reader
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import Timeline, chunks, timeline
 from services.transcoder.planning.probe_report import ProbedSource
@@ -140,8 +140,10 @@ def _split(work: PlannedSource, folder: Path, target: Path) -> None:
         run_arguments(encode_chunk(run, folder))
         if work.renditions[0] in run.renditions:
             data = (folder / f"{top}.mp4").read_bytes()
-            bodies[run.chunk.index] = cut(data, boxes.read_fragments(data), run.chunk, work.line)[0]
-    init = boxes.read_init_segment((folder / f"{top}.mp4").read_bytes())
+            bodies[run.chunk.index] = cut(
+                data, fragment_reader.read_fragments(data), run.chunk, work.line
+            )[0]
+    init = fragment_reader.read_init_segment((folder / f"{top}.mp4").read_bytes())
     target.write_bytes(init + b"".join(bodies[index] for index in sorted(bodies)))
 
 

@@ -1,12 +1,12 @@
-"""Who works on what: fair order across users, leases, and the way back for lost tasks.
+"""The scheduler: dispatches tasks in fair order, leases them to workers, recovers lost ones.
 
-Start-time fair queueing (Goyal, Vin, Cheng 1996): each user has a virtual finish time; a task
-starts at max(the clock, its user's finish time), the earliest start goes first, and the user's
-finish time moves on by the task's cost. So a user with one video does not wait behind another's
-hundred, and an idle user saves nothing up.
+Start-time fair queueing (Goyal, Vin, Cheng 1996): each user has a virtual finish time. A task's
+start is max(the queue's clock, its user's finish time). The task with the earliest start is next,
+and its cost is added to the user's finish time. So a user with one video does not wait for another
+user's hundred, and an idle user saves up no claim.
 
-The table is the truth and the queue only a fast way to the workers: a message that is lost, stale
-or delivered twice does no harm.
+The tasks table is authoritative and messages are hints: a message that is lost, stale or delivered
+twice does no harm.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -22,16 +22,17 @@ from shared.errors import Unavailable
 
 QueueName = Literal["urgent", "bulk"]
 
-# Tasks up to this priority are urgent: they make a video playable and are short.
+# Tasks up to this priority are urgent: they make a video playable, and are short.
 URGENT_PRIORITY: Final = 1
 
-# A worker shows itself every second; after this long without a sign its tasks go to others.
+# A worker renews its leases every second; a lease not renewed for so long expires.
 LEASE_SECONDS: Final = 15.0
-# A redelivered message means that its worker is gone or lost its connection; with this long
-# without a sign it is gone.
+# A message is redelivered when its worker died or lost its connection to the broker. A worker that
+# has not renewed the lease for so long has died.
 SILENT_SECONDS: Final = 3.0
-# A message that nobody has taken for so long is sent again.
+# A task whose message no worker has taken for so long is dispatched again.
 UNCLAIMED_SECONDS: Final = 60.0
+# A worker that has not announced itself for so long counts as gone.
 WORKER_SECONDS: Final = 10.0
 MAX_TRIES: Final = 4
 
@@ -43,7 +44,7 @@ class SchedulerUnavailable(Unavailable):
 
 
 class PickedTask(msgspec.Struct, frozen=True):
-    """A task to publish. ``dispatch`` tells this hand-out from earlier ones."""
+    """A task to send. ``dispatch`` is the number of this dispatch of the task."""
 
     task_id: str
     dispatch: int
@@ -51,7 +52,7 @@ class PickedTask(msgspec.Struct, frozen=True):
 
 
 class ClaimedTask(msgspec.Struct, frozen=True):
-    """A task that this worker holds now."""
+    """A task that this worker holds, with what it needs of the job."""
 
     task_id: str
     video_id: str
@@ -69,7 +70,7 @@ class ClaimedTask(msgspec.Struct, frozen=True):
 
 
 class ExhaustedTask(msgspec.Struct, frozen=True):
-    """A task that failed too often."""
+    """A task that has been tried too often, with the error of its last try."""
 
     task_id: str
     video_id: str
@@ -96,7 +97,7 @@ select (select coalesce(sum(slots), 0) from transcoder.workers
         where state in ('queued', 'running') and (priority <= :urgent) = :is_urgent) as room
 """)
 
-# Locked rows are being claimed or given back by a worker: they are not for us.
+# Rows that are locked are being claimed or given back by a worker, and are skipped.
 _PICK = text("""
 with next as (
     select t.task_id, t.user_id, t.cost,
@@ -189,7 +190,7 @@ group by t.video_id, j.attempt
 
 
 class JobProgress(msgspec.Struct, frozen=True):
-    """How far a video is: percent of the planned cost, times real time over all its tasks."""
+    """A video's progress: percent of the planned cost, and the summed speed × real time."""
 
     video_id: str
     attempt: int
@@ -199,23 +200,23 @@ class JobProgress(msgspec.Struct, frozen=True):
 
 
 class Scheduler:
-    """The tasks table. Planner and workers use it from their own processes."""
+    """The tasks table, for the coordinator and for workers. Raises SchedulerUnavailable."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def expire(self) -> int:
-        """Free the tasks of silent workers and of lost messages; returns how many."""
+        """Free tasks with an expired lease or a lost message; returns how many."""
         freed = await self._all(_EXPIRE, lease=LEASE_SECONDS, unclaimed=UNCLAIMED_SECONDS)
         return len(freed)
 
     async def exhausted(self) -> list[ExhaustedTask]:
-        """Tasks that have been tried too often: their videos fail."""
+        """Tasks that have been tried too often."""
         rows = await self._all(_EXHAUSTED, max_tries=MAX_TRIES)
         return [ExhaustedTask(**row) for row in rows]
 
     async def pick(self, queue: QueueName, ahead: int = 1) -> list[PickedTask]:
-        """Take the tasks to publish now: as many as workers are free, and ``ahead`` more."""
+        """Take the tasks to send now: as many as there are free slots, and ``ahead`` more."""
         urgent = {"urgent": URGENT_PRIORITY, "is_urgent": queue == "urgent"}
         room = await self._all(_ROOM, fresh=WORKER_SECONDS, **urgent)
         free = int(room[0]["room"]) + ahead
@@ -230,7 +231,7 @@ class Scheduler:
     async def claim(
         self, task_id: str, dispatch: int, worker: str, *, redelivered: bool
     ) -> ClaimedTask | None:
-        """Hold a task for this worker; None where the message is stale or another one holds it."""
+        """Lease a task to a worker; None where the message is stale or another worker holds it."""
         rows = await self._all(
             _CLAIM,
             task_id=task_id,
@@ -242,13 +243,13 @@ class Scheduler:
         return ClaimedTask(**rows[0]) if rows else None
 
     async def is_running(self, task_id: str, dispatch: int) -> bool:
-        """Whether somebody holds this very hand-out."""
+        """Whether a worker holds this dispatch of the task."""
         return bool(await self._all(_IS_RUNNING, task_id=task_id, dispatch=dispatch))
 
     async def beat(
         self, task: ClaimedTask, worker: str, progress: float, speed: float | None
     ) -> bool:
-        """Show that the worker lives; False once the task is no longer its own."""
+        """Renew a lease and store the progress; False where the worker has lost the lease."""
         return await self._one(
             _BEAT,
             task_id=task.task_id,
@@ -259,7 +260,7 @@ class Scheduler:
         )
 
     async def finish(self, task: ClaimedTask, worker: str) -> None:
-        """The task's event is in the log."""
+        """Mark a task as done, after its event is in the log."""
         await self._one(_FINISH, task_id=task.task_id, dispatch=task.dispatch, worker=worker)
 
     async def give_back(
@@ -271,9 +272,9 @@ class Scheduler:
         counts: bool,
         error: str | None = None,
     ) -> None:
-        """Hand the task back, to be tried again after ``delay`` seconds.
+        """Give a task back, to be tried again after ``delay`` seconds.
 
-        ``counts``: whether this try counts towards the limit; a draining worker's does not.
+        ``counts``: whether this try counts towards the limit.
         """
         await self._one(
             _GIVE_BACK,
@@ -286,26 +287,21 @@ class Scheduler:
         )
 
     async def seen(self, worker: str, slots: int) -> None:
-        """A worker is alive and works on up to ``slots`` tasks of each queue at a time."""
+        """Announce a live worker that performs up to ``slots`` tasks of each queue at a time."""
         await self._one(_SEEN, worker=worker, slots=slots)
 
     async def gone(self, worker: str) -> None:
-        """A worker leaves."""
+        """Remove a worker that is stopping."""
         await self._one(_GONE, worker=worker)
 
     async def forget_workers(self) -> None:
-        """Drop the rows of workers that have been gone for long."""
+        """Remove workers that have been silent for an hour."""
         await self._one(_FORGET_WORKERS)
 
     async def progress(self) -> list[JobProgress]:
-        """How far each running video is."""
+        """The progress of each running video."""
         rows = await self._all(_PROGRESS)
-        return [
-            JobProgress(
-                row["video_id"], row["attempt"], row["percent"], row["speed"], row["worker"]
-            )
-            for row in rows
-        ]
+        return [JobProgress(**row) for row in rows]
 
     async def _all(self, statement: Any, **values: Any) -> list[Mapping[str, Any]]:
         async with _available(), self._engine.begin() as connection:

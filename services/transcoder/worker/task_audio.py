@@ -13,7 +13,7 @@ from services.transcoder.encoding.ffmpeg import encode_audio
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.handlers import record, state_of
-from services.transcoder.mp4 import boxes
+from services.transcoder.mp4 import boxes, fragment_reader
 from services.transcoder.planning.media_errors import TaskFailed
 from services.transcoder.worker.context import (
     TaskContext,
@@ -103,7 +103,7 @@ async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[
         if init is None:
             init = _init(pending)
         due = finished or index == 0 or time.monotonic() - last >= _GATHER_SECONDS
-        found = boxes.read_fragments(pending) if init is not None and due else []
+        found = fragment_reader.read_fragments(pending) if init is not None and due else []
         if found and init is not None:
             body = b"".join(pending[f.offset : f.offset + f.size] for f in found)
             yield _Part(init, body, _segments(found, index))
@@ -118,12 +118,12 @@ async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[
 
 def _init(data: bytes) -> bytes | None:
     try:
-        return boxes.read_init_segment(data)
+        return fragment_reader.read_init_segment(data)
     except boxes.MalformedMp4:
         return None
 
 
-def _segments(found: list[boxes.Fragment], index: int) -> tuple[Segment, ...]:
+def _segments(found: list[fragment_reader.Fragment], index: int) -> tuple[Segment, ...]:
     segments: list[Segment] = []
     offset = 0
     for fragment in found:
@@ -144,7 +144,7 @@ async def _store(
     worker: WorkerContext, context: TaskContext, name: str, part: _Part, fresh: tuple[Segment, ...]
 ) -> EncodedTrack:
     try:
-        track = boxes.read_track(part.init)
+        track = fragment_reader.read_track(part.init)
     except boxes.MalformedMp4 as error:
         raise TaskFailed("encoder.sound", "The encoder wrote sound that cannot be read.") from error
     base = fresh[0].offset

@@ -6,7 +6,7 @@ from typing import Final
 
 from services.transcoder.encoding.probe import probe_indexed, probe_source
 from services.transcoder.encoding.source_reader import IndexedSource
-from services.transcoder.mp4 import fragments
+from services.transcoder.mp4 import fragment_writer
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.passthrough import (
@@ -98,7 +98,7 @@ async def _passthrough(
                 for sample in sorted(looked)
             )
         )
-        if not all(fragments.has_idr(head, track.entry) for head in heads):
+        if not all(fragment_writer.has_idr(head, track.entry) for head in heads):
             fit = PassthroughVerdict(reason="its key frames are not IDR pictures")
     if fit.reason is not None:
         _log.info("no passthrough", task=context.task.task_id, reason=fit.reason)

@@ -4,7 +4,7 @@ import asyncio
 from bisect import bisect_right
 from typing import Final
 
-from services.transcoder.mp4 import boxes, fragments
+from services.transcoder.mp4 import fragment_reader, fragment_writer
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.passthrough import segment_samples
@@ -35,17 +35,19 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
     if len(borders) != len(plan.borders) + 1:
         raise TaskFailed("internal.plan", "The plan does not fit the source.")
     timescale = timeline_of(plan).timescale
-    clock = await asyncio.to_thread(fragments.output_clock, track, plan.picture_delay_us, timescale)
+    clock = await asyncio.to_thread(
+        fragment_writer.output_clock, track, plan.picture_delay_us, timescale
+    )
     body = bytearray()
     segments: list[Segment] = []
     for number in range(chunk.first_segment, chunk.first_segment + chunk.segments):
         first, stop = borders[number], borders[number + 1]
         media = await _samples(worker, context, track, first, stop)
         made = await asyncio.to_thread(
-            fragments.write_fragment, track, clock, range(first, stop), number + 1, media
+            fragment_writer.write_fragment, track, clock, range(first, stop), number + 1, media
         )
         check(made, track, clock, first, stop)
-        (found,) = boxes.read_fragments(made)
+        (found,) = fragment_reader.read_fragments(made)
         segments.append(
             Segment(
                 index=number,
@@ -59,13 +61,13 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
         body += made
         context.progress.fraction = (number + 1 - chunk.first_segment) / chunk.segments
     folder = f"{context.prefix}/{top.name}"
-    init = fragments.write_init_segment(track, clock)
+    init = fragment_writer.write_init_segment(track, clock)
     init_key, mark = await publish_init(worker.media, folder, init, "video/mp4")
     key = await publish_segments(worker.media, folder, chunk.index, bytes(body), "video/mp4")
     made_track = encoded_track(
         top.name,
         clock.timescale,
-        fragments.codecs(track),
+        fragment_writer.codecs(track),
         (init_key, mark, len(init)),
         key=key,
         segments=tuple(segments),
@@ -98,7 +100,7 @@ async def _samples(
         offset, size = track.offsets[sample], track.sizes[sample]
         start = starts[bisect_right(starts, offset) - 1]
         media += parts[start][offset - start : offset - start + size]
-    if not fragments.has_idr(bytes(media[: track.sizes[first]]), track.entry):
+    if not fragment_writer.has_idr(bytes(media[: track.sizes[first]]), track.entry):
         # The index marks a frame as a key frame that is no IDR picture; browsers do not start
         # there. A retry encodes the source.
         raise MediaRejected(
@@ -108,10 +110,10 @@ async def _samples(
 
 
 def check(
-    made: bytes, track: SampleTrack, clock: fragments.OutputClock, first: int, stop: int
+    made: bytes, track: SampleTrack, clock: fragment_writer.OutputClock, first: int, stop: int
 ) -> None:
     """Check that no frame is missing or doubled, and that times are right. Raises TaskFailed."""
-    found = boxes.read_fragments(made)
+    found = fragment_reader.read_fragments(made)
     expected = sum(track.sizes[first:stop])
     if (
         len(found) != 1

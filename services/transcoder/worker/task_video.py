@@ -7,7 +7,7 @@ from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, r
 from services.transcoder.encoding.ffmpeg_images import sprite
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
-from services.transcoder.mp4 import boxes
+from services.transcoder.mp4 import boxes, fragment_reader
 from services.transcoder.object_keys import IMMUTABLE, sprite_key
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.plan import Timeline, h264_renditions, timeline_of
@@ -105,9 +105,9 @@ async def _store(
 ) -> EncodedTrack:
     data = await asyncio.to_thread(_read, context.folder / f"{name}.mp4")
     try:
-        init = boxes.read_init_segment(data)
-        track = boxes.read_track(init)
-        found = boxes.read_fragments(data)
+        init = fragment_reader.read_init_segment(data)
+        track = fragment_reader.read_track(init)
+        found = fragment_reader.read_fragments(data)
     except boxes.MalformedMp4 as error:
         raise damaged(run) from error
     body, segments = cut(data, found, run.chunk, run.line)
@@ -147,7 +147,7 @@ def _read(path: Path) -> bytes:
 
 
 def cut(
-    data: bytes, found: list[boxes.Fragment], chunk: Chunk, line: Timeline
+    data: bytes, found: list[fragment_reader.Fragment], chunk: Chunk, line: Timeline
 ) -> tuple[bytes, tuple[Segment, ...]]:
     """The chunk's own fragments, without the warm-up: their bytes, and the segments in them."""
     start = chunk.first_frame * line.frame_ticks
@@ -170,7 +170,9 @@ def cut(
     return bytes(body), tuple(segments)
 
 
-def check(run: ChunkRun, segments: tuple[Segment, ...], found: list[boxes.Fragment]) -> None:
+def check(
+    run: ChunkRun, segments: tuple[Segment, ...], found: list[fragment_reader.Fragment]
+) -> None:
     """Check that no frame is missing or doubled, and that segments begin right with a key frame.
 
     Only the last chunk may be shorter than planned, because containers sometimes state an end that

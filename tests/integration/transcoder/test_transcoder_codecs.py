@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from services.transcoder.mp4 import boxes
+from services.transcoder.mp4 import fragment_reader
 from shared.contracts import MediaCompacted, TranscodeCompleted
 from tests.integration.transcoder.clips import decoded, make
 from tests.integration.transcoder.screen import screen
@@ -34,7 +34,7 @@ async def test_further_rendition_sets(processes: Processes, studio: Studio, tmp_
     for name in NAMES:
         assert decoded(folder / f"{name}.m3u8") == 150
         key = next(each.key for each in compacted.objects if each.track == name)
-        fragments = boxes.read_fragments((tmp_path / "out" / key).read_bytes())
+        fragments = fragment_reader.read_fragments((tmp_path / "out" / key).read_bytes())
         assert [(f.start, f.samples, f.keyframe) for f in fragments] == [
             (0, 100, True),
             (100_000, 50, True),

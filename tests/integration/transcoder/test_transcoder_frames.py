@@ -14,7 +14,7 @@ from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
 from services.transcoder.encoding.probe import probe_source
 from services.transcoder.encoding.process import Limits, run_ffmpeg
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.mp4 import boxes
+from services.transcoder.mp4 import fragment_reader
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import chunks, timeline
 from services.transcoder.planning.probe_report import ProbedSource
@@ -66,11 +66,11 @@ async def stitched(source: Path, folder: Path) -> tuple[ProbedSource, bytes, set
         )
         await run_ffmpeg([find_ffmpeg(None), *encode_chunk(run, folder)], folder, LIMITS)
         data = (folder / f"{rendition.name}.mp4").read_bytes()
-        fragments = boxes.read_fragments(data)
+        fragments = fragment_reader.read_fragments(data)
         body, segments = cut(data, fragments, chunk, line)
         check(run, segments, fragments)
         bodies[chunk.index] = body
-        inits.add(boxes.read_init_segment(data))
+        inits.add(fragment_reader.read_init_segment(data))
     whole = b"".join(bodies[index] for index in range(len(planned)))
     return found, whole, inits
 

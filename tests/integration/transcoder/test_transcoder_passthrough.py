@@ -12,7 +12,7 @@ from services.transcoder.encoding.probe import probe_indexed, probe_source
 from services.transcoder.encoding.process import run_ffmpeg
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
-from services.transcoder.mp4 import boxes, fragments
+from services.transcoder.mp4 import fragment_reader, fragment_writer
 from services.transcoder.mp4.boxes import MalformedMp4
 from services.transcoder.mp4.sample_index import SampleTrack, read_index
 from services.transcoder.planning.passthrough import (
@@ -87,7 +87,7 @@ def copied(looked: Looked) -> tuple[bytes, bytes, list[tuple[int, int]]]:
     track, fit = looked.track, looked.fit
     data = looked.path.read_bytes()
     line = timeline_along(looked.source.frame_rate, fit.borders)
-    of = fragments.output_clock(track, fit.delay_us, line.timescale)
+    of = fragment_writer.output_clock(track, fit.delay_us, line.timescale)
     body = bytearray()
     times: list[tuple[int, int]] = []
     borders = [*fit.samples, track.count]
@@ -96,12 +96,12 @@ def copied(looked: Looked) -> tuple[bytes, bytes, list[tuple[int, int]]]:
         media = b"".join(
             data[track.offsets[n] : track.offsets[n] + track.sizes[n]] for n in samples
         )
-        assert fragments.has_idr(media[: track.sizes[first]], track.entry)
-        made = fragments.write_fragment(track, of, samples, number + 1, media)
+        assert fragment_writer.has_idr(media[: track.sizes[first]], track.entry)
+        made = fragment_writer.write_fragment(track, of, samples, number + 1, media)
         check_remux(made, track, of, samples.start, samples.stop)
         times.append((of.shown(track, samples.start), of.shown(track, samples.stop)))
         body += made
-    return fragments.write_init_segment(track, of), bytes(body), times
+    return fragment_writer.write_init_segment(track, of), bytes(body), times
 
 
 async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fraction]]:
@@ -137,10 +137,10 @@ async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fracti
         )
         await run_ffmpeg([find_ffmpeg(None), *encode_chunk(run, folder)], folder, LIMITS)
         data = (folder / f"{lowest.name}.mp4").read_bytes()
-        found = boxes.read_fragments(data)
+        found = fragment_reader.read_fragments(data)
         bodies[chunk.index], segments = cut(data, found, chunk, line)
         check(run, segments, found)
-        inits.add(boxes.read_init_segment(data))
+        inits.add(fragment_reader.read_init_segment(data))
         starts += [Fraction(segment.start, line.timescale) for segment in segments]
     assert len(inits) == 1
     return inits.pop(), b"".join(bodies[index] for index in range(len(planned))), sorted(starts)
@@ -167,7 +167,7 @@ async def test_source_and_ladder_count_on_together(
     frames = looked.track.count
     assert abs(frames - SECONDS * Fraction(rate)) <= 1
     assert numbers(init, body, tmp_path) == [n % GREYS for n in range(frames)]
-    assert boxes.read_track(init).codecs.startswith("avc1.")
+    assert fragment_reader.read_track(init).codecs.startswith("avc1.")
 
     init, body, starts = await below(looked, tmp_path)
     seen = numbers(init, body, tmp_path)
@@ -217,7 +217,7 @@ async def test_a_picture_that_comes_late_is_held_from_the_beginning(tmp_path: Pa
     looked = await look(late, tmp_path)
     assert abs(looked.fit.delay_us - 200_000) <= 1000
     init, body, times = copied(looked)
-    first, second, *_ = boxes.read_fragments(init + body)
+    first, second, *_ = fragment_reader.read_fragments(init + body)
     assert (first.start, times[0][0]) == (0, 0)
     seconds = Fraction(second.start, timeline(looked.source.frame_rate).timescale)
     assert abs(seconds - Fraction(42, 10)) <= Fraction(1, 1000)

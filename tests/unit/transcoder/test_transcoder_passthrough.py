@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transcoder.mp4 import fragments
+from services.transcoder.mp4 import fragment_writer
 from services.transcoder.planning.passthrough import (
     MAX_SEGMENT_SECONDS,
     check_passthrough,
@@ -99,7 +99,7 @@ def test_a_plan_along_key_frames_leaves_no_frame_out(
 @given(groups)
 def test_copied_segments_follow_one_another(gops: list[tuple[int, bool]]) -> None:
     made = track(gops)
-    of = fragments.output_clock(made, 120_000, 25_000)
+    of = fragment_writer.output_clock(made, 120_000, 25_000)
     assert of.decode(made, 0) == of.shown(made, 0) == 0
     for sample in range(made.count):
         assert of.decode(made, sample + 1) > of.decode(made, sample)

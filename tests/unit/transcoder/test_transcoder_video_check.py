@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input
-from services.transcoder.mp4.boxes import Fragment
+from services.transcoder.mp4.fragment_reader import Fragment
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.worker.task_video import check, cut

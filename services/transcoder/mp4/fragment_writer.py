@@ -1,7 +1,7 @@
-"""Writing fragmented MP4 (ISO/IEC 14496-12, CMAF) around the samples of a source. Pure.
+"""Writes fragmented MP4 (ISO/IEC 14496-12, CMAF) around the unchanged samples of a source. Pure.
 
-The samples are the source's own, byte for byte; only the tables around them are new. Times follow
-from the index alone, so any segment can be written on its own, and always comes out the same.
+Times follow from the index alone, so any fragment can be written independently, always with the
+same bytes.
 """
 
 import struct
@@ -11,23 +11,29 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, codec_string
-from services.transcoder.mp4.sample_entry import VISUAL_ENTRY_BYTES, config, entry_children
+from services.transcoder.mp4.boxes import Box, MalformedMp4
+from services.transcoder.mp4.sample_entry import (
+    codec_string,
+    config,
+    entry_children,
+    visual_fields,
+)
 from services.transcoder.mp4.sample_index import SampleTrack
 
 _SYNC: Final = 0x02000000
 _OTHER: Final = 0x01010000
 _IDR: Final = 5
+# Boxes of a sample entry that decoding needs.
 _KEPT: Final = ("avcC", "colr", "pasp")
 _MATRIX: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
 class OutputClock(msgspec.Struct, frozen=True):
-    """From the source's media time to the output's: decoding and showing begin at 0.
+    """Converts the source's media time to the output's, in which decoding and display begin at 0.
 
-    ``late``: ticks by which the first picture was shown late; it is held that much longer.
-    ``lead``: ticks by which decoding runs ahead of showing, taken back by an edit list, so that no
-    composition offset is negative. ``reorder`` is the source's own lead.
+    ``late``: ticks of the source by which its first frame is late; that frame is shown longer.
+    ``lead``: ticks by which decoding precedes display, so that no composition offset is negative;
+    the edit list compensates it. ``reorder``: the source's own lead.
     """
 
     first_decode: int
@@ -42,22 +48,22 @@ class OutputClock(msgspec.Struct, frozen=True):
         return self._scaled(self.reorder + self.first_shown - self.first_decode)
 
     def decode(self, track: SampleTrack, sample: int) -> int:
-        """When a sample is decoded; for the one past the last, the end of the track."""
+        """The decode time of a sample; after the last sample, the end of decoding."""
         if sample >= track.count:
-            # The last one stays so long that decoding ends when showing does.
+            # The last sample lasts until display ends.
             reached = track.decode[-1] - self.first_decode + self.late
             return self._scaled(max(reached + 1, track.end - self.first_shown + self.late))
         return self._scaled(track.decode[sample] - self.first_decode + (self.late if sample else 0))
 
     def shown(self, track: SampleTrack, sample: int) -> int:
-        """When a sample is shown; for the one past the last, when the last one ends."""
+        """The display time of a sample; after the last sample, the end of display."""
         if sample >= track.count:
             return self._scaled(track.end - self.first_shown + self.late)
         shown = track.composition[sample] - self.first_shown
         return self._scaled(shown + (self.late if sample else 0))
 
     def offset(self, track: SampleTrack, sample: int) -> int:
-        """From decoding to showing, before the edit list."""
+        """The composition offset of a sample: from decode to display time plus lead."""
         return max(0, self.shown(track, sample) + self.lead - self.decode(track, sample))
 
     def _scaled(self, ticks: int) -> int:
@@ -66,10 +72,9 @@ class OutputClock(msgspec.Struct, frozen=True):
 
 
 def output_clock(track: SampleTrack, delay_us: int, timescale: int) -> OutputClock:
-    """The clock of a source whose first picture comes ``delay_us`` late, in the output's ticks.
+    """The clock of a source whose first frame is ``delay_us`` microseconds late.
 
-    hls.js starts its clock anew when the next rendition's ticks are others: so all renditions
-    have the same.
+    All renditions use the same ``timescale``, because hls.js restarts its clock where they differ.
     """
     return OutputClock(
         first_decode=track.decode[0],
@@ -82,14 +87,14 @@ def output_clock(track: SampleTrack, delay_us: int, timescale: int) -> OutputClo
 
 
 def codecs(track: SampleTrack) -> str:
-    """The RFC 6381 string. Raises MalformedMp4."""
+    """The RFC 6381 codec string of an H.264 track. Raises MalformedMp4."""
     return codec_string(track.entry, Box("avc1", 0, len(track.entry), 8))
 
 
 def write_fragment(
     track: SampleTrack, clock: OutputClock, samples: range, number: int, media: bytes
 ) -> bytes:
-    """The ``moof`` and ``mdat`` of some samples; ``media`` are their bytes, in the same order."""
+    """The ``moof`` and ``mdat`` of ``samples``; ``media``: their bytes, in the same order."""
     first, stop = samples.start, samples.stop
     keys = set(track.keys[bisect_left(track.keys, first) : bisect_left(track.keys, stop)])
     rows = bytearray()
@@ -154,7 +159,7 @@ def write_init_segment(track: SampleTrack, clock: OutputClock) -> bytes:
 
 
 def has_idr(sample: bytes, entry: bytes) -> bool:
-    """Whether a sample holds an IDR picture: then nothing after it refers to what was before."""
+    """Whether a sample contains an IDR picture, so that no later frame refers to an earlier one."""
     width = (entry[config(entry).body + 4] & 3) + 1
     at = 0
     while at + width < len(sample):
@@ -166,8 +171,8 @@ def has_idr(sample: bytes, entry: bytes) -> bool:
 
 
 def _sample_entry(entry: bytes) -> bytes:
-    """The source's sample entry without whatever else its camera wrote there."""
-    fixed = bytearray(entry[8:VISUAL_ENTRY_BYTES])
+    """The source's sample entry, with the boxes that decoding needs and no others."""
+    fixed = visual_fields(entry)
     # Data reference 1, and no compressor name.
     fixed[6:8] = b"\0\1"
     fixed[42:74] = bytes(32)
