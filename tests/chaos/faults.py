@@ -28,6 +28,8 @@ SERVICES: Final = (
 PARTS: Final = ("rabbitmq", "postgres", "valkey", "seaweedfs")
 _IMPOSSIBLE = str(1 << 60)
 _FULL_SECONDS = 5.0
+# Longer than leases and heartbeats, shorter than what the supervisor waits for.
+_FROZEN_SECONDS = 20.0
 _SEND_SECONDS = 20.0
 
 Fault = Callable[[RunningStack, random.Random], str | None]
@@ -44,6 +46,37 @@ def kill(name: str) -> Fault:
             return None
 
     return fault
+
+
+def freeze(name: str) -> Fault:
+    """SIGSTOP a process, and SIGCONT it after a while: it comes back with what it held before."""
+
+    def fault(stack: RunningStack, chance: random.Random) -> str | None:
+        seconds = chance.uniform(2, _FROZEN_SECONDS)
+        try:
+            pid = stack.signal(name, signal.SIGSTOP)
+        except (LookupError, ProcessLookupError):
+            return None
+        time.sleep(seconds)
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            return f"froze {name} until the supervisor ended it"
+        return f"froze {name} for {seconds:.0f} s"
+
+    return fault
+
+
+def kill_several(stack: RunningStack, chance: random.Random) -> str | None:
+    """``kill -9`` several processes at the same moment, parts among them."""
+    killed: list[str] = []
+    for name in chance.sample((*SERVICES, *PARTS), chance.randint(3, 6)):
+        try:
+            stack.kill(name)
+        except (LookupError, ProcessLookupError):
+            continue
+        killed.append(name)
+    return f"killed {', '.join(killed)}" if killed else None
 
 
 def kill_mid_chunk(stack: RunningStack, _chance: random.Random) -> str | None:
@@ -215,6 +248,8 @@ def lose_scratch(stack: RunningStack, chance: random.Random) -> str | None:
 
 FAULTS: Final[dict[str, Fault]] = {
     **{f"kill {name}": kill(name) for name in (*SERVICES, *PARTS)},
+    **{f"freeze {name}": freeze(name) for name in (*SERVICES, *PARTS)},
+    "kill several": kill_several,
     "kill mid-chunk": kill_mid_chunk,
     "cut database": drop_database_connections,
     "cut broker": drop_broker_connections,

@@ -75,10 +75,14 @@ class RunningStack:
 
     def kill(self, name: str) -> int:
         """``kill -9`` one process, such as ``worker-1``; returns the pid it had."""
+        return self.signal(name, signal.SIGKILL)
+
+    def signal(self, name: str, number: signal.Signals) -> int:
+        """Send a signal to one process; returns its pid. Raises LookupError where it is down."""
         pid = self.status(name).pid
         if pid is None:
             raise LookupError(f"{name} is not running")
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
         return pid
 
     def restart_with(self, name: str, **environment: str) -> int:
