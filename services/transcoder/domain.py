@@ -18,6 +18,7 @@ from shared.contracts import (
     Event,
     MediaCompacted,
     MediaLost,
+    MediaRepairFailed,
     MediaRestored,
     Rendition,
     ThumbnailsCreated,
@@ -64,8 +65,10 @@ class SoundTrack(msgspec.Struct, frozen=True):
 class Transcode(msgspec.Struct, frozen=True):
     """The current attempt. ``video`` is keyed by rendition, then by chunk.
 
-    ``repairing``: the video was completed, and lost objects are being made again. ``lost``: every
-    key that has ever been missing. ``replaced``: objects that compaction has joined into others.
+    ``repairing``: the video was completed, and lost objects are being made again;
+    ``before_repair`` is the state that it returns to if that fails. ``lost``: every key that has
+    ever been missing. ``unrepairable``: those that could not be restored. ``replaced``: objects
+    that compaction has joined into others.
     """
 
     attempt: int = 1
@@ -78,6 +81,8 @@ class Transcode(msgspec.Struct, frozen=True):
     percent: float = 0.0
     repairing: bool = False
     lost: frozenset[str] = frozenset()
+    unrepairable: frozenset[str] = frozenset()
+    before_repair: "Transcode | None" = None
     replaced: frozenset[str] = frozenset()
 
     @property
@@ -126,10 +131,24 @@ def decide(state: Transcode, command: Command) -> Sequence[Event]:
         if not state.open or state.repairing:
             raise NotCancellable("This video is no longer being processed.")
         return (TranscodeCancelled(video_id=command.video_id, requested_by=command.requested_by),)
-    return (command.event,) if _changes(state, command.event) else ()
+    event = command.event
+    if isinstance(event, TranscodeFailed) and state.repairing:
+        event = _failed_repair(event)
+    return (event,) if _changes(state, event) else ()
 
 
-def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rule per event
+def _failed_repair(event: TranscodeFailed) -> MediaRepairFailed:
+    """A repair that fails ends the repair, never the video that it was for."""
+    return MediaRepairFailed(
+        video_id=event.video_id,
+        attempt=event.attempt,
+        code=event.code,
+        reason=event.reason,
+        detail=event.detail,
+    )
+
+
+def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 - one rule per event
     if getattr(event, "attempt", None) != state.attempt:
         return False
     if isinstance(event, MediaLost):
@@ -139,7 +158,9 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911 - one rul
     if not state.open:
         return False
     if isinstance(event, TranscodeFailed):
-        return True
+        return not state.repairing
+    if isinstance(event, MediaRepairFailed):
+        return state.repairing
     if isinstance(event, TranscodePlanned):
         return state.planned is None
     if state.planned is None:
@@ -218,9 +239,13 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
         case VideoPlayable():
             return msgspec.structs.replace(state, playable=event)
         case TranscodeCompleted() | MediaRestored():
-            return msgspec.structs.replace(state, phase="completed", percent=100.0, repairing=False)
+            return msgspec.structs.replace(
+                state, phase="completed", percent=100.0, repairing=False, before_repair=None
+            )
         case MediaLost():
             return _without(state, event)
+        case MediaRepairFailed():
+            return _unrepaired(state)
         case MediaCompacted():
             return _compacted(state, event)
         case TranscodeFailed():
@@ -252,6 +277,21 @@ def _without(state: Transcode, event: MediaLost) -> Transcode:
         audio={name: sound for name, sound in state.audio.items() if name not in event.tasks},
         images=None if IMAGES in event.tasks else state.images,
         lost=state.lost | frozenset(event.keys),
+        before_repair=state.before_repair or state,
+    )
+
+
+def _unrepaired(state: Transcode) -> Transcode:
+    """The video as it was before the repair. What is missing is not asked for again.
+
+    Objects that were made again meanwhile have the names that they had, because names follow from
+    content: they are there again.
+    """
+    before = state.before_repair
+    if before is None:
+        return state
+    return msgspec.structs.replace(
+        before, lost=state.lost, unrepairable=before.unrepairable | (state.lost - before.lost)
     )
 
 

@@ -21,6 +21,7 @@ from shared.contracts import (
     Event,
     MediaCompacted,
     MediaLost,
+    MediaRepairFailed,
     MediaRestored,
     ThumbnailsCreated,
     TranscodeCancelled,
@@ -72,6 +73,8 @@ async def _apply(  # noqa: PLR0912 - one case per event
             await _done(connection, event.video_id, event.attempt, "images")
         case VideoPlayable():
             await _set(connection, event.video_id, playable=True)
+        case MediaRepairFailed():
+            await _over(connection, event.video_id, "completed")
         case TranscodeCompleted() | MediaRestored():
             await _over(connection, event.video_id, "completed")
             await _set(connection, event.video_id, playable=True, compact_at=func.now())

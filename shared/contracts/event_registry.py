@@ -34,6 +34,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.TranscodeRetried,
         e.TranscodeCancelled,
         e.MediaLost,
+        e.MediaRepairFailed,
         e.MediaRestored,
         e.MediaCompacted,
     ),

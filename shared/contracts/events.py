@@ -226,6 +226,19 @@ class MediaRestored(Event, frozen=True, kw_only=True):
     attempt: int
 
 
+class MediaRepairFailed(Event, frozen=True, kw_only=True):
+    """Some of the missing objects could not be restored. The video stays as it was before.
+
+    ``code`` is stable, ``reason`` is for people, ``detail`` is the tail of ffmpeg's stderr.
+    """
+
+    video_id: str
+    attempt: int
+    code: str
+    reason: str
+    detail: str | None = None
+
+
 class MediaCompacted(Event, frozen=True, kw_only=True):
     """The objects of each track were joined into one object.
 

@@ -19,8 +19,8 @@ def expected_keys(video_id: str, state: Transcode) -> set[str]:
 
 
 def media_lost(video_id: str, state: Transcode, missing: AbstractSet[str]) -> MediaLost | None:
-    """The event for missing keys; None where none of them is expected."""
-    keys = missing & expected_keys(video_id, state)
+    """The event for missing keys; None where none of them is expected and can be restored."""
+    keys = (missing & expected_keys(video_id, state)) - state.unrepairable
     if state.phase != "completed" or not keys:
         return None
     return MediaLost(

@@ -1,5 +1,7 @@
 """Given a completed video, when objects are gone, then just what they need is done again."""
 
+import random
+
 import pytest
 
 from services.transcoder.coordinator.missing_media import (
@@ -7,6 +9,7 @@ from services.transcoder.coordinator.missing_media import (
     media_lost,
     unfinished_tasks,
 )
+from services.transcoder.coordinator.publisher import referenced, required
 from services.transcoder.domain import (
     Cancel,
     NotCancellable,
@@ -15,7 +18,14 @@ from services.transcoder.domain import (
     decide,
     is_complete,
 )
-from shared.contracts import Event, MediaLost, MediaRestored, TranscodeCompleted
+from shared.contracts import (
+    Event,
+    MediaLost,
+    MediaRepairFailed,
+    MediaRestored,
+    TranscodeCompleted,
+    TranscodeFailed,
+)
 from tests.unit.transcoder.facts_about import IMAGES, after, audio_encoded, chunk_encoded, plan
 
 PLAN = plan()
@@ -102,3 +112,73 @@ def test_a_picture_for_the_seek_bar_is_asked_for_once() -> None:
     restored = MediaRestored(video_id="v", attempt=1)
     state = after(*MADE, COMPLETED, lost(key), again, restored)
     assert media_lost("v", state, {key}) is None
+
+
+FAILED = TranscodeFailed(
+    video_id="v", attempt=1, code="source.missing", reason="The uploaded file is gone."
+)
+
+
+def test_a_repair_that_fails_leaves_the_video_as_it_was() -> None:
+    event = lost("v/a1/poster.webp")
+    repairing = after(*MADE, COMPLETED, event)
+    (failed,) = decide(repairing, RecordEvent(FAILED))
+    assert isinstance(failed, MediaRepairFailed)
+    state = after(*MADE, COMPLETED, event, failed)
+    assert state.phase == "completed"
+    assert is_complete(state)
+    assert state.images == DONE.images
+    assert referenced("v", state) == referenced("v", DONE)
+    # The same loss is not reported again, another one is.
+    assert media_lost("v", state, {"v/a1/poster.webp"}) is None
+    assert media_lost("v", state, {"v/a1/poster.webp", "v/a1/240p/00000.mp4"}) == lost(
+        "v/a1/240p/00000.mp4", state=state
+    )
+
+
+def test_an_attempt_ends_once_whatever_is_reported_afterwards() -> None:
+    event = lost("v/a1/poster.webp")
+    restored = MediaRestored(video_id="v", attempt=1)
+    failed = MediaRepairFailed(video_id="v", attempt=1, code="c", reason="r")
+    for history in ([], [event], [event, failed], [event, IMAGES, restored]):
+        state = after(*MADE, COMPLETED, *history)
+        for report in (COMPLETED, FAILED):
+            assert not any(
+                isinstance(each, TranscodeCompleted | TranscodeFailed)
+                for each in decide(state, RecordEvent(report))
+            )
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_no_sequence_of_repairs_lets_a_sweep_take_what_the_video_needs(seed: int) -> None:
+    """Losses, repairs that fail or succeed, in any order and with late reports: what a completed
+    attempt made stays referenced, so that no sweep removes it."""
+    chance = random.Random(seed)
+    history: list[Event] = [*MADE, COMPLETED]
+    needed = required("v", DONE)
+    for _ in range(30):
+        state = after(*history)
+        assert needed <= referenced("v", after(*history)) or state.repairing
+        assert state.phase in ("completed", "running")
+        command: Event
+        match chance.randrange(5):
+            case 0:
+                keys = set(chance.sample(sorted(needed), 2))
+                found = media_lost("v", state, keys)
+                if found is None:
+                    continue
+                command = found
+            case 1:
+                command = FAILED
+            case 2:
+                command = chance.choice(MADE[1:])
+            case 3:
+                command = MediaRestored(video_id="v", attempt=1)
+            case _:
+                command = COMPLETED
+        history += decide(state, RecordEvent(command))
+    state = after(*history)
+    if state.repairing:
+        state = after(*history, *decide(state, RecordEvent(FAILED)))
+    assert state.phase == "completed"
+    assert needed <= referenced("v", state)
