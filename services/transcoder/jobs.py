@@ -1,5 +1,6 @@
 """The jobs table as the coordinator and the job routes use it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -40,11 +41,15 @@ class JobRepository:
             row = found.mappings().one_or_none()
         return JobRecord(**row) if row else None
 
-    async def to_publish(self, limit: int) -> list[JobRecord]:
+    async def to_publish(self, limit: int, without: Sequence[str] = ()) -> list[JobRecord]:
         """Running jobs with changes that the playlists do not show yet."""
         return await self._rows(
             select(*JOB_COLUMNS)
-            .where(jobs.c.changes > jobs.c.published, jobs.c.state == "running")
+            .where(
+                jobs.c.changes > jobs.c.published,
+                jobs.c.state == "running",
+                jobs.c.video_id.not_in(without),
+            )
             .limit(limit)
         )
 
@@ -57,11 +62,15 @@ class JobRepository:
                 .values(published=job.changes)
             )
 
-    async def to_sweep(self, limit: int) -> list[JobRecord]:
+    async def to_sweep(self, limit: int, without: Sequence[str] = ()) -> list[JobRecord]:
         """Jobs that have ended and whose unused objects may be deleted now."""
         return await self._rows(
             select(*JOB_COLUMNS)
-            .where(jobs.c.clean_at <= func.now(), jobs.c.state.not_in(("pending", "running")))
+            .where(
+                jobs.c.clean_at <= func.now(),
+                jobs.c.state.not_in(("pending", "running")),
+                jobs.c.video_id.not_in(without),
+            )
             .limit(limit)
         )
 
@@ -69,7 +78,7 @@ class JobRepository:
         """Note that the unused objects are deleted."""
         await self._set(job, clean_at=None)
 
-    async def to_compact(self, limit: int) -> list[JobRecord]:
+    async def to_compact(self, limit: int, without: Sequence[str] = ()) -> list[JobRecord]:
         """Completed jobs whose objects may be joined now, after unused ones are deleted."""
         return await self._rows(
             select(*JOB_COLUMNS)
@@ -77,6 +86,7 @@ class JobRepository:
                 jobs.c.compact_at <= func.now(),
                 jobs.c.clean_at.is_(None),
                 jobs.c.state == "completed",
+                jobs.c.video_id.not_in(without),
             )
             .order_by(jobs.c.compact_at)
             .limit(limit)
@@ -90,11 +100,15 @@ class JobRepository:
         """Note that there is nothing left to join."""
         await self._set(job, compact_at=None)
 
-    async def to_drop(self, limit: int) -> list[JobRecord]:
+    async def to_drop(self, limit: int, without: Sequence[str] = ()) -> list[JobRecord]:
         """Completed jobs whose replaced objects may be deleted now."""
         return await self._rows(
             select(*JOB_COLUMNS)
-            .where(jobs.c.drop_at <= func.now(), jobs.c.state == "completed")
+            .where(
+                jobs.c.drop_at <= func.now(),
+                jobs.c.state == "completed",
+                jobs.c.video_id.not_in(without),
+            )
             .limit(limit)
         )
 

@@ -86,7 +86,7 @@ async def _apply(  # noqa: PLR0912 - one case per event
         case TranscodeCancelled():
             await _over(connection, event.video_id, "cancelled")
         case VideoDeleted():
-            await _over(connection, event.video_id, "deleted")
+            await _deleted(connection, event.video_id)
         case TranscodeRetried():
             await _retried(connection, event)
         case MediaLost():
@@ -98,7 +98,7 @@ async def _apply(  # noqa: PLR0912 - one case per event
 async def _uploaded(
     connection: AsyncConnection, recorded: SequencedEvent, event: VideoUploaded
 ) -> None:
-    await connection.execute(
+    added = await connection.execute(
         insert(jobs)
         .values(
             video_id=event.video_id,
@@ -112,14 +112,27 @@ async def _uploaded(
             traceparent=recorded.metadata.traceparent,
         )
         .on_conflict_do_nothing()
+        .returning(jobs.c.video_id)
     )
-    await _add(connection, [_plan_task(event.video_id, event.user_id, 1)])
+    if added.first() is not None:
+        await _add(connection, [_plan_task(event.video_id, event.user_id, 1)])
 
 
 async def _planned(connection: AsyncConnection, event: TranscodePlanned) -> None:
+    """Add the plan's tasks, unless the video was deleted while it was planned."""
     await _done(connection, event.video_id, event.attempt, "plan")
-    await _set(connection, event.video_id, state="running", plan=msgspec.to_builtins(event))
-    await _add(connection, planned_tasks(event))
+    updated = await connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.video_id == event.video_id,
+            jobs.c.attempt == event.attempt,
+            jobs.c.state.in_(("pending", "running")),
+        )
+        .values(state="running", plan=msgspec.to_builtins(event))
+        .returning(jobs.c.video_id)
+    )
+    if updated.first() is not None:
+        await _add(connection, planned_tasks(event))
 
 
 def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
@@ -193,6 +206,24 @@ async def _over(connection: AsyncConnection, video_id: str, state: str) -> None:
     """Delete all tasks of the attempt; a worker that holds one loses its lease and stops."""
     await connection.execute(delete(tasks).where(tasks.c.video_id == video_id))
     await _set(connection, video_id, state=state, clean_at=func.now() + _SWEEP_AFTER)
+
+
+async def _deleted(connection: AsyncConnection, video_id: str) -> None:
+    """Delete a job. One that is not known yet is kept as deleted, so that it never begins."""
+    await connection.execute(
+        insert(jobs)
+        .values(
+            video_id=video_id,
+            user_id="",
+            source_key="",
+            size=0,
+            attempt=1,
+            state="deleted",
+            playable=False,
+        )
+        .on_conflict_do_nothing()
+    )
+    await _over(connection, video_id, "deleted")
 
 
 async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None:

@@ -9,7 +9,7 @@ The tasks table is authoritative and messages are hints: a message that is lost,
 twice does no harm.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
@@ -87,7 +87,7 @@ returning task_id
 
 _EXHAUSTED = text("""
 select task_id, video_id, attempt, last_error from transcoder.tasks
-where state = 'waiting' and tries >= :max_tries limit 20
+where state = 'waiting' and tries >= :max_tries and video_id <> all(:without) limit 20
 """)
 
 _ROOM = text("""
@@ -108,6 +108,9 @@ with next as (
     where t.state = 'waiting' and t.tries < :max_tries
       and (t.priority <= :urgent) = :is_urgent
       and (t.not_before is null or t.not_before <= now())
+      -- What no worker may claim is never picked.
+      and exists (select from transcoder.jobs o where o.video_id = t.video_id
+                  and o.attempt = t.attempt and o.state in ('pending', 'running'))
     order by start, t.priority, t.place
     limit 1
     for update of t skip locked
@@ -210,9 +213,9 @@ class Scheduler:
         freed = await self._all(_EXPIRE, lease=LEASE_SECONDS, unclaimed=UNCLAIMED_SECONDS)
         return len(freed)
 
-    async def exhausted(self) -> list[ExhaustedTask]:
-        """Tasks that have been tried too often."""
-        rows = await self._all(_EXHAUSTED, max_tries=MAX_TRIES)
+    async def exhausted(self, without: Sequence[str] = ()) -> list[ExhaustedTask]:
+        """Tasks that have been tried too often, but for those of the videos ``without``."""
+        rows = await self._all(_EXHAUSTED, max_tries=MAX_TRIES, without=list(without))
         return [ExhaustedTask(**row) for row in rows]
 
     async def pick(self, queue: QueueName, ahead: int = 1) -> list[PickedTask]:

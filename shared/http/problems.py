@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from shared import errors
 from shared.errors import CinelogError, Detail
 from shared.http.envelope import Failure, Problem
+from shared.outages import is_outage
 from shared.telemetry import current_trace_id, get_logger
 
 STATUSES: Final[dict[type[CinelogError], int]] = {
@@ -50,22 +51,6 @@ _BY_STATUS: Final[dict[int, tuple[str, str]]] = {
     504: ("gateway_timeout", "A service took too long to answer. Try again in a moment."),
 }
 
-# By name, so that a process without a database does not load its driver to serve errors.
-_OUTAGES: Final = frozenset(
-    {
-        "asyncpg.exceptions.InsufficientResourcesError",
-        "asyncpg.exceptions.OperatorInterventionError",
-        "asyncpg.exceptions.PostgresConnectionError",
-        "asyncpg.exceptions.PostgresSystemError",
-        "asyncpg.exceptions.TooManyConnectionsError",
-        "asyncpg.exceptions._base.InterfaceError",
-        "redis.exceptions.ConnectionError",
-        "redis.exceptions.TimeoutError",
-        "sqlalchemy.exc.InterfaceError",
-        "sqlalchemy.exc.OperationalError",
-        "sqlalchemy.exc.TimeoutError",
-    }
-)
 _BEARER_CHALLENGE: Final = 'Bearer realm="cinelog"'
 _MISSING_FIELD: Final = re.compile(r"Object missing required field `(\w+)`")
 _LENGTH: Final = re.compile(r"Expected `str` of length (>=|<=) (\d+)")
@@ -127,18 +112,6 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
         problem = msgspec.structs.replace(problem, details=_details(error) or msgspec.UNSET)
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     return _response(problem, headers)
-
-
-def is_outage(error: BaseException) -> bool:
-    """Whether an error means that a dependency does not answer, rather than a bug."""
-    if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
-        return True
-    if any(f"{kind.__module__}.{kind.__qualname__}" in _OUTAGES for kind in type(error).__mro__):
-        return True
-    # SQLAlchemy wraps the driver's error twice: in DBAPIError.orig, and in that error's cause.
-    driver = getattr(error, "orig", None)
-    inner = getattr(driver, "__cause__", None) if driver is not None else None
-    return isinstance(inner, Exception) and is_outage(inner)
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

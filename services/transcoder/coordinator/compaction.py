@@ -15,6 +15,7 @@ from services.transcoder.planning.object_join import JoinedObject
 from shared.blobs.store import BlobNotFound, BlobStore
 from shared.contracts import CompactedTrack, MediaCompacted
 from shared.event_store.store import EventStore
+from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -31,26 +32,36 @@ class Compactor:
     """
 
     def __init__(
-        self, jobs: JobRepository, store: EventStore, media: BlobStore, publisher: Publisher
+        self,
+        jobs: JobRepository,
+        store: EventStore,
+        media: BlobStore,
+        publisher: Publisher,
+        metrics: ItemMetrics,
     ) -> None:
         self._jobs = jobs
         self._store = store
         self._media = media
         self._publisher = publisher
+        self._compacting = Items("compact videos", metrics)
+        self._dropping = Items("delete replaced objects", metrics)
         self.busy: str | None = None
 
     async def step(self) -> None:
         """Compact one video and delete the replaced objects of one, where they are due."""
-        for job in await self._jobs.to_compact(1):
-            self.busy = job.video_id
-            try:
-                await self._compact(job)
-            finally:
-                self.busy = None
-        for job in await self._jobs.to_drop(1):
-            await self._drop(job)
+        jobs = await self._jobs.to_compact(1, self._compacting.waiting)
+        await self._compacting.each(jobs, lambda job: job.video_id, self._compact)
+        jobs = await self._jobs.to_drop(1, self._dropping.waiting)
+        await self._dropping.each(jobs, lambda job: job.video_id, self._drop)
 
     async def _compact(self, job: JobRecord) -> None:
+        self.busy = job.video_id
+        try:
+            await self._compact_alone(job)
+        finally:
+            self.busy = None
+
+    async def _compact_alone(self, job: JobRecord) -> None:
         state = await state_of(self._store, job.video_id)
         try:
             event = await compact(self._media, self._publisher, job.video_id, state)

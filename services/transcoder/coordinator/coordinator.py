@@ -17,9 +17,16 @@ from services.transcoder.jobs import JobRecord, JobRepository
 from services.transcoder.manifests.dash import MANIFEST
 from services.transcoder.manifests.hls import MASTER
 from services.transcoder.object_keys import attempt_prefix
-from services.transcoder.scheduler import JobProgress, PickedTask, QueueName, Scheduler
+from services.transcoder.scheduler import (
+    ExhaustedTask,
+    JobProgress,
+    PickedTask,
+    QueueName,
+    Scheduler,
+)
 from shared.blobs.store import BlobStore
 from shared.contracts import (
+    MediaRepairFailed,
     TranscodeFailed,
     TranscodeProgressed,
     VideoPlayable,
@@ -27,6 +34,7 @@ from shared.contracts import (
     stream_id,
 )
 from shared.event_store.store import EventStore
+from shared.loops.items import Items
 from shared.loops.loops import Loops
 from shared.telemetry import exemplar, get_logger, span_in_each
 
@@ -73,9 +81,13 @@ class Coordinator:
         self._store = store
         self._media = media
         self._publisher = Publisher(media)
-        self._compactor = Compactor(jobs, store, media, self._publisher)
+        self._compactor = Compactor(jobs, store, media, self._publisher, metrics.items)
         self._metrics = metrics
         self._loops = loops
+        self._publishing = Items("publish playlists", metrics.items)
+        self._sweeping = Items("sweep objects", metrics.items)
+        self._failing = Items("fail exhausted tasks", metrics.items)
+        self._reporting = Items("report progress", metrics.items)
         self._dispatch = asyncio.Event()
         self._publish = asyncio.Event()
         self._reported: dict[tuple[str, int], float] = {}
@@ -127,8 +139,10 @@ class Coordinator:
                 self._metrics.dispatched.labels(name).inc()
 
     async def _publish_round(self) -> None:
-        found = await self._jobs.to_publish(_JOBS)
-        await asyncio.gather(*(self._publish_job(job) for job in found))
+        found = await self._jobs.to_publish(_JOBS, self._publishing.waiting)
+        await asyncio.gather(
+            *(self._publishing.one(job, _video_of, self._publish_job) for job in found)
+        )
         if len(found) == _JOBS:
             self._publish.set()
 
@@ -157,28 +171,31 @@ class Coordinator:
             _log.warning("tasks taken back", tasks=expired)
             self._dispatch.set()
         await self._fail_exhausted()
-        for progress in await self._scheduler.progress():
-            await self._report(progress)
-        for job in await self._jobs.to_sweep(_JOBS):
-            if job.video_id == self._compactor.busy:
-                continue
-            await self._sweep(job)
-            await self._jobs.swept(job)
+        await self._reporting.each(await self._scheduler.progress(), _video_of, self._report)
+        jobs = await self._jobs.to_sweep(_JOBS, self._sweeping.waiting)
+        await self._sweeping.each(jobs, _video_of, self._sweep_job)
         await self._scheduler.forget_workers()
 
     async def _fail_exhausted(self) -> None:
         """Fail the videos of tasks that have been tried too often."""
-        for task in await self._scheduler.exhausted():
-            first, _, rest = (task.last_error or "").partition("\n")
-            code, _, reason = first.partition(": ")
-            event = TranscodeFailed(
-                video_id=task.video_id,
-                attempt=task.attempt,
-                code=code if reason else "worker.died",
-                reason=reason or "Processing this video failed several times.",
-                detail=rest or None,
-            )
-            await record(self._store, task.video_id, event, task.video_id)
+        tasks = await self._scheduler.exhausted(self._failing.waiting)
+        await self._failing.each(tasks, _video_of, self._fail)
+
+    async def _fail(self, task: ExhaustedTask) -> None:
+        first, _, rest = (task.last_error or "").partition("\n")
+        code, _, reason = first.partition(": ")
+        event = TranscodeFailed(
+            video_id=task.video_id,
+            attempt=task.attempt,
+            code=code if reason else "worker.died",
+            reason=reason or "Processing this video failed several times.",
+            detail=rest or None,
+        )
+        outcome = await record(self._store, task.video_id, event, task.video_id)
+        for new in outcome.events:
+            if isinstance(new, MediaRepairFailed):
+                self._metrics.failed_repairs.inc()
+                _log.error("media not restored", video=new.video_id, reason=new.reason)
 
     async def _report(self, progress: JobProgress) -> None:
         # 100 is left to the completed video: playlists follow the last task.
@@ -199,6 +216,12 @@ class Coordinator:
         )
         await record(self._store, progress.video_id, event, progress.video_id)
 
+    async def _sweep_job(self, job: JobRecord) -> None:
+        if job.video_id == self._compactor.busy:
+            return
+        await self._sweep(job)
+        await self._jobs.swept(job)
+
     async def _sweep(self, job: JobRecord) -> None:
         """Delete what nothing refers to: all objects of a deleted video, unused ones of others."""
         if job.state == "deleted":
@@ -215,3 +238,12 @@ class Coordinator:
                 await self._media.delete(f"{job.video_id}/{name}")
             for attempt in range(1, job.attempt + 1):
                 await self._media.delete_prefix(f"{attempt_prefix(job.video_id, attempt)}/")
+
+
+class _OfVideo(Protocol):
+    @property
+    def video_id(self) -> str: ...
+
+
+def _video_of(item: _OfVideo) -> str:
+    return item.video_id

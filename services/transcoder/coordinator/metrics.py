@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.scheduler import URGENT_PRIORITY, WORKER_SECONDS
+from shared.loops.items import ItemMetrics
 
 # Open rows only: they are few, however many videos there are.
 _JOBS: Final = text("""
@@ -43,6 +44,12 @@ class CoordinatorMetrics:
             buckets=(0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300, 900, 3600),
             registry=registry,
         )
+        self.failed_repairs = Counter(
+            "cinelog_transcode_failed_repairs",
+            "Repairs of lost media that failed; the videos stay as they were.",
+            registry=registry,
+        )
+        self.items = ItemMetrics(registry)
         self.open = OpenWorkMetrics(engine, registry)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,6 +11,11 @@ from services.transcoder.jobs import JOB_COLUMNS, JobRecord
 from services.transcoder.tables import jobs, tasks
 
 _PAGE = 500
+_STRAY = (tasks.c.state != "done") & ~exists().where(
+    jobs.c.video_id == tasks.c.video_id,
+    jobs.c.attempt == tasks.c.attempt,
+    jobs.c.state.in_(("pending", "running")),
+)
 
 
 class ReconcileRepository:
@@ -53,6 +58,19 @@ class ReconcileRepository:
                 )
             )
             return {row.task_id: row.state for row in found}
+
+    async def stray_tasks(self) -> list[str]:
+        """The ids of open tasks that belong to no open job's current attempt."""
+        async with self._engine.connect() as connection:
+            found = await connection.execute(
+                select(tasks.c.task_id).where(_STRAY).order_by(tasks.c.task_id)
+            )
+            return list(found.scalars())
+
+    async def remove_stray_tasks(self) -> None:
+        """Delete those tasks."""
+        async with self._engine.begin() as connection:
+            await connection.execute(tasks.delete().where(_STRAY))
 
     async def requeue(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert tasks that are missing, and make those that are done wait again."""

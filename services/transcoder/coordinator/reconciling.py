@@ -4,8 +4,10 @@ Every step can be repeated, also by two processes at once: the log records a los
 have unique names, and an object is deleted only when it is so old that its event must be recorded.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -22,10 +24,15 @@ from services.transcoder.jobs import JobRecord
 from services.transcoder.projections import open_tasks
 from shared.blobs.store import BlobStore
 from shared.event_store.store import EventStore
+from shared.loops.cancellation import check_cancelled
+from shared.outages import is_outage
 from shared.reconciliation import Finding
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
+
+# Videos that are checked side by side.
+_AT_ONCE: Final = 16
 
 
 class StoredObjects(msgspec.Struct, frozen=True):
@@ -51,25 +58,59 @@ class Reconciliation:
         self._orphan_age = orphan_age
 
     async def round(self, dry_run: bool) -> list[Finding]:
-        """Check every video once; with ``dry_run`` change nothing. Returns the findings."""
-        found: list[Finding] = []
-        before = datetime.now(UTC) - self._orphan_age
+        """Check every video once; with ``dry_run`` change nothing. Returns the findings.
+
+        A video that cannot be checked is a finding, and keeps no other from its check.
+        """
+        found = await self._stray_tasks(dry_run=dry_run)
+        batch: list[StoredObjects] = []
         async for held in merge_by_video(_by_video(self._media), self._repository.all_jobs()):
-            job = await self._repository.find(held.video_id)
-            state = await state_of(self._store, held.video_id)
-            kept: set[str] = set()
-            if job is not None and job.state in ("pending", "running"):
-                kept = set(held.objects)
-                found += await self._unfinished(job, state, dry_run=dry_run)
-            elif job is not None and job.state == "completed":
-                whole = state.phase == "completed"
-                kept = referenced(held.video_id, state) if whole else set(held.objects)
-                found += await self._missing(held, state, dry_run=dry_run)
-            orphans = [k for k, at in held.objects.items() if k not in kept and at < before]
-            found += await self._remove(orphans, dry_run=dry_run)
+            batch.append(held)
+            if len(batch) == _AT_ONCE:
+                found += await self._check_all(batch, dry_run=dry_run)
+                batch = []
+        found += await self._check_all(batch, dry_run=dry_run)
         for finding in found:
             _log.info("reconciled", dry_run=dry_run, **msgspec.structs.asdict(finding))
         return found
+
+    async def _check_all(self, batch: list[StoredObjects], *, dry_run: bool) -> list[Finding]:
+        checked = await asyncio.gather(*(self._check(held, dry_run=dry_run) for held in batch))
+        return [finding for findings in checked for finding in findings]
+
+    async def _check(self, held: StoredObjects, *, dry_run: bool) -> list[Finding]:
+        try:
+            return await self._compare(held, dry_run=dry_run)
+        except Exception as error:
+            check_cancelled()
+            if is_outage(error):
+                raise
+            return [Finding(action="unreadable", subject=held.video_id, detail=repr(error))]
+
+    async def _compare(self, held: StoredObjects, *, dry_run: bool) -> list[Finding]:
+        before = datetime.now(UTC) - self._orphan_age
+        job = await self._repository.find(held.video_id)
+        state = await state_of(self._store, held.video_id)
+        found: list[Finding] = []
+        kept: set[str] = set()
+        if job is not None and job.state in ("pending", "running"):
+            kept = set(held.objects)
+            found += await self._unfinished(job, state, dry_run=dry_run)
+        elif job is not None and job.state == "completed":
+            whole = state.phase == "completed"
+            kept = referenced(held.video_id, state) if whole else set(held.objects)
+            found += await self._missing(held, state, dry_run=dry_run)
+        orphans = [k for k, at in held.objects.items() if k not in kept and at < before]
+        return found + await self._remove(orphans, dry_run=dry_run)
+
+    async def _stray_tasks(self, *, dry_run: bool) -> list[Finding]:
+        stray = await self._repository.stray_tasks()
+        if stray and not dry_run:
+            await self._repository.remove_stray_tasks()
+        return [
+            Finding(action="clear", subject=task_id, detail="its job does not want this task")
+            for task_id in stray
+        ]
 
     async def _missing(
         self, held: StoredObjects, state: Transcode, *, dry_run: bool

@@ -12,7 +12,7 @@ from shared.contracts import EmailChanged, new_id, stream_id
 from shared.database.connect import create_engine, create_pool
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.store import Metadata, NewEvent
-from shared.http.problems import is_outage
+from shared.outages import is_outage
 from tests.support.databases import Database
 from tests.support.road import Road
 from tests.support.wait import eventually
