@@ -10,7 +10,7 @@ from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 
 def ffmpeg(*arguments: str, cwd: Path | None = None) -> None:
     command = [find_ffmpeg(None), "-nostdin", "-v", "error", "-y", *arguments]
-    subprocess.run(command, check=True, cwd=cwd, timeout=60)
+    subprocess.run(command, check=True, cwd=cwd, timeout=300)
 
 
 def make(target: Path, *options: str, seconds: float = 2, size: str = "320x240", rate: str = "25"):
@@ -34,7 +34,7 @@ def look(playlist: Path, *, count: bool = True) -> dict[str, Any]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     return {**json.loads(found.stdout), "complaints": found.stderr.strip()}
 
@@ -50,7 +50,7 @@ def decoded(playlist: Path) -> int:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert found.stderr == ""
     return sum(line[0] != "#" for line in found.stdout.splitlines())
@@ -67,7 +67,7 @@ def frames_by_dash(manifest: str) -> list[int]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert listed.stderr == ""
     tracks = [line.split(",")[0] for line in listed.stdout.splitlines() if line[0] != "#"]

@@ -144,7 +144,7 @@ async def test_messages_lost_doubled_and_senseless_do_no_harm(
     video_id = await studio.upload(make(tmp_path / "a.mp4"))
     task_id = f"{video_id}/1/plan"
     urgent = QUEUES["urgent"].name
-    await eventually(lambda: urgent in broker.queues(), 30)
+    await eventually(lambda: urgent in broker.queues(), 120)
     connection = await asyncpg.connect(database.admin_url)
 
     async def queued() -> bool:
