@@ -65,9 +65,7 @@ def _auth(verifier: Verifier) -> Litestar:
 
 def _ingest(verifier: Verifier) -> Litestar:
     registry = CollectorRegistry()
-    return ingest_app(
-        _UNOPENED, _UNOPENED, _UNOPENED, verifier=verifier, checks={}, registry=registry
-    )
+    return ingest_app(_UNOPENED, _UNOPENED, verifier=verifier, checks={}, registry=registry)
 
 
 def _transcoder(verifier: Verifier) -> Litestar:

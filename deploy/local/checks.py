@@ -9,15 +9,21 @@ import asyncio
 from deploy.local.process import Check
 
 _PATIENCE = 2.0
+ALIVE_PATIENCE = 5.0
+"""Seconds that a process has to show that it still works, on a machine that may be busy."""
+MISSES_OF_A_PART = 20
+"""How often a part may fail to do so: more than a recovery or a full disk's retries take."""
 _MOST = 64 * 1024
 
 
-def answers(port: int, send: bytes = b"", expect: bytes = b"") -> Check:
+def answers(
+    port: int, send: bytes = b"", expect: bytes = b"", *, patience: float = _PATIENCE
+) -> Check:
     """Up when the port accepts a connection and replies to ``send`` with ``expect`` in it."""
 
     async def check() -> bool:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 try:
                     writer.write(send)
@@ -50,7 +56,9 @@ async def _hears(reader: asyncio.StreamReader, expect: bytes) -> bool:
     return True
 
 
-def serves(port: int, path: str, expect: str = "HTTP/1.1 200 ") -> Check:
+def serves(
+    port: int, path: str, expect: str = "HTTP/1.1 200 ", *, patience: float = _PATIENCE
+) -> Check:
     """Up when ``GET path`` answers 200, or with ``expect`` in it."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    return answers(port, request.encode(), expect.encode())
+    return answers(port, request.encode(), expect.encode(), patience=patience)

@@ -22,6 +22,8 @@ from deploy.local.state import Home, StateDamaged, read_json
 from deploy.local.supervisor import Status, StepFailed, Supervisor
 from deploy.needs import table
 
+PROBE_SECONDS = 3.0
+"""Seconds between two looks whether a process still works."""
 LEFTOVER_PATIENCE = 6.0
 """Seconds that processes of a supervisor that was killed get to end by themselves."""
 
@@ -130,7 +132,7 @@ async def _supervise(home: Home, report: Report, steps: tuple[Step, ...]) -> int
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    supervisor = Supervisor(steps, home.logs, changed)
+    supervisor = Supervisor(steps, home.logs, changed, probe_seconds=PROBE_SECONDS)
     changed(supervisor.statuses)
     start = asyncio.create_task(supervisor.start())
     told = asyncio.create_task(end.wait())

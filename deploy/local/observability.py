@@ -55,6 +55,7 @@ def steps(home: Path, packages: Path, ports: Mapping[str, int], workers: int) ->
             ),
             folder=folder,
             ready=checks.answers(ports["prometheus"], b"GET /-/ready HTTP/1.0\r\n\r\n", b"200 OK"),
+            alive=checks.serves(ports["prometheus"], "/-/healthy", patience=checks.ALIVE_PATIENCE),
             needs=frozenset({"prometheus-package"}),
         ),
         Process(
@@ -62,6 +63,7 @@ def steps(home: Path, packages: Path, ports: Mapping[str, int], workers: int) ->
             argv=(sys.executable, "-m", "deploy.local.traces", str(ports["traces"])),
             folder=ROOT,
             ready=checks.answers(ports["traces"], b"GET / HTTP/1.0\r\n\r\n", b"Traces"),
+            alive=checks.serves(ports["traces"], "/", "200 OK", patience=checks.ALIVE_PATIENCE),
         ),
     )
 

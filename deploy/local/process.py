@@ -10,7 +10,8 @@ Check = Callable[[], Awaitable[bool]]
 
 
 class Process(Struct, frozen=True):
-    """A long-lived process. It is up when ``ready`` says so, and restarted when it ends."""
+    """A long-lived process. It is up when ``ready`` says so; it is restarted when it ends, or when
+    ``alive`` denies for too long."""
 
     name: str
     argv: tuple[str, ...]
@@ -23,6 +24,10 @@ class Process(Struct, frozen=True):
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 15.0
     """Seconds between the stop signal and SIGKILL."""
+    alive: Check | None = None
+    """Whether it still works; None: as long as it runs."""
+    misses: int = 4
+    """How many times in a row it may fail to say so before it is killed and started again."""
     expendable: Path | None = None
     """State that may be lost: moved aside, once, if the process ends while it starts with it."""
     front: bool = False

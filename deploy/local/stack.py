@@ -45,6 +45,7 @@ def _service(
         folder=ROOT,
         env=env,
         ready=checks.serves(port, "/ready"),
+        alive=checks.serves(port, "/health", patience=checks.ALIVE_PATIENCE),
         needs=_waits_for(needs.reached(archived=bool(stack.archive_bucket)), after),
         # A worker finishes its chunk or hands it back; an upload in flight may take a while.
         grace=30.0,

@@ -1,10 +1,7 @@
-"""Starts steps as soon as what they need is up, restarts what ends, stops all in reverse order."""
+"""Starts steps when what they need is up, restarts what ends or freezes, stops all in reverse."""
 
 import asyncio
 import contextlib
-import os
-import shutil
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,15 +9,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-from deploy.local import unprivileged
 from deploy.local.process import Process, Step, all_needs, in_order
+from deploy.local.running import ending, kill_all_of_it, launch, put_aside
 
 State = Literal["waiting", "starting", "up", "done", "restarting", "failed", "stopped"]
 
-_LARGEST_LOG = 10 * 1024 * 1024
 _FIRST_POLL, _LONGEST_POLL = 0.05, 0.4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_AFTER = 30.0
+_UNWATCHED_POLL = 1.0
 
 
 class Status(Struct):
@@ -51,14 +48,18 @@ class Supervisor:
         *,
         patience: float = 120.0,
         longest_pause: float = _LONGEST_PAUSE,
+        probe_seconds: float | None = None,
     ) -> None:
         """``patience`` is how many seconds a process may take until it is ready at first,
-        ``longest_pause`` how many pass at most before one that keeps ending is started again."""
+        ``longest_pause`` how many pass at most before one that keeps ending is started again,
+        ``probe_seconds`` how many between two looks whether one still works (None: no looks).
+        """
         self._steps = in_order(tuple(steps))
         self._logs = logs
         self._changed = changed
         self._patience = patience
         self._longest_pause = longest_pause
+        self._probe_seconds = probe_seconds
         self._status = {step.name: Status(step.name) for step in self._steps}
         self._up = {step.name: asyncio.Event() for step in self._steps}
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -129,7 +130,7 @@ class Supervisor:
                 try:
                     await self._until_ready(process)
                 except StepFailed as failure:
-                    aside = _put_aside(process.expendable)
+                    aside = put_aside(process.expendable)
                     if aside is None:
                         raise
                     await self._launch(process)
@@ -142,22 +143,7 @@ class Supervisor:
         return ""
 
     async def _launch(self, process: Process) -> None:
-        log = self._logs / f"{process.name}.log"
-        if log.exists() and log.stat().st_size > _LARGEST_LOG:
-            shutil.move(log, log.with_suffix(".log.1"))
-        with log.open("ab") as output:
-            self._running[process.name] = await asyncio.create_subprocess_exec(
-                *_tied_to_us(process),
-                cwd=process.folder,
-                env=dict(process.env),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                user=process.user,
-                group=unprivileged.group_of(process.user),
-                extra_groups=unprivileged.groups_of(process.user),
-            )
+        self._running[process.name] = await launch(process, self._logs)
         self._status[process.name].pid = self._running[process.name].pid
         self._status[process.name].started_at = time.time()
         self._changed(self.statuses)
@@ -171,33 +157,69 @@ class Supervisor:
                 await asyncio.wait({ended}, timeout=pause)
                 if ended.done():
                     raise StepFailed(
-                        f"{process.name} ended with {_ending(ended.result())} while starting"
+                        f"{process.name} ended with {ending(ended.result())} while starting"
                     )
                 pause = min(pause * 1.5, _LONGEST_POLL)
         finally:
             ended.cancel()
 
     async def _keep(self, process: Process) -> None:
-        """Whenever the process ends, start it again, after longer and longer pauses."""
+        """Start it again whenever it ends or stays silent, after longer and longer pauses."""
         pause = _FIRST_PAUSE
         while True:
             since = time.monotonic()
+            reason = await self._until_over(process)
             running = self._running[process.name]
-            code = await running.wait()
-            _kill_group(running.pid)
+            kill_all_of_it(running)
+            await running.wait()
             if time.monotonic() - since > _STEADY_AFTER:
                 pause = _FIRST_PAUSE
             status = self._status[process.name]
             status.restarts += 1
             status.pid = None
-            reason = f"ended with {_ending(code)}"
             self._set(process.name, "restarting", reason=reason)
+            pause = await self._launch_again(process, pause)
+
+    async def _launch_again(self, process: Process, pause: float) -> float:
+        """Launch it after so many seconds; returns how many it should be the next time."""
+        while True:
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._longest_pause)
-            await self._launch(process)
-            with contextlib.suppress(StepFailed):
-                await self._until_ready(process)
-                self._set(process.name, "up", reason=reason)
+            try:
+                await self._launch(process)
+            except OSError as error:
+                self._set(process.name, "restarting", reason=f"could not be launched: {error}")
+            else:
+                return pause
+
+    async def _until_over(self, process: Process) -> str:
+        """Return when it has ended or was silent for too long, with which of the two."""
+        ended = asyncio.create_task(self._running[process.name].wait())
+        silent = asyncio.create_task(self._until_silent(process))
+        try:
+            await asyncio.wait({ended, silent}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                return f"ended with {ending(ended.result())}"
+            silent.result()
+            return f"did not answer {process.misses} times"
+        finally:
+            ended.cancel()
+            silent.cancel()
+
+    async def _until_silent(self, process: Process) -> None:
+        """Return when it has missed too many probes. It counts as up once it is ready again."""
+        status = self._status[process.name]
+        if status.state != "up":
+            with contextlib.suppress(StepFailed, TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    await self._until_ready(process)
+        misses = 0
+        while misses < process.misses:
+            if status.state != "up" and await process.ready():
+                self._set(process.name, "up", reason=status.reason)
+            await asyncio.sleep(self._probe_seconds or _UNWATCHED_POLL)
+            if self._probe_seconds is not None and process.alive is not None:
+                misses = 0 if await process.alive() else misses + 1
 
     async def _stop(self, step: Process) -> None:
         running = self._running.get(step.name)
@@ -210,7 +232,7 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(step.grace):
                     await running.wait()
-        _kill_group(running.pid)
+        kill_all_of_it(running)
         await running.wait()
         self._status[step.name].pid = None
         self._set(step.name, "stopped")
@@ -221,32 +243,3 @@ class Supervisor:
         self._status[name].state = state
         self._status[name].reason = reason
         self._changed(self.statuses)
-
-
-def _tied_to_us(process: Process) -> list[str]:
-    """The command, told by the kernel to stop when the supervisor itself dies."""
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        return list(process.argv)
-    stop = process.stop_signal.name.removeprefix("SIG")
-    return [setpriv, "--pdeathsig", stop, "--", *process.argv]
-
-
-def _put_aside(state: Path | None) -> Path | None:
-    """Where the state lies now; None where there is none to do without."""
-    if state is None or not state.exists():
-        return None
-    aside = state.with_name(f"{state.name}.unusable")
-    if aside.is_dir():
-        shutil.rmtree(aside)
-    return state.replace(aside)
-
-
-def _kill_group(pid: int) -> None:
-    # What a process left behind (a worker's encoder) goes with it.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _ending(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

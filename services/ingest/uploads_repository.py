@@ -1,30 +1,40 @@
-"""The table of uploads. Compare-and-set on epoch and phase decides which writer's changes count."""
+"""The table of uploads. Who may write is decided here, by compare-and-set on epoch and phase."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, case, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, case, delete, func, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.details import Details
 from services.ingest.ports import KeyInUse, Part, Progress, Upload, UploadLost, UploadNotFound
-from services.ingest.rows import transaction, upload_of
-from services.ingest.tables import parts, uploads
+from services.ingest.tables import doomed, parts, uploads
+from shared.errors import Unavailable
 
 RELEASE_CHANNEL: Final = "ingest_release"
 
-# A writer that died may have one part on its way and another about to be sent. Their numbers are
-# not used again: a part that arrives late would replace bytes that count.
+# A writer that died may have left one part on its way and one about to leave: their numbers are
+# not used again, or what arrives late could replace bytes that count.
 SKIPPED_PARTS: Final = 2
-# A completed upload's row stays for as long as its idempotency key is honoured.
+# Keeps an upload's row for as long as its idempotency key is honoured.
 _KEPT: Final = timedelta(days=7)
+# How long nobody may have worked on an upload before the sweep believes that nobody does.
+_LEFT: Final = timedelta(seconds=30)
 
 
-class UploadsRepository:
-    """Implements the protocols of ``ports`` that concern single uploads."""
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer. Nothing was acknowledged."""
+
+    code = "database_unavailable"
+
+
+class PostgresUploads:
+    """``UploadRecords`` in the schema ``ingest``."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -35,7 +45,7 @@ class UploadsRepository:
             "joined": list(upload.joined),
         }
         try:
-            async with transaction(self._engine) as connection:
+            async with self._begin() as connection:
                 await connection.execute(insert(uploads).values(**values))
         except IntegrityError as error:
             if "uploads_idempotency" not in str(error):
@@ -43,24 +53,24 @@ class UploadsRepository:
             raise KeyInUse("A request with this idempotency key is under way.") from None
 
     async def get(self, upload_id: str) -> Upload:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             row = await _row(connection, upload_id)
         if row is None:
             raise UploadNotFound("There is no such upload.")
-        return upload_of(row)
+        return _upload(row)
 
     async def by_key(self, user_id: str, idempotency_key: str) -> Upload | None:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             found = await connection.execute(
                 select(uploads).where(
                     uploads.c.user_id == user_id, uploads.c.idempotency_key == idempotency_key
                 )
             )
             row = found.one_or_none()
-        return None if row is None else upload_of(row)
+        return None if row is None else _upload(row)
 
     async def parts(self, upload_id: str) -> tuple[Part, ...]:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             found = await connection.execute(
                 select(parts.c.number, parts.c.etag, parts.c.size)
                 .where(parts.c.upload_id == upload_id)
@@ -69,21 +79,21 @@ class UploadsRepository:
             return tuple(Part(*row) for row in found)
 
     async def request_release(self, upload_id: str) -> None:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             await connection.execute(
                 update(uploads).where(uploads.c.id == upload_id, uploads.c.held).values(wanted=True)
             )
             await connection.execute(select(func.pg_notify(RELEASE_CHANNEL, "")))
 
-    async def requested_releases(self, held: Sequence[str]) -> set[str]:
-        async with transaction(self._engine) as connection:
+    async def released_on_request(self, held: Sequence[str]) -> set[str]:
+        async with self._begin() as connection:
             found = await connection.execute(
                 select(uploads.c.id).where(uploads.c.id.in_(held), uploads.c.wanted)
             )
             return set(found.scalars())
 
     async def acquire(self, upload_id: str) -> Upload:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             taken = await connection.execute(
                 update(uploads)
                 .where(
@@ -105,7 +115,7 @@ class UploadsRepository:
                 raise UploadNotFound("There is no such upload.")
         if row is None:
             raise UploadLost("This upload takes no more bytes.")
-        return upload_of(row)
+        return _upload(row)
 
     async def set_multipart(self, upload_id: str, epoch: int, multipart_id: str) -> None:
         await self._change(upload_id, epoch, multipart_id=multipart_id)
@@ -125,7 +135,7 @@ class UploadsRepository:
         }
         if progress.content_type is not None:
             values["content_type"] = progress.content_type
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             await _compare_and_set(connection, upload_id, epoch, values)
             if progress.parts:
                 rows = [
@@ -140,7 +150,7 @@ class UploadsRepository:
 
     async def release(self, upload_id: str, epoch: int, *, clean: bool) -> None:
         skipped = 0 if clean else SKIPPED_PARTS
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             await connection.execute(
                 update(uploads)
                 .where(uploads.c.id == upload_id, uploads.c.epoch == epoch)
@@ -167,7 +177,7 @@ class UploadsRepository:
 
     async def completed(self, upload_id: str) -> None:
         kept = case((uploads.c.partial, uploads.c.expires_at), else_=func.clock_timestamp() + _KEPT)
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             await connection.execute(
                 update(uploads)
                 .where(uploads.c.id == upload_id, uploads.c.phase == "completing")
@@ -179,7 +189,7 @@ class UploadsRepository:
         condition = [uploads.c.id == upload_id, uploads.c.phase == "open"]
         if epoch is not None:
             condition.append(uploads.c.epoch == epoch)
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             ended = await connection.execute(
                 update(uploads)
                 .where(*condition)
@@ -188,7 +198,7 @@ class UploadsRepository:
         return ended.rowcount == 1
 
     async def give_up_completing(self, upload_id: str) -> bool:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             ended = await connection.execute(
                 update(uploads)
                 .where(uploads.c.id == upload_id, uploads.c.phase == "completing")
@@ -197,12 +207,74 @@ class UploadsRepository:
         return ended.rowcount == 1
 
     async def remove(self, upload_id: str) -> None:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             await connection.execute(delete(uploads).where(uploads.c.id == upload_id))
 
+    async def due(self, limit: int) -> list[Upload]:
+        now = func.clock_timestamp()
+        async with self._begin() as connection:
+            found = await connection.execute(
+                select(uploads)
+                .where(
+                    or_(
+                        uploads.c.phase.in_(("open", "completed")) & (uploads.c.expires_at < now),
+                        uploads.c.phase.in_(("completing", "ending"))
+                        & (uploads.c.updated_at < now - _LEFT),
+                    )
+                )
+                .order_by(uploads.c.updated_at)
+                .limit(limit)
+            )
+            return [_upload(row) for row in found]
+
+    async def postpone(self, upload_id: str) -> None:
+        async with self._begin() as connection:
+            await connection.execute(
+                update(uploads)
+                .where(uploads.c.id == upload_id)
+                .values(updated_at=func.clock_timestamp())
+            )
+
+    async def known_multiparts(self) -> set[str]:
+        async with self._begin() as connection:
+            found = await connection.execute(
+                select(uploads.c.multipart_id).where(uploads.c.multipart_id.is_not(None))
+            )
+            return {multipart_id for multipart_id in found.scalars() if multipart_id}
+
+    async def known_tails(self, keys: Sequence[str]) -> set[str]:
+        async with self._begin() as connection:
+            found = await connection.execute(
+                select(uploads.c.tail_key).where(uploads.c.tail_key.in_(keys))
+            )
+            return {key for key in found.scalars() if key}
+
+    async def doomed(self, limit: int) -> list[str]:
+        async with self._begin() as connection:
+            found = await connection.execute(
+                select(doomed.c.key).order_by(doomed.c.since).limit(limit)
+            )
+            return list(found.scalars())
+
+    async def buried(self, keys: Sequence[str]) -> None:
+        async with self._begin() as connection:
+            await connection.execute(delete(doomed).where(doomed.c.key.in_(keys)))
+
     async def _change(self, upload_id: str, epoch: int, **values: Any) -> None:
-        async with transaction(self._engine) as connection:
+        async with self._begin() as connection:
             await _compare_and_set(connection, upload_id, epoch, values)
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (OSError, OperationalError, InterfaceError, PoolTimeout) as error:
+            raise DatabaseUnavailable("The upload cannot be recorded right now.") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable("The upload cannot be recorded right now.") from error
+            raise
 
 
 async def _compare_and_set(
@@ -220,3 +292,11 @@ async def _compare_and_set(
 async def _row(connection: AsyncConnection, upload_id: str) -> Row[Any] | None:
     found = await connection.execute(select(uploads).where(uploads.c.id == upload_id))
     return found.one_or_none()
+
+
+def _upload(row: Row[Any]) -> Upload:
+    values = dict(row._mapping)
+    del values["wanted"]
+    values["details"] = msgspec.convert(values["details"], Details)
+    values["joined"] = tuple(values["joined"])
+    return Upload(**values)

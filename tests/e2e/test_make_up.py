@@ -1,15 +1,19 @@
-"""`make up`, `make down`, `make up`: everything is still there."""
+"""`make up`, `make down`, damage, `make up`: everything is still there."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from deploy.local import daemon, state
 from deploy.local.database import ROOT
 from deploy.local.ports import choose
+from deploy.local.supervisor import Status
 from tests.e2e.people import BIKES, sign_up
+from tests.support.wait import eventually
 
 
 class Home:
@@ -42,6 +46,24 @@ class Home:
         assert done.returncode == code, done.stdout
         return done.stdout
 
+    def freeze(self, name: str) -> int:
+        """A process stands still from now on; returns its pid."""
+        pid = self.status(name).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    def is_back(self, name: str, pid: int) -> bool:
+        """Whether another one runs in a process's place."""
+        status = self.status(name)
+        return status.state == "up" and status.pid != pid
+
+    def status(self, name: str) -> Status:
+        """Where one process stands."""
+        report = daemon.read_report(state.Home(self.folder))
+        assert report is not None
+        return next(step for step in report.steps if step.name == name)
+
 
 def damage(folder: Path) -> None:
     """What a power loss may leave of the files that say how things stand."""
@@ -67,13 +89,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(tmp_path_factory.mktemp("home"))
 
 
-def test_state_survives(home: Home) -> None:
+async def test_state_survives(home: Home) -> None:
     try:
         assert home.url in home.make("up")
+        frozen = home.freeze("reconciler")
         with sign_up(home.url) as person:
             job = person.upload(BIKES, "Still here")
             assert person.finish(job)["status"] == "completed"
             assert "already up" in home.make("up")
+            await eventually(lambda: home.is_back("reconciler", frozen), timeout=120)
             home.make("down")
             damage(home.folder)
             home.make("up")

@@ -36,18 +36,27 @@ GENEROUS = {
 class RunningStack:
     """Every service, supervised from a thread of its own; restarted when killed.
 
-    ``parts`` are supervised too, where they are the stack's own.
+    ``parts`` are supervised too, where they are the stack's own. With ``probe_seconds`` silent
+    processes are restarted too, as ``make up`` does.
     """
 
     def __init__(
-        self, stack: Stack, parts: tuple[Step, ...] = (), *, longest_pause: float = 30.0
+        self,
+        stack: Stack,
+        parts: tuple[Step, ...] = (),
+        *,
+        longest_pause: float = 30.0,
+        probe_seconds: float | None = None,
     ) -> None:
         self.stack = stack
         self.url = f"http://127.0.0.1:{stack.port}"
         services = as_asked(steps(stack, READY if parts else frozenset()))
         self._steps = {step.name: step for step in (*parts, *services)}
         self._supervisor = Supervisor(
-            tuple(self._steps.values()), self.logs, longest_pause=longest_pause
+            tuple(self._steps.values()),
+            self.logs,
+            longest_pause=longest_pause,
+            probe_seconds=probe_seconds,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

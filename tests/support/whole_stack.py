@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deploy.local import parts
+from deploy.local.daemon import PROBE_SECONDS
 from deploy.local.environments import Stack, port_names, secret_names
 from deploy.local.parts import postgres
 from deploy.local.state import Home
@@ -44,6 +45,7 @@ def whole_stack(workers: int, options: Mapping[str, str]) -> Iterator[RunningSta
             ),
             parts.steps(layout),
             longest_pause=_LONGEST_PAUSE,
+            probe_seconds=PROBE_SECONDS,
         )
         at_the_end.callback(stack.stop)
         stack.start()

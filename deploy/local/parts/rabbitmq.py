@@ -16,6 +16,9 @@ from deploy.local.process import Process, Step, Task
 
 PORTS = ("amqp", "rabbitmq_api", "rabbitmq_distribution", "epmd")
 USER = "cinelog"
+# AMQP's protocol header, which a broker answers with its name; epmd's NAMES request, with its port.
+_AMQP = b"AMQP\x00\x00\x09\x01"
+_NAMES_REQUEST = b"\x00\x01n"
 _COOKIE = re.compile(rb"[A-Z]{20}")
 
 # A worker acknowledges a task after its commit; the longest chunk stays far below this.
@@ -42,6 +45,7 @@ def steps(
         _write_launchers(folder / "bin", root)
         _write_configuration(folder, ports, password, management)
 
+    epmd_port = ports["epmd"]
     return (
         Task(name="rabbitmq-package", run=install),
         Process(
@@ -49,7 +53,11 @@ def steps(
             argv=(str(folder / "bin" / "epmd"),),
             folder=folder,
             env=environment,
-            ready=checks.answers(ports["epmd"]),
+            ready=checks.answers(epmd_port),
+            alive=checks.answers(
+                epmd_port, _NAMES_REQUEST, epmd_port.to_bytes(4), patience=checks.ALIVE_PATIENCE
+            ),
+            misses=checks.MISSES_OF_A_PART,
             needs=frozenset({"rabbitmq-package"}),
         ),
         Process(
@@ -57,7 +65,9 @@ def steps(
             argv=(str(folder / "bin" / "rabbitmq-server"),),
             folder=folder,
             env=environment,
-            ready=checks.answers(ports["amqp"], b"AMQP\x00\x00\x09\x01", b"RabbitMQ"),
+            ready=checks.answers(ports["amqp"], _AMQP, b"RabbitMQ"),
+            alive=checks.answers(ports["amqp"], _AMQP, b"RabbitMQ", patience=checks.ALIVE_PATIENCE),
+            misses=checks.MISSES_OF_A_PART,
             needs=frozenset({"epmd"}),
             # Messages are hints: projections read the log, tasks are sent again.
             expendable=folder / "data",

@@ -58,6 +58,8 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
                 checks.serves(ports["s3"], "/healthz"),
                 checks.serves(ports["master"], "/dir/status", f"127.0.0.1:{ports['volume']}"),
             ),
+            alive=checks.serves(ports["s3"], "/healthz", patience=checks.ALIVE_PATIENCE),
+            misses=checks.MISSES_OF_A_PART,
             # Volumes are closed in a moment; then the filer waits for streams that the S3 gateway
             # in the same process holds open, until it is killed. Its store has a log of its own.
             grace=4.0,
@@ -79,6 +81,8 @@ def disk_sync(home: Path, ports: Mapping[str, int]) -> tuple[Step, ...]:
                 "SYNC_FOLDER": str(home / "seaweedfs" / "data"),
             },
             ready=checks.serves(ports["disk_sync"], "/ready"),
+            alive=checks.serves(ports["disk_sync"], "/health", patience=checks.ALIVE_PATIENCE),
+            misses=checks.MISSES_OF_A_PART,
         ),
     )
 

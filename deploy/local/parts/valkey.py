@@ -29,6 +29,8 @@ def steps(home: Path, ports: Mapping[str, int], password: str) -> tuple[Step, ..
             argv=(str(_binary()), str(config)),
             folder=folder,
             ready=checks.answers(port, login, b"+OK"),
+            alive=checks.answers(port, login, b"+OK", patience=checks.ALIVE_PATIENCE),
+            misses=checks.MISSES_OF_A_PART,
             # Counters of limits.
             expendable=folder / "dump.rdb",
         ),

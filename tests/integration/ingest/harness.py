@@ -14,12 +14,10 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.ingest.main import Ingest as Parts
-from services.ingest.main import assemble, process_of
+from services.ingest.main import Service, assembled
 from services.ingest.settings import IngestSettings
 from shared.contracts import Event, stream_id
 from shared.event_store.postgres import PostgresEventStore, open_event_store
-from shared.host.host import Process, open_host
 from shared.http import server
 from shared.http.identity import Verifier
 from shared.http.jwks_client import Keys
@@ -79,15 +77,13 @@ class Ingest:
 
     def __init__(
         self,
-        parts: Parts,
-        process: Process,
+        service: Service,
         url: str,
         keys: StaticKeys,
         store: PostgresEventStore,
         buckets: Buckets,
     ) -> None:
-        self.parts = parts
-        self.process = process
+        self.service = service
         self.url = url
         self._keys = keys
         self.store = store
@@ -231,8 +227,9 @@ async def running(
 ) -> AsyncGenerator[Ingest]:
     keys = keys or StaticKeys()
     verifier = Verifier(keys, issuer="cinelog", audience="cinelog")
-    async with open_host() as host, open_event_store(settings.database_url) as store:
-        parts = await assemble(settings, host, verifier=verifier)
-        process = process_of(parts, settings, host)
-        async with server.serving(parts.app, settings.bind, drain_seconds=1):
-            yield Ingest(parts, process, f"http://{settings.bind}", keys, store, buckets)
+    async with (
+        assembled(settings, verifier) as service,
+        open_event_store(settings.database_url) as store,
+        server.serving(service.app, settings.bind, drain_seconds=1),
+    ):
+        yield Ingest(service, f"http://{settings.bind}", keys, store, buckets)
