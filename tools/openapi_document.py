@@ -65,7 +65,9 @@ def _auth(verifier: Verifier) -> Litestar:
 
 def _ingest(verifier: Verifier) -> Litestar:
     registry = CollectorRegistry()
-    return ingest_app(_UNOPENED, _UNOPENED, verifier=verifier, checks={}, registry=registry)
+    return ingest_app(
+        _UNOPENED, _UNOPENED, _UNOPENED, verifier=verifier, checks={}, registry=registry
+    )
 
 
 def _transcoder(verifier: Verifier) -> Litestar:

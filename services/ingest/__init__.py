@@ -1,6 +1,6 @@
-"""Ingest: bytes become a durable source object and one fact, VideoUploaded.
+"""Ingest: bytes become a durable source object and one event, VideoUploaded.
 
 Owns the sources bucket, the schema ``ingest`` and the ``upload-`` streams. Emits UploadStarted,
-VideoUploaded, UploadAborted, UploadRejected and UploadExpired; consumes VideoDeleted (the source
-goes too) and UserDeleted (uploads under way end).
+VideoUploaded, UploadAborted, UploadRejected and UploadExpired; consumes VideoDeleted (its source
+is deleted) and UserDeleted (open uploads end).
 """

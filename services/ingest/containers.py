@@ -1,7 +1,7 @@
-"""Which container a file is, by its first bytes. Pure.
+"""The container of a file, recognised by its first bytes. Pure.
 
-Only video containers are recognised; playlists, text, images, sound and archives are not, whatever
-the file is called: a playlist named ``.mp4`` is how a transcoder is made to fetch other addresses.
+Only video containers are recognised: no playlists, text, images, sound or archives, whatever the
+file's name. A playlist renamed to ``.mp4`` could make a transcoder fetch other addresses.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 HEAD_BYTES: Final = 4096
-"""How much of a file's beginning is enough to tell."""
+"""The length of a file's beginning that is enough to recognise it."""
 
 
 class Container(msgspec.Struct, frozen=True):
-    """A container and the content type that its source is stored with."""
+    """A container, and the content type of its stored sources."""
 
     name: str
     content_type: str
@@ -57,7 +57,7 @@ def recognise(head: bytes) -> Container | None:
 
 
 def looks_like(head: bytes) -> str:
-    """What a refused file seems to be, in words for its owner."""
+    """The probable kind of a refused file, in words for its owner."""
     kind = next((kind for kind, magics in _REFUSED if head.startswith(magics)), None)
     if kind is not None:
         return kind
@@ -161,7 +161,7 @@ def _is_ts_header(header: bytes) -> bool:
 
 
 def _ogg(head: bytes) -> Container | None:
-    """Video if one of the streams that begin here is (RFC 3533: their first pages come first)."""
+    """Video if one of the streams is; their first pages come first (RFC 3533)."""
     at = 0
     while head[at : at + 4] == b"OggS" and len(head) >= at + 27 and head[at + 5] & 0x02:
         segments = head[at + 26]

@@ -1,4 +1,4 @@
-"""What an upload is: from its start to the one event that ends it. Pure."""
+"""An upload, from its start to the one event that ends it. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -21,26 +21,26 @@ Status = Literal["none", "open", "uploaded", "aborted", "rejected", "expired"]
 
 
 class NotAVideo(InvalidInput):
-    """The content is of no container that is accepted, whatever its name says."""
+    """The content is no accepted container, whatever the file's name."""
 
     code = "not_a_video"
 
 
 class UploadClosed(Conflict):
-    """The upload has ended in another way."""
+    """The upload has ended otherwise."""
 
     code = "upload_closed"
 
 
 class State(msgspec.Struct, frozen=True):
-    """An upload as its events tell it."""
+    """An upload, folded from its events."""
 
     status: Status = "none"
     user_id: str = ""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """``size`` in bytes, None where the client does not know it yet."""
+    """``size`` in bytes; None where the client does not know it yet."""
 
     video_id: str
     user_id: str
@@ -50,7 +50,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Complete(msgspec.Struct, frozen=True, kw_only=True):
-    """The object is whole and durable. ``sha256`` in hex, None where nobody saw every byte."""
+    """The object is whole and durable. ``sha256`` in hex; None where no process saw all bytes."""
 
     video_id: str
     user_id: str
@@ -68,7 +68,7 @@ class Abort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
-    """``code`` is stable, ``reason`` is for a person."""
+    """``code`` is for machines and stable, ``reason`` is for people."""
 
     video_id: str
     user_id: str
@@ -85,12 +85,12 @@ Command = Start | Complete | Abort | Reject | Expire
 
 
 def initial() -> State:
-    """An upload that nobody has begun."""
+    """An upload before its first event."""
     return State()
 
 
 def decide(state: State, command: Command) -> Sequence[Event]:
-    """The events that a command leads to; none where it has already had its effect.
+    """The events that a command leads to; none where it has had its effect already.
 
     Raises UploadClosed where the upload ended otherwise.
     """
@@ -135,12 +135,12 @@ def evolve(state: State, event: Event) -> State:
 
 
 def source_key(video_id: str) -> str:
-    """Where a video's source lies in the bucket of sources."""
+    """The key of a video's source in the bucket of sources."""
     return f"{video_id}/source"
 
 
 def readable_size(size: int) -> str:
-    """Bytes in words: ``20 GiB``, ``1.5 MiB``, ``17 bytes``."""
+    """Bytes for people: ``20 GiB``, ``1.5 MiB``, ``17 bytes``."""
     for exponent, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
         if size >= 1024**exponent:
             return f"{size / 1024**exponent:.4g} {unit}"

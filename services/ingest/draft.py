@@ -1,7 +1,7 @@
 """Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload): its header fields.
 
-Pure. Values are structured fields (RFC 9651); one that does not parse counts as not sent, as the
-draft says. What tells it from tus: the client marks the end by ``Upload-Complete: ?1``.
+Pure. Values are structured fields (RFC 9651); a malformed one counts as not sent, as the draft
+requires. Unlike in tus, the client marks the end by ``Upload-Complete: ?1``.
 """
 
 import re
@@ -26,14 +26,14 @@ class DraftError(TusError):
 
 
 class Announced(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request says about its content and the whole. ``length`` in bytes, if known."""
+    """Whether a request ends the upload, and the upload's ``length`` in bytes, if known."""
 
     complete: bool
     length: int | None
 
 
 def speaks(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request to the upload resource is of this protocol rather than of tus."""
+    """Whether a request to the upload resource uses this protocol and not tus."""
     if "tus-resumable" in headers:
         return False
     if method == "POST":
@@ -78,7 +78,7 @@ def boolean(headers: Mapping[str, str], name: str) -> bool | None:
 
 
 def filename(headers: Mapping[str, str]) -> str:
-    """The file name of a Content-Disposition (RFC 6266), or nothing."""
+    """The file name of a Content-Disposition (RFC 6266), or an empty text."""
     match = _FILENAME.search(headers.get("content-disposition", ""))
     return re.sub(r"\\(.)", r"\1", match[1]) if match else ""
 

@@ -1,7 +1,7 @@
-"""A multipart/form-data body (RFC 7578), read piece by piece: small fields and one streamed file.
+"""A multipart/form-data body (RFC 7578), parsed as it arrives: small fields, one streamed file.
 
-Fields may stand before or after the file. Pure: bytes in, events out, nothing is kept but what a
-field may hold.
+Fields may stand before or after the file. Pure: bytes in, events out; only the present field is
+kept in memory.
 """
 
 import re
@@ -21,18 +21,18 @@ from shared.errors import InvalidInput
 MAX_FIELD_BYTES: Final = 16 * 1024
 MAX_PARTS: Final = 32
 MAX_OVERHEAD_BYTES: Final = 1024 * 1024
-"""All that is not the file: fields, headers, whatever stands before the first boundary."""
+"""All that is not the file: fields, headers, and the text before the first boundary."""
 _CHARSET: Final = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{1,70}\Z")
 
 
 class MalformedForm(InvalidInput):
-    """The body is not the form that its content type announces, or ends too early."""
+    """The body is not the form that its content type announces, or it ends too early."""
 
     code = "malformed_form"
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A small value."""
+    """A field's value."""
 
     name: str
     value: str
@@ -52,7 +52,7 @@ FormEvent = Field | FileStarted | bytes | FileEnded
 
 
 class FormParser:
-    """Feed it the body as it arrives; ``finish`` at the end of the body."""
+    """Call ``feed`` with the body as it arrives, and ``finish`` at its end."""
 
     def __init__(self, content_type: str | None, file_field: str) -> None:
         """Raises MalformedForm where the content type is another one or has no usable boundary."""
@@ -72,7 +72,7 @@ class FormParser:
         self._value = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[FormEvent]:
-        """What became known with ``chunk``. Raises MalformedForm."""
+        """The events that ``chunk`` completes. Raises MalformedForm."""
         if not chunk or self._parser.closed:
             return
         try:

@@ -1,4 +1,4 @@
-"""What an operator watches: bytes in, uploads by outcome, how many are under way."""
+"""Metrics of uploads: bytes stored, uploads by outcome, uploads under way."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from shared.contracts import UploadProtocol
 
 
 class UploadMetrics:
-    """Implements ``ports.Observer``."""
+    """Implements ``ports.Metrics``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -29,6 +29,6 @@ class UploadMetrics:
         self._uploads.labels(protocol, outcome).inc()
 
     def watch_receiving(self, count: Callable[[], int]) -> None:
-        """Show ``count()``: the uploads that this process receives now."""
+        """Export ``count()``: the uploads that this process receives now."""
         gauge = Gauge("cinelog_uploads_receiving", "Uploads under way.", registry=self._registry)
         gauge.set_function(count)

@@ -1,6 +1,6 @@
-"""What the handlers need of the outside: a bucket with multipart uploads, and a table of uploads.
+"""What the handlers need of the outside, by capability: a bucket and a table of uploads.
 
-``shared.blobs.s3`` and ``records`` answer; handlers know only these shapes.
+``shared.blobs.s3`` and the repositories implement these protocols.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -14,18 +14,18 @@ from shared.contracts import UploadProtocol
 from shared.errors import Conflict, InvalidInput, NotFound
 
 Phase = Literal["open", "completing", "completed", "ending"]
-"""open: takes bytes. completing: all bytes are stored, the object and the fact are being made.
-completed: VideoUploaded is in the log (or a partial upload is whole). ending: being removed."""
+"""open: takes bytes. completing: all bytes are stored; their object and event are not made yet.
+completed: VideoUploaded is in the log (or a partial upload is whole). ending: is being removed."""
 
 
 class UploadNotFound(NotFound):
-    """No such upload, or somebody else's."""
+    """There is no such upload of this user."""
 
     code = "upload_not_found"
 
 
 class UploadLost(Conflict):
-    """Another request has taken this upload over, or it has ended meanwhile."""
+    """Another request has taken the upload over, or the upload has ended."""
 
     code = "upload_taken_over"
 
@@ -60,7 +60,7 @@ class StoredPart(Protocol):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A part that is durable and counted."""
+    """A part that is stored in the bucket and recorded in the table."""
 
     number: int
     etag: str
@@ -68,11 +68,11 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """A row: where an upload stands. Sizes and offsets in bytes.
+    """A row of the table: the state of an upload. Sizes and offsets in bytes.
 
-    ``received`` is what is durable: parts plus the tail, the last bytes that do not fill a part
-    and are kept as an object of their own. ``epoch`` rises with every writer: what a writer of an
-    older epoch still does no longer counts.
+    ``received`` counts the durable bytes: parts plus the tail, the last bytes that do not fill a
+    part and are kept as an object of their own. ``epoch`` rises with every writer: the table
+    refuses changes by a writer of an older epoch.
     """
 
     id: str
@@ -102,7 +102,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a writer has made durable since it last said so."""
+    """What a writer has made durable: totals, and the parts since its last report."""
 
     received: int
     next_part: int
@@ -113,7 +113,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceStore(Protocol):
-    """The bucket of sources. All raise BlobStoreUnavailable where S3 does not answer."""
+    """The bucket of sources. All methods raise BlobStoreUnavailable where S3 does not answer."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> str: ...
     async def read(self, key: str, start: int = 0, end: int | None = None) -> bytes: ...
@@ -132,12 +132,12 @@ class SourceStore(Protocol):
         ...
 
 
-class UploadRecords(Protocol):
-    """The table of uploads. All raise Unavailable where the database does not answer."""
+# The table of uploads, one protocol per capability. All methods raise Unavailable where the
+# database does not answer.
 
-    async def create(self, upload: Upload) -> None:
-        """Raises KeyInUse."""
-        ...
+
+class UploadLookup(Protocol):
+    """Finds uploads."""
 
     async def get(self, upload_id: str) -> Upload:
         """Raises UploadNotFound."""
@@ -145,42 +145,69 @@ class UploadRecords(Protocol):
 
     async def by_key(self, user_id: str, idempotency_key: str) -> Upload | None: ...
 
-    async def parts(self, upload_id: str) -> tuple[Part, ...]:
-        """The counted parts, by number."""
+
+class UploadCreation(Protocol):
+    """Records new uploads."""
+
+    async def create(self, upload: Upload) -> None:
+        """Raises KeyInUse."""
         ...
 
-    async def request_release(self, upload_id: str) -> None:
-        """Ask whoever is writing, in whichever process, to store what it has and let go."""
+
+class UploadOwnership(Protocol):
+    """Decides which writer an upload belongs to."""
+
+    async def get(self, upload_id: str) -> Upload:
+        """Raises UploadNotFound."""
         ...
 
     async def acquire(self, upload_id: str) -> Upload:
-        """Become the writer: a new epoch. Raises UploadNotFound, UploadLost if it is not open."""
+        """Become the writer, in a new epoch. Raises UploadNotFound; UploadLost if not open."""
         ...
 
-    async def set_multipart(self, upload_id: str, epoch: int, multipart_id: str) -> None:
-        """Raises UploadLost."""
+    async def release(self, upload_id: str, epoch: int, *, clean: bool) -> None:
+        """Stop being the writer; changes nothing where another writer has taken over.
+
+        Not ``clean``: a part may still be on its way, so its number is not used again.
+        """
         ...
 
-    async def set_length(self, upload_id: str, epoch: int, length: int) -> None:
-        """Raises UploadLost."""
+    async def request_release(self, upload_id: str) -> None:
+        """Ask the present writer, in any process, to store what it has and to release."""
         ...
+
+    async def requested_releases(self, held: Sequence[str]) -> set[str]:
+        """Those of the ``held`` uploads that another request waits for."""
+        ...
+
+
+class UploadProgress(Protocol):
+    """Records what a writer does. All methods raise UploadLost for a writer of an older epoch."""
+
+    async def set_multipart(self, upload_id: str, epoch: int, multipart_id: str) -> None: ...
+
+    async def set_length(self, upload_id: str, epoch: int, length: int) -> None: ...
 
     async def advance(
         self, upload_id: str, epoch: int, progress: Progress, lifetime: float
     ) -> None:
-        """Count what became durable; the upload lives ``lifetime`` seconds more.
-
-        Raises UploadLost."""
+        """Count what became durable; the upload expires in ``lifetime`` seconds."""
         ...
 
     async def touch(self, upload_id: str, epoch: int, lifetime: float) -> None:
-        """The upload lives ``lifetime`` seconds more. Raises UploadLost."""
+        """The upload expires in ``lifetime`` seconds."""
         ...
 
-    async def release(self, upload_id: str, epoch: int, *, clean: bool) -> None:
-        """Let go; harmless where somebody else holds it.
 
-        Not ``clean``: a part may still be on its way, so its number is not used again."""
+class UploadCompletion(Protocol):
+    """Records how far the completion of an upload has come."""
+
+    async def get(self, upload_id: str) -> Upload:
+        """Raises UploadNotFound."""
+        ...
+
+    async def parts(self, upload_id: str) -> tuple[Part, ...]:
+        """The recorded parts, by number."""
         ...
 
     async def begin_completing(
@@ -191,31 +218,39 @@ class UploadRecords(Protocol):
         sha256: str | None,
         content_type: str | None,
     ) -> None:
-        """From here on the upload will be finished, whoever dies. Raises UploadLost."""
+        """From now on the sweep completes the upload if this process dies. Raises UploadLost."""
         ...
 
     async def completed(self, upload_id: str) -> None: ...
 
-    async def give_up_completing(self, upload_id: str) -> bool:
-        """Whether the upload was ``completing`` and is now ``ending``."""
+
+class UploadEnding(Protocol):
+    """Records that an upload ends, and removes its row."""
+
+    async def get(self, upload_id: str) -> Upload:
+        """Raises UploadNotFound."""
         ...
 
     async def begin_ending(self, upload_id: str, epoch: int | None = None) -> bool:
         """Whether the upload was open (of ``epoch``, if given) and is now ``ending``."""
         ...
 
-    async def remove(self, upload_id: str) -> None: ...
-
-    async def released_on_request(self, held: Sequence[str]) -> set[str]:
-        """Which of the uploads that we hold somebody has asked for."""
+    async def give_up_completing(self, upload_id: str) -> bool:
+        """Whether the upload was ``completing`` and is now ``ending``."""
         ...
 
+    async def remove(self, upload_id: str) -> None: ...
+
+
+class SweptUploads(Protocol):
+    """Finds uploads that were left behind, and which objects belong to uploads."""
+
     async def due(self, limit: int) -> list[Upload]:
-        """Uploads that the sweep must look at: expired, left completing or ending, or old."""
+        """Uploads that are expired, left in ``completing`` or ``ending``, or old."""
         ...
 
     async def postpone(self, upload_id: str) -> None:
-        """The sweep could not settle this one now: others first."""
+        """Let other due uploads come first: this one could not be settled now."""
         ...
 
     async def known_multiparts(self) -> set[str]:
@@ -226,11 +261,17 @@ class UploadRecords(Protocol):
         """Which of these objects are the tails of uploads."""
         ...
 
-    async def doomed(self, limit: int) -> list[str]:
-        """Keys of objects whose video was deleted."""
+
+class DeletedSources(Protocol):
+    """The source objects of deleted videos."""
+
+    async def pending_deletion(self, limit: int) -> list[str]:
+        """Keys of objects that are still to be deleted."""
         ...
 
-    async def buried(self, keys: Sequence[str]) -> None: ...
+    async def deleted(self, keys: Sequence[str]) -> None:
+        """These objects are deleted."""
+        ...
 
 
 class Body(Protocol):
@@ -239,11 +280,11 @@ class Body(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
     def interrupt(self) -> None:
-        """End the iteration with UploadLost: somebody else wants to go on with this upload."""
+        """End the iteration with UploadLost: another request goes on with this upload."""
         ...
 
 
-class Observer(Protocol):
+class Metrics(Protocol):
     """Counts for operators."""
 
     def stored(self, size: int) -> None:

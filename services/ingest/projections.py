@@ -1,4 +1,4 @@
-"""What ingest remembers of other services' events: whose source objects must go."""
+"""What ingest keeps of other services' events: which source objects are to be deleted."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,17 +9,20 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.domain import source_key
-from services.ingest.tables import doomed, uploads
+from services.ingest.tables import pending_deletions, uploads
 from shared.contracts import UserDeleted, VideoDeleted
 from shared.event_store.store import SequencedEvent
 
-DOOMED_CHANNEL: Final = "ingest_doomed"
+DELETION_CHANNEL: Final = "ingest_doomed"
 
 
-class DoomedSources:
-    """VideoDeleted → the source object's key is put down for deletion; UserDeleted → uploads
-    under way expire at once. The sweep does the rest: a bucket knows no transactions."""
+class PendingDeletions:
+    """VideoDeleted: its source object is to be deleted. UserDeleted: open uploads expire now.
 
+    The sweep does both, because a bucket takes part in no transaction.
+    """
+
+    # The name of the checkpoint, the queue and the metrics; it is older than the class's.
     name = "doomed_sources"
 
     async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
@@ -29,15 +32,17 @@ class DoomedSources:
             if isinstance(event.data, VideoDeleted)
         ]
         if keys:
-            await connection.execute(insert(doomed).values(keys).on_conflict_do_nothing())
-            await connection.execute(select(func.pg_notify(DOOMED_CHANNEL, "")))
+            await connection.execute(
+                insert(pending_deletions).values(keys).on_conflict_do_nothing()
+            )
+            await connection.execute(select(func.pg_notify(DELETION_CHANNEL, "")))
         users = [event.data.user_id for event in events if isinstance(event.data, UserDeleted)]
         if users:
             await connection.execute(
                 update(uploads)
                 .where(uploads.c.user_id.in_(users), uploads.c.phase == "open")
                 .values(
-                    # A new epoch, so that a writer under way notices.
+                    # A new epoch: the table refuses further changes by the present writer.
                     epoch=uploads.c.epoch + 1,
                     expires_at=func.clock_timestamp() - timedelta(seconds=1),
                 )

@@ -11,12 +11,13 @@ DEFAULT_MAX_BYTES: Final = 20 * 1024**3
 
 class IngestSettings(Settings, frozen=True, kw_only=True):
     """``max_upload_bytes`` of one video; ``max_uploads_at_once`` in this process, each of which
-    takes some 20 MB of memory; ``upload_expiry_hours`` after the last byte of a resumable one.
+    takes about 20 MB of memory; a resumable upload expires ``upload_expiry_hours`` after its last
+    byte.
 
-    ``orphan_seconds``: how long an object that nothing refers to is left alone. With an
-    ``operator_secret``, whoever knows it may have the bucket compared with the log.
+    An object without an owner is deleted once it is older than ``orphan_seconds``. Operators send
+    ``operator_secret`` to have the bucket compared with the log; without one the route is off.
 
-    ``s3_public_endpoint``: where clients reach the bucket for direct uploads, if they can.
+    ``s3_public_endpoint``: where clients of direct uploads reach the bucket, if they can.
     ``s3_sync_url``: see ``shared.blobs.disk_sync``.
     """
 

@@ -1,4 +1,4 @@
-"""Ingest's tables. An object in the bucket has a row here, or a VideoUploaded in the log."""
+"""Ingest's tables. Every object in the bucket has a row here, or a VideoUploaded in the log."""
 
 from sqlalchemy import (
     BigInteger,
@@ -85,7 +85,8 @@ parts = Table(
     Column("size", BigInteger, nullable=False),
 )
 
-doomed = Table(
+# Source objects of deleted videos. The table's name is older than the variable's.
+pending_deletions = Table(
     "doomed_objects",
     metadata,
     Column("key", Text, primary_key=True),

@@ -1,6 +1,6 @@
 """The tus resumable upload protocol 1.0.0 (https://tus.io/protocols/resumable-upload): its headers.
 
-Pure: header values in, typed values or a protocol error out. Where bytes go is not known here.
+Pure: header values in, typed values or a protocol error out.
 """
 
 import base64
@@ -39,7 +39,7 @@ _UPLOAD_ID: Final = re.compile(
 
 
 class TusError(CinelogError):
-    """A request that breaks the protocol. ``status`` is what the protocol answers."""
+    """A request that breaks the protocol. ``status`` is the protocol's HTTP status."""
 
     code = "tus_invalid_request"
     status: ClassVar[int] = 400
@@ -56,7 +56,7 @@ class WrongContentType(TusError):
 
 
 class OffsetMismatch(TusError):
-    """The client would leave a gap or overwrite: it should ask for the offset first."""
+    """The bytes would leave a gap or overwrite others; the client should ask for the offset."""
 
     code = "tus_offset_mismatch"
     status = 409
@@ -67,7 +67,7 @@ class OffsetMismatch(TusError):
 
 
 class ChecksumMismatch(TusError):
-    """The body arrived damaged and was thrown away. 460 is the protocol's own status."""
+    """The body arrived damaged and was discarded. 460 is the protocol's own status."""
 
     code = "tus_checksum_mismatch"
     status = 460
@@ -80,7 +80,7 @@ class Join(msgspec.Struct, frozen=True):
 
 
 class Creation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a creation asks for. ``length`` in bytes, None where it is deferred."""
+    """A request to create an upload. ``length`` in bytes; None where it is deferred."""
 
     length: int | None
     metadata: Mapping[str, str]
@@ -90,14 +90,14 @@ class Creation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Digest(Protocol):
-    """What of hashlib is needed."""
+    """The part of hashlib's interface that is used."""
 
     def update(self, data: Any, /) -> None: ...
     def digest(self) -> bytes: ...
 
 
 class Checksum(msgspec.Struct, frozen=True):
-    """What the body of one request must hash to."""
+    """The expected hash of one request's body."""
 
     algorithm: str
     expected: bytes
@@ -116,7 +116,7 @@ def check_version(headers: Mapping[str, str]) -> None:
 
 
 def parse_creation(headers: Mapping[str, str]) -> Creation:
-    """The creation that a POST's headers ask for. Raises TusError."""
+    """The creation that the headers of a POST describe. Raises TusError."""
     raw = headers.get("upload-metadata", "")
     metadata = parse_metadata(raw)
     concat = headers.get("upload-concat")

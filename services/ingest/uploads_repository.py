@@ -1,40 +1,30 @@
-"""The table of uploads. Who may write is decided here, by compare-and-set on epoch and phase."""
+"""The table of uploads. Compare-and-set on epoch and phase decides which writer's changes count."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, case, delete, func, insert, or_, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import Row, case, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.details import Details
 from services.ingest.ports import KeyInUse, Part, Progress, Upload, UploadLost, UploadNotFound
-from services.ingest.tables import doomed, parts, uploads
-from shared.errors import Unavailable
+from services.ingest.rows import transaction, upload_of
+from services.ingest.tables import parts, uploads
 
 RELEASE_CHANNEL: Final = "ingest_release"
 
-# A writer that died may have left one part on its way and one about to leave: their numbers are
-# not used again, or what arrives late could replace bytes that count.
+# A writer that died may have one part on its way and another about to be sent. Their numbers are
+# not used again: a part that arrives late would replace bytes that count.
 SKIPPED_PARTS: Final = 2
-# Keeps an upload's row for as long as its idempotency key is honoured.
+# A completed upload's row stays for as long as its idempotency key is honoured.
 _KEPT: Final = timedelta(days=7)
-# How long nobody may have worked on an upload before the sweep believes that nobody does.
-_LEFT: Final = timedelta(seconds=30)
 
 
-class DatabaseUnavailable(Unavailable):
-    """The database does not answer. Nothing was acknowledged."""
-
-    code = "database_unavailable"
-
-
-class PostgresUploads:
-    """``UploadRecords`` in the schema ``ingest``."""
+class UploadsRepository:
+    """Implements the protocols of ``ports`` that concern single uploads."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -45,7 +35,7 @@ class PostgresUploads:
             "joined": list(upload.joined),
         }
         try:
-            async with self._begin() as connection:
+            async with transaction(self._engine) as connection:
                 await connection.execute(insert(uploads).values(**values))
         except IntegrityError as error:
             if "uploads_idempotency" not in str(error):
@@ -53,24 +43,24 @@ class PostgresUploads:
             raise KeyInUse("A request with this idempotency key is under way.") from None
 
     async def get(self, upload_id: str) -> Upload:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             row = await _row(connection, upload_id)
         if row is None:
             raise UploadNotFound("There is no such upload.")
-        return _upload(row)
+        return upload_of(row)
 
     async def by_key(self, user_id: str, idempotency_key: str) -> Upload | None:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             found = await connection.execute(
                 select(uploads).where(
                     uploads.c.user_id == user_id, uploads.c.idempotency_key == idempotency_key
                 )
             )
             row = found.one_or_none()
-        return None if row is None else _upload(row)
+        return None if row is None else upload_of(row)
 
     async def parts(self, upload_id: str) -> tuple[Part, ...]:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             found = await connection.execute(
                 select(parts.c.number, parts.c.etag, parts.c.size)
                 .where(parts.c.upload_id == upload_id)
@@ -79,21 +69,21 @@ class PostgresUploads:
             return tuple(Part(*row) for row in found)
 
     async def request_release(self, upload_id: str) -> None:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             await connection.execute(
                 update(uploads).where(uploads.c.id == upload_id, uploads.c.held).values(wanted=True)
             )
             await connection.execute(select(func.pg_notify(RELEASE_CHANNEL, "")))
 
-    async def released_on_request(self, held: Sequence[str]) -> set[str]:
-        async with self._begin() as connection:
+    async def requested_releases(self, held: Sequence[str]) -> set[str]:
+        async with transaction(self._engine) as connection:
             found = await connection.execute(
                 select(uploads.c.id).where(uploads.c.id.in_(held), uploads.c.wanted)
             )
             return set(found.scalars())
 
     async def acquire(self, upload_id: str) -> Upload:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             taken = await connection.execute(
                 update(uploads)
                 .where(
@@ -115,7 +105,7 @@ class PostgresUploads:
                 raise UploadNotFound("There is no such upload.")
         if row is None:
             raise UploadLost("This upload takes no more bytes.")
-        return _upload(row)
+        return upload_of(row)
 
     async def set_multipart(self, upload_id: str, epoch: int, multipart_id: str) -> None:
         await self._change(upload_id, epoch, multipart_id=multipart_id)
@@ -135,7 +125,7 @@ class PostgresUploads:
         }
         if progress.content_type is not None:
             values["content_type"] = progress.content_type
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             await _compare_and_set(connection, upload_id, epoch, values)
             if progress.parts:
                 rows = [
@@ -150,7 +140,7 @@ class PostgresUploads:
 
     async def release(self, upload_id: str, epoch: int, *, clean: bool) -> None:
         skipped = 0 if clean else SKIPPED_PARTS
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             await connection.execute(
                 update(uploads)
                 .where(uploads.c.id == upload_id, uploads.c.epoch == epoch)
@@ -177,7 +167,7 @@ class PostgresUploads:
 
     async def completed(self, upload_id: str) -> None:
         kept = case((uploads.c.partial, uploads.c.expires_at), else_=func.clock_timestamp() + _KEPT)
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             await connection.execute(
                 update(uploads)
                 .where(uploads.c.id == upload_id, uploads.c.phase == "completing")
@@ -189,7 +179,7 @@ class PostgresUploads:
         condition = [uploads.c.id == upload_id, uploads.c.phase == "open"]
         if epoch is not None:
             condition.append(uploads.c.epoch == epoch)
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             ended = await connection.execute(
                 update(uploads)
                 .where(*condition)
@@ -198,7 +188,7 @@ class PostgresUploads:
         return ended.rowcount == 1
 
     async def give_up_completing(self, upload_id: str) -> bool:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             ended = await connection.execute(
                 update(uploads)
                 .where(uploads.c.id == upload_id, uploads.c.phase == "completing")
@@ -207,74 +197,12 @@ class PostgresUploads:
         return ended.rowcount == 1
 
     async def remove(self, upload_id: str) -> None:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             await connection.execute(delete(uploads).where(uploads.c.id == upload_id))
 
-    async def due(self, limit: int) -> list[Upload]:
-        now = func.clock_timestamp()
-        async with self._begin() as connection:
-            found = await connection.execute(
-                select(uploads)
-                .where(
-                    or_(
-                        uploads.c.phase.in_(("open", "completed")) & (uploads.c.expires_at < now),
-                        uploads.c.phase.in_(("completing", "ending"))
-                        & (uploads.c.updated_at < now - _LEFT),
-                    )
-                )
-                .order_by(uploads.c.updated_at)
-                .limit(limit)
-            )
-            return [_upload(row) for row in found]
-
-    async def postpone(self, upload_id: str) -> None:
-        async with self._begin() as connection:
-            await connection.execute(
-                update(uploads)
-                .where(uploads.c.id == upload_id)
-                .values(updated_at=func.clock_timestamp())
-            )
-
-    async def known_multiparts(self) -> set[str]:
-        async with self._begin() as connection:
-            found = await connection.execute(
-                select(uploads.c.multipart_id).where(uploads.c.multipart_id.is_not(None))
-            )
-            return {multipart_id for multipart_id in found.scalars() if multipart_id}
-
-    async def known_tails(self, keys: Sequence[str]) -> set[str]:
-        async with self._begin() as connection:
-            found = await connection.execute(
-                select(uploads.c.tail_key).where(uploads.c.tail_key.in_(keys))
-            )
-            return {key for key in found.scalars() if key}
-
-    async def doomed(self, limit: int) -> list[str]:
-        async with self._begin() as connection:
-            found = await connection.execute(
-                select(doomed.c.key).order_by(doomed.c.since).limit(limit)
-            )
-            return list(found.scalars())
-
-    async def buried(self, keys: Sequence[str]) -> None:
-        async with self._begin() as connection:
-            await connection.execute(delete(doomed).where(doomed.c.key.in_(keys)))
-
     async def _change(self, upload_id: str, epoch: int, **values: Any) -> None:
-        async with self._begin() as connection:
+        async with transaction(self._engine) as connection:
             await _compare_and_set(connection, upload_id, epoch, values)
-
-    @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except (OSError, OperationalError, InterfaceError, PoolTimeout) as error:
-            raise DatabaseUnavailable("The upload cannot be recorded right now.") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise DatabaseUnavailable("The upload cannot be recorded right now.") from error
-            raise
 
 
 async def _compare_and_set(
@@ -292,11 +220,3 @@ async def _compare_and_set(
 async def _row(connection: AsyncConnection, upload_id: str) -> Row[Any] | None:
     found = await connection.execute(select(uploads).where(uploads.c.id == upload_id))
     return found.one_or_none()
-
-
-def _upload(row: Row[Any]) -> Upload:
-    values = dict(row._mapping)
-    del values["wanted"]
-    values["details"] = msgspec.convert(values["details"], Details)
-    values["joined"] = tuple(values["joined"])
-    return Upload(**values)

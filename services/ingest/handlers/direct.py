@@ -1,21 +1,23 @@
 """Uploads whose bytes never pass through Python: the client puts parts into the bucket itself.
 
-We sign one URL per part, and at the end look at what is really there: sizes from the bucket's own
-list of parts, the container from the object's first bytes. Nothing that the client says counts.
+Ingest signs one URL per part. At the end it checks the bucket, not the client's claims: sizes by
+the bucket's own list of parts, the container by the object's first bytes.
 """
 
 import hashlib
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from services.ingest.containers import HEAD_BYTES, Container, looks_like, recognise
 from services.ingest.details import Details, check_details
 from services.ingest.domain import NotAVideo, readable_size
-from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
+from services.ingest.handlers.idempotency import require_same
+from services.ingest.handlers.limits import Limits
+from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.writer import UploadTooLarge
 from services.ingest.ports import (
     Part,
@@ -23,7 +25,9 @@ from services.ingest.ports import (
     SourceStore,
     StoredPart,
     Upload,
+    UploadLookup,
     UploadNotFound,
+    UploadProgress,
 )
 from shared.errors import Conflict, Detail, InvalidInput, NotFound
 
@@ -40,7 +44,7 @@ class DirectUploadsOff(NotFound):
 
 
 class PartsMissing(Conflict):
-    """Not all parts are in the bucket, or they are not as long as announced."""
+    """A part is not in the bucket, or not as long as planned."""
 
     code = "parts_missing"
 
@@ -71,14 +75,26 @@ class DirectPlan(msgspec.Struct, frozen=True, kw_only=True):
     complete: str
 
 
+class DirectUploadTable(UploadLookup, UploadProgress, Protocol):
+    """The table, as far as direct uploads need it."""
+
+
 class DirectUploads:
     """Plans and completes direct uploads. ``signer`` signs for the address that clients use."""
 
-    def __init__(self, lifecycle: Lifecycle, signer: SourceStore | None) -> None:
-        self._lifecycle = lifecycle
-        self._records = lifecycle.records
-        self._sources = lifecycle.sources
+    def __init__(
+        self,
+        steps: UploadSteps,
+        uploads: DirectUploadTable,
+        sources: SourceStore,
+        signer: SourceStore | None,
+        limits: Limits,
+    ) -> None:
+        self._steps = steps
+        self._uploads = uploads
+        self._sources = sources
         self._signer = signer
+        self._limits = limits
 
     async def begin(
         self, user_id: str, wanted: DirectRequest, *, idempotency_key: str | None = None
@@ -86,53 +102,51 @@ class DirectUploads:
         """Raises DirectUploadsOff, InvalidDetails, NotAVideo, UploadTooLarge, KeyReused."""
         if self._signer is None:
             raise DirectUploadsOff("Direct uploads are not offered here.")
-        if wanted.size > self._lifecycle.limits.max_bytes:
-            largest = readable_size(self._lifecycle.limits.max_bytes)
+        if wanted.size > self._limits.max_bytes:
+            largest = readable_size(self._limits.max_bytes)
             raise UploadTooLarge(f"A video may have at most {largest}.")
         if wanted.size < 1:
             raise InvalidInput("The size must be at least 1.", [Detail("size", "is too small")])
         details = check_details(wanted)
         fingerprint = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()
-        earlier = (
-            None
-            if idempotency_key is None
-            else await self._records.by_key(user_id, idempotency_key)
-        )
-        if earlier is not None:
-            if earlier.fingerprint != fingerprint:
-                raise KeyReused("This idempotency key was used for a different upload.")
-            if earlier.phase == "open":
-                await self._lifecycle.say_started(earlier)
-            return await self._plan(earlier, self._signer)
+        if idempotency_key is not None:
+            earlier = await self._uploads.by_key(user_id, idempotency_key)
+            if earlier is not None:
+                require_same(earlier, fingerprint)
+                if earlier.phase == "open":
+                    await self._steps.starter.record_started(earlier)
+                return await self._plan(earlier, self._signer)
         upload = msgspec.structs.replace(
-            self._lifecycle.draft(user_id, "direct", details, idempotency_key=idempotency_key),
+            self._steps.starter.new_upload(
+                user_id, "direct", details, idempotency_key=idempotency_key
+            ),
             length=wanted.size,
             fingerprint=fingerprint,
         )
-        await self._lifecycle.start(upload)
+        await self._steps.starter.start(upload)
         return await self._plan(upload, self._signer)
 
     async def complete(self, user_id: str, upload_id: str) -> Upload:
-        """The completed upload; safe to repeat.
+        """The completed upload. Safe to repeat.
 
         Raises UploadNotFound, PartsMissing, NotAVideo, and what the storage raises.
         """
-        upload = await self._records.get(upload_id)
+        upload = await self._uploads.get(upload_id)
         if upload.user_id != user_id or upload.protocol != "direct" or upload.phase == "ending":
             raise UploadNotFound("There is no such direct upload.")
         if upload.phase != "open":
-            return await self._lifecycle.complete(upload.id)
-        upload = await self._lifecycle.acquire(upload.id)
+            return await self._steps.completer.complete(upload.id)
+        upload = await self._steps.writers.acquire(upload.id)
         try:
             parts = await self._join(upload)
             container = await self._recognise(upload)
         except NotAVideo as error:
-            await self._lifecycle.reject(upload, error)
+            await self._steps.ender.reject(upload, error)
             raise
         except BaseException:
-            await self._records.release(upload.id, upload.epoch, clean=True)
+            await self._steps.writers.release(upload)
             raise
-        await self._records.advance(
+        await self._uploads.advance(
             upload.id,
             upload.epoch,
             Progress(
@@ -140,12 +154,10 @@ class DirectUploads:
                 next_part=upload.next_part,
                 parts=tuple(Part(part.number, part.etag, part.size) for part in parts),
             ),
-            self._lifecycle.limits.resumable_lifetime,
+            self._limits.lifetime(upload.protocol),
         )
-        await self._records.begin_completing(
-            upload.id, upload.epoch, upload.details, None, container.content_type
-        )
-        return await self._lifecycle.complete(upload.id)
+        await self._steps.completer.begin(upload, sha256=None, content_type=container.content_type)
+        return await self._steps.completer.complete(upload.id)
 
     async def _plan(self, upload: Upload, signer: SourceStore) -> DirectPlan:
         multipart_id = upload.multipart_id
@@ -153,7 +165,7 @@ class DirectUploads:
             multipart_id = await self._sources.start_multipart(
                 upload.key, "application/octet-stream"
             )
-            await self._records.set_multipart(upload.id, upload.epoch, multipart_id)
+            await self._uploads.set_multipart(upload.id, upload.epoch, multipart_id)
         length = upload.length or 0
         size = part_size(length)
         seconds = int((upload.expires_at - datetime.now(UTC)).total_seconds())
@@ -181,7 +193,7 @@ class DirectUploads:
         try:
             parts = await self._sources.list_parts(upload.key, upload.multipart_id or "")
         except NotFound:
-            # Joined by an earlier request that got no further?
+            # An earlier request may have joined the parts and died.
             head = await self._sources.head(upload.key)
             if head.size != length:
                 raise

@@ -1,16 +1,25 @@
-"""One request that brings a whole video: a form whose file goes straight on to the bucket."""
+"""One request that carries a whole video: a form whose file is streamed to the bucket."""
 
 import asyncio
 import contextlib
 import hashlib
-import re
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from services.ingest.details import Details, check_details, parse_details
 from services.ingest.domain import readable_size
-from services.ingest.form_data import Field, FileEnded, FileStarted, FormParser, MalformedForm
-from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
+from services.ingest.form_data import (
+    Field,
+    FileEnded,
+    FileStarted,
+    FormEvent,
+    FormParser,
+    MalformedForm,
+)
+from services.ingest.handlers.idempotency import KeyReused, checked_key
+from services.ingest.handlers.limits import Limits
+from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.writer import UploadTooLarge, Writer
 from services.ingest.ports import (
     Body,
@@ -18,6 +27,7 @@ from services.ingest.ports import (
     KeyInUse,
     Stalled,
     Upload,
+    UploadLookup,
     UploadLost,
     UploadNotFound,
 )
@@ -26,7 +36,6 @@ from shared.errors import CinelogError, InvalidInput, Unavailable
 FILE_FIELD: Final = "video"
 # Boundaries, headers and the other fields: the body is larger than the file by at most this.
 _FORM_OVERHEAD: Final = 1024 * 1024
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _CLAIM_ATTEMPTS: Final = 5
 
 
@@ -36,11 +45,108 @@ class FileTooLarge(InvalidInput):
     code = "too_large"
 
 
-def checked_key(key: str | None) -> str | None:
-    """An Idempotency-Key as it may be kept. Raises InvalidInput."""
-    if key is None or _KEY.match(key):
-        return key
-    raise InvalidInput("The Idempotency-Key must have 1 to 255 visible ASCII characters.")
+class FormUploads:
+    """Receives forms."""
+
+    def __init__(self, steps: UploadSteps, uploads: UploadLookup, limits: Limits) -> None:
+        self._steps = steps
+        self._uploads = uploads
+        self._limits = limits
+
+    async def receive(
+        self,
+        user_id: str,
+        body: Body,
+        *,
+        content_type: str | None,
+        content_length: int | None,
+        idempotency_key: str | None = None,
+    ) -> Upload:
+        """The completed upload, durable and in the log.
+
+        Raises InvalidInput for what was sent, Conflict for a key that was used for something else,
+        Unavailable where bucket or database do not answer. A failed request leaves no object.
+        """
+        parser = FormParser(content_type, FILE_FIELD)
+        limit = self._limits.max_bytes
+        if content_length is not None and content_length > limit + _FORM_OVERHEAD:
+            raise FileTooLarge(f"A video may have at most {readable_size(limit)}.")
+        key = checked_key(idempotency_key)
+        with self._steps.writers.slot():
+            earlier = None if key is None else await self._claim(user_id, key)
+            if earlier is not None:
+                return await self._compare(earlier, parser, body)
+            return await self._store(user_id, key, parser, body)
+
+    async def _claim(self, user_id: str, key: str) -> Upload | None:
+        """The completed upload of an earlier request with this key; an open one is ended."""
+        for _ in range(_CLAIM_ATTEMPTS):
+            earlier = await self._uploads.by_key(user_id, key)
+            if earlier is None:
+                return None
+            if earlier.protocol != "multipart":
+                raise KeyReused("another kind of upload")
+            if earlier.phase in {"completed", "completing"}:
+                return await self._steps.completer.complete(earlier.id)
+            # Its client has given up, since it sends again; its process may be dead, too.
+            with contextlib.suppress(UploadLost, UploadNotFound):
+                taken = await self._steps.writers.acquire(earlier.id)
+                await self._steps.ender.abort(taken, "The client sent it again.")
+        raise KeyInUse("A request with this idempotency key is under way.")
+
+    async def _store(self, user_id: str, key: str | None, parser: FormParser, body: Body) -> Upload:
+        reception = _Reception(self._steps, user_id, key, body)
+        try:
+            async with AsyncExitStack() as stack, aclosing(_events(parser, body)) as events:
+                async for event in events:
+                    await reception.accept(event, stack)
+                upload = await reception.finish()
+            return await self._steps.completer.complete(upload.id)
+        except BaseException as error:
+            if reception.upload is not None:
+                await asyncio.shield(self._give_up(reception.upload, error))
+            if isinstance(error, UploadTooLarge):
+                raise FileTooLarge(error.message) from None
+            raise
+
+    async def _give_up(self, upload: Upload, error: BaseException) -> None:
+        """End the upload with the reason. Where that fails too, the sweep ends it."""
+        ender = self._steps.ender
+        with contextlib.suppress(CinelogError, OSError):
+            match error:
+                case ClientGone() | Stalled() | UploadLost():
+                    await ender.abort(upload, error.message)
+                case Unavailable():
+                    await ender.abort(upload, "The storage did not answer.")
+                case CinelogError():
+                    await ender.reject(upload, error)
+                case asyncio.CancelledError():
+                    await ender.abort(upload, "The service was restarted.")
+                case _:
+                    await ender.abort(upload, "Something went wrong on our side.")
+
+    async def _compare(self, earlier: Upload, parser: FormParser, body: Body) -> Upload:
+        """``earlier``, if this request is the same. Raises KeyReused."""
+        form = _Form()
+        digest, size = hashlib.sha256(), 0
+        async with aclosing(_events(parser, body)) as events:
+            async for event in events:
+                match event:
+                    case Field():
+                        form.add(event)
+                    case FileStarted():
+                        form.filename = event.filename
+                    case FileEnded():
+                        pass
+                    case bytes():
+                        digest.update(event)
+                        size += len(event)
+                        if size > earlier.received:
+                            raise KeyReused
+        sent = (form.details(), size, digest.hexdigest())
+        if sent != (earlier.details, earlier.received, earlier.sha256):
+            raise KeyReused
+        return earlier
 
 
 class _Form:
@@ -62,135 +168,60 @@ class _Form:
         return check_details(parse_details(fields), partial=partial)
 
 
-class FormUploads:
-    """Receives forms."""
+class _Reception:
+    """One form on its way to the bucket. ``upload`` is None until the file begins."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, steps: UploadSteps, user_id: str, key: str | None, body: Body) -> None:
+        self._steps = steps
+        self._user_id = user_id
+        self._key = key
+        self._body = body
+        self._form = _Form()
+        self._writer: Writer | None = None
+        self.upload: Upload | None = None
 
-    async def receive(
-        self,
-        user_id: str,
-        body: Body,
-        *,
-        content_type: str | None,
-        content_length: int | None,
-        idempotency_key: str | None = None,
-    ) -> Upload:
-        """The completed upload, durable and in the log.
-
-        Raises InvalidInput for what was sent, Conflict for a key that belongs to something else,
-        Unavailable where bucket or database do not answer; nothing is kept then.
-        """
-        parser = FormParser(content_type, FILE_FIELD)
-        limit = self._lifecycle.limits.max_bytes
-        if content_length is not None and content_length > limit + _FORM_OVERHEAD:
-            raise FileTooLarge(f"A video may have at most {readable_size(limit)}.")
-        key = checked_key(idempotency_key)
-        with self._lifecycle.slot():
-            earlier = None if key is None else await self._claim(user_id, key)
-            if earlier is not None:
-                return await self._compare(earlier, parser, body)
-            return await self._store(user_id, key, parser, body)
-
-    async def _claim(self, user_id: str, key: str) -> Upload | None:
-        """What an earlier request with this key led to; one that is still under way is ended."""
-        for _ in range(_CLAIM_ATTEMPTS):
-            earlier = await self._lifecycle.records.by_key(user_id, key)
-            if earlier is None:
-                return None
-            if earlier.protocol != "multipart":
-                raise KeyReused("This idempotency key was used for another kind of upload.")
-            if earlier.phase in {"completed", "completing"}:
-                return await self._lifecycle.complete(earlier.id)
-            # Its client gave up, or this request would not be here; its process may be gone too.
-            with contextlib.suppress(UploadLost, UploadNotFound):
-                taken = await self._lifecycle.acquire(earlier.id)
-                await self._lifecycle.abort(taken, "The client sent it again.")
-        raise KeyInUse("A request with this idempotency key is under way.")
-
-    async def _store(self, user_id: str, key: str | None, parser: FormParser, body: Body) -> Upload:
-        form = _Form()
-        upload: Upload | None = None
-        try:
-            async with AsyncExitStack() as stack:
-                writer: Writer | None = None
-                async for chunk in body:
-                    for event in parser.feed(chunk):
-                        match event:
-                            case Field():
-                                form.add(event)
-                            case FileStarted():
-                                form.filename = event.filename
-                                upload = await self._start(user_id, key, form.details(partial=True))
-                                writer = await stack.enter_async_context(
-                                    self._lifecycle.writing(upload, body)
-                                )
-                            case FileEnded():
-                                pass
-                            case bytes():
-                                assert writer is not None
-                                await writer.write(event)
-                parser.finish()
-                details = form.details()
-                if writer is None or upload is None:
-                    raise MalformedForm(f"The file is missing: send it as {FILE_FIELD}.")
-                await writer.finish()
-                await self._lifecycle.records.begin_completing(
-                    upload.id, upload.epoch, details, writer.sha256, writer.content_type
+    async def accept(self, event: FormEvent, stack: AsyncExitStack) -> None:
+        """The writer that the file's beginning opens is closed with ``stack``."""
+        match event:
+            case Field():
+                self._form.add(event)
+            case FileStarted():
+                self._form.filename = event.filename
+                self.upload = await self._start(self._form.details(partial=True))
+                self._writer = await stack.enter_async_context(
+                    self._steps.writers.writing(self.upload, self._body)
                 )
-            return await self._lifecycle.complete(upload.id)
-        except BaseException as error:
-            if upload is not None:
-                await asyncio.shield(self._give_up(upload, error))
-            if isinstance(error, UploadTooLarge):
-                raise FileTooLarge(error.message) from None
-            raise
+            case FileEnded():
+                pass
+            case bytes():
+                assert self._writer is not None
+                await self._writer.write(event)
 
-    async def _start(self, user_id: str, key: str | None, details: Details) -> Upload:
-        upload = self._lifecycle.draft(user_id, "multipart", details, idempotency_key=key)
-        await self._lifecycle.start(upload)
+    async def finish(self) -> Upload:
+        """The upload, whose bytes are all stored. Raises InvalidDetails, MalformedForm."""
+        details = self._form.details()
+        if self._writer is None or self.upload is None:
+            raise MalformedForm(f"The file is missing: send it as {FILE_FIELD}.")
+        await self._writer.finish()
+        await self._steps.completer.begin(
+            self.upload,
+            sha256=self._writer.sha256,
+            content_type=self._writer.content_type,
+            details=details,
+        )
+        return self.upload
+
+    async def _start(self, details: Details) -> Upload:
+        upload = self._steps.starter.new_upload(
+            self._user_id, "multipart", details, idempotency_key=self._key
+        )
+        await self._steps.starter.start(upload)
         return upload
 
-    async def _give_up(self, upload: Upload, error: BaseException) -> None:
-        """End the upload with the reason. Where that fails too, the sweep will do it."""
-        with contextlib.suppress(CinelogError, OSError):
-            match error:
-                case ClientGone() | Stalled() | UploadLost():
-                    await self._lifecycle.abort(upload, error.message)
-                case Unavailable():
-                    await self._lifecycle.abort(upload, "The storage did not answer.")
-                case CinelogError():
-                    await self._lifecycle.reject(upload, error)
-                case asyncio.CancelledError():
-                    await self._lifecycle.abort(upload, "The service was restarted.")
-                case _:
-                    await self._lifecycle.abort(upload, "Something went wrong on our side.")
 
-    async def _compare(self, earlier: Upload, parser: FormParser, body: Body) -> Upload:
-        """The same request again gets the same answer; another one under the same key does not."""
-        form = _Form()
-        digest, size = hashlib.sha256(), 0
-        async for chunk in body:
-            for event in parser.feed(chunk):
-                match event:
-                    case Field():
-                        form.add(event)
-                    case FileStarted():
-                        form.filename = event.filename
-                    case FileEnded():
-                        pass
-                    case bytes():
-                        digest.update(event)
-                        size += len(event)
-                        if size > earlier.received:
-                            raise _reused()
-        parser.finish()
-        sent = (form.details(), size, digest.hexdigest())
-        if sent != (earlier.details, earlier.received, earlier.sha256):
-            raise _reused()
-        return earlier
-
-
-def _reused() -> KeyReused:
-    return KeyReused("This idempotency key was used for a different upload.")
+async def _events(parser: FormParser, body: Body) -> AsyncGenerator[FormEvent]:
+    """The events of a whole form. Raises MalformedForm, and what reading ``body`` raises."""
+    async for chunk in body:
+        for event in parser.feed(chunk):
+            yield event
+    parser.finish()

@@ -1,26 +1,23 @@
 """Uploads that go on where they stopped, on any replica.
 
-An offset is acknowledged only when bucket and table both have every byte below it. Who writes is
-decided by the row's epoch: whoever comes last takes the upload over, and the one before, if it is
-still alive, gets a moment to store what it has.
+An offset is acknowledged only when bucket and table have every byte below it. The row's epoch
+decides who writes: the newest writer takes the upload over, and the one before it gets a moment to
+store what it has.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
 
-from services.ingest.details import (
-    Details,
-    check_details,
-    parse_details,
-    titled_by_filename,
-)
+from services.ingest.details import Details, check_details, parse_details, titled_by_filename
 from services.ingest.domain import NotAVideo, readable_size
-from services.ingest.handlers.lifecycle import KeyReused, Lifecycle
+from services.ingest.handlers.concatenation import Concatenation
+from services.ingest.handlers.idempotency import require_same
+from services.ingest.handlers.limits import Limits
+from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.writer import UploadTooLarge, Writer
 from services.ingest.ports import (
     Body,
@@ -28,6 +25,7 @@ from services.ingest.ports import (
     KeyInUse,
     Stalled,
     Upload,
+    UploadLookup,
     UploadLost,
     UploadNotFound,
 )
@@ -42,27 +40,35 @@ from services.ingest.tus import (
 
 
 class Resumable:
-    """What tus asks for."""
+    """The operations of tus, which the IETF's draft shares."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
-        self._lifecycle = lifecycle
-        self._records = lifecycle.records
+    def __init__(
+        self,
+        steps: UploadSteps,
+        concatenation: Concatenation,
+        uploads: UploadLookup,
+        limits: Limits,
+    ) -> None:
+        self._steps = steps
+        self._concatenation = concatenation
+        self._uploads = uploads
+        self._limits = limits
 
     @property
     def max_bytes(self) -> int:
         """The largest upload that is accepted."""
-        return self._lifecycle.limits.max_bytes
+        return self._limits.max_bytes
 
     async def create(
         self, user_id: str, creation: Creation, *, idempotency_key: str | None = None
     ) -> Upload:
-        """A new upload; with an idempotency key that was used before, the one it led to.
+        """A new upload, or the one that an earlier request with the same key made.
 
         Raises InvalidDetails, NotAVideo, TusError, UploadTooLarge, KeyReused.
         """
         fingerprint = _fingerprint(creation)
         if idempotency_key is not None:
-            earlier = await self._records.by_key(user_id, idempotency_key)
+            earlier = await self._uploads.by_key(user_id, idempotency_key)
             if earlier is not None:
                 return await self._same(earlier, fingerprint)
         if creation.final is not None:
@@ -71,39 +77,35 @@ class Resumable:
             self._check_length(creation.length)
         if creation.length == 0 and not creation.partial:
             raise NotAVideo("An empty file is not a video.")
+        details = Details() if creation.partial else _details(creation)
         upload = msgspec.structs.replace(
-            self._lifecycle.draft(
-                user_id,
-                "tus",
-                Details() if creation.partial else _details(creation),
-                idempotency_key=idempotency_key,
-            ),
+            self._new_upload(user_id, creation, details, idempotency_key),
             length=creation.length,
             partial=creation.partial,
-            metadata=creation.raw_metadata,
-            fingerprint=fingerprint,
         )
         try:
-            await self._lifecycle.start(upload)
+            await self._steps.starter.start(upload)
         except KeyInUse:
-            earlier = await self._records.by_key(user_id, idempotency_key or "")
+            earlier = await self._uploads.by_key(user_id, idempotency_key or "")
             if earlier is None:
                 raise
             return await self._same(earlier, fingerprint)
         if upload.partial and upload.length == 0:
-            return await self._empty(upload)
+            return await self._concatenation.complete_empty(upload)
         return upload
 
     async def inspect(self, user_id: str, upload_id: str) -> Upload:
-        """Where an upload stands. A request that still writes to it is ended first, so that the
-        offset holds until the client goes on. Raises UploadNotFound."""
+        """The state of an upload. Raises UploadNotFound.
+
+        A request that still writes to it is interrupted first, so that the offset does not change
+        until the client goes on.
+        """
         upload = await self._owned(user_id, upload_id)
         if upload.phase == "completing":
-            return await self._lifecycle.complete(upload.id)
+            return await self._steps.completer.complete(upload.id)
         if upload.phase == "open" and upload.held:
             with suppress(UploadLost):
-                taken = await self._lifecycle.acquire(upload_id)
-                await self._records.release(taken.id, taken.epoch, clean=True)
+                await self._steps.writers.release(await self._steps.writers.acquire(upload_id))
             return await self._owned(user_id, upload_id)
         return upload
 
@@ -121,55 +123,51 @@ class Resumable:
         """Append a request's body.
 
         The upload is complete with its last byte (tus) or, where ``finish`` is given, with the
-        end of a body for which it is true (the IETF's draft). ``length`` is what a client that
-        did not know it before says now. Raises UploadNotFound,
-        OffsetMismatch, ChecksumMismatch, UploadTooLarge, NotAVideo, UploadLost and what the
-        storage raises; what was durable before that stays.
+        end of a body for which it is true (the IETF's draft). ``length`` is the upload's, where
+        the client did not send it before. Raises UploadNotFound, OffsetMismatch,
+        ChecksumMismatch, UploadTooLarge, NotAVideo, UploadLost, and what the storage raises;
+        bytes that were durable before that stay.
         """
         upload = await self._owned(user_id, upload_id)
         if upload.phase == "completing":
-            upload = await self._lifecycle.complete(upload.id)
+            upload = await self._steps.completer.complete(upload.id)
         if upload.phase == "completed":
             if offset != upload.received:
                 raise OffsetMismatch(upload.received)
             return upload
-        with self._lifecycle.slot():
-            upload = await self._lifecycle.acquire(upload_id)
+        with self._steps.writers.slot():
+            upload = await self._steps.writers.acquire(upload_id)
             try:
                 if upload.received != offset:
                     raise OffsetMismatch(upload.received)
                 upload = await self._with_length(upload, length)
             except BaseException:
-                await self._records.release(upload.id, upload.epoch, clean=True)
+                await self._steps.writers.release(upload)
                 raise
             try:
                 complete = await self._write(upload, body, checksum, finish)
             except NotAVideo as error:
-                await self._lifecycle.reject(upload, error)
+                await self._steps.ender.reject(upload, error)
                 raise
         if complete:
-            return await self._lifecycle.complete(upload_id)
-        return await self._records.get(upload_id)
+            return await self._steps.completer.complete(upload_id)
+        return await self._uploads.get(upload_id)
 
     async def terminate(self, user_id: str, upload_id: str) -> None:
-        """End an upload and forget its bytes. Raises UploadNotFound, UploadLost if complete."""
+        """End an upload and delete its bytes. Raises UploadNotFound; UploadLost if complete."""
         upload = await self._owned(user_id, upload_id)
         if upload.phase == "completed" and upload.partial:
-            await self._lifecycle.remove(upload)
+            await self._steps.ender.remove(upload)
             return
-        taken = await self._lifecycle.acquire(upload_id)
-        await self._lifecycle.abort(taken, "Its owner gave it up.")
+        taken = await self._steps.writers.acquire(upload_id)
+        await self._steps.ender.abort(taken, "Its owner gave it up.")
 
     async def _write(
-        self,
-        upload: Upload,
-        body: Body,
-        checksum: Checksum | None = None,
-        finish: bool | None = None,
+        self, upload: Upload, body: Body, checksum: Checksum | None, finish: bool | None
     ) -> bool:
         """Whether the upload now has all its bytes and is completing."""
         held_back = checksum is not None
-        async with self._lifecycle.writing(upload, body, hold_back=held_back) as writer:
+        async with self._steps.writers.writing(upload, body, hold_back=held_back) as writer:
             digest = None if checksum is None else checksum.start()
             try:
                 async for chunk in body:
@@ -177,7 +175,7 @@ class Resumable:
                         digest.update(chunk)
                     await writer.write(chunk)
             except (ClientGone, Stalled, UploadLost, asyncio.CancelledError):
-                # What arrived counts, unless its checksum can no longer be compared.
+                # Bytes that arrived count, unless their checksum can no longer be compared.
                 if not held_back:
                     await asyncio.shield(writer.flush())
                 raise
@@ -193,8 +191,8 @@ class Resumable:
             await writer.flush()
             return False
         await writer.finish()
-        await self._records.begin_completing(
-            upload.id, upload.epoch, upload.details, writer.sha256, writer.content_type
+        await self._steps.completer.begin(
+            upload, sha256=writer.sha256, content_type=writer.content_type
         )
         return True
 
@@ -204,48 +202,38 @@ class Resumable:
         if upload.length is not None or length < upload.received:
             raise TusError("The upload's length cannot be changed.")
         self._check_length(length)
-        await self._records.set_length(upload.id, upload.epoch, length)
-        return msgspec.structs.replace(upload, length=length)
+        return await self._steps.writers.set_length(upload, length)
 
     async def _join(
         self, user_id: str, creation: Creation, join: Join, idempotency_key: str | None
     ) -> Upload:
-        """The final upload out of complete partial ones."""
+        """The final upload of complete partial ones."""
         parts = [await self._owned(user_id, upload_id) for upload_id in join.upload_ids]
         if not all(part.partial and part.phase == "completed" for part in parts):
             raise TusError("Only partial uploads that are complete can be joined.")
         length = sum(part.received for part in parts)
         self._check_length(length)
         upload = msgspec.structs.replace(
-            self._lifecycle.draft(
-                user_id, "tus", _details(creation), idempotency_key=idempotency_key
-            ),
+            self._new_upload(user_id, creation, _details(creation), idempotency_key),
             length=length,
             joined=join.upload_ids,
+        )
+        return await self._concatenation.make(upload, parts)
+
+    def _new_upload(
+        self, user_id: str, creation: Creation, details: Details, idempotency_key: str | None
+    ) -> Upload:
+        return msgspec.structs.replace(
+            self._steps.starter.new_upload(
+                user_id, "tus", details, idempotency_key=idempotency_key
+            ),
             metadata=creation.raw_metadata,
             fingerprint=_fingerprint(creation),
         )
-        with self._lifecycle.slot():
-            await self._lifecycle.start(upload)
-            upload = await self._lifecycle.acquire(upload.id)
-            try:
-                await self._write(upload, _Objects(self._lifecycle, parts))
-            except NotAVideo as error:
-                await self._lifecycle.reject(upload, error)
-                raise
-            except BaseException:
-                await asyncio.shield(self._lifecycle.abort(upload, "It could not be joined."))
-                raise
-        return await self._lifecycle.complete(upload.id)
-
-    async def _empty(self, upload: Upload) -> Upload:
-        taken = await self._lifecycle.acquire(upload.id)
-        await self._write(taken, _Objects(self._lifecycle, []))
-        return await self._lifecycle.complete(upload.id)
 
     async def _owned(self, user_id: str, upload_id: str) -> Upload:
-        """Raises UploadNotFound, also for what has expired: the sweep only has not come yet."""
-        upload = await self._records.get(upload_id)
+        """Raises UploadNotFound, also for an expired upload that the sweep has not ended yet."""
+        upload = await self._uploads.get(upload_id)
         expired = upload.phase == "open" and upload.expires_at <= datetime.now(UTC)
         if upload.user_id != user_id or upload.phase == "ending" or expired:
             raise UploadNotFound("There is no such upload.")
@@ -254,11 +242,10 @@ class Resumable:
         return upload
 
     async def _same(self, earlier: Upload, fingerprint: str) -> Upload:
-        """What an idempotency key led to before. Raises KeyReused for another request."""
-        if earlier.fingerprint != fingerprint:
-            raise KeyReused("This idempotency key was used for a different upload.")
+        """The upload of the key's first request. Raises KeyReused for another request."""
+        require_same(earlier, fingerprint)
         if earlier.phase == "open":
-            await self._lifecycle.say_started(earlier)
+            await self._steps.starter.record_started(earlier)
         return earlier
 
     def _check_length(self, length: int) -> None:
@@ -266,29 +253,10 @@ class Resumable:
             raise UploadTooLarge(f"A video may have at most {readable_size(self.max_bytes)}.")
 
 
-class _Objects:
-    """Stored partial uploads, read one after the other as if a client sent them."""
-
-    def __init__(self, lifecycle: Lifecycle, parts: list[Upload]) -> None:
-        self._lifecycle = lifecycle
-        self._parts = parts
-        self._wanted = False
-
-    def interrupt(self) -> None:
-        self._wanted = True
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for part in self._parts:
-            async for chunk in self._lifecycle.sources.open(part.key):
-                if self._wanted:
-                    raise UploadLost("Another request goes on with this upload.")
-                yield chunk
-
-
 def _details(creation: Creation) -> Details:
     given = parse_details(creation.metadata.items())
     if not given.filename:
-        # What many clients of tus call it.
+        # Many clients of tus send the file's name as "name".
         given = msgspec.structs.replace(given, filename=creation.metadata.get("name", ""))
     return check_details(titled_by_filename(given))
 

@@ -1,16 +1,27 @@
-"""What nobody else will finish: uploads left behind, objects that no upload owns.
+"""Uploads that their process or client left behind, and objects that belong to no upload.
 
-Every step may be repeated, and done by two processes at once.
+Every step may be repeated, and done by two processes in parallel.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
+from uuid import UUID
 
 import msgspec
 
-from services.ingest.handlers.lifecycle import Lifecycle
+from services.ingest.domain import source_key
+from services.ingest.handlers.steps import UploadSteps
+from services.ingest.handlers.upload_events import UploadEvents
 from services.ingest.handlers.writer import TAILS
-from services.ingest.ports import Upload
+from services.ingest.ports import (
+    DeletedSources,
+    SourceStore,
+    SweptUploads,
+    Upload,
+    UploadLookup,
+    UploadNotFound,
+)
 from shared.errors import CinelogError, Conflict
 from shared.reconciliation import Finding
 from shared.telemetry import get_logger
@@ -18,14 +29,14 @@ from shared.telemetry import get_logger
 _log = get_logger(__name__)
 
 _BATCH: Final = 100
-# A multipart upload is begun a moment before its id is recorded: young ones are nobody's orphans.
+# An object's row is written a moment after the object: a young object is no orphan.
 _ORPHAN_AGE: Final = timedelta(hours=1)
-# How long the parts of a complete upload are tried to be joined: longer than any outage should be.
+# How long joining the parts of an upload is tried: longer than an outage should last.
 _PATIENCE: Final = timedelta(days=3)
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What one round did."""
+    """How many uploads and objects one round settled."""
 
     finished: int = 0
     expired: int = 0
@@ -33,45 +44,66 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
 
 
-class Sweep:
-    """Run a round now and then."""
+class SweepTable(SweptUploads, DeletedSources, Protocol):
+    """The tables, as far as the sweep needs them."""
 
-    def __init__(self, lifecycle: Lifecycle, *, orphan_age: timedelta = _ORPHAN_AGE) -> None:
-        self._lifecycle = lifecycle
+
+class Sweep:
+    """Call ``round`` regularly. Each settled upload is reported to ``advanced``."""
+
+    def __init__(
+        self,
+        steps: UploadSteps,
+        events: UploadEvents,
+        uploads: UploadLookup,
+        table: SweepTable,
+        sources: SourceStore,
+        *,
+        orphan_age: timedelta = _ORPHAN_AGE,
+        advanced: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._steps = steps
+        self._events = events
+        self._uploads = uploads
+        self._table = table
+        self._sources = sources
         self._orphan_age = orphan_age
+        self._advanced = advanced
 
     async def round(self) -> Swept:
         """Settle every upload that is due and delete the sources of deleted videos."""
         counts = {"finished": 0, "expired": 0, "removed": 0, "failed": 0}
-        for upload in await self._lifecycle.records.due(_BATCH):
+        for upload in await self._table.due(_BATCH):
             try:
                 counts[await self._settle(upload)] += 1
             except (CinelogError, OSError) as error:
                 counts["failed"] += 1
                 _log.warning("upload not settled", upload=upload.id, reason=repr(error))
-                await self._lifecycle.records.postpone(upload.id)
-        counts["removed"] += await self.bury()
+                await self._table.postpone(upload.id)
+            self._advanced()
+        counts["removed"] += await self.delete_sources()
         return Swept(**counts)
 
-    async def bury(self) -> int:
+    async def delete_sources(self) -> int:
         """Delete the source objects of deleted videos; returns how many."""
         count = 0
-        while keys := await self._lifecycle.records.doomed(_BATCH):
+        while keys := await self._table.pending_deletion(_BATCH):
             for key in keys:
-                await self._lifecycle.sources.delete(key)
-            await self._lifecycle.records.buried(keys)
+                await self._sources.delete(key)
+                self._advanced()
+            await self._table.deleted(keys)
             count += len(keys)
         return count
 
     async def reconcile(self, dry_run: bool) -> list[Finding]:
-        """What a round would do, and what is nobody's; done at once unless ``dry_run``."""
+        """Run a round and remove orphans; with ``dry_run`` only report what that would do."""
         found = [
             Finding(action="settle", subject=upload.id, detail=f"left behind while {upload.phase}")
-            for upload in await self._lifecycle.records.due(_BATCH)
+            for upload in await self._table.due(_BATCH)
         ]
         found += [
             Finding(action="remove", subject=key, detail="its video is deleted")
-            for key in await self._lifecycle.records.doomed(_BATCH)
+            for key in await self._table.pending_deletion(_BATCH)
         ]
         if not dry_run:
             await self.round()
@@ -82,24 +114,23 @@ class Sweep:
 
     async def orphans(self, *, dry_run: bool = False) -> list[Finding]:
         """Abort multipart uploads and delete objects that no upload owns."""
-        sources = self._lifecycle.sources
         before = datetime.now(UTC) - self._orphan_age
-        known = await self._lifecycle.records.known_multiparts()
+        known = await self._table.known_multiparts()
         found: list[Finding] = []
-        async for part in sources.unfinished():
+        async for part in self._sources.unfinished():
             if part.started_at < before and part.upload_id not in known:
                 found.append(
                     Finding(action="abort", subject=part.key, detail="no upload has these parts")
                 )
                 if not dry_run:
-                    await sources.abort_multipart(part.key, part.upload_id)
+                    await self._sources.abort_multipart(part.key, part.upload_id)
         tails: list[str] = []
-        async for blob in sources.list():
+        async for blob in self._sources.list():
             if blob.modified_at >= before:
                 continue
             if blob.key.startswith(TAILS):
                 tails.append(blob.key)
-            elif not await self._lifecycle.owns(blob.key):
+            elif not await self._is_owned(blob.key):
                 found.append(await self._drop(blob.key, dry_run=dry_run))
             if len(tails) == _BATCH:
                 found += await self._drop_tails(tails, dry_run=dry_run)
@@ -109,38 +140,60 @@ class Sweep:
     async def _drop_tails(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
         if not keys:
             return []
-        orphans = set(keys) - await self._lifecycle.records.known_tails(keys)
+        orphans = set(keys) - await self._table.known_tails(keys)
         return [await self._drop(key, dry_run=dry_run) for key in sorted(orphans)]
 
     async def _drop(self, key: str, *, dry_run: bool) -> Finding:
         if not dry_run:
-            await self._lifecycle.sources.delete(key)
+            await self._sources.delete(key)
         return Finding(action="remove", subject=key, detail="no upload owns this object")
+
+    async def _is_owned(self, key: str) -> bool:
+        """Whether an object belongs to an upload in the table, or to a video in the log."""
+        video_id = key.partition("/")[0]
+        if key != source_key(video_id) or not _is_id(video_id):
+            return False
+        try:
+            await self._uploads.get(video_id)
+        except UploadNotFound:
+            return await self._events.is_uploaded(video_id)
+        return True
 
     async def _settle(self, upload: Upload) -> str:
         match upload.phase:
             case "open":
-                await self._lifecycle.expire(upload)
+                await self._steps.ender.expire(upload)
                 return "expired"
             case "completing":
-                try:
-                    await self._lifecycle.complete(upload.id)
-                except Conflict:
-                    # The log has ended this upload otherwise: its object is nobody's.
-                    await self._lifecycle.remove(upload)
-                    return "removed"
-                except (CinelogError, OSError):
-                    if upload.created_at > datetime.now(UTC) - _PATIENCE:
-                        raise
-                    await self._lifecycle.give_up(upload)
-                    return "removed"
-                return "finished"
+                return await self._complete(upload)
             case "ending":
-                await self._lifecycle.finish_ending(upload)
+                await self._steps.ender.finish(upload)
                 return "removed"
             case "completed":
                 if upload.partial:
-                    await self._lifecycle.remove(upload)
+                    await self._steps.ender.remove(upload)
                 else:
-                    await self._lifecycle.records.remove(upload.id)
+                    await self._steps.ender.remove_row(upload)
                 return "removed"
+
+    async def _complete(self, upload: Upload) -> str:
+        try:
+            await self._steps.completer.complete(upload.id)
+        except Conflict:
+            # In the log this upload has ended otherwise, so its object belongs to no video.
+            await self._steps.ender.remove(upload)
+            return "removed"
+        except (CinelogError, OSError):
+            if upload.created_at > datetime.now(UTC) - _PATIENCE:
+                raise
+            await self._steps.ender.give_up(upload)
+            return "removed"
+        return "finished"
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

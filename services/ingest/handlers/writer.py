@@ -1,7 +1,7 @@
 """From a stream of bytes to durable parts, in bounded memory.
 
-One part is on its way while the next one fills: memory is two parts, whatever the size, and a slow
-bucket slows the client down. Nothing counts before the bucket *and* the table have it.
+One part is sent while the next one fills: an upload of any size takes the memory of two parts, and
+a slow bucket slows its client down. Bytes count only when bucket and table have them.
 """
 
 import asyncio
@@ -11,29 +11,29 @@ from typing import Any, Final
 
 from services.ingest.containers import HEAD_BYTES, looks_like, recognise
 from services.ingest.domain import NotAVideo, readable_size
-from services.ingest.ports import Observer, Part, Progress, SourceStore, Upload, UploadRecords
+from services.ingest.ports import Metrics, Part, Progress, SourceStore, Upload, UploadProgress
 from shared.errors import TooLarge
 
 FIRST_PART: Final = 5 * 1024 * 1024
-"""The smallest part that S3 takes, other than the last one."""
-# Fewer rows and requests than one would write per chunk, still well inside a lifetime.
+"""The smallest part that S3 accepts, but for the last one."""
+# Seconds between two writes of the expiry: few, and well within a lifetime.
 _TOUCH_SECONDS: Final = 10.0
 
 
 class UploadTooLarge(TooLarge):
-    """More bytes than announced, or than are accepted."""
+    """More bytes than announced or accepted."""
 
     code = "too_large"
 
 
 TAILS: Final = "tails/"
-"""Where the bytes are kept that do not fill a part yet."""
+"""Prefix of the objects that keep the bytes which do not fill a part yet."""
 
 
 def part_size(number: int) -> int:
     """The size of part ``number``: 5 MiB, doubling every 2,000 parts.
 
-    S3 takes 10,000 parts: 2,000 · 5 · (1 + 2 + 4 + 8 + 16) MiB are 302 GiB.
+    S3 accepts 10,000 parts: 2,000 · 5 · (1 + 2 + 4 + 8 + 16) MiB are 302 GiB.
     """
     return FIRST_PART << ((number - 1) // 2000)
 
@@ -41,28 +41,28 @@ def part_size(number: int) -> int:
 class Writer:
     """Appends to one upload, of which it must be the acquired writer.
 
-    With ``hold_back`` nothing counts until ``flush`` or ``finish``: for bytes whose checksum is
-    still to be compared.
+    With ``hold_back`` bytes count only after ``flush`` or ``finish``: their checksum is compared
+    first.
     """
 
     def __init__(
         self,
-        records: UploadRecords,
+        uploads: UploadProgress,
         sources: SourceStore,
         upload: Upload,
         *,
         max_bytes: int,
         lifetime: float,
-        observer: Observer,
+        metrics: Metrics,
         hold_back: bool = False,
     ) -> None:
-        self._records = records
+        self._uploads = uploads
         self._sources = sources
         self.upload = upload
         self._limit = max_bytes if upload.length is None else min(upload.length, max_bytes)
         self._lifetime = lifetime
         self._hold_back = hold_back
-        self._observer = observer
+        self._metrics = metrics
         self._buffer = bytearray()
         self._multipart_id = upload.multipart_id
         self._content_type = upload.content_type
@@ -75,25 +75,25 @@ class Writer:
         self._hash = hashlib.sha256() if upload.received == 0 else None
         self.offset = upload.received
         self.clean = True
-        """False where a part that was given up may still reach the bucket."""
+        """False where a cancelled part may still reach the bucket."""
 
     @property
     def sha256(self) -> str | None:
-        """In hex; None where an earlier writer saw the first bytes."""
+        """In hex; None where an earlier writer stored the first bytes."""
         return None if self._hash is None else self._hash.hexdigest()
 
     @property
     def content_type(self) -> str | None:
-        """What the content was recognised as, once enough of it is here."""
+        """The recognised type of the content; None before enough of it has arrived."""
         return self._content_type
 
     async def open(self) -> None:
-        """Take the tail that an earlier writer left into memory."""
+        """Read the tail of an earlier writer into memory."""
         if self._tail_key is not None:
             self._buffer += await self._sources.read(self._tail_key)
 
     async def write(self, data: bytes) -> None:
-        """Append. Raises UploadTooLarge, NotAVideo, UploadLost and what the storage raises."""
+        """Append. Raises UploadTooLarge, NotAVideo, UploadLost, and what the storage raises."""
         if self.offset + len(data) > self._limit:
             raise UploadTooLarge(f"The upload is larger than {readable_size(self._limit)}.")
         self.offset += len(data)
@@ -107,7 +107,7 @@ class Writer:
         await self._touch()
 
     async def flush(self) -> None:
-        """Make all that was written durable; what does not fill a part goes to a tail object."""
+        """Make all written bytes durable; those that do not fill a part become a tail object."""
         await self._settle()
         old_tail = self._tail_key
         tail_key = None
@@ -130,7 +130,7 @@ class Writer:
             await self._forget(old_tail)
 
     async def discard(self) -> None:
-        """Stop what is on its way; what was counted stays."""
+        """Cancel the part on its way; bytes that count stay."""
         if self._sending is not None:
             self.clean = False
             self._sending.cancel()
@@ -152,14 +152,14 @@ class Writer:
         if self._multipart_id is None:
             content_type = self._content_type or "application/octet-stream"
             self._multipart_id = await self._sources.start_multipart(self.upload.key, content_type)
-            await self._records.set_multipart(self.upload.id, self.upload.epoch, self._multipart_id)
+            await self._uploads.set_multipart(self.upload.id, self.upload.epoch, self._multipart_id)
         data = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         number, self._next_part = self._next_part, self._next_part + 1
         self._sending = asyncio.create_task(self._store(self._multipart_id, number, data))
 
     async def _store(self, multipart_id: str, number: int, data: bytes) -> None:
-        """Store a part and count it at once: the client may have nothing more to send for now."""
+        """Store a part and count it now: the client may pause."""
         stored: Any = await self._sources.put_part(self.upload.key, multipart_id, number, data)
         self._uncounted.append(Part(stored.number, stored.etag, stored.size))
         if not self._hold_back:
@@ -182,7 +182,7 @@ class Writer:
 
     async def _count(self, tail_key: str | None, tail_size: int) -> None:
         counted = self._counted + sum(part.size for part in self._uncounted)
-        await self._records.advance(
+        await self._uploads.advance(
             self.upload.id,
             self.upload.epoch,
             Progress(
@@ -195,20 +195,20 @@ class Writer:
             ),
             self._lifetime,
         )
-        self._observer.stored(sum(part.size for part in self._uncounted))
+        self._metrics.stored(sum(part.size for part in self._uncounted))
         self._counted = counted
         self._uncounted.clear()
         self._tail_key = tail_key
         self._touched = asyncio.get_running_loop().time()
 
     async def _touch(self) -> None:
-        """A slow client's upload must not look abandoned while its bytes still come."""
+        """Keep the upload of a slow client from expiring while its bytes arrive."""
         now = asyncio.get_running_loop().time()
         if now - self._touched > _TOUCH_SECONDS:
             self._touched = now
-            await self._records.touch(self.upload.id, self.upload.epoch, self._lifetime)
+            await self._uploads.touch(self.upload.id, self.upload.epoch, self._lifetime)
 
     async def _forget(self, tail_key: str) -> None:
-        # What stays behind is found by the sweep.
+        # The sweep deletes what remains.
         with contextlib.suppress(Exception):
             await self._sources.delete(tail_key)

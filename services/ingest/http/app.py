@@ -1,4 +1,4 @@
-"""Ingest's application: every route, and how failures below look from outside."""
+"""Ingest's application: its routes, and the answers to failures of the log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.handlers.direct import DirectUploads
 from services.ingest.handlers.form_upload import FormUploads
-from services.ingest.handlers.lifecycle import Lifecycle
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.direct import direct_router
 from services.ingest.http.form import upload_form
@@ -21,6 +20,7 @@ from shared.http.health import Check
 from shared.http.identity import Verifier
 from shared.http.lingering import LingeringMiddleware
 from shared.http.problems import on_cinelog_error
+from shared.loops.progress import Progress
 
 
 class LogUnavailable(Unavailable):
@@ -30,17 +30,17 @@ class LogUnavailable(Unavailable):
 
 
 def ingest_app(
-    lifecycle: Lifecycle,
+    form_uploads: FormUploads,
+    resumable: Resumable,
     direct_uploads: DirectUploads,
     *,
     verifier: Verifier,
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
+    progress: Progress | None = None,
     others: Sequence[Router] = (),
 ) -> Litestar:
-    """The routes over ``lifecycle``, and ``others`` that are not for users."""
-    form_uploads = FormUploads(lifecycle)
-    resumable = Resumable(lifecycle)
+    """The routes of all protocols, and ``others`` that are not for users."""
     routes = Router(
         "/",
         route_handlers=[upload_form, uploads_router(), direct_router()],
@@ -53,11 +53,16 @@ def ingest_app(
         exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),
     )
     return create_app(
-        "ingest", [routes, *others], checks=checks, verifier=verifier, registry=registry
+        "ingest",
+        [routes, *others],
+        checks=checks,
+        verifier=verifier,
+        registry=registry,
+        progress=progress,
     )
 
 
-# What the event store raises where the database is away: it knows no HTTP and no retry.
+# The event store raises these where the database does not answer.
 _CONNECTION_ERRORS: Final = (
     OSError,
     asyncpg.PostgresConnectionError,

@@ -1,4 +1,4 @@
-"""A request's body, taken from the server only as fast as it is stored."""
+"""A request's body, read from the server only as fast as it is stored."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,11 +9,11 @@ from litestar import Request
 from services.ingest.ports import ClientGone, Stalled, UploadLost
 
 IDLE_SECONDS: Final = 60.0
-"""How long no byte may arrive before the request is given up."""
+"""Seconds without a byte after which a request is given up."""
 
 
 class IncomingBody:
-    """Implements ``ports.Body``. The server reads on only when the next piece is asked for."""
+    """Implements ``ports.Body``. The server reads the next piece when it is asked for."""
 
     def __init__(
         self, request: Request[Any, Any, Any], *, idle_seconds: float = IDLE_SECONDS

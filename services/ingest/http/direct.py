@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from services.ingest.handlers.direct import DirectPlan, DirectRequest, DirectUploads
-from services.ingest.handlers.form_upload import checked_key
+from services.ingest.handlers.idempotency import checked_key
 from services.ingest.http.failures import failures
 from services.ingest.http.form import Accepted, accepted
 from services.ingest.http.uploads import UploadId
@@ -32,7 +32,7 @@ async def begin(
     principal: NamedDependency[Principal],
     direct_uploads: NamedDependency[DirectUploads],
 ) -> Response[Success[DirectPlan]]:
-    """Signed URLs for the parts, so that the bytes need not pass through this service."""
+    """Signed URLs for the parts: their bytes do not pass through this service."""
     plan = await direct_uploads.begin(
         principal.user_id,
         data,
@@ -52,7 +52,7 @@ async def complete(
     principal: NamedDependency[Principal],
     direct_uploads: NamedDependency[DirectUploads],
 ) -> Response[Success[Accepted]]:
-    """Checks what is really in the bucket. May be repeated."""
+    """Checks the parts that are in the bucket. May be repeated."""
     upload = await direct_uploads.complete(principal.user_id, upload_id)
     return accepted(upload.id)
 

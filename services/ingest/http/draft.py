@@ -8,7 +8,7 @@ from litestar import Request, Response
 
 from services.ingest import draft
 from services.ingest.details import NAMES
-from services.ingest.handlers.form_upload import checked_key
+from services.ingest.handlers.idempotency import checked_key
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.body import IncomingBody
 from services.ingest.http.form import Accepted, accepted
@@ -40,7 +40,7 @@ async def create(request: Request[Any, Any, Any], user_id: str, resumable: Resum
 async def inspect(
     request: Request[Any, Any, Any], user_id: str, upload_id: str, resumable: Resumable
 ) -> Answer:
-    """HEAD: where to go on."""
+    """HEAD: the offset to go on from."""
     upload = await resumable.inspect(user_id, upload_id)
     headers = _state(upload, resumable) | {"cache-control": "no-store"}
     if upload.length is not None:
@@ -51,7 +51,7 @@ async def inspect(
 async def append(
     request: Request[Any, Any, Any], user_id: str, upload_id: str, resumable: Resumable
 ) -> Answer:
-    """PATCH: the next bytes; the last ones are marked by the client."""
+    """PATCH: the next bytes; the client marks the last ones."""
     headers = _headers(request)
     offset = draft.offset(headers)
     said = draft.announced(headers, offset)
@@ -69,7 +69,7 @@ async def append(
 async def terminate(
     request: Request[Any, Any, Any], user_id: str, upload_id: str, resumable: Resumable
 ) -> Answer:
-    """DELETE: forget it."""
+    """DELETE: end the upload."""
     await resumable.terminate(user_id, upload_id)
     return Response(None, status_code=204)
 

@@ -1,4 +1,4 @@
-"""What the API document says of a route's failures."""
+"""Failures of a route, for the API document."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from shared.http.envelope import Failure
 
 
-def failures(told: Mapping[int, str]) -> dict[int, ResponseSpec]:
-    """A route's ``responses``: by status, in a sentence. Without made-up examples, which would
-    need packages that images do not have."""
+def failures(described: Mapping[int, str]) -> dict[int, ResponseSpec]:
+    """A route's ``responses``: a sentence per status. Without invented examples, which would need
+    packages that images do not have."""
     return {
         status: ResponseSpec(Failure, description=sentence, generate_examples=False)
-        for status, sentence in told.items()
+        for status, sentence in described.items()
     }

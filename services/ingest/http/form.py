@@ -27,7 +27,9 @@ from shared.http.openapi import BEARER
 
 def _form_schema() -> Schema:
     """The fields of a form: the details, but for the file's name, and the file."""
-    fields = {name: _schema(told) for name, told in details_schema().items() if name != "filename"}
+    fields = {
+        name: _schema(given) for name, given in details_schema().items() if name != "filename"
+    }
     file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
     return Schema(
         type=OpenAPIType.OBJECT,
@@ -36,19 +38,19 @@ def _form_schema() -> Schema:
     )
 
 
-def _schema(told: Mapping[str, Any]) -> Schema:
-    """JSON Schema's words, as far as details use them, in Litestar's."""
+def _schema(given: Mapping[str, Any]) -> Schema:
+    """A schema of Litestar with those keywords of JSON Schema that details use."""
     return Schema(
-        type=OpenAPIType(told["type"]),
-        min_length=told.get("minLength"),
-        max_length=told.get("maxLength"),
-        items=_schema(told["items"]) if "items" in told else None,
+        type=OpenAPIType(given["type"]),
+        min_length=given.get("minLength"),
+        max_length=given.get("maxLength"),
+        items=_schema(given["items"]) if "items" in given else None,
     )
 
 
 @dataclass
 class _FormOperation(Operation):
-    """The body is read as a stream, so Litestar cannot know its shape by itself."""
+    """Describes the body, which Litestar cannot: the handler reads it as a stream."""
 
     def __post_init__(self) -> None:
         self.request_body = RequestBody(
@@ -58,7 +60,7 @@ class _FormOperation(Operation):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The upload is durable and will be processed; the job's id is the video's id."""
+    """The upload is durable and will be processed. The job's id is the video's id."""
 
     job_id: str
     status: Literal["pending"] = "pending"
@@ -66,7 +68,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def accepted(video_id: str) -> Response[Success[Accepted]]:
-    """202, and where to follow the job."""
+    """202, with the job's address."""
     return Response(
         Success(data=Accepted(job_id=video_id)),
         status_code=202,
@@ -97,7 +99,7 @@ async def upload_form(
     principal: NamedDependency[Principal],
     form_uploads: NamedDependency[FormUploads],
 ) -> Response[Success[Accepted]]:
-    """Fields may stand before or after the file. Answers when the video is durably stored."""
+    """Fields may stand before or after the file. The answer comes when the video is durable."""
     upload = await form_uploads.receive(
         principal.user_id,
         IncomingBody(request),
@@ -109,6 +111,6 @@ async def upload_form(
 
 
 def content_length(request: Request[Any, Any, Any]) -> int | None:
-    """The announced size of the body in bytes, if it is announced."""
+    """The announced size of the body in bytes; None where it is not announced."""
     value = request.headers.get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None

@@ -8,7 +8,7 @@ from litestar import MediaType, Request, Response
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest import draft, tus
-from services.ingest.handlers.form_upload import checked_key
+from services.ingest.handlers.idempotency import checked_key
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.body import IncomingBody
 from services.ingest.ports import Upload
@@ -19,7 +19,7 @@ UPLOADS: Final = "/api/v1/uploads"
 
 
 class TusResumable:
-    """Middleware: every answer says which version of the protocol it speaks."""
+    """Middleware: every answer names the version of the protocol."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,7 +35,7 @@ class TusResumable:
 
 
 def on_tus_error(request: Request[Any, Any, Any], error: TusError) -> Response[bytes]:
-    """The protocol's own statuses (412, 415, 460) in the envelope that all errors have."""
+    """The protocol's own statuses (412, 415, 460), in the envelope of all errors."""
     problem = msgspec.structs.replace(problems.problem_of(error), code=error.status)
     headers = {"tus-version": tus.VERSION} if error.status == 412 else {}
     if isinstance(error, OffsetMismatch):
@@ -49,7 +49,7 @@ def on_tus_error(request: Request[Any, Any, Any], error: TusError) -> Response[b
 
 
 def capabilities(resumable: Resumable) -> Response[None]:
-    """The answer to OPTIONS: no login, no version needed."""
+    """The answer to OPTIONS, which needs neither login nor version."""
     return Response(
         None,
         status_code=204,
@@ -75,7 +75,7 @@ async def create(
     with_upload = headers.get("content-type") == tus.CONTENT_TYPE and creation.final is None
     key = checked_key(headers.get("idempotency-key"))
     upload = await resumable.create(user_id, creation, idempotency_key=key)
-    # A repeated creation finds bytes there already: the client learns the offset and goes on.
+    # A repeated creation finds bytes already: its client goes on from the offset.
     if with_upload and upload.phase == "open" and upload.received == 0:
         upload = await resumable.append(
             user_id, upload.id, 0, IncomingBody(request), checksum=checksum
@@ -89,7 +89,7 @@ async def create(
 async def inspect(
     request: Request[Any, Any, Any], user_id: str, upload_id: str, resumable: Resumable
 ) -> Response[None]:
-    """HEAD: where to go on."""
+    """HEAD: the offset to go on from."""
     tus.check_version(_headers(request))
     upload = await resumable.inspect(user_id, upload_id)
     answer = {"upload-offset": str(upload.received), "cache-control": "no-store"}
@@ -129,7 +129,7 @@ async def append(
 async def terminate(
     request: Request[Any, Any, Any], user_id: str, upload_id: str, resumable: Resumable
 ) -> Response[None]:
-    """DELETE: forget it."""
+    """DELETE: end the upload."""
     tus.check_version(_headers(request))
     await resumable.terminate(user_id, upload_id)
     return Response(None, status_code=204)

@@ -1,4 +1,4 @@
-"""``/api/v1/uploads``: which protocol a request speaks, and its routes."""
+"""``/api/v1/uploads``: routes that two protocols share, and which one a request uses."""
 
 from types import ModuleType
 from typing import Annotated, Any, Final
@@ -40,7 +40,7 @@ _FAILURES: Final = failures(
 
 
 def _protocol(request: Incoming) -> ModuleType:
-    """Both protocols have the same four operations."""
+    """The module of a request's protocol: both have the same four operations."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     return draft_http if draft.speaks(request.method, headers) else tus
 
@@ -77,7 +77,7 @@ async def append(
     principal: NamedDependency[Principal],
     resumable: NamedDependency[Resumable],
 ) -> Response[None]:
-    """Answered when the bytes are durable; the last ones make the upload a video."""
+    """The answer comes when the bytes are durable. The last bytes complete the upload."""
     return await _protocol(request).append(request, principal.user_id, upload_id, resumable)
 
 
@@ -98,7 +98,7 @@ async def override(
     principal: NamedDependency[Principal],
     resumable: NamedDependency[Resumable],
 ) -> Response[None]:
-    """For clients that can only POST: the method is in X-HTTP-Method-Override."""
+    """For clients that can only POST: X-HTTP-Method-Override names the method."""
     methods = {"PATCH": tus.append, "DELETE": tus.terminate, "HEAD": tus.inspect}
     method = methods.get(request.headers.get("x-http-method-override", ""))
     if method is None:

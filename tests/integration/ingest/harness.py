@@ -14,10 +14,12 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.ingest.main import Service, assembled
+from services.ingest.main import Ingest as Parts
+from services.ingest.main import assemble, process_of
 from services.ingest.settings import IngestSettings
 from shared.contracts import Event, stream_id
 from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.host.host import Process, open_host
 from shared.http import server
 from shared.http.identity import Verifier
 from shared.http.jwks_client import Keys
@@ -77,13 +79,15 @@ class Ingest:
 
     def __init__(
         self,
-        service: Service,
+        parts: Parts,
+        process: Process,
         url: str,
         keys: StaticKeys,
         store: PostgresEventStore,
         buckets: Buckets,
     ) -> None:
-        self.service = service
+        self.parts = parts
+        self.process = process
         self.url = url
         self._keys = keys
         self.store = store
@@ -227,9 +231,8 @@ async def running(
 ) -> AsyncGenerator[Ingest]:
     keys = keys or StaticKeys()
     verifier = Verifier(keys, issuer="cinelog", audience="cinelog")
-    async with (
-        assembled(settings, verifier) as service,
-        open_event_store(settings.database_url) as store,
-        server.serving(service.app, settings.bind, drain_seconds=1),
-    ):
-        yield Ingest(service, f"http://{settings.bind}", keys, store, buckets)
+    async with open_host() as host, open_event_store(settings.database_url) as store:
+        parts = await assemble(settings, host, verifier=verifier)
+        process = process_of(parts, settings, host)
+        async with server.serving(parts.app, settings.bind, drain_seconds=1):
+            yield Ingest(parts, process, f"http://{settings.bind}", keys, store, buckets)

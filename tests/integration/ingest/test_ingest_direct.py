@@ -74,7 +74,7 @@ async def test_joined_but_not_recorded_is_taken_up(ingest: Ingest) -> None:
         plan = await begin(client, 9000)
         await put(plan["parts"][0], clip(9000))
         (row,) = await ingest.rows()
-        sources = ingest.service.lifecycle.sources
+        sources = ingest.parts.sources
         parts = await sources.list_parts(row["key"], row["multipart_id"])
         await sources.complete_multipart(row["key"], row["multipart_id"], parts)
         assert (await client.post(plan["complete"])).status_code == 202

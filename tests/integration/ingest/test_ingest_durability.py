@@ -11,9 +11,10 @@ import httpx
 import msgspec
 import pytest
 
-from services.ingest.domain import Details
+from services.ingest.details import Details
 from services.ingest.handlers.sweep import Sweep
-from services.ingest.projections import DoomedSources
+from services.ingest.projections import PendingDeletions
+from services.ingest.sweep_repository import SweepRepository
 from shared.contracts import (
     UploadAborted,
     UploadExpired,
@@ -41,6 +42,7 @@ from tests.integration.ingest.harness import (
 )
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
+from tests.support.processes import working
 from tests.support.wait import eventually
 
 TITLE = ("title", None, b"A title")
@@ -139,7 +141,7 @@ async def test_without_the_bucket_nothing_is_acknowledged(database: Database, s3
 
         await cable.connect()
         await ingest.age()
-        await ingest.service.sweep.round()
+        await ingest.parts.sweep.round()
         assert ingest.unfinished() == []
         assert await ingest.rows() == []
         final = await send(client, body)
@@ -151,18 +153,18 @@ async def test_without_the_bucket_nothing_is_acknowledged(database: Database, s3
 async def test_dying_between_bucket_and_log_is_healed(ingest: Ingest, healed_by: str) -> None:
     content = clip(6 * MIB)
     body = form(TITLE, ("video", "a.mp4", content))
-    lifecycle = ingest.service.lifecycle
-    store, lifecycle._store = lifecycle._store, ForgetfulStore(lifecycle._store, VideoUploaded)
+    events = ingest.parts.events
+    store, events._store = events._store, ForgetfulStore(events._store, VideoUploaded)
     async with ingest.client() as client:
         answer = await send(client, body, idempotency_key="once")
         assert problem(answer) == (503, "log_unavailable")
         (row,) = await ingest.rows()
         assert row["phase"] == "completing"
         assert ingest.objects() == {f"{row['id']}/source": len(content)}
-        lifecycle._store = store
+        events._store = store
         if healed_by == "sweep":
             await ingest.age()
-            swept = await ingest.service.sweep.round()
+            swept = await ingest.parts.sweep.round()
             assert swept.finished == 1
         answer = await send(client, body, idempotency_key="once")
     assert answer.status_code == 202
@@ -215,12 +217,8 @@ async def test_a_retry_replaces_the_request_that_still_hangs(ingest: Ingest) -> 
             )
         )
         await eventually(lambda: bool(ingest.unfinished()))
-        listening = asyncio.create_task(ingest.service.background())
-        try:
+        async with working(ingest.process):
             answer = await send(client, body, idempotency_key="k")
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
         assert answer.status_code == 202, answer.text
         hanging.cancel()
         await asyncio.gather(hanging, return_exceptions=True)
@@ -246,17 +244,17 @@ async def test_two_at_once_with_one_key_make_one_video(ingest: Ingest) -> None:
 @pytest.mark.parametrize("died", ["silently", "in mid-part"])
 async def test_a_late_part_of_a_dead_writer_replaces_nothing(ingest: Ingest, died: str) -> None:
     content = clip(16 * MIB)
-    lifecycle = ingest.service.lifecycle
+    parts, steps = ingest.parts, ingest.parts.steps
     upload = msgspec.structs.replace(
-        lifecycle.draft("ann", "tus", Details(title="x")), length=len(content)
+        steps.starter.new_upload("ann", "tus", Details(title="x")), length=len(content)
     )
-    await lifecycle.start(upload)
-    first = await lifecycle.records.acquire(upload.id)
+    await steps.starter.start(upload)
+    first = await parts.uploads.acquire(upload.id)
     body = Silence()
-    async with lifecycle.writing(first, body) as writer:
+    async with steps.writers.writing(first, body) as writer:
         await writer.write(content[: 5 * MIB])
         await writer.flush()
-        dead = await lifecycle.records.get(upload.id)
+        dead = await parts.uploads.get(upload.id)
         if died == "in mid-part":
             await writer.write(clip(5 * MIB, seed=1))
     if died == "silently":
@@ -265,23 +263,21 @@ async def test_a_late_part_of_a_dead_writer_replaces_nothing(ingest: Ingest, die
     assert dead.received == 5 * MIB
     assert dead.multipart_id is not None
 
-    second = await lifecycle.records.acquire(upload.id)
+    second = await parts.uploads.acquire(upload.id)
     assert second.received == 5 * MIB
-    async with lifecycle.writing(second, body) as writer:
+    async with steps.writers.writing(second, body) as writer:
         await writer.write(content[5 * MIB :])
         await writer.finish()
         # What the first one had sent, and what it was about to send, arrives only now.
         late = (dead.next_part, dead.next_part + 1)
         for number in late:
             data = clip(5 * MIB, seed=2)
-            await lifecycle.sources.put_part(dead.key, dead.multipart_id, number, data)
+            await parts.sources.put_part(dead.key, dead.multipart_id, number, data)
         # S3 replaces a part of the same number; other servers also keep the one before.
-        counted = {part.number for part in await lifecycle.records.parts(upload.id)}
+        counted = {part.number for part in await parts.uploads.parts(upload.id)}
         assert counted.isdisjoint(late)
-        await lifecycle.records.begin_completing(
-            second.id, second.epoch, second.details, None, "video/mp4"
-        )
-    completed = await lifecycle.complete(upload.id)
+        await steps.completer.begin(second, sha256=None, content_type="video/mp4")
+    completed = await steps.completer.complete(upload.id)
     assert completed.phase == "completed"
     assert ingest.content(upload.id) == content
 
@@ -297,40 +293,48 @@ class Silence:
 
 
 async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> None:
-    lifecycle = ingest.service.lifecycle
-    dead = lifecycle.draft("ann", "multipart", Details(title="x"))
-    await lifecycle.start(dead)
-    multipart_id = await lifecycle.sources.start_multipart(dead.key, "video/mp4")
-    await lifecycle.records.set_multipart(dead.id, 0, multipart_id)
-    await lifecycle.sources.put_part(dead.key, multipart_id, 1, clip(5 * MIB))
-    await lifecycle.sources.start_multipart(f"{new_id()}/source", "video/mp4")
-    await lifecycle.sources.put(f"tails/{new_id()}/1-9", b"x", "application/octet-stream")
-    assert (await ingest.service.sweep.round()).expired == 0
+    parts, starter = ingest.parts, ingest.parts.steps.starter
+    dead = starter.new_upload("ann", "multipart", Details(title="x"))
+    await starter.start(dead)
+    multipart_id = await parts.sources.start_multipart(dead.key, "video/mp4")
+    await parts.uploads.set_multipart(dead.id, 0, multipart_id)
+    await parts.sources.put_part(dead.key, multipart_id, 1, clip(5 * MIB))
+    await parts.sources.start_multipart(f"{new_id()}/source", "video/mp4")
+    await parts.sources.put(f"tails/{new_id()}/1-9", b"x", "application/octet-stream")
+    assert (await ingest.parts.sweep.round()).expired == 0
 
     await ingest.age(dead.id)
-    assert (await ingest.service.sweep.round()).expired == 1
+    assert (await ingest.parts.sweep.round()).expired == 1
     assert isinstance((await ingest.events(dead.id))[-1], UploadExpired)
     assert await ingest.rows() == []
     assert len(ingest.unfinished()) == 1
 
-    assert await ingest.service.sweep.orphans() == []
-    assert len(await Sweep(lifecycle, orphan_age=timedelta(seconds=-60)).orphans()) == 2
+    assert await ingest.parts.sweep.orphans() == []
+    later = Sweep(
+        parts.steps,
+        parts.events,
+        parts.uploads,
+        SweepRepository(parts.engine),
+        parts.sources,
+        orphan_age=timedelta(seconds=-60),
+    )
+    assert len(await later.orphans()) == 2
     assert ingest.unfinished() == []
     assert ingest.objects() == {}
 
 
 async def test_what_can_never_be_joined_is_given_up(ingest: Ingest) -> None:
-    lifecycle = ingest.service.lifecycle
-    lost = lifecycle.draft("ann", "multipart", Details(title="x"))
-    await lifecycle.start(lost)
-    await lifecycle.records.begin_completing(lost.id, 0, lost.details, None, "video/mp4")
+    steps = ingest.parts.steps
+    lost = steps.starter.new_upload("ann", "multipart", Details(title="x"))
+    await steps.starter.start(lost)
+    await steps.completer.begin(lost, sha256=None, content_type="video/mp4")
     await ingest.age(lost.id)
-    assert (await ingest.service.sweep.round()).failed == 1
+    assert (await ingest.parts.sweep.round()).failed == 1
     await ingest.store._pool.execute(
         "update ingest.uploads set created_at = created_at - interval '4 days'"
     )
     await ingest.age(lost.id)
-    assert (await ingest.service.sweep.round()).removed == 1
+    assert (await ingest.parts.sweep.round()).removed == 1
     ended = (await ingest.events(lost.id))[-1]
     assert isinstance(ended, UploadRejected)
     assert ended.code == "incomplete_object"
@@ -341,8 +345,9 @@ async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: 
     async with ingest.client() as client:
         answer = await send(client, form(TITLE, ("video", "a.mp4", clip(9000))))
     video_id = answer.json()["data"]["job_id"]
-    pending = ingest.service.lifecycle.draft("ann", "tus", Details(title="x"))
-    await ingest.service.lifecycle.start(pending)
+    starter = ingest.parts.steps.starter
+    pending = starter.new_upload("ann", "tus", Details(title="x"))
+    await starter.start(pending)
     deleted = VideoDeleted(video_id=video_id, user_id="ann", deleted_by="ann")
     gone = UserDeleted(user_id="ann")
     async with open_event_store(database.admin_url) as others:
@@ -353,11 +358,11 @@ async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: 
     await sequencer.load()
     await sequencer.stamp()
     await relay.close()
-    engine = ingest.service._engine
-    runner = ProjectionRunner(engine, ingest.store, DoomedSources(), "ingest")
+    engine = ingest.parts.engine
+    runner = ProjectionRunner(engine, ingest.store, PendingDeletions(), "ingest")
     await runner._load()
     await runner.catch_up()
-    swept = await ingest.service.sweep.round()
+    swept = await ingest.parts.sweep.round()
     assert swept.removed == 1
     assert swept.expired == 1
     assert ingest.objects() == {}
@@ -374,7 +379,7 @@ async def test_more_uploads_than_memory_allows_are_put_off(database: Database, s
                 UPLOAD, content=slowly(body, MIB, go_on), headers={"content-type": CONTENT_TYPE}
             )
         )
-        await eventually(lambda: ingest.service.lifecycle.receiving == 1)
+        await eventually(lambda: ingest.parts.steps.writers.receiving == 1)
         second = await send(client, form(TITLE, ("video", "a.mp4", clip(9000))))
         assert problem(second) == (503, "too_many_uploads")
         go_on.set()

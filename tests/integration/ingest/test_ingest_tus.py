@@ -30,6 +30,7 @@ from tests.integration.ingest.harness import (
 )
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
+from tests.support.processes import working
 from tests.support.wait import eventually
 
 UPLOADS = "/api/v1/uploads"
@@ -198,8 +199,8 @@ async def test_a_second_replica_takes_over_a_hanging_upload(
         running(config(database, s3), s3, keys) as two,
         one.client() as at_one,
         two.client() as at_two,
+        working(one.process),
     ):
-        listening = asyncio.create_task(one.service.background())
         url = await create(at_one, len(content))
         end = asyncio.Event()
         hanging = asyncio.create_task(patch(at_one, url, 0, stalling(content[: 8 * MIB], end)))
@@ -211,8 +212,6 @@ async def test_a_second_replica_takes_over_a_hanging_upload(
         end.set()
         assert problem(await hanging) == (409, "upload_taken_over")
         assert one.content(url.rpartition("/")[2]) == content
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
 
 
 async def _at(ingest: Ingest, received: int) -> bool:
@@ -338,7 +337,7 @@ async def test_expired_uploads_are_gone_before_and_after_the_sweep(ingest: Inges
         await ingest.age()
         assert (await client.head(url, headers=TUS)).status_code == 404
         assert (await patch(client, url, 8 * MIB, b"x")).status_code == 404
-        assert (await ingest.service.sweep.round()).expired == 1
+        assert (await ingest.parts.sweep.round()).expired == 1
         assert (await client.head(url, headers=TUS)).status_code == 404
     assert ingest.objects() == {}
     assert ingest.unfinished() == []
@@ -374,7 +373,7 @@ async def test_concatenation_of_parallel_uploads(ingest: Ingest) -> None:
     assert ingest.content(video_id) == content
     assert [type(event) for event in await ingest.all_events()] == [UploadStarted, VideoUploaded]
     await ingest.age()
-    await ingest.service.sweep.round()
+    await ingest.parts.sweep.round()
     assert list(ingest.objects()) == [f"{video_id}/source"]
 
 
@@ -396,13 +395,13 @@ async def test_a_repeated_creation_leads_to_the_same_upload(ingest: Ingest) -> N
 
 
 async def test_a_creation_that_died_before_the_log_is_taken_up(ingest: Ingest) -> None:
-    lifecycle = ingest.service.lifecycle
-    store, lifecycle._store = lifecycle._store, ForgetfulStore(lifecycle._store, UploadStarted)
+    events = ingest.parts.events
+    store, events._store = events._store, ForgetfulStore(events._store, UploadStarted)
     async with ingest.client() as client:
         size = {"upload-length": "9000", "idempotency-key": "k"}
         answer = await client.post(UPLOADS, headers=TUS | FILM | size)
         assert problem(answer) == (503, "log_unavailable")
-        lifecycle._store = store
+        events._store = store
         url = await create(client, 9000, idempotency_key="k")
         assert (await patch(client, url, 0, clip(9000))).status_code == 204
     assert [type(event) for event in await ingest.all_events()] == [UploadStarted, VideoUploaded]

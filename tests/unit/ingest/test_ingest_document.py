@@ -20,6 +20,7 @@ def test_the_document_is_made_without_what_makes_up_examples(
     app = ingest_app(
         MagicMock(),
         MagicMock(),
+        MagicMock(),
         verifier=MagicMock(),
         checks={},
         registry=CollectorRegistry(),

@@ -249,7 +249,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a video in one request
-         * @description Fields may stand before or after the file. Answers when the video is durably stored.
+         * @description Fields may stand before or after the file. The answer comes when the video is durable.
          */
         post: operations["ApiV1StreamingUploadUploadForm"];
         delete?: never;
@@ -401,7 +401,7 @@ export interface paths {
         put?: never;
         /**
          * Plan an upload straight to the bucket
-         * @description Signed URLs for the parts, so that the bytes need not pass through this service.
+         * @description Signed URLs for the parts: their bytes do not pass through this service.
          */
         post: operations["ApiV1UploadsDirectBegin"];
         delete?: never;
@@ -421,7 +421,7 @@ export interface paths {
         put?: never;
         /**
          * All parts are there
-         * @description Checks what is really in the bucket. May be repeated.
+         * @description Checks the parts that are in the bucket. May be repeated.
          */
         post: operations["ApiV1UploadsDirectUploadIdCompleteComplete"];
         delete?: never;
@@ -447,7 +447,7 @@ export interface paths {
         head: operations["ApiV1UploadsUploadIdInspect"];
         /**
          * The next bytes
-         * @description Answered when the bytes are durable; the last ones make the upload a video.
+         * @description The answer comes when the bytes are durable. The last bytes complete the upload.
          */
         patch: operations["ApiV1UploadsUploadIdAppend"];
         trace?: never;

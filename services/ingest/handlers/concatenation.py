@@ -1,0 +1,68 @@
+"""Final uploads of tus' concatenation extension: partial uploads, stored one after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from services.ingest.domain import NotAVideo
+from services.ingest.handlers.steps import UploadSteps
+from services.ingest.ports import Body, SourceStore, Upload, UploadLost
+
+
+class Concatenation:
+    """Writes the content of stored uploads into new ones."""
+
+    def __init__(self, steps: UploadSteps, sources: SourceStore) -> None:
+        self._steps = steps
+        self._sources = sources
+
+    async def make(self, upload: Upload, parts: Sequence[Upload]) -> Upload:
+        """Start ``upload``, fill it with ``parts`` and complete it.
+
+        Raises NotAVideo, TooManyUploads, KeyInUse, and what the storage raises.
+        """
+        with self._steps.writers.slot():
+            await self._steps.starter.start(upload)
+            upload = await self._steps.writers.acquire(upload.id)
+            try:
+                await self._copy(upload, parts)
+            except NotAVideo as error:
+                await self._steps.ender.reject(upload, error)
+                raise
+            except BaseException:
+                await asyncio.shield(self._steps.ender.abort(upload, "It could not be joined."))
+                raise
+        return await self._steps.completer.complete(upload.id)
+
+    async def complete_empty(self, upload: Upload) -> Upload:
+        """Complete a partial upload of no bytes."""
+        await self._copy(await self._steps.writers.acquire(upload.id), ())
+        return await self._steps.completer.complete(upload.id)
+
+    async def _copy(self, upload: Upload, parts: Sequence[Upload]) -> None:
+        body: Body = _StoredUploads(self._sources, parts)
+        async with self._steps.writers.writing(upload, body) as writer:
+            async for chunk in body:
+                await writer.write(chunk)
+            await writer.finish()
+            await self._steps.completer.begin(
+                upload, sha256=writer.sha256, content_type=writer.content_type
+            )
+
+
+class _StoredUploads:
+    """Implements ``Body``: stored uploads, read as if a client sent them."""
+
+    def __init__(self, sources: SourceStore, parts: Sequence[Upload]) -> None:
+        self._sources = sources
+        self._parts = parts
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            async for chunk in self._sources.open(part.key):
+                if self._interrupted:
+                    raise UploadLost("Another request goes on with this upload.")
+                yield chunk

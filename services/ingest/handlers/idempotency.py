@@ -1,0 +1,31 @@
+"""Idempotency-Key: the same key again leads to what its first request made."""
+
+import re
+from typing import Final
+
+from services.ingest.ports import Upload
+from shared.errors import Conflict, InvalidInput
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
+
+
+class KeyReused(Conflict):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, used_for: str = "a different upload") -> None:
+        super().__init__(f"This idempotency key was used for {used_for}.")
+
+
+def checked_key(key: str | None) -> str | None:
+    """An Idempotency-Key as it may be kept. Raises InvalidInput."""
+    if key is None or _KEY.match(key):
+        return key
+    raise InvalidInput("The Idempotency-Key must have 1 to 255 visible ASCII characters.")
+
+
+def require_same(earlier: Upload, fingerprint: str) -> None:
+    """Raises KeyReused where the key's first request was another one."""
+    if earlier.fingerprint != fingerprint:
+        raise KeyReused

@@ -1,0 +1,18 @@
+"""The steps that every protocol takes with an upload."""
+
+from dataclasses import dataclass
+
+from services.ingest.handlers.upload_completer import UploadCompleter
+from services.ingest.handlers.upload_ender import UploadEnder
+from services.ingest.handlers.upload_starter import UploadStarter
+from services.ingest.handlers.upload_writers import UploadWriters
+
+
+@dataclass(frozen=True)
+class UploadSteps:
+    """Start, write, then complete or end."""
+
+    starter: UploadStarter
+    writers: UploadWriters
+    completer: UploadCompleter
+    ender: UploadEnder

@@ -1,0 +1,44 @@
+"""Transactions on ingest's tables, and rows as uploads."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.ingest.details import Details
+from services.ingest.ports import Upload
+from shared.errors import Unavailable
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer. Nothing was acknowledged."""
+
+    code = "database_unavailable"
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Commits on leaving without an error. Raises DatabaseUnavailable."""
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except (OSError, OperationalError, InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable("The upload cannot be recorded right now.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable("The upload cannot be recorded right now.") from error
+        raise
+
+
+def upload_of(row: Row[Any]) -> Upload:
+    """A row of the table of uploads."""
+    values = dict(row._mapping)
+    del values["wanted"]
+    values["details"] = msgspec.convert(values["details"], Details)
+    values["joined"] = tuple(values["joined"])
+    return Upload(**values)

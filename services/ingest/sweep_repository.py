@@ -1,0 +1,74 @@
+"""What the sweep asks of ingest's tables: due uploads, known objects, pending deletions."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.ports import Upload
+from services.ingest.rows import transaction, upload_of
+from services.ingest.tables import pending_deletions, uploads
+
+# An upload in ``completing`` or ``ending`` whose row is older than this was left by its process.
+_LEFT: Final = timedelta(seconds=30)
+
+
+class SweepRepository:
+    """Implements ``SweptUploads`` and ``DeletedSources``."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def due(self, limit: int) -> list[Upload]:
+        now = func.clock_timestamp()
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(
+                select(uploads)
+                .where(
+                    or_(
+                        uploads.c.phase.in_(("open", "completed")) & (uploads.c.expires_at < now),
+                        uploads.c.phase.in_(("completing", "ending"))
+                        & (uploads.c.updated_at < now - _LEFT),
+                    )
+                )
+                .order_by(uploads.c.updated_at)
+                .limit(limit)
+            )
+            return [upload_of(row) for row in found]
+
+    async def postpone(self, upload_id: str) -> None:
+        async with transaction(self._engine) as connection:
+            await connection.execute(
+                update(uploads)
+                .where(uploads.c.id == upload_id)
+                .values(updated_at=func.clock_timestamp())
+            )
+
+    async def known_multiparts(self) -> set[str]:
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(
+                select(uploads.c.multipart_id).where(uploads.c.multipart_id.is_not(None))
+            )
+            return {multipart_id for multipart_id in found.scalars() if multipart_id}
+
+    async def known_tails(self, keys: Sequence[str]) -> set[str]:
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(
+                select(uploads.c.tail_key).where(uploads.c.tail_key.in_(keys))
+            )
+            return {key for key in found.scalars() if key}
+
+    async def pending_deletion(self, limit: int) -> list[str]:
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(
+                select(pending_deletions.c.key).order_by(pending_deletions.c.since).limit(limit)
+            )
+            return list(found.scalars())
+
+    async def deleted(self, keys: Sequence[str]) -> None:
+        async with transaction(self._engine) as connection:
+            await connection.execute(
+                delete(pending_deletions).where(pending_deletions.c.key.in_(keys))
+            )
