@@ -21,7 +21,7 @@ _BLOCK = bytes(1 << 20)
 
 
 class Slice(Struct):
-    """One slice of one proxy: `rate` is requests (or MB) per CPU second of the proxy."""
+    """One slice of one proxy: ``rate`` is requests (or MB) per CPU second of the proxy."""
 
     rate: float
     per_second: float
@@ -65,7 +65,7 @@ def _head(connection: socket.socket) -> bytes:
 
 
 def upload(proxy: Process, size: int = GIB) -> Slice:
-    """One body of `size` bytes up, in MB per CPU second."""
+    """One body of ``size`` bytes up, in MB per CPU second."""
     before, began = proxy.cpu(), time.perf_counter()
     with _connect(proxy.port) as connection:
         connection.sendall(
@@ -78,7 +78,7 @@ def upload(proxy: Process, size: int = GIB) -> Slice:
 
 
 def download(proxy: Process, size: int = GIB, slow: float = 0.0) -> Slice:
-    """The same down; `slow` seconds of rest after each MB."""
+    """The same down; ``slow`` seconds of rest after each MB."""
     before, began = proxy.cpu(), time.perf_counter()
     buffer = bytearray(1 << 20)
     with _connect(proxy.port) as connection:
@@ -98,7 +98,7 @@ def download(proxy: Process, size: int = GIB, slow: float = 0.0) -> Slice:
 
 @contextmanager
 def watched_memory(proxy: Process) -> Generator[Callable[[], float]]:
-    """What is yielded tells by how many MB the proxy's memory has risen at most since."""
+    """Yields a function: by how many MB the proxy's memory has risen at most since the start."""
     peak = before = proxy.memory()
     over = threading.Event()
 
@@ -131,7 +131,7 @@ def memory_with_slow_peer(proxy: Process) -> float:
 
 
 def latency(port: int, token: str, seconds: float = 2.0, rate: int = 200) -> float:
-    """p50 in ms at `rate` requests per second."""
+    """p50 in ms at ``rate`` requests per second."""
     os.sched_setaffinity(0, {OTHER_CORE})
     request = (f"GET {PATH} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token}\r\n\r\n").encode()
     found: list[float] = []

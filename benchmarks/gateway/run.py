@@ -1,4 +1,4 @@
-"""`make bench-gateway`: the gateway beside nginx and Traefik. See README.md for the method."""
+"""``make bench-gateway``: the gateway beside nginx and Traefik. See README.md for the method."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from benchmarks.gateway.processes import Process
 
 
 def say(line: str = "") -> None:
-    """Print, at once."""
+    """Print without a buffer."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -22,7 +22,7 @@ def say(line: str = "") -> None:
 def pairs(
     first: Callable[[], float], second: Callable[[], float], count: int
 ) -> tuple[float, list[float]]:
-    """Interleave; the median of `first` ÷ `second`, and all of them."""
+    """Interleave; the median of ``first`` ÷ ``second``, and all of them."""
     ratios = []
     for number in range(count):
         if number % 2:

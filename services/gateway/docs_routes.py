@@ -1,7 +1,6 @@
 """``/docs``: the API's document, merged from the services' own, and a page to browse it."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -56,7 +55,7 @@ class ApiDocument:
         upstreams: Upstreams,
         services: tuple[str, ...],
         version: str,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._upstreams = upstreams
         self._services = services

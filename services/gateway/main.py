@@ -1,9 +1,9 @@
 """Wires the gateway and runs it: ``python -m services.gateway.main``."""
 
-import asyncio
 import gc
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -49,12 +49,16 @@ _METRICS_DRAIN_SECONDS: Final = 1.0
 _READY_SECONDS: Final = 1.9  # for a service's /ready, within the limit of our own
 
 
-async def compose(config: GatewaySettings, host: Host) -> Process:
-    """Routes, limits and forwards requests; serves media, the web client and ``/docs``."""
+async def compose(
+    config: GatewaySettings, host: Host, *, clock: Callable[[], float] = time.monotonic
+) -> Process:
+    """Routes, limits and forwards requests; serves media, the web client and ``/docs``.
+
+    ``clock`` is a steady clock in seconds; tests bring their own.
+    """
     exporting = config.otel_exporter_otlp_endpoint is not None
     upstreams = _upstreams(config, host, exporting)
     pipe = _redis(config)
-    clock = asyncio.get_running_loop().time
     limited = TracedRateLimiter if exporting else RateLimiter
     limiter = limited(rules(config.buckets), pipe, clock, host.registry)
     verifier = host.verifier(
@@ -65,7 +69,7 @@ async def compose(config: GatewaySettings, host: Host) -> Process:
         router=Router(table(config.max_upload_bytes)),
         callers=Callers(ClientAddress(config.trusted_proxies), verifier, config.public_url),
         limiter=limiter,
-        handlers=_handlers(config, host, upstreams, limiter),
+        handlers=_handlers(config, host, upstreams, limiter, clock),
         cors=Cors(config.cors_origins),
         observer=_observer(config, host, exporting),
     )
@@ -123,7 +127,11 @@ def _observer(config: GatewaySettings, host: Host, exporting: bool) -> RequestOb
 
 
 def _handlers(
-    config: GatewaySettings, host: Host, upstreams: Upstreams, limiter: RateLimiter
+    config: GatewaySettings,
+    host: Host,
+    upstreams: Upstreams,
+    limiter: RateLimiter,
+    clock: Callable[[], float],
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
     media = Media(
@@ -134,8 +142,9 @@ def _handlers(
             access_key=config.s3_access_key,
             secret_key=config.s3_secret_key,
             bucket=config.s3_media_bucket,
+            clock=clock,
         ),
-        visibility=Visibility(upstreams[Target.CATALOG]),
+        visibility=Visibility(upstreams[Target.CATALOG], clock),
         grant_secret=config.media_grant_secret,
         metrics=MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar),
         redirect_base=config.media_redirect_base,
@@ -144,8 +153,8 @@ def _handlers(
     if config.media_redirect_base:
         parts = urlsplit(config.media_redirect_base)
         elsewhere.append(f"{parts.scheme}://{parts.netloc}")
-    web = WebFiles(config.web_folder, tuple(elsewhere), asyncio.get_running_loop().time)
-    own = _own_app(host, upstreams, limiter)
+    web = WebFiles(config.web_folder, tuple(elsewhere), clock)
+    own = _own_app(host, upstreams, limiter, clock)
     return {
         **dict.fromkeys(SERVICES, Forwarder(upstreams)),
         Target.MEDIA: media,
@@ -154,12 +163,14 @@ def _handlers(
     }
 
 
-def _own_app(host: Host, upstreams: Upstreams, limiter: RateLimiter) -> ASGIApp:
+def _own_app(
+    host: Host, upstreams: Upstreams, limiter: RateLimiter, clock: Callable[[], float]
+) -> ASGIApp:
     """``/health``, ``/ready`` and ``/docs``: an application of the framework of all services."""
     import swagger_ui_bundle  # noqa: PLC0415 - finds its files when it is imported
 
     assets = Path(str(swagger_ui_bundle.swagger_ui_path))
-    document = ApiDocument(upstreams, tuple(SERVICES), VERSION)
+    document = ApiDocument(upstreams, tuple(SERVICES), VERSION, clock)
     checks: dict[str, Check] = {name.value: _ready_check(upstreams, name) for name in SERVICES}
     checks["redis"] = limiter.check
     return HeadMiddleware(

@@ -53,7 +53,7 @@ class _Visibility(msgspec.Struct):
 class Visibility:
     """Which videos may be seen without a grant. The catalog's answers are kept for some seconds."""
 
-    def __init__(self, catalog: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, catalog: Upstream, clock: Callable[[], float]) -> None:
         self._catalog = catalog
         self._clock = clock
         self._known: dict[str, tuple[bool, float]] = {}

@@ -27,7 +27,7 @@ _REPLACED: Final = frozenset(
 class Exchange:
     """A request and its answer.
 
-    ``extra`` are the headers of every answer, whoever gives it. ``client`` is the caller's
+    ``extra`` are the headers that every answer gets. ``client`` is the caller's
     network identity, ``origin`` the address that the caller used, ``secure`` whether over TLS.
     ``sent`` counts the bytes of the answer's body.
     """

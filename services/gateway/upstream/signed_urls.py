@@ -1,6 +1,5 @@
 """Signed addresses of objects (SigV4, by botocore), kept while they are valid."""
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -25,7 +24,7 @@ class SignedUrls:
         access_key: str,
         secret_key: str,
         bucket: str,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._base = endpoint.rstrip("/")
         self._bucket = bucket

@@ -17,13 +17,13 @@ async def service() -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def rig(service: Service, redis_url: str) -> AsyncIterator[Rig]:
-    """A gateway in front of `service`, with a limit that no test reaches by accident."""
+    """A gateway in front of ``service``, with a limit that no test reaches by accident."""
     async with running_gateway(service, redis_url) as running:
         yield running
 
 
 @pytest.fixture
 async def client(rig: Rig) -> AsyncIterator[httpx.AsyncClient]:
-    """A plain client of `rig`."""
+    """A plain client of ``rig``."""
     async with httpx.AsyncClient(base_url=rig.url, trust_env=False, timeout=20) as plain:
         yield plain

@@ -28,6 +28,16 @@ SECRET = "a-test-secret-0123456789-abcdefghij"
 ISSUER = AUDIENCE = "cinelog"
 
 
+class Clock:
+    """A steady clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Request(msgspec.Struct):
     """What a service received."""
 
@@ -83,7 +93,7 @@ Handler = Callable[[Request, Peer], Awaitable[None]]
 
 
 class Service:
-    """An upstream. `handler` may be replaced; by default it tells what it received."""
+    """An upstream. ``handler`` may be replaced; by default it tells what it received."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -165,7 +175,7 @@ class Rig(msgspec.Struct):
     async def raw(self, data: bytes, *, half_close: bool = False) -> bytes:
         """Send exactly these bytes; everything that comes back until the gateway hangs up.
 
-        Ask for `connection: close`, or the gateway will wait for more.
+        Ask for ``connection: close``, or the gateway will wait for more.
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
@@ -209,13 +219,18 @@ def environment_for(service: str, redis_url: str, **changes: Any) -> dict[str, s
 
 @asynccontextmanager
 async def running_gateway(
-    service: Service, redis_url: str, *, head_seconds: float = server.HEAD_SECONDS, **changes: Any
+    service: Service,
+    redis_url: str,
+    *,
+    head_seconds: float = server.HEAD_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    **changes: Any,
 ) -> AsyncIterator[Rig]:
-    """A gateway in front of `service`; `changes` are environment variables in lower case."""
+    """A gateway in front of ``service``; ``changes`` are environment variables in lower case."""
     env = environment_for(service.address, redis_url, **changes)
     settings = environment.load(GatewaySettings, env)
     async with open_host() as host:
-        process = await compose(settings, host)
+        process = await compose(settings, host, clock=clock)
         app: Any = process.servers[-1].app
         async with (
             working(process),

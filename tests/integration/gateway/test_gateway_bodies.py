@@ -63,8 +63,8 @@ async def test_the_services_early_refusal_reaches_a_client_that_is_still_sending
 
 
 async def test_a_gigantic_body_passes_in_constant_memory(rig: Rig, service: Service):
-    """256 MiB up and down, to and from peers that are slow to take it."""
-    total = 256 * 1024 * 1024
+    """128 MiB up and down, to and from peers that are slow to take it."""
+    total = 128 * 1024 * 1024
     block = b"x" * 1_048_576
     process = psutil.Process()
     peak = 0

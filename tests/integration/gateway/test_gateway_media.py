@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.http.grants import grant
-from tests.integration.gateway.rig import SECRET, Peer, Request, Service, running_gateway
+from tests.integration.gateway.rig import SECRET, Clock, Peer, Request, Service, running_gateway
 from tests.support.buckets import Buckets
 
 VIDEO = "0190b7a8-1111-7000-8000-000000000001"
@@ -63,11 +63,16 @@ def settings(s3: Buckets) -> dict[str, str]:
 
 
 @pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
 async def media(
-    service: Service, redis_url: str, settings: dict[str, str], catalog: Catalog
+    service: Service, redis_url: str, settings: dict[str, str], catalog: Catalog, clock: Clock
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        running_gateway(service, redis_url, **settings) as rig,
+        running_gateway(service, redis_url, clock=clock, **settings) as rig,
         httpx.AsyncClient(base_url=rig.url, trust_env=False) as client,
     ):
         yield client
@@ -172,16 +177,22 @@ async def test_a_grant_opens_one_video_until_it_expires(media: httpx.AsyncClient
         assert (await media.get(path("master.m3u8", token))).status_code == 404
 
 
-async def test_the_catalog_is_asked_once_and_missed_for_a_minute(
-    media: httpx.AsyncClient, catalog: Catalog
+async def test_the_catalog_is_asked_every_five_seconds_and_missed_for_a_minute(
+    media: httpx.AsyncClient, catalog: Catalog, clock: Clock
 ):
     for _ in range(5):
         assert (await media.get(path("poster.webp"))).status_code == 200
     assert catalog.questions == 1
+    clock.now += 5
+    assert (await media.get(path("poster.webp"))).status_code == 200
+    assert catalog.questions == 2
     catalog.down = True
+    clock.now += 59
     assert (await media.get(path("poster.webp"))).status_code == 200
     answer = await media.get(path("poster.webp", video="another-video"))
     assert answer.status_code == 502
+    clock.now += 1
+    assert (await media.get(path("poster.webp"))).status_code == 502
 
 
 async def test_a_cdn_serves_public_videos_if_it_is_configured(

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.integration.gateway.rig import (
+    Clock,
     Peer,
     Request,
     Service,
@@ -71,9 +72,9 @@ async def test_the_web_client_is_served_with_its_pages(service: Service, redis_u
 async def test_a_client_that_is_not_built_yet_is_said_so_and_seen_once_it_is(
     service: Service, redis_url: str, tmp_path: Path
 ):
-    root = tmp_path / "dist"
+    root, clock = tmp_path / "dist", Clock()
     async with (
-        running_gateway(service, redis_url, web_root=root) as rig,
+        running_gateway(service, redis_url, web_root=root, clock=clock) as rig,
         httpx.AsyncClient(base_url=rig.url, trust_env=False) as client,
     ):
         answer = await client.get("/")
@@ -81,24 +82,29 @@ async def test_a_client_that_is_not_built_yet_is_said_so_and_seen_once_it_is(
         assert "not built" in answer.text
         root.mkdir()
         (root / "index.html").write_text("built")
-
-        async def seen() -> bool:
-            return (await client.get("/")).text == "built"
-
-        await eventually(seen)
+        assert (await client.get("/")).status_code == 503
+        clock.now += 2
+        assert (await client.get("/")).text == "built"
 
 
-async def test_the_services_documents_become_one(client: httpx.AsyncClient, service: Service):
+async def test_the_services_documents_become_one(service: Service, redis_url: str):
     async def handler(request: Request, peer: Peer) -> None:
         assert request.target == "/internal/openapi.json"
         await peer.answer(200, {"paths": {"/api/v1/tags": {"get": {"operationId": "Tags"}}}})
 
-    service.handler = handler
-    document = (await client.get("/docs/openapi.json")).json()
-    assert document["openapi"].startswith("3.1")
-    assert list(document["paths"]) == ["/api/v1/tags"]
-    await client.get("/docs/openapi.json")
-    assert len(service.requests) == 4  # each service once
+    service.handler, clock = handler, Clock()
+    async with (
+        running_gateway(service, redis_url, clock=clock) as rig,
+        httpx.AsyncClient(base_url=rig.url, trust_env=False) as client,
+    ):
+        document = (await client.get("/docs/openapi.json")).json()
+        assert document["openapi"].startswith("3.1")
+        assert list(document["paths"]) == ["/api/v1/tags"]
+        await client.get("/docs/openapi.json")
+        assert len(service.requests) == 4  # each service once
+        clock.now += 31
+        await client.get("/docs/openapi.json")
+        assert len(service.requests) == 8
 
 
 async def test_the_document_is_browsable_without_anyone_elses_server(client: httpx.AsyncClient):

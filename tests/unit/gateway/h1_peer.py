@@ -38,7 +38,7 @@ class Peer:
 
 
 class Server:
-    """Runs `talk` for each connection; counts them."""
+    """Runs ``talk`` for each connection; counts them."""
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
@@ -73,7 +73,7 @@ async def serving(
 
 
 def saying(*answers: bytes, then: str = "keep") -> Talk:
-    """Answer each request with the next of `answers`; then keep the connection or close it."""
+    """Answer each request with the next of ``answers``; then keep the connection or close it."""
 
     async def talk(peer: Peer) -> None:
         for answer in answers:
