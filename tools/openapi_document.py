@@ -16,13 +16,11 @@ from litestar.serialization import encode_json
 from prometheus_client import CollectorRegistry
 
 from services.auth import http as auth
-from services.catalog import main as catalog
-from services.catalog.settings import ApiSettings
+from services.catalog import http as catalog
 from services.gateway import openapi
 from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
 from services.transcoder import http as transcoder
-from shared import settings
 from shared.http.access_tokens import Verifier
 from shared.http.app import create_app
 from shared.http.openapi import as_contract
@@ -30,8 +28,6 @@ from shared.version import VERSION
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DOCUMENT: Final = ROOT / "web" / "openapi.json"
-
-_NOWHERE: Final = "http://127.0.0.1:1"
 
 
 class _Unopened:
@@ -46,11 +42,11 @@ _UNOPENED: Final[Any] = _Unopened()
 
 def document() -> dict[str, Any]:
     """The merged document of all services."""
-    verifier = Verifier.from_url(_NOWHERE, issuer="", audience="")
+    verifier = Verifier(_UNOPENED, issuer="", audience="")
     apps = {
         "auth": _auth(verifier),
         "ingest": _ingest(verifier),
-        "catalog": catalog.create_api(_catalog_settings(), verifier),
+        "catalog": _catalog(verifier),
         "transcoder": _transcoder(verifier),
     }
     parts = {name.value: _served(apps[name.value]) for name in SERVICES}
@@ -75,18 +71,9 @@ def _transcoder(verifier: Verifier) -> Litestar:
     return create_app("transcoder", routes, verifier=verifier)
 
 
-def _catalog_settings() -> ApiSettings:
-    environment = {
-        "CINELOG_MODE": "local",
-        "DATABASE_URL": "postgresql://127.0.0.1:1/cinelog",
-        "BIND": "127.0.0.1:1",
-        "JWKS_URL": _NOWHERE,
-        "JWT_ISSUER": "cinelog",
-        "JWT_AUDIENCE": "cinelog",
-        "MEDIA_GRANT_SECRET": "no request is ever signed with this",
-        "AUTH_URL": _NOWHERE,
-    }
-    return settings.load(ApiSettings, environment)
+def _catalog(verifier: Verifier) -> Litestar:
+    provided = {"catalog": Provide(lambda: _UNOPENED, sync_to_thread=False)}
+    return create_app("catalog", catalog.routes(), dependencies=provided, verifier=verifier)
 
 
 def _served(app: Litestar) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from services.catalog.read_model.projections import Library
 from shared.contracts import TranscodeProgressed, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
-from shared.event_store.projections.projection import Projection, ProjectionRunner
+from shared.event_store.projections.event_applier import Projection
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.store import EventStore, Metadata, NewEvent, SequencedEvent
 from shared.loops.cancellation import end
 from shared.loops.leaders import Leader

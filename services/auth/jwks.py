@@ -13,7 +13,7 @@ import msgspec
 
 from services.auth.tokens import ACCESS_LIFETIME
 from shared.http.access_tokens import LEEWAY_SECONDS
-from shared.http.jwks_client import Jwk, KeyDocument, Keys, parse_keys
+from shared.http.jwks import Jwk, KeyDocument, Keys, parse_keys
 from shared.telemetry import get_logger
 
 REFRESH_SECONDS: Final = 2.0

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.auth.tables import signing_keys
 from services.auth.tokens import ACCESS_LIFETIME, SigningKey
-from shared.http.jwks_client import Jwk
+from shared.http.jwks import Jwk
 from shared.settings import SettingsError
 
 LEAD: Final = timedelta(minutes=10)

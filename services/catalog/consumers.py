@@ -1,29 +1,36 @@
-"""The queue through which the projector hears of events."""
+"""The queue that delivers events to the projector."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import NoReturn
 
 from faststream.rabbit import RabbitBroker
 
 from shared.event_store.projections.projection import ProjectionRunner
+from shared.loops.loops import Loops
+from shared.loops.progress import LoopProgress
 from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
 from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import projection_queue
 
+Connect = Callable[[Callable[[], None]], AbstractAsyncContextManager[RabbitBroker]]
+"""Opens a connection to the broker; calls its argument at each attempt."""
+
 
 async def consume_events(
-    broker: RabbitBroker,
-    connected: Callable[[RabbitBroker], AbstractAsyncContextManager[RabbitBroker]],
-    runner: ProjectionRunner,
-    metrics: MessageMetrics,
-) -> None:
-    """Hand bundles to ``runner`` until cancelled; waits for the broker as long as it takes.
+    loops: Loops, connect: Connect, runner: ProjectionRunner, metrics: MessageMetrics
+) -> NoReturn:
+    """Offer events from messages to ``runner`` until cancelled, reconnecting where necessary.
 
-    Without a broker the runner polls the log, so nothing is lost by waiting here.
+    Without a broker the runner polls the log, so no event is lost meanwhile.
     """
     service, _, projection = runner.name.partition(".")
     queue = projection_queue(service, projection)
-    subscribe(broker, queue, runner, metrics)
-    async with connected(broker):
-        await consume(broker, queue)
+
+    async def session(progress: LoopProgress) -> None:
+        async with connect(progress.came_round) as broker:
+            subscribe(broker, queue, runner, metrics)
+            await consume(broker, queue, alive=progress.came_round)
+
+    await loops.persist(f"consume {queue.name}", session)

@@ -1,4 +1,4 @@
-"""Events as they happen, for the requests of this process that follow a video."""
+"""The end of the log, for requests of this process that follow a video's events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,69 +6,65 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from shared.contracts import category_of, entity_of
-from shared.event_store.listening import listen
 from shared.event_store.store import EventStore, SequencedEvent
-from shared.telemetry import get_logger
-
-_log = get_logger(__name__)
+from shared.loops.listening import listen
+from shared.loops.loops import Loops
 
 _POLL_SECONDS: Final = 1.0
 _READ_EVENTS: Final = 500
-# Who cannot keep up is let go, and comes back with the id of the last event it saw.
-_QUEUE: Final = 2000
+# Slow clients are disconnected; they resume from Last-Event-ID.
+_QUEUE_EVENTS: Final = 2000
 
 
 class Follower:
-    """One request's events. ``since`` is the position after which they come."""
+    """The events of one video after the position ``since``, for one request."""
 
     def __init__(self, video_id: str, since: int) -> None:
         self.video_id = video_id
         self.since = since
-        self._queue: asyncio.Queue[SequencedEvent] = asyncio.Queue(_QUEUE)
-        self._lost = False
+        self._queue: asyncio.Queue[SequencedEvent] = asyncio.Queue(_QUEUE_EVENTS)
+        self._overrun = False
 
     @property
     def gone(self) -> bool:
-        """Whether this follower was too slow and has now had all that it will get."""
-        return self._lost and self._queue.empty()
+        """Whether the request was too slow and has received all queued events."""
+        return self._overrun and self._queue.empty()
 
     async def next(self, timeout: float) -> SequencedEvent:
-        """The next event. Raises TimeoutError."""
+        """The next event. Raises TimeoutError after ``timeout`` seconds."""
         async with asyncio.timeout(timeout):
             return await self._queue.get()
 
-    def hand(self, event: SequencedEvent) -> None:
-        """Called by the tail, in order."""
-        if self._lost:
+    def add(self, event: SequencedEvent) -> None:
+        """Queue the next event, unless an earlier one was dropped because the queue was full."""
+        if self._overrun:
             return
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
-            self._lost = True
+            self._overrun = True
 
 
 class EventTail:
-    """Reads the log's end once for all followers of this process.
+    """Reads the end of the log once for all followers of this process.
 
-    Wakes when the projection's checkpoint moves (``channel``) and polls besides. It goes no
-    further than that checkpoint (``reached``): whoever hears of an event finds it in the read
-    models.
+    ``reached`` returns the projection's checkpoint. The tail reads no further, so that a follower
+    finds the effect of every event in the read models.
     """
 
     def __init__(
-        self, store: EventStore, reached: Callable[[], Awaitable[int]], url: str, channel: str
+        self, store: EventStore, reached: Callable[[], Awaitable[int]], loops: Loops
     ) -> None:
         self._store = store
         self._reached = reached
-        self._url = url
-        self._channel = channel
+        self._loops = loops
         self._followers: dict[str, set[Follower]] = {}
         self._wake = asyncio.Event()
         self._position: int | None = None
 
     @asynccontextmanager
     async def follow(self, video_id: str) -> AsyncIterator[Follower]:
-        """Every event of a video after this moment's ``since``."""
+        """Yields a follower of a video's events from now on."""
         if self._position is None:
             self._position = await self._reached()
         follower = Follower(video_id, self._position)
@@ -84,28 +80,16 @@ class EventTail:
 
     @property
     def following(self) -> int:
-        """How many followers there are now."""
+        """The number of followers."""
         return sum(len(followers) for followers in self._followers.values())
 
-    async def run(self) -> None:
-        """Follow for ever."""
-        listening = asyncio.create_task(listen(self._url, self._channel, self._wake.set))
-        try:
-            while True:
-                self._wake.clear()
-                try:
-                    await self._advance()
-                except Exception as error:
-                    _log.warning("the log does not answer", error=repr(error))
-                    await asyncio.sleep(_POLL_SECONDS)
-                try:
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+    async def run(self, url: str, channel: str) -> None:
+        """Read until cancelled: at each notification on ``channel``, and every second."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(listen(self._loops, "the tail", url, channel, self._wake.set))
+            tasks.create_task(
+                self._loops.repeat("read the tail", self._advance, _POLL_SECONDS, wake=self._wake)
+            )
 
     async def _advance(self) -> None:
         target = await self._reached()
@@ -117,7 +101,11 @@ class EventTail:
             if not events:
                 return
             for event in events:
-                if category_of(event.stream_id) != "user":
-                    for follower in self._followers.get(entity_of(event.stream_id), ()):
-                        follower.hand(event)
+                self._hand_over(event)
                 self._position = event.position
+
+    def _hand_over(self, event: SequencedEvent) -> None:
+        if category_of(event.stream_id) == "user":
+            return
+        for follower in self._followers.get(entity_of(event.stream_id), ()):
+            follower.add(event)

@@ -1,22 +1,17 @@
-"""Wires the catalog's processes: ``python -m services.catalog.main api`` or ``projector``.
+"""Wires the catalog: ``python -m services.catalog.main {api|projector|rebuild|redrive}``.
 
-``rebuild`` makes the read models anew from the log and lets them take over; ``rebuild --verify``
-only says which rows differ. ``redrive`` applies parked events again.
+``rebuild`` builds the read models from the log and replaces the live ones; ``rebuild --verify``
+only reports the rows that differ. ``redrive`` applies parked events again.
 """
 
-import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 import httpx
 import msgspec
-from litestar import Litestar
 from litestar.di import Provide
-from prometheus_client import CollectorRegistry
 
 from services.catalog.api_models import Links
 from services.catalog.auth_client import AuthClient
@@ -25,8 +20,7 @@ from services.catalog.event_tail import EventTail
 from services.catalog.http import routes
 from services.catalog.http.dependencies import Catalog
 from services.catalog.pending_views import PendingViews
-from services.catalog.projector import BackgroundTasks, Projector, ProjectorMetrics
-from services.catalog.queries.search import Search
+from services.catalog.projector import WEBHOOKS_LOOP, BackgroundTasks, Projector
 from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.read_model.rebuild import Rebuild
@@ -34,143 +28,115 @@ from services.catalog.settings import ApiSettings, ProjectorSettings, RebuildSet
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import WebhookSender
 from services.catalog.webhooks.webhook_store import Webhooks
-from shared import settings, telemetry
+from shared import settings
 from shared.database.connect import create_engine
-from shared.database.metrics import watch_engine
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
 from shared.event_store.projections.parking import redrive
 from shared.event_store.projections.projection import ProjectionRunner
-from shared.http import server
+from shared.event_store.projections.projection_metrics import ProjectionMetrics
+from shared.host.entry import Command, Role, run_entry
+from shared.host.host import Host, Process, Served
 from shared.http.app import create_app
 from shared.http.identity import Verifier
-from shared.http.metrics import create_registry
+from shared.loops.leaders import Leader
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.metrics import MessageMetrics
 
 SCHEMA = "catalog"
 
 
-@asynccontextmanager
-async def open_catalog(config: ApiSettings, registry: CollectorRegistry) -> AsyncIterator[Catalog]:
-    """Everything that the routes work with, connected; closes at the end."""
-    async with AsyncExitStack() as stack:
-        engine = create_engine(config.database_url, size=8)
-        watch_engine(registry, engine)
-        stack.push_async_callback(engine.dispose)
-        store = await stack.enter_async_context(
-            open_event_store(config.database_url, registry=registry)
-        )
-        fresh = await stack.enter_async_context(
-            watch_checkpoint(config.database_url, store, SCHEMA, NAME)
-        )
-        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        tail = EventTail(store, fresh.position, config.database_url, f"{SCHEMA}.{NAME}")
-        following = asyncio.create_task(tail.run())
-        stack.push_async_callback(_cancel, following)
-        yield Catalog(
-            views=Views(engine),
-            search=Search(engine),
-            store=store,
-            pending=PendingViews(engine),
-            fresh=fresh,
-            tail=tail,
-            emails=AuthClient(client, config.auth_url),
-            webhooks=Webhooks(engine),
-            local=config.cinelog_mode == "local",
-            links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
-        )
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def create_api(config: ApiSettings, verifier: Verifier | None = None) -> Litestar:
-    """The HTTP application. ``verifier`` replaces the one that polls auth's keys."""
-    registry = create_registry(config.otel_exporter_otlp_endpoint)
-
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_catalog(config, registry) as catalog:
-            app.state.catalog = catalog
-            yield
-
-    def provide_catalog() -> Catalog:
-        return app.state.catalog
-
-    async def database() -> None:
-        await app.state.catalog.store.head()
-
+async def compose_api(
+    config: ApiSettings, host: Host, *, verifier: Verifier | None = None
+) -> Process:
+    """Serves the API. ``verifier`` replaces the one that fetches auth's keys."""
+    url = config.database_url
+    log = await host.log(url)
+    checkpoint = await host.stack.enter_async_context(
+        watch_checkpoint(host.loops, url, log, SCHEMA, NAME)
+    )
+    client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+    tail = EventTail(log, checkpoint.position, host.loops)
+    catalog = Catalog(
+        await host.engine(url, size=8),
+        log,
+        checkpoint,
+        tail,
+        emails=AuthClient(client, config.auth_url),
+        links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
+        local=config.cinelog_mode == "local",
+    )
     app = create_app(
         "catalog",
         routes(),
-        checks={"postgres": database},
-        lifespan=[lifespan],
-        dependencies={"catalog": Provide(provide_catalog, sync_to_thread=False)},
+        checks={"postgres": log.head},
+        dependencies={"catalog": Provide(lambda: catalog, sync_to_thread=False)},
         verifier=verifier
-        or Verifier.from_url(
-            config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
-        ),
-        registry=registry,
+        or host.verifier(config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience),
+        registry=host.registry,
+        progress=host.loops.progress,
     )
-    return app
+    return Process(
+        servers=[Served(app, config.bind)],
+        work={"event tail": lambda: tail.run(url, f"{SCHEMA}.{NAME}")},
+    )
 
 
-@asynccontextmanager
-async def open_projector(
-    config: ProjectorSettings, registry: CollectorRegistry
-) -> AsyncIterator[Projector]:
-    """The projector, connected to the database; the broker is found as it runs."""
-    async with AsyncExitStack() as stack:
-        engine = create_engine(config.database_url, size=4)
-        watch_engine(registry, engine)
-        stack.push_async_callback(engine.dispose)
-        store = await stack.enter_async_context(
-            open_event_store(config.database_url, registry=registry)
-        )
-        metrics, messages = ProjectorMetrics(registry), MessageMetrics(registry)
-        # A new connection for each message: one that is kept belongs to an address, not a name.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
-        yield Projector(
-            url=config.database_url,
-            new_runner=lambda: ProjectionRunner(
-                engine, store, Library(SCHEMA), SCHEMA, metrics=metrics.projection
-            ),
-            consume=lambda runner: consume_events(
-                create_broker(config.amqp_url), connected, runner, messages
-            ),
-            background=BackgroundTasks(store, PendingViews(engine), Views(engine)),
-            webhooks=WebhookDelivery(
-                Webhooks(engine),
-                Views(engine),
-                WebhookSender(client, local=config.cinelog_mode == "local"),
-                config.media_grant_secret,
-                lambda: datetime.now(UTC),
-            ),
-            store=store,
-            metrics=metrics,
-        )
+async def compose_projector(config: ProjectorSettings, host: Host) -> Process:
+    """Updates the read models, appends counted views and delivers webhooks while it leads."""
+    url = config.database_url
+    engine = await host.engine(url, size=4)
+    log = await host.log(url)
+    # No kept connections: one belongs to an address, and a receiver's name may get another one.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
+    projections, messages = ProjectionMetrics(host.registry), MessageMetrics(host.registry)
+    projector = Projector(
+        host.loops,
+        lambda: ProjectionRunner(
+            engine, log, Library(SCHEMA), SCHEMA, metrics=projections, loops=host.loops
+        ),
+        lambda runner: consume_events(
+            host.loops,
+            lambda alive: connected(create_broker(config.amqp_url), alive=alive),
+            runner,
+            messages,
+        ),
+        BackgroundTasks(log, PendingViews(engine), Views(engine)),
+        WebhookDelivery(
+            Webhooks(engine),
+            Views(engine),
+            WebhookSender(client, local=config.cinelog_mode == "local"),
+            config.media_grant_secret,
+            clock=lambda: datetime.now(UTC),
+            sent=lambda: host.loops.progress.advance(WEBHOOKS_LOOP),
+        ),
+    )
+    app = create_app(
+        "catalog-projector",
+        [],
+        checks={"postgres": log.head},
+        registry=host.registry,
+        progress=host.loops.progress,
+    )
+    return Process(
+        servers=[Served(app, config.metrics_bind)],
+        work={"projector": lambda: host.loops.lead(Leader.PROJECTOR, url, projector.run)},
+    )
 
 
-async def run_projector(config: ProjectorSettings) -> None:
-    """Project whenever this process leads, until SIGTERM or SIGINT."""
-    registry = create_registry(config.otel_exporter_otlp_endpoint)
-    async with open_projector(config, registry) as projector:
-        checks = {"postgres": projector.head}
-        app = create_app("catalog-projector", [], checks=checks, registry=registry)
-        async with server.serving(app, config.metrics_bind):
-            stop = server.stop_on_signals()
-            work = asyncio.create_task(projector.run())
-            await stop.wait()
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+async def rebuild(config: RebuildSettings) -> None:
+    """Rebuild the read models and replace the live ones."""
+    await _rebuild(config, swap=True)
 
 
-async def run_rebuild(config: RebuildSettings, *, swap: bool) -> None:
-    """Rebuild the read models, with progress on standard error, the report on standard output."""
+async def verify(config: RebuildSettings) -> None:
+    """Rebuild the read models and only report the rows that differ."""
+    await _rebuild(config, swap=False)
+
+
+async def _rebuild(config: RebuildSettings, *, swap: bool) -> None:
+    """Rebuild with progress on standard error and the report on standard output."""
     began = time.monotonic()
 
     def progress(position: int, target: int) -> None:
@@ -189,7 +155,7 @@ async def run_rebuild(config: RebuildSettings, *, swap: bool) -> None:
     sys.stdout.write(f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n")
 
 
-async def run_redrive(config: RebuildSettings) -> None:
+async def redrive_parked(config: RebuildSettings) -> None:
     """Apply parked events again; the report goes to standard output."""
     engine = create_engine(config.database_admin_url, size=2, answer_seconds=None)
     try:
@@ -200,32 +166,13 @@ async def run_redrive(config: RebuildSettings) -> None:
     sys.stdout.write(f"{msgspec.json.encode(report).decode()}\n")
 
 
-def main(arguments: list[str], env: Mapping[str, str]) -> None:
-    """Run the process that the first argument names. Raises SettingsError."""
-    match arguments:
-        case ["api"]:
-            api = settings.load(ApiSettings, env)
-            telemetry.configure("catalog", api.cinelog_mode, api.otel_exporter_otlp_endpoint)
-            server.serve(lambda: create_api(api), api.bind)
-        case ["projector"]:
-            projector = settings.load(ProjectorSettings, env)
-            telemetry.configure(
-                "catalog-projector", projector.cinelog_mode, projector.otel_exporter_otlp_endpoint
-            )
-            server.run(lambda: run_projector(projector))
-        case ["redrive"]:
-            parked = settings.load(RebuildSettings, env)
-            telemetry.configure("catalog-redrive", parked.cinelog_mode)
-            server.run(lambda: run_redrive(parked))
-        case ["rebuild"] | ["rebuild", "--verify"]:
-            rebuild = settings.load(RebuildSettings, env)
-            telemetry.configure("catalog-rebuild", rebuild.cinelog_mode)
-            server.run(lambda: run_rebuild(rebuild, swap=len(arguments) == 1))
-        case _:
-            raise settings.SettingsError(
-                "say what to run: api, projector, redrive, rebuild or rebuild --verify"
-            )
-
+ENTRIES = {
+    "api": Role("catalog", ApiSettings, compose_api),
+    "projector": Role("catalog-projector", ProjectorSettings, compose_projector),
+    "redrive": Command("catalog-redrive", RebuildSettings, redrive_parked),
+    "rebuild": Command("catalog-rebuild", RebuildSettings, rebuild),
+    "rebuild --verify": Command("catalog-rebuild", RebuildSettings, verify),
+}
 
 if __name__ == "__main__":
-    settings.run(lambda: main(sys.argv[1:], os.environ))
+    settings.run(lambda: run_entry(ENTRIES, sys.argv[1:], os.environ))

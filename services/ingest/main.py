@@ -185,12 +185,16 @@ class _Background:
     async def run(self, _lock: object) -> None:
         ingest, loops = self._ingest, self._loops
         runner = ProjectionRunner(
-            ingest.engine, ingest.log, PendingDeletions(), SCHEMA, metrics=self._projections
+            ingest.engine,
+            ingest.log,
+            PendingDeletions(),
+            SCHEMA,
+            metrics=self._projections,
+            loops=loops,
         )
         url, deletions = self._config.database_url, asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run())
-            group.create_task(self._projections.follow(runner, ingest.log))
             group.create_task(
                 loops.persist(
                     "consume events", lambda _: self._consume(runner), silence_seconds=math.inf

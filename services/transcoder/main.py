@@ -56,7 +56,7 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
     engine = await host.engine(url, size=8)
     log = await host.log(url)
     watcher = await host.stack.enter_async_context(
-        watch_checkpoint(url, log, SCHEMA, JobProjection.name)
+        watch_checkpoint(host.loops, url, log, SCHEMA, JobProjection.name)
     )
     bucket = await _open_s3(config, host)
     media = bucket(config.s3_media_bucket)
@@ -69,14 +69,15 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
 
     async def coordinate(_lock: object) -> None:
         await media.ensure_bucket()
-        runner = ProjectionRunner(engine, log, JobProjection(), SCHEMA, metrics=projections)
+        runner = ProjectionRunner(
+            engine, log, JobProjection(), SCHEMA, metrics=projections, loops=host.loops
+        )
 
         async def exchange(progress: LoopProgress) -> None:
             await exchange_messages(config, runner, coordinator, messages, progress)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run())
-            group.create_task(projections.follow(runner, log))
             group.create_task(listen(host.loops, "jobs", url, runner.name, coordinator.wake))
             group.create_task(coordinator.run())
             group.create_task(host.loops.persist("exchange messages", exchange))

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.http import server
 from shared.http.identity import Verifier
+from shared.http.jwks_client import JwksClient
 from shared.http.metrics import create_registry
 from shared.loops.cancellation import end
 from shared.loops.loops import Loops
@@ -86,7 +87,7 @@ class Host:
 
     def verifier(self, jwks_url: str, *, issuer: str, audience: str) -> Verifier:
         """Verifies access tokens with the keys that auth publishes."""
-        return Verifier.from_url(jwks_url, issuer=issuer, audience=audience)
+        return Verifier(JwksClient(jwks_url, self.loops), issuer=issuer, audience=audience)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ import msgspec
 from jwt.exceptions import PyJWTError
 
 from shared.errors import Unauthenticated, Unavailable
-from shared.http.jwks_client import JwksClient, Keys, KeySource
+from shared.http.jwks import Keys, KeySource
 
 ALGORITHM: Final = "ES256"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type (RFC 9068), not a password
@@ -59,11 +59,6 @@ class Verifier:
         self._cache_size = cache_size
         self._cache: dict[bytes, Principal] = {}
         self._cached_with: Keys | None = None
-
-    @classmethod
-    def from_url(cls, jwks_url: str, *, issuer: str, audience: str) -> "Verifier":
-        """A verifier that polls auth's key document."""
-        return cls(JwksClient(jwks_url), issuer=issuer, audience=audience)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Refreshes the keys while the context is entered (an application's lifespan)."""

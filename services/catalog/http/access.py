@@ -40,7 +40,7 @@ async def settled(catalog: Catalog, look: Callable[[], Awaitable[T | None]]) -> 
     """What ``look`` finds; if nothing, look again once the read models have caught up."""
     found = await look()
     if found is None:
-        await catalog.fresh.wait_for_latest(WAIT_SECONDS)
+        await catalog.checkpoint.wait_for_latest(WAIT_SECONDS)
         found = await look()
     return found
 
@@ -70,7 +70,7 @@ async def command(
     """Run an owner's command and wait until the read models show it."""
     outcome = await handle(catalog.store, video_id, wanted, metadata(principal))
     if outcome.events:
-        await catalog.fresh.wait_for_event(
+        await catalog.checkpoint.wait_for_event(
             stream_id("video", video_id), outcome.version, WAIT_SECONDS
         )
     return outcome.state

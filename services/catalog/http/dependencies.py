@@ -1,8 +1,9 @@
-"""What the routes are given: the parts of the catalog, and who is calling."""
+"""The dependencies of the routes: the catalog's parts, and the caller."""
 
 from typing import Protocol
 
 from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.api_models import Links
 from services.catalog.event_tail import EventTail
@@ -14,56 +15,56 @@ from shared.event_store.store import EventStore
 from shared.http.identity import Principal
 
 
-class Freshness(Protocol):
-    """Waits until the read models show an event."""
+class Checkpoint(Protocol):
+    """How far the read models have caught up with the log."""
 
     async def wait_for_event(self, stream_id: str, version: int, timeout: float) -> bool:
-        """Whether they show this event, within ``timeout`` seconds."""
+        """Whether they include this event, after at most ``timeout`` seconds."""
         ...
 
     async def position(self) -> int:
-        """The last event that they show."""
+        """The position of the last event that they include."""
         ...
 
     async def wait_for_latest(self, timeout: float) -> bool:
-        """Whether they show what is in the log now, within ``timeout`` seconds."""
+        """Whether they include every event of the log, after at most ``timeout`` seconds."""
         ...
 
 
 class EmailLookup(Protocol):
-    """Asks auth for what the catalog does not store."""
+    """Asks auth, because the catalog stores no e-mail address."""
 
     async def email(self, authorization: str) -> str | None:
-        """The caller's e-mail address, if auth answers."""
+        """The caller's e-mail address; None if auth does not answer."""
         ...
 
 
 class Catalog:
-    """All that the routes work with; the dependency ``catalog``."""
+    """The parts that the routes use; the dependency ``catalog``.
+
+    ``local``: the product runs on one machine, for development.
+    """
 
     def __init__(
         self,
-        *,
-        views: Views,
-        search: Search,
+        engine: AsyncEngine,
         store: EventStore,
-        pending: PendingViews,
-        fresh: Freshness,
+        checkpoint: Checkpoint,
         tail: EventTail,
+        *,
         emails: EmailLookup,
         links: Links,
-        webhooks: Webhooks,
         local: bool,
     ) -> None:
-        self.views = views
-        self.search = search
+        self.views = Views(engine)
+        self.search = Search(engine)
+        self.pending = PendingViews(engine)
+        self.webhooks = Webhooks(engine)
         self.store = store
-        self.pending = pending
-        self.fresh = fresh
+        self.checkpoint = checkpoint
         self.tail = tail
         self.emails = emails
         self.links = links
-        self.webhooks = webhooks
         self.local = local
 
 

@@ -76,7 +76,7 @@ async def add(
         user_id=principal.user_id,
         url=checked_url(data.url, local=catalog.local),
         types=_checked_types(data.types),
-        position=await catalog.fresh.position() if data.after is None else number_of(data.after),
+        position=await _start_of(data.after, catalog),
         active=True,
         generation=1,
         rotated_at=None,
@@ -166,6 +166,11 @@ async def remove(
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [add, mine, one, change, rotate, remove]
+
+
+async def _start_of(cursor: str | None, catalog: Catalog) -> int:
+    """The position of a cursor; without one, that of the newest event."""
+    return await catalog.checkpoint.position() if cursor is None else number_of(cursor)
 
 
 async def _own(catalog: Catalog, principal: Principal, webhook_id: str) -> Webhook:

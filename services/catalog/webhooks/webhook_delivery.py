@@ -38,16 +38,27 @@ class Sender(Protocol):
 
 
 class WebhookDelivery:
-    """One round sends what is due. A receiver that is slow or down holds up nobody but itself."""
+    """Sends due events in rounds; a receiver that is slow or down delays only its own events.
+
+    ``key`` signs messages. ``sent`` is called after each attempt: a round may take long.
+    """
 
     def __init__(
-        self, outbox: Outbox, feed: Feed, sender: Sender, key: str, clock: Callable[[], datetime]
+        self,
+        outbox: Outbox,
+        feed: Feed,
+        sender: Sender,
+        key: str,
+        *,
+        clock: Callable[[], datetime],
+        sent: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._feed = feed
         self._sender = sender
         self._key = key
         self._clock = clock
+        self._sent = sent
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def round(self) -> int:
@@ -62,6 +73,7 @@ class WebhookDelivery:
             )
             for count, row in enumerate(rows):
                 after = await self._send(webhook, row)
+                self._sent()
                 if not await self._outbox.settle(webhook, after) or after.failures:
                     return count
                 webhook = after

@@ -1,1 +1,1 @@
-"""Projections: run, watched, parked events, checkpoints."""
+"""Projections: running them, parked events, checkpoints, metrics."""

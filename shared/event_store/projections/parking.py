@@ -1,7 +1,7 @@
-"""Events that a projection could not apply: looking at them, and applying them after a fix.
+"""Lists, redrives and drops parked events.
 
-A parked event is one that raised, or that this build could not read. The later events of the same
-entity wait behind it, in order, whatever their stream; everybody else's go on.
+A parked event is one whose application failed, or that this build could not decode. Later events
+of the same entity, in any of its streams, are parked, too; events of other entities are applied.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.event_store.projections.projection import Projection
+from shared.event_store.projections.event_applier import Projection
 from shared.event_store.projections.projection_tables import (
     is_transient,
     lock_checkpoint,
@@ -24,7 +24,7 @@ from shared.event_store.store import EventStore, SequencedEvent, Unreadable
 
 
 class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event that waits; ``reason`` says why, for a person."""
+    """A parked event; ``reason`` is for people."""
 
     projection: str
     position: int
@@ -34,14 +34,14 @@ class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redriven(msgspec.Struct, frozen=True, kw_only=True):
-    """``applied`` events are in the read model now; ``left`` still wait."""
+    """``applied`` events were applied; ``left`` events are still parked."""
 
     applied: int
     left: int
 
 
 Progress = Callable[[int, int], None]
-"""Called with how many were tried and how many there are."""
+"""Called with the number of events tried, and their total."""
 
 
 async def list_parked(
@@ -75,7 +75,7 @@ async def list_parked(
 async def show_parked(
     connection: AsyncConnection, store: EventStore, schema: str, projection: str, position: int
 ) -> tuple[ParkedEvent, SequencedEvent] | None:
-    """A parked event with what is in the log, or None if nothing is parked at this position."""
+    """A parked event and its event in the log, or None if none is parked at this position."""
     found = await list_parked(connection, schema, projection, after=position - 1, limit=1)
     if not found or found[0].position != position:
         return None
@@ -92,11 +92,11 @@ async def redrive(
     entity: str | None = None,
     progress: Progress = lambda _at, _of: None,
 ) -> Redriven:
-    """Apply parked events again, each entity's in order and up to the first that fails again.
+    """Apply parked events again, for each entity in order up to the first that fails again.
 
-    All of them, or those of one ``entity`` (a user's or video's id). Works beside a running
-    projector, which waits meanwhile, and needs the service's own role; each entity is one
-    transaction. What fails stays parked, with the new reason.
+    ``entity`` (a user's or video's id) limits it to one entity. A running projector waits
+    meanwhile. Each entity is one transaction; it needs the service's own role. Events that fail
+    stay parked, with the new reason.
     """
     entities: dict[str, list[int]] = {}
     async with engine.connect() as connection:
@@ -120,9 +120,9 @@ async def redrive(
 
 
 async def drop_parked(engine: AsyncEngine, schema: str, projection: str, position: int) -> bool:
-    """Give an event up: this read model will go without it (a rebuild would meet it again).
+    """Remove a parked event without applying it; returns whether it was parked.
 
-    What waits behind it can be redriven then. Returns whether it was parked.
+    The events that wait behind it can then be redriven. A rebuild applies the event again.
     """
     parked = parked_of(schema)
     async with engine.begin() as connection:
@@ -143,7 +143,7 @@ async def _redrive_entity(
     await lock_checkpoint(connection, schema, projection.name)
     parked = parked_of(schema)
     applied = 0
-    # Read again under the lock: somebody may have been faster, or more may wait by now.
+    # Read again under the lock: other events may have been redriven or parked meanwhile.
     for waiting in await _all_parked(connection, schema, projection.name):
         if partition(waiting.stream_id) != entity:
             continue
@@ -160,7 +160,7 @@ async def _redrive_entity(
 async def _try(
     connection: AsyncConnection, store: EventStore, projection: Projection, position: int
 ) -> str | None:
-    """Apply one event; why it failed, or None."""
+    """Apply one event; return the reason if it failed, else None."""
     (event,) = await store.read_all(position - 1, 1)
     if isinstance(event.data, Unreadable):
         return event.data.reason

@@ -1,61 +1,37 @@
-"""Read models: tables folded from the log, committed together with the place they are at.
+"""Runs a projection: keeps tables that are folded from the log up to date.
 
-The message is a hint, the log is the truth. Events handed over by a message are applied only if
-they continue where the checkpoint stands; after a gap the runner reads the log instead, and what
-it has seen it drops. So duplicates, disorder, lost messages and a wiped broker heal by themselves,
-and every event takes effect exactly once.
+The log is the source of truth; messages only make it faster. Events of a message are applied if
+they continue from the checkpoint. If events are missing in between, the runner reads the log;
+events at or before the checkpoint are dropped. Duplicated, reordered and lost messages, or a broker
+without its queues, therefore do no harm.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.errors import Conflict
-from shared.event_store.projections.projection_metrics import ProjectionMetrics
-from shared.event_store.projections.projection_tables import (
-    checkpoints_of,
-    is_transient,
-    lock_checkpoint,
-    parked_of,
-    partition,
-    reason_of,
-)
-from shared.event_store.store import EventStore, SequencedEvent, Unreadable
+from shared.event_store.projections.event_applier import EventApplier, Projection
+from shared.event_store.projections.projection_metrics import MEASURE_SECONDS, ProjectionMetrics
+from shared.event_store.store import EventStore, SequencedEvent
+from shared.loops.loops import Loops
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
+_BATCH_EVENTS: Final = 2000
 
-class Projection(Protocol):
-    """Folds events into tables of its own. It must depend on nothing but the events."""
-
-    @property
-    def name(self) -> str:
-        """The name of its checkpoint."""
-        ...
-
-    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
-        """Apply events in order, inside the transaction that also moves the checkpoint."""
-        ...
-
-
-class CheckpointMoved(Conflict):
-    """Another process moved this projection's checkpoint."""
-
-    code = "checkpoint_moved"
+_Offer = tuple[list[SequencedEvent], "asyncio.Future[None]"]
 
 
 class ProjectionRunner:
-    """Keeps one projection up to date. Only one process may run it: hold its leadership.
+    """Keeps one projection up to date. Only the process that leads may run it.
 
-    ``offer`` takes events from messages; ``run`` applies them and polls the log besides, so that
-    the projection catches up with no broker at all.
+    ``offer`` takes events from messages. ``run`` applies them, and also polls the log, so that the
+    projection catches up without a broker.
     """
 
     def __init__(
@@ -65,36 +41,43 @@ class ProjectionRunner:
         projection: Projection,
         schema: str,
         *,
-        batch: int = 2000,
+        batch: int = _BATCH_EVENTS,
         poll_seconds: float = 1.0,
         metrics: ProjectionMetrics | None = None,
+        loops: Loops | None = None,
     ) -> None:
-        self._engine = engine
+        self.name: Final = f"{schema}.{projection.name}"
+        """Names the metric labels and the notify channel."""
         self._store = store
-        self._projection = projection
-        self._schema = schema
-        self._checkpoints = checkpoints_of(schema)
-        self._parked = parked_of(schema)
         self._batch = batch
         self._poll_seconds = poll_seconds
         self._metrics = metrics or ProjectionMetrics(CollectorRegistry())
-        self._offered: list[tuple[list[SequencedEvent], asyncio.Future[None]]] = []
+        self._loops = loops or Loops(CollectorRegistry())
+        self._loop = f"project {self.name}"
+        self._applier = EventApplier(
+            engine,
+            projection,
+            schema,
+            self._metrics,
+            committed=lambda: self._loops.progress.advance(self._loop),
+        )
+        self._offered: list[_Offer] = []
         self._traces: dict[str, str] = {}
         self._wake = asyncio.Event()
-        self._waiting: set[str] = set()
-        self.position = 0
+        self._loaded = False
 
     @property
-    def name(self) -> str:
-        """``schema.projection``: names the lock, the metric labels and the notify channel."""
-        return f"{self._schema}.{self._projection.name}"
+    def position(self) -> int:
+        """The position of the last event that was applied or parked."""
+        return self._applier.position
 
     async def offer(
         self, events: Sequence[SequencedEvent], traces: Mapping[str, str] | None = None
     ) -> None:
-        """Hand over events from a message; returns once the checkpoint is past them.
+        """Offer the events of a message; return once the checkpoint is past them.
 
-        ``traces``: by trace id, the spans below which their application belongs.
+        ``traces`` maps trace ids to the parent spans of their application. Raises ConnectionError
+        if the events are not applied now.
         """
         self._traces.update(traces or {})
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -103,50 +86,63 @@ class ProjectionRunner:
         await done
 
     async def run(self) -> None:
-        """Apply for ever; returns only by cancellation or with the error that ended it."""
-        loaded = False
+        """Apply events until cancelled.
+
+        Raises CheckpointMoved if another process applies events, and any error that is no failure
+        of the database.
+        """
+        self._loaded = False
         try:
-            while True:
-                offered, self._offered = self._offered, []
-                try:
-                    if not loaded:
-                        await self._load()
-                        loaded = True
-                    await self._settle(offered)
-                except (OSError, DBAPIError) as error:
-                    _reject(offered, ConnectionError("the database did not answer"))
-                    _log.warning("projection waits", projection=self.name, error=str(error))
-                    await asyncio.sleep(self._poll_seconds)
-                    loaded = False
-                except BaseException:
-                    _reject(offered, ConnectionError("the projection has stopped"))
-                    raise
-                if not self._offered:
-                    self._wake.clear()
-                    try:
-                        async with asyncio.timeout(self._poll_seconds):
-                            await self._wake.wait()
-                    except TimeoutError:
-                        continue
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(
+                    self._loops.repeat(
+                        self._loop,
+                        self._apply_next,
+                        self._poll_seconds,
+                        wake=self._wake,
+                        retry_seconds=None,
+                    )
+                )
+                tasks.create_task(
+                    self._loops.repeat(f"measure {self.name}", self._measure, MEASURE_SECONDS)
+                )
+        except ExceptionGroup as group:
+            # The measuring never fails: the group has the error of the other task only.
+            raise group.exceptions[0] from None
         finally:
+            self._metrics.clear()
             _reject(self._offered, ConnectionError("the projection has stopped"))
 
     async def catch_up(self) -> int:
-        """Apply what the log has after the checkpoint; returns the checkpoint."""
+        """Apply every event of the log after the checkpoint; return the checkpoint."""
         while events := await self._store.read_all(self.position, self._batch):
-            await self._apply(events)
+            await self._applier.apply(events, self._traces)
         return self.position
 
-    async def _settle(
-        self, offered: list[tuple[list[SequencedEvent], "asyncio.Future[None]"]]
-    ) -> None:
+    async def _apply_next(self) -> None:
+        offered, self._offered = self._offered, []
+        try:
+            if not self._loaded:
+                await self._applier.load()
+                self._loaded = True
+            await self._settle(offered)
+        except (OSError, DBAPIError) as error:
+            _reject(offered, ConnectionError("the database did not answer"))
+            _log.warning("database does not answer", projection=self.name, error=str(error))
+            self._loaded = False
+            await asyncio.sleep(self._poll_seconds)
+            self._wake.set()
+        except BaseException:
+            _reject(offered, ConnectionError("the projection has stopped"))
+            raise
+
+    async def _settle(self, offered: Sequence[_Offer]) -> None:
         events = sorted(
-            (event for handed, _ in offered for event in handed),
-            key=lambda event: event.position,
+            (event for bundle, _ in offered for event in bundle), key=lambda event: event.position
         )
         run, complete = contiguous(self.position, events)
-        if run:
-            await self._apply(run)
+        for start in range(0, len(run), self._batch):
+            await self._applier.apply(run[start : start + self._batch], self._traces)
         if not complete or not offered:
             await self.catch_up()
         if not self._offered:
@@ -155,149 +151,17 @@ class ProjectionRunner:
             if not done.done():
                 done.set_result(None)
 
-    async def _apply(self, events: Sequence[SequencedEvent]) -> None:
-        for start in range(0, len(events), self._batch):
-            run: list[SequencedEvent] = []
-            for event in events[start : start + self._batch]:
-                if self._must_wait(event):
-                    await self._apply_run(run)
-                    run = []
-                    await self._apply_alone(event)
-                else:
-                    run.append(event)
-            await self._apply_run(run)
-
-    async def _apply_run(self, events: Sequence[SequencedEvent]) -> None:
-        """Apply all at once; if they cannot be, find the one to park, and let the rest go on."""
-        if not events:
-            return
-        try:
-            await self._commit(events)
-        except CheckpointMoved:
-            raise
-        except Exception as error:
-            if is_transient(error):
-                raise
-            for event in events:
-                await self._apply_alone(event)
-
-    async def _apply_alone(self, event: SequencedEvent) -> None:
-        if isinstance(event.data, Unreadable):
-            await self._park(event, event.data.reason)
-            return
-        if self._must_wait(event) and await self._park_behind(event):
-            return
-        try:
-            await self._commit([event])
-        except CheckpointMoved:
-            raise
-        except Exception as error:
-            if is_transient(error):
-                raise
-            await self._park(event, reason_of(error))
-
-    def _must_wait(self, event: SequencedEvent) -> bool:
-        return partition(event.stream_id) in self._waiting or isinstance(event.data, Unreadable)
-
-    async def _park(self, event: SequencedEvent, reason: str) -> None:
-        async with self._engine.begin() as connection:
-            await self._advance(connection, event.position)
-            await self._put_aside(connection, event, reason)
-        self._parked_at(event, reason)
-
-    async def _park_behind(self, event: SequencedEvent) -> bool:
-        """Park an event whose entity waits; False if that was redriven and is free by now."""
-        reason = "an earlier event of this entity is parked"
-        async with self._engine.begin() as connection:
-            # A redrive holds the same lock from its first look to its end.
-            await lock_checkpoint(connection, self._schema, self._projection.name)
-            self._waiting = await self._entities_waiting(connection)
-            if partition(event.stream_id) not in self._waiting:
-                return False
-            await self._advance(connection, event.position)
-            await self._put_aside(connection, event, reason)
-        self._parked_at(event, reason)
-        return True
-
-    async def _put_aside(
-        self, connection: AsyncConnection, event: SequencedEvent, reason: str
-    ) -> None:
-        await connection.execute(
-            insert(self._parked)
-            .values(
-                projection=self._projection.name,
-                position=event.position,
-                stream_id=event.stream_id,
-                reason=reason,
-            )
-            .on_conflict_do_nothing()
-        )
-
-    def _parked_at(self, event: SequencedEvent, reason: str) -> None:
-        self.position = event.position
-        self._waiting.add(partition(event.stream_id))
-        self._metrics.parked(self.name)
-        _log.error(
-            "event parked",
-            projection=self.name,
-            stream=event.stream_id,
-            position=event.position,
-            reason=reason,
-        )
-
-    async def _commit(self, events: Sequence[SequencedEvent]) -> None:
-        last = events[-1].position
-        with self._metrics.committing(self.name, events, self._traces):
-            async with self._engine.begin() as connection:
-                # The checkpoint first: see ``lock_checkpoint``.
-                await self._advance(connection, last)
-                await self._projection.apply(connection, events)
-        self.position = last
-
-    async def _advance(self, connection: AsyncConnection, position: int) -> None:
-        moved = await connection.execute(
-            update(self._checkpoints)
-            .where(
-                self._checkpoints.c.name == self._projection.name,
-                self._checkpoints.c.position == self.position,
-            )
-            .values(position=position)
-        )
-        if moved.rowcount != 1:
-            raise CheckpointMoved(f"{self.name} is no longer at {self.position}")
-        await connection.execute(select(func.pg_notify(self.name, str(position))))
-
-    async def _load(self) -> None:
-        checkpoints = self._checkpoints
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                insert(checkpoints)
-                .values(name=self._projection.name, position=0)
-                .on_conflict_do_nothing()
-            )
-            found = await connection.execute(
-                select(checkpoints.c.position).where(checkpoints.c.name == self._projection.name)
-            )
-            self.position = found.scalar_one()
-            self._waiting = await self._entities_waiting(connection)
-
-    async def _entities_waiting(self, connection: AsyncConnection) -> set[str]:
-        parked = self._parked
-        found = await connection.execute(
-            select(parked.c.stream_id)
-            .where(parked.c.projection == self._projection.name)
-            .distinct()
-        )
-        return {partition(stream) for stream in found.scalars()}
+    async def _measure(self) -> None:
+        await self._metrics.measure(self.name, self.position, self._store)
 
 
 def contiguous(
     position: int, events: Sequence[SequencedEvent]
 ) -> tuple[list[SequencedEvent], bool]:
-    """The events that continue from ``position`` without a gap, and whether those are all.
+    """The events that continue from ``position`` without a gap, and whether none is missing.
 
-    ``events`` must be sorted by position; what is at or below ``position`` and what stands twice
-    is dropped.
+    ``events`` must be sorted by position. Events at or before ``position``, and duplicates, are
+    dropped.
     """
     run: list[SequencedEvent] = []
     for event in events:
@@ -310,11 +174,9 @@ def contiguous(
     return run, True
 
 
-def _reject(
-    offered: list[tuple[list[SequencedEvent], "asyncio.Future[None]"]], error: Exception
-) -> None:
+def _reject(offered: Sequence[_Offer], error: Exception) -> None:
     for _, done in offered:
         if not done.done():
             done.set_exception(error)
-            # The message goes back to the queue whether or not anybody still waits here.
+            # Mark it as retrieved: the caller may have been cancelled meanwhile.
             done.exception()

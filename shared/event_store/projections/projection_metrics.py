@@ -1,38 +1,24 @@
-"""Spans and figures of projections: how far behind they are, how long an event takes to be seen."""
+"""Spans and metrics of projections: their lag, and the delay from append to applied."""
 
-import asyncio
 import time
 from collections import Counter as Tally
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shared.event_store.store import EventStore, SequencedEvent
-from shared.telemetry import exemplar, get_logger, span_in_each
+from shared.telemetry import exemplar, span_in_each
 
-_log = get_logger(__name__)
-
-_WATCH_SECONDS: Final = 1.0
-# Who catches up with an old log does not add spans to traces that ended long ago.
+MEASURE_SECONDS: Final = 1.0
+# Older events get no spans: their traces ended long ago.
 _TRACED_SECONDS: Final = 600.0
 _DELAYS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
-class Watched(Protocol):
-    """A projection's runner."""
-
-    position: int
-
-    @property
-    def name(self) -> str:
-        """``schema.projection``."""
-        ...
-
-
 class ProjectionMetrics:
-    """Watches the projections of one process."""
+    """Measures the projections of one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._position = Gauge(
@@ -77,9 +63,10 @@ class ProjectionMetrics:
     def committing(
         self, name: str, events: Sequence[SequencedEvent], traces: Mapping[str, str]
     ) -> Generator[None]:
-        """Around applying ``events`` and moving the checkpoint past them.
+        """A context around applying ``events`` and advancing the checkpoint.
 
-        ``traces``: the spans of the messages that brought them; others hang on their events.
+        ``traces`` maps trace ids to the spans of messages; other traces continue from their
+        events.
         """
         oldest = events[0].recorded_at.timestamp()
         recent = time.time() - oldest < _TRACED_SECONDS
@@ -94,31 +81,20 @@ class ProjectionMetrics:
             self._applied.labels(name, type_).inc(count)
 
     def parked(self, name: str) -> None:
-        """An event was put aside."""
+        """An event was parked."""
         self._parked.labels(name).inc()
 
-    async def follow(self, projection: "Watched", store: EventStore) -> None:
-        """Keep the gauges of a projection up to date, for as long as it is led from here."""
-        name = projection.name
+    async def measure(self, name: str, position: int, store: EventStore) -> None:
+        """Set the gauges of a projection that has applied the events up to ``position``."""
         self._parked.labels(name)
-        try:
-            while True:
-                await self._look(projection, store)
-                await asyncio.sleep(_WATCH_SECONDS)
-        finally:
-            # Whoever leads next knows better.
-            for gauge in (self._position, self._behind, self._behind_seconds):
-                gauge.clear()
-
-    async def _look(self, projection: "Watched", store: EventStore) -> None:
-        name = projection.name
-        self._position.labels(name).set(projection.position)
-        try:
-            behind = max(0, await store.head() - projection.position)
-            waiting = await store.read_all(projection.position, 1) if behind else []
-        except Exception as error:
-            _log.warning("the log does not answer", error=repr(error))
-            return
+        self._position.labels(name).set(position)
+        behind = max(0, await store.head() - position)
+        waiting = await store.read_all(position, 1) if behind else []
         age = time.time() - waiting[0].recorded_at.timestamp() if waiting else 0.0
         self._behind.labels(name).set(behind)
         self._behind_seconds.labels(name).set(max(0.0, age))
+
+    def clear(self) -> None:
+        """Remove the gauges, because another process leads and measures now."""
+        for gauge in (self._position, self._behind, self._behind_seconds):
+            gauge.clear()

@@ -1,4 +1,4 @@
-"""``checkpoints`` and ``parked_events`` of a schema that is known only by its name."""
+"""The tables ``checkpoints`` and ``parked_events`` of any service's schema."""
 
 from typing import Final
 
@@ -8,18 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import entity_of
 
-# Classes of SQLSTATE that say nothing about the event: a lost connection, a deadlock, a full disk,
-# a lock that was not free, a shutdown, an I/O error.
+# Classes of SQLSTATE that an event cannot cause: a lost connection, a deadlock, a full disk, a lock
+# that was not available, a shutdown, an I/O error.
 _TRANSIENT: Final = ("08", "40", "53", "55", "57", "58")
 
 
 def checkpoints_of(schema: str) -> TableClause:
-    """Where each projection of a service is."""
+    """The positions of a service's projections."""
     return table("checkpoints", column("name"), column("position"), schema=schema)
 
 
 def parked_of(schema: str) -> TableClause:
-    """What they could not apply."""
+    """The events that they could not apply."""
     return table(
         "parked_events",
         column("projection"),
@@ -32,9 +32,9 @@ def parked_of(schema: str) -> TableClause:
 
 
 async def lock_checkpoint(connection: AsyncConnection, schema: str, projection: str) -> None:
-    """Let the projection wait until this transaction ends.
+    """Lock the checkpoint, so that the projection waits until this transaction ends.
 
-    Whoever writes a projection's tables takes this lock before any row, so that nobody deadlocks.
+    Every writer of a projection's tables takes this lock before any row, which avoids deadlocks.
     """
     checkpoints = checkpoints_of(schema)
     await connection.execute(
@@ -45,17 +45,17 @@ async def lock_checkpoint(connection: AsyncConnection, schema: str, projection: 
 
 
 def partition(stream_id: str) -> str:
-    """What waits together: all streams of one entity, for their events build on each other."""
+    """The entity of a stream. Events of one entity wait together: they depend on each other."""
     return entity_of(stream_id) or stream_id
 
 
 def reason_of(error: Exception) -> str:
-    """What is kept of an error as the reason for parking."""
+    """The text that is stored as the reason for parking."""
     return f"{type(error).__name__}: {error}"[:2000]
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same event may well be applied later, with nothing changed."""
+    """Whether applying the same event again may succeed."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         broken = error.connection_invalidated or isinstance(error, InterfaceError)

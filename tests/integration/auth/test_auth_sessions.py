@@ -10,7 +10,7 @@ from services.auth.domain import GRACE, MAX_SIBLINGS
 from services.auth.passwords import Passwords
 from services.auth.settings import AuthSettings
 from shared.http.identity import InvalidToken, Verifier
-from shared.http.jwks_client import KeyDocument, Keys, parse_keys
+from shared.http.jwks import KeyDocument, Keys, parse_keys
 from tests.support.auth_stage import PASSWORD, Stage, data, error, stage
 from tests.support.databases import Database
 from tests.support.wait import eventually

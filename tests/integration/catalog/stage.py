@@ -11,11 +11,11 @@ import asyncpg
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.handlers import write_views
-from services.catalog.main import create_api
+from services.catalog.http.dependencies import Catalog
+from services.catalog.main import compose_api
 from services.catalog.pending_views import PendingViews
 from services.catalog.projector import BackgroundTasks
 from services.catalog.queries.views import Views
@@ -40,10 +40,13 @@ from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
+from shared.host.host import open_host
 from shared.http.identity import Verifier
-from shared.http.jwks_client import Keys
+from shared.http.jwks import Keys
+from shared.http.server import lifespan
 from shared.settings import Address, Key, Secret
 from tests.support.databases import Database
+from tests.support.processes import working
 from tests.support.wait import eventually
 
 ISSUER, AUDIENCE = "https://auth.test", "cinelog"
@@ -73,7 +76,7 @@ class Stage:
         engine: AsyncEngine,
         client: httpx.AsyncClient,
         key: ec.EllipticCurvePrivateKey,
-        app: Litestar,
+        app: Any,
     ) -> None:
         self.app = app
         self.database = database
@@ -136,7 +139,8 @@ class Stage:
 
     def followers(self) -> int:
         """How many requests follow a video now."""
-        return self.app.state.catalog.tail.following
+        catalog: Catalog = self.app.dependencies["catalog"].dependency()
+        return catalog.tail.following
 
     def background(self) -> BackgroundTasks:
         """What a leading projector does besides projecting."""
@@ -314,9 +318,12 @@ async def open_stage(
         auth_url=auth_url,
         public_url="https://cinelog.test",
     )
-    app = create_api(config, verifier)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(app.lifespan())
+        host = await stack.enter_async_context(open_host())
+        process = await compose_api(config, host, verifier=verifier)
+        app = process.servers[0].app
+        await stack.enter_async_context(lifespan(app))
+        await stack.enter_async_context(working(process))
         store = await stack.enter_async_context(open_event_store(database.admin_url))
         engine = create_engine(database.url("catalog"), size=3)
         stack.push_async_callback(engine.dispose)

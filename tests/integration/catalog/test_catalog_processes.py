@@ -123,7 +123,7 @@ class World:
                     metrics = (await client.get(f"http://{address}/metrics")).text
                 except httpx.HTTPError:
                     continue
-                if 'cinelog_projection_leader{projection="catalog.library"} 1.0' in metrics:
+                if 'cinelog_leader{leader="projector"} 1.0' in metrics:
                     return process
         return None
 
@@ -265,6 +265,6 @@ def test_a_missing_setting_stops_the_start_with_one_line() -> None:
         (["projector"], "cinelog: DATABASE_URL is not set\n"),
         (["rebuild"], "cinelog: DATABASE_ADMIN_URL is not set\n"),
         (["redrive"], "cinelog: DATABASE_ADMIN_URL is not set\n"),
-        ([], "cinelog: say what to run: api, projector, redrive, rebuild or rebuild --verify\n"),
+        ([], "cinelog: say what to run: api, projector, redrive, rebuild, rebuild --verify\n"),
     ):
         assert refused("services.catalog.main", *arguments, env={}) == (2, line)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,10 +16,12 @@ from shared.database.connect import create_engine
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
-from shared.event_store.projections.projection import CheckpointMoved, ProjectionRunner
+from shared.event_store.projections.event_applier import CheckpointMoved
+from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent, SequencedEvent
 from shared.loops.leadership import LeadershipLost, lead_once
+from shared.loops.loops import Loops
 from tests.support.databases import Database
 from tests.support.wait import eventually
 
@@ -208,7 +211,7 @@ async def test_a_second_runner_is_fenced_off(engine: AsyncEngine) -> None:
         name = (await store.read_all(0, 1))[0].stream_id
         await store.append(name, 1, [NewEvent(EmailChanged(user_id="u"))], Metadata())
         await eventually(lambda: first.position == 2)
-        second.position = 1
+        second._applier.position = 1
         with pytest.raises(CheckpointMoved):
             await second.catch_up()
     assert [row[1:] for row in await counts(engine)] == [(2, 2)]
@@ -219,7 +222,9 @@ async def test_a_watcher_waits_until_its_event_is_visible(
 ) -> None:
     store = await filled(streams=1, versions=2)
     stream = (await store.read_all(0, 1))[0].stream_id
-    async with watch_checkpoint(database.url("catalog"), store, "sample", "counts") as watcher:
+    async with watch_checkpoint(
+        Loops(CollectorRegistry()), database.url("catalog"), store, "sample", "counts"
+    ) as watcher:
         assert not await watcher.wait_for_event(stream, 2, timeout=0)
         waiting = asyncio.create_task(watcher.wait_for_event(stream, 2, timeout=20))
         async with running(runner_of(engine, store)):

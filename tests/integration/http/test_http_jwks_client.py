@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from prometheus_client import CollectorRegistry
 
 from services.auth.signing_keys import public_jwk
-from shared.http import jwks_client as keys
-from shared.http import server
-from shared.http.jwks_client import JwksClient, KeyDocument
+from shared.http import jwks_client, server
+from shared.http.jwks import Jwk, KeyDocument
+from shared.http.jwks_client import JwksClient
+from shared.loops.loops import Loops
 from shared.settings import Address
 from tests.support.wait import eventually
 
@@ -26,7 +29,7 @@ class Auth:
         self.answers: list[int] = []
 
     def publish(self, document: KeyDocument) -> None:
-        self.document = keys.msgspec.json.encode(document)
+        self.document = msgspec.json.encode(document)
         self.etag = b'"%d"' % hash(self.document)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -56,23 +59,34 @@ async def published(auth: Auth, address: Address) -> AsyncIterator[None]:
         yield
 
 
-def jwk() -> keys.Jwk:
+def jwk() -> Jwk:
     return public_jwk(ec.generate_private_key(ec.SECP256R1()))
 
 
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(jwks_client, "POLL_SECONDS", 0.05)
 
 
 def knows(source: JwksClient, *kids: str) -> Callable[[], bool]:
     return lambda: source.current is not None and set(source.current.public) == set(kids)
 
 
+def client_of(address: Address) -> tuple[JwksClient, Callable[[], float]]:
+    """A client, and how often a poll of it has failed."""
+    registry = CollectorRegistry()
+
+    def failures() -> float:
+        found = registry.get_sample_value("cinelog_loop_failures_total", {"loop": "fetch keys"})
+        return found or 0.0
+
+    return JwksClient(f"http://{address}/keys", Loops(registry)), failures
+
+
 async def test_keys_and_revocations_are_polled(quickly: None) -> None:
     auth, address, first, second = Auth(), free_address(), jwk(), jwk()
     auth.publish(KeyDocument(keys=(first,)))
-    source = JwksClient(f"http://{address}/keys")
+    source, _ = client_of(address)
     async with published(auth, address), source.running():
         await eventually(knows(source, first.kid))
         await eventually(lambda: 304 in auth.answers)
@@ -85,12 +99,12 @@ async def test_keys_and_revocations_are_polled(quickly: None) -> None:
 async def test_what_was_known_stays_while_auth_is_down(quickly: None) -> None:
     auth, address, key, later = Auth(), free_address(), jwk(), jwk()
     auth.publish(KeyDocument(keys=(key,)))
-    source = JwksClient(f"http://{address}/keys")
+    source, failures = client_of(address)
     async with source.running():
         assert source.current is None
         async with published(auth, address):
             await eventually(knows(source, key.kid))
-        await eventually(lambda: source._failing)
+        await eventually(lambda: failures() > 0)
         assert knows(source, key.kid)()
         auth.publish(KeyDocument(keys=(later,)))
         async with published(auth, address):
@@ -101,18 +115,18 @@ async def test_what_was_known_stays_while_auth_is_down(quickly: None) -> None:
 async def test_nonsense_changes_nothing(quickly: None, document: bytes) -> None:
     auth, address, key = Auth(), free_address(), jwk()
     auth.publish(KeyDocument(keys=(key,)))
-    source = JwksClient(f"http://{address}/keys")
+    source, failures = client_of(address)
     async with published(auth, address), source.running():
         await eventually(knows(source, key.kid))
         auth.document, auth.etag = document, b'"new"'
-        await eventually(lambda: source._failing)
+        await eventually(lambda: failures() > 0)
         assert knows(source, key.kid)()
 
 
 async def test_strangers_keys_do_not_make_us_ask_all_the_time() -> None:
     auth, address = Auth(), free_address()
     auth.publish(KeyDocument(keys=(jwk(),)))
-    source = JwksClient(f"http://{address}/keys")
+    source, _ = client_of(address)
     async with published(auth, address):
         await asyncio.gather(*(source.refetch() for _ in range(50)))
     assert len(auth.answers) == 1
@@ -120,4 +134,4 @@ async def test_strangers_keys_do_not_make_us_ask_all_the_time() -> None:
 
 def test_only_http_is_fetched() -> None:
     with pytest.raises(ValueError, match="JWKS_URL"):
-        JwksClient("file:///etc/passwd")
+        JwksClient("file:///etc/passwd", Loops(CollectorRegistry()))

@@ -22,7 +22,7 @@ from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.host.host import Process, open_host
 from shared.http import server
 from shared.http.identity import Verifier
-from shared.http.jwks_client import Keys
+from shared.http.jwks import Keys
 from shared.settings import Address, Secret
 from tests.support.buckets import Buckets
 from tests.support.databases import Database

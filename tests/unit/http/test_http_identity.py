@@ -18,7 +18,7 @@ from services.auth.signing_keys import public_jwk
 from shared.errors import Unavailable
 from shared.http import access_tokens
 from shared.http.access_tokens import InvalidToken, Verifier, bearer_token
-from shared.http.jwks_client import Jwk, KeyDocument, Keys, parse_keys
+from shared.http.jwks import Jwk, KeyDocument, Keys, parse_keys
 
 ISSUER, AUDIENCE = "https://auth.test", "cinelog-test"
 KEY = ec.generate_private_key(ec.SECP256R1())
