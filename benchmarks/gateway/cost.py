@@ -64,7 +64,9 @@ async def _steps(stage: peers.Stage) -> dict[str, float]:
     path = peers.PATH.encode()
     router = Router(table(1 << 30))
     addresses = ClientAddress(0)
-    keys = JwksClient(f"http://127.0.0.1:{stage.backend.port}/.well-known/jwks.json")
+    keys = JwksClient(
+        f"http://127.0.0.1:{stage.backend.port}/.well-known/jwks.json", Loops(CollectorRegistry())
+    )
     verifier = Verifier(keys, issuer="bench", audience="bench")
     await verifier.verify(token)
     tracing = Tracing(exporting=False)
