@@ -28,8 +28,8 @@ from services.catalog.read_model.projections import NAME, Library
 from services.catalog.tables import READ_MODELS, checkpoints, metadata
 from shared import text_rules
 from shared.errors import Conflict
-from shared.event_store.leadership import lock_key
 from shared.event_store.store import SequencedEvent, Unreadable
+from shared.loops.leadership import lock_key
 
 _RETIRED: Final = "catalog_retired"
 _BATCH: Final = 20_000
