@@ -12,6 +12,25 @@ _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
 
 
+class ArchiveMetrics:
+    """How far the archive reaches, and whether its end had to be written again."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.position = Gauge(
+            "cinelog_archive_position", "The last event archived.", registry=registry
+        )
+        self.finished = Gauge(
+            "cinelog_archive_finished_timestamp_seconds",
+            "When the archive last held the whole log.",
+            registry=registry,
+        )
+        self.repaired = Counter(
+            "cinelog_archive_repaired_ranges",
+            "Ranges at the archive's end that were written again.",
+            registry=registry,
+        )
+
+
 class Archiver:
     """Archives every ``seconds`` in ranges of at most ``range_events``, while its process leads."""
 
@@ -20,7 +39,7 @@ class Archiver:
         url: str,
         bucket: ArchiveBucket,
         loops: Loops,
-        registry: CollectorRegistry,
+        metrics: ArchiveMetrics,
         *,
         range_events: int,
         seconds: float,
@@ -31,19 +50,7 @@ class Archiver:
         self._range_events = range_events
         self._seconds = seconds
         self._head: ArchiveHead | None = None
-        self._position = Gauge(
-            "cinelog_archive_position", "The last event archived.", registry=registry
-        )
-        self._finished = Gauge(
-            "cinelog_archive_finished_timestamp_seconds",
-            "When the archive last held the whole log.",
-            registry=registry,
-        )
-        self._repaired = Counter(
-            "cinelog_archive_repaired_ranges",
-            "Ranges at the archive's end that were written again.",
-            registry=registry,
-        )
+        self._metrics = metrics
 
     async def run(self, _lock: object) -> None:
         """Archive until cancelled. A round that fails is repeated; what it had written is kept."""
@@ -60,13 +67,13 @@ class Archiver:
                 range_events=self._range_events,
                 progress=self._reached,
                 trusted=self._head,
-                repaired=self._repaired.inc,
+                repaired=self._metrics.repaired.inc,
             )
         finally:
             connection.terminate()
-        self._position.set(self._head.last)
-        self._finished.set_to_current_time()
+        self._metrics.position.set(self._head.last)
+        self._metrics.finished.set_to_current_time()
 
     def _reached(self, position: int, _target: int) -> None:
-        self._position.set(position)
+        self._metrics.position.set(position)
         self._loops.progress.advance(_LOOP)

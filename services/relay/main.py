@@ -6,7 +6,7 @@ import sys
 
 from faststream.rabbit import RabbitBroker
 
-from services.relay.archiver import Archiver
+from services.relay.archiver import ArchiveMetrics, Archiver
 from services.relay.settings import RelaySettings, archive_bucket
 from shared import settings
 from shared.host.buckets import open_s3
@@ -30,6 +30,7 @@ async def compose(config: RelaySettings, host: Host) -> Process:
         "relay": lambda: host.loops.lead(Leader.RELAY, url, relay.run, heartbeat=False),
         "broker": lambda: _hold(broker, host),
     }
+    metrics = ArchiveMetrics(host.registry)
     archive = archive_bucket(config)
     if archive is not None:
         bucket = await open_s3(
@@ -45,7 +46,7 @@ async def compose(config: RelaySettings, host: Host) -> Process:
             url,
             bucket(archive.name),
             host.loops,
-            host.registry,
+            metrics,
             range_events=config.archive_range_events,
             seconds=config.archive_seconds,
         )

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from deploy.local.database import ROOT
-from deploy.local.stack import operator_environment
+from deploy.local.environments import tool_environment
 from services.transcoder.coordinator.publisher import referenced, required
 from services.transcoder.handlers import state_of
 from shared.event_store.postgres import open_event_store
@@ -202,7 +202,7 @@ class Verdict:
         ended = subprocess.run(
             (sys.executable, "-m", "services.operator.main", "audit", "--settle", "30"),
             cwd=ROOT,
-            env=operator_environment(self._stack.stack),
+            env=tool_environment(self._stack.stack, "cli"),
             capture_output=True,
             text=True,
             check=False,

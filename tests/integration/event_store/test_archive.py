@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.parts import Urls
 from services.catalog.read_model.projections import Library
 from services.catalog.tables import READ_MODELS
-from services.relay.archiver import Archiver
+from services.relay.archiver import ArchiveMetrics, Archiver
 from shared.blobs.s3 import S3Store, s3_client
 from shared.database.connect import create_engine
 from shared.event_store.archive.archive import (
@@ -506,7 +506,9 @@ async def test_the_archiver_follows_the_log_and_another_takes_over(
     def start() -> tuple[CollectorRegistry, asyncio.Task[None]]:
         registry = create_registry()
         loops = Loops(registry)
-        archiver = Archiver(url, bucket, loops, registry, range_events=RANGE, seconds=0.05)
+        archiver = Archiver(
+            url, bucket, loops, ArchiveMetrics(registry), range_events=RANGE, seconds=0.05
+        )
         return registry, asyncio.create_task(loops.lead(Leader.ARCHIVER, url, archiver.run))
 
     def position(registry: CollectorRegistry) -> float | None:
