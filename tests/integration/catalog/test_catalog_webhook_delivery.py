@@ -72,7 +72,7 @@ class Post:
             Views(stage.engine),
             WebhookSender(client, local=True),
             GRANT_SECRET,
-            self.clock,
+            clock=self.clock,
         )
 
     async def round(self) -> int:

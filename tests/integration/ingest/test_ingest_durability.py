@@ -360,7 +360,7 @@ async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: 
     await relay.close()
     engine = ingest.parts.engine
     runner = ProjectionRunner(engine, ingest.store, PendingDeletions(), "ingest")
-    await runner._load()
+    await runner._applier.load()
     await runner.catch_up()
     swept = await ingest.parts.sweep.round()
     assert swept.removed == 1
