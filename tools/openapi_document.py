@@ -36,6 +36,9 @@ class _Unopened:
     def __getattr__(self, name: str) -> Any:
         return self
 
+    def __call__(self, *_arguments: object) -> Any:
+        return self
+
 
 _UNOPENED: Final[Any] = _Unopened()
 
