@@ -1,4 +1,4 @@
-"""The catalog: what everyone sees of videos, jobs, tags, users and their channels.
+"""The catalog: the API of videos, jobs, tags, users, feeds and webhooks.
 
 Owns the read models (schema ``catalog``) and the ``video-`` streams: DetailsChanged, TagsAdded,
 TagRemoved, VisibilityChanged, ViewsCounted, VideoDeleted. Consumes every event of every service.

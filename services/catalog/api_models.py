@@ -1,4 +1,4 @@
-"""What the catalog answers with: the contract's JSON shapes, made from rows."""
+"""JSON shapes of the API, made from rows."""
 
 import re
 import uuid
@@ -17,21 +17,21 @@ from shared.http.paging import encode_cursor
 from shared.text_rules import tag_key
 
 GRANT_SECONDS: Final = 6 * 3600
-# Grants end on the hour, so that answers (and their ETags) stay the same in between.
+# Grants end on the hour, so responses and their ETags stay the same until then.
 _GRANT_STEP: Final = 3600
 _TAG_IDS: Final = uuid.UUID("6f1c5d1e-3c0a-5f5e-9d59-2f8c5d0a7b11")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True):
-    """``id`` follows from the name alone: tags that differ only in case share it."""
+    """``id`` derives from the name: tags that differ only in case share it."""
 
     id: str
     name: str
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """One quality to choose from; bandwidths in bits per second."""
+    """A rendition of a video; bandwidths in bits per second."""
 
     name: str
     width: int
@@ -70,7 +70,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """The way of an upload to a playable video; ``id`` is the video's."""
+    """The processing of an upload; ``id`` is the video's id."""
 
     id: str
     video_id: str
@@ -89,7 +89,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's page. ``email`` is there only for the person themselves."""
+    """A user with their newest videos. ``email`` is present only if the caller is this user."""
 
     id: str
     username: str
@@ -99,7 +99,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the caller's own events; ``cursor`` is where to go on after it."""
+    """An event of the caller's feed; ``cursor`` resumes after it."""
 
     id: str
     cursor: str
@@ -110,36 +110,36 @@ class FeedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Links(msgspec.Struct, frozen=True):
-    """Builds media URLs. ``origin`` may be empty: then they are relative to the site."""
+    """Builds media URLs; they are relative if ``origin`` is empty."""
 
     secret: str
     origin: str = ""
 
-    def seen_from(self, origin: str | None) -> "Links":
-        """These links for a caller who reached us at ``origin``, unless one is configured."""
+    def for_request(self, origin: str | None) -> "Links":
+        """Links with the request's ``origin``, unless one is configured or it is malformed."""
         if self.origin or origin is None or not _ORIGIN.match(origin):
             return self
         return Links(self.secret, origin)
 
     def media(self, token: str, key: str | None) -> str | None:
-        """The URL of an object of the media bucket."""
+        """The URL of an object of the media bucket; None without a key."""
         return f"{self.origin}/media/{token}/{quote(key)}" if key else None
 
     def token(self, video_id: str, visibility: Visibility, now: float) -> str:
-        """``public``, or for a private video a grant that ends in 6 to 7 hours."""
+        """``public``; for a private video a grant that expires in 6 to 7 hours."""
         if visibility != "private":
             return "public"
         expires_at = (int(now) // _GRANT_STEP + 1) * _GRANT_STEP + GRANT_SECONDS
         return grant(self.secret, video_id, expires_at)
 
 
-def tag(name: str) -> Tag:
-    """A tag by its name."""
+def to_tag(name: str) -> Tag:
+    """The tag with this name."""
     return Tag(id=str(uuid.uuid5(_TAG_IDS, tag_key(name))), name=name)
 
 
-def duration(milliseconds: int | None) -> str:
-    """``45s``, ``1:30``, ``1:02:03``; empty where it is not known yet."""
+def format_duration(milliseconds: int | None) -> str:
+    """``45s``, ``1:30``, ``1:02:03``; empty for None."""
     if milliseconds is None:
         return ""
     seconds = (milliseconds + 500) // 1000
@@ -150,8 +150,8 @@ def duration(milliseconds: int | None) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
-    """A video from a row of ``views``."""
+def to_video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
+    """A video from a row of ``select_videos``."""
     playlist = row["playlist_key"] if row["playable"] else None
     token = links.token(row["id"], row["visibility"], now)
     return Video(
@@ -160,10 +160,10 @@ def video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
         title=row["title"],
         description=row["description"],
         user_id=row["user_id"],
-        duration=duration(row["duration_ms"]),
+        duration=format_duration(row["duration_ms"]),
         thumbnail=links.media(token, row["poster_key"]) or "",
         views=row["shown_views"],
-        tags=[tag(name) for name in row["tags"]],
+        tags=[to_tag(name) for name in row["tags"]],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         username=row["username"] or "",
@@ -173,14 +173,14 @@ def video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
         status=row["status"],
         playable=row["playable"],
         visibility=row["visibility"],
-        renditions=[_rendition(rendition) for rendition in row["renditions"]],
+        renditions=[_to_rendition(rendition) for rendition in row["renditions"]],
         storyboard=links.media(token, row["storyboard_key"]),
         preview=links.media(token, row["preview_key"]),
         dash=links.media(token, row["dash_key"]) if row["playable"] else None,
     )
 
 
-def job(row: Mapping[Any, Any]) -> Job:
+def to_job(row: Mapping[Any, Any]) -> Job:
     """A job from its row."""
     return Job(
         id=row["id"],
@@ -200,7 +200,7 @@ def job(row: Mapping[Any, Any]) -> Job:
     )
 
 
-def feed_event(row: Mapping[Any, Any]) -> FeedEvent:
+def to_feed_event(row: Mapping[Any, Any]) -> FeedEvent:
     """An event of the feed from its row."""
     return FeedEvent(
         id=str(row["event_id"]),
@@ -212,7 +212,7 @@ def feed_event(row: Mapping[Any, Any]) -> FeedEvent:
     )
 
 
-def _rendition(data: Mapping[Any, Any]) -> Rendition:
+def _to_rendition(data: Mapping[Any, Any]) -> Rendition:
     try:
         frame_rate = float(Fraction(data["frame_rate"]))
     except (ValueError, ZeroDivisionError):

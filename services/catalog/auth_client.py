@@ -1,4 +1,4 @@
-"""What only auth knows of a person: their e-mail address, for themselves."""
+"""Client of auth: the caller's e-mail address."""
 
 from typing import Final
 
@@ -20,14 +20,14 @@ class _Answer(msgspec.Struct):
 
 
 class AuthClient:
-    """Asks auth over HTTP, with the caller's own token: auth decides what the caller may know."""
+    """Asks auth over HTTP with the caller's own token, so auth decides about access."""
 
     def __init__(self, client: httpx.AsyncClient, auth_url: str) -> None:
         self._client = client
         self._url = f"{auth_url.rstrip('/')}/api/v1/users/me"
 
     async def email(self, authorization: str) -> str | None:
-        """The caller's e-mail address; None where auth does not answer."""
+        """The caller's e-mail address; None if auth does not answer."""
         headers = {"authorization": authorization}
         if traceparent := current_traceparent():
             headers["traceparent"] = traceparent

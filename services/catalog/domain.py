@@ -1,4 +1,4 @@
-"""A video as its owner governs it: details, tags, visibility, views, deletion. Pure."""
+"""The decider of a video: details, tags, visibility, views, deletion. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -21,10 +21,10 @@ from shared.errors import Detail, Forbidden, InvalidInput, NotFound
 from shared.text_rules import RefusedText, merge_tags, tag_key, without_tag
 
 MAX_TAGS: Final = 50
-"""Tags of one video."""
+"""The limit of tags of one video."""
 
-_Given = TypeVar("_Given")
-_Kept = TypeVar("_Kept")
+_Value = TypeVar("_Value")
+_Cleaned = TypeVar("_Cleaned")
 
 
 class VideoNotFound(NotFound):
@@ -38,7 +38,7 @@ class NotYourVideo(Forbidden):
     code = "not_your_video"
 
     def __init__(self) -> None:
-        super().__init__("This video belongs to somebody else.")
+        super().__init__("This video belongs to another user.")
 
 
 class TagNotFound(NotFound):
@@ -56,7 +56,7 @@ class TooManyTags(InvalidInput):
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules need to know. ``owner`` is None until the upload is known."""
+    """The state that ``decide`` needs. ``owner`` is None before VideoUploaded."""
 
     id: str = ""
     owner: str | None = None
@@ -93,11 +93,11 @@ class DeleteVideo(msgspec.Struct, frozen=True):
 
 
 class CloseAccount(msgspec.Struct, frozen=True):
-    """The owner's account is gone, so the video goes too."""
+    """Deletes the video because its owner's account is deleted."""
 
 
 class CountViews(msgspec.Struct, frozen=True):
-    """``count`` more views; ``batch_id`` tells this batch from every other."""
+    """Adds ``count`` views; ``batch_id`` identifies the batch."""
 
     count: int
     batch_id: str
@@ -108,12 +108,12 @@ Command = OwnersCommand | CloseAccount | CountViews
 
 
 def initial() -> Video:
-    """A video that nobody has heard of."""
+    """The state before the first event."""
     return Video()
 
 
 def decide(video: Video, command: Command) -> Sequence[Event]:
-    """The events that ``command`` leads to; none where nothing would change.
+    """The events that ``command`` causes; none if it changes nothing.
 
     Raises VideoNotFound, NotYourVideo, TagNotFound, TooManyTags, InvalidInput.
     """
@@ -173,7 +173,7 @@ def _remove_tag(video: Video, tag: str) -> Sequence[Event]:
 
 
 def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer per event
-    """The video after ``event``. It begins with VideoUploaded, from ingest's stream."""
+    """The video after ``event``. The first event is VideoUploaded, from the upload stream."""
     match event:
         case VideoUploaded():
             return Video(
@@ -198,17 +198,17 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
 
 
 def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """The tags of one request, at least one. Raises InvalidInput."""
+    """The cleaned tags of a request. Raises InvalidInput for no tag or a refused one."""
     if not tags:
         message = f"Give 1 to {text_rules.MAX_TAGS} tags."
         raise InvalidInput(message, [Detail("tags", message)])
     return _clean("tags", text_rules.clean_tags, tags)
 
 
-def _clean(field: str, rule: Callable[[_Given], _Kept], given: _Given) -> _Kept:
-    """What ``rule`` makes of ``given``. Raises InvalidInput that names the field."""
+def _clean(field: str, rule: Callable[[_Value], _Cleaned], value: _Value) -> _Cleaned:
+    """The result of ``rule``. Raises InvalidInput with the field's name if it refuses ``value``."""
     try:
-        return rule(given)
+        return rule(value)
     except RefusedText as refused:
         message = f"The {field} {refused.problem}."
         raise InvalidInput(message, [Detail(field, refused.problem)]) from None

@@ -1,4 +1,4 @@
-"""The end of the log, for requests of this process that follow a video's events."""
+"""New events of the log, for requests of this process that follow a video."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ class Follower:
         self._overrun = False
 
     @property
-    def gone(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether the request was too slow and has received all queued events."""
         return self._overrun and self._queue.empty()
 
@@ -48,15 +48,15 @@ class Follower:
 class EventTail:
     """Reads the end of the log once for all followers of this process.
 
-    ``reached`` returns the projection's checkpoint. The tail reads no further, so that a follower
-    finds the effect of every event in the read models.
+    ``checkpoint`` returns the projection's checkpoint. The tail reads no further, so the
+    read models include every event that a follower gets.
     """
 
     def __init__(
-        self, store: EventStore, reached: Callable[[], Awaitable[int]], loops: Loops
+        self, store: EventStore, checkpoint: Callable[[], Awaitable[int]], loops: Loops
     ) -> None:
         self._store = store
-        self._reached = reached
+        self._checkpoint = checkpoint
         self._loops = loops
         self._followers: dict[str, set[Follower]] = {}
         self._wake = asyncio.Event()
@@ -66,7 +66,7 @@ class EventTail:
     async def follow(self, video_id: str) -> AsyncIterator[Follower]:
         """Yields a follower of a video's events from now on."""
         if self._position is None:
-            self._position = await self._reached()
+            self._position = await self._checkpoint()
         follower = Follower(video_id, self._position)
         self._followers.setdefault(video_id, set()).add(follower)
         self._wake.set()
@@ -92,7 +92,7 @@ class EventTail:
             )
 
     async def _advance(self) -> None:
-        target = await self._reached()
+        target = await self._checkpoint()
         if self._position is None or not self._followers:
             self._position = target
         while self._position < target:
@@ -101,10 +101,10 @@ class EventTail:
             if not events:
                 return
             for event in events:
-                self._hand_over(event)
+                self._dispatch(event)
                 self._position = event.position
 
-    def _hand_over(self, event: SequencedEvent) -> None:
+    def _dispatch(self, event: SequencedEvent) -> None:
         if category_of(event.stream_id) == "user":
             return
         for follower in self._followers.get(entity_of(event.stream_id), ()):

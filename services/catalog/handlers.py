@@ -1,5 +1,5 @@
-"""Commands: load, decide, append. And two background tasks: appending counted views to
-the log, and deleting the videos of a deleted account."""
+"""Commands: load, decide, append. Background tasks: append counted views to the log, delete
+the videos of deleted accounts."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -12,19 +12,19 @@ from shared.contracts import VideoUploaded, stream_id
 from shared.event_store.decider import Decider, Outcome, execute
 from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
 
-_CLOSING: Final = UUID("0b1d8a52-51d5-5b0e-a5f0-6c3d4a5be2d1")
+_CLOSE_EVENT_IDS: Final = UUID("0b1d8a52-51d5-5b0e-a5f0-6c3d4a5be2d1")
 _ATTEMPTS: Final = 5
 
 
 class Batches(Protocol):
-    """Counted views that wait for their event."""
+    """Stores counted views until their event is in the log."""
 
     async def take(self, age: float) -> Sequence[ViewBatch]:
-        """Batches that are not known to be in the log."""
+        """Make batches of views at least ``age`` seconds old; return all uncounted batches."""
         ...
 
     async def drop(self, batch_id: str) -> None:
-        """Forget a batch whose video is gone."""
+        """Delete a batch whose video is deleted."""
         ...
 
 
@@ -38,10 +38,10 @@ async def handle(
 
 
 async def write_views(store: EventStore, batches: Batches, age: float) -> int:
-    """Append an event for each batch of views; returns how many batches there were.
+    """Append an event for each batch of views; returns the number of batches.
 
-    The batch's id is the event's id, so that a batch that was appended before a crash is not
-    counted again.
+    The batch's id is the event's id, so a batch that was appended before a crash is not counted
+    again.
     """
     waiting = await batches.take(age)
     for batch in waiting:
@@ -58,13 +58,13 @@ async def write_views(store: EventStore, batches: Batches, age: float) -> int:
 
 
 async def delete_orphans(store: EventStore, video_ids: Sequence[str]) -> None:
-    """Delete videos whose owner's account is gone. Harmless to repeat."""
+    """Delete videos of deleted accounts. Idempotent."""
     for video_id in video_ids:
-        await _append_once(store, video_id, CloseAccount(), uuid5(_CLOSING, video_id))
+        await _append_once(store, video_id, CloseAccount(), uuid5(_CLOSE_EVENT_IDS, video_id))
 
 
 async def _append_once(store: EventStore, video_id: str, command: Command, event_id: UUID) -> None:
-    """Like ``execute``, for a command of one event at most, whose id makes a repeat harmless."""
+    """Like ``execute``, but idempotent: the command causes at most one event, ``event_id``."""
     stream = stream_id("video", video_id)
     decider = await _decider(store, video_id)
     for attempt in range(_ATTEMPTS):
@@ -85,7 +85,7 @@ async def _append_once(store: EventStore, video_id: str, command: Command, event
 
 
 async def _decider(store: EventStore, video_id: str) -> Decider[Video, Command]:
-    """The rules for one video, beginning with what ingest says of its upload."""
+    """The decider of one video; its initial state comes from the upload stream."""
     video = domain.initial()
     for recorded in await store.read_stream(stream_id("upload", video_id)):
         if isinstance(recorded.data, VideoUploaded):

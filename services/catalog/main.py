@@ -87,7 +87,7 @@ async def compose_projector(config: ProjectorSettings, host: Host) -> Process:
     url = config.database_url
     engine = await host.engine(url, size=4)
     log = await host.log(url)
-    # No kept connections: one belongs to an address, and a receiver's name may get another one.
+    # No keep-alive: each message is sent to the address that its own lookup has checked.
     limits = httpx.Limits(max_keepalive_connections=0)
     client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
     projections, messages = ProjectionMetrics(host.registry), MessageMetrics(host.registry)

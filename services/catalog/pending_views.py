@@ -1,8 +1,8 @@
-"""Views on their way into the log: counted durably at once, written as events in batches.
+"""Counted views that are not in the log yet.
 
-A counter collects a video's views; ``take`` turns counters into batches; a batch goes when the
-projection has counted it (see ``projections``). Each step is one transaction, so that the sum
-that people see is right whenever a process dies.
+``add`` increments a video's counter durably; ``take`` turns counters into batches, which become
+events; the projection deletes a batch in the transaction that adds it to the video's row. Each
+step is one transaction, so a crash neither loses nor repeats a view.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from sqlalchemy.types import BigInteger, Text
 from services.catalog.read_model.rows import ViewBatch
 from services.catalog.tables import view_batches
 
-_TAKE: Final = 200
+_ROUND_SIZE: Final = 200
 
 _ADD = text(
     """
@@ -50,30 +50,30 @@ class PendingViews:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._waiting: Counter[str] = Counter()
-        self._written: asyncio.Task[None] | None = None
+        self._counts: Counter[str] = Counter()
+        self._writing: asyncio.Task[None] | None = None
 
     async def add(self, video_id: str) -> None:
         """Count one view; returns once it is durable.
 
-        Calls that wait at the same time share one statement, so that a popular video costs one
-        row lock per round trip and not one per view.
+        Concurrent calls share one statement, so a popular video costs one row lock per round trip
+        and not one per view.
         """
-        self._waiting[video_id] += 1
-        if self._written is None:
-            self._written = asyncio.create_task(self._write())
-        # A caller that leaves must not undo what others wait for.
-        await asyncio.shield(self._written)
+        self._counts[video_id] += 1
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        # A cancelled caller must not cancel the write that other callers wait for.
+        await asyncio.shield(self._writing)
 
     async def take(self, age: float) -> Sequence[ViewBatch]:
-        """Turn counters that began ``age`` seconds ago or more into batches; all batches there are.
+        """Turn counters that are at least ``age`` seconds old into batches; return stored batches.
 
-        Batches of an earlier call that are not in the log yet are among them.
+        These include batches of earlier calls that the projection has not counted yet.
         """
         async with self._engine.begin() as connection:
-            await connection.execute(_BATCH, {"age": age, "most": _TAKE})
+            await connection.execute(_BATCH, {"age": age, "most": _ROUND_SIZE})
             rows = await connection.execute(
-                select(view_batches).order_by(view_batches.c.batch_id).limit(2 * _TAKE)
+                select(view_batches).order_by(view_batches.c.batch_id).limit(2 * _ROUND_SIZE)
             )
             return [
                 ViewBatch(str(row["batch_id"]), row["video_id"], row["count"])
@@ -81,17 +81,17 @@ class PendingViews:
             ]
 
     async def drop(self, batch_id: str) -> None:
-        """Forget a batch whose video is gone."""
+        """Delete a batch whose video is deleted."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 delete(view_batches).where(view_batches.c.batch_id == UUID(batch_id))
             )
 
     async def _write(self) -> None:
-        # One turn of the event loop: whoever calls in this very moment takes part.
+        # Let concurrent calls of this turn of the event loop join the statement.
         await asyncio.sleep(0)
-        counts, self._waiting = self._waiting, Counter()
-        self._written = None
+        counts, self._counts = self._counts, Counter()
+        self._writing = None
         async with self._engine.begin() as connection:
             await connection.execute(
                 _ADD, {"ids": list(counts.keys()), "counts": list(counts.values())}

@@ -17,15 +17,15 @@ WEBHOOKS_LOOP: Final = "deliver webhooks"
 _VIEWS_SECONDS: Final = 5.0
 _ORPHANS_SECONDS: Final = 2.0
 _WEBHOOKS_SECONDS: Final = 1.0
-# A round appends some hundred events, one after the other.
+# A round appends hundreds of events one by one.
 _SILENCE_SECONDS: Final = 600.0
 
 
 class Orphans(Protocol):
-    """Finds videos whose owner's account is deleted."""
+    """Finds videos of deleted accounts."""
 
     async def orphans(self) -> Sequence[str]:
-        """Their ids."""
+        """The ids of these videos."""
         ...
 
 
@@ -57,9 +57,9 @@ class BackgroundTasks:
 
 
 class Projector:
-    """What a process does while it leads.
+    """The work of the leading process.
 
-    ``consume`` offers events from messages to the runner, until it is cancelled.
+    ``consume`` offers events from messages to the runner until cancelled.
     """
 
     def __init__(

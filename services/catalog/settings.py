@@ -4,7 +4,7 @@ from shared.settings import Address, Key, Secret, Settings
 
 
 class ApiSettings(Settings, frozen=True, kw_only=True):
-    """``public_url`` is where people reach the site; without it, where each request came from."""
+    """``public_url`` is the origin of media URLs; None: the origin of each request."""
 
     database_url: Secret
     bind: Address
@@ -17,7 +17,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
 
 
 class ProjectorSettings(Settings, frozen=True, kw_only=True):
-    """``metrics_bind`` serves /health, /ready and /metrics. Webhooks are signed with keys made from
+    """``metrics_bind`` serves /health, /ready and /metrics. Webhook secrets derive from
     ``media_grant_secret``."""
 
     database_url: Secret
@@ -27,6 +27,6 @@ class ProjectorSettings(Settings, frozen=True, kw_only=True):
 
 
 class RebuildSettings(Settings, frozen=True, kw_only=True):
-    """A rebuild makes tables: it logs in as their owner, which no service does."""
+    """A rebuild creates tables, so it logs in as their owner, unlike the services."""
 
     database_admin_url: Secret

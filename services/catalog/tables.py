@@ -1,8 +1,8 @@
-"""Tables of the schema ``catalog``: read models folded from the log, and this service's own.
+"""Tables of the schema ``catalog``: read models, counted views, webhooks.
 
-The read models hold nothing that is not in the log; ``READ_MODELS`` names them. Their indexes have
-names of their own, because a rebuild makes the same tables in another schema. ``pending_views``
-and ``view_batches`` hold views on their way into the log.
+The read models (``READ_MODELS``) derive from the log alone. Their indexes are named explicitly,
+because a rebuild creates the same tables in another schema. ``pending_views`` and ``view_batches``
+hold counted views that are not in the log yet.
 """
 
 from typing import Final
@@ -67,7 +67,7 @@ videos = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("search", TSVECTOR, nullable=False),
-    # Views change these rows often: room on the page keeps such updates out of the indexes.
+    # Counted views update these rows often; with free space on the page no index is written.
     postgresql_with={"fillfactor": 80},
 )
 Index(

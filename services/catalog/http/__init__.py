@@ -3,11 +3,11 @@
 from litestar import Router
 
 from services.catalog.http import feed, jobs, media, progress, tags, users, videos, webhooks
-from services.catalog.http.conditional import Conditional
+from services.catalog.http.conditional import ETagMiddleware
 
 
 def routes() -> list[Router]:
-    """The public API under ``/api/v1``, and what the gateway asks."""
+    """The public API under ``/api/v1``, and the gateway's internal route."""
     public = Router(
         "/api/v1",
         route_handlers=[
@@ -19,7 +19,7 @@ def routes() -> list[Router]:
             *feed.HANDLERS,
             *webhooks.HANDLERS,
         ],
-        middleware=[Conditional],
+        middleware=[ETagMiddleware],
     )
     internal = Router("/internal", route_handlers=media.HANDLERS, include_in_schema=False)
     return [public, internal]

@@ -1,4 +1,4 @@
-"""What a caller may touch, and reading what was written a moment ago."""
+"""Access rules of routes, and reads that include the caller's own writes."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -18,45 +18,47 @@ from shared.telemetry import current_trace_id, current_traceparent
 T = TypeVar("T")
 
 WAIT_SECONDS: Final = 1.0
-"""How long a request waits for the read models to catch up with the log."""
+"""The longest time that a request waits for the read models to catch up with the log."""
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
 def is_id(value: str) -> bool:
-    """Whether this has the form of an id."""
+    """Whether ``value`` has the form of an id."""
     return _ID.match(value) is not None
 
 
 def checked_id(value: str, missing: Callable[[], CinelogError]) -> str:
-    """An id in its one form. What cannot be an id cannot be found."""
+    """The id in lower case. Raises ``missing()`` if ``value`` does not have the form of an id."""
     lowered = value.lower()
     if not is_id(lowered):
         raise missing()
     return lowered
 
 
-async def settled(catalog: Catalog, look: Callable[[], Awaitable[T | None]]) -> T | None:
-    """What ``look`` finds; if nothing, look again once the read models have caught up."""
-    found = await look()
+async def find_after_catch_up(
+    catalog: Catalog, find: Callable[[], Awaitable[T | None]]
+) -> T | None:
+    """The result of ``find``; if None, of a second call after the read models have caught up."""
+    found = await find()
     if found is None:
         await catalog.checkpoint.wait_for_latest(WAIT_SECONDS)
-        found = await look()
+        found = await find()
     return found
 
 
 def may_see(row: Row, principal: Principal | None) -> bool:
-    """Whether a video is anyone's to see, or the caller's own."""
+    """Whether the caller may see a video: it is not private, or it is the caller's own."""
     return row["visibility"] != "private" or is_owner(row, principal)
 
 
 def is_owner(row: Row, principal: Principal | None) -> bool:
-    """Whether what the row describes is the caller's."""
+    """Whether the video or job of this row is the caller's own."""
     return principal is not None and row["user_id"] == principal.user_id
 
 
 def metadata(principal: Principal) -> Metadata:
-    """Where the events of this request come from."""
+    """The metadata of the events that this request appends."""
     return Metadata(
         correlation_id=current_trace_id(),
         actor=principal.user_id,
@@ -64,11 +66,11 @@ def metadata(principal: Principal) -> Metadata:
     )
 
 
-async def command(
-    catalog: Catalog, principal: Principal, video_id: str, wanted: OwnersCommand
+async def run_command(
+    catalog: Catalog, principal: Principal, video_id: str, command: OwnersCommand
 ) -> domain.Video:
-    """Run an owner's command and wait until the read models show it."""
-    outcome = await handle(catalog.store, video_id, wanted, metadata(principal))
+    """Run an owner's command; wait, at most ``WAIT_SECONDS``, until the read models include it."""
+    outcome = await handle(catalog.store, video_id, command, metadata(principal))
     if outcome.events:
         await catalog.checkpoint.wait_for_event(
             stream_id("video", video_id), outcome.version, WAIT_SECONDS

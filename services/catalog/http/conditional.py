@@ -1,4 +1,4 @@
-"""ETags on reads: what the caller already has is not sent again (RFC 9110, sections 8.8, 13)."""
+"""Conditional GET requests with ETags (RFC 9110, sections 8.8 and 13)."""
 
 import hashlib
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Conditional:
-    """Tags whole 200 answers to GET with a hash of their bytes, and answers 304 where it matches.
+class ETagMiddleware:
+    """Adds a hash of the body to 200 answers to GET; answers 304 if If-None-Match has that hash.
 
-    Streamed answers pass untouched. The tag is weak, because a proxy may compress.
+    Streamed answers pass unchanged. The ETag is weak, because a proxy may compress.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,7 +41,7 @@ class Conditional:
 async def _answer(start: Any, body: Any, scope: Scope, send: Send) -> None:
     digest = hashlib.blake2b(body["body"], digest_size=16).hexdigest()
     etag = f'W/"{digest}"'.encode()
-    # What is shown depends on who asks, and may change at any time: keep it, but ask again.
+    # Answers depend on the caller and may change at any time: a cache must revalidate them.
     extra = [(b"etag", etag), (b"cache-control", b"private, no-cache"), (b"vary", b"authorization")]
     if _matches(scope, etag):
         await send({"type": "http.response.start", "status": 304, "headers": extra})

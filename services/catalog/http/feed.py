@@ -1,4 +1,4 @@
-"""The caller's own events, in the log's order."""
+"""The route of the caller's feed, in the log's order."""
 
 from typing import Annotated, Final
 
@@ -7,9 +7,9 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from services.catalog.api_models import FeedEvent, feed_event
+from services.catalog.api_models import FeedEvent, to_feed_event
 from services.catalog.http.dependencies import Caller, TheCatalog
-from services.catalog.http.lists import PAGING, Paging, number_of
+from services.catalog.http.lists import PAGING, Paging, decode_number
 from shared.contracts import EVENT_TYPES
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Success
@@ -18,7 +18,7 @@ from shared.http.paging import encode_cursor
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """``cursor`` goes on after the last event; asking with it again later shows what is new."""
+    """``cursor`` resumes after the last event; later it returns the events since then."""
 
     data: list[FeedEvent]
     cursor: str
@@ -38,21 +38,21 @@ async def events(
         QueryParameter(name="types", max_length=1000, description="Names, separated by commas."),
     ] = None,
 ) -> Success[Feed]:
-    """Everything that happened to the caller's account and videos, oldest first.
+    """The events of the caller's account and videos, oldest first.
 
-    Replayable from any cursor for good; progress in percent is not among it.
+    A cursor never expires. Progress in percent is not included.
     """
-    position = number_of(after)
+    position = decode_number(after)
     wanted = [name.strip() for name in (types or "").split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in EVENT_TYPES]:
-        message = f"There are no events called {', '.join(unknown[:5])}."
+        message = f"These event types do not exist: {', '.join(unknown[:5])}."
         raise InvalidInput(message, [Detail("types", message)])
     rows = await catalog.views.feed(principal.user_id, position, wanted, paging.page_size + 1)
     shown = rows[: paging.page_size]
     last = shown[-1]["position"] if shown else position
     return Success(
         data=Feed(
-            data=[feed_event(row) for row in shown],
+            data=[to_feed_event(row) for row in shown],
             cursor=encode_cursor(last),
             more=len(rows) > len(shown),
         )

@@ -1,4 +1,4 @@
-"""Jobs: how an upload becomes a playable video."""
+"""Routes of jobs."""
 
 from typing import Annotated, Final
 
@@ -8,9 +8,9 @@ from litestar.params import FromPath, QueryParameter
 
 from services.catalog import api_models
 from services.catalog.api_models import Job
-from services.catalog.http.access import checked_id, is_owner, settled
+from services.catalog.http.access import checked_id, find_after_catch_up, is_owner
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
-from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of
+from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page
 from services.catalog.queries.views import Row
 from services.catalog.read_model.rows import JobStatus
 from shared.errors import Forbidden, NotFound
@@ -31,12 +31,12 @@ class NotYourJob(Forbidden):
     code = "not_your_job"
 
     def __init__(self) -> None:
-        super().__init__("This job belongs to somebody else.")
+        super().__init__("This job belongs to another user.")
 
 
 @get("/jobs/{job_id:str}", tags=["jobs"], summary="One job", security=BEARER)
 async def one(principal: Caller, job_id: FromPath[str], catalog: TheCatalog) -> Success[Job]:
-    return Success(data=api_models.job(await owned(catalog, principal, job_id)))
+    return Success(data=api_models.to_job(await find_own_job(catalog, principal, job_id)))
 
 
 @get("/jobs", dependencies=PAGING, tags=["jobs"], summary="My jobs", security=BEARER)
@@ -47,17 +47,17 @@ async def mine(
     status: Annotated[JobStatus | None, QueryParameter(name="status")] = None,
     cursor: Cursor = None,
 ) -> Success[Page[Job]]:
-    listing = await catalog.views.jobs(principal.user_id, status, paging, place_of(cursor))
-    return paged(listing, [api_models.job(row) for row in listing.rows], paging)
+    listing = await catalog.views.jobs(principal.user_id, status, paging, decode_keyset(cursor))
+    return to_page(listing, [api_models.to_job(row) for row in listing.rows], paging)
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [one, mine]
 
 
-async def owned(catalog: Catalog, principal: Principal, job_id: str) -> Row:
-    """The caller's job. Raises JobNotFound, NotYourJob."""
+async def find_own_job(catalog: Catalog, principal: Principal, job_id: str) -> Row:
+    """The caller's own job. Raises JobNotFound, NotYourJob."""
     id_ = checked_id(job_id, JobNotFound)
-    row = await settled(catalog, lambda: catalog.views.job(id_))
+    row = await find_after_catch_up(catalog, lambda: catalog.views.job(id_))
     if row is None:
         raise JobNotFound
     if not is_owner(row, principal):

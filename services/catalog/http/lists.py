@@ -1,4 +1,4 @@
-"""Lists as the contract shows them: pages, cursors, and videos with links for the caller."""
+"""Pages, cursors, and videos with links for the caller."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from services.catalog import api_models
 from services.catalog.api_models import Video
 from services.catalog.http.access import is_id
 from services.catalog.http.dependencies import Catalog
-from services.catalog.queries.views import Listing, Place, Row
+from services.catalog.queries.views import Keyset, Listing, Row
 from shared.errors import InvalidInput
 from shared.http.envelope import Success
 from shared.http.paging import Page, PageParams, decode_cursor, encode_cursor, page_params
@@ -31,17 +31,17 @@ Cursor = Annotated[
 Paging = NamedDependency[PageParams]
 
 
-def present(
+def to_videos(
     rows: Sequence[Row], catalog: Catalog, request: Request[Any, Any, State]
 ) -> list[Video]:
-    """Videos as the contract shows them, with links as they must look to this caller."""
-    links = catalog.links.seen_from(request.headers.get("x-cinelog-origin"))
+    """Videos with links to the origin of this request."""
+    links = catalog.links.for_request(request.headers.get("x-cinelog-origin"))
     now = time.time()
-    return [api_models.video(row, links, now) for row in rows]
+    return [api_models.to_video(row, links, now) for row in rows]
 
 
-def paged(listing: Listing, items: list[T], paging: PageParams) -> Success[Page[T]]:
-    """A page of ``items``, which stand for the listing's rows."""
+def to_page(listing: Listing, items: list[T], paging: PageParams) -> Success[Page[T]]:
+    """A page of ``items``, which are made from the listing's rows."""
     cursor = encode_cursor(listing.next) if listing.next else None
     return Success(
         data=Page(
@@ -54,18 +54,18 @@ def paged(listing: Listing, items: list[T], paging: PageParams) -> Success[Page[
     )
 
 
-def place_of(cursor: str | None) -> Place | None:
-    """Where a cursor says to go on. Raises InvalidInput."""
+def decode_keyset(cursor: str | None) -> Keyset | None:
+    """The keyset of a cursor; None without one. Raises InvalidInput."""
     if not cursor:
         return None
-    place = decode_cursor(cursor, Place)
-    if place.created_at.tzinfo is None or not is_id(place.id):
+    keyset = decode_cursor(cursor, Keyset)
+    if keyset.created_at.tzinfo is None or not is_id(keyset.id):
         raise InvalidInput("This cursor is not one of ours.")
-    return place
+    return keyset
 
 
-def number_of(cursor: str | None, highest: int = 2**62) -> int:
-    """The number in a cursor that counts, 0 without one. Raises InvalidInput."""
+def decode_number(cursor: str | None, highest: int = 2**62) -> int:
+    """The position or offset of a cursor; 0 without one. Raises InvalidInput."""
     if not cursor:
         return 0
     number = decode_cursor(cursor, int)

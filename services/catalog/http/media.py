@@ -1,4 +1,4 @@
-"""What the gateway asks before it serves a file. Never reached from outside."""
+"""The route that the gateway asks before it serves a file; the gateway never forwards it."""
 
 from typing import Final
 
@@ -18,11 +18,11 @@ class MediaAccess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/media/{video_id:str}")
-async def access(video_id: FromPath[str], catalog: TheCatalog) -> MediaAccess:
+async def media_access(video_id: FromPath[str], catalog: TheCatalog) -> MediaAccess:
     row = await catalog.views.video(checked_id(video_id, VideoNotFound))
     if row is None:
         raise VideoNotFound
     return MediaAccess(visibility=row["visibility"])
 
 
-HANDLERS: Final[list[HTTPRouteHandler]] = [access]
+HANDLERS: Final[list[HTTPRouteHandler]] = [media_access]

@@ -1,4 +1,4 @@
-"""A job's steps as they happen (Server-Sent Events), and a video's whole story."""
+"""Routes of a job's steps as Server-Sent Events, and of a video's timeline."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +13,7 @@ from litestar.response import Stream
 from services.catalog import api_models
 from services.catalog.event_tail import Follower
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
-from services.catalog.http.jobs import owned
+from services.catalog.http.jobs import find_own_job
 from services.catalog.queries.timeline import Timeline, build_timeline, has_ended, in_order
 from services.catalog.read_model.folding import Fold
 from services.catalog.read_model.public_events import described
@@ -42,12 +42,12 @@ async def steps(
     job_id: FromPath[str],
     last_event_id: Annotated[str | None, HeaderParameter(name="last-event-id")] = None,
 ) -> Response[Any]:
-    """Server-Sent Events: all steps so far, then each new one, until the job has ended.
+    """Server-Sent Events: all past steps, then each new one, until the job has ended.
 
-    ``Last-Event-ID`` resumes after that step; 204 if there is nothing to come, which tells an
-    EventSource not to connect again.
+    ``Last-Event-ID`` resumes after that step. 204 if the job has ended and all steps were sent; an
+    EventSource then does not reconnect.
     """
-    video_id = (await owned(catalog, principal, job_id))["id"]
+    video_id = (await find_own_job(catalog, principal, job_id))["id"]
     seen = int(last_event_id) if last_event_id and last_event_id[:18].isdecimal() else 0
     history = await _history(catalog, video_id)
     if has_ended(history) and all(_was_seen(event, seen) for event in history):
@@ -57,12 +57,17 @@ async def steps(
     )
 
 
-@get("/videos/{video_id:str}/timeline", tags=["videos"], summary="The whole story", security=BEARER)
+@get(
+    "/videos/{video_id:str}/timeline",
+    tags=["videos"],
+    summary="A video's timeline",
+    security=BEARER,
+)
 async def timeline(
     principal: Caller, catalog: TheCatalog, video_id: FromPath[str]
 ) -> Success[Timeline]:
-    """Each step of a video: when, how long, which worker, what went wrong. For its owner."""
-    id_ = (await owned(catalog, principal, video_id))["id"]
+    """Each step of a video, with its time, duration, worker and error. For the owner."""
+    id_ = (await find_own_job(catalog, principal, video_id))["id"]
     return Success(data=build_timeline(id_, await _history(catalog, id_)))
 
 
@@ -70,7 +75,7 @@ HANDLERS: Final[list[HTTPRouteHandler]] = [steps, timeline]
 
 
 class JobMessages:
-    """Turns a job's events, from the first on, into messages that carry the job as it then was."""
+    """Turns a job's events, from the first one, into messages that hold the job after the event."""
 
     def __init__(self) -> None:
         self._fold = Fold()
@@ -78,7 +83,7 @@ class JobMessages:
 
     @property
     def ended(self) -> bool:
-        """Whether the job has come to an end with what was told."""
+        """Whether the job has ended after the added events."""
         return has_ended(self._events)
 
     def add(self, recorded: SequencedEvent, video_id: str) -> bytes:
@@ -92,7 +97,7 @@ class JobMessages:
                 "video_id": video_id,
                 "at": recorded.recorded_at,
                 "data": described(recorded.data),
-                "job": None if row is None else api_models.job(msgspec.structs.asdict(row)),
+                "job": None if row is None else api_models.to_job(msgspec.structs.asdict(row)),
             }
         )
         head = f"id: {recorded.position}\nevent: {recorded.type}\ndata: ".encode()
@@ -101,8 +106,8 @@ class JobMessages:
 
 async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[bytes]:
     async with catalog.tail.follow(video_id) as follower:
-        # What is in the log up to here comes from its streams, what comes later from the tail:
-        # the two meet without a gap and without an overlap.
+        # Events up to ``since`` come from the streams, later ones from the tail: without a gap
+        # and without an overlap.
         past = [
             event
             for event in await _history(catalog, video_id)
@@ -117,7 +122,7 @@ async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[b
         while not messages.ended:
             async for message in _next(follower, messages, seen):
                 yield message
-            if follower.gone:
+            if follower.exhausted:
                 return
 
 

@@ -1,4 +1,4 @@
-"""Tags: which there are, the videos that have one, adding and removing."""
+"""Routes of tags."""
 
 from typing import Annotated, Final
 
@@ -17,9 +17,9 @@ from services.catalog.domain import (
     VideoNotFound,
     clean_tags,
 )
-from services.catalog.http.access import checked_id, command, settled
+from services.catalog.http.access import checked_id, find_after_catch_up, run_command
 from services.catalog.http.dependencies import Caller, TheCatalog
-from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of, present
+from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page, to_videos
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success
 from shared.http.openapi import BEARER
@@ -40,7 +40,7 @@ class OldTag(msgspec.Struct, frozen=True, kw_only=True):
 @get("/tags", tags=["tags"], summary="All tags")
 async def all_tags(catalog: TheCatalog) -> Success[list[Tag]]:
     """The tags of public videos, in order; at most 1000."""
-    return Success(data=[api_models.tag(name) for name in await catalog.views.tags()])
+    return Success(data=[api_models.to_tag(name) for name in await catalog.views.tags()])
 
 
 @get("/tags/{tag:str}/videos", dependencies=PAGING, tags=["tags"], summary="Videos with a tag")
@@ -54,11 +54,11 @@ async def tagged(
     key = tag_key(tag)
     if not key or "\0" in key:
         raise TagNotFound
-    place = place_of(cursor)
-    listing = await settled(catalog, lambda: catalog.views.tagged(key, paging, place))
+    keyset = decode_keyset(cursor)
+    listing = await find_after_catch_up(catalog, lambda: catalog.views.tagged(key, paging, keyset))
     if listing is None:
         raise TagNotFound
-    return paged(listing, present(listing.rows, catalog, request), paging)
+    return to_page(listing, to_videos(listing.rows, catalog, request), paging)
 
 
 @post("/tags/{video_id:str}", status_code=200, tags=["tags"], summary="Add tags", security=BEARER)
@@ -70,7 +70,7 @@ async def add(
 ) -> Success[Message]:
     wanted = AddTags(principal.user_id, clean_tags(data.tags))
     id_ = checked_id(video_id, VideoNotFound)
-    await command(catalog, principal, id_, wanted)
+    await run_command(catalog, principal, id_, wanted)
     return Success(data=Message(message="The tags were added."))
 
 
@@ -91,7 +91,7 @@ async def remove(
         message = "Say which tag to remove."
         raise InvalidInput(message, [Detail("tag", message)])
     id_ = checked_id(video_id, VideoNotFound)
-    await command(catalog, principal, id_, RemoveTag(principal.user_id, wanted))
+    await run_command(catalog, principal, id_, RemoveTag(principal.user_id, wanted))
     return Success(data=Message(message="The tag was removed."))
 
 

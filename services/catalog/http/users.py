@@ -1,4 +1,4 @@
-"""People's pages and channels."""
+"""Routes of users and their channels."""
 
 from typing import Final
 
@@ -9,9 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from services.catalog.api_models import User, Video
-from services.catalog.http.access import checked_id, settled
+from services.catalog.http.access import checked_id, find_after_catch_up
 from services.catalog.http.dependencies import Catalog, MaybeCaller, TheCatalog
-from services.catalog.http.lists import PAGING, Cursor, Paging, paged, place_of, present
+from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page, to_videos
 from services.catalog.queries.views import CHANNEL_PREVIEW, Row
 from shared.errors import NotFound
 from shared.http.envelope import Success
@@ -20,7 +20,7 @@ from shared.http.paging import Page, PageParams
 
 AnyRequest = Request[object, object, State]
 
-_LONGEST_NAME: Final = 100
+_MAX_NAME: Final = 100
 
 
 class UserNotFound(NotFound):
@@ -37,10 +37,10 @@ async def by_id(
     catalog: TheCatalog,
     optional_principal: MaybeCaller,
 ) -> Success[User]:
-    """With their newest videos; one's own e-mail address only for oneself."""
+    """With the newest videos; the e-mail address only if the caller is this user."""
     id_ = checked_id(user_id, UserNotFound)
-    row = await settled(catalog, lambda: catalog.views.user(user_id=id_))
-    return await _page_of(row, request, catalog, optional_principal)
+    row = await find_after_catch_up(catalog, lambda: catalog.views.user(user_id=id_))
+    return await _to_user(row, request, catalog, optional_principal)
 
 
 @get("/users/username/{username:str}", tags=["users"], summary="A user by name")
@@ -50,10 +50,10 @@ async def by_name(
     catalog: TheCatalog,
     optional_principal: MaybeCaller,
 ) -> Success[User]:
-    if not 0 < len(username) <= _LONGEST_NAME or "\0" in username:
+    if not 0 < len(username) <= _MAX_NAME or "\0" in username:
         raise UserNotFound
-    row = await settled(catalog, lambda: catalog.views.user(username=username))
-    return await _page_of(row, request, catalog, optional_principal)
+    row = await find_after_catch_up(catalog, lambda: catalog.views.user(username=username))
+    return await _to_user(row, request, catalog, optional_principal)
 
 
 @get("/users/{user_id:str}/videos", dependencies=PAGING, tags=["users"], summary="A channel")
@@ -66,19 +66,19 @@ async def channel(
     optional_principal: MaybeCaller,
     cursor: Cursor = None,
 ) -> Success[Page[Video]]:
-    """A user's videos, newest first; one's own with those that others do not see."""
+    """A user's videos, newest first; the owner also gets those that are not listed."""
     id_ = checked_id(user_id, UserNotFound)
-    if await settled(catalog, lambda: catalog.views.user(user_id=id_)) is None:
+    if await find_after_catch_up(catalog, lambda: catalog.views.user(user_id=id_)) is None:
         raise UserNotFound
     own = optional_principal is not None and optional_principal.user_id == id_
-    listing = await catalog.views.channel(id_, paging, place_of(cursor), everything=own)
-    return paged(listing, present(listing.rows, catalog, request), paging)
+    listing = await catalog.views.channel(id_, paging, decode_keyset(cursor), everything=own)
+    return to_page(listing, to_videos(listing.rows, catalog, request), paging)
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [by_id, by_name, channel]
 
 
-async def _page_of(
+async def _to_user(
     user: Row | None,
     request: AnyRequest,
     catalog: Catalog,
@@ -96,6 +96,6 @@ async def _page_of(
             username=user["username"],
             email=msgspec.UNSET if email is None else email,
             created_at=user["registered_at"],
-            videos=present(listing.rows, catalog, request),
+            videos=to_videos(listing.rows, catalog, request),
         )
     )

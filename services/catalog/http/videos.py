@@ -1,4 +1,4 @@
-"""Videos: newest, search, one, views, edit, delete, visibility."""
+"""Routes of videos."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from services.catalog import domain
-from services.catalog.api_models import Video, tag
+from services.catalog.api_models import Video, to_tag
 from services.catalog.domain import (
     ChangeDetails,
     ChangeVisibility,
@@ -17,9 +17,17 @@ from services.catalog.domain import (
     OwnersCommand,
     VideoNotFound,
 )
-from services.catalog.http.access import checked_id, command, may_see, settled
+from services.catalog.http.access import checked_id, find_after_catch_up, may_see, run_command
 from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
-from services.catalog.http.lists import PAGING, Cursor, Paging, number_of, paged, place_of, present
+from services.catalog.http.lists import (
+    PAGING,
+    Cursor,
+    Paging,
+    decode_keyset,
+    decode_number,
+    to_page,
+    to_videos,
+)
 from services.catalog.queries.views import Row
 from services.catalog.read_model.text_analysis import MAX_QUERY, parse_query
 from shared.contracts import Visibility
@@ -50,8 +58,8 @@ async def latest(
     paging: Paging,
     cursor: Cursor = None,
 ) -> Success[Page[Video]]:
-    listing = await catalog.views.latest(paging, place_of(cursor))
-    return paged(listing, present(listing.rows, catalog, request), paging)
+    listing = await catalog.views.latest(paging, decode_keyset(cursor))
+    return to_page(listing, to_videos(listing.rows, catalog, request), paging)
 
 
 @get("/streaming/search", dependencies=PAGING, tags=["videos"], summary="Search")
@@ -68,14 +76,14 @@ async def search(
     if q is None or not q.strip():
         message = "Say what to search for."
         raise InvalidInput(message, [Detail("q", message)])
-    offset = number_of(cursor, highest=MAX_PAGE) if cursor else paging.offset
+    offset = decode_number(cursor, highest=MAX_PAGE) if cursor else paging.offset
     query = parse_query(q[:MAX_QUERY])
     found = await catalog.search.find(query, offset, paging.page_size) if query else None
     rows, total = (found.rows, found.total) if found else ((), 0)
     after = offset + len(rows)
     return Success(
         data=Page(
-            data=present(rows, catalog, request),
+            data=to_videos(rows, catalog, request),
             page=paging.page,
             page_size=paging.page_size,
             total=total,
@@ -91,9 +99,9 @@ async def one(
     catalog: TheCatalog,
     optional_principal: MaybeCaller,
 ) -> Success[Video]:
-    """Also before it is playable: then ``video`` is empty and ``status`` says how it stands."""
-    row = await _visible(catalog, video_id, optional_principal)
-    return Success(data=present([row], catalog, request)[0])
+    """A video in any status; ``video`` is empty until it is playable."""
+    row = await _find_visible(catalog, video_id, optional_principal)
+    return Success(data=to_videos([row], catalog, request)[0])
 
 
 @patch("/streaming/views/{video_id:str}", tags=["videos"], summary="Count a view")
@@ -103,12 +111,12 @@ async def count_view(
     catalog: TheCatalog,
     optional_principal: MaybeCaller,
 ) -> Success[Video]:
-    row = await _visible(catalog, video_id, optional_principal)
+    row = await _find_visible(catalog, video_id, optional_principal)
     await catalog.pending.add(row["id"])
     counted = await catalog.views.video(row["id"])
     if counted is None:
         raise VideoNotFound
-    return Success(data=present([counted], catalog, request)[0])
+    return Success(data=to_videos([counted], catalog, request)[0])
 
 
 @put("/streaming/{video_id:str}", tags=["videos"], summary="Edit", security=BEARER)
@@ -119,14 +127,14 @@ async def edit(
     data: JSONBody[Details],
     catalog: TheCatalog,
 ) -> Success[Video]:
-    wanted = ChangeDetails(principal.user_id, data.title, data.description)
-    return await _changed(request, catalog, principal, video_id, wanted)
+    command = ChangeDetails(principal.user_id, data.title, data.description)
+    return await _change_video(request, catalog, principal, video_id, command)
 
 
 @patch(
     "/streaming/{video_id:str}/visibility",
     tags=["videos"],
-    summary="Who may see it",
+    summary="Change visibility",
     security=BEARER,
 )
 async def change_visibility(
@@ -136,10 +144,10 @@ async def change_visibility(
     data: JSONBody[VisibilityChange],
     catalog: TheCatalog,
 ) -> Success[Video]:
-    """Public: listed. Unlisted: for whoever has the address. Private: for the owner, through
+    """Public: listed. Unlisted: for everyone with the address. Private: for the owner, through
     URLs that expire."""
-    wanted = ChangeVisibility(principal.user_id, data.visibility)
-    return await _changed(request, catalog, principal, video_id, wanted)
+    command = ChangeVisibility(principal.user_id, data.visibility)
+    return await _change_video(request, catalog, principal, video_id, command)
 
 
 @delete(
@@ -149,7 +157,7 @@ async def remove(
     principal: Caller, video_id: FromPath[str], catalog: TheCatalog
 ) -> Success[Message]:
     id_ = checked_id(video_id, VideoNotFound)
-    await command(catalog, principal, id_, DeleteVideo(principal.user_id))
+    await run_command(catalog, principal, id_, DeleteVideo(principal.user_id))
     return Success(data=Message(message="The video was deleted."))
 
 
@@ -164,35 +172,35 @@ HANDLERS: Final[list[HTTPRouteHandler]] = [
 ]
 
 
-async def _visible(catalog: Catalog, video_id: str, principal: Principal | None) -> Row:
+async def _find_visible(catalog: Catalog, video_id: str, principal: Principal | None) -> Row:
     id_ = checked_id(video_id, VideoNotFound)
-    row = await settled(catalog, lambda: catalog.views.video(id_))
+    row = await find_after_catch_up(catalog, lambda: catalog.views.video(id_))
     if row is None or not may_see(row, principal):
         raise VideoNotFound
     return row
 
 
-async def _changed(
+async def _change_video(
     request: AnyRequest,
     catalog: Catalog,
     principal: Principal,
     video_id: str,
-    wanted: OwnersCommand,
+    command: OwnersCommand,
 ) -> Success[Video]:
-    """Run the command and show the video as it is now, even where the read models lag."""
+    """Run the command; return the video after it, also if the read models lag."""
     id_ = checked_id(video_id, VideoNotFound)
-    state = await command(catalog, principal, id_, wanted)
-    row = await settled(catalog, lambda: catalog.views.video(id_))
+    state = await run_command(catalog, principal, id_, command)
+    row = await find_after_catch_up(catalog, lambda: catalog.views.video(id_))
     if row is None:
         raise VideoNotFound
-    return Success(data=_as_decided(present([row], catalog, request)[0], state))
+    return Success(data=_with_state(to_videos([row], catalog, request)[0], state))
 
 
-def _as_decided(video: Video, state: domain.Video) -> Video:
+def _with_state(video: Video, state: domain.Video) -> Video:
     return msgspec.structs.replace(
         video,
         title=state.title,
         description=state.description,
-        tags=[tag(name) for name in state.tags],
+        tags=[to_tag(name) for name in state.tags],
         visibility=state.visibility,
     )

@@ -1,4 +1,4 @@
-"""The caller's webhooks: where their events are sent."""
+"""Routes of the caller's webhooks."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
-from services.catalog.http.lists import number_of
+from services.catalog.http.lists import decode_number
 from services.catalog.webhooks.webhooks import (
     KeyReused,
     Webhook,
@@ -29,8 +29,8 @@ from shared.http.paging import encode_cursor
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """``types``: which events, all if empty. ``after``: a cursor of the feed; from now if left
-    out."""
+    """``types``: the event types to send, all if empty. ``after``: the feed's cursor to start
+    at; by default only new events are sent."""
 
     url: str
     types: list[str] = []
@@ -38,7 +38,7 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left out stays as it is. ``after`` delivers again from that cursor on."""
+    """Fields that are left out do not change. ``after`` sends again from that cursor."""
 
     url: str | msgspec.UnsetType = msgspec.UNSET
     types: list[str] | msgspec.UnsetType = msgspec.UNSET
@@ -47,7 +47,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """``secret`` is shown when it is made, and then no more."""
+    """``secret`` is present only in the answer that creates it."""
 
     id: str
     url: str
@@ -62,21 +62,21 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | msgspec.UnsetType = msgspec.UNSET
 
 
-@post("/webhooks", tags=["events"], summary="Have my events sent", security=BEARER)
+@post("/webhooks", tags=["events"], summary="Add a webhook", security=BEARER)
 async def add(
     principal: Caller,
     catalog: TheCatalog,
     data: JSONBody[NewWebhook],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Success[WebhookView]]:
-    """Signed as Standard Webhooks says, in order, retried for three days."""
+    """Sends the caller's events in order, signed (Standard Webhooks); retries for three days."""
     now = datetime.now(UTC)
     webhook = Webhook(
         id=id_for(principal.user_id, idempotency_key) if idempotency_key else new_id(),
         user_id=principal.user_id,
         url=checked_url(data.url, local=catalog.local),
         types=_checked_types(data.types),
-        position=await _start_of(data.after, catalog),
+        position=await _start_position(data.after, catalog),
         active=True,
         generation=1,
         rotated_at=None,
@@ -87,25 +87,25 @@ async def add(
         delivered_at=None,
         created_at=now,
     )
-    kept = await catalog.webhooks.add(webhook)
-    if (kept.url, kept.types) != (webhook.url, webhook.types):
+    stored = await catalog.webhooks.add(webhook)
+    if (stored.url, stored.types) != (webhook.url, webhook.types):
         raise KeyReused
-    made = _shown(kept, secret(catalog.links.secret, kept.id, kept.generation))
+    view = _to_view(stored, secret(catalog.links.secret, stored.id, stored.generation))
     location = f"/api/v1/webhooks/{webhook.id}"
-    return Response(Success(data=made), headers={"location": location})
+    return Response(Success(data=view), headers={"location": location})
 
 
 @get("/webhooks", tags=["events"], summary="My webhooks", security=BEARER)
 async def mine(principal: Caller, catalog: TheCatalog) -> Success[list[WebhookView]]:
-    found = await catalog.webhooks.of(principal.user_id)
-    return Success(data=[_shown(webhook) for webhook in found])
+    found = await catalog.webhooks.of_user(principal.user_id)
+    return Success(data=[_to_view(webhook) for webhook in found])
 
 
 @get("/webhooks/{webhook_id:str}", tags=["events"], summary="A webhook", security=BEARER)
 async def one(
     principal: Caller, catalog: TheCatalog, webhook_id: FromPath[str]
 ) -> Success[WebhookView]:
-    return Success(data=_shown(await _own(catalog, principal, webhook_id)))
+    return Success(data=_to_view(await _find_own(catalog, principal, webhook_id)))
 
 
 @patch("/webhooks/{webhook_id:str}", tags=["events"], summary="Change a webhook", security=BEARER)
@@ -115,52 +115,52 @@ async def change(
     webhook_id: FromPath[str],
     data: JSONBody[WebhookChange],
 ) -> Success[WebhookView]:
-    """Also to deliver again, and to go on after it was given up."""
-    webhook = await _own(catalog, principal, webhook_id)
+    """Also sends events again, and activates a webhook that was given up."""
+    webhook = await _find_own(catalog, principal, webhook_id)
     values: dict[str, object] = {}
     if data.url is not msgspec.UNSET:
         values["url"] = checked_url(data.url, local=catalog.local)
     if data.types is not msgspec.UNSET:
         values["types"] = _checked_types(data.types)
     if data.after is not msgspec.UNSET:
-        values["position"] = number_of(data.after)
+        values["position"] = decode_number(data.after)
     if data.active is not msgspec.UNSET:
         values["active"] = data.active
     if values:
         values |= {"failures": 0, "failing_since": None, "next_attempt_at": datetime.now(UTC)}
         await catalog.webhooks.change(webhook.id, **values)
-    return Success(data=_shown(await _own(catalog, principal, webhook_id)))
+    return Success(data=_to_view(await _find_own(catalog, principal, webhook_id)))
 
 
 @post(
     "/webhooks/{webhook_id:str}/secret",
     status_code=200,
     tags=["events"],
-    summary="A new secret",
+    summary="Rotate the secret",
     security=BEARER,
 )
 async def rotate(
     principal: Caller, catalog: TheCatalog, webhook_id: FromPath[str]
 ) -> Success[WebhookView]:
-    """For a day messages carry signatures of the old one and the new one."""
-    webhook = await _own(catalog, principal, webhook_id)
+    """For a day, messages have the signatures of both the old and the new secret."""
+    webhook = await _find_own(catalog, principal, webhook_id)
     generation = webhook.generation + 1
     await catalog.webhooks.change(webhook.id, generation=generation, rotated_at=datetime.now(UTC))
-    rotated = await _own(catalog, principal, webhook_id)
-    return Success(data=_shown(rotated, secret(catalog.links.secret, webhook.id, generation)))
+    rotated = await _find_own(catalog, principal, webhook_id)
+    return Success(data=_to_view(rotated, secret(catalog.links.secret, webhook.id, generation)))
 
 
 @delete(
     "/webhooks/{webhook_id:str}",
     status_code=200,
     tags=["events"],
-    summary="Send no more",
+    summary="Remove a webhook",
     security=BEARER,
 )
 async def remove(
     principal: Caller, catalog: TheCatalog, webhook_id: FromPath[str]
 ) -> Success[Message]:
-    webhook = await _own(catalog, principal, webhook_id)
+    webhook = await _find_own(catalog, principal, webhook_id)
     await catalog.webhooks.remove(webhook.id)
     return Success(data=Message(message="The webhook was removed."))
 
@@ -168,12 +168,12 @@ async def remove(
 HANDLERS: Final[list[HTTPRouteHandler]] = [add, mine, one, change, rotate, remove]
 
 
-async def _start_of(cursor: str | None, catalog: Catalog) -> int:
-    """The position of a cursor; without one, that of the newest event."""
-    return await catalog.checkpoint.position() if cursor is None else number_of(cursor)
+async def _start_position(cursor: str | None, catalog: Catalog) -> int:
+    """The position of a cursor; without one, of the newest event."""
+    return await catalog.checkpoint.position() if cursor is None else decode_number(cursor)
 
 
-async def _own(catalog: Catalog, principal: Principal, webhook_id: str) -> Webhook:
+async def _find_own(catalog: Catalog, principal: Principal, webhook_id: str) -> Webhook:
     id_ = checked_id(webhook_id, WebhookNotFound)
     webhook = await catalog.webhooks.get(principal.user_id, id_)
     if webhook is None:
@@ -183,12 +183,12 @@ async def _own(catalog: Catalog, principal: Principal, webhook_id: str) -> Webho
 
 def _checked_types(types: list[str]) -> list[str]:
     if any(name not in EVENT_TYPES for name in types):
-        message = "There are no events of one of these names."
+        message = "Some of these event types do not exist."
         raise InvalidInput(message, [Detail("types", message)])
     return sorted(set(types))
 
 
-def _shown(webhook: Webhook, new_secret: str | None = None) -> WebhookView:
+def _to_view(webhook: Webhook, new_secret: str | None = None) -> WebhookView:
     return WebhookView(
         id=webhook.id,
         url=webhook.url,

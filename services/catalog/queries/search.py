@@ -1,4 +1,4 @@
-"""Search: full text with ranking, and the words near a misspelt one."""
+"""Full-text search with ranking, and correction of misspelt words."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,19 +12,19 @@ from services.catalog.read_model.text_analysis import Query, allowed_typos, edit
 from services.catalog.tables import videos
 
 ENOUGH: Final = 10
-"""With this many exact hits nobody needs the ones with other spellings."""
+"""With this many exact hits or more, other spellings are not searched."""
 
-# Below the default 0.3: one wrong letter in the middle of a short word leaves few trigrams alike.
-# What comes too near by trigrams alone is sorted out by counting mistakes.
+# Below the default 0.3: one wrong letter in the middle of a short word leaves few common trigrams.
+# ``edit_distance`` then rejects false candidates.
 _SIMILARITY: Final = 0.2
 _CANDIDATES: Final = 50
 _ALTERNATIVES: Final = 5
-# How much a hit weighs by where it is: D description, C (unused), B tags, A title.
+# Weights of hits by field: D description, C (unused), B tags, A title.
 _WEIGHTS: Final = "{0.1, 0.2, 0.5, 1.0}"
 
 
 class Found:
-    """One page of results and how many there are in all."""
+    """One page of results, and the total number of results."""
 
     def __init__(self, rows: Sequence[Row], total: int) -> None:
         self.rows = rows
@@ -38,9 +38,9 @@ class Search:
         self._engine = engine
 
     async def find(self, query: Query, offset: int, limit: int) -> Found:
-        """The best hits first: by rank, then views, then newest.
+        """Exact hits first, then by rank, views and age.
 
-        If there are few exact hits, those with other spellings of the words follow them.
+        With fewer than ``ENOUGH`` exact hits, other spellings of the words are searched too.
         """
         async with self._engine.connect() as connection:
             total = await self._count(connection, query.strict)
@@ -69,7 +69,7 @@ class Search:
         weights = literal_column(f"'{_WEIGHTS}'::real[]", ARRAY(REAL))
         # 1: a hit in a long text counts less than one in a short text.
         rank = func.ts_rank_cd(weights, videos.c.search, wanted, 1)
-        # The page's ids first: names and views are looked up for the rows that are shown only.
+        # Rank ids alone; usernames and pending views are read for the page's rows only.
         ranked = (
             select(videos.c.id, exact.label("exact"), rank.label("rank"), videos.c.views)
             .where(videos.c.listed, videos.c.search.op("@@")(wanted))
@@ -98,8 +98,8 @@ class Search:
     async def _near(
         self, connection: AsyncConnection, words: Sequence[str]
     ) -> dict[str, list[str]]:
-        """For each word, known words that it may have been meant for."""
-        # For this transaction alone; a connection of the pool keeps no setting.
+        """For each word, known words within its allowed edit distance."""
+        # The setting ends with this transaction, so the pool's connection does not keep it.
         await connection.execute(
             select(func.set_config("pg_trgm.similarity_threshold", str(_SIMILARITY), True))
         )

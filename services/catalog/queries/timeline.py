@@ -1,4 +1,4 @@
-"""A video's story, told from the log: each step, how long it waited, how long it took. Pure."""
+"""A video's timeline, from its events: each step with its waiting time and duration. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -36,13 +36,13 @@ ENDS: Final = (
     UploadRejected,
     VideoDeleted,
 )
-"""Events after which nothing more happens to a job, unless it is retried."""
+"""Events that end a job, unless it is retried."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step. ``wait_ms``: from when it could have begun until it did; ``duration_ms``: the work
-    itself; both None where the log does not say. ``error`` is for a person, ``detail`` holds the
-    encoder's last words."""
+    """A step. ``wait_ms``: the time between its earliest possible and its actual start;
+    ``duration_ms``: the time of the work; both null if the log does not have them. ``error`` is for
+    people, ``detail`` is the tail of ffmpeg's stderr."""
 
     type: str
     at: datetime
@@ -58,7 +58,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole story. ``playable_after_ms`` and ``total_ms`` count from the end of the upload."""
+    """All steps. ``playable_after_ms`` and ``total_ms`` count from the end of the upload."""
 
     video_id: str
     ended: bool
@@ -71,9 +71,9 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_timeline(video_id: str, events: Sequence[RecordedEvent]) -> Timeline:
-    """The story of the events of a video's streams, in the order in which they happened.
+    """Build the timeline from the events of a video's streams, in log order.
 
-    Progress reports are not steps of their own; ``progress`` is the last of them.
+    Progress reports are not steps; ``progress`` is the highest of them.
     """
     builder = _TimelineBuilder()
     for recorded in events:
@@ -91,7 +91,7 @@ def build_timeline(video_id: str, events: Sequence[RecordedEvent]) -> Timeline:
 
 
 def has_ended(events: Sequence[RecordedEvent]) -> bool:
-    """Whether a job's events so far lead to an end."""
+    """Whether a job has ended after these events."""
     ended = False
     for recorded in events:
         if isinstance(recorded.data, ENDS):
@@ -106,10 +106,10 @@ def in_order(streams: Sequence[Sequence[RecordedEvent]]) -> list[RecordedEvent]:
 
     Events without a position come last, ordered by time. A stream keeps its own order.
     """
-    return sorted((event for stream in streams for event in stream), key=_place)
+    return sorted((event for stream in streams for event in stream), key=_sort_key)
 
 
-def _place(event: RecordedEvent) -> tuple[bool, float]:
+def _sort_key(event: RecordedEvent) -> tuple[bool, float]:
     if isinstance(event, SequencedEvent):
         return False, event.position
     return True, event.recorded_at.timestamp()
@@ -124,7 +124,7 @@ class _TimelineBuilder:
         self.progress = 0.0
         self.attempts = 0
         self.steps: list[Step] = []
-        # When the work that is reported next could have begun.
+        # The earliest possible start of the next work.
         self._ready: datetime | None = None
 
     def add(self, recorded: RecordedEvent) -> None:
@@ -134,7 +134,7 @@ class _TimelineBuilder:
             self.progress = max(self.progress, min(event.percent, 100.0))
             return
         wait, duration = self._times(event, at)
-        self._remember(event, at)
+        self._record_milestone(event, at)
         self.steps.append(
             Step(
                 type=recorded.type,
@@ -162,7 +162,7 @@ class _TimelineBuilder:
             return _milliseconds(self._ready, at), None
         return None, None
 
-    def _remember(self, event: Event, at: datetime) -> None:
+    def _record_milestone(self, event: Event, at: datetime) -> None:
         match event:
             case UploadStarted():
                 self.started = at

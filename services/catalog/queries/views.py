@@ -21,31 +21,31 @@ from services.catalog.tables import (
 from shared.http.paging import PageParams
 
 CHANNEL_PREVIEW: Final = 50
-"""How many videos a user's page shows; the channel's own list has the rest."""
+"""The number of videos in a user's answer; the channel's list has all."""
 
 MAX_TAGS_LISTED: Final = 1000
 
 Row = Mapping[Any, Any]
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a list sorted by time, newest first, goes on: after this item."""
+class Keyset(msgspec.Struct, frozen=True, array_like=True):
+    """The sort key of a page's last row; the next page, sorted newest first, begins after it."""
 
     created_at: datetime
     id: str
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """Rows of one page, how many there are in all, and where the next page begins."""
+    """The rows of a page, the total number of rows, and the keyset of the next page."""
 
     rows: Sequence[Row]
     total: int
-    next: Place | None
+    next: Keyset | None
 
 
-# Views that the log does not have yet. What the projection has counted leaves these tables in the
-# same transaction, so that the sum is right at every moment.
-_uncounted = (
+# Views that ``videos.views`` does not include yet. The projection deletes a batch in the
+# transaction that adds it, so the sum is always exact.
+_pending_sum = (
     select(func.coalesce(func.sum(pending_views.c.count), 0))
     .where(pending_views.c.video_id == videos.c.id)
     .correlate(videos)
@@ -55,13 +55,13 @@ _uncounted = (
     .correlate(videos)
     .scalar_subquery()
 )
-_shown = tuple(column for column in videos.c if column.name != "search")
+_columns = tuple(column for column in videos.c if column.name != "search")
 
 
 def select_videos() -> Select[Any]:
-    """Videos with their owner's name and all their views."""
-    shown_views = (videos.c.views + cast(_uncounted, BigInteger)).label("shown_views")
-    return select(*_shown, shown_views, users.c.username).outerjoin_from(
+    """Videos with their owner's username and all their views."""
+    shown_views = (videos.c.views + cast(_pending_sum, BigInteger)).label("shown_views")
+    return select(*_columns, shown_views, users.c.username).outerjoin_from(
         videos, users, and_(users.c.id == videos.c.user_id, ~users.c.deleted)
     )
 
@@ -73,27 +73,27 @@ class Views:
         self._engine = engine
 
     async def video(self, video_id: str) -> Row | None:
-        """One video, whatever its state; None if it does not exist."""
+        """A video in any state; None if it does not exist."""
         return await self._one(select_videos().where(videos.c.id == video_id))
 
-    async def latest(self, page: PageParams, after: Place | None) -> Listing:
-        """Videos that anyone may find, newest first."""
+    async def latest(self, page: PageParams, after: Keyset | None) -> Listing:
+        """Listed videos, newest first."""
         return await self._videos(videos.c.listed, page, after)
 
     async def channel(
-        self, user_id: str, page: PageParams, after: Place | None, *, everything: bool
+        self, user_id: str, page: PageParams, after: Keyset | None, *, everything: bool
     ) -> Listing:
-        """A user's videos, newest first; ``everything`` is for the user themselves."""
+        """A user's listed videos, newest first; with ``everything``, for the owner, all of them."""
         mine = videos.c.user_id == user_id
         return await self._videos(mine if everything else mine & videos.c.listed, page, after)
 
-    async def tagged(self, key: str, page: PageParams, after: Place | None) -> Listing | None:
+    async def tagged(self, key: str, page: PageParams, after: Keyset | None) -> Listing | None:
         """Videos with a tag, newest first; None if no public video has it."""
         known = select(video_tags.c.key).where(video_tags.c.public, video_tags.c.key == key)
         if await self._one(known.limit(1)) is None:
             return None
         matching = video_tags.c.listed & (video_tags.c.key == key)
-        # The page's ids come from the tag's own index; only then are their videos looked up.
+        # The tag's index gives the ids of the page; only their videos are read.
         ids = _page(
             select(video_tags.c.video_id).where(matching),
             (video_tags.c.created_at, video_tags.c.video_id),
@@ -111,7 +111,7 @@ class Views:
     async def tags(self) -> Sequence[str]:
         """The tags of public videos, in order; at most 1000.
 
-        A loose index scan: one index lookup per tag, however many videos have it.
+        A loose index scan: one index lookup per tag, whatever its number of videos.
         """
         statement = text(
             """
@@ -134,7 +134,7 @@ class Views:
             )
 
     async def user(self, *, user_id: str = "", username: str = "") -> Row | None:
-        """A user by id, else by name."""
+        """A user by id, or else by username; None if there is none."""
         wanted = (
             users.c.id == user_id if user_id else users.c.username_key == username_key(username)
         )
@@ -142,7 +142,7 @@ class Views:
         return await self._one(statement.order_by(users.c.registered_at).limit(1))
 
     async def orphans(self) -> Sequence[str]:
-        """Videos whose owner's account is gone; at most 100 at a time."""
+        """The ids of videos of deleted accounts, at most 100."""
         statement = (
             select(videos.c.id).join(users, users.c.id == videos.c.user_id).where(users.c.deleted)
         )
@@ -150,11 +150,11 @@ class Views:
             return (await connection.execute(statement.limit(100))).scalars().all()
 
     async def job(self, job_id: str) -> Row | None:
-        """One job; None if it does not exist."""
+        """A job; None if it does not exist."""
         return await self._one(select(jobs).where(jobs.c.id == job_id))
 
     async def jobs(
-        self, user_id: str, status: str | None, page: PageParams, after: Place | None
+        self, user_id: str, status: str | None, page: PageParams, after: Keyset | None
     ) -> Listing:
         """A user's jobs, newest first."""
         matching = jobs.c.user_id == user_id
@@ -177,7 +177,7 @@ class Views:
             return rows.mappings().all()
 
     async def _videos(
-        self, matching: ColumnElement[bool], page: PageParams, after: Place | None
+        self, matching: ColumnElement[bool], page: PageParams, after: Keyset | None
     ) -> Listing:
         order = (videos.c.created_at, videos.c.id)
         statement = _page(select_videos().where(matching), order, page, after)
@@ -190,11 +190,11 @@ class Views:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(statement)).mappings().all()
             count = (await connection.execute(total)).scalar_one()
-        # The page was read with one row more than it shows: that row says that there is more.
+        # ``_page`` reads one row more than a page has; if it is there, a next page exists.
         shown = rows[: page.page_size]
         more = len(rows) > page.page_size
-        place = Place(shown[-1]["created_at"], shown[-1]["id"]) if more else None
-        return Listing(shown, count, place)
+        last = Keyset(shown[-1]["created_at"], shown[-1]["id"]) if more else None
+        return Listing(shown, count, last)
 
     async def _one(self, statement: Select[Any]) -> Row | None:
         async with self._engine.connect() as connection:
@@ -205,9 +205,9 @@ def _page(
     statement: Select[Any],
     order: tuple[ColumnElement[Any], ColumnElement[Any]],
     page: PageParams,
-    after: Place | None,
+    after: Keyset | None,
 ) -> Select[Any]:
-    """One page, newest first, and one row more: after a place, or by the page's number."""
+    """One page plus one row, newest first: after a keyset, or by page number."""
     ordered = statement.order_by(order[0].desc(), order[1].desc()).limit(page.page_size + 1)
     if after is not None:
         return ordered.where(tuple_(*order) < tuple_(after.created_at, after.id))

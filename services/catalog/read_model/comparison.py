@@ -1,4 +1,4 @@
-"""Comparing rebuilt read models with the live ones, row by row."""
+"""Compares rebuilt read models with the live ones, row by row."""
 
 # ruff: noqa: S608 - statements are put together from names of our own tables and columns only
 
@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.catalog.tables import READ_MODELS
 
 SCHEMA: Final = "catalog_rebuild"
-"""Where the rebuilt tables grow."""
+"""The schema of the rebuilt tables."""
 
-_SHOWN: Final = 20
+_LISTED_ROWS: Final = 20
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A row that is not the same in both: its table, its key, and where it was found."""
+    """A row that is only in the ``live`` or only in the ``rebuilt`` table."""
 
     table: str
     key: str
@@ -25,8 +25,11 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """``events`` were folded; ``differences`` of the live rows are counted by table, and the first
-    ones named. ``swapped``: the rebuilt tables are the live ones now."""
+    """Result of a rebuild up to position ``events``: per table, the number and checksum of rebuilt
+    rows and the number of differing ones; ``differences`` lists the first of these.
+
+    ``swapped``: the rebuilt tables are the live ones now.
+    """
 
     events: int
     rows: dict[str, int] = {}
@@ -37,7 +40,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def compare_tables(connection: AsyncConnection, events: int, *, swapped: bool) -> Report:
-    """Sum up the rebuilt rows, and name those that only one of the two has."""
+    """Count and checksum the rebuilt rows; list rows that only one of the two schemas has."""
     rows: dict[str, int] = {}
     checksums: dict[str, str] = {}
     differing: dict[str, int] = {}
@@ -46,7 +49,7 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
         live, rebuilt = table.fullname, f"{SCHEMA}.{table.name}"
         columns = ", ".join(column.name for column in table.columns)
         keys = " || ' ' || ".join(f"{column.name}::text" for column in table.primary_key)
-        # Not row::text of the whole table: a sum over rows needs neither order nor memory.
+        # A sum of row hashes needs neither a sort nor memory.
         summed = await connection.execute(
             text(
                 "select count(*) as rows,"
@@ -65,9 +68,9 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
                 f" both_ as (select {keys} as key, 'live' as place from gone"
                 f" union all select {keys}, 'rebuilt' from new)"
                 " select key, place, count(*) over () as total from both_"
-                " order by key, place limit :shown"
+                " order by key, place limit :listed"
             ),
-            {"shown": _SHOWN},
+            {"listed": _LISTED_ROWS},
         )
         named = found.mappings().all()
         differing[table.name] = named[0]["total"] if named else 0

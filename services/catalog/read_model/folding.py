@@ -1,5 +1,5 @@
-"""Events folded into rows, in memory. Pure: nothing but the events goes in, neither time nor
-chance, so that a rebuild gives equal rows."""
+"""Folds events into rows, in memory. Pure: rows depend on events alone, so a rebuild makes equal
+rows."""
 
 from datetime import datetime
 from typing import Final
@@ -30,16 +30,16 @@ from shared.contracts import (
 from shared.event_store.store import SequencedEvent
 from shared.text_rules import merge_tags, tag_key, without_tag
 
-# Events that change nothing here, of which there are many: a rebuild need not read them.
+# Frequent events that change no row; a rebuild does not read them.
 IGNORED: Final = (AudioEncoded.__name__, ChunkEncoded.__name__)
 
 
 class Fold:
-    """The rows that a batch of events touches.
+    """The rows of the entities of a batch of events.
 
-    Before ``apply``, ``users``, ``videos`` and ``jobs`` must hold the present rows of the
-    entities that the events are about. Afterwards the ``changed_`` sets name what to write; a
-    changed id without a row is to be removed.
+    Before ``apply``, ``users``, ``videos`` and ``jobs`` must hold the present rows of the events'
+    entities. Afterwards the ``changed_`` sets hold the ids of rows to write; a changed id without
+    a row must be deleted.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Fold:
         self.forgotten_users: set[str] = set()
 
     def apply(self, recorded: SequencedEvent) -> None:
-        """Take one event into account; events come in the order of their positions."""
+        """Fold one event; events must come in the order of their positions."""
         category = category_of(recorded.stream_id)
         if category == "user":
             self._apply_user(recorded)
@@ -64,10 +64,11 @@ class Fold:
         video_id = entity_of(recorded.stream_id)
         if category == "upload":
             self._apply_upload(recorded, video_id)
-        # The owner is known now, and still known when the event removes the job.
+        # After UploadStarted has added the job, and before VideoDeleted removes it: the job has the
+        # owner's id.
         job = self.jobs.get(video_id)
         if job is not None:
-            self._show(recorded, job.user_id, video_id)
+            self._add_to_feed(recorded, job.user_id, video_id)
             if category == "transcode":
                 self._apply_transcode(recorded, job)
         if category == "video":
@@ -91,7 +92,7 @@ class Fold:
             self.feed = [row for row in self.feed if row.user_id != user_id]
             self.forgotten_users.add(user_id)
             return
-        self._show(recorded, user_id, None)
+        self._add_to_feed(recorded, user_id, None)
 
     def _apply_upload(self, recorded: SequencedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
@@ -147,7 +148,7 @@ class Fold:
             created_at=at,
             updated_at=at,
         )
-        self._details_changed(self.videos[video_id])
+        self._update_search(self.videos[video_id])
 
     def _apply_transcode(self, recorded: SequencedEvent, job: JobRow) -> None:
         video = self.videos.get(job.id)
@@ -156,7 +157,7 @@ class Fold:
             self.changed_jobs.add(job.id)
         if changed.video and video is not None:
             self.changed_videos.add(job.id)
-            self._listed_changed(video)
+            self._update_listed(video)
 
     def _apply_video(self, recorded: SequencedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
@@ -180,33 +181,33 @@ class Fold:
                 if job := self.jobs.get(video_id):
                     job.title, job.description = event.title, event.description
                     self.changed_jobs.add(video_id)
-                self._touched(video, at)
-                self._details_changed(video)
+                self._mark_updated(video, at)
+                self._update_search(video)
             case TagsAdded():
                 video.tags = merge_tags(video.tags, event.tags)
-                self._touched(video, at)
-                self._details_changed(video)
+                self._mark_updated(video, at)
+                self._update_search(video)
             case TagRemoved():
                 video.tags = without_tag(video.tags, event.tag)
-                self._touched(video, at)
-                self._details_changed(video)
+                self._mark_updated(video, at)
+                self._update_search(video)
             case VisibilityChanged():
                 video.visibility = event.visibility
-                self._touched(video, at)
-                self._listed_changed(video)
+                self._mark_updated(video, at)
+                self._update_listed(video)
             case _:
                 return
 
-    def _touched(self, video: VideoRow, at: datetime) -> None:
+    def _mark_updated(self, video: VideoRow, at: datetime) -> None:
         video.updated_at = at
         self.changed_videos.add(video.id)
 
-    def _listed_changed(self, video: VideoRow) -> None:
+    def _update_listed(self, video: VideoRow) -> None:
         video.listed = video.playable and video.status == "ready" and video.visibility == "public"
-        # The tags' rows say it, too.
+        # Tag rows hold copies of this state.
         self.retagged.add(video.id)
 
-    def _details_changed(self, video: VideoRow) -> None:
+    def _update_search(self, video: VideoRow) -> None:
         title, tags, description = map(
             normalise, (video.title, " ".join(video.tags), video.description)
         )
@@ -215,8 +216,8 @@ class Fold:
         self.changed_videos.add(video.id)
         self.retagged.add(video.id)
 
-    def _show(self, recorded: SequencedEvent, user_id: str, video_id: str | None) -> None:
-        """Put the event into its owner's feed, where it is one that they may see."""
+    def _add_to_feed(self, recorded: SequencedEvent, user_id: str, video_id: str | None) -> None:
+        """Add the event to its owner's feed, unless the feed leaves out its type."""
         data = public_event(recorded.data)
         if data is None:
             return
@@ -234,7 +235,7 @@ class Fold:
 
 
 def tag_rows(video: VideoRow) -> list[VideoTagRow]:
-    """The video's tags as rows of their own."""
+    """The rows of a video's tags."""
     return [
         VideoTagRow(
             video_id=video.id,
@@ -249,5 +250,5 @@ def tag_rows(video: VideoRow) -> list[VideoTagRow]:
 
 
 def username_key(username: str) -> str:
-    """What a user is found by: case does not tell two names apart."""
+    """The key of a username, which ignores case."""
     return username.casefold()

@@ -1,7 +1,7 @@
-"""Events → tables. A batch is folded in memory and written with a few statements.
+"""The projection of events to the read models. A batch costs a few statements.
 
-The rows that a batch touches are read first and folded by ``folding``; then every changed row is
-written once, however many events changed it.
+It reads the rows of a batch's entities, folds the events into them in memory (``folding``) and
+writes every changed row once.
 """
 
 # ruff: noqa: S608 - statements are put together from names of our own tables and columns only
@@ -33,12 +33,12 @@ Row = TypeVar("Row", UserRow, VideoRow, JobRow)
 
 NAME = "library"
 
-# From so many rows on, COPY is cheaper than one JSON document.
-_COPIED_FROM = 200
+# With this many rows or more, COPY is cheaper than one JSON document.
+_COPY_ROWS = 200
 
 
 class Library:
-    """The projection behind everything that the catalog shows."""
+    """The projection that writes all read models."""
 
     name = NAME
 
@@ -91,7 +91,7 @@ class Library:
         if fold.feed:
             await self._append_feed(connection, fold.feed)
         if fold.counted_batches and self._schema == view_batches.schema:
-            # The views of these batches are in the rows now, and no longer pending.
+            # The rows include the views of these batches now.
             await connection.execute(
                 delete(view_batches).where(
                     view_batches.c.batch_id
@@ -109,7 +109,7 @@ class Library:
             await self._delete(connection, table, "id", gone)
 
     async def _append_feed(self, connection: AsyncConnection, rows: list[FeedRow]) -> None:
-        if len(rows) < _COPIED_FROM:
+        if len(rows) < _COPY_ROWS:
             await self._insert(connection, feed, rows)
             return
         raw = await connection.get_raw_connection()
@@ -158,7 +158,7 @@ class Library:
     async def _populate(
         self, connection: AsyncConnection, table: Table, rows: list[Any], suffix: str
     ) -> None:
-        """Insert rows that travel as one JSON document: far cheaper than a parameter each."""
+        """Insert rows as one JSON document, which is far cheaper than a parameter per value."""
         name = self._name(table)
         columns = ", ".join(column.name for column in table.columns)
         await connection.execute(

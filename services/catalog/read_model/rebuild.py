@@ -1,10 +1,9 @@
-"""Rebuilding the read models from the log, beside live traffic, and comparing the two.
+"""Rebuilds the read models from the log beside live traffic, and compares new and live rows.
 
-New tables grow in a schema of their own, without the indexes that nobody uses yet, up to where the
-live projection stands. Then, indexed, and with the live checkpoint locked so that the projector
-waits, the last events are applied, rows are compared and, to take over, the new tables change
-places with the old ones in the same transaction. Readers wait for that moment only. It needs the
-owner of the tables, not the service's role.
+The new tables are in a schema of their own. A rebuild fills them up to the live checkpoint, then
+creates their indexes. One last transaction locks the live checkpoint, so that the projector waits,
+applies the remaining events, compares rows and exchanges new and live tables. Readers wait for the
+exchange only. A rebuild logs in as the owner of the tables.
 """
 
 # ruff: noqa: S608 - statements are put together from names of our own tables and columns only
@@ -36,7 +35,7 @@ _BATCH: Final = 20_000
 _ATTEMPTS: Final = 100
 _PAUSE_SECONDS: Final = 0.1
 _LOCK_NOT_AVAILABLE: Final = "55P03"
-# A rebuild that was begun by other code cannot be resumed: its rows may differ.
+# A rebuild by other code is not resumed, because its rows may differ.
 _FOLDED_BY: Final = (tables, text_rules)
 
 
@@ -53,21 +52,21 @@ class TablesInUse(Conflict):
 
 
 Progress = Callable[[int, int], None]
-"""Called with the position that has been reached and the one to reach."""
+"""Called with the current and the target position."""
 
 
 class Log(Protocol):
-    """Where a rebuild reads."""
+    """The log that a rebuild reads."""
 
     async def read_between(
         self, after_position: int, last_position: int, without: Sequence[str]
     ) -> list[SequencedEvent]:
-        """The events of a stretch of the log but those of some types."""
+        """Events after one position up to another, except those of some types."""
         ...
 
 
 class Rebuild:
-    """One rebuild of the library. It may be interrupted at any time and resumes where it was."""
+    """One rebuild of the library. A new run resumes an interrupted one."""
 
     def __init__(self, engine: AsyncEngine, store: Log, progress: Progress) -> None:
         self._engine = engine
@@ -76,20 +75,19 @@ class Rebuild:
         self._library = Library(SCHEMA)
 
     async def run(self, *, swap: bool, compare: bool = True) -> Report:
-        """Fold the log anew and compare; with ``swap``, let the result take over.
+        """Rebuild the tables; ``compare`` compares their rows, ``swap`` replaces the live tables.
 
-        While rows are compared the projector waits: a swap may do without (``compare``), and its
-        report then tells of no row.
+        The projector waits during the comparison. Without ``compare`` the report has no rows.
 
-        Raises RebuildRunning if another one is under way, TablesInUse if nobody lets us swap, and
-        UnreadableEvent for an event that this build does not know.
+        Raises RebuildRunning during another rebuild, TablesInUse if readers block the swap for too
+        long, and UnreadableEvent for an event that this build cannot decode.
         """
         async with self._engine.connect() as guard:
             key = lock_key(f"rebuild {NAME}")
             taken = await guard.execute(text("select pg_try_advisory_lock(:key)"), {"key": key})
             if not taken.scalar_one():
                 raise RebuildRunning("Another rebuild is running.")
-            # Not left idle in a transaction, which would hold back vacuum all the while.
+            # An open transaction would hold back vacuum during the whole rebuild.
             await guard.commit()
             try:
                 await self._prepare()
@@ -100,7 +98,7 @@ class Rebuild:
                 await guard.execute(text("select pg_advisory_unlock(:key)"), {"key": key})
 
     async def _prepare(self) -> None:
-        """Make the new tables, or keep those of an interrupted rebuild by the same code."""
+        """Create the new tables, or keep those of an interrupted rebuild by the same code."""
         fingerprint = _fingerprint()
         async with self._engine.begin() as connection:
             found = await connection.execute(
@@ -122,8 +120,8 @@ class Rebuild:
             )
 
     async def _catch_up(self) -> None:
-        """Apply the log up to where the live projection is, and no further: what it has not
-        applied, it still has to account for in tables that are not rebuilt."""
+        """Apply the log up to the live checkpoint. The live projection must apply later events
+        itself, because it also updates tables that are not rebuilt."""
         async with self._engine.connect() as connection:
             position = await _position(connection, SCHEMA)
         reading: asyncio.Task[list[SequencedEvent]] | None = None
@@ -135,13 +133,13 @@ class Rebuild:
                     return
                 last = min(position + _BATCH, target)
                 events = await (reading or self._read(position, last))
-                # The next stretch is read and decoded by others while this one is written.
+                # Read and decode the next range while this one is written.
                 following = min(last + _BATCH, target)
                 reading = None
                 if following == last + _BATCH:
                     reading = asyncio.create_task(self._read(last, following))
                 async with self._engine.begin() as connection:
-                    # A crash costs the last stretches, which are applied again.
+                    # A crash loses the last ranges; a new run applies them again.
                     await connection.execute(text("set local synchronous_commit = off"))
                     await self._apply(connection, events, last)
                 position = last
@@ -172,7 +170,7 @@ class Rebuild:
         )
 
     async def _index(self) -> None:
-        """Make the indexes that the new tables lack, at once over all rows."""
+        """Create the missing indexes: over full tables this is faster than row by row."""
         copied = MetaData()
         async with self._engine.begin() as connection:
             for table in READ_MODELS:
@@ -209,11 +207,11 @@ class Rebuild:
 
 
 async def _swap_when_free(connection: AsyncConnection) -> None:
-    """Try until nobody reads for a moment.
+    """Retry the swap until it gets its locks.
 
-    A reader that holds one table may be waiting for another that we hold. Giving up well before
-    the server looks for deadlocks (after a second) makes sure that it is never the reader that
-    fails; nor do new readers wait for long behind us.
+    A reader that has locked one table may wait for another that the swap has locked. The lock
+    timeout is shorter than the server's deadlock_timeout (1 s), so the swap gives up before the
+    server ends the reader. It also limits how long new readers wait behind the swap.
     """
     await connection.execute(text("set local lock_timeout = '200ms'"))
     for attempt in range(_ATTEMPTS):
@@ -225,12 +223,12 @@ async def _swap_when_free(connection: AsyncConnection) -> None:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 raise
             if attempt == _ATTEMPTS - 1:
-                raise TablesInUse("The tables are in use all the time. Try again.") from error
+                raise TablesInUse("The tables are in use. Try again later.") from error
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _swap(connection: AsyncConnection) -> None:
-    """Let the tables change places, with the privileges that the old ones had."""
+    """Exchange new and live tables; grant the service its privileges on the new ones."""
     schema = metadata.schema
     await connection.execute(text(f"drop schema if exists {_RETIRED} cascade"))
     await connection.execute(text(f"create schema {_RETIRED}"))
@@ -243,12 +241,12 @@ async def _swap(connection: AsyncConnection) -> None:
                 f" to cinelog_{schema}"
             )
         )
-    # What could not be applied before has been applied now, or the rebuild would have failed.
+    # The rebuild has applied all parked events; otherwise it would have failed.
     parked = await connection.execute(
         text(f"delete from {schema}.parked_events where projection = :name"), {"name": NAME}
     )
     if parked.rowcount:
-        # The running projector remembers what was parked: without its lock it starts afresh.
+        # The projector caches parked events; it restarts when its lock's session ends.
         await connection.execute(
             text(
                 "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
@@ -269,8 +267,7 @@ async def _position(connection: AsyncConnection, schema: str | None) -> int:
 
 
 def _fingerprint() -> str:
-    """The SHA-256 of all code that decides what the rows say: this package, the tables and the
-    rule that merges tags."""
+    """The SHA-256 of all code that computes rows: this package, the tables and the text rules."""
     package = importlib.resources.files("services.catalog.read_model")
     sources = sorted(
         (path.name, path.read_bytes()) for path in package.iterdir() if path.name.endswith(".py")

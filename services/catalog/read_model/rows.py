@@ -13,7 +13,7 @@ JobStatus = Literal["pending", "processing", "completed", "failed"]
 
 
 class UserRow(msgspec.Struct, kw_only=True):
-    """A person. When the account is deleted the row stays, with no name in it."""
+    """A user. The row of a deleted account stays, with an empty username."""
 
     id: str
     username: str
@@ -23,7 +23,7 @@ class UserRow(msgspec.Struct, kw_only=True):
 
 
 class VideoRow(msgspec.Struct, kw_only=True):
-    """A video whose source has arrived. ``listed``: anyone may find it."""
+    """A video whose upload is complete. ``listed``: lists and search show it."""
 
     id: str
     user_id: str
@@ -50,7 +50,7 @@ class VideoRow(msgspec.Struct, kw_only=True):
 
 
 class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One tag of one video; ``public`` and ``listed`` are the video's."""
+    """A tag of a video; ``public`` and ``listed`` are copies of the video's state."""
 
     video_id: str
     key: str
@@ -61,7 +61,7 @@ class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class JobRow(msgspec.Struct, kw_only=True):
-    """The way of an upload to a playable video. ``progress`` is a percentage."""
+    """The processing of an upload; ``progress`` in percent."""
 
     id: str
     user_id: str
@@ -79,7 +79,7 @@ class JobRow(msgspec.Struct, kw_only=True):
 
 
 class FeedRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One event that a person may see, as they may see it."""
+    """An event of a user's feed; ``data`` holds its public fields."""
 
     user_id: str
     position: int
@@ -91,7 +91,7 @@ class FeedRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ViewBatch(msgspec.Struct, frozen=True):
-    """``count`` views of one video, to become one event whose id is ``batch_id``."""
+    """``count`` views of a video; they become one event with the id ``batch_id``."""
 
     batch_id: str
     video_id: str

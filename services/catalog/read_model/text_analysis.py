@@ -1,7 +1,7 @@
-"""Text for search, in any language: folding, words, and PostgreSQL's vectors and queries.
+"""Text analysis for search, in any language: normalising, tokens, tsvector and tsquery.
 
-Both sides, documents and what people type, pass through the same folding here rather than in the
-database, so that a read model depends on nothing but the events (not on a server's dictionaries).
+Documents and queries are normalised here and not by PostgreSQL, so read models depend on events
+alone and not on a server's dictionaries.
 Scripts written without spaces are indexed as overlapping pairs of characters, as Lucene's CJK
 analyzer does.
 """
@@ -18,7 +18,7 @@ _MAX_QUERY_WORDS: Final = 12
 _LONGEST_WORD: Final = 64
 _LAST_POSITION: Final = 16_000  # a tsvector's positions end at 16383
 
-# Letters that Unicode does not decompose but people type without.
+# Letters that Unicode does not decompose, with their usual spelling in ASCII.
 _LETTERS: Final = str.maketrans(
     {
         "ø": "o",
@@ -34,7 +34,7 @@ _LETTERS: Final = str.maketrans(
         "ŋ": "n",
     }
 )
-# What most texts are made of takes a short way; the result is the same.
+# A faster way for ASCII text, with the same result.
 _ASCII: Final = {
     code: None if chr(code) == "'" else " " for code in range(128) if not chr(code).isalnum()
 }
@@ -48,7 +48,7 @@ _UNSPACED: Final = re.compile(
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What somebody searches for. ``strict`` is a ``tsquery``; ``words`` could be misspelt."""
+    """A parsed search. ``strict`` is a tsquery of all ``units``; ``words`` may be misspelt."""
 
     strict: str
     words: tuple[str, ...]
@@ -72,7 +72,7 @@ def normalise(text: str) -> str:
 
 
 def vector(parts: Sequence[tuple[str, str]]) -> str:
-    """A ``tsvector`` literal of (folded text, weight A to D) parts, which phrases do not span."""
+    """A tsvector literal of (normalised text, weight A to D) parts, which phrases do not span."""
     places: dict[str, list[str]] = {}
     position = 0
     for text, weight in parts:
@@ -86,15 +86,12 @@ def vector(parts: Sequence[tuple[str, str]]) -> str:
 
 
 def vocabulary(texts: Iterable[str]) -> set[str]:
-    """The words of folded texts that a misspelling could be meant for."""
+    """The words of normalised texts that may correct a misspelt word."""
     return {word for text in texts for word in text.split() if _can_be_misspelt(word)}
 
 
 def parse_query(text: str) -> Query | None:
-    """The query for what somebody typed: all words, the last one perhaps unfinished.
-
-    None if there is no word in it.
-    """
+    """Parse a search text: all words must match, the last one as a prefix. None without a word."""
     units = normalise(text[:MAX_QUERY]).split()[:_MAX_QUERY_WORDS]
     if not units:
         return None
@@ -106,7 +103,7 @@ def parse_query(text: str) -> Query | None:
 
 
 def tolerant(query: Query, near: Mapping[str, Sequence[str]]) -> str:
-    """``query`` as a ``tsquery`` in which each word may also be one of those ``near`` it."""
+    """The tsquery of ``query`` in which each word also matches its spellings in ``near``."""
     return _conjunction(query.units, near)
 
 
@@ -132,7 +129,7 @@ def edit_distance(a: str, b: str, limit: int) -> int:
 
 
 def allowed_typos(word: str) -> int:
-    """How many mistakes still make a word recognisable: 1, or 2 in a long one."""
+    """The largest edit distance of a correction: 1, or 2 for words of 8 letters or more."""
     return 1 if len(word) < 8 else 2
 
 
@@ -152,10 +149,10 @@ def _term(unit: str, near: Sequence[str], unfinished: bool) -> str:
     return f"({' | '.join(alternatives)})"
 
 
-def _tokens(folded: str) -> list[str]:
+def _tokens(normalised: str) -> list[str]:
     """The tokens of a document: words, and pairs (and the last character) of unspaced runs."""
     tokens: list[str] = []
-    for unit in folded.split():
+    for unit in normalised.split():
         if unit.isascii():
             tokens.append(unit[:_LONGEST_WORD])
             continue
@@ -173,7 +170,7 @@ def _query_tokens(unit: str, unfinished: bool) -> list[str]:
         if not unspaced:
             tokens.append(f"'{part[:_LONGEST_WORD]}'")
         elif len(part) == 1:
-            # One character of a script in pairs is the beginning of a pair.
+            # A single unspaced character matches as the beginning of a pair.
             tokens.append(f"'{part}':*")
         else:
             tokens += [f"'{part[i : i + 2]}'" for i in range(len(part) - 1)]

@@ -1,4 +1,4 @@
-"""What the transcoder's events do to a job and its video. Pure."""
+"""Folds the transcoder's events into the rows of a job and its video. Pure."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ AttemptEvent = (
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """Which of the two rows an event changed."""
+    """The rows that an event changed."""
 
     job: bool = True
     video: bool = True
@@ -40,9 +40,9 @@ _ONLY_THE_JOB = Changed(video=False)
 
 
 def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | None) -> Changed:
-    """Change the rows as the event says. What comes late from an attempt that is over is ignored.
+    """Fold one event into the rows. Late events of an earlier attempt are ignored.
 
-    ``video`` is None for a job whose upload is not known to have ended.
+    ``video`` is None before VideoUploaded.
     """
     match event:
         case TranscodeCancelled():
@@ -63,7 +63,7 @@ def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | No
         case _:
             return _NOTHING
     job.updated_at = at
-    # Progress is told often, and is no news of the video itself.
+    # Progress is reported often and changes only the job.
     if video is None or isinstance(event, TranscodeProgressed):
         return _ONLY_THE_JOB
     video.updated_at = at
@@ -122,7 +122,7 @@ def _set_status(video: VideoRow | None, status: VideoStatus) -> None:
 
 
 def _describe(video: VideoRow, source: SourceFacts) -> None:
-    """What is known of the picture before anything is encoded."""
+    """Set the source's duration and size, which are known before encoding."""
     video.duration_ms = source.duration_ms
     if source.video is not None:
         video.width, video.height = source.video.width, source.video.height

@@ -1,4 +1,4 @@
-"""Delivering feeds to webhooks: in order, each event until it is received, at least once."""
+"""Delivers feeds to webhooks: in order, at least once."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -7,24 +7,24 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from services.catalog.api_models import feed_event
+from services.catalog.api_models import to_feed_event
 from services.catalog.webhooks.webhook_sender import NotDelivered
 from services.catalog.webhooks.webhooks import Webhook, delivered, failed, signed_headers
 
-_AT_ONCE: Final = 8
+_CONCURRENCY: Final = 8
 _PER_ROUND: Final = 50
 
 
-class Outbox(Protocol):
-    """Webhooks and their places."""
+class WebhookStore(Protocol):
+    """Stores webhooks and their positions."""
 
     async def due(self, now: datetime) -> Sequence[Webhook]: ...
 
-    async def settle(self, before: Webhook, after: Webhook) -> bool: ...
+    async def save_result(self, before: Webhook, after: Webhook) -> bool: ...
 
 
 class Feed(Protocol):
-    """Everybody's events."""
+    """Reads the feeds of users."""
 
     async def feed(
         self, user_id: str, after: int, types: Sequence[str], limit: int
@@ -32,7 +32,7 @@ class Feed(Protocol):
 
 
 class Sender(Protocol):
-    """Raises NotDelivered."""
+    """Sends one message. Raises NotDelivered."""
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> None: ...
 
@@ -40,12 +40,12 @@ class Sender(Protocol):
 class WebhookDelivery:
     """Sends due events in rounds; a receiver that is slow or down delays only its own events.
 
-    ``key`` signs messages. ``sent`` is called after each attempt: a round may take long.
+    ``key`` derives the secrets. ``sent`` is called after each message, because a round may be long.
     """
 
     def __init__(
         self,
-        outbox: Outbox,
+        webhooks: WebhookStore,
         feed: Feed,
         sender: Sender,
         key: str,
@@ -53,34 +53,34 @@ class WebhookDelivery:
         clock: Callable[[], datetime],
         sent: Callable[[], None] = lambda: None,
     ) -> None:
-        self._outbox = outbox
+        self._webhooks = webhooks
         self._feed = feed
         self._sender = sender
         self._key = key
         self._clock = clock
         self._sent = sent
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def round(self) -> int:
-        """Deliver to every webhook that is due; returns how many events were received."""
-        due = await self._outbox.due(self._clock())
+        """Send to every webhook that is due; returns the number of events that were received."""
+        due = await self._webhooks.due(self._clock())
         return sum(await asyncio.gather(*(self._deliver(webhook) for webhook in due)))
 
     async def _deliver(self, webhook: Webhook) -> int:
-        async with self._free:
+        async with self._slots:
             rows = await self._feed.feed(
                 webhook.user_id, webhook.position, webhook.types, _PER_ROUND
             )
             for count, row in enumerate(rows):
                 after = await self._send(webhook, row)
                 self._sent()
-                if not await self._outbox.settle(webhook, after) or after.failures:
+                if not await self._webhooks.save_result(webhook, after) or after.failures:
                     return count
                 webhook = after
             return len(rows)
 
     async def _send(self, webhook: Webhook, row: Mapping[Any, Any]) -> Webhook:
-        event = feed_event(row)
+        event = to_feed_event(row)
         body = msgspec.json.encode(event)
         headers = signed_headers(self._key, webhook, event.id, body, self._clock())
         try:

@@ -1,4 +1,4 @@
-"""Sends one message to an address that somebody else chose, without being led into our network."""
+"""Sends a message to a URL of a user's choice, protected against server-side request forgery."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ _TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 
 
 class NotDelivered(Exception):
-    """Why, for the webhook's owner. ``gone``: the receiver wants no more."""
+    """The reason is for the webhook's owner. ``gone``: the receiver answered 410."""
 
     def __init__(self, reason: str, *, gone: bool = False) -> None:
         super().__init__(reason)
@@ -23,15 +23,15 @@ class NotDelivered(Exception):
 
 
 class WebhookSender:
-    """POSTs to the address that a name was resolved to and checked as, so that it cannot change in
-    between. Redirects are not followed, nothing of the answer but its status is read."""
+    """POSTs to the address that was resolved and checked, so a second lookup cannot give another
+    one. It follows no redirect and reads only the status of the answer."""
 
     def __init__(self, client: httpx.AsyncClient, *, local: bool) -> None:
         self._client = client
         self._local = local
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Raises NotDelivered unless the receiver answers 2xx within seconds."""
+        """Send one message. Raises NotDelivered unless the receiver answers 2xx within 15 s."""
         try:
             checked_url(url, local=self._local)
             async with asyncio.timeout(15):
@@ -63,7 +63,7 @@ class WebhookSender:
     async def _resolve(self, host: str, port: int) -> str:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(entry[4][0]) for entry in found]
-        # One private address among public ones is enough to say no.
+        # One private address among public ones suffices to refuse the host.
         if not self._local and not all(is_public(address) for address in addresses):
             raise NotDelivered("the host has an address that is not on the internet")
         return addresses[0]

@@ -15,18 +15,15 @@ _DUE: Final = 50
 
 
 class Webhooks:
-    """Keeps webhooks and how far each has come."""
+    """Stores webhooks and their positions."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def add(self, webhook: Webhook) -> Webhook:
-        """The webhook as it is kept: what is there already under its id stays as it is.
-
-        Raises TooManyWebhooks.
-        """
+        """Insert a webhook unless its id exists; returns the stored one. Raises TooManyWebhooks."""
         async with self._engine.begin() as connection:
-            # Two requests at once must not both find room.
+            # Concurrent requests of a user must not pass the limit together.
             await connection.execute(
                 select(func.pg_advisory_xact_lock(func.hashtextextended(webhook.user_id, 0)))
             )
@@ -39,7 +36,7 @@ class Webhooks:
             await connection.execute(insert(webhooks).values(msgspec.structs.asdict(webhook)))
         return webhook
 
-    async def of(self, user_id: str) -> Sequence[Webhook]:
+    async def of_user(self, user_id: str) -> Sequence[Webhook]:
         """A user's webhooks, oldest first."""
         statement = select(webhooks).where(webhooks.c.user_id == user_id).order_by(webhooks.c.id)
         return await self._all(statement)
@@ -52,19 +49,19 @@ class Webhooks:
         return found[0] if found else None
 
     async def change(self, webhook_id: str, **values: Any) -> None:
-        """Set columns."""
+        """Set columns of a webhook."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(webhooks).where(webhooks.c.id == webhook_id).values(values)
             )
 
     async def remove(self, webhook_id: str) -> None:
-        """Forget a webhook."""
+        """Delete a webhook."""
         async with self._engine.begin() as connection:
             await connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
 
     async def due(self, now: datetime) -> Sequence[Webhook]:
-        """Active webhooks whose next attempt may be made, of accounts that still exist."""
+        """Active webhooks whose next attempt is due; deletes those of deleted accounts first."""
         async with self._engine.begin() as connection:
             gone = select(users.c.id).where(users.c.deleted)
             await connection.execute(delete(webhooks).where(webhooks.c.user_id.in_(gone)))
@@ -75,8 +72,8 @@ class Webhooks:
             .limit(_DUE)
         )
 
-    async def settle(self, before: Webhook, after: Webhook) -> bool:
-        """Store what came of a delivery, unless its owner changed the webhook meanwhile."""
+    async def save_result(self, before: Webhook, after: Webhook) -> bool:
+        """Store the result of a delivery; False if the owner has changed the webhook meanwhile."""
         async with self._engine.begin() as connection:
             result = await connection.execute(
                 update(webhooks)

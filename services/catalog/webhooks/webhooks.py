@@ -1,8 +1,9 @@
-"""Webhooks: a person's feed, sent to an address of theirs. The rules, without any I/O.
+"""Rules of webhooks: ids, secrets, signatures, retries, URLs. Pure.
 
-Signed as the Standard Webhooks specification says: HMAC-SHA256 over ``id.timestamp.body``. No
-secret is stored: each is made from the service's own key, the webhook's id and a generation that
-rotation counts up. For a day after a rotation messages carry both signatures.
+A webhook sends a user's feed to a URL. Messages are signed as the Standard Webhooks specification
+says: HMAC-SHA256 over ``id.timestamp.body``. No secret is stored: it derives from the service's
+key, the webhook's id and a generation that rotation increments. For a day after a rotation,
+messages have both signatures.
 """
 
 import base64
@@ -51,7 +52,7 @@ class KeyReused(Conflict):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``webhooks``. What is at or before ``position`` has been delivered."""
+    """A row of ``webhooks``. Events up to ``position`` are delivered."""
 
     id: str
     user_id: str
@@ -70,12 +71,12 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def id_for(user_id: str, idempotency_key: str) -> str:
-    """The id of the webhook that a user makes under a key: the same for the same key."""
+    """A webhook's id, derived from its user and the Idempotency-Key of the request."""
     return str(uuid.uuid5(_IDS, f"{user_id} {idempotency_key}"))
 
 
 def secret(key: str, webhook_id: str, generation: int) -> str:
-    """What the receiver checks signatures with: ``whsec_`` and 32 bytes in base64."""
+    """The secret that verifies signatures: ``whsec_`` and 32 bytes in base64."""
     message = b"\0".join((_PURPOSE, webhook_id.encode(), str(generation).encode()))
     return "whsec_" + base64.b64encode(hmac.digest(key.encode(), message, "sha256")).decode()
 
@@ -83,7 +84,7 @@ def secret(key: str, webhook_id: str, generation: int) -> str:
 def signed_headers(
     key: str, webhook: Webhook, message_id: str, body: bytes, now: datetime
 ) -> Mapping[str, str]:
-    """The headers that prove where a message comes from, and when it was sent."""
+    """A message's headers: its id, the time and its signatures."""
     generations = [webhook.generation]
     if webhook.rotated_at is not None and now < webhook.rotated_at + OVERLAP:
         generations.append(webhook.generation - 1)
@@ -99,7 +100,7 @@ def signed_headers(
 
 
 def failed(webhook: Webhook, error: str, now: datetime, *, gone: bool = False) -> Webhook:
-    """The webhook after a delivery that failed: later again, and after three days no more."""
+    """The webhook after a failed delivery: with a later attempt, inactive after three days."""
     since = webhook.failing_since or now
     delay = _DELAYS[min(webhook.failures, len(_DELAYS) - 1)]
     return msgspec.structs.replace(
@@ -126,10 +127,10 @@ def delivered(webhook: Webhook, position: int, now: datetime) -> Webhook:
 
 
 def checked_url(url: str, *, local: bool) -> str:
-    """An address that may be called: https, a host that is no private address, no login in it.
+    """``url``, if it is https, without a private address, a login and a fragment.
 
-    Names are looked up, and their addresses checked, when a message is sent. With ``local`` (one
-    machine, for development) http and private addresses are accepted. Raises InvalidInput.
+    The addresses of a host's name are checked when a message is sent. ``local`` (one machine, for
+    development) also accepts http and private addresses. Raises InvalidInput.
     """
     try:
         parts = urlsplit(url)
@@ -148,10 +149,10 @@ def checked_url(url: str, *, local: bool) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one on the internet, and not of a network of ours."""
+    """Whether an IP address is on the public internet."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        # Addresses that carry an IPv4 address inside lead to wherever that one does.
+        # Addresses that embed an IPv4 address lead to that one.
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         nat64 = ip in ipaddress.ip_network("64:ff9b::/96")
         if inner is not None:
@@ -162,7 +163,7 @@ def is_public(address: str) -> bool:
 
 
 def _may_be_public(host: str) -> bool:
-    """A public address, or a name that is not one of a local network's short ones."""
+    """Whether ``host`` is a public address or a name with a dot; short names are local."""
     try:
         return is_public(host)
     except ValueError:

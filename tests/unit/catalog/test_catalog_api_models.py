@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.catalog.api_models import Links, duration, tag
+from services.catalog.api_models import Links, format_duration, to_tag
 from shared.http.grants import check
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -27,18 +27,18 @@ SECRET = "0123456789abcdef0123456789abcdef"
     ],
 )
 def test_duration(milliseconds: int | None, shown: str) -> None:
-    assert duration(milliseconds) == shown
+    assert format_duration(milliseconds) == shown
 
 
 def test_tags_that_differ_only_in_case_share_an_id() -> None:
-    assert tag("Go Lang").id == tag("go  lang").id
-    assert tag("go").id != tag("golang").id
+    assert to_tag("Go Lang").id == to_tag("go  lang").id
+    assert to_tag("go").id != to_tag("golang").id
 
 
 def test_links_follow_the_caller_unless_an_address_is_configured() -> None:
-    seen = Links(SECRET).seen_from("http://127.0.0.1:8080")
+    seen = Links(SECRET).for_request("http://127.0.0.1:8080")
     assert seen.media("public", "v/a b.m3u8") == "http://127.0.0.1:8080/media/public/v/a%20b.m3u8"
-    fixed = Links(SECRET, "https://cinelog.test").seen_from("http://127.0.0.1:8080")
+    fixed = Links(SECRET, "https://cinelog.test").for_request("http://127.0.0.1:8080")
     assert fixed.media("public", "v/a") == "https://cinelog.test/media/public/v/a"
     assert Links(SECRET).media("public", "v/a") == "/media/public/v/a"
     assert Links(SECRET).media("public", None) is None
@@ -46,7 +46,7 @@ def test_links_follow_the_caller_unless_an_address_is_configured() -> None:
 
 @pytest.mark.parametrize("origin", ["javascript:alert(1)", "http://a/b", "http://a\nb", "", "a"])
 def test_a_strange_origin_is_ignored(origin: str) -> None:
-    assert Links(SECRET).seen_from(origin).media("public", "v/a") == "/media/public/v/a"
+    assert Links(SECRET).for_request(origin).media("public", "v/a") == "/media/public/v/a"
 
 
 def test_a_private_video_gets_a_grant_that_stays_the_same_for_a_while() -> None:

@@ -93,9 +93,9 @@ export interface paths {
         };
         /**
          * My events
-         * @description Everything that happened to the caller's account and videos, oldest first.
+         * @description The events of the caller's account and videos, oldest first.
          *
-         *     Replayable from any cursor for good; progress in percent is not among it.
+         *     A cursor never expires. Progress in percent is not included.
          */
         get: operations["ApiV1EventsEvents"];
         put?: never;
@@ -150,10 +150,10 @@ export interface paths {
         };
         /**
          * A job's steps as they happen
-         * @description Server-Sent Events: all steps so far, then each new one, until the job has ended.
+         * @description Server-Sent Events: all past steps, then each new one, until the job has ended.
          *
-         *     ``Last-Event-ID`` resumes after that step; 204 if there is nothing to come, which tells an
-         *     EventSource not to connect again.
+         *     ``Last-Event-ID`` resumes after that step. 204 if the job has ended and all steps were sent; an
+         *     EventSource then does not reconnect.
          */
         get: operations["ApiV1JobsJobIdEventsSteps"];
         put?: never;
@@ -190,7 +190,7 @@ export interface paths {
         };
         /**
          * One video
-         * @description Also before it is playable: then ``video`` is empty and ``status`` says how it stands.
+         * @description A video in any status; ``video`` is empty until it is playable.
          */
         get: operations["ApiV1StreamingIdVideoIdOne"];
         put?: never;
@@ -307,8 +307,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Who may see it
-         * @description Public: listed. Unlisted: for whoever has the address. Private: for the owner, through
+         * Change visibility
+         * @description Public: listed. Unlisted: for everyone with the address. Private: for the owner, through
          *     URLs that expire.
          */
         patch: operations["ApiV1StreamingVideoIdVisibilityChangeVisibility"];
@@ -481,7 +481,7 @@ export interface paths {
         };
         /**
          * A user by id
-         * @description With their newest videos; one's own e-mail address only for oneself.
+         * @description With the newest videos; the e-mail address only if the caller is this user.
          */
         get: operations["ApiV1UsersIdUserIdById"];
         put?: never;
@@ -613,7 +613,7 @@ export interface paths {
         };
         /**
          * A channel
-         * @description A user's videos, newest first; one's own with those that others do not see.
+         * @description A user's videos, newest first; the owner also gets those that are not listed.
          */
         get: operations["ApiV1UsersUserIdVideosChannel"];
         put?: never;
@@ -632,8 +632,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The whole story
-         * @description Each step of a video: when, how long, which worker, what went wrong. For its owner.
+         * A video's timeline
+         * @description Each step of a video, with its time, duration, worker and error. For the owner.
          */
         get: operations["ApiV1VideosVideoIdTimelineTimeline"];
         put?: never;
@@ -655,8 +655,8 @@ export interface paths {
         get: operations["ApiV1WebhooksMine"];
         put?: never;
         /**
-         * Have my events sent
-         * @description Signed as Standard Webhooks says, in order, retried for three days.
+         * Add a webhook
+         * @description Sends the caller's events in order, signed (Standard Webhooks); retries for three days.
          */
         post: operations["ApiV1WebhooksAdd"];
         delete?: never;
@@ -676,13 +676,13 @@ export interface paths {
         get: operations["ApiV1WebhooksWebhookIdOne"];
         put?: never;
         post?: never;
-        /** Send no more */
+        /** Remove a webhook */
         delete: operations["ApiV1WebhooksWebhookIdRemove"];
         options?: never;
         head?: never;
         /**
          * Change a webhook
-         * @description Also to deliver again, and to go on after it was given up.
+         * @description Also sends events again, and activates a webhook that was given up.
          */
         patch: operations["ApiV1WebhooksWebhookIdChange"];
         trace?: never;
@@ -697,8 +697,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A new secret
-         * @description For a day messages carry signatures of the old one and the new one.
+         * Rotate the secret
+         * @description For a day, messages have the signatures of both the old and the new secret.
          */
         post: operations["ApiV1WebhooksWebhookIdSecretRotate"];
         delete?: never;
