@@ -16,7 +16,7 @@ from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import find_own_job
 from services.catalog.queries.timeline import Timeline, build_timeline, has_ended, in_order
 from services.catalog.read_model.folding import Fold
-from services.catalog.read_model.public_events import described
+from services.catalog.read_model.public_events import public_fields
 from shared.contracts import Category, stream_id
 from shared.event_store.store import RecordedEvent, SequencedEvent
 from shared.http.envelope import Success
@@ -96,7 +96,7 @@ class JobMessages:
                 "type": recorded.type,
                 "video_id": video_id,
                 "at": recorded.recorded_at,
-                "data": described(recorded.data),
+                "data": public_fields(recorded.data),
                 "job": None if row is None else api_models.to_job(msgspec.structs.asdict(row)),
             }
         )

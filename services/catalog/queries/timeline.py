@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.catalog.read_model.public_events import described
+from services.catalog.read_model.public_events import public_fields
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -147,7 +147,7 @@ class _TimelineBuilder:
                 error=getattr(event, "reason", None) or None,
                 detail=event.detail if isinstance(event, TranscodeFailed) else None,
                 trace_id=trace_id(recorded.metadata.traceparent),
-                data=described(event),
+                data=public_fields(event),
             )
         )
 

@@ -4,7 +4,7 @@ rows."""
 from datetime import datetime
 from typing import Final
 
-from services.catalog.read_model.public_events import public_event
+from services.catalog.read_model.public_events import feed_data
 from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
 from services.catalog.read_model.transcode_folding import fold_transcode
@@ -218,7 +218,7 @@ class Fold:
 
     def _add_to_feed(self, recorded: SequencedEvent, user_id: str, video_id: str | None) -> None:
         """Add the event to its owner's feed, unless the feed leaves out its type."""
-        data = public_event(recorded.data)
+        data = feed_data(recorded.data)
         if data is None:
             return
         self.feed.append(

@@ -1,70 +1,125 @@
-"""Events as the owner of a video may see them: no keys, hashes or other machinery."""
+"""The public fields of events: what the owner of a video or account sees of them.
+
+``FIELDS`` declares each field of each event as public or private. Keys of objects, hashes and names
+of machines are private. So are the ids of video and user, because the API returns them beside the
+event's data.
+"""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from shared.contracts import (
-    AudioEncoded,
-    ChunkEncoded,
-    Event,
-    MediaCompacted,
-    MediaLost,
-    MediaRepairFailed,
-    MediaRestored,
-    ThumbnailsCreated,
-    TranscodeCompleted,
-    TranscodeFailed,
-    TranscodePlanned,
-    TranscodeProgressed,
-    UploadStarted,
-    VideoDeleted,
-    VideoPlayable,
-    VideoUploaded,
-    ViewsCounted,
-)
+from shared import contracts as c
 
+
+class Fields(NamedTuple):
+    """The names of a struct's public and private fields; together they are all its fields."""
+
+    public: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+
+
+_VIDEO: Final = ("video_id",)
+_OWNED: Final = ("video_id", "user_id")
 _PICTURE: Final = ("attempt", "duration_ms", "width", "height")
-_FIELDS: Final[Mapping[type[Event], tuple[str, ...]]] = {
-    UploadStarted: ("protocol", "title", "description", "filename", "size"),
-    VideoUploaded: ("title", "description", "filename", "content_type", "size", "tags"),
-    TranscodePlanned: ("attempt", "renditions"),
-    ChunkEncoded: ("attempt", "chunk", "elapsed_ms", "speed"),
-    AudioEncoded: ("attempt", "elapsed_ms"),
-    ThumbnailsCreated: ("attempt",),
-    TranscodeProgressed: ("attempt", "percent", "stage", "speed"),
-    MediaCompacted: ("attempt",),
-    MediaLost: ("attempt",),
-    MediaRepairFailed: ("attempt", "code", "reason"),
-    MediaRestored: ("attempt",),
-    VideoPlayable: _PICTURE,
-    TranscodeCompleted: (*_PICTURE, "renditions", "size"),
-    TranscodeFailed: ("attempt", "code", "reason"),
-    ViewsCounted: ("count",),
-    VideoDeleted: ("deleted_by",),
+_PLAYLISTS: Final = ("playlist_key", "dash_key")
+
+FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
+    c.UserRegistered: Fields(public=("username",), private=("user_id",)),
+    c.EmailChanged: Fields(private=("user_id",)),
+    c.PasswordChanged: Fields(private=("user_id",)),
+    c.SessionRevoked: Fields(public=("session_id", "reason"), private=("user_id",)),
+    c.UserDeleted: Fields(private=("user_id",)),
+    c.UploadStarted: Fields(
+        public=("protocol", "title", "description", "filename", "size"), private=_OWNED
+    ),
+    c.VideoUploaded: Fields(
+        public=("title", "description", "filename", "content_type", "size", "tags"),
+        private=(*_OWNED, "source_key", "sha256"),
+    ),
+    c.UploadExpired: Fields(private=_OWNED),
+    c.UploadAborted: Fields(public=("reason",), private=_OWNED),
+    c.UploadRejected: Fields(public=("code", "reason"), private=_OWNED),
+    c.TranscodePlanned: Fields(
+        public=("attempt", "renditions"),
+        private=(
+            *_OWNED,
+            *("prefix", "source", "chunks", "audio", "segment_ms", "encoder", "worker"),
+            *("borders", "picture_delay_us", "remuxed_key"),
+        ),
+    ),
+    c.TranscodeProgressed: Fields(
+        public=("attempt", "percent", "stage", "speed"), private=(*_VIDEO, "worker")
+    ),
+    c.ChunkEncoded: Fields(
+        public=("attempt", "chunk", "elapsed_ms", "speed"),
+        private=(*_VIDEO, "tracks", "worker", "try_number"),
+    ),
+    c.AudioEncoded: Fields(
+        public=("attempt", "elapsed_ms"),
+        private=(*_VIDEO, "tracks", "worker", "try_number", "complete"),
+    ),
+    c.ThumbnailsCreated: Fields(
+        public=("attempt",),
+        private=(*_VIDEO, "poster_key", "storyboard_key", "preview_key", "worker"),
+    ),
+    c.VideoPlayable: Fields(public=_PICTURE, private=(*_VIDEO, *_PLAYLISTS)),
+    c.TranscodeCompleted: Fields(
+        public=(*_PICTURE, "renditions", "size"), private=(*_VIDEO, *_PLAYLISTS)
+    ),
+    c.TranscodeFailed: Fields(
+        public=("attempt", "code", "reason"), private=(*_VIDEO, "detail", "worker")
+    ),
+    c.TranscodeRetried: Fields(public=("attempt",), private=(*_VIDEO, "requested_by")),
+    c.TranscodeCancelled: Fields(private=(*_VIDEO, "requested_by")),
+    c.MediaLost: Fields(public=("attempt",), private=(*_VIDEO, "keys", "tasks")),
+    c.MediaRestored: Fields(public=("attempt",), private=_VIDEO),
+    c.MediaRepairFailed: Fields(public=("attempt", "code", "reason"), private=(*_VIDEO, "detail")),
+    c.MediaCompacted: Fields(public=("attempt",), private=(*_VIDEO, "objects", "keep_seconds")),
+    c.DetailsChanged: Fields(public=("title", "description"), private=_VIDEO),
+    c.TagsAdded: Fields(public=("tags",), private=_VIDEO),
+    c.TagRemoved: Fields(public=("tag",), private=_VIDEO),
+    c.VisibilityChanged: Fields(public=("visibility",), private=_VIDEO),
+    c.ViewsCounted: Fields(public=("count",), private=(*_VIDEO, "batch_id")),
+    c.VideoDeleted: Fields(public=("deleted_by",), private=_OWNED),
+    # Structs inside public fields.
+    c.Rendition: Fields(
+        public=("name", "width", "height", "frame_rate", "video_codec", "passthrough")
+    ),
+    c.PublishedRendition: Fields(
+        public=("name", "width", "height", "bandwidth", "average_bandwidth", "codecs", "frame_rate")
+    ),
 }
-# What stands beside every event anyway. Types without a line above show all but this.
-_LEFT_OUT: Final = frozenset({"video_id", "user_id", "requested_by"})
+_UNDECLARED: Final = Fields()
+# They come by the hundred; a job's Server-Sent Events have them.
+_NOT_IN_FEED: Final = (c.TranscodeProgressed, c.ChunkEncoded, c.AudioEncoded)
 
 
-def public_event(event: Event) -> msgspec.Raw | None:
-    """The event's data for its owner's feed, as JSON. None: it is too small to be told.
-
-    Progress and finished chunks come by the hundred; the job's own stream of events has them.
-    """
-    if isinstance(event, TranscodeProgressed | ChunkEncoded | AudioEncoded):
+def feed_data(event: c.Event) -> msgspec.Raw | None:
+    """The event's data in its owner's feed, as JSON; None if the feed leaves out its type."""
+    if isinstance(event, _NOT_IN_FEED):
         return None
-    return msgspec.Raw(msgspec.json.encode(described(event)))
+    return msgspec.Raw(msgspec.json.encode(public_fields(event)))
 
 
-def described(event: Event) -> dict[str, Any]:
-    """The event's data for its owner."""
-    fields = _FIELDS.get(type(event))
-    if fields is None:
-        fields = tuple(name for name in event.__struct_fields__ if name not in _LEFT_OUT)
-    data = {name: getattr(event, name) for name in fields}
-    if isinstance(event, TranscodePlanned):
+def public_fields(event: c.Event) -> dict[str, Any]:
+    """The event's public fields; none of a type that ``FIELDS`` does not have."""
+    data = _public(event)
+    if isinstance(event, c.TranscodePlanned):
         data["duration_ms"] = event.source.duration_ms
         data["chunks"] = len(event.chunks)
     return data
+
+
+def _public(struct: msgspec.Struct) -> dict[str, Any]:
+    names = FIELDS.get(type(struct), _UNDECLARED).public
+    return {name: _public_value(getattr(struct, name)) for name in names}
+
+
+def _public_value(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return _public(value)
+    if isinstance(value, tuple):
+        return [_public_value(item) for item in value]
+    return value
