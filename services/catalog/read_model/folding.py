@@ -7,7 +7,7 @@ from typing import Final
 from services.catalog.read_model.public_events import feed_data
 from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
-from services.catalog.read_model.transcode_folding import fold_transcode
+from services.catalog.read_model.transcode_folding import fail_job, fold_transcode
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -97,30 +97,27 @@ class Fold:
     def _apply_upload(self, recorded: SequencedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
         job = self.jobs.get(video_id)
-        if isinstance(event, UploadStarted):
-            if job is not None:
+        match event:
+            case UploadStarted() if job is None:
+                self.jobs[video_id] = JobRow(
+                    id=video_id,
+                    user_id=event.user_id,
+                    title=event.title or "",
+                    description=event.description or "",
+                    created_at=at,
+                    updated_at=at,
+                )
+            case VideoUploaded():
+                self._add_video(event, video_id, at, job)
+            case UploadRejected() if job is not None:
+                fail_job(job, at, "rejected", event.code, event.reason)
+            case UploadExpired() if job is not None:
+                reason = "The upload was not finished in time."
+                fail_job(job, at, "expired", "upload_expired", reason)
+            case UploadAborted() if job is not None:
+                fail_job(job, at, "aborted", "upload_aborted", "The upload was cancelled.")
+            case _:
                 return
-            self.jobs[video_id] = JobRow(
-                id=video_id,
-                user_id=event.user_id,
-                title=event.title or "",
-                description=event.description or "",
-                created_at=at,
-                updated_at=at,
-            )
-        elif isinstance(event, VideoUploaded):
-            self._add_video(event, video_id, at, job)
-        elif job is not None:
-            job.updated_at = at
-            job.status = "failed"
-            if isinstance(event, UploadRejected):
-                job.stage, job.error_code, job.error_message = "rejected", event.code, event.reason
-            elif isinstance(event, UploadExpired):
-                job.stage, job.error_code = "expired", "upload_expired"
-                job.error_message = "The upload was not finished in time."
-            elif isinstance(event, UploadAborted):
-                job.stage, job.error_code = "aborted", "upload_aborted"
-                job.error_message = "The upload was cancelled."
         self.changed_jobs.add(video_id)
 
     def _add_video(

@@ -46,7 +46,7 @@ def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | No
     """
     match event:
         case TranscodeCancelled():
-            _fail(job, "cancelled", "cancelled", "Processing was cancelled.")
+            fail_job(job, at, "cancelled", "cancelled", "Processing was cancelled.")
             _set_status(video, "failed")
         case TranscodeRetried():
             _retry(event, job, video)
@@ -59,7 +59,7 @@ def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | No
             | TranscodeFailed()
         ) if event.attempt >= job.attempt:
             job.attempt = event.attempt
-            _advance(event, job, video)
+            _advance(event, at, job, video)
         case _:
             return _NOTHING
     job.updated_at = at
@@ -70,7 +70,7 @@ def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | No
     return Changed()
 
 
-def _advance(event: AttemptEvent, job: JobRow, video: VideoRow | None) -> None:
+def _advance(event: AttemptEvent, at: datetime, job: JobRow, video: VideoRow | None) -> None:
     match event:
         case TranscodePlanned():
             job.status, job.stage = "processing", "planned"
@@ -96,12 +96,13 @@ def _advance(event: AttemptEvent, job: JobRow, video: VideoRow | None) -> None:
             if video is not None:
                 video.renditions = event.renditions
         case TranscodeFailed():
-            _fail(job, "failed", event.code, event.reason)
+            fail_job(job, at, "failed", event.code, event.reason)
             _set_status(video, "failed")
 
 
-def _fail(job: JobRow, stage: str, code: str, reason: str) -> None:
-    job.status, job.stage = "failed", stage
+def fail_job(job: JobRow, at: datetime, stage: str, code: str, reason: str) -> None:
+    """Set a job's status to failed, with its last stage and the error."""
+    job.status, job.stage, job.updated_at = "failed", stage, at
     job.error_code, job.error_message = code, reason
 
 

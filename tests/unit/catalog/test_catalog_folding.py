@@ -2,9 +2,12 @@
 
 import copy
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +16,17 @@ from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     EncodedTrack,
+    Event,
     TranscodePlanned,
+    UploadAborted,
+    UploadExpired,
+    UploadRejected,
+    UploadStarted,
     category_of,
     entity_of,
+    stream_id,
 )
-from shared.event_store.store import SequencedEvent
+from shared.event_store.store import Metadata, SequencedEvent
 from tests.support.catalog_stories import recorded
 
 
@@ -131,3 +140,52 @@ def test_what_a_rebuild_leaves_unread_changes_nothing() -> None:
         assert (whole.users, whole.videos, whole.jobs) == (part.users, part.videos, part.jobs)
         assert (whole.feed, whole.words) == (part.feed, part.words)
     assert ignored > 50
+
+
+@pytest.mark.parametrize(
+    ("event", "stage", "code", "message"),
+    [
+        (UploadRejected(video_id="v", user_id="u", code="c", reason="r"), "rejected", "c", "r"),
+        (
+            UploadExpired(video_id="v", user_id="u"),
+            "expired",
+            "upload_expired",
+            "The upload was not finished in time.",
+        ),
+        (
+            UploadAborted(video_id="v", user_id="u", reason="client"),
+            "aborted",
+            "upload_aborted",
+            "The upload was cancelled.",
+        ),
+    ],
+)
+def test_an_upload_that_ends_without_a_video_fails_its_job(
+    event: Event, stage: str, code: str, message: str
+) -> None:
+    fold = Fold()
+    started = UploadStarted(video_id="v", user_id="u", protocol="tus", title="Sea")
+    fold.apply(_at(1, started))
+    fold.apply(_at(2, event))
+
+    job = fold.jobs["v"]
+    assert (job.status, job.stage, job.title) == ("failed", stage, "Sea")
+    assert (job.error_code, job.error_message) == (code, message)
+    assert job.updated_at - job.created_at == timedelta(seconds=1)
+
+    alone = Fold()
+    alone.apply(_at(2, event))
+    assert (alone.jobs, alone.changed_jobs) == ({}, set())
+
+
+def _at(position: int, event: Event) -> SequencedEvent:
+    return SequencedEvent(
+        stream_id=stream_id("upload", "v"),
+        version=position,
+        type=type(event).__name__,
+        data=event,
+        event_id=UUID(int=position),
+        metadata=Metadata(),
+        recorded_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=position),
+        position=position,
+    )
