@@ -18,7 +18,8 @@ import pytest
 
 from tests.mutants import equivalents
 from tests.mutants.measure import Measure, Outcome
-from tests.mutants.python_mutations import Mutation, line_of, mutations, shown
+from tests.mutants.mutation import Mutation, line_of, shown
+from tests.mutants.python_mutations import mutations
 from tests.mutants.targets import ROOT, Target, chosen
 
 

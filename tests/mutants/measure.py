@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 from tests.mutants.exchange import NotExchanged, exchange
-from tests.mutants.python_mutations import Mutation
+from tests.mutants.mutation import Mutation
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 # CPU seconds that a child may use beyond thrice what its tests took, undisturbed and traced.

@@ -8,9 +8,8 @@ import contextlib
 import re
 from typing import Final
 
-import msgspec
-
 from tests.mutants import sql_mutations
+from tests.mutants.mutation import Mutation
 
 _COMPARISONS: Final[dict[type[ast.cmpop], tuple[bytes, bytes]]] = {
     ast.Lt: (rb"<", b"<="),
@@ -38,25 +37,9 @@ _ARITHMETIC: Final[dict[type[ast.operator], tuple[bytes, bytes]]] = {
     ast.BitOr: (rb"\|", b"&"),
 }
 _FUNCTIONS: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
+# One literal, or several that stand beside one another.
+_LITERAL: Final = re.compile(r'(?P<quote>f?("""|"))(?P<text>.*)\2', re.DOTALL)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-class Mutation(msgspec.Struct, frozen=True):
-    """Bytes ``start`` to ``end`` of a module become ``new``.
-
-    ``lines``: the first and last line of the statement that changes. ``function``: its function
-    with its class, empty for a module's own statements.
-    """
-
-    path: str
-    function: str
-    lines: tuple[int, int]
-    start: int
-    end: int
-    new: bytes
-
-    def applied(self, source: bytes) -> bytes:
-        return source[: self.start] + self.new + source[self.end :]
 
 
 def mutations(path: str, source: bytes, functions: tuple[str, ...] = ()) -> list[Mutation]:
@@ -268,7 +251,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
-            self._visit_string(node, node.value)
+            self._visit_sql(node)
         elif not self._in_function:
             # A number outside a function is a limit or a row of a table: data, not logic.
             return
@@ -281,16 +264,21 @@ class _Finder(ast.NodeVisitor):
         elif isinstance(node.value, float):
             self._replace(node, str(node.value + 1).encode())
 
-    def _visit_string(self, node: ast.Constant, value: str) -> None:
-        """SQL, if it stands in the source as it is: one literal with no escapes."""
-        start, _ = self._span(node)
-        place = self._text(node).find(value.encode())
-        if place < 0 or not sql_mutations.is_statement(value):
-            return
-        for each in sql_mutations.mutations(value):
-            begin = start + place + len(value[: each.start].encode())
-            end = start + place + len(value[: each.end].encode())
-            self._add(begin, end, each.new.encode())
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        if not self._visit_sql(node):
+            self.generic_visit(node)
+
+    def _visit_sql(self, node: ast.Constant | ast.JoinedStr) -> bool:
+        """Mutate a string that is SQL, as it stands in the source; whether it is SQL."""
+        whole = _LITERAL.fullmatch(self._text(node).decode())
+        if whole is None or not sql_mutations.is_statement(whole["text"]):
+            return False
+        text, begin = whole["text"], self._span(node)[0] + len(whole["quote"])
+        for each in sql_mutations.mutations(text):
+            start = begin + len(text[: each.start].encode())
+            end = begin + len(text[: each.end].encode())
+            self._add(start, end, each.new.encode())
+        return True
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
         """Before Python 3.12 positions inside an f-string are right only sometimes."""
@@ -301,22 +289,3 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self.visit(node.body)
-
-
-def shown(mutation: Mutation, source: bytes) -> tuple[str, str]:
-    """The lines that differ, before and after, with the white space between words made equal."""
-    first = source.rfind(b"\n", 0, mutation.start) + 1
-    last = source.find(b"\n", mutation.end)
-    last = len(source) if last < 0 else last
-    before = source[first:last]
-    after = source[first : mutation.start] + mutation.new + source[mutation.end : last]
-    return _plain(before), _plain(after)
-
-
-def line_of(mutation: Mutation, source: bytes) -> int:
-    """The line on which a mutation begins."""
-    return source.count(b"\n", 0, mutation.start) + 1
-
-
-def _plain(text: bytes) -> str:
-    return " ".join(text.decode().split())

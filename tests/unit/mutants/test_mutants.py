@@ -11,7 +11,8 @@ import pytest
 from tests.mutants import sql_mutations
 from tests.mutants.equivalents import load
 from tests.mutants.exchange import NotExchanged, exchange
-from tests.mutants.python_mutations import mutations, shown
+from tests.mutants.mutation import shown
+from tests.mutants.python_mutations import mutations
 from tests.mutants.targets import TARGETS
 
 
@@ -49,6 +50,22 @@ def changed(body: str) -> set[str]:
 )
 def test_what_is_changed_in_python(body: str, expected: set[str]) -> None:
     assert changed(body) == {" ".join(each.split()) for each in expected}
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        '"select a from t where b < 1"',
+        'f"select {x} from t where b < 1"',
+        'f"""select {x} from t where b < 1"""',
+        '"select a from t " "where b < 1"',
+    ],
+)
+def test_sql_is_changed_where_it_stands_in_the_source(literal: str) -> None:
+    before, after = literal.split("b < 1")
+    assert changed(f"return {literal}") == {
+        f"return {before}{term}{after}" for term in ("b <= 1", "b < 2", "true")
+    }
 
 
 def test_a_case_can_be_left_out_unless_it_matches_everything() -> None:
