@@ -60,9 +60,8 @@ def media_playlist(
     ``growing``: players may have loaded it before it ended, so its type stays EVENT and its lines
     never change. ``iframes``: each segment is one key frame.
     """
-    longest = max((segment.seconds for segment in segments), default=Fraction(1))
     # RFC 8216, 4.3.3.1: each duration, rounded to the nearest second, must not exceed the target.
-    target = max(1, int(longest + Fraction(1, 2)))
+    target = max([1, *(int(segment.seconds + Fraction(1, 2)) for segment in segments)])
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",

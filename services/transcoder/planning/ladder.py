@@ -79,7 +79,7 @@ def encoding(rendition: Rendition) -> Encoding:
     share = Fraction(rendition.width * rendition.height, rung.long * rung.short)
     # Twice the frame rate needs about 1.5 times the bits.
     motion = Fraction(3, 2) if rate > 30 else Fraction(1)
-    cap = max(64_000, round(rung.max_rate * max(share, Fraction(1, 4)) * motion))
+    cap = round(rung.max_rate * max(share, Fraction(1, 4)) * motion)
     buffer = round(cap * BUFFER_SECONDS)
     return Encoding(rendition, cap, buffer, h264_level(rendition, rate, cap, buffer))
 

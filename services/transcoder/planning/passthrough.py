@@ -201,5 +201,4 @@ def _cap(width: int, height: int, frame_rate: str) -> int:
 def _rung(width: int, height: int) -> Rung:
     """The smallest rung whose box contains the picture; it names the source's own rendition."""
     long, short = max(width, height), min(width, height)
-    fitting = [rung for rung in RUNGS if long <= rung.long and short <= rung.short]
-    return fitting[-1] if fitting else RUNGS[0]
+    return [rung for rung in RUNGS if long <= rung.long and short <= rung.short][-1]

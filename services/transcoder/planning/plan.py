@@ -55,12 +55,12 @@ class Timeline(msgspec.Struct, frozen=True):
             return segment * self.segment_frames
         if segment < len(self.borders):
             return self.borders[segment]
-        return self.borders[-1] + max(self.segment_frames, LONGEST_FRAMES)
+        return self.borders[-1] + LONGEST_FRAMES
 
 
 def timeline(frame_rate: Fraction) -> Timeline:
-    """The timeline with equal segments of about four seconds."""
-    return Timeline(frame_rate, max(1, round(SEGMENT_SECONDS * frame_rate)))
+    """The timeline with equal segments of about four seconds, at one frame per second or more."""
+    return Timeline(frame_rate, round(SEGMENT_SECONDS * frame_rate))
 
 
 def timeline_along(frame_rate: Fraction, borders: tuple[int, ...]) -> Timeline:
@@ -75,7 +75,7 @@ def timeline_of(planned: TranscodePlanned) -> Timeline:
     rate = Fraction(planned.renditions[0].frame_rate)
     if planned.borders:
         return timeline_along(rate, planned.borders)
-    return Timeline(rate, max(1, round(planned.segment_ms * rate / 1000)))
+    return Timeline(rate, round(planned.segment_ms * rate / 1000))
 
 
 def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple[Chunk, ...]:
@@ -85,10 +85,9 @@ def chunks(line: Timeline, duration: float, *, splittable: bool = True) -> tuple
     cut: list[Chunk] = []
     start = 0
     while start < total:
-        wanted = CHUNK_SEGMENTS[min(len(cut), len(CHUNK_SEGMENTS) - 1)] if splittable else total
-        count = min(wanted, total - start)
+        count = CHUNK_SEGMENTS[min(len(cut), len(CHUNK_SEGMENTS) - 1)] if splittable else total
         # A short rest at the end joins the last chunk.
-        if cut and total - start - count <= wanted // 4:
+        if total - start - count <= count // 4:
             count = total - start
         first_frame = line.first_frame(start)
         last = start + count == total
@@ -126,6 +125,13 @@ _ENCODE_COST: Final = 0.09
 _PIXELS_1080P: Final = 1920 * 1080
 # CPU seconds to read, cut and store one megabyte.
 _REMUX_COST: Final = 0.01
+_MEGABYTE: Final = 1_000_000
+# Priorities: what is needed to play at all, what is played next, the rest, lower renditions of a
+# passthrough and other codecs. The scheduler treats the first two as urgent.
+_FIRST: Final = 0
+_NEXT: Final = 1
+_LATER: Final = 2
+_LAST: Final = 3
 
 
 def passthrough_rendition(planned: TranscodePlanned) -> Rendition | None:
@@ -148,7 +154,7 @@ def video_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     for codec in dict.fromkeys(each.video_codec for each in planned.renditions):
         names = tuple(each.name for each in planned.renditions if each.video_codec == codec)
         if codec != "h264":
-            tasks += [_task(planned, chunk, names, 3) for chunk in planned.chunks]
+            tasks += [_task(planned, chunk, names, _LAST) for chunk in planned.chunks]
     return tuple(tasks)
 
 
@@ -156,14 +162,14 @@ def _h264_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     names = tuple(rendition.name for rendition in h264_renditions(planned))
     if passthrough_rendition(planned) is not None:
         cut = [_remux_task(planned, chunk, names[0]) for chunk in planned.chunks]
-        return (*cut, *(_task(planned, chunk, names[1:], 3) for chunk in planned.chunks))
+        return (*cut, *(_task(planned, chunk, names[1:], _LAST) for chunk in planned.chunks))
     tasks: list[VideoTask] = []
     for chunk in planned.chunks:
         if chunk.index == 0 and len(names) > 1 and len(planned.chunks) > 1:
-            tasks.append(_task(planned, chunk, names[-1:], 0))
-            tasks.append(_task(planned, chunk, names[:-1], 1))
+            tasks.append(_task(planned, chunk, names[-1:], _FIRST))
+            tasks.append(_task(planned, chunk, names[:-1], _NEXT))
         else:
-            tasks.append(_task(planned, chunk, names, min(chunk.index, 2)))
+            tasks.append(_task(planned, chunk, names, min(chunk.index, _LATER)))
     return tuple(tasks)
 
 
@@ -185,9 +191,9 @@ def _task(
 
 def _remux_task(planned: TranscodePlanned, chunk: Chunk, name: str) -> VideoTask:
     total = sum(each.frames or 0 for each in planned.chunks)
-    cost = _REMUX_COST * planned.source.size / 1e6 * (chunk.frames or 0) / max(1, total)
+    cost = _REMUX_COST * planned.source.size / _MEGABYTE * (chunk.frames or 0) / max(1, total)
     task = video_task_name(chunk.index, name)
-    priority = 0 if chunk.index == 0 else 2
+    priority = _FIRST if chunk.index == 0 else _LATER
     return VideoTask(task, chunk.index, (name,), priority, max(0.05, cost), "remux")
 
 

@@ -20,6 +20,8 @@ MAX_AUDIO_TRACKS: Final = 8
 
 # More frames per second are not visibly better, and exceed the ladder's H.264 levels.
 MAX_FRAME_RATE: Final = 60
+# Rates that differ less than this share from a standard rate are the standard rate.
+_RATE_TOLERANCE: Final = Fraction(1, 500)
 STANDARD_RATES: Final = tuple(
     Fraction(*rate)
     for rate in (
@@ -196,12 +198,12 @@ def frame_rate(stream: Stream) -> Fraction:
     rate = real if 0 < real <= MAX_FRAME_RATE else average or real
     if rate <= 0:
         return Fraction(30)
-    while rate > MAX_FRAME_RATE + Fraction(1, 10):
+    while rate > MAX_FRAME_RATE * (1 + _RATE_TOLERANCE):
         rate /= 2
     nearest = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
-    if abs(nearest - rate) <= nearest / 500:
+    if abs(nearest - rate) <= nearest * _RATE_TOLERANCE:
         return nearest
-    return rate.limit_denominator(1001) if rate >= 1 else Fraction(1)
+    return max(Fraction(1), rate.limit_denominator(1001))
 
 
 def _is_picture(stream: Stream) -> bool:
@@ -234,11 +236,8 @@ def _displayed(stream: Stream, rotation: int) -> tuple[int, int]:
     aspect = _fraction(stream.sample_aspect_ratio.replace(":", "/"))
     if not Fraction(1, 10) <= aspect <= 10:
         aspect = Fraction(1)
-    width, height = stream.width, stream.height
-    if aspect > 1:
-        width = round(width * aspect)
-    elif aspect < 1:
-        height = round(height / aspect)
+    width = round(stream.width * max(aspect, 1))
+    height = round(stream.height / min(aspect, 1))
     return (height, width) if rotation % 180 == 90 else (width, height)
 
 

@@ -20,6 +20,8 @@ _TILE_HEIGHT: Final = 160
 _COLUMNS: Final = 10
 # In a chunk of more segments (a source that is not splittable) a tile covers several of them.
 _MAX_TILES: Final = 100
+# A cue must end after its beginning: as little later as a time can state.
+_LEAST_CUE: Final = Fraction(1, 1000)
 
 
 class Sheet(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ def webvtt(planned: TranscodePlanned) -> str:
             start = line.first_frame(first) / line.frame_rate
             stop = min(end, line.first_frame(last) / line.frame_rate)
             left, top = layout.place(tile)
-            lines.append(f"{_clock(start)} --> {_clock(max(stop, start + Fraction(1, 1000)))}")
+            lines.append(f"{_clock(start)} --> {_clock(max(stop, start + _LEAST_CUE))}")
             lines.append(f"{image}#xywh={left},{top},{layout.width},{layout.height}")
             lines.append("")
     return "\n".join(lines)

@@ -93,6 +93,28 @@ def test_only_renditions_with_three_quarters_of_the_pixels_are_made_below() -> N
     assert (360, 364) not in [(each.width, each.height) for each in more]
 
 
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [
+        ((1920, 1080), "1080p"),
+        ((1080, 1920), "1080p"),
+        # The longer side alone, and the shorter side alone, can make the rung a higher one.
+        ((1920, 300), "1080p"),
+        ((1282, 300), "1080p"),
+        ((722, 722), "1080p"),
+        ((1280, 720), "720p"),
+        ((856, 480), "720p"),
+        ((640, 482), "720p"),
+        ((854, 480), "480p"),
+    ],
+)
+def test_a_source_is_named_after_the_smallest_rung_that_holds_it(
+    size: tuple[int, int], name: str
+) -> None:
+    made = facts(track(CLOSED), width=size[0], height=size[1])
+    assert passthrough_ladder(made)[0].name == name
+
+
 def test_without_a_picture_nothing_is_fit() -> None:
     made = track(CLOSED)
     sound = msgspec.structs.replace(facts(made), video=None)
@@ -114,6 +136,7 @@ def test_a_picture_that_begins_after_the_sound_shifts_the_segments() -> None:
     late = verdict(track(CLOSED), start=-0.2)
     assert late.delay_us == 200_000
     assert late.borders == (0, 105)
+    assert verdict(track(CLOSED), start=-1 / 3).delay_us == 333_333
     assert verdict(track(CLOSED)).borders == (0, 100)
 
 
@@ -135,7 +158,7 @@ def test_segments_must_begin_at_different_frames_of_the_output() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "late"), [(-0.5, False), (-0.51, True), (0.0005, False), (0.002, True), (0.5, True)]
+    ("start", "late"), [(-0.5, False), (-0.51, True), (0.001, False), (0.002, True), (0.5, True)]
 )
 def test_the_picture_begins_with_the_file_or_half_a_second_later(
     start: float, *, late: bool

@@ -2,9 +2,13 @@
 
 import json
 from fractions import Fraction
+from itertools import accumulate
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from services.transcoder.encoding.probe import with_extent
 from services.transcoder.planning.media_errors import MediaRejected
@@ -46,8 +50,96 @@ def test_an_ordinary_video() -> None:
     video = source.facts.video
     assert video is not None
     assert (video.width, video.height, video.frame_rate) == (1920, 1080, "30/1")
-    assert [track.sample_rate for track in source.facts.audio] == [44100]
-    assert source.seekable
+    assert (video.rotation, video.interlaced, video.hdr) == (0, False, False)
+    assert [(track.channels, track.sample_rate) for track in source.facts.audio] == [(2, 44100)]
+    assert (source.facts.container, source.facts.duration_ms) == ("mov", 10_000)
+    assert (source.facts.size, source.facts.bit_rate) == (1000, None)
+
+
+@pytest.mark.parametrize(
+    ("container", "seekable"),
+    [
+        ("mov,mp4,m4a,3gp,3g2,mj2", True),
+        ("matroska,webm", True),
+        ("mpegts", False),
+        ("avi", False),
+    ],
+)
+def test_chunks_may_begin_in_the_middle_of_some_containers(
+    container: str, *, seekable: bool
+) -> None:
+    assert read(VIDEO, format_name=container).seekable == seekable
+
+
+@pytest.mark.parametrize(
+    ("changes", "channels", "rate"),
+    [
+        ({"channels": 1}, 1, 44_100),
+        ({"channels": 8}, 8, 44_100),
+        # More than any player has are mixed down.
+        ({"channels": 9}, 8, 44_100),
+        ({"sample_rate": "N/A"}, 2, 48_000),
+        ({"sample_rate": "0"}, 2, 48_000),
+    ],
+)
+def test_sound(changes: dict[str, Any], channels: int, rate: int) -> None:
+    (track,) = read(VIDEO, {**AUDIO, **changes}).facts.audio
+    assert (track.index, track.channels, track.sample_rate) == (0, channels, rate)
+
+
+def test_only_sound_that_can_be_heard_is_a_track() -> None:
+    silent = {**AUDIO, "channels": 0}
+    data = {**AUDIO, "codec_type": "data"}
+    assert read(VIDEO, silent, data).facts.audio == ()
+
+
+def test_eight_sound_tracks_are_kept() -> None:
+    tracks = read(*({**AUDIO, "index": i} for i in range(9))).facts.audio
+    assert [track.index for track in tracks] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("track", "container", "seconds"),
+    [
+        ("10.0", "12.0", 10.0),
+        (None, "12.0", 12.0),
+        ("0.5", "12.0", 0.5),
+        ("N/A", "12.0", 12.0),
+        ("0", "12.0", 12.0),
+        ("-3", "12.0", 12.0),
+        ("nan", "12.0", 12.0),
+        ("inf", "12.0", 12.0),
+        ("N/A", "0", None),
+        (None, None, None),
+        # A day is the most.
+        ("86400", None, 86_400.0),
+    ],
+)
+def test_the_length_is_the_tracks_and_else_the_containers(
+    track: str | None, container: str | None, seconds: float | None
+) -> None:
+    source = read({**VIDEO, "duration": track}, duration=container)
+    assert source.duration == seconds
+    assert source.facts.duration_ms == 1000 * (seconds or 0)
+
+
+@pytest.mark.parametrize(
+    ("stated", "start"),
+    [
+        (None, 0.0),
+        ("N/A", 0.0),
+        ("1.5", 1.5),
+        ("-0.021", -0.021),
+        ("999999999", 999_999_999.0),
+        # A clock that is off by decades is no time in the video.
+        ("1000000000", 0.0),
+        ("-1000000000", 0.0),
+        ("inf", 0.0),
+        ("nan", 0.0),
+    ],
+)
+def test_the_first_timestamp(stated: str | None, start: float) -> None:
+    assert read(VIDEO, start_time=stated).start == start
 
 
 @pytest.mark.parametrize(
@@ -56,9 +148,14 @@ def test_an_ordinary_video() -> None:
         ({"sample_aspect_ratio": "4:3"}, (2560, 1080)),
         ({"sample_aspect_ratio": "8:9"}, (1920, 1215)),
         ({"sample_aspect_ratio": "0:1"}, (1920, 1080)),
-        ({"sample_aspect_ratio": "1000:1"}, (1920, 1080)),
+        # Pixels ten times as long as wide are strange, beyond that they are a mistake.
+        ({"sample_aspect_ratio": "10:1"}, (19_200, 1080)),
+        ({"sample_aspect_ratio": "1:10"}, (1920, 10_800)),
+        ({"sample_aspect_ratio": "11:1"}, (1920, 1080)),
+        ({"sample_aspect_ratio": "1:11"}, (1920, 1080)),
         ({"side_data_list": [{"rotation": -90}]}, (1080, 1920)),
-        ({"side_data_list": [{}, {"rotation": 180}]}, (1920, 1080)),
+        ({"side_data_list": [{}, {"rotation": 90}]}, (1080, 1920)),
+        ({"side_data_list": [{"rotation": 180}]}, (1920, 1080)),
         ({"sample_aspect_ratio": "4:3", "side_data_list": [{"rotation": 90}]}, (1080, 2560)),
     ],
 )
@@ -80,17 +177,55 @@ def test_the_size_is_what_a_person_sees(changes: dict[str, Any], size: tuple[int
         ("15/1", "15/1", Fraction(15)),
         ("0/0", "0/0", Fraction(30)),
         ("1/7", "1/7", Fraction(1)),
+        ("3/2", "3/2", Fraction(3, 2)),
+        # The base rate is what is shown if a video can have it; else the average is.
+        ("1/1", "20/1", Fraction(1)),
+        ("60/1", "25/1", Fraction(60)),
+        ("0/0", "25/1", Fraction(25)),
+        ("90000/1", "0/0", Fraction(90_000, 2048).limit_denominator(1001)),
+        # Up to a five-hundredth beside a standard rate is that rate.
+        ("2505/100", "2505/100", Fraction(25)),
+        ("25051/1000", "25051/1000", Fraction(25_051, 1000)),
+        ("0/0", "6012/100", Fraction(60)),
+        ("0/0", "6013/100", Fraction(6013, 200)),
     ],
 )
 def test_frame_rates(real: str, average: str, rate: Fraction) -> None:
     assert read({**VIDEO, "r_frame_rate": real, "avg_frame_rate": average}).frame_rate == rate
 
 
-def test_a_cover_is_not_a_video() -> None:
-    cover = {**VIDEO, "codec_name": "mjpeg", "disposition": {"attached_pic": 1}}
-    source = read(cover, AUDIO)
+@given(st.fractions(min_value=Fraction(1, 100), max_value=1000, max_denominator=5000))
+@example(Fraction(10_021, 1002))
+def test_any_rate_becomes_one_that_encoders_take(rate: Fraction) -> None:
+    found = read({**VIDEO, "r_frame_rate": str(rate), "avg_frame_rate": str(rate)}).frame_rate
+    assert 1 <= found <= 60.12
+    assert found.denominator <= 1001
+    if 1 <= rate <= 60:
+        assert abs(found - rate) <= rate / 490
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"disposition": {"attached_pic": 1}},
+        {"disposition": {"timed_thumbnails": 1}},
+        {"codec_type": "data"},
+        {"width": 0},
+        {"height": 0},
+    ],
+)
+def test_a_cover_is_not_a_video(changes: dict[str, Any]) -> None:
+    source = read({**VIDEO, **changes}, AUDIO)
     assert source.facts.video is None
+    assert source.frame_rate == 0
     assert source.main == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16_384, 4096), (8192, 8192)])
+def test_the_smallest_and_the_largest_picture(size: tuple[int, int]) -> None:
+    video = read({**VIDEO, "width": size[0], "height": size[1]}).facts.video
+    assert video is not None
+    assert (video.width, video.height) == size
 
 
 def test_marks_of_difficult_sources() -> None:
@@ -103,10 +238,14 @@ def test_marks_of_difficult_sources() -> None:
 
 
 def test_languages_are_safe_in_a_playlist() -> None:
-    given = ['en"', "eng", "und", "", "pt-BR", "a" * 99, "e\nn"]
-    tracks = read(*({**AUDIO, "index": i, "tags": {"language": t}} for i, t in enumerate(given)))
-    languages = [track.language for track in tracks.facts.audio]
-    assert languages == [None, "eng", None, None, "pt-BR", None, None]
+    allowed = ["eng", "pt-BR", "de", "a" * 35, " fr "]
+    refused = ['en"', "und", "", "a" * 36, "e\nn", "e", "日本", "--", "en US"]
+
+    def language(tag: str) -> str | None:
+        return read({**AUDIO, "tags": {"language": tag}}).facts.audio[0].language
+
+    assert [language(tag) for tag in allowed] == ["eng", "pt-BR", "de", "a" * 35, "fr"]
+    assert [language(tag) for tag in refused] == [None] * len(refused)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +254,10 @@ def test_languages_are_safe_in_a_playlist() -> None:
         ([], {}, "media.no_tracks"),
         ([{"codec_type": "subtitle"}], {}, "media.no_tracks"),
         ([{**VIDEO, "width": 0}], {}, "media.no_tracks"),
-        ([{**VIDEO, "width": 20_000}], {}, "media.too_large_picture"),
-        ([{**VIDEO, "width": 16_000, "height": 16_000}], {}, "media.too_large_picture"),
-        ([{**VIDEO, "duration": "90000"}], {}, "media.too_long"),
+        ([{**VIDEO, "width": 16_385}], {}, "media.too_large_picture"),
+        ([{**VIDEO, "height": 16_385}], {}, "media.too_large_picture"),
+        ([{**VIDEO, "width": 8192, "height": 8193}], {}, "media.too_large_picture"),
+        ([{**VIDEO, "duration": "86400.1"}], {}, "media.too_long"),
         ([AUDIO] * 65, {}, "media.too_many_streams"),
     ],
 )
@@ -126,6 +266,10 @@ def test_limits(streams: list[dict[str, Any]], container: dict[str, Any], code: 
         read(*streams, **container)
     assert caught.value.code == code
     assert caught.value.reason.endswith(".")
+
+
+def test_sixty_four_tracks_are_not_too_many() -> None:
+    assert read(VIDEO, *[AUDIO] * 63).facts.video is not None
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"streams": 3}'])
@@ -148,6 +292,32 @@ def test_the_packets_say_where_it_ends() -> None:
     )
     assert source.duration == pytest.approx(9.933)
     assert source.facts.duration_ms == 9933
+
+
+def test_lines_that_state_no_time_are_passed_over() -> None:
+    seen = extent("", "0", "x", "x,20,1", "-1,20,1", "0,N/A,1", "0,5.0", "0,4.0,N/A", "1,6.5,0.5")
+    assert (seen.main_end, seen.any_end, seen.longest) == (5.0, 7.0, 1.0)
+    nothing = extent("0,N/A,N/A", "1,N/A")
+    assert (nothing.main_end, nothing.any_end, nothing.longest) == (None, None, 0.0)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=100), st.randoms(use_true_random=False))
+def test_the_order_of_decoding_makes_no_difference(lasts: list[int], random: Random) -> None:
+    shown = list(accumulate(lasts[:-1], initial=0))
+    decoded: list[int] = []
+    for start in range(0, len(shown), 16):
+        group = shown[start : start + 16]
+        random.shuffle(group)
+        decoded += group
+    duration = dict(zip(shown, lasts, strict=True))
+    seen = extent(*(f"0,{time},{duration[time]}" for time in decoded))
+    assert seen.main_end == seen.any_end == sum(lasts)
+    assert seen.longest == max(lasts[:-1], default=0)
+
+
+def test_a_frame_may_be_decoded_thirty_two_places_late() -> None:
+    late = extent(*(f"0,{time},1" for time in [*range(1, 33), 0, *range(33, 80)]))
+    assert late.longest == 1
 
 
 def test_a_start_after_zero_is_taken_off() -> None:

@@ -116,6 +116,18 @@ def test_the_end_may_come_up_to_one_segment_early(frames: tuple[int, ...]) -> No
         checked(run_of(LAST, last=False), fragments(*frames, first=LAST.first_frame))
 
 
+def test_a_chunk_is_not_empty_even_where_it_is_one_last_segment() -> None:
+    checked(run_of(FIRST, last=True), fragments(1))
+    with pytest.raises(MediaRejected):
+        checked(run_of(FIRST, last=True), [])
+
+
+def test_no_frame_is_right_where_none_is_planned() -> None:
+    unplanned = msgspec.structs.replace(FIRST, frames=None)
+    with pytest.raises(MediaRejected):
+        checked(run_of(unplanned), fragments(1))
+
+
 def test_the_slack_is_as_long_as_the_last_segment_where_segments_follow_the_source() -> None:
     line = timeline_along(Fraction(25), (0, 100, 150, 290))
     (chunk,) = chunks(line, 300 / 25, splittable=False)
