@@ -277,7 +277,7 @@ def _without(state: Transcode, event: MediaLost) -> Transcode:
         audio={name: sound for name, sound in state.audio.items() if name not in event.tasks},
         images=None if IMAGES in event.tasks else state.images,
         lost=state.lost | frozenset(event.keys),
-        before_repair=state.before_repair or state,
+        before_repair=state,
     )
 
 
@@ -319,7 +319,7 @@ def ready_chunks(state: Transcode) -> int:
     The first chunk needs the lowest rendition only, because all early playlists begin with it.
     """
     planned = state.planned
-    if planned is None or not planned.renditions:
+    if planned is None:
         return 0
     names = [rendition.name for rendition in early_renditions(planned)]
     ready = 0

@@ -63,6 +63,7 @@ TARGETS: Final = (
             "shared/event_store/projections/projection.py",
             "shared/event_store/projections/projection_tables.py",
             "shared/event_store/projections/checkpoint_watcher.py",
+            "shared/event_store/projections/event_applier.py",
         ),
         (
             "tests/unit/event_store",
@@ -71,6 +72,10 @@ TARGETS: Final = (
             "tests/integration/event_store/test_projection.py",
             "tests/integration/event_store/test_parking.py",
         ),
+    ),
+    Target(
+        ("shared/event_store/archive/archive_format.py",),
+        ("tests/unit/event_store/test_archive_format.py",),
     ),
 )
 

@@ -112,7 +112,7 @@ def pack(events: Sequence[ArchivedEvent]) -> tuple[bytes, int]:
     raw = msgspec.json.Encoder().encode_lines(events)
     options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: _LEVEL,
-        zstd.CompressionParameter.checksum_flag: 1,
+        zstd.CompressionParameter.checksum_flag: True,
     }
     return zstd.compress(raw, options=options), len(raw)
 

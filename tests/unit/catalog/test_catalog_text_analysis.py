@@ -154,6 +154,9 @@ words = st.text("abc", max_size=5)
 @example("ac", "ba", 5)
 @example("ab", "acd", 1)
 @example("cpq", "pqrs", 1)
+@example("aaa", "a", 5)
+@example("cab", "bc", 5)
+@example("ca", "ab", 5)
 def test_edit_distance_is_what_its_definition_says(a: str, b: str, limit: int) -> None:
     assert edit_distance(a, b, limit) == min(aligned(a, b), limit + 1)
 

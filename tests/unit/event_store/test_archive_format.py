@@ -1,5 +1,6 @@
 """The format of archived ranges: what was packed comes back, and anything else is refused."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from shared.event_store.archive.archive_format import (
     digest,
     manifest_key,
     manifest_number,
+    object_key,
     pack,
     read_manifest,
     unpack,
@@ -87,6 +89,20 @@ def test_an_object_that_claims_to_be_small_is_not_unpacked_whole() -> None:
     bomb = zstd.compress(bytes(100_000_000))
     with pytest.raises(BadArchive, match="another size"):
         unpack(manifest_of(bomb, 1000), bomb)
+
+
+def test_the_object_proves_itself_without_its_manifest() -> None:
+    """The checksum of zstd's own format lets ``zstd -t`` find damage, too."""
+    with pytest.raises(zstd.ZstdError):
+        zstd.decompress(DATA[:-1] + bytes([DATA[-1] ^ 1]))
+
+
+def test_an_object_that_ends_with_an_empty_block_is_whole() -> None:
+    raw = zstd.decompress(DATA)
+    written = zstd.ZstdCompressor()
+    apart = written.compress(raw, mode=zstd.ZstdCompressor.FLUSH_BLOCK)
+    apart += written.flush(zstd.ZstdCompressor.FLUSH_FRAME)
+    assert unpack(manifest_of(apart, len(raw)), apart) == EVENTS
 
 
 def test_an_object_cut_off_by_its_writer_is_refused() -> None:
@@ -176,3 +192,11 @@ def test_manifests_are_numbered_by_their_keys() -> None:
         assert manifest_number("log/", manifest_key("log/", number)) == number
     for key in ("log/events/1", "log/manifests/1.json", "log/manifests/0000000001.json.tmp"):
         assert manifest_number("log/", key) is None
+
+
+def test_objects_sort_by_position_and_never_share_a_key() -> None:
+    one, other = digest(b"1"), digest(b"2")
+    key = object_key("log/", 1, 50, one)
+    assert re.fullmatch(r"log/events/\d{19}-\d{19}-[0-9a-f]{16}\.jsonl\.zst", key)
+    assert key == object_key("log/", 1, 50, one) != object_key("log/", 1, 50, other)
+    assert key < object_key("log/", 51, 60, other) < object_key("log/", 1000, 1010, one)
