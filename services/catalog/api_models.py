@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from services.catalog.read_model.rows import JobStatus, VideoStatus
+from services.catalog.rows import JobStatus, VideoStatus
 from shared.contracts import Visibility
 from shared.http.grants import grant
 from shared.http.paging import encode_cursor
@@ -150,66 +150,50 @@ def format_duration(milliseconds: int | None) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def same_fields(model: type[msgspec.Struct], source: Mapping[Any, Any]) -> dict[str, Any]:
+    """The values of ``source`` that have the name of a field of ``model``."""
+    return {name: source[name] for name in model.__struct_fields__ if name in source}
+
+
 def to_video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
-    """A video from a row of ``select_videos``."""
+    """A video from a row of ``select_videos``: its columns, unless computed here."""
     playlist = row["playlist_key"] if row["playable"] else None
+    manifest = row["dash_key"] if row["playable"] else None
     token = links.token(row["id"], row["visibility"], now)
-    return Video(
-        id=row["id"],
-        video=links.media(token, playlist) or "",
-        title=row["title"],
-        description=row["description"],
-        user_id=row["user_id"],
-        duration=format_duration(row["duration_ms"]),
-        thumbnail=links.media(token, row["poster_key"]) or "",
-        views=row["shown_views"],
-        tags=[to_tag(name) for name in row["tags"]],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        username=row["username"] or "",
-        duration_ms=row["duration_ms"],
-        width=row["width"],
-        height=row["height"],
-        status=row["status"],
-        playable=row["playable"],
-        visibility=row["visibility"],
-        renditions=[_to_rendition(rendition) for rendition in row["renditions"]],
-        storyboard=links.media(token, row["storyboard_key"]),
-        preview=links.media(token, row["preview_key"]),
-        dash=links.media(token, row["dash_key"]) if row["playable"] else None,
-    )
+    computed: dict[str, Any] = {
+        "video": links.media(token, playlist) or "",
+        "duration": format_duration(row["duration_ms"]),
+        "thumbnail": links.media(token, row["poster_key"]) or "",
+        "views": row["shown_views"],
+        "tags": [to_tag(name) for name in row["tags"]],
+        "username": row["username"] or "",
+        "renditions": [_to_rendition(rendition) for rendition in row["renditions"]],
+        "storyboard": links.media(token, row["storyboard_key"]),
+        "preview": links.media(token, row["preview_key"]),
+        "dash": links.media(token, manifest),
+    }
+    return Video(**same_fields(Video, row) | computed)
 
 
 def to_job(row: Mapping[Any, Any]) -> Job:
-    """A job from its row."""
-    return Job(
-        id=row["id"],
-        video_id=row["id"],
-        user_id=row["user_id"],
-        status=row["status"],
-        title=row["title"],
-        description=row["description"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        error_message=msgspec.UNSET if row["error_message"] is None else row["error_message"],
-        error_code=msgspec.UNSET if row["error_code"] is None else row["error_code"],
-        progress=round(row["progress"], 1),
-        playable=row["playable"],
-        stage=row["stage"],
-        attempts=row["attempt"],
-    )
+    """A job from its row: its columns, unless computed here."""
+    computed: dict[str, Any] = {
+        "video_id": row["id"],
+        "error_message": _unset_if_none(row["error_message"]),
+        "error_code": _unset_if_none(row["error_code"]),
+        "progress": round(row["progress"], 1),
+        "attempts": row["attempt"],
+    }
+    return Job(**same_fields(Job, row) | computed)
 
 
 def to_feed_event(row: Mapping[Any, Any]) -> FeedEvent:
     """An event of the feed from its row."""
-    return FeedEvent(
-        id=str(row["event_id"]),
-        cursor=encode_cursor(row["position"]),
-        type=row["type"],
-        video_id=row["video_id"],
-        at=row["at"],
-        data=row["data"],
-    )
+    computed: dict[str, Any] = {
+        "id": str(row["event_id"]),
+        "cursor": encode_cursor(row["position"]),
+    }
+    return FeedEvent(**same_fields(FeedEvent, row) | computed)
 
 
 def _to_rendition(data: Mapping[Any, Any]) -> Rendition:
@@ -217,12 +201,9 @@ def _to_rendition(data: Mapping[Any, Any]) -> Rendition:
         frame_rate = float(Fraction(data["frame_rate"]))
     except (ValueError, ZeroDivisionError):
         frame_rate = 0.0
-    return Rendition(
-        name=data["name"],
-        width=data["width"],
-        height=data["height"],
-        bandwidth=data["bandwidth"],
-        average_bandwidth=data["average_bandwidth"],
-        codecs=data["codecs"],
-        frame_rate=round(frame_rate, 3),
-    )
+    computed: dict[str, Any] = {"frame_rate": round(frame_rate, 3)}
+    return Rendition(**same_fields(Rendition, data) | computed)
+
+
+def _unset_if_none(value: str | None) -> str | msgspec.UnsetType:
+    return msgspec.UNSET if value is None else value

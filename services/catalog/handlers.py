@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from services.catalog import domain
 from services.catalog.domain import CloseAccount, Command, CountViews, Video, VideoNotFound
-from services.catalog.read_model.rows import ViewBatch
+from services.catalog.rows import ViewBatch
 from shared.contracts import VideoUploaded, stream_id
 from shared.event_store.decider import Decider, Outcome, execute
 from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion

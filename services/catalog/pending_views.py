@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import BigInteger, Text
 
-from services.catalog.read_model.rows import ViewBatch
+from services.catalog.rows import ViewBatch
 from services.catalog.tables import view_batches
 
 _ROUND_SIZE: Final = 200

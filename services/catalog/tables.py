@@ -1,12 +1,17 @@
 """Tables of the schema ``catalog``: read models, counted views, webhooks.
 
-The read models (``READ_MODELS``) derive from the log alone. Their indexes are named explicitly,
-because a rebuild creates the same tables in another schema. ``pending_views`` and ``view_batches``
-hold counted views that are not in the log yet.
+The read models (``READ_MODELS``) derive from the log alone; ``rows`` declares their columns. Their
+indexes are named explicitly, because a rebuild creates the same tables in another schema.
+``pending_views`` and ``view_batches`` hold counted views that are not in the log yet.
 """
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
+from uuid import UUID
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -22,22 +27,53 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.types import TypeEngine
 
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from shared.event_store.tables import projection_tables
+
+_COLUMN_TYPES: Final[Mapping[Any, TypeEngine[Any]]] = {
+    str: Text(),
+    Literal: Text(),
+    bool: Boolean(),
+    int: BigInteger(),
+    float: Double(),
+    datetime: DateTime(timezone=True),
+    UUID: Uuid(),
+    tuple: JSONB(),
+    msgspec.Raw: JSONB(),
+}
+
+
+def columns(
+    row: type[msgspec.Struct], *, key: Sequence[str] = ("id",), **types: TypeEngine[Any]
+) -> list[Column[Any]]:
+    """A column for each field of a row; nullable if the field may be None.
+
+    ``key`` names the primary key. ``types`` overrides the column types of fields.
+    """
+    made: list[Column[Any]] = []
+    for field in msgspec.structs.fields(row):
+        is_union = get_origin(field.type) in {Union, UnionType}
+        options = get_args(field.type) if is_union else (field.type,)
+        (kind,) = (option for option in options if option is not NoneType)
+        made.append(
+            Column(
+                field.name,
+                types.get(field.name) or _COLUMN_TYPES[get_origin(kind) or kind],
+                primary_key=field.name in key,
+                autoincrement=False,
+                nullable=NoneType in options,
+            )
+        )
+    return made
+
 
 metadata = MetaData(schema="catalog")
 
 checkpoints, parked_events = projection_tables(metadata)
 
-users = Table(
-    "users",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("username", Text, nullable=False),
-    Column("username_key", Text, nullable=False),
-    Column("registered_at", DateTime(timezone=True), nullable=False),
-    Column("deleted", Boolean, nullable=False),
-)
+users = Table("users", metadata, *columns(UserRow))
 
 Index("ix_catalog_users_username_key", users.c.username_key)
 Index("ix_users_deleted", users.c.id, postgresql_where=users.c.deleted)
@@ -45,28 +81,7 @@ Index("ix_users_deleted", users.c.id, postgresql_where=users.c.deleted)
 videos = Table(
     "videos",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("tags", JSONB, nullable=False),
-    Column("visibility", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("playable", Boolean, nullable=False),
-    Column("listed", Boolean, nullable=False),
-    Column("duration_ms", BigInteger),
-    Column("width", Integer),
-    Column("height", Integer),
-    Column("playlist_key", Text),
-    Column("dash_key", Text),
-    Column("poster_key", Text),
-    Column("storyboard_key", Text),
-    Column("preview_key", Text),
-    Column("renditions", JSONB, nullable=False),
-    Column("views", BigInteger, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("updated_at", DateTime(timezone=True), nullable=False),
-    Column("search", TSVECTOR, nullable=False),
+    *columns(VideoRow, width=Integer(), height=Integer(), search=TSVECTOR()),
     # Counted views update these rows often; with free space on the page no index is written.
     postgresql_with={"fillfactor": 80},
 )
@@ -84,16 +99,7 @@ Index(
     postgresql_where=videos.c.listed,
 )
 
-video_tags = Table(
-    "video_tags",
-    metadata,
-    Column("video_id", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("public", Boolean, nullable=False),
-    Column("listed", Boolean, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-)
+video_tags = Table("video_tags", metadata, *columns(VideoTagRow, key=("video_id", "key")))
 Index(
     "ix_video_tags_latest",
     video_tags.c.key,
@@ -120,34 +126,12 @@ Index(
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("stage", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("error_code", Text),
-    Column("error_message", Text),
-    Column("progress", Double, nullable=False),
-    Column("playable", Boolean, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("updated_at", DateTime(timezone=True), nullable=False),
+    *columns(JobRow, attempt=Integer()),
     postgresql_with={"fillfactor": 70},
 )
 Index("ix_jobs_owner", jobs.c.user_id, jobs.c.created_at.desc(), jobs.c.id.desc())
 
-feed = Table(
-    "feed",
-    metadata,
-    Column("user_id", Text, primary_key=True),
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("event_id", Uuid, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("video_id", Text),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("data", JSONB, nullable=False),
-)
+feed = Table("feed", metadata, *columns(FeedRow, key=("user_id", "position")))
 
 READ_MODELS: Final = (users, videos, video_tags, words, jobs, feed)
 

@@ -12,7 +12,7 @@ from services.catalog.http.access import checked_id, find_after_catch_up, is_own
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page
 from services.catalog.queries.views import Row
-from services.catalog.read_model.rows import JobStatus
+from services.catalog.rows import JobStatus
 from shared.errors import Forbidden, NotFound
 from shared.http.envelope import Success
 from shared.http.identity import Principal

@@ -1,13 +1,14 @@
 """Routes of the caller's webhooks."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
+from services.catalog.api_models import same_fields
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.lists import decode_number
@@ -189,16 +190,8 @@ def _checked_types(types: list[str]) -> list[str]:
 
 
 def _to_view(webhook: Webhook, new_secret: str | None = None) -> WebhookView:
-    return WebhookView(
-        id=webhook.id,
-        url=webhook.url,
-        types=webhook.types,
-        active=webhook.active,
-        cursor=encode_cursor(webhook.position),
-        failures=webhook.failures,
-        last_error=webhook.last_error,
-        next_attempt_at=webhook.next_attempt_at,
-        delivered_at=webhook.delivered_at,
-        created_at=webhook.created_at,
-        secret=msgspec.UNSET if new_secret is None else new_secret,
-    )
+    computed: dict[str, Any] = {
+        "cursor": encode_cursor(webhook.position),
+        "secret": msgspec.UNSET if new_secret is None else new_secret,
+    }
+    return WebhookView(**same_fields(WebhookView, msgspec.structs.asdict(webhook)) | computed)

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from services.catalog.read_model.public_events import feed_data
-from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
 from services.catalog.read_model.transcode_folding import fail_job, fold_transcode
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -32,6 +32,12 @@ from shared.text_rules import merge_tags, tag_key, without_tag
 
 # Frequent events that change no row; a rebuild does not read them.
 IGNORED: Final = (AudioEncoded.__name__, ChunkEncoded.__name__)
+# A video's row takes over each field of VideoUploaded that it has too.
+_UPLOADED: Final = tuple(
+    name
+    for name in VideoRow.__struct_fields__
+    if name in VideoUploaded.__struct_fields__ and name != "tags"
+)
 
 
 class Fold:
@@ -137,10 +143,8 @@ class Fold:
         job.status, job.stage, job.updated_at = "pending", "queued", at
         job.error_code = job.error_message = None
         self.videos[video_id] = VideoRow(
+            **{name: getattr(event, name) for name in _UPLOADED},
             id=video_id,
-            user_id=event.user_id,
-            title=event.title,
-            description=event.description,
             tags=merge_tags((), event.tags),
             created_at=at,
             updated_at=at,

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text, Uuid
 
 from services.catalog.read_model.folding import Fold, tag_rows
-from services.catalog.read_model.rows import FeedRow, JobRow, UserRow, VideoRow
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow
 from services.catalog.tables import (
     feed,
     jobs,
@@ -118,13 +118,7 @@ class Library:
             feed.name,
             schema_name=self._schema,
             columns=FeedRow.__struct_fields__,
-            records=(
-                (
-                    *(row.user_id, row.position, row.event_id, row.type, row.video_id, row.at),
-                    bytes(row.data).decode(),
-                )
-                for row in rows
-            ),
+            records=map(_copied_values, rows),
         )
 
     async def _write_tags(self, connection: AsyncConnection, fold: Fold) -> None:
@@ -179,3 +173,11 @@ class Library:
 
     def _name(self, table: Table) -> str:
         return f"{self._schema}.{table.name}"
+
+
+def _copied_values(row: FeedRow) -> tuple[Any, ...]:
+    """The values of a row as COPY takes them: JSON as text."""
+    return tuple(
+        bytes(value).decode() if isinstance(value, msgspec.Raw) else value
+        for value in msgspec.structs.astuple(row)
+    )

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 
-from services.catalog import tables
+from services.catalog import rows, tables
 from services.catalog.read_model.comparison import SCHEMA, Report, compare_tables
 from services.catalog.read_model.folding import IGNORED
 from services.catalog.read_model.projections import NAME, Library
@@ -36,7 +36,7 @@ _ATTEMPTS: Final = 100
 _PAUSE_SECONDS: Final = 0.1
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 # A rebuild by other code is not resumed, because its rows may differ.
-_FOLDED_BY: Final = (tables, text_rules)
+_FOLDED_BY: Final = (tables, rows, text_rules)
 
 
 class RebuildRunning(Conflict):
@@ -267,7 +267,7 @@ async def _position(connection: AsyncConnection, schema: str | None) -> int:
 
 
 def _fingerprint() -> str:
-    """The SHA-256 of all code that computes rows: this package, the tables and the text rules."""
+    """The SHA-256 of all code that computes rows: this package, tables, rows and text rules."""
     package = importlib.resources.files("services.catalog.read_model")
     sources = sorted(
         (path.name, path.read_bytes()) for path in package.iterdir() if path.name.endswith(".py")

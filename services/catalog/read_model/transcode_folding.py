@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from services.catalog.read_model.rows import JobRow, VideoRow, VideoStatus
+from services.catalog.rows import JobRow, VideoRow, VideoStatus
 from shared.contracts import (
     Event,
     SourceFacts,

@@ -1,4 +1,8 @@
-"""Rows of the read models. Field names are column names: rows travel to the database as JSON."""
+"""Rows of the read models: the one declaration of their fields.
+
+``tables`` makes columns of the fields, ``read_model`` writes rows as JSON, and ``api_models`` shows
+the fields that an API model has too.
+"""
 
 from datetime import datetime
 from typing import Literal

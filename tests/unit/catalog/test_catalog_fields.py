@@ -1,0 +1,149 @@
+"""A field is declared once, in its row: table, API and public events follow or fail here."""
+
+from datetime import UTC, datetime
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+import msgspec
+import pytest
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+
+from services.catalog import api_models, tables
+from services.catalog.api_models import Links, to_job, to_video
+from services.catalog.http.webhooks import WebhookView
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
+from services.catalog.webhooks.webhooks import Webhook
+from shared.contracts import PublishedRendition
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ROWS = [
+    (tables.users, UserRow),
+    (tables.videos, VideoRow),
+    (tables.video_tags, VideoTagRow),
+    (tables.jobs, JobRow),
+    (tables.feed, FeedRow),
+    (tables.webhooks, Webhook),
+]
+# Of each API model: the row, fields that are computed, columns that the API does not show.
+MODELS = [
+    (
+        api_models.Video,
+        VideoRow,
+        {
+            *("video", "dash", "thumbnail", "storyboard", "preview", "duration"),
+            *("views", "tags", "renditions", "username"),
+        },
+        {
+            *("playlist_key", "dash_key", "poster_key", "storyboard_key", "preview_key"),
+            *("listed", "search"),
+        },
+    ),
+    (
+        api_models.Job,
+        JobRow,
+        {"video_id", "attempts", "error_code", "error_message", "progress"},
+        {"attempt"},
+    ),
+    (api_models.FeedEvent, FeedRow, {"id", "cursor", "data"}, {"user_id", "position", "event_id"}),
+    (
+        WebhookView,
+        Webhook,
+        {"cursor", "secret"},
+        {"user_id", "position", "generation", "rotated_at", "failing_since"},
+    ),
+]
+
+
+def types_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(struct)}
+
+
+@pytest.mark.parametrize(("table", "row"), ROWS, ids=lambda value: getattr(value, "name", ""))
+def test_a_table_has_the_fields_of_its_row(table: Table, row: type[msgspec.Struct]) -> None:
+    fields = types_of(row)
+
+    assert set(table.columns.keys()) == set(fields)
+    for column in table.columns:
+        options = get_args(fields[column.name]) or (fields[column.name],)
+        assert column.nullable == (NoneType in options), column
+        kind = get_origin(fields[column.name]) or fields[column.name]
+        if kind in {tuple, list, msgspec.Raw}:
+            assert isinstance(column.type, JSONB), column
+        else:
+            (kind,) = {_plain(option) for option in options if option is not NoneType}
+            text = isinstance(column.type, TSVECTOR)
+            assert (str if text else column.type.python_type) is kind, column
+
+
+def _plain(option: Any) -> type:
+    return option if isinstance(option, type) else type(option)
+
+
+def test_every_read_model_is_made_of_a_row() -> None:
+    assert set(tables.READ_MODELS) - {table for table, _ in ROWS} == {tables.words}
+
+
+@pytest.mark.parametrize(("model", "row", "computed", "hidden"), MODELS)
+def test_a_field_of_the_api_is_a_column_or_computed(
+    model: type[msgspec.Struct], row: type[msgspec.Struct], computed: set[str], hidden: set[str]
+) -> None:
+    shown, stored = types_of(model), types_of(row)
+
+    assert computed <= set(shown)
+    for name in set(shown) - computed:
+        assert stored[name] == shown[name], name
+    assert set(stored) - set(shown) == hidden
+
+
+def test_a_video_shows_its_columns() -> None:
+    row = VideoRow(
+        id="v",
+        user_id="u",
+        title="Title",
+        description="Text",
+        created_at=NOW,
+        updated_at=NOW,
+        visibility="unlisted",
+        status="ready",
+        playable=True,
+        duration_ms=1,
+        width=2,
+        height=3,
+        playlist_key="p",
+        renditions=(
+            PublishedRendition(
+                name="360p",
+                width=640,
+                height=360,
+                bandwidth=2,
+                average_bandwidth=1,
+                codecs="avc1",
+                frame_rate="30000/1001",
+            ),
+        ),
+    )
+    data = msgspec.to_builtins(row, builtin_types=(datetime,))
+
+    video = to_video(data | {"shown_views": 7, "username": None}, Links("s"), 0.0)
+
+    computed = MODELS[0][2]
+    for name in set(types_of(api_models.Video)) - computed:
+        assert getattr(video, name) == getattr(row, name), name
+    assert (video.views, video.username, video.duration) == (7, "", "0s")
+    assert video.video == "/media/public/p"
+    assert (video.renditions[0].codecs, video.renditions[0].frame_rate) == ("avc1", 29.97)
+
+
+def test_a_job_leaves_out_errors_that_it_does_not_have() -> None:
+    row = JobRow(
+        id="v", user_id="u", title="", description="", created_at=NOW, updated_at=NOW, attempt=2
+    )
+
+    job = to_job(msgspec.structs.asdict(row))
+
+    assert (job.video_id, job.attempts, job.stage) == ("v", 2, "uploading")
+    assert "error_code" not in msgspec.to_builtins(job)
+    row.error_code, row.progress = "c", 12.345
+    job = to_job(msgspec.structs.asdict(row))
+    assert (job.error_code, job.progress) == ("c", 12.3)
