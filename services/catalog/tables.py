@@ -62,7 +62,6 @@ def columns(
                 field.name,
                 types.get(field.name) or _COLUMN_TYPES[get_origin(kind) or kind],
                 primary_key=field.name in key,
-                autoincrement=False,
                 nullable=NoneType in options,
             )
         )
