@@ -8,7 +8,6 @@ from uuid import UUID
 from shared.contracts import (
     DetailsChanged,
     Event,
-    PublishedRendition,
     SourceFacts,
     TagRemoved,
     TagsAdded,
@@ -32,6 +31,7 @@ from shared.contracts import (
     stream_id,
 )
 from shared.event_store.store import Metadata, SequencedEvent
+from tests.support.catalog_events import RENDITION
 
 TAGS = ("Sea", "sea", "Go lang", "日本", "Ünïcode")
 WORDS = ("Big", "bunny", "Война", "東京タワー", "café", "river")
@@ -142,20 +142,11 @@ class Story:
             return TranscodeRetried(video_id=video, attempt=attempt + 1, requested_by=owner)
         if kind == 6:
             return TranscodeCancelled(video_id=video, requested_by=owner)
-        rendition = PublishedRendition(
-            name="360p",
-            width=640,
-            height=360,
-            bandwidth=1,
-            average_bandwidth=1,
-            codecs="avc1",
-            frame_rate="25/1",
-        )
         return TranscodeCompleted(
             video_id=video,
             attempt=attempt,
             playlist_key=key,
-            renditions=(rendition,),
+            renditions=(RENDITION,),
             size=1,
             **size,
         )

@@ -50,14 +50,7 @@ def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | No
             _set_status(video, "failed")
         case TranscodeRetried():
             _retry(event, job, video)
-        case (
-            TranscodePlanned()
-            | TranscodeProgressed()
-            | VideoPlayable()
-            | ThumbnailsCreated()
-            | TranscodeCompleted()
-            | TranscodeFailed()
-        ) if event.attempt >= job.attempt:
+        case _ if isinstance(event, AttemptEvent) and event.attempt >= job.attempt:
             job.attempt = event.attempt
             _advance(event, at, job, video)
         case _:

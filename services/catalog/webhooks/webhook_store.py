@@ -12,6 +12,18 @@ from services.catalog.tables import users, webhooks
 from services.catalog.webhooks.webhooks import MAX_WEBHOOKS, TooManyWebhooks, Webhook
 
 _DUE: Final = 50
+# A delivery's result is stored only while these columns are as they were before it.
+_UNCHANGED: Final = ("id", "position", "active", "url")
+# The columns that a delivery changes.
+_RESULT: Final = (
+    "position",
+    "active",
+    "failures",
+    "failing_since",
+    "next_attempt_at",
+    "last_error",
+    "delivered_at",
+)
 
 
 class Webhooks:
@@ -77,21 +89,8 @@ class Webhooks:
         async with self._engine.begin() as connection:
             result = await connection.execute(
                 update(webhooks)
-                .where(
-                    webhooks.c.id == before.id,
-                    webhooks.c.position == before.position,
-                    webhooks.c.active == before.active,
-                    webhooks.c.url == before.url,
-                )
-                .values(
-                    position=after.position,
-                    active=after.active,
-                    failures=after.failures,
-                    failing_since=after.failing_since,
-                    next_attempt_at=after.next_attempt_at,
-                    last_error=after.last_error,
-                    delivered_at=after.delivered_at,
-                )
+                .where(*(webhooks.c[name] == getattr(before, name) for name in _UNCHANGED))
+                .values({name: getattr(after, name) for name in _RESULT})
             )
         return result.rowcount == 1
 

@@ -21,20 +21,7 @@ from services.catalog.projector import BackgroundTasks
 from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import Library
 from services.catalog.settings import ApiSettings
-from shared.contracts import (
-    Event,
-    PublishedRendition,
-    SourceFacts,
-    ThumbnailsCreated,
-    TranscodeCompleted,
-    TranscodePlanned,
-    UserRegistered,
-    VideoPlayable,
-    VideoTrack,
-    VideoUploaded,
-    new_id,
-    stream_id,
-)
+from shared.contracts import Event, UserRegistered, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.projections.projection import ProjectionRunner
@@ -45,6 +32,7 @@ from shared.http.identity import Verifier
 from shared.http.jwks import Keys
 from shared.http.server import lifespan
 from shared.settings import Address, Key, Secret
+from tests.support.catalog_events import transcoded, uploaded
 from tests.support.databases import Database
 from tests.support.processes import working
 from tests.support.wait import eventually
@@ -211,93 +199,6 @@ class Stage:
         """A request, as ``user`` if one is given."""
         headers = {**options.pop("headers", {}), **(self.login(user) if user else {})}
         return await self.client.request(method, path, headers=headers, **options)
-
-
-def uploaded(video_id: str, user_id: str, title: str = "A video", **facts: Any) -> VideoUploaded:
-    """The fact that a source has arrived."""
-    return VideoUploaded(
-        **{
-            "video_id": video_id,
-            "user_id": user_id,
-            "title": title,
-            "description": "",
-            "filename": "clip.mp4",
-            "content_type": "video/mp4",
-            "size": 1000,
-            "source_key": f"sources/{video_id}",
-            **facts,
-        }
-    )
-
-
-def planned(video_id: str, user_id: str, attempt: int = 1) -> TranscodePlanned:
-    """The fact that a source was probed and planned."""
-    return TranscodePlanned(
-        video_id=video_id,
-        user_id=user_id,
-        attempt=attempt,
-        prefix=f"{video_id}/{attempt}/",
-        source=SourceFacts(
-            container="mp4",
-            duration_ms=89_600,
-            size=1000,
-            video=VideoTrack(codec="h264", width=1280, height=720),
-        ),
-        renditions=(),
-        chunks=(),
-        audio=(),
-        segment_ms=4000,
-        encoder="ffmpeg",
-        worker="worker-1",
-    )
-
-
-def playable(video_id: str, attempt: int = 1) -> VideoPlayable:
-    """The fact that a video can be watched."""
-    return VideoPlayable(
-        video_id=video_id,
-        attempt=attempt,
-        playlist_key=f"{video_id}/master.m3u8",
-        duration_ms=89_600,
-        width=1280,
-        height=720,
-        dash_key=f"{video_id}/manifest.mpd",
-    )
-
-
-def transcoded(video_id: str, user_id: str, attempt: int = 1) -> list[Event]:
-    """A transcode from its plan to its end."""
-    return [
-        planned(video_id, user_id, attempt),
-        playable(video_id, attempt),
-        ThumbnailsCreated(
-            video_id=video_id,
-            attempt=attempt,
-            poster_key=f"{video_id}/poster.webp",
-            storyboard_key=f"{video_id}/storyboard.vtt",
-        ),
-        TranscodeCompleted(
-            video_id=video_id,
-            attempt=attempt,
-            playlist_key=f"{video_id}/master.m3u8",
-            duration_ms=89_600,
-            width=1280,
-            height=720,
-            renditions=(
-                PublishedRendition(
-                    name="720p",
-                    width=1280,
-                    height=720,
-                    bandwidth=2_500_000,
-                    average_bandwidth=2_000_000,
-                    codecs="avc1.64001f,mp4a.40.2",
-                    frame_rate="30000/1001",
-                ),
-            ),
-            size=1_000_000,
-            dash_key=f"{video_id}/manifest.mpd",
-        ),
-    ]
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ from shared.contracts import (
     new_id,
     stream_id,
 )
-from tests.integration.catalog.stage import Stage, planned, playable, transcoded, uploaded
+from tests.integration.catalog.stage import Stage
+from tests.support.catalog_events import planned, playable, transcoded, uploaded
 
 
 async def test_a_users_page(stage: Stage) -> None:

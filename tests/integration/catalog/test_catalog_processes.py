@@ -26,8 +26,9 @@ from shared.contracts import (
 )
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.store import Metadata, NewEvent
-from tests.integration.catalog.stage import GRANT_SECRET, uploaded
+from tests.integration.catalog.stage import GRANT_SECRET
 from tests.support.brokers import Broker
+from tests.support.catalog_events import uploaded
 from tests.support.databases import Database
 from tests.support.entry_points import refused
 from tests.support.wait import eventually

@@ -19,7 +19,8 @@ from shared.contracts import (
 )
 from shared.http import server
 from shared.settings import Address
-from tests.integration.catalog.stage import Stage, planned, transcoded
+from tests.integration.catalog.stage import Stage
+from tests.support.catalog_events import planned, transcoded
 from tests.support.wait import eventually
 
 

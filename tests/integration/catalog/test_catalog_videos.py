@@ -5,7 +5,8 @@ import re
 from shared.contracts import TranscodeFailed, TranscodeRetried, new_id, stream_id
 from shared.http.grants import check
 from shared.http.paging import encode_cursor
-from tests.integration.catalog.stage import GRANT_SECRET, Stage, planned, playable, transcoded
+from tests.integration.catalog.stage import GRANT_SECRET, Stage
+from tests.support.catalog_events import planned, playable, transcoded
 
 
 async def test_a_ready_video_has_every_field_of_the_contract(stage: Stage) -> None:

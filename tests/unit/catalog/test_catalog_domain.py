@@ -27,23 +27,13 @@ from shared.contracts import (
     TagRemoved,
     TagsAdded,
     VideoDeleted,
-    VideoUploaded,
     ViewsCounted,
     VisibilityChanged,
 )
 from shared.errors import InvalidInput
+from tests.support.catalog_events import uploaded
 
-UPLOADED = VideoUploaded(
-    video_id="v",
-    user_id="ada",
-    title="Title",
-    description="",
-    filename="a.mp4",
-    content_type="video/mp4",
-    size=1,
-    source_key="k",
-    tags=("Sea",),
-)
+UPLOADED = uploaded("v", "ada", "Title", tags=("Sea",))
 DELETED = VideoDeleted(video_id="v", user_id="ada", deleted_by="owner")
 
 

@@ -14,7 +14,7 @@ from services.catalog.api_models import Links, to_job, to_video
 from services.catalog.http.webhooks import WebhookView
 from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from services.catalog.webhooks.webhooks import Webhook
-from shared.contracts import PublishedRendition
+from tests.support.catalog_events import RENDITION
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ROWS = [
@@ -111,17 +111,7 @@ def test_a_video_shows_its_columns() -> None:
         width=2,
         height=3,
         playlist_key="p",
-        renditions=(
-            PublishedRendition(
-                name="360p",
-                width=640,
-                height=360,
-                bandwidth=2,
-                average_bandwidth=1,
-                codecs="avc1",
-                frame_rate="30000/1001",
-            ),
-        ),
+        renditions=(RENDITION,),
     )
     data = msgspec.to_builtins(row, builtin_types=(datetime,))
 
@@ -132,7 +122,8 @@ def test_a_video_shows_its_columns() -> None:
         assert getattr(video, name) == getattr(row, name), name
     assert (video.views, video.username, video.duration) == (7, "", "0s")
     assert video.video == "/media/public/p"
-    assert (video.renditions[0].codecs, video.renditions[0].frame_rate) == ("avc1", 29.97)
+    assert video.renditions[0].codecs == RENDITION.codecs
+    assert video.renditions[0].frame_rate == 29.97
 
 
 def test_a_job_leaves_out_errors_that_it_does_not_have() -> None:

@@ -14,10 +14,10 @@ from shared.contracts import (
     TranscodeRetried,
     UploadStarted,
     VideoPlayable,
-    VideoUploaded,
     category_of,
 )
 from shared.event_store.store import Metadata, RecordedEvent, SequencedEvent
+from tests.support.catalog_events import uploaded
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TRACE = "0123456789abcdef0123456789abcdef"
@@ -37,20 +37,7 @@ def at(seconds: float, stream: str, event: Event, position: int | None = None) -
 
 
 STARTED = at(0, "upload", UploadStarted(video_id="v", user_id="u", protocol="tus"))
-UPLOADED = at(
-    10,
-    "upload",
-    VideoUploaded(
-        video_id="v",
-        user_id="u",
-        title="t",
-        description="",
-        filename="f",
-        content_type="video/mp4",
-        size=1,
-        source_key="secret-key",
-    ),
-)
+UPLOADED = at(10, "upload", uploaded("v", "u", source_key="secret-key"))
 PLANNED = at(
     12,
     "transcode",
