@@ -26,7 +26,7 @@ RENDITION = PublishedRendition(
 
 
 def uploaded(video_id: str, user_id: str, title: str = "A video", **facts: Any) -> VideoUploaded:
-    """The fact that a source has arrived."""
+    """The event that an upload is complete."""
     return VideoUploaded(
         **{
             "video_id": video_id,
@@ -43,7 +43,7 @@ def uploaded(video_id: str, user_id: str, title: str = "A video", **facts: Any) 
 
 
 def planned(video_id: str, user_id: str, attempt: int = 1) -> TranscodePlanned:
-    """The fact that a source was probed and planned."""
+    """The event that a source is probed and planned."""
     return TranscodePlanned(
         video_id=video_id,
         user_id=user_id,
@@ -65,7 +65,7 @@ def planned(video_id: str, user_id: str, attempt: int = 1) -> TranscodePlanned:
 
 
 def playable(video_id: str, attempt: int = 1) -> VideoPlayable:
-    """The fact that a video can be watched."""
+    """The event that a video is playable."""
     return VideoPlayable(
         video_id=video_id,
         attempt=attempt,
@@ -78,7 +78,7 @@ def playable(video_id: str, attempt: int = 1) -> VideoPlayable:
 
 
 def transcoded(video_id: str, user_id: str, attempt: int = 1) -> list[Event]:
-    """A transcode from its plan to its end."""
+    """The events of a transcode from its plan to its end."""
     return [
         planned(video_id, user_id, attempt),
         playable(video_id, attempt),

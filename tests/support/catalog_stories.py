@@ -1,4 +1,4 @@
-"""Random but possible histories of a small site, made from a seed."""
+"""Random but possible histories of a small site, from a seed."""
 
 import random
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ WORDS = ("Big", "bunny", "Война", "東京タワー", "café", "river")
 
 
 class Story:
-    """Keeps to what each service would write; everything else is chance."""
+    """Generates events that the services could append, in random order."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -47,7 +47,7 @@ class Story:
         self._attempts: dict[str, int] = {}
 
     def facts(self, count: int) -> Iterator[tuple[str, Event]]:
-        """``count`` facts, each with the stream that it belongs to."""
+        """``count`` events, each with its stream."""
         for _ in range(count):
             yield self._next()
 

@@ -1,4 +1,4 @@
-"""What the catalog's tests act on: a log to write facts into, and the application over HTTP."""
+"""The stage of the catalog's tests: a log to append events to, and the application over HTTP."""
 
 import asyncio
 import contextlib
@@ -55,7 +55,7 @@ class FixedKeys:
 
 
 class Stage:
-    """The log, what follows it, and a client of the API."""
+    """The log, its sequencer and projector, and a client of the API."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Stage:
         self._stamping: list[asyncio.Task[None]] = []
 
     async def record(self, stream: str, *events: Event, at: int | None = None) -> int:
-        """Append facts as their own service would; returns the stream's version."""
+        """Append events in place of their service; returns the stream's version."""
         version = self._versions.get(stream, 0) if at is None else at
         metadata = Metadata(traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
         after = await self.store.append(stream, version, [NewEvent(e) for e in events], metadata)
@@ -85,7 +85,7 @@ class Stage:
         return after
 
     async def settle(self) -> None:
-        """Wait until the read models show everything that is in the log."""
+        """Wait until the read models include every event of the log."""
         async with AsyncExitStack() as stack:
             connection = await asyncpg.connect(self.database.admin_url)
             stack.push_async_callback(connection.close)
@@ -126,29 +126,29 @@ class Stage:
         )
 
     def followers(self) -> int:
-        """How many requests follow a video now."""
+        """The number of requests that follow a video."""
         catalog: Catalog = self.app.dependencies["catalog"].dependency()
         return catalog.tail.following
 
     def background(self) -> BackgroundTasks:
-        """What a leading projector does besides projecting."""
+        """The background tasks of a leading projector."""
         return BackgroundTasks(self.store, PendingViews(self.engine), Views(self.engine))
 
     async def count_pending_views(self) -> int:
-        """Write every view that was counted into the log; returns how many batches."""
+        """Append all counted views to the log; returns the number of batches."""
         return await write_views(self.store, PendingViews(self.engine), age=0)
 
     async def stop_projecting(self) -> None:
-        """Leave the read models as they are."""
+        """Stop the projector; the read models stay as they are."""
         await _cancel(self._projecting)
 
     async def stop(self) -> None:
-        """End what runs beside the tests."""
+        """Stop the projector and the sequencer."""
         await _cancel(self._projecting)
         await _cancel(self._stamping)
 
     async def query(self, statement: str, *values: Any) -> list[Any]:
-        """Look into the database, as its owner."""
+        """Run a query as the owner of the database."""
         connection = await asyncpg.connect(self.database.admin_url)
         try:
             return [dict(row) for row in await connection.fetch(statement, *values)]
@@ -156,7 +156,7 @@ class Stage:
             await connection.close()
 
     def login(self, user_id: str, username: str = "somebody") -> dict[str, str]:
-        """Headers of a caller whose token auth issued."""
+        """Headers with a valid access token of this user."""
         now = int(time.time())
         claims = {
             **{"iss": ISSUER, "aud": AUDIENCE, "sub": user_id, "username": username},
@@ -177,7 +177,7 @@ class Stage:
         return user_id
 
     async def upload(self, user_id: str, title: str = "A video", **facts: Any) -> str:
-        """A video whose source has arrived."""
+        """The id of a new video whose upload is complete."""
         video_id = new_id()
         await self.record(
             stream_id("upload", video_id), uploaded(video_id, user_id, title, **facts)
@@ -185,7 +185,7 @@ class Stage:
         return video_id
 
     async def ready(self, user_id: str, title: str = "A video", **facts: Any) -> str:
-        """A video that anyone can find and watch."""
+        """The id of a new video that is listed and playable."""
         video_id = await self.upload(user_id, title, **facts)
         await self.record(stream_id("transcode", video_id), *transcoded(video_id, user_id))
         return video_id
@@ -205,7 +205,7 @@ class Stage:
 async def open_stage(
     database: Database, *, auth_url: str = "http://127.0.0.1:9", follow: bool = True
 ) -> AsyncIterator[Stage]:
-    """Everything that a test needs, with the log stamped and projected unless ``follow`` is off."""
+    """Opens a stage; ``follow`` starts its sequencer and projector."""
     key = ec.generate_private_key(ec.SECP256R1())
     verifier = Verifier(FixedKeys(key.public_key()), issuer=ISSUER, audience=AUDIENCE)
     config = ApiSettings(

@@ -96,7 +96,7 @@ async def test_deleting_an_accounts_videos_twice_deletes_them_once(stage: Stage)
     await stage.settle()
     await stage.stop_projecting()
 
-    # Two projectors, of which one does not know yet that it no longer leads.
+    # Two projectors; one of them has lost its leadership without noticing.
     await asyncio.gather(stage.background().delete_orphans(), stage.background().delete_orphans())
     await stage.background().delete_orphans()
 
@@ -199,7 +199,7 @@ async def test_my_jobs_by_status_and_cursor(stage: Stage) -> None:
 
 
 async def test_what_was_just_written_is_found(stage: Stage) -> None:
-    """No waiting here: each request itself waits for the read models."""
+    """The test does not wait, because each request waits for the read models."""
     user = await stage.user("quick")
     assert (await stage.get("/users/username/quick")).status_code == 200
     video = await stage.upload(user)

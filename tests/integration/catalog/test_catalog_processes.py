@@ -1,4 +1,4 @@
-"""The catalog's own processes, with a relay and RabbitMQ between them; killed at the worst time."""
+"""The catalog's processes with a relay and RabbitMQ; tests kill them at critical moments."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Processes:
-    """Processes started as a person would."""
+    """Starts the real processes by their commands."""
 
     def __init__(self, database: Database, broker: Broker, folder: Path) -> None:
         self._database = database
@@ -95,7 +95,7 @@ async def store(database: Database) -> AsyncIterator[PostgresEventStore]:
 
 
 class World:
-    """Looks at the read models and at who leads."""
+    """Reads the read models and the leader."""
 
     def __init__(self, database: Database, processes: Processes) -> None:
         self._database = database
@@ -115,7 +115,7 @@ class World:
         )
 
     async def leader(self) -> subprocess.Popen[bytes] | None:
-        """The projector that says that it leads."""
+        """The projector that reports that it leads."""
         async with httpx.AsyncClient(trust_env=False) as client:
             for process, address in zip(
                 self._processes.started, self._processes.addresses, strict=True

@@ -31,7 +31,7 @@ async def online(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
     running, stop = asyncio.Event(), asyncio.Event()
 
     async def started(scope: Any, receive: Any, send: Any) -> None:
-        """The application, whose own start the stage has seen to."""
+        """The application; the stage has started it already."""
         if scope["type"] != "lifespan":
             await stage.app(scope, receive, send)
             return

@@ -23,7 +23,7 @@ async def contents(stage: Stage) -> dict[str, list[Any]]:
 
 
 async def write(stage: Stage, seed: int, count: int) -> None:
-    """A story, appended as its services would."""
+    """Append a random story to the log."""
     versions: dict[str, int] = {}
     for stream, event in Story(seed).facts(count):
         version = versions.get(stream, 0)
@@ -52,7 +52,7 @@ async def test_disorder_duplicates_gaps_and_crashes_leave_the_rows_of_a_rebuild(
                 chance.shuffle(piece)
                 offers.append(asyncio.create_task(runner.offer(piece)))
             await asyncio.wait(offers, return_when=asyncio.FIRST_COMPLETED)
-            # Dies in the middle of whatever it does.
+            # The runner stops at an arbitrary point.
             running.cancel()
             await asyncio.gather(running, *offers, return_exceptions=True)
             at = (await stage.query("select position from catalog.checkpoints"))[0]["position"]
@@ -87,7 +87,7 @@ async def test_views_are_never_lost_and_never_counted_twice(stage: Stage) -> Non
     assert max(answer.json()["data"]["views"] for answer in answers) == 20
     assert await shown() == 20
 
-    # The batch is appended, but its projector is away: still 20, however often it is tried.
+    # The batch is appended and not projected: still 20 views, also after a repeat.
     await stage.stop_projecting()
     assert await stage.count_pending_views() == 1
     assert await stage.count_pending_views() == 1

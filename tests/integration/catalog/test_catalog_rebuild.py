@@ -19,7 +19,7 @@ from tests.support.wait import eventually
 
 @pytest.fixture
 async def owner(stage: Stage) -> AsyncIterator[AsyncEngine]:
-    """As the owner of the tables."""
+    """An engine that logs in as the owner of the tables."""
     engine = create_engine(stage.database.admin_url, size=4)
     yield engine
     await engine.dispose()

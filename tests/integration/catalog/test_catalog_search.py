@@ -1,4 +1,4 @@
-"""What search finds, and in which order, over HTTP on a real database."""
+"""Results of search and their order, over HTTP on a real database."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The videos' routes, good and bad, over HTTP on a real database."""
+"""The routes of videos, with valid and invalid requests, over HTTP on a real database."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP, from the route that makes one to the message that arrives."""
+"""Webhooks over HTTP, from their registration to the received message."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from tests.integration.catalog.stage import GRANT_SECRET, Stage
 
 
 class Receiver:
-    """A person's server: answers what it is told to and keeps what it was sent."""
+    """A webhook's server: answers with ``status`` and stores the received messages."""
 
     def __init__(self) -> None:
         self.status = 204
@@ -63,7 +63,7 @@ class Clock:
 
 
 class Post:
-    """Delivers when told to."""
+    """Runs rounds of delivery on demand."""
 
     def __init__(self, stage: Stage, client: httpx.AsyncClient) -> None:
         self.clock = Clock()

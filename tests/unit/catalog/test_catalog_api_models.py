@@ -1,4 +1,4 @@
-"""How durations, links and tags look."""
+"""Durations, links and tags of the API."""
 
 import pytest
 

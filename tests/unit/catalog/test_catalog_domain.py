@@ -1,4 +1,4 @@
-"""A video's rules: given what happened, when somebody commands, then these events."""
+"""The decider of a video: given events, when a command, then these events."""
 
 from collections.abc import Sequence
 

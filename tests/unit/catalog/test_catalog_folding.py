@@ -1,4 +1,4 @@
-"""Folding: the same rows however the events are cut into batches."""
+"""Folding gives the same rows for any division of the events into batches."""
 
 import copy
 import random
@@ -31,7 +31,7 @@ from tests.support.catalog_stories import recorded
 
 
 class Tables:
-    """The tables that a fold is written to, as dictionaries."""
+    """Dictionaries in place of the tables that a fold is written to."""
 
     def __init__(self) -> None:
         self.users: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Public events: each field of each event is declared, and only public ones are shown."""
+"""Each field of each event is declared public or private; only public ones are shown."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The story of a video, built from its events."""
+"""The timeline of a video, built from its events."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Webhooks: signatures, patience, and addresses that may be called."""
+"""Rules of webhooks: signatures, retries and allowed URLs."""
 
 import base64
 import hashlib
@@ -40,7 +40,7 @@ WEBHOOK = Webhook(
 
 
 def signature(generation: int, body: bytes) -> str:
-    """As the specification's receivers compute it."""
+    """The signature as a receiver computes it (Standard Webhooks)."""
     key = base64.b64decode(secret(KEY, "w", generation).removeprefix("whsec_"))
     signed = b"m." + str(int(NOW.timestamp())).encode() + b"." + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
