@@ -1,4 +1,4 @@
-"""``cinelog jobs …`` and ``cinelog reconcile``: what the owning services do when asked."""
+"""``cinelog jobs …`` and ``cinelog reconcile``: requests to the owning services."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ _SHOW = """
 select j.video_id, j.user_id, j.state, j.attempt, j.playable,
        coalesce(json_agg(json_build_object(
            'task', t.task_id, 'state', t.state, 'tries', t.tries, 'worker', t.worker,
-           'progress', t.progress, 'error', t.last_error) order by t.place)
+           'progress', t.progress, 'error', t.error) order by t.place)
            filter (where t.task_id is not null), '[]')::text as tasks
 from transcoder.jobs j left join transcoder.tasks t using (video_id)
 where j.video_id = $1 group by 1, 2, 3, 4, 5
@@ -24,14 +24,14 @@ where j.video_id = $1 group by 1, 2, 3, 4, 5
 
 @click.group("jobs")
 def jobs() -> None:
-    """Look at a job, try it again, or stop it."""
+    """Show, retry and cancel jobs."""
 
 
 @jobs.command()
 @click.argument("job")
 @click.pass_obj
 def show(tools: Tools, job: str) -> None:
-    """A job as the planner sees it, and its open tasks."""
+    """Show a job as the coordinator sees it, and its open tasks."""
 
     async def run() -> dict[str, Any] | None:
         async with tools.connect() as connection:
@@ -49,7 +49,7 @@ def show(tools: Tools, job: str) -> None:
 @click.argument("job")
 @click.pass_obj
 def retry(tools: Tools, job: str) -> None:
-    """Try a job again that failed or was cancelled."""
+    """Retry a job that failed or was cancelled."""
     _ask(tools, job, "retry")
 
 
@@ -57,7 +57,7 @@ def retry(tools: Tools, job: str) -> None:
 @click.argument("job")
 @click.pass_obj
 def cancel(tools: Tools, job: str) -> None:
-    """Stop a job that is under way."""
+    """Cancel a job in progress."""
     _ask(tools, job, "cancel")
 
 
@@ -65,7 +65,7 @@ def cancel(tools: Tools, job: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.pass_obj
 def reconcile(tools: Tools, dry_run: bool) -> None:
-    """Compare log, tables, queues and buckets now, and put right what is not."""
+    """Compare log, tables, queues and buckets now, and repair differences."""
 
     async def run() -> list[Findings]:
         async with tools.services() as services:

@@ -69,13 +69,21 @@ class ClaimedTask(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
+class TaskError(msgspec.Struct, frozen=True):
+    """Why a try failed: as in ``TranscodeFailed``."""
+
+    code: str
+    reason: str
+    detail: str | None = None
+
+
 class ExhaustedTask(msgspec.Struct, frozen=True):
-    """A task that has been tried too often, with the error of its last try."""
+    """A task that has been tried too often, with the error of its last try that reported one."""
 
     task_id: str
     video_id: str
     attempt: int
-    last_error: str | None
+    error: TaskError | None
 
 
 _EXPIRE = text("""
@@ -86,7 +94,7 @@ returning task_id
 """)
 
 _EXHAUSTED = text("""
-select task_id, video_id, attempt, last_error from transcoder.tasks
+select task_id, video_id, attempt, error from transcoder.tasks
 where state = 'waiting' and tries >= :max_tries and video_id <> all(:without) limit 20
 """)
 
@@ -163,7 +171,7 @@ where task_id = :task_id and dispatch = :dispatch and worker = :worker
 
 _GIVE_BACK = text("""
 update transcoder.tasks
-set state = 'waiting', worker = null, last_error = coalesce(:error, last_error),
+set state = 'waiting', worker = null, error = coalesce(cast(:error as jsonb), error),
     not_before = now() + make_interval(secs => :delay),
     tries = case when :counts then tries else greatest(tries - 1, 0) end
 where task_id = :task_id and dispatch = :dispatch and worker = :worker and state = 'running'
@@ -216,7 +224,7 @@ class Scheduler:
     async def exhausted(self, without: Sequence[str] = ()) -> list[ExhaustedTask]:
         """Tasks that have been tried too often, but for those of the videos ``without``."""
         rows = await self._all(_EXHAUSTED, max_tries=MAX_TRIES, without=list(without))
-        return [ExhaustedTask(**row) for row in rows]
+        return [msgspec.convert(row, ExhaustedTask) for row in rows]
 
     async def pick(self, queue: QueueName, ahead: int = 1) -> list[PickedTask]:
         """Take the tasks to send now: as many as there are free slots, and ``ahead`` more."""
@@ -273,7 +281,7 @@ class Scheduler:
         *,
         delay: float,
         counts: bool,
-        error: str | None = None,
+        error: TaskError | None = None,
     ) -> None:
         """Give a task back, to be tried again after ``delay`` seconds.
 
@@ -286,7 +294,7 @@ class Scheduler:
             worker=worker,
             delay=delay,
             counts=counts,
-            error=error,
+            error=None if error is None else msgspec.json.encode(error).decode(),
         )
 
     async def seen(self, worker: str, slots: int) -> None:

@@ -87,6 +87,9 @@ tasks = Table(
     Column("seen_at", DateTime(timezone=True)),
     Column("progress", Double, nullable=False, server_default=text("0")),
     Column("speed", Double),
+    # The scheduler's TaskError of the last try that reported one.
+    Column("error", JSONB),
+    # The same as text. Only the release before writes it; remove it in the next one.
     Column("last_error", Text),
 )
 

@@ -23,6 +23,7 @@ from services.transcoder.scheduler import (
     PickedTask,
     QueueName,
     Scheduler,
+    TaskError,
 )
 from shared.blobs.store import BlobStore
 from shared.contracts import (
@@ -51,6 +52,8 @@ _JOBS: Final = 8
 
 # Progress becomes an event when it has grown by this many percent.
 _STEP_PERCENT: Final = 1.0
+# The error of a task whose workers died each time before they could report one.
+_WORKER_DIED: Final = TaskError("worker.died", "Processing this video failed several times.")
 # Attempts whose last reported percentage is remembered.
 _MAX_REPORTED: Final = 10_000
 
@@ -182,14 +185,13 @@ class Coordinator:
         await self._failing.each(tasks, _video_of, self._fail)
 
     async def _fail(self, task: ExhaustedTask) -> None:
-        first, _, rest = (task.last_error or "").partition("\n")
-        code, _, reason = first.partition(": ")
+        error = task.error or _WORKER_DIED
         event = TranscodeFailed(
             video_id=task.video_id,
             attempt=task.attempt,
-            code=code if reason else "worker.died",
-            reason=reason or "Processing this video failed several times.",
-            detail=rest or None,
+            code=error.code,
+            reason=error.reason,
+            detail=error.detail,
         )
         outcome = await record(self._store, task.video_id, event, task.video_id)
         for new in outcome.events:

@@ -16,7 +16,7 @@ from services.transcoder.worker.context import (
     publish_init,
     publish_segments,
 )
-from shared.contracts import ChunkEncoded, Segment
+from shared.contracts import ChunkEncoded, EncodedTrack, Segment
 
 # Gaps between frames, such as sound, are read with them up to this size.
 _GAP_BYTES: Final = 256 << 10
@@ -24,7 +24,7 @@ _GAP_BYTES: Final = 256 << 10
 
 async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkEncoded:
     """Cut and store one chunk. Raises MediaRejected, TaskFailed."""
-    plan, task = context.plan, context.task
+    plan = context.plan
     chunk = plan.chunks[context.setting("chunk", int)]
     top = passthrough_rendition(plan)
     known = await worker.sources.indexed(context.source_key)
@@ -72,13 +72,19 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
         key=key,
         segments=tuple(segments),
     )
-    elapsed = max(1, context.elapsed_ms)
-    seconds = sum(segment.duration for segment in segments) / clock.timescale
+    return _chunk_encoded(worker, context, chunk.index, made_track)
+
+
+def _chunk_encoded(
+    worker: WorkerContext, context: TaskContext, chunk: int, track: EncodedTrack
+) -> ChunkEncoded:
+    elapsed, task = max(1, context.elapsed_ms), context.task
+    seconds = sum(segment.duration for segment in track.segments) / track.timescale
     return ChunkEncoded(
         video_id=task.video_id,
         attempt=task.attempt,
-        chunk=chunk.index,
-        tracks=(made_track,),
+        chunk=chunk,
+        tracks=(track,),
         worker=worker.name,
         try_number=task.tries,
         elapsed_ms=elapsed,

@@ -19,6 +19,7 @@ from services.transcoder.scheduler import (
     ClaimedTask,
     Scheduler,
     SchedulerUnavailable,
+    TaskError,
     wait_before,
 )
 from services.transcoder.worker.context import TaskContext, TaskProgress, WorkerContext
@@ -263,7 +264,7 @@ class Worker:
             self._context.name,
             delay=wait_before(task.tries),
             counts=True,
-            error=f"{error.code}: {error.reason}\n{error.detail or ''}".strip(),
+            error=TaskError(error.code, error.reason, error.detail),
         )
 
     async def _fail(self, task: ClaimedTask, code: str, reason: str, detail: str | None) -> None:

@@ -1,9 +1,10 @@
 """Leases: who holds a task, when it goes to another, and what is given back."""
 
 import pytest
+from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.scheduler import MAX_TRIES, Scheduler, wait_before
+from services.transcoder.scheduler import MAX_TRIES, Scheduler, TaskError, wait_before
 from tests.integration.transcoder.task_table import (
     add_job,
     age,
@@ -14,6 +15,8 @@ from tests.integration.transcoder.task_table import (
     task_row,
     uploads,
 )
+
+ERROR = TaskError("code", "Reason.", "the tail of stderr")
 
 
 async def test_a_lease_is_held_by_one(engine: AsyncEngine, scheduler: Scheduler) -> None:
@@ -83,10 +86,10 @@ async def test_tries_are_limited(engine: AsyncEngine, scheduler: Scheduler) -> N
     for number in range(MAX_TRIES):
         claimed = await hold(scheduler, await next_task(scheduler))
         assert claimed.tries == number + 1
-        await scheduler.give_back(claimed, "w", delay=0, counts=True, error="code: Reason.")
+        await scheduler.give_back(claimed, "w", delay=0, counts=True, error=ERROR)
     assert await scheduler.pick("urgent") == []
     (exhausted,) = await scheduler.exhausted()
-    assert exhausted.last_error == "code: Reason."
+    assert exhausted.error == ERROR
 
 
 async def test_giving_back_without_fault_does_not_count(
@@ -250,17 +253,17 @@ async def test_only_the_holder_gives_back_and_only_what_it_holds(
     first, second = [await hold(scheduler, task) for task in await scheduler.pick("bulk")]
     await scheduler.give_back(first, "x", delay=0, counts=True)
     assert (await task_row(engine, first.task_id)).state == "running"
-    await scheduler.give_back(first, "w", delay=0, counts=True, error="code: Reason.")
+    await scheduler.give_back(first, "w", delay=0, counts=True, error=ERROR)
     assert (await task_row(engine, second.task_id)).state == "running"
     again = await hold(scheduler, await next_task(scheduler, "bulk"))
     assert again.task_id == first.task_id
     # Late, for a hand-out of before.
-    await scheduler.give_back(first, "w", delay=0, counts=False, error="late")
+    await scheduler.give_back(first, "w", delay=0, counts=False, error=TaskError("late", "Late."))
     row = await task_row(engine, first.task_id)
-    assert (row.state, row.last_error, row.tries) == ("running", "code: Reason.", 2)
+    assert (row.state, row.error, row.tries) == ("running", asdict(ERROR), 2)
     await scheduler.give_back(again, "w", delay=0, counts=False)
     row = await task_row(engine, first.task_id)
-    assert (row.state, row.last_error, row.tries) == ("waiting", "code: Reason.", 1)
+    assert (row.state, row.error, row.tries) == ("waiting", asdict(ERROR), 1)
     await scheduler.finish(second, "w")
     await scheduler.give_back(second, "w", delay=0, counts=True)
     assert (await task_row(engine, second.task_id)).state == "done"
