@@ -6,6 +6,7 @@ each run of a single test, would pay for it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from tests.support.stack import RunningStack
 
 pytest_plugins = ("tests.support.lanes", "tests.support.timings")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server() -> Iterator[None]:
+    """Ends the server that forks services, if a test has used it."""
+    yield
+    if forked := sys.modules.get("tests.support.forked"):
+        forked.stop_fork_server()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import psutil
 
@@ -15,12 +16,31 @@ from deploy.local.process import Process
 _LARGEST_LOG = 10 * 1024 * 1024
 
 
-async def launch(process: Process, logs: Path) -> asyncio.subprocess.Process:
-    """Start it, its output appended to its log."""
+class Running(Protocol):
+    """A launched process: the part of ``asyncio.subprocess.Process`` that a supervisor needs."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
+
+    def send_signal(self, signal: signal.Signals, /) -> None: ...
+
+
+def open_log(process: Process, logs: Path) -> BinaryIO:
+    """Its log, to append to; a long one is put aside first."""
     log = logs / f"{process.name}.log"
     if log.exists() and log.stat().st_size > _LARGEST_LOG:
         shutil.move(log, log.with_suffix(".log.1"))
-    with log.open("ab") as output:
+    return log.open("ab")
+
+
+async def launch(process: Process, logs: Path) -> Running:
+    """Start it, its output appended to its log."""
+    with open_log(process, logs) as output:
         return await asyncio.create_subprocess_exec(
             *_tied_to_us(process),
             cwd=process.folder,
@@ -35,7 +55,7 @@ async def launch(process: Process, logs: Path) -> asyncio.subprocess.Process:
         )
 
 
-def kill_all_of_it(running: asyncio.subprocess.Process) -> None:
+def kill_all_of_it(running: Running) -> None:
     """``kill -9`` a process and what it started, such as a worker's encoder.
 
     What a process started that has ended by itself is found by its group only.
@@ -66,7 +86,7 @@ def put_aside(state: Path | None) -> Path | None:
 
 
 def _tied_to_us(process: Process) -> list[str]:
-    """The command, told by the kernel to stop when the supervisor itself dies."""
+    """The command; the kernel sends it SIGTERM when the supervisor dies."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return list(process.argv)

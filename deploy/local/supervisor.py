@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from deploy.local.process import Process, Step, all_needs, in_order
-from deploy.local.running import ending, kill_all_of_it, launch, put_aside
+from deploy.local.running import Running, ending, kill_all_of_it, launch, put_aside
 
 State = Literal["waiting", "starting", "up", "done", "restarting", "failed", "stopped"]
 
@@ -49,6 +49,7 @@ class Supervisor:
         patience: float = 120.0,
         longest_pause: float = _LONGEST_PAUSE,
         probe_seconds: float | None = None,
+        launch: Callable[[Process, Path], Awaitable[Running]] = launch,
     ) -> None:
         """``patience`` is how many seconds a process may take until it is ready at first,
         ``longest_pause`` how many pass at most before one that keeps ending is started again,
@@ -60,9 +61,10 @@ class Supervisor:
         self._patience = patience
         self._longest_pause = longest_pause
         self._probe_seconds = probe_seconds
+        self._start_process = launch
         self._status = {step.name: Status(step.name) for step in self._steps}
         self._up = {step.name: asyncio.Event() for step in self._steps}
-        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._running: dict[str, Running] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
 
@@ -135,7 +137,7 @@ class Supervisor:
                         raise
                     await self._launch(process)
                     await self._until_ready(process)
-                    return f"{failure}; it began anew, its state is kept in {aside}"
+                    return f"{failure}; it was started without its state, which is kept in {aside}"
         except (StepFailed, TimeoutError) as error:
             reason = str(error) or f"{process.name} was not ready after {self._patience:.0f} s"
             self._set(process.name, "failed", reason=reason)
@@ -143,7 +145,7 @@ class Supervisor:
         return ""
 
     async def _launch(self, process: Process) -> None:
-        self._running[process.name] = await launch(process, self._logs)
+        self._running[process.name] = await self._start_process(process, self._logs)
         self._status[process.name].pid = self._running[process.name].pid
         self._status[process.name].started_at = time.time()
         self._changed(self.statuses)
@@ -161,7 +163,7 @@ class Supervisor:
                     )
                 pause = min(pause * 1.5, _LONGEST_POLL)
         finally:
-            ended.cancel()
+            await _cancel(ended)
 
     async def _keep(self, process: Process) -> None:
         """Start it again whenever it ends or stays silent, after longer and longer pauses."""
@@ -203,8 +205,7 @@ class Supervisor:
             silent.result()
             return f"did not answer {process.misses} times"
         finally:
-            ended.cancel()
-            silent.cancel()
+            await _cancel(ended, silent)
 
     async def _until_silent(self, process: Process) -> None:
         """Return when it has missed too many probes. It counts as up once it is ready again."""
@@ -243,3 +244,10 @@ class Supervisor:
         self._status[name].state = state
         self._status[name].reason = reason
         self._changed(self.statuses)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait for their ends, so that a probe closes its connection."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -22,6 +22,7 @@ from deploy.local.supervisor import Status, Supervisor
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database, passwords
+from tests.support.forked import launch_forked
 from tests.support.images import as_asked
 
 # As many requests as a test likes; what limits do has tests of its own.
@@ -57,6 +58,7 @@ class RunningStack:
             self.logs,
             longest_pause=longest_pause,
             probe_seconds=probe_seconds,
+            launch=launch_forked,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

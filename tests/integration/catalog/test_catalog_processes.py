@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -31,6 +29,7 @@ from tests.support.brokers import Broker
 from tests.support.catalog_events import uploaded
 from tests.support.databases import Database
 from tests.support.entry_points import refused
+from tests.support.forked import Forked, start_service
 from tests.support.wait import eventually
 
 _NOWHERE = "postgresql://nobody:nothing@127.0.0.1:9/none"
@@ -49,29 +48,29 @@ class Processes:
             **{"JWKS_URL": "http://127.0.0.1:9/", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"},
             **{"AUTH_URL": "http://127.0.0.1:9", "MEDIA_GRANT_SECRET": GRANT_SECRET},
         }
-        self.started: list[subprocess.Popen[bytes]] = []
+        self.started: list[Forked] = []
         self.addresses: list[str] = []
 
-    def start(self, role: str, module: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, role: str, module: str, *arguments: str, **env: str) -> Forked:
         address = f"127.0.0.1:{ports.choose(['it'], {})['it']}"
         with (self._folder / f"{len(self.started)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=self._folder,
+            process = start_service(
+                module,
+                *arguments,
+                folder=self._folder,
                 env={
                     **self._env,
                     **{"BIND": address, "METRICS_BIND": address},
                     "DATABASE_URL": self._database.url(role),
                     **env,
                 },
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                output=log,
             )
         self.started.append(process)
         self.addresses.append(address)
         return process
 
-    def projector(self) -> subprocess.Popen[bytes]:
+    def projector(self) -> Forked:
         return self.start("catalog", "services.catalog.main", "projector")
 
     def stop(self) -> None:
@@ -114,7 +113,7 @@ class World:
             " coalesce((select position from catalog.checkpoints), 0)"
         )
 
-    async def leader(self) -> subprocess.Popen[bytes] | None:
+    async def leader(self) -> Forked | None:
         """The projector that reports that it leads."""
         async with httpx.AsyncClient(trust_env=False) as client:
             for process, address in zip(

@@ -27,6 +27,7 @@ from tests.integration.ingest.test_ingest_tus import TUS, create, patch, stallin
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
+from tests.support.forked import Forked, start_service
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,17 +41,15 @@ class Operator:
         self._env = env
         self._keys = keys
         self._log = log
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Forked] = []
 
-    async def start(self, **extra: str) -> tuple[subprocess.Popen[bytes], httpx.AsyncClient]:
+    async def start(self, **extra: str) -> tuple[Forked, httpx.AsyncClient]:
         port = free_port()
         with self._log.open("ab") as log:
-            process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-                [sys.executable, "-m", "services.ingest.main"],
-                cwd=ROOT,
+            process = start_service(
+                "services.ingest.main",
                 env={**os.environ, **self._env, "BIND": f"127.0.0.1:{port}", **extra},
-                stdout=log,
-                stderr=log,
+                output=log,
             )
         self._running.append(process)
         client = httpx.AsyncClient(

@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 from shared.contracts import Event, VideoUploaded, new_id, stream_id
 from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
 from tests.support.buckets import Buckets
+from tests.support.forked import Forked, start_service
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,28 +28,24 @@ class Processes:
         self.folder = folder
         self.scratch = folder / "scratch"
         self._port = free_port()
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Forked] = []
 
-    def start(self, module: str, *arguments: str, **extra: str) -> subprocess.Popen[bytes]:
+    def start(self, module: str, *arguments: str, **extra: str) -> Forked:
         name = f"{module}-{'-'.join(arguments)}-{len(self._running)}.log"
         with (self.folder / name).open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=ROOT,
-                env={**os.environ, **self.env, **extra},
-                stdout=log,
-                stderr=subprocess.STDOUT,
+            process = start_service(
+                module, *arguments, env={**os.environ, **self.env, **extra}, output=log
             )
         self._running.append(process)
         return process
 
-    def relay(self, url: str) -> subprocess.Popen[bytes]:
+    def relay(self, url: str) -> Forked:
         return self.start("services.relay.main", DATABASE_URL=url, METRICS_BIND=self._bind())
 
-    def planner(self) -> subprocess.Popen[bytes]:
+    def planner(self) -> Forked:
         return self.start("services.transcoder.main", "planner", BIND=self._bind())
 
-    def worker(self, **extra: str) -> subprocess.Popen[bytes]:
+    def worker(self, **extra: str) -> Forked:
         return self.start(
             "services.transcoder.main",
             "worker",

@@ -1,0 +1,105 @@
+"""The server of ``tests.support.forked``: starts services by fork, with their imports done.
+
+``python -m tests.support.fork_server FD`` serves a connected Unix socket until its other end is
+closed. Each message is a request with two descriptors: the new process's output, and a socket that
+gets the pid and, when the process has ended, its wait status.
+"""
+
+import ctypes
+import gc
+import importlib
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from typing import Final
+
+import msgspec
+
+MAX_MESSAGE: Final = 128 << 10
+_SET_PDEATHSIG: Final = 1
+
+
+class Request(msgspec.Struct):
+    """``python -m module arguments…``, in a folder, with exactly this environment."""
+
+    module: str
+    arguments: list[str]
+    folder: str
+    environment: dict[str, str]
+
+
+def main() -> None:
+    """Serve. In each started process the call returns after that process's program."""
+    started = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if started is None:
+        return
+    # This is a new process: only the imports remain of the server.
+    os.environ.clear()
+    os.environ.update(started.environment)
+    os.chdir(started.folder)
+    sys.argv = [started.module, *started.arguments]
+    runpy.run_module(started.module, run_name="__main__", alter_sys=True)
+
+
+def _serve(requests: socket.socket) -> Request | None:
+    """Serve until the client is gone, then return None; returns the request in a new process."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(requests, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is not requests:
+                    pid, status = key.data
+                    selector.unregister(key.fileobj)
+                    os.close(key.fd)
+                    _report(status, os.waitpid(pid, 0)[1])
+                    status.close()
+                    continue
+                message, descriptors, _, _ = socket.recv_fds(requests, MAX_MESSAGE, 2)
+                if not message:
+                    return None
+                request = msgspec.json.decode(message, type=Request)
+                _import(request.module)
+                pid = os.fork()
+                if pid == 0:
+                    _leave(descriptors[0])
+                    return request
+                os.close(descriptors[0])
+                status = socket.socket(fileno=descriptors[1])
+                _report(status, pid)
+                selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
+
+
+def _import(module: str) -> None:
+    """Import what the module imports. It is executed as ``__main__`` in the new process only."""
+    before = len(sys.modules)
+    importlib.import_module(module)
+    del sys.modules[module]
+    if len(sys.modules) > before:
+        # Without this, a collection in a new process copies the pages of all these objects.
+        gc.collect()
+        gc.freeze()
+
+
+def _leave(output: int) -> None:
+    """Make a new process independent of the server, except that it ends with the server."""
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.closerange(3, 1024)
+    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
+def _report(status: socket.socket, number: int) -> None:
+    """Send a number to the client, if it is still there."""
+    try:
+        status.send(str(number).encode())
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main()
