@@ -23,6 +23,8 @@ class Broker:
             auth=auth,
             timeout=30,
             trust_env=False,
+            # RabbitMQ closes idle connections, and a request that meets that is lost.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def queues(self) -> dict[str, dict[str, Any]]:
