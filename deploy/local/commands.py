@@ -57,15 +57,15 @@ def _start_daemon(home: Home) -> int:
 
 
 def _follow(home: Home, began: float, pid: int | None) -> int:
-    """Say what comes up until all of it has; ``pid`` is whose report counts, None is anybody's."""
-    told: set[str] = set()
+    """Print each process as it comes up, until all have. ``pid``: the supervisor to report on."""
+    reported: set[str] = set()
     while time.monotonic() - began < _UP_PATIENCE:
         report = daemon.read_report(home)
         if report is not None and pid not in (None, report.pid):
             report = None  # the last one's
         for step in report.steps if report else ():
-            if step.name not in told and step.state in ("up", "done"):
-                told.add(step.name)
+            if step.name not in reported and step.state in ("up", "done"):
+                reported.add(step.name)
                 note = f": {step.reason}" if step.reason else ""
                 _say(f"✓ {step.name} ({step.seconds_to_start or 0:.1f} s){note}")
         if report is not None and report.phase == "ready":

@@ -135,14 +135,14 @@ async def _supervise(home: Home, report: Report, steps: tuple[Step, ...]) -> int
     supervisor = Supervisor(steps, home.logs, changed, probe_seconds=PROBE_SECONDS)
     changed(supervisor.statuses)
     start = asyncio.create_task(supervisor.start())
-    told = asyncio.create_task(end.wait())
+    stop_requested = asyncio.create_task(end.wait())
     try:
-        await asyncio.wait({start, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({start, stop_requested}, return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()
             report.phase = "ready"
             changed(supervisor.statuses)
-            await told
+            await stop_requested
     except StepFailed as error:
         report.phase, report.reason = "failed", str(error)
         changed(supervisor.statuses)
@@ -174,7 +174,9 @@ def instance(
     """
     needed = {*parts.PORTS, *environments.port_names(workers)}
     if not needed <= ports.keys():
-        raise StateDamaged("ports.json was damaged: make down, then make up, which chooses anew")
+        raise StateDamaged(
+            "ports.json was damaged: make down, then make up, which chooses new ports"
+        )
     chosen = {name: os.environ[name] for name in table().options if os.environ.get(name)}
     secrets = home.secrets((*parts.SECRETS, *environments.secret_names(), "demo_password"))
     layout = parts.Layout(home.folder, packages, ports, secrets)
@@ -190,7 +192,7 @@ def instance(
 
 
 def end_leftovers(report: Report | None, seconds: float) -> None:
-    """A killed supervisor's processes were told to stop by the kernel; see that they did.
+    """Wait until the processes of a killed supervisor are gone; the kernel has sent them SIGTERM.
 
     What still runs after so many seconds is killed.
     """

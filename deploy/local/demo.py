@@ -19,7 +19,7 @@ class DemoFailed(Exception):
 def upload_clip(address: str, password: str, say: Callable[[str], None]) -> str:
     """Log the demo user in, upload Big Buck Bunny, wait until it plays; returns the watch URL.
 
-    Raises DemoFailed, or httpx.HTTPError where nobody answers.
+    Raises DemoFailed, or httpx.HTTPError where the site does not answer.
     """
     clip = real_clip("bigbuckbunny.mp4")
     with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:

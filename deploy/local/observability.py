@@ -19,7 +19,7 @@ _RULES = ROOT / "deploy" / "helm" / "cinelog" / "alerts"
 
 
 def wanted(env: Mapping[str, str]) -> bool:
-    """Whether whoever runs it asked for it."""
+    """Whether OBSERVABILITY=1 was given."""
     return env.get("OBSERVABILITY") == "1"
 
 
@@ -95,7 +95,7 @@ def places(ports: Mapping[str, int]) -> dict[str, str]:
 
 def configuration(ports: Mapping[str, int], workers: int) -> dict[str, Any]:
     """What Prometheus looks at: every process, and the broker."""
-    # Who serves HTTP anyway shows its metrics there; the others, and the gateway, elsewhere.
+    # A process that serves HTTP shows its metrics there; the others and the gateway use a port.
     names = [name for name in port_names(workers) if not name.endswith("_metrics")]
     targets = {name: ports[name] for name in names} | {"gateway": ports["gateway_metrics"]}
     jobs = [

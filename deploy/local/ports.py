@@ -27,7 +27,7 @@ def is_free(port: int) -> bool:
 def choose(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
     """A free port for each name: the one it had last time where that is still free.
 
-    Ports start at random places, so that several instances started at once rarely meet.
+    Ports start at random places, so that instances started at the same time rarely collide.
     """
     wanted = list(names)
     chosen = {name: kept[name] for name in wanted if name in kept and is_free(kept[name])}

@@ -20,7 +20,7 @@ class Process(Struct, frozen=True):
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     needs: frozenset[str] = frozenset()
     user: str | None = None
-    """Run as this user; None means as whoever runs the supervisor."""
+    """Run as this user; None means as the supervisor's user."""
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 15.0
     """Seconds between the stop signal and SIGKILL."""

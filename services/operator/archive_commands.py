@@ -1,4 +1,4 @@
-"""``cinelog archive …``: the log's copy in a bucket, and the way back from it."""
+"""``cinelog archive …``: archives the log, verifies the archive, restores from it."""
 
 import asyncio
 from typing import Any
@@ -30,7 +30,7 @@ def archive() -> None:
 @archive.command()
 @click.pass_obj
 def run(tools: Tools) -> None:
-    """Archive now what has not been archived yet."""
+    """Archive the events that are not archived yet."""
 
     async def work() -> ArchiveHead:
         async with tools.connect() as connection, tools.archive() as bucket:
@@ -44,7 +44,7 @@ def run(tools: Tools) -> None:
 @archive.command("list")
 @click.pass_obj
 def list_ranges(tools: Tools) -> None:
-    """Every range in the bucket."""
+    """List the archived ranges."""
 
     async def work() -> list[Manifest]:
         async with tools.archive() as bucket:

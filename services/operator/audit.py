@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-# A rule names this many of what breaks it, and counts the rest.
+# A rule names this many violations and counts the rest.
 _NAMED: Final = 20
 
 
@@ -24,7 +24,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rule found: ``broken`` things, of which ``examples`` are named."""
+    """The result of one rule: the number of violations, of which ``examples`` are named."""
 
     rule: str
     promise: str

@@ -1,4 +1,4 @@
-"""``cinelog audit``: every promise, and what breaks it."""
+"""``cinelog audit``: checks every promise and names its violations."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""The command line ``cinelog``: its groups, and how it fails.
+"""The command line ``cinelog``: its groups and its exit codes.
 
-Exit codes: 0 all well, 1 something is wrong and was said, 2 wrong usage or settings, 130
+Exit codes: 0 success, 1 failure with a message, 2 wrong usage or settings, 130
 interrupted.
 """
 
@@ -29,7 +29,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @click.pass_context
     def cinelog(context: click.Context, as_json: bool) -> None:
-        """Look into a running Cinelog, and put things right."""
+        """Inspect and repair a running Cinelog."""
         context.obj = tools(Output(json=as_json))
 
     for command in (audit, events, projections, dead_letters, jobs, reconcile, archive):

@@ -1,4 +1,4 @@
-"""``cinelog dead-letters …``: messages and events that could not be handled.
+"""``cinelog dead-letters …``: messages and events whose handling failed.
 
 A letter lies in a dead-letter queue, named by the queue it came from, or it is an event that a
 projection parked, named by the projection and its position.
@@ -41,13 +41,13 @@ class Dead(msgspec.Struct, frozen=True):
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look at what could not be handled; hand it back or give it up."""
+    """List, redrive and drop messages and events whose handling failed."""
 
 
 @dead_letters.command("list")
 @click.pass_obj
 def list_letters(tools: Tools) -> None:
-    """Everything that lies in dead-letter queues or is parked."""
+    """List all dead letters and parked events."""
 
     async def run() -> list[Dead]:
         names = await _projections(tools)
@@ -102,7 +102,7 @@ def show(tools: Tools, where: str, number: int | None) -> None:
 @click.option("--parked", is_flag=True, help="Apply parked events again instead of messages.")
 @click.pass_obj
 def redrive(tools: Tools, where: str, number: int | None, parked: bool) -> None:
-    """Hand messages back to the queue WHERE: one, or all. With --parked, a projection's events."""
+    """Return messages to the queue WHERE, one or all. With --parked: apply parked events."""
     if parked:
         _redrive_parked(tools, where)
         return
@@ -121,7 +121,7 @@ def redrive(tools: Tools, where: str, number: int | None, parked: bool) -> None:
 @click.confirmation_option(prompt="What is dropped is gone. Go on?")
 @click.pass_obj
 def drop(tools: Tools, where: str, number: int | None, parked: bool) -> None:
-    """Give letters up: one message or all of them, or with --parked the event at a position."""
+    """Delete one message or all of a queue, or with --parked the event at a position."""
 
     async def give_up_event() -> int:
         if number is None:

@@ -1,4 +1,4 @@
-"""Dead-letter queues: looking without taking, handing back, giving up."""
+"""Dead-letter queues: lists, redrives and drops their messages."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ _FIRST_BYTES = 2000
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """A message that could not be handled. ``number`` is its place in its queue, from 1."""
+    """A message whose handling failed. ``number`` is its place in its queue, from 1."""
 
     queue: str
     number: int
@@ -34,7 +34,7 @@ class QueueLetters:
         self._queues = queues
 
     async def look(self, queue: str | None = None) -> list[Letter]:
-        """What lies there, in all of the queues or in one; nothing is moved."""
+        """The messages of all queues or of one. Every message stays where it is."""
         found: list[Letter] = []
         for name in [queue] if queue else self._queues:
             async with self._messages(name) as messages:
@@ -42,7 +42,7 @@ class QueueLetters:
         return found
 
     async def redrive(self, queue: str, number: int | None) -> int:
-        """Hand letters back to their queue, all or one; returns how many."""
+        """Return messages to their original queue, all or one; returns their number."""
         count = 0
         async with self._messages(queue) as messages:
             for place, message in enumerate(messages, start=1):
@@ -53,7 +53,7 @@ class QueueLetters:
         return count
 
     async def drop(self, queue: str, number: int | None) -> int:
-        """Give letters up, all or one; returns how many."""
+        """Delete messages, all or one; returns their number."""
         count = 0
         async with self._messages(queue) as messages:
             for place, message in enumerate(messages, start=1):
@@ -76,7 +76,7 @@ class QueueLetters:
                 message_id=message.message_id,
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             )
-            # Confirmed before the letter is taken away: twice is harmless, never is not.
+            # Publish before acknowledging: a duplicate is harmless, a lost message is not.
             await channel.default_exchange.publish(copy, routing_key=queue, mandatory=True)
 
     @asynccontextmanager

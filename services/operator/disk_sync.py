@@ -22,7 +22,7 @@ State = tuple[int, int, int]
 
 
 class SyncFailed(Unavailable):
-    """The disk refused; nothing may be acknowledged."""
+    """The disk refused. Nothing may be acknowledged."""
 
     code = "sync_failed"
 
@@ -45,7 +45,7 @@ class FolderSync:
         self._threads.shutdown()
 
     async def run(self) -> int:
-        """Sync what changed; returns how many files and folders that was. Raises OSError."""
+        """Sync what changed; returns the number of files and folders. Raises OSError."""
         return await asyncio.to_thread(self._pass)
 
     def _pass(self) -> int:
@@ -57,12 +57,12 @@ class FolderSync:
             for name in names:
                 _note(folders, os.path.join(place, name))
         _note(folders, str(self._folder))
-        # A folder after its files: a name that lasts must lead to content that lasts.
+        # Files before their folder: a durable name must refer to durable content.
         changed = self._changed(found)
         list(self._threads.map(_sync, changed))
         changed_folders = self._changed(folders)
         list(self._threads.map(_sync, changed_folders))
-        # What was read before the sync is kept: a change meanwhile differs from it.
+        # The state from before the sync is kept, so that a change during the sync is detected.
         self._synced = found | folders
         return len(changed) + len(changed_folders)
 
@@ -84,7 +84,7 @@ def _sync(path: str) -> None:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
-        # Removed since: nothing that is acknowledged can depend on it.
+        # The file was removed: nothing acknowledged can depend on it.
         return
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""``cinelog events …``: looking at the log and checking it."""
+"""``cinelog events …``: shows the log and checks it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What a check of the log found; ``problems`` are sentences."""
+    """The result of a check of the log; ``problems`` are sentences."""
 
     events: int
     streams: int
@@ -61,7 +61,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 @click.group("events")
 def events() -> None:
-    """Look at the log, and check it."""
+    """Show and check the log."""
 
 
 @events.command()
@@ -69,7 +69,7 @@ def events() -> None:
 @click.option("--follow/--no-follow", default=True, help="Wait for more.")
 @click.pass_obj
 def tail(tools: Tools, after: int | None, follow: bool) -> None:
-    """Print events as they come."""
+    """Follow the log and print new events."""
 
     async def run() -> None:
         async with tools.store() as store:

@@ -71,7 +71,7 @@ async def compose_disk_sync(config: DiskSyncSettings, host: Host) -> Process:
 
 
 def tools(config: OperatorSettings, output: Output) -> Tools:
-    """Everything that commands may need, not opened yet."""
+    """The parts that commands may open."""
 
     @asynccontextmanager
     async def connect() -> AsyncGenerator[Any]:

@@ -1,4 +1,4 @@
-"""What a command prints: tables and bars for people, or JSON for programs (``--json``)."""
+"""The output of commands: tables and bars for people, or JSON for programs (``--json``)."""
 
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -37,7 +37,7 @@ class Output:
             self._write(msgspec.json.format(encoded))
 
     def rows(self, rows: Sequence[Any], columns: Sequence[str], empty: str) -> None:
-        """Many results of one shape, structs or dicts: a table, or a JSON array."""
+        """Results of one type, structs or dicts, as a table or a JSON array."""
         plain: list[dict[str, Any]] = msgspec.to_builtins(list(rows))
         if self.json:
             self._write(msgspec.json.encode(plain))
@@ -60,7 +60,7 @@ class Output:
             self._console.print(Text(people))
 
     def say(self, text: str) -> None:
-        """Something beside the result."""
+        """A message beside the result, on standard error."""
         self._aside.print(Text(text))
 
     @contextmanager

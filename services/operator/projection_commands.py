@@ -1,4 +1,4 @@
-"""``cinelog projections …``: how far each read model is, and making one anew."""
+"""``cinelog projections …``: shows how far each read model is, and rebuilds one."""
 
 import asyncio
 import subprocess
@@ -11,7 +11,7 @@ import msgspec
 from services.operator.tools import Failed, Tools
 
 WORK_QUEUES: Final = ("transcoder.bulk", "transcoder.urgent")
-# Read models that can be made anew, and the program that does it.
+# Read models that can be rebuilt, and the program that rebuilds each.
 _REBUILDS: Final = {"catalog.library": ("services.catalog.main", "rebuild")}
 
 
@@ -48,7 +48,7 @@ async def places(connection: Any) -> list[Place]:
 
 @click.group("projections")
 def projections() -> None:
-    """See how far read models are, and make one anew."""
+    """Show how far read models are, and rebuild one."""
 
 
 @projections.command()
@@ -69,9 +69,9 @@ def status(tools: Tools) -> None:
 @click.option("--verify", is_flag=True, help="Only compare: say which rows differ.")
 @click.pass_obj
 def rebuild(tools: Tools, name: str, verify: bool) -> None:
-    """Make a read model anew from the log, beside live traffic, and let it take over.
+    """Rebuild a read model from the log, beside live traffic, and replace the live one.
 
-    It may be interrupted, and goes on where it was when it is begun again.
+    An interrupted rebuild continues where it stopped when it is started again.
     """
     program = (*_REBUILDS[name], *(("--verify",) if verify else ()))
     # The service's own program: only it knows how its events are folded.

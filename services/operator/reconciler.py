@@ -17,12 +17,12 @@ from shared.telemetry import get_logger
 _log = get_logger(__name__)
 
 _LOOP: Final = "reconcile"
-# A service that looks at many videos takes its time; the call itself has a limit.
+# A service that checks many videos takes minutes; the call itself has a limit.
 _SILENCE_SECONDS: Final = 2 * PATIENCE_SECONDS
 
 
 class ReconcilerMetrics:
-    """What an operator watches."""
+    """Rounds, failures and findings, by service."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.actions = Counter(

@@ -12,7 +12,7 @@ from shared.http.operator import PREFIX
 from shared.reconciliation import Findings
 from shared.settings import Key
 
-# Seconds that a round, which looks at every video, may take.
+# Seconds that a round may take, which checks every video.
 PATIENCE_SECONDS: Final = 3600.0
 _CONNECT_SECONDS: Final = 5.0
 
@@ -40,7 +40,7 @@ class Services:
 
     @property
     def names(self) -> list[str]:
-        """Those that reconcile."""
+        """The services that reconcile."""
         return list(self._urls)
 
     async def reconcile(self, service: str, *, dry_run: bool) -> Findings:
@@ -75,7 +75,7 @@ def _message(answer: httpx.Response) -> str:
 
 @asynccontextmanager
 async def open_services(ingest: str, transcoder: str, secret: Key) -> AsyncGenerator[Services]:
-    """A client that shows the operator's secret."""
+    """A client that sends the operator's secret."""
     async with httpx.AsyncClient(
         headers={"authorization": f"Bearer {secret}"},
         timeout=httpx.Timeout(PATIENCE_SECONDS, connect=_CONNECT_SECONDS),

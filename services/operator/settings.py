@@ -8,7 +8,7 @@ from shared.settings import Address, Key, Secret, Settings
 
 
 class ReconcilerSettings(Settings, frozen=True, kw_only=True):
-    """``database_url`` only holds the lock that makes one of several reconcilers lead."""
+    """``database_url`` is used only for the advisory lock that elects the leader."""
 
     database_url: Secret
     metrics_bind: Address
@@ -19,7 +19,7 @@ class ReconcilerSettings(Settings, frozen=True, kw_only=True):
 
 
 class OperatorSettings(Settings, frozen=True, kw_only=True):
-    """The command line logs in as the owner: it looks into everybody's tables."""
+    """The command line logs in as the owner, because it reads every service's tables."""
 
     database_admin_url: Secret
     amqp_url: Secret

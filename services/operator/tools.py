@@ -1,4 +1,4 @@
-"""What commands are given: how to reach each part, opened only by the command that needs it."""
+"""The parts that commands use; a command opens only those that it needs."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,4 @@
-"""The archiver: one of the relay's replicas archives the log's newest events, round after round."""
+"""The archiver: one of the relay's replicas archives the log's newest events periodically."""
 
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge

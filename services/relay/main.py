@@ -26,7 +26,7 @@ async def compose(config: RelaySettings, host: Host) -> Process:
     relay = Relay(log, broker, config.database_url, RelayMetrics(host.registry), host.loops)
     url = config.database_url
     work = {
-        # Its body queries over the lock's connection in every round.
+        # The body uses the lock's connection in every round, which also checks it.
         "relay": lambda: host.loops.lead(Leader.RELAY, url, relay.run, heartbeat=False),
         "broker": lambda: _hold(broker, host),
     }

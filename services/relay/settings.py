@@ -1,4 +1,4 @@
-"""What the relay reads from its environment."""
+"""The environment of the relay."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ class RelaySettings(Settings, frozen=True, kw_only=True):
 
 
 class ArchiveBucketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach the archive's bucket."""
+    """The connection to the archive's bucket."""
 
     name: str
     endpoint: str

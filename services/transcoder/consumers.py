@@ -73,7 +73,7 @@ def take_tasks(broker: RabbitBroker, worker: Worker, slots: int, metrics: Messag
         except Exception as error:
             # The broker redelivers the message. If it ends in the dead-letter queue, the
             # coordinator sends the task again.
-            _log.warning("a message goes back", task=task.task_id, error=repr(error))
+            _log.warning("message returned to its queue", task=task.task_id, error=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)
             raise
 

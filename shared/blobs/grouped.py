@@ -1,4 +1,4 @@
-"""Calls that are shared by all who ask for one while another is under way."""
+"""One call answers all callers that asked while the previous call was running."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

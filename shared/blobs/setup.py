@@ -1,4 +1,4 @@
-"""Prepare the buckets: ``python -m shared.blobs.setup``. Running it again changes nothing.
+"""Creates the buckets: ``python -m shared.blobs.setup``. A second run changes nothing.
 
 Reads S3_*, and CORS_ORIGINS and PUBLIC_URL for the origins whose pages may upload parts into the
 sources bucket. Waits until S3 answers.
@@ -38,7 +38,7 @@ class BucketSettings(Settings, frozen=True, kw_only=True):
 
     @property
     def origins(self) -> list[str]:
-        """Whose pages may upload: the site's own, and those that may call the API."""
+        """Origins whose pages may upload: the site itself, and those that may call the API."""
         found = list(self.cors_origins)
         if self.public_url:
             site = urlsplit(self.public_url)
@@ -69,7 +69,7 @@ async def prepare(config: BucketSettings) -> None:
 
 
 async def run(config: BucketSettings) -> None:
-    """Prepare; try again until S3 answers."""
+    """Prepare the buckets, and retry until S3 answers."""
     while True:
         try:
             await prepare(config)

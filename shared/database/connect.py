@@ -24,8 +24,8 @@ def create_engine(
     """A SQLAlchemy engine over asyncpg with at most ``2 * size`` connections.
 
     A statement that takes longer than ``answer_seconds`` raises TimeoutError, and all connections
-    of the pool are replaced: a connection can go silent without being closed, and then its
-    neighbours have too. Commands that work on whole tables pass None.
+    of the pool are replaced: a connection can go silent without being closed, and then the pool's
+    others have too. Commands that work on whole tables pass None.
     """
     engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
@@ -49,7 +49,7 @@ def _silence_is_a_disconnect(failure: Any) -> None:
 async def create_pool(
     url: str, *, size: int = 5, answer_seconds: float = ANSWER_SECONDS
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """An asyncpg pool for what goes around SQLAlchemy: the append path and LISTEN.
+    """An asyncpg pool for the append path and LISTEN, which do not use SQLAlchemy.
 
     A statement that takes longer than ``answer_seconds`` raises TimeoutError.
     """
@@ -65,10 +65,10 @@ async def create_pool(
 
 
 class _BoundedConnection(asyncpg.Connection):  # type: ignore[type-arg]
-    """A connection that is closed where an answer is late.
+    """A connection that is closed after a statement timed out.
 
-    asyncpg asks the server to cancel the statement, and waits for its word before the connection
-    is used or released again. A server that is silent never says it.
+    asyncpg asks the server to cancel the statement, and waits for the answer before the connection
+    is used or released again. A silent server never answers.
     """
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:

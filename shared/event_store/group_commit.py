@@ -117,7 +117,7 @@ class GroupCommitter:
         )
         self._waiting.append(request)
         self._wake.set()
-        # Cancelling a caller cancels its waiting only: its rows may already be written.
+        # Cancelling a caller ends only its wait: its rows may already be written.
         return await request.done
 
     async def _write_forever(self) -> None:

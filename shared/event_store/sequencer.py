@@ -1,13 +1,13 @@
-"""Gives every committed event its place in one contiguous global order.
+"""Stamps every committed event with its position in one contiguous global order.
 
 Ordering by an identity column loses events: a transaction may commit later with a lower number.
 So numbers (``seq``) only say where to look, and a single sequencer stamps positions 1, 2, 3… on
-events that it sees committed. What it has once stamped never changes; what commits late simply
-gets a later position. A number that it skipped is a hole: it is looked at again in every pass,
-until the transactions that could own it have all ended. One statement reads both new events and
-holes, from one snapshot, so an event never precedes one that was acknowledged before it was
-appended. Stored transaction ids are never compared, so the log survives dump and restore, and a
-long transaction elsewhere on the server holds nothing up. See docs/decisions/0002.
+events that it sees committed. A stamped position never changes; an event that commits late gets a
+later position. A number that the sequencer skipped is a hole: every pass reads it again, until all
+transactions that could own it have ended. One statement reads new events and holes from one
+snapshot, so an event never precedes one that was acknowledged before it was appended. Stored
+transaction ids are never compared, so the log survives dump and restore, and a long transaction
+elsewhere on the server delays nothing. See docs/decisions/0002.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ _MAX_EVENTS = 2000
 
 
 class Fenced(Conflict):
-    """Another sequencer has stamped: this one must stop leading."""
+    """Another sequencer has stamped, so this one must stop leading."""
 
     code = "sequencer_fenced"
 
@@ -65,7 +65,7 @@ class Sequencer:
         self.head = 0
 
     async def load(self) -> None:
-        """Take up where the last sequencer stopped."""
+        """Continue from the state that the last sequencer stored."""
         self.head = await self._connection.fetchval(
             "select coalesce(max(position), 0) from log.positions"
         )
@@ -84,9 +84,9 @@ class Sequencer:
         self._holes = dict.fromkeys(missing, noticed)
 
     async def stamp(self) -> int:
-        """Stamp what is committed and unstamped; returns how many events that was.
+        """Stamp committed events that have no position yet; returns their number.
 
-        Raises Fenced if another sequencer was faster.
+        Raises Fenced if another sequencer has stamped them.
         """
         rows: list[Any] = await self._connection.fetch(
             _READ, self._seen, list(self._holes), _MAX_EVENTS
@@ -115,11 +115,11 @@ class Sequencer:
         return len(found)
 
     async def _forget_dead_holes(self) -> None:
-        """With nothing found in a snapshot taken before this one, dead holes can go."""
+        """Forget the holes whose possible owners have all ended without committing."""
         if not self._holes:
             return
         oldest_running = await self._connection.fetchval(_OLDEST_RUNNING)
-        # Their owners ended before this snapshot, yet perhaps after the read: look once more.
+        # Their owners ended before this snapshot, but perhaps after the last read: read once more.
         dead = [seq for seq, noticed in self._holes.items() if noticed <= oldest_running]
         if not dead:
             return

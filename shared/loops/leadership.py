@@ -103,11 +103,11 @@ async def _locked(
         url, timeout=_CONNECT_SECONDS, command_timeout=ANSWER_SECONDS
     )
     try:
-        # Trying, not waiting: a query that waits for the lock would hold back vacuum.
+        # A query that waits for the lock would hold back vacuum, so this one only tries.
         while not await connection.fetchval("select pg_try_advisory_lock($1)", lock_key(name)):
             alive()
             await asyncio.sleep(_RETRY_SECONDS)
         yield connection
     finally:
-        # Not closed politely: that would wait for a server that may be silent.
+        # close() would wait for a server that may be silent.
         connection.terminate()

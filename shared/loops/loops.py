@@ -1,7 +1,7 @@
 """The one way to repeat and the one way to lead.
 
-Both retry whatever fails, for the state of the work is in the database: what was not done is found
-again. Neither outlives its own cancellation, however that surfaces.
+Both retry after every failure: the state of the work is in the database, so that unfinished work
+is found again. Neither outlives its own cancellation, in whatever form it arrives.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ class Loops:
         retry_seconds: float = RETRY_SECONDS,
         silence_seconds: float | None = None,
     ) -> NoReturn:
-        """Begin ``session`` again whenever it ends or fails, until cancelled.
+        """Run ``session`` again whenever it ends or fails, until cancelled.
 
         For what holds a connection open (LISTEN, a broker's consumer). The session reports to the
         progress that it is given, whether or not anything arrives.

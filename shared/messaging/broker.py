@@ -1,4 +1,4 @@
-"""Connecting to RabbitMQ, however long it takes."""
+"""Connections to RabbitMQ, which are retried until they succeed."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,7 +21,7 @@ _HEARTBEAT_SECONDS = 5
 
 
 class _LogFailures(BaseMiddleware):
-    """Says why a message goes back: without it only the dead-letter queue would know."""
+    """Logs why a message is returned to its queue. FastStream itself logs nothing here."""
 
     async def consume_scope(
         self,
@@ -31,15 +31,17 @@ class _LogFailures(BaseMiddleware):
         try:
             return await call_next(msg)
         except Exception as error:
-            _log.warning("a message goes back", error=repr(error), message_id=msg.message_id)
+            _log.warning(
+                "message returned to its queue", error=repr(error), message_id=msg.message_id
+            )
             raise
 
 
 def create_broker(url: str, *, prefetch: int = 64) -> RabbitBroker:
     """A FastStream broker with the project's defaults.
 
-    Publisher confirms are on, an unroutable mandatory message raises, and a handler that fails
-    gives its message back instead of losing it (FastStream's own default rejects).
+    Publisher confirms are on, an unroutable mandatory message raises, and the message of a handler
+    that fails is returned to its queue (FastStream's own default rejects it).
     """
     return RabbitBroker(
         _with_heartbeat(url),
@@ -56,7 +58,7 @@ def create_broker(url: str, *, prefetch: int = 64) -> RabbitBroker:
 def _with_heartbeat(url: str) -> str:
     """The address with a short heartbeat, unless it names one.
 
-    aiormq gives a silent connection up after three heartbeats, 18 s (its default takes 3 min).
+    aiormq closes a silent connection after three heartbeats, 18 s (its default takes 3 min).
     """
     parts = urlsplit(url)
     if "heartbeat" in parse_qs(parts.query):
@@ -69,7 +71,7 @@ def _with_heartbeat(url: str) -> str:
 async def connected(
     broker: RabbitBroker, *, alive: Callable[[], None] = lambda: None
 ) -> AsyncGenerator[RabbitBroker]:
-    """Connect, waiting until RabbitMQ is there, without consuming yet; closes at the end.
+    """Connect, retry until RabbitMQ answers, and close at the end. Subscribers are not started.
 
     ``alive`` is called at each attempt.
     """

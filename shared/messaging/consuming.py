@@ -1,9 +1,9 @@
-"""Consuming that notices when it no longer does.
+"""Consumers that check whether the broker still delivers to them.
 
-A client library reconnects by itself, but it does not notice that a queue was deleted under it,
-and a broker that is killed while it creates a queue may know that queue later without being able
-to serve it: whoever consumes is disconnected, whoever publishes waits without end. Messages here
-are hints and the log is the truth, so such a queue is simply removed and made anew.
+The client library reconnects by itself, but it does not notice that a queue was deleted. A broker
+that is killed while it creates a queue may list that queue later without being able to serve it:
+its consumers are disconnected and its publishers wait forever. Messages are only hints, because
+every consumer also reads the log, so such a queue is deleted and declared again.
 """
 
 import asyncio
@@ -22,22 +22,22 @@ _log = get_logger(__name__)
 
 _LOOK_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 20.0
-# How often in a row a queue must be found without a consumer: one look may meet a reconnection.
+# Consecutive checks that find a queue without a consumer: a single one may meet a reconnection.
 _STRIKES: Final = 2
 
 
 class ConsumingStopped(ConnectionError):
-    """The broker no longer delivers to us: begin anew, with a new connection."""
+    """The broker no longer delivers to this process, which must open a new connection."""
 
 
 async def consume(
     broker: RabbitBroker, *queues: RabbitQueue, alive: Callable[[], None] = lambda: None
 ) -> NoReturn:
-    """Declare ``queues`` and run the subscribers of a connected broker, until it must begin anew.
+    """Declare ``queues`` and run the subscribers of a connected broker until they must reconnect.
 
-    ``alive`` is called before each look at the queues, every few seconds.
+    ``alive`` is called before each check of the queues, every few seconds.
 
-    Raises ConsumingStopped, or whatever keeps it from beginning.
+    Raises ConsumingStopped, and the broker's error where declaring or starting fails.
     """
     connection = await broker.connect()
     try:
@@ -46,23 +46,25 @@ async def consume(
             await broker.start()
     except ConnectionInternalError as error:
         names = [queue.name for queue in queues]
-        _log.warning("queues cannot be served and are made anew", queues=names, error=repr(error))
+        _log.warning(
+            "queues cannot be served and are declared again", queues=names, error=repr(error)
+        )
         await _remove(str(connection.url), names)
-        raise ConsumingStopped("the queues are made anew") from error
+        raise ConsumingStopped("the queues are declared again") from error
     strikes = 0
     while True:
         alive()
         await asyncio.sleep(_LOOK_SECONDS)
         strikes = 0 if await _is_served(connection, queues) else strikes + 1
         if strikes >= _STRIKES:
-            _log.warning("queues are without us", queues=[queue.name for queue in queues])
-            raise ConsumingStopped("the broker does not deliver to us any more")
+            _log.warning("queues have no consumer", queues=[queue.name for queue in queues])
+            raise ConsumingStopped("the broker no longer delivers")
 
 
 async def _is_served(
     connection: aio_pika.abc.AbstractRobustConnection, queues: tuple[RabbitQueue, ...]
 ) -> bool:
-    """Whether every queue exists and somebody consumes it."""
+    """Whether every queue exists and has a consumer."""
     try:
         async with (
             asyncio.timeout(_ANSWER_SECONDS),

@@ -1,9 +1,9 @@
-"""The relay: what is in the log reaches the broker, at least once and in order.
+"""The relay publishes the log's events to the broker, at least once and in order.
 
-Two loops under one lock. The sequencer stamps committed events with their global position; the
-publisher sends what is stamped, bundled, with publisher confirms, and moves its checkpoint only
-past what the broker has confirmed. With the broker away, stamping goes on, so that projections
-catch up from the log, and publishing resumes where it stopped.
+Two loops under one lock. The sequencer stamps committed events with their global position. The
+publisher sends stamped events in bundles with publisher confirms, and moves its checkpoint only
+past events that the broker has confirmed. Without a broker, stamping goes on, so that projections
+catch up from the log; publishing resumes from its checkpoint.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _RETRY_SECONDS = 1.0
 
 
 class RelayMetrics:
-    """What an operator watches: is the relay behind, and by how much."""
+    """How far the relay is behind the log."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.sequenced = Counter(
@@ -57,7 +57,7 @@ class RelayMetrics:
 
 
 class EnvelopeLog(Protocol):
-    """Where the relay reads."""
+    """The sequenced events that the relay publishes."""
 
     async def read_envelopes(self, after_position: int, limit: int) -> list[Envelope]:
         """At most ``limit`` events after a position, in global order, without a gap."""
@@ -88,7 +88,7 @@ class Relay:
     async def run(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         """Run over the connection that holds the relay's lock, until cancelled or fenced.
 
-        Raises whatever the database does: the lock's connection must not be used after an error.
+        Raises every database error: the lock's connection must not be used after one.
         """
         sequencer = Sequencer(connection)
         await sequencer.load()
@@ -127,7 +127,7 @@ class Relay:
             publisher.terminate()
 
     async def _sequence(self, sequencer: Sequencer) -> None:
-        """Stamp what is committed; come back at once where there was anything."""
+        """Stamp committed events; run again without a pause if there were any."""
         stamped = await sequencer.stamp()
         if stamped:
             self._head = sequencer.head
@@ -136,7 +136,7 @@ class Relay:
             self._appended.set()
 
     async def _publish(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Publish the next events; come back at once where there may be more."""
+        """Publish the next events; run again without a pause while there may be more."""
         events = await self._log.read_envelopes(self._published, _READ_EVENTS)
         self._metrics.unpublished.set(max(0, self._head - self._published))
         if not events:
@@ -147,7 +147,7 @@ class Relay:
             async with asyncio.timeout(_CONFIRM_SECONDS):
                 await self._send(events)
         except Exception as error:
-            # Whatever the reason, nothing is confirmed, so nothing is skipped.
+            # The checkpoint stays: these events are not confirmed and are sent again.
             check_cancelled()
             _log.warning("events not published", error=repr(error), events=len(events))
             await asyncio.sleep(_RETRY_SECONDS)

@@ -38,14 +38,14 @@ async def run(home: Home, packages: Path, *, durable: bool) -> None:
     threading.Thread(target=_until_input_closes, args=(loop, end), daemon=True).start()
     supervisor = Supervisor(parts.steps(layout), home.logs)
     start = asyncio.create_task(supervisor.start())
-    told = asyncio.create_task(end.wait())
+    stop_requested = asyncio.create_task(end.wait())
     try:
-        await asyncio.wait({start, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({start, stop_requested}, return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()
             sys.stdout.write(msgspec.json.encode(parts.urls(layout)).decode() + "\n")
             sys.stdout.flush()
-            await told
+            await stop_requested
     finally:
         start.cancel()
         await asyncio.wait({start})
@@ -59,7 +59,7 @@ def _until_input_closes(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> 
 
 
 def main() -> None:
-    """Read the arguments and run until told to stop."""
+    """Read the arguments and run until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.parts")
     parser.add_argument("home", type=Path)
     parser.add_argument("packages", type=Path, nargs="?")

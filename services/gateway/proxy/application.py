@@ -88,7 +88,7 @@ class Gateway:
         refusal = _refusal(exchange)
         found = _NO_ROUTE if refusal else self._router.match(exchange.method, exchange.path)
         policy = found.policy if isinstance(found, Route) else Policy.GENERAL
-        # A token must not buy a second bucket to someone who tries passwords.
+        # Password guesses share one bucket per address, with or without a token.
         if exchange.request_headers.authorization and policy is not Policy.AUTH:
             await self._callers.authenticate(exchange)
         allowed, headers = await self._limiter.take(policy, exchange.user or exchange.client)

@@ -1,4 +1,4 @@
-"""Who sends a request: a network identity, and a user where a valid access token says so."""
+"""The caller of a request: its network identity, and its user if the access token is valid."""
 
 from services.gateway.request.client_address import ClientAddress
 from services.gateway.request.exchange import Exchange

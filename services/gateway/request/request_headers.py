@@ -1,7 +1,7 @@
 """The headers of a request: what is refused, what is dropped, what is passed on.
 
 Dropped are hop-by-hop headers, headers that Connection names (RFC 9110 §7.6.1), and every header
-that tells the services who calls: only the gateway may say that.
+that names the caller to the services: only the gateway may name it.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Who writes to an upload: one request at a time, in any process. See docs/decisions/0020."""
+"""One request at a time writes to an upload, across processes. See docs/decisions/0020."""
 
 import asyncio
 import contextlib
@@ -51,7 +51,7 @@ class UploadWriters:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """One of the uploads that this process receives at once. Raises TooManyUploads."""
+        """Occupy one of the upload slots of this process. Raises TooManyUploads."""
         if self._receiving >= self._limits.at_once:
             raise TooManyUploads("Too many uploads at once. Try again soon.", retry_after=5)
         self._receiving += 1
