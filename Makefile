@@ -18,7 +18,7 @@ TOOLS := checkov==3.3.30 cyclonedx-bom==7.5.0 pip-audit==2.10.1 pre-commit==4.7.
 tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
-.PHONY: images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
+.PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
 .PHONY: help cli chaos mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode fetch-run fetch-dev
 
 help: ## List the commands
@@ -42,8 +42,21 @@ clean: ## Stop everything and forget its state
 demo: ## Upload a real clip and print where to watch it
 	@$(LOCAL) demo
 
-test: fetch-dev ## Everything: style, types, import rules, the web client, unit to end-to-end
-	@$(PYTHON) -m pytest -n $(LANES) --durations=25
+test: fetch-dev ## Everything: style, types, import rules, the web client, unit to end-to-end, coverage
+	@mkdir -p dist
+	@status=0; \
+	$(PYTHON) -m slipcover --source services,shared --json --out dist/coverage.json \
+		-m pytest -n $(LANES) --durations=25 || status=1; \
+	$(MAKE) --silent coverage || status=1; \
+	exit $$status
+
+# Percent of the statements of services/ and shared/ that tests execute in their own process.
+FLOOR := 50
+
+coverage: ## What the last `make test` left untested; fails below the floor
+	@test -f dist/coverage.json || { echo "Run make test first."; exit 1; }
+	@$(PYTHON) -m slipcover --skip-covered --fail-under $(FLOOR) --out dist/coverage.json \
+		--merge dist/coverage.json || { echo "coverage is below $(FLOOR) %"; exit 1; }
 
 unit: fetch-dev ## Only the fast tests, which need no parts
 	@$(PYTHON) -m pytest -q -n $(LANES) tests/unit tests/architecture

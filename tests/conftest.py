@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from deploy.local.parts import Urls
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from tests.support.stack import RunningStack
 
 pytest_plugins = ("tests.support.lanes", "tests.support.timings")
+
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
