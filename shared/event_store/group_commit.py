@@ -6,6 +6,7 @@ writer writes immediately. docs/decisions/0003 has the measurements.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ _WRITERS = 2
 _CLOSING_SECONDS = 10.0
 
 LOG_CHANNEL = "cinelog_log"
+
+_UNAVAILABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # A request's rows are written only if its stream is at the expected version. All rows of a request
 # have the same expected version, so they are written together or not at all.
@@ -128,27 +131,38 @@ class GroupCommitter:
             await self._wake.wait()
 
     async def _write_waiting(self) -> None:
-        """Write groups over one connection until no request can be written now."""
+        """Write groups over one connection until none can be written now, or one fails.
+
+        A connection that is lost may still seem to be open. The pool replaces it if it is, and
+        what waits is written over another one.
+        """
         try:
-            async with self._pool.acquire() as connection:
-                while not connection.is_closed() and (group := self._next_group()):
-                    await self._write(connection, group)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            connection = await self._pool.acquire()
+        except _UNAVAILABLE as error:
             group = self._next_group()
             _fail(group, error)
             self._free(group)
+            return
+        try:
+            while (group := self._next_group()) and await self._write(connection, group):
+                pass
+        finally:
+            with contextlib.suppress(*_UNAVAILABLE):
+                await self._pool.release(connection)
 
-    async def _write(self, connection: Any, group: list[_Request]) -> None:
-        """Write a group and report the outcome to its requests."""
+    async def _write(self, connection: Any, group: list[_Request]) -> bool:
+        """Write a group and report the outcome to its requests; False if it failed."""
         futures = {request.done for request in group}
         self._writing |= futures
         try:
             await self._write_group(connection, group)
+            return True
         except asyncio.CancelledError:
             _fail(group, ConnectionError("the event store is closing"))
             raise
         except Exception as error:
             _fail(group, error)
+            return False
         finally:
             self._writing -= futures
             self._free(group)
@@ -226,7 +240,7 @@ class GroupCommitter:
             try:
                 await self._pool.execute(_NOTIFY, LOG_CHANNEL)
                 await asyncio.sleep(_NOTIFY_PAUSE_SECONDS)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except _UNAVAILABLE:
                 continue
 
 
