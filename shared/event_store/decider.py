@@ -56,7 +56,8 @@ async def execute(
 
     Raises what ``decide`` raises, and WrongExpectedVersion if the conflict remains.
     """
-    for attempt in range(_ATTEMPTS):
+    lost = 0
+    while True:
         state, version = await load(store, stream_id, decider)
         events = tuple(decider.decide(state, command))
         if not events:
@@ -66,10 +67,10 @@ async def execute(
                 stream_id, version, [NewEvent(event) for event in events], metadata
             )
         except WrongExpectedVersion:
-            if attempt == _ATTEMPTS - 1:
+            lost += 1
+            if lost == _ATTEMPTS:
                 raise
             continue
         for event in events:
             state = decider.evolve(state, event)
         return Outcome(state, after, events)
-    raise WrongExpectedVersion(stream_id, -1)

@@ -28,8 +28,8 @@ from tests.mutants.mutation import Mutation
 ROOT: Final = Path(__file__).resolve().parents[2]
 # CPU seconds that a child may use beyond thrice what its tests took, undisturbed and traced.
 _SPARE_SECONDS: Final = 10
-# A child may wait this many times as long as it may compute: other processes compute too.
-_WAITING: Final = 12
+# Seconds that a child may take beyond thrice what its tests took: other processes compute, too.
+_SPARE_WAITING: Final = 40
 
 Verdict = Literal["killed", "survived", "unreached", "not exchanged"]
 
@@ -43,10 +43,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Reach(msgspec.Struct):
-    """The lines, by file, that a test executes, and its CPU seconds."""
+    """The lines, by file, that a test executes, its CPU seconds and how long it took."""
 
     lines: dict[str, set[int]]
-    seconds: float = 0.0
+    seconds: float
+    waited: float
 
 
 class Measure:
@@ -109,7 +110,7 @@ class Measure:
         def trace(frame: FrameType, _event: str, _: Any) -> Any:
             return local if frame.f_code.co_filename in lines else None
 
-        begin = time.process_time()
+        begin, start = time.process_time(), time.monotonic()
         threading.settrace(trace)
         sys.settrace(trace)
         try:
@@ -118,15 +119,19 @@ class Measure:
             sys.settrace(None)
             threading.settrace(None)  # pyright: ignore[reportArgumentType]
             by_path = {str(Path(name).relative_to(ROOT)): seen for name, seen in lines.items()}
-            self._reach[item.nodeid] = _Reach(by_path, time.process_time() - begin)
+            self._reach[item.nodeid] = _Reach(
+                by_path, time.process_time() - begin, time.monotonic() - start
+            )
 
     def _try(self, session: pytest.Session, mutation: Mutation) -> Outcome:
         items = [item for item in session.items if self._reaches(item, mutation)]
         if not items:
             return Outcome(mutation, "unreached")
-        items.sort(key=lambda item: self._reach[item.nodeid].seconds)
-        seconds = 3 * sum(self._reach[item.nodeid].seconds for item in items) + _SPARE_SECONDS
-        said = _in_child(lambda: self._verdict(session, items, mutation), seconds)
+        items.sort(key=lambda item: self._reach[item.nodeid].waited)
+        taken = [self._reach[item.nodeid] for item in items]
+        seconds = 3 * sum(each.seconds for each in taken) + _SPARE_SECONDS
+        waiting = 3 * sum(each.waited for each in taken) + _SPARE_WAITING
+        said = _in_child(lambda: self._verdict(session, items, mutation), seconds, waiting)
         if said in {"survived", "not exchanged"}:
             return Outcome(mutation, said)
         return Outcome(mutation, "killed", said)
@@ -159,7 +164,7 @@ def _run(item: pytest.Item, following: pytest.Item | pytest.Session) -> None:
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
 
-def _in_child(work: Callable[[], str], seconds: float) -> str:
+def _in_child(work: Callable[[], str], seconds: float, waiting: float) -> str:
     """What ``work`` returns in a child process, or why that had to be ended."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -168,7 +173,7 @@ def _in_child(work: Callable[[], str], seconds: float) -> str:
         _be_child(work, writer, int(seconds))
     os.close(writer)
     said = b""
-    deadline = time.monotonic() + _WAITING * seconds
+    deadline = time.monotonic() + waiting
     with open(reader, "rb", buffering=0) as pipe:
         while True:
             ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
@@ -179,7 +184,7 @@ def _in_child(work: Callable[[], str], seconds: float) -> str:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return said.decode() or f"limit of {seconds:.0f} CPU seconds"
+    return said.decode() or f"limit of {seconds:.0f} CPU seconds, {waiting:.0f} in all"
 
 
 def _be_child(work: Callable[[], str], writer: int, seconds: int) -> None:
