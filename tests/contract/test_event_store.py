@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
+import msgspec
 import pytest
 
 from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id, uuid7
@@ -87,6 +88,18 @@ async def test_appending_the_same_events_again_is_harmless(subject: Subject, use
     assert len(await subject.store.read_stream(stream)) == 3
 
 
+async def test_an_append_that_is_in_the_log_only_in_part_is_refused(
+    subject: Subject, user: str
+) -> None:
+    stream = stream_id("user", user)
+    first = changed(user)
+    await subject.store.append(stream, 0, [first], META)
+    for events in ([first, changed(user)], [changed(user), first]):
+        with pytest.raises(WrongExpectedVersion):
+            await subject.store.append(stream, 0, events, META)
+    assert len(await subject.store.read_stream(stream)) == 1
+
+
 async def test_one_of_many_writers_at_once_wins(subject: Subject, user: str) -> None:
     stream = stream_id("user", user)
     results = await asyncio.gather(
@@ -139,6 +152,50 @@ async def test_reading_on_from_a_position(subject: Subject, user: str) -> None:
     assert await subject.store.position_of(stream, 5) == head
     assert await subject.store.position_of(stream, 6) is None
     assert await subject.store.latest() == (stream, 5)
+
+
+async def test_each_stream_is_read_by_itself(subject: Subject) -> None:
+    one, other = (stream_id("user", new_id()) for _ in range(2))
+    nobody = stream_id("user", new_id())
+    assert await subject.store.latest() is None
+    assert await subject.store.head() == 0
+    # The longer stream is not the one that was written last.
+    await subject.store.append(one, 0, [changed("a"), changed("b"), changed("c")], META)
+    await subject.store.append(other, 0, [changed("d")], META)
+    assert await subject.store.latest() == (other, 1)
+    read = {
+        after: [event.version for event in await subject.store.read_stream(one, after)]
+        for after in (0, 1, 2, 3, 4)
+    }
+    assert read == {0: [1, 2, 3], 1: [2, 3], 2: [3], 3: [], 4: []}
+    assert await subject.store.read_stream(nobody) == []
+    await subject.sequence()
+    streams = [(event.stream_id, event.version) for event in await subject.store.read_all(0, 9)]
+    assert streams == [(one, 1), (one, 2), (one, 3), (other, 1)]
+    for position, (stream, version) in enumerate(streams, start=1):
+        assert await subject.store.position_of(stream, version) == position
+    for stream, version in ((one, 0), (other, 2), (nobody, 1)):
+        assert await subject.store.position_of(stream, version) is None
+
+
+async def test_a_range_is_read_without_some_types(database: Database) -> None:
+    user = new_id()
+    stream = stream_id("user", user)
+    async with open_event_store(database.url("auth")) as store:
+        events = [changed(user), NewEvent(PasswordChanged(user_id=user)), changed(user)]
+        await store.append(stream, 0, events, META)
+        await Subject(store, database.url("relay")).sequence()
+
+        async def positions(after: int, last: int, *without: str) -> list[int]:
+            return [event.position for event in await store.read_between(after, last, without)]
+
+        assert await positions(0, 3) == [1, 2, 3]
+        assert await positions(1, 2) == [2]
+        assert await positions(0, 3, "PasswordChanged") == [1, 3]
+        assert await positions(0, 3, "PasswordChanged", "EmailChanged") == []
+        (first,) = await store.read_between(0, 1, ())
+        (same,) = await store.read_all(0, 1)
+        assert msgspec.structs.replace(first, metadata=META) == same
 
 
 async def test_an_empty_append_changes_nothing(subject: Subject, user: str) -> None:

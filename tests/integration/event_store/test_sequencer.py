@@ -1,13 +1,14 @@
 """The global order has no gaps, whatever order transactions commit in."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
 
 from shared.contracts import EmailChanged, new_id, stream_id
+from shared.event_store import sequencer as sequencer_module
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.sequencer import Fenced, Sequencer
 from shared.event_store.store import Metadata, NewEvent
@@ -167,6 +168,118 @@ async def test_a_new_leader_finds_what_the_old_one_saw_uncommitted(
     await transaction.commit()
     assert await new.stamp() == 1
     assert await order(leader) == ["early", "late"]
+
+
+class Before:
+    """The sequencer's connection, with something done before each of its statements."""
+
+    def __init__(
+        self, connection: Connection, act: Callable[[str, tuple[Any, ...]], Awaitable[None]]
+    ) -> None:
+        self._connection = connection
+        self._act = act
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        await self._act(query, values)
+        return await self._connection.fetch(query, *values)
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        await self._act(query, values)
+        return await self._connection.fetchval(query, *values)
+
+
+async def test_an_owner_that_commits_while_it_is_looked_for_is_not_forgotten(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    slow, fast = writers
+    transaction = slow.transaction()
+    committed = False
+
+    async def commit_at_last(query: str, _: tuple[Any, ...]) -> None:
+        nonlocal committed
+        if "xmin" in query and "log.events" not in query and not committed:
+            committed = True
+            await transaction.commit()
+
+    sequencer = Sequencer(Before(leader, commit_at_last))  # pyright: ignore[reportArgumentType]
+    await sequencer.load()
+    await transaction.start()
+    await slow.fetchval(INSERT, "late")
+    await fast.fetchval(INSERT, "early")
+    assert await sequencer.stamp() == 1
+    # Nothing is found; the owner commits before it is asked which transactions still run.
+    assert await sequencer.stamp() == 0
+    assert committed
+    assert await sequencer.stamp() == 1
+    assert await order(leader) == ["early", "late"]
+
+
+async def test_a_number_that_never_comes_is_looked_for_no_longer(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    slow, fast = writers
+    asked: list[list[int]] = []
+
+    async def note(query: str, values: tuple[Any, ...]) -> None:
+        if "union all" in query:
+            asked.append(values[1])
+
+    sequencer = Sequencer(Before(leader, note))  # pyright: ignore[reportArgumentType]
+    await sequencer.load()
+    transaction = slow.transaction()
+    await transaction.start()
+    missing = await slow.fetchval(INSERT, "never")
+    await fast.fetchval(INSERT, "a")
+    await sequencer.stamp()
+    await sequencer.stamp()
+    assert asked[-1] == [missing]
+    await transaction.rollback()
+
+    async def asks_no_longer() -> bool:
+        await sequencer.stamp()
+        return asked[-1] == []
+
+    await eventually(asks_no_longer)
+
+
+async def test_a_new_leader_goes_by_the_sequencers_own_frontier(
+    writers: tuple[Connection, Connection], leader: Connection, database: Database
+) -> None:
+    """Other values are kept beside it, as the end of the archive is."""
+    slow, fast = writers
+    await fast.execute("insert into log.relay (name, value) values ('a', 1000), ('z', 1000)")
+    old = Sequencer(leader)
+    await old.load()
+    transaction = slow.transaction()
+    await fast.fetchval(INSERT, "first")
+    await old.stamp()
+    await transaction.start()
+    await slow.fetchval(INSERT, "late")
+    await fast.fetchval(INSERT, "early")
+    await old.stamp()
+    await transaction.commit()
+    new = Sequencer(leader)
+    await new.load()
+    assert new.head == 2
+    assert await new.stamp() == 1
+    assert new.head == 3
+    assert await order(leader) == ["first", "early", "late"]
+    others = await fast.fetch("select value from log.relay where name in ('a', 'z')")
+    assert [row["value"] for row in others] == [1000, 1000]
+
+
+async def test_a_long_log_is_stamped_in_steps(
+    writers: tuple[Connection, Connection], leader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer_module, "_MAX_EVENTS", 2)
+    names = [f"{number}" for number in range(5)]
+    for name in names:
+        await writers[0].fetchval(INSERT, name)
+    sequencer = Sequencer(leader)
+    await sequencer.load()
+    assert [await sequencer.stamp() for _ in range(4)] == [2, 2, 1, 0]
+    assert sequencer.head == 5
+    assert await order(leader) == names
 
 
 async def test_two_sequencers_cannot_both_stamp(
