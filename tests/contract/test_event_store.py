@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id, uuid7
 from shared.event_store.memory import MemoryEventStore
@@ -13,6 +14,7 @@ from shared.event_store.postgres import open_event_store
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
 from tests.support.databases import Database
+from tests.support.wait import eventually
 
 META = Metadata(actor="someone", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 
@@ -196,6 +198,24 @@ async def test_a_range_is_read_without_some_types(database: Database) -> None:
         (first,) = await store.read_between(0, 1, ())
         (same,) = await store.read_all(0, 1)
         assert msgspec.structs.replace(first, metadata=META) == same
+
+
+async def test_a_store_is_measured_and_leaves_no_connection_behind(database: Database) -> None:
+    registry = CollectorRegistry()
+    user = new_id()
+    async with open_event_store(database.url("auth"), registry=registry) as store:
+        await store.append(stream_id("user", user), 0, [changed(user)], META)
+        names = {family.name for family in registry.collect()}
+        assert any("connections" in name for name in names)
+        assert any("append" in name for name in names)
+    owner = await asyncpg.connect(database.admin_url)
+
+    async def alone() -> bool:
+        others = "select count(*) from pg_stat_activity where usename = 'cinelog_auth'"
+        return not await owner.fetchval(f"{others} and datname = current_database()")
+
+    await eventually(alone)
+    await owner.close()
 
 
 async def test_an_empty_append_changes_nothing(subject: Subject, user: str) -> None:

@@ -289,7 +289,12 @@ async def test_exhausted_tasks_are_told_a_page_at_a_time_and_only_while_they_wai
     told = await scheduler.exhausted()
     assert len(told) == 20
     assert task.task_id not in {each.task_id for each in told}
+    assert await scheduler.exhausted(without=[told[0].video_id]) == []
+    assert len(await scheduler.exhausted(without=["another"])) == 20
     await execute(engine, f"update transcoder.tasks set tries = {MAX_TRIES - 1}")
+    assert await scheduler.exhausted() == []
+    done = f"update transcoder.tasks set tries = {MAX_TRIES}, state = 'done'"
+    await execute(engine, f"{done} where state = 'waiting'")
     assert await scheduler.exhausted() == []
 
 
