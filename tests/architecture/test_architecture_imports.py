@@ -1,13 +1,70 @@
 """The import rules of pyproject.toml, and that they bite."""
 
+import ast
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+    "contracts"
+]
+
+# A line added to a file, and the rule that it breaks.
+MUTATIONS = [
+    ("services/auth/domain.py", "import services.catalog.domain", "import each other"),
+    ("shared/errors.py", "import services.auth.domain", "stand on shared"),
+    ("shared/utils.py", "", "nothing is outside its layers"),
+    ("shared/contracts/ids.py", "import shared.http", "nothing is outside its layers"),
+    ("services/auth/domain.py", "import asyncpg", "no I/O"),
+    ("services/auth/domain.py", "import services.auth.http", "Auth is layered"),
+    ("services/auth/stray.py", "", "Auth is layered"),
+    ("services/ingest/domain.py", "import services.ingest.tables", "Ingest is layered"),
+    ("services/ingest/stray.py", "", "Ingest is layered"),
+    (
+        "services/transcoder/mp4/boxes.py",
+        "import services.transcoder.planning.plan",
+        "Transcoder is layered",
+    ),
+    (
+        "services/transcoder/worker/worker.py",
+        "import services.transcoder.coordinator.publisher",
+        "Transcoder is layered",
+    ),
+    (
+        "services/transcoder/coordinator/publisher.py",
+        "import services.transcoder.worker.context",
+        "Transcoder is layered",
+    ),
+    ("services/transcoder/stray.py", "", "Transcoder is layered"),
+    (
+        "services/gateway/limits/redis_buckets.py",
+        "import services.gateway.upstream.breaker",
+        "Gateway is layered",
+    ),
+    ("services/gateway/stray.py", "", "Gateway is layered"),
+    (
+        "services/catalog/read_model/folding.py",
+        "import services.catalog.queries.views",
+        "Catalog is layered",
+    ),
+    ("services/catalog/stray.py", "", "Catalog is layered"),
+    ("services/operator/tools.py", "import services.operator.commands", "Operator is layered"),
+    ("services/operator/stray.py", "", "Operator is layered"),
+    ("services/relay/archiver.py", "import services.relay.main", "Relay is layered"),
+    ("services/relay/stray.py", "", "Relay is layered"),
+    (
+        "shared/event_store/store.py",
+        "import shared.event_store.postgres",
+        "event store is layered",
+    ),
+    ("shared/event_store/stray.py", "", "event store is layered"),
+    ("services/auth/http.py", "import shared.event_store.postgres", "Only main"),
+]
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -33,59 +90,7 @@ def test_the_code_keeps_the_rules() -> None:
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "rule"),
-    [
-        ("services/auth/domain.py", "import services.catalog.domain", "import each other"),
-        ("shared/errors.py", "import services.auth.domain", "stand on shared"),
-        ("shared/utils.py", "", "nothing is outside its layers"),
-        ("shared/contracts/ids.py", "import shared.http", "nothing is outside its layers"),
-        ("services/auth/domain.py", "import asyncpg", "no I/O"),
-        ("services/auth/domain.py", "import services.auth.http", "Auth is layered"),
-        ("services/auth/stray.py", "", "Auth is layered"),
-        ("services/ingest/domain.py", "import services.ingest.tables", "Ingest is layered"),
-        ("services/ingest/stray.py", "", "Ingest is layered"),
-        (
-            "services/transcoder/mp4/boxes.py",
-            "import services.transcoder.planning.plan",
-            "Transcoder is layered",
-        ),
-        (
-            "services/transcoder/worker/worker.py",
-            "import services.transcoder.coordinator.publisher",
-            "Transcoder is layered",
-        ),
-        (
-            "services/transcoder/coordinator/publisher.py",
-            "import services.transcoder.worker.context",
-            "Transcoder is layered",
-        ),
-        ("services/transcoder/stray.py", "", "Transcoder is layered"),
-        (
-            "services/gateway/limits/redis_buckets.py",
-            "import services.gateway.upstream.breaker",
-            "Gateway is layered",
-        ),
-        ("services/gateway/stray.py", "", "Gateway is layered"),
-        (
-            "services/catalog/read_model/folding.py",
-            "import services.catalog.queries.views",
-            "Catalog is layered",
-        ),
-        ("services/catalog/stray.py", "", "Catalog is layered"),
-        ("services/operator/tools.py", "import services.operator.commands", "Operator is layered"),
-        ("services/operator/stray.py", "", "Operator is layered"),
-        ("services/relay/archiver.py", "import services.relay.main", "Relay is layered"),
-        ("services/relay/stray.py", "", "Relay is layered"),
-        (
-            "shared/event_store/store.py",
-            "import shared.event_store.postgres",
-            "event store is layered",
-        ),
-        ("shared/event_store/stray.py", "", "event store is layered"),
-        ("services/auth/http.py", "import shared.event_store.postgres", "Only main"),
-    ],
-)
+@pytest.mark.parametrize(("file", "line", "rule"), MUTATIONS)
 def test_a_broken_rule_is_found(copy: Path, file: str, line: str, rule: str) -> None:
     path = copy / file
     path.write_text((path.read_text() if path.exists() else "") + f"\n{line}\n")
@@ -95,3 +100,86 @@ def test_a_broken_rule_is_found(copy: Path, file: str, line: str, rule: str) -> 
     broken = [text for text in result.stdout.splitlines() if text.endswith("BROKEN")]
     assert result.returncode != 0
     assert any(rule in text for text in broken), result.stdout
+
+
+def test_every_package_has_a_contract_and_mutations_of_it() -> None:
+    layered = {
+        container: contract["name"]
+        for contract in CONTRACTS
+        if contract["type"] == "layers" and contract.get("exhaustive")
+        for container in contract["containers"]
+    }
+    services = {f"services.{path.name}" for path in (ROOT / "services").iterdir() if path.is_dir()}
+    assert set(layered) == {name for name in services if "__" not in name} | {
+        "shared",
+        "shared.event_store",
+    }
+    for name in layered.values():
+        lines = [bool(line) for _, line, rule in MUTATIONS if rule in name]
+        assert True in lines, f"no forbidden import: {name}"
+        assert False in lines, f"no module outside the layers: {name}"
+    unbroken = [c["name"] for c in CONTRACTS if not any(m[2] in c["name"] for m in MUTATIONS)]
+    assert unbroken == []
+
+
+def outside_of_packages(root: Path) -> list[str]:
+    """Modules that the contracts do not see, because a folder above them has no __init__.py."""
+    return [
+        str(path.relative_to(root))
+        for top in ("services", "shared")
+        for path in sorted((root / top).rglob("*.py"))
+        if path.parent.name != "migrations" and not (path.parent / "__init__.py").exists()
+    ]
+
+
+def test_every_module_is_in_a_package() -> None:
+    assert outside_of_packages(ROOT) == []
+
+
+def test_a_module_outside_of_packages_is_found(copy: Path) -> None:
+    (copy / "services/gateway/room").mkdir()
+    (copy / "services/gateway/room/stray.py").write_text("import services.catalog.domain\n")
+    assert lint_imports(copy).returncode == 0
+    assert outside_of_packages(copy) == ["services/gateway/room/stray.py"]
+
+
+def imported(source: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add("." * node.level + (node.module or ""))
+    return found
+
+
+def test_migrations_import_nothing_of_the_product() -> None:
+    """They are no packages, and must do the same for ever."""
+    files = [*ROOT.glob("services/*/migrations/*.py"), *ROOT.glob("shared/*/migrations/*.py")]
+    assert files
+    hits = {
+        str(path.relative_to(ROOT)): names
+        for path in files
+        if (
+            names := {
+                name
+                for name in imported(path.read_text())
+                if name.startswith((".", "services", "shared"))
+            }
+        )
+    }
+    assert hits == {}
+
+
+# It imports the tables and migrations of the packages that its caller names.
+BY_NAME = {"shared/database/migrations.py"}
+
+
+def test_nothing_is_imported_by_a_name_that_the_contracts_do_not_see() -> None:
+    hits = {
+        str(path.relative_to(ROOT))
+        for top in ("services", "shared")
+        for path in (ROOT / top).rglob("*.py")
+        if any(word in path.read_text() for word in ("import_module", "__import__", "resolve_name"))
+    }
+    assert hits == BY_NAME

@@ -40,34 +40,104 @@ def test_every_leader_leads_in_one_place(leader: Leader) -> None:
     assert len(used) == 1, leader
 
 
-def loops_of_their_own(source: str) -> list[int]:
-    """Lines of endless loops that pause, that is, which repeat something now and then."""
-    found: list[int] = []
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.While):
+# What makes a loop wait between its rounds, by the name that is called.
+PAUSES = {"sleep", "timeout", "timeout_at", "wait", "wait_for", "wait_for_event", "leadership"}
+LOOPS = (ast.While, ast.For, ast.AsyncFor)
+
+
+def paused_loops(source: str) -> set[str]:
+    """The functions that pause in a loop, and those that call themselves and pause."""
+    tree = ast.parse(source)
+    # `from asyncio import sleep as pause`
+    pauses = PAUSES | {
+        alias.asname
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in PAUSES and alias.asname
+    }
+    found: set[str] = set()
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        if not (isinstance(node.test, ast.Constant) and node.test.value is True):
-            continue
-        calls = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
-        if calls & {"asyncio.sleep", "asyncio.timeout", "asyncio.wait", "leadership"}:
-            found.append(node.lineno)
+        loops: list[ast.AST] = [node for node in ast.walk(function) if isinstance(node, LOOPS)]
+        if {function.name, f"self.{function.name}"} & called(function):
+            loops.append(function)
+        if any(pauses & {name.rpartition(".")[2] for name in called(loop)} for loop in loops):
+            found.add(function.name)
     return found
 
 
-def test_a_loop_of_its_own_is_found() -> None:
-    source = "async def f():\n    while True:\n        await g()\n        await asyncio.sleep(1)\n"
-    assert loops_of_their_own(source) == [2]
+def called(tree: ast.AST) -> set[str]:
+    """What is called, as it is written."""
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 
-# Loops that end by themselves: a command that follows the log until it is interrupted, and one
-# that reads a program's output to its end.
-ENDING = {"services/operator/log_commands.py", "services/transcoder/worker/task_audio.py"}
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True:\n        await asyncio.sleep(1)",
+        "while 1:\n        await asyncio.sleep(1)",
+        "while not stopping:\n        await asyncio.wait_for(stop.wait(), 1)",
+        "while True:\n        await stop.wait()",
+        "while True:\n        await asyncio.wait({task}, timeout=1)",
+        "for _ in itertools.count():\n        time.sleep(1)",
+        "async for _ in rounds():\n        await pause(1)",
+        "await asyncio.sleep(1)\n    await f()",
+    ],
+)
+def test_a_loop_of_its_own_is_found(body: str) -> None:
+    source = f"from asyncio import sleep as pause\nasync def f():\n    {body}\n"
+    assert paused_loops(source) == {"f"}
+
+
+# Loops that end by themselves, and what ends them.
+ENDING = {
+    # A number of attempts.
+    "services/catalog/read_model/rebuild.py:_swap_when_free",
+    # The loss of the connection, in a session that `persist` repeats.
+    "services/gateway/limits/redis_pipe.py:session",
+    # A deadline.
+    "services/ingest/handlers/upload_writers.py:acquire",
+    # The operator who follows the log.
+    "services/operator/log_commands.py:_events",
+    # Two signals, sent one after the other.
+    "services/transcoder/encoding/process.py:_end",
+    # The end of a program whose output is read.
+    "services/transcoder/worker/task_audio.py:_parts",
+    # The end of another worker's try at the task.
+    "services/transcoder/worker/worker.py:_claim",
+}
 
 
 def test_no_service_has_a_loop_of_its_own() -> None:
     hits = {
-        str(path.relative_to(ROOT))
+        f"{path.relative_to(ROOT)}:{name}"
         for path in sorted(ROOT.glob("services/**/*.py"))
-        if loops_of_their_own(path.read_text())
+        for name in paused_loops(path.read_text())
     }
     assert hits == ENDING
+
+
+# What elects a leader or starts itself again later, without a loop.
+ELECTING = re.compile(r"\blead_once\b|\bpg_try_advisory_lock\b|\bcall_(?:later|at)\b|\bTimer\(")
+ONCE = {
+    # One rebuild at a time; a second one is refused.
+    "services/catalog/read_model/rebuild.py",
+    # Timers that run only while something waits for them.
+    "services/gateway/limits/redis_pipe.py",
+    "services/gateway/observability/access_log.py",
+}
+
+
+def test_no_service_leads_or_repeats_by_other_means() -> None:
+    hits = {
+        str(path.relative_to(ROOT))
+        for path in sorted(ROOT.glob("services/**/*.py"))
+        if ELECTING.search(path.read_text())
+    }
+    assert hits == ONCE
+
+
+def test_every_leader_has_a_lock_of_its_own() -> None:
+    assert len({leader.lock for leader in Leader}) == len(Leader)
