@@ -89,7 +89,7 @@ def without_tag(tags: tuple[str, ...], tag: str) -> tuple[str, ...]:
 
 def tag_key(tag: str) -> str:
     """Two tags with one key are the same: case, width and spacing do not tell them apart."""
-    return _ANY_SPACES.sub(" ", unicodedata.normalize("NFKC", tag)).strip().casefold()
+    return _ANY_SPACES.sub(" ", unicodedata.normalize("NFKC", _caseless(tag))).strip()
 
 
 def clean_username(text: str) -> str:
@@ -114,18 +114,20 @@ def clean_username(text: str) -> str:
 
 
 def username_key(username: str) -> str:
-    """Two usernames with one key are the same: compatibility forms and case do not count.
-
-    Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146).
-    """
-    folded = unicodedata.normalize("NFD", username).casefold()
-    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", folded).casefold())
+    """Two usernames with one key are the same: compatibility forms and case do not count."""
+    return _caseless(username)
 
 
 def without_unprintable(text: str) -> str:
     """``text`` in NFC without the characters that the rules above refuse in one line."""
     kept = (char for char in text if not _is_control(char) and char not in _BIDI_CONTROLS)
     return unicodedata.normalize("NFC", "".join(kept))
+
+
+def _caseless(text: str) -> str:
+    """Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146)."""
+    folded = unicodedata.normalize("NFD", text).casefold()
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", folded).casefold())
 
 
 def _line(text: str, longest: int) -> str:

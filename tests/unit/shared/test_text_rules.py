@@ -188,6 +188,25 @@ def test_a_clean_tag_has_a_key(text: str) -> None:
     assert tag_key(key) == key
 
 
+@given(TEXTS)
+@example("\u0390")
+@example("\u03aa\u0301")
+@example("Straße")
+@example("ſ\u0345")
+def test_a_tag_is_the_same_in_either_case_and_form(text: str) -> None:
+    key = tag_key(text)
+    assert tag_key(text.casefold()) == key
+    assert tag_key(key) == key
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert tag_key(unicodedata.normalize(form, text)) == key
+
+
+@pytest.mark.parametrize("tag", ["\u0390", "straße", "ǰazz"])
+def test_a_tag_in_capitals_is_the_same(tag: str) -> None:
+    assert tag_key(tag.upper()) == tag_key(tag)
+    assert clean_tags([tag, tag.upper()]) == (tag,)
+
+
 @given(title=TEXTS, description=TEXTS)
 @example(title="\u200b\u200b", description="")
 def test_ingest_and_catalog_agree_on_titles_and_descriptions(title: str, description: str) -> None:
