@@ -142,6 +142,11 @@ class Stage:
         """Stop the projector; the read models stay as they are."""
         await _cancel(self._projecting)
 
+    async def stop_stamping(self) -> None:
+        """Stop the sequencer: events recorded from now on have no position."""
+        await _cancel(self._stamping)
+        self._stamping.clear()
+
     async def stop(self) -> None:
         """Stop the projector and the sequencer."""
         await _cancel(self._projecting)

@@ -125,6 +125,30 @@ async def test_a_job_is_followed_to_its_end_and_resumed(
         assert len(await Reader(response).rest()) == 6
 
 
+async def test_an_end_without_a_position_is_still_to_come(
+    stage: Stage, online: httpx.AsyncClient
+) -> None:
+    user = await stage.user()
+    video = await stage.upload(user)
+    transcode, path = stream_id("transcode", video), f"/jobs/{video}/events"
+    *before, end = transcoded(video, user)
+    await stage.record(transcode, planned(video, user), *before[1:])
+    await stage.settle()
+    async with online.stream("GET", path, headers=stage.login(user)) as response:
+        reader = Reader(response)
+        messages = [await reader.message() for _ in range(len(before) + 1)]
+    last = messages[-1]
+    assert last is not None
+
+    await stage.stop_stamping()
+    await stage.record(transcode, end)
+    seen = stage.login(user) | {"last-event-id": last["id"]}
+    async with online.stream("GET", path, headers=seen) as response:
+        assert response.status_code == 200
+        stage.start_stamping()
+        assert [m["event"] for m in await Reader(response).rest()] == ["TranscodeCompleted"]
+
+
 async def test_a_failed_job_ends_its_stream_and_a_retried_one_goes_on(
     stage: Stage, online: httpx.AsyncClient
 ) -> None:
