@@ -1,7 +1,6 @@
 """Wires ingest and runs it: ``python -m services.ingest.main``."""
 
 import asyncio
-import math
 import os
 import sys
 from dataclasses import dataclass
@@ -44,6 +43,7 @@ from shared.http.operator import operator_routes
 from shared.loops.leaders import Leader
 from shared.loops.listening import listen
 from shared.loops.loops import Loops
+from shared.loops.progress import LoopProgress
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.consuming import consume
 from shared.messaging.metrics import MessageMetrics
@@ -196,9 +196,7 @@ class _Background:
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run())
             group.create_task(
-                loops.persist(
-                    "consume events", lambda _: self._consume(runner), silence_seconds=math.inf
-                )
+                loops.persist("consume events", lambda progress: self._consume(runner, progress))
             )
             group.create_task(listen(loops, "deletions", url, DELETION_CHANNEL, deletions.set))
             group.create_task(
@@ -211,11 +209,11 @@ class _Background:
                 )
             )
 
-    async def _consume(self, runner: ProjectionRunner) -> None:
+    async def _consume(self, runner: ProjectionRunner, progress: LoopProgress) -> None:
         broker = create_broker(self._config.amqp_url)
         consume_events(broker, runner, self._messages)
-        async with connected(broker):
-            await consume(broker, EVENTS)
+        async with connected(broker, alive=progress.came_round):
+            await consume(broker, EVENTS, alive=progress.came_round)
 
 
 ENTRIES = {"": Role("ingest", IngestSettings, compose)}

@@ -1,6 +1,5 @@
 """Wires the relay and runs it: ``python -m services.relay.main``."""
 
-import asyncio
 import os
 import sys
 
@@ -14,7 +13,9 @@ from shared.host.entry import Role, run_entry
 from shared.host.host import Host, Process, Served
 from shared.http.app import create_app
 from shared.loops.leaders import Leader
+from shared.loops.progress import LoopProgress
 from shared.messaging.broker import connected, create_broker
+from shared.messaging.consuming import hold
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import declare
 
@@ -64,12 +65,12 @@ async def compose(config: RelaySettings, host: Host) -> Process:
 async def _hold(broker: RabbitBroker, host: Host) -> None:
     """Hold the broker's connection. Stamping does not wait for it."""
 
-    async def session(_progress: object) -> None:
-        async with connected(broker):
+    async def session(progress: LoopProgress) -> None:
+        async with connected(broker, alive=progress.came_round):
             await declare(broker)
-            await asyncio.Event().wait()
+            await hold(broker, alive=progress.came_round)
 
-    await host.loops.persist("hold the broker", session, silence_seconds=float("inf"))
+    await host.loops.persist("hold the broker", session)
 
 
 ENTRIES = {"": Role("relay", RelaySettings, compose)}

@@ -153,6 +153,12 @@ returning t.task_id, t.video_id, t.user_id, t.attempt, t.kind, t.spec, t.dispatc
           j.plan, j.source_key, j.size, j.correlation_id, j.traceparent
 """)
 
+_UNSENT = text("""
+update transcoder.tasks set state = 'waiting'
+where (task_id, dispatch) in (select * from unnest(cast(:ids as text[]), cast(:numbers as int[])))
+  and state = 'queued'
+""")
+
 _IS_RUNNING = text("""
 select 1 from transcoder.tasks
 where task_id = :task_id and dispatch = :dispatch and state = 'running'
@@ -238,6 +244,12 @@ class Scheduler:
                 break
             picked.append(PickedTask(**rows[0]))
         return picked
+
+    async def unsent(self, tasks: Sequence[PickedTask]) -> None:
+        """Take back picked tasks whose messages may not have been sent. A worker that gets such a
+        message first keeps its task."""
+        ids, numbers = [task.task_id for task in tasks], [task.dispatch for task in tasks]
+        await self._one(_UNSENT, ids=ids, numbers=numbers)
 
     async def claim(
         self, task_id: str, dispatch: int, worker: str, *, redelivered: bool

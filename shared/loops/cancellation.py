@@ -3,10 +3,14 @@
 A library may turn the CancelledError that reaches it into an error of its own, or swallow it.
 asyncio still counts the request, so a loop that handles every error asks here whether it should
 end instead.
+
+A library may also raise a CancelledError that nobody requested: that of a task of its own. A task
+group takes a task that ends with it for one that was cancelled, and goes on without it.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, Final
 
 # Seconds that cancelled tasks have to end, and between two requests to do so.
@@ -16,6 +20,20 @@ _REPEAT_SECONDS: Final = 5.0
 
 class TaskDidNotEnd(Exception):
     """A cancelled task still runs: the process has to end."""
+
+
+class ForeignCancellation(ConnectionError):
+    """A library's own task was cancelled, for example that of a connection that it gave up."""
+
+
+@contextmanager
+def no_foreign_cancellation() -> Generator[None]:
+    """Raises ForeignCancellation for a CancelledError that the current task was not asked for."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        check_cancelled()
+        raise ForeignCancellation("a library cancelled what was waited for") from error
 
 
 def check_cancelled() -> None:

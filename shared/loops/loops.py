@@ -12,7 +12,11 @@ from typing import Final, NoReturn
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.loops.cancellation import TaskDidNotEnd, check_cancelled
+from shared.loops.cancellation import (
+    TaskDidNotEnd,
+    check_cancelled,
+    no_foreign_cancellation,
+)
 from shared.loops.leaders import Leader
 from shared.loops.leadership import lead_once
 from shared.loops.progress import LoopProgress, Progress
@@ -65,7 +69,8 @@ class Loops:
                 if wake is not None:
                     wake.clear()
                 if retry_seconds is None:
-                    await step()
+                    with no_foreign_cancellation():
+                        await step()
                     check_cancelled()
                 elif not await self._attempt(name, step):
                     progress.came_round()
@@ -126,13 +131,14 @@ class Loops:
         with self.progress.loop(name, retry_seconds) as progress:
             while True:
                 try:
-                    await lead_once(
-                        url,
-                        leader.lock,
-                        leading,
-                        heartbeat=heartbeat,
-                        alive=progress.came_round,
-                    )
+                    with no_foreign_cancellation():
+                        await lead_once(
+                            url,
+                            leader.lock,
+                            leading,
+                            heartbeat=heartbeat,
+                            alive=progress.came_round,
+                        )
                     _log.error("leading ended", leader=leader.value)
                 except TaskDidNotEnd:
                     raise
@@ -144,7 +150,8 @@ class Loops:
 
     async def _attempt(self, name: str, step: Callable[[], Awaitable[object]]) -> bool:
         try:
-            await step()
+            with no_foreign_cancellation():
+                await step()
         except TaskDidNotEnd:
             raise
         except Exception as error:

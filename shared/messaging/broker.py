@@ -10,6 +10,7 @@ from faststream import BaseMiddleware, StreamMessage
 from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker
 
+from shared.loops.cancellation import end
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -18,6 +19,9 @@ _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 5.0
 _CONNECT_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 5
+_GRACE_SECONDS = 20.0
+# Seconds to stop in: a connection that is silent answers no request to close it.
+_STOP_SECONDS = _GRACE_SECONDS + 5.0
 
 
 class _LogFailures(BaseMiddleware):
@@ -48,7 +52,7 @@ def create_broker(url: str, *, prefetch: int = 64) -> RabbitBroker:
         default_channel=Channel(prefetch_count=prefetch, on_return_raises=True),
         ack_policy=AckPolicy.NACK_ON_ERROR,
         reconnect_interval=1.0,
-        graceful_timeout=20.0,
+        graceful_timeout=_GRACE_SECONDS,
         middlewares=[_LogFailures],
         logger=None,
         apply_types=False,
@@ -73,7 +77,8 @@ async def connected(
 ) -> AsyncGenerator[RabbitBroker]:
     """Connect, retry until RabbitMQ answers, and close at the end. Subscribers are not started.
 
-    ``alive`` is called at each attempt.
+    ``alive`` is called at each attempt. Closing waits for messages that are being handled, for 20 s
+    at most. Raises TaskDidNotEnd if the connection cannot be closed.
     """
     delay = _FIRST_RETRY_SECONDS
     while True:
@@ -89,4 +94,8 @@ async def connected(
     try:
         yield broker
     finally:
-        await broker.stop()
+        stopping = asyncio.create_task(broker.stop(), name="stop the broker")
+        try:
+            await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
+        finally:
+            await end((stopping,))

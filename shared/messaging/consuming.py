@@ -1,13 +1,16 @@
 """Consumers that check whether the broker still delivers to them.
 
-The client library reconnects by itself, but it does not notice that a queue was deleted. A broker
-that is killed while it creates a queue may list that queue later without being able to serve it:
-its consumers are disconnected and its publishers wait forever. Messages are only hints, because
-every consumer also reads the log, so such a queue is deleted and declared again.
+The client library reconnects by itself and restores its consumers, but it may fail in that without
+an error, and other consumers of the queue hide it. So a session ends with its connection, and the
+next one starts with a new connection. The library does not notice either that a queue was deleted.
+
+A broker that is killed while it creates a queue may list that queue later without being able to
+serve it: its consumers are disconnected and its publishers wait forever. Messages are only hints,
+because every consumer also reads the log, so such a queue is deleted and declared again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 import aio_pika
@@ -15,6 +18,8 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ConnectionInternalError
 from faststream.rabbit import RabbitBroker, RabbitQueue
 
+from shared.loops.cancellation import no_foreign_cancellation
+from shared.loops.loops import wait_for_event
 from shared.messaging.topology import declare
 from shared.telemetry import get_logger
 
@@ -39,6 +44,14 @@ async def consume(
 
     Raises ConsumingStopped, and the broker's error where declaring or starting fails.
     """
+    with no_foreign_cancellation():
+        await _consume(broker, queues, alive)
+
+
+async def _consume(
+    broker: RabbitBroker, queues: Sequence[RabbitQueue], alive: Callable[[], None]
+) -> NoReturn:
+    lost = await _watch(broker)
     connection = await broker.connect()
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
@@ -53,16 +66,46 @@ async def consume(
         raise ConsumingStopped("the queues are declared again") from error
     strikes = 0
     while True:
-        alive()
-        await asyncio.sleep(_LOOK_SECONDS)
+        await _wait(lost, alive)
         strikes = 0 if await _is_served(connection, queues) else strikes + 1
         if strikes >= _STRIKES:
             _log.warning("queues have no consumer", queues=[queue.name for queue in queues])
             raise ConsumingStopped("the broker no longer delivers")
 
 
+async def hold(broker: RabbitBroker, *, alive: Callable[[], None] = lambda: None) -> NoReturn:
+    """Wait until a connected broker loses its connection. ``alive``: see ``consume``.
+
+    Raises ConsumingStopped.
+    """
+    lost = await _watch(broker)
+    while True:
+        await _wait(lost, alive)
+
+
+async def _watch(broker: RabbitBroker) -> asyncio.Event:
+    """An event that is set when the present connection is lost."""
+    connection = await broker.connect()
+    lost = asyncio.Event()
+
+    def connection_lost(*_arguments: object) -> None:
+        lost.set()
+
+    connection.close_callbacks.add(connection_lost)
+    connection.reconnect_callbacks.add(connection_lost)
+    return lost
+
+
+async def _wait(lost: asyncio.Event, alive: Callable[[], None]) -> None:
+    """Wait until the next check. Raises ConsumingStopped where the connection is lost."""
+    alive()
+    await wait_for_event(lost, _LOOK_SECONDS)
+    if lost.is_set():
+        raise ConsumingStopped("the connection to the broker was lost")
+
+
 async def _is_served(
-    connection: aio_pika.abc.AbstractRobustConnection, queues: tuple[RabbitQueue, ...]
+    connection: aio_pika.abc.AbstractRobustConnection, queues: Sequence[RabbitQueue]
 ) -> bool:
     """Whether every queue exists and has a consumer."""
     try:

@@ -46,7 +46,9 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
     differing: dict[str, int] = {}
     differences: list[Difference] = []
     for table in READ_MODELS:
-        live, rebuilt = table.fullname, f"{SCHEMA}.{table.name}"
+        # SQLAlchemy's names are of a type that JSON cannot encode.
+        name = str(table.name)
+        live, rebuilt = table.fullname, f"{SCHEMA}.{name}"
         columns = ", ".join(column.name for column in table.columns)
         keys = " || ' ' || ".join(f"{column.name}::text" for column in table.primary_key)
         # A sum of row hashes needs neither a sort nor memory.
@@ -58,7 +60,7 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
             )
         )
         total = summed.mappings().one()
-        rows[table.name], checksums[table.name] = total["rows"], total["checksum"]
+        rows[name], checksums[name] = total["rows"], total["checksum"]
         found = await connection.execute(
             text(
                 f"with gone as (select {columns} from {live} except all"
@@ -73,8 +75,8 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
             {"listed": _LISTED_ROWS},
         )
         named = found.mappings().all()
-        differing[table.name] = named[0]["total"] if named else 0
-        differences += [Difference(table.name, row["key"], row["place"]) for row in named]
+        differing[name] = named[0]["total"] if named else 0
+        differences += [Difference(name, row["key"], row["place"]) for row in named]
     return Report(
         events=events,
         rows=rows,

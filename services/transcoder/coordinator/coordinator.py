@@ -135,10 +135,16 @@ class Coordinator:
     async def _dispatch_round(self, queue: TaskQueue) -> None:
         names: tuple[QueueName, ...] = ("urgent", "bulk")
         for name in names:
-            for task in await self._scheduler.pick(name):
-                # A task whose message is not sent stays queued in the table; it is sent again when
-                # its message has been unclaimed for too long.
-                await queue.send(name, task)
+            picked = await self._scheduler.pick(name)
+            while picked:
+                try:
+                    await queue.send(name, picked[0])
+                except BaseException:
+                    # Also where this loop is cancelled because the connection is lost: otherwise
+                    # the tasks would wait until their messages are unclaimed for too long.
+                    await self._scheduler.unsent(picked)
+                    raise
+                del picked[0]
                 self._metrics.dispatched.labels(name).inc()
 
     async def _publish_round(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -110,6 +111,8 @@ async def test_verify_says_which_rows_differ_and_changes_nothing(
     report = await Rebuild(owner, stage.store, lambda *_: None).run(swap=False)
 
     assert not report.swapped
+    # As the command prints it.
+    assert msgspec.json.decode(msgspec.json.encode(report))["differing"]["videos"] == 2
     assert (report.differing["videos"], report.differing["jobs"]) == (2, 1)
     assert report.differing["users"] == 0
     found = {(row.table, row.key, row.only_in) for row in report.differences}

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from shared.loops.cancellation import end
 from shared.messaging import consuming
 from shared.messaging.broker import connected, create_broker
-from shared.messaging.consuming import ConsumingStopped, consume
+from shared.messaging.consuming import ConsumingStopped, consume, hold
 from shared.messaging.topology import projection_queue
 from tests.support.brokers import Broker
+from tests.support.road import Road
 from tests.support.wait import eventually
 
 QUEUE = projection_queue("tests", "consuming")
@@ -47,6 +49,51 @@ async def test_a_consumer_hears_and_a_queue_that_nobody_serves_ends_it(
             await running
     finally:
         running.cancel()
+
+
+async def test_a_silent_connection_ends_although_another_consumer_is_served(
+    amqp_url: str, broker: Broker
+) -> None:
+    """Both consume one queue, so that it always has a consumer."""
+    road = Road(f"{amqp_url}?heartbeat=1")
+    await road.open()
+    heard: list[bytes] = []
+    others: list[bytes] = []
+    far = asyncio.create_task(heard_by(road.url, heard))
+    near = asyncio.create_task(heard_by(amqp_url, others))
+
+    async def both_hear() -> bool:
+        async with create_broker(amqp_url) as sender:
+            await sender.publish(b"hello", queue=QUEUE.name)
+        return bool(heard) and bool(others)
+
+    try:
+        await eventually(lambda: QUEUE.name in broker.queues(), timeout=60)
+        await eventually(both_hear, timeout=60)
+        road.mute()
+        # Also where the library lets a cancellation of its own out.
+        with pytest.raises(ConnectionError):
+            async with asyncio.timeout(40):
+                await far
+        assert not near.done()
+    finally:
+        await end((far, near))
+        await road.close()
+
+
+async def test_a_connection_that_is_only_held_ends_when_it_is_closed(
+    amqp_url: str, broker: Broker
+) -> None:
+    async def held() -> None:
+        async with connected(create_broker(amqp_url)) as one:
+            await hold(one)
+
+    holding = asyncio.create_task(held())
+    await eventually(broker.connections, timeout=60)
+    broker.disconnect_all()
+    with pytest.raises(ConsumingStopped):
+        async with asyncio.timeout(40):
+            await holding
 
 
 async def _unserved(*_arguments: object) -> bool:

@@ -1,13 +1,15 @@
 """A loop repeats whatever fails, and ends when it is cancelled, however that surfaces."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.loops.cancellation import TaskDidNotEnd, end
+from shared.loops.cancellation import ForeignCancellation, TaskDidNotEnd, end
 from shared.loops.loops import Loops
+from tests.support.wait import eventually
 
 
 @pytest.fixture
@@ -93,6 +95,35 @@ async def test_no_loop_survives_its_cancellation(
     assert done == tasks
     assert repeating.cancelled()
     assert holding.cancelled()
+
+
+async def cancelled_inside() -> None:
+    """A library's own task is cancelled, and the caller waits for it."""
+    own = asyncio.create_task(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    own.cancel()
+    await own
+
+
+async def test_a_cancellation_that_nobody_requested_is_a_failure(loops: Loops) -> None:
+    rounds: Counter[str] = Counter()
+
+    def step(name: str) -> Callable[[], Awaitable[None]]:
+        async def round_() -> None:
+            rounds[name] += 1
+            await cancelled_inside()
+
+        return round_
+
+    repeating = asyncio.create_task(loops.repeat("one", step("one"), 0, retry_seconds=0))
+    holding = asyncio.create_task(
+        loops.persist("two", lambda _progress: step("two")(), retry_seconds=0)
+    )
+    await eventually(lambda: min(rounds["one"], rounds["two"]) > 1)
+    await end([repeating, holding])
+    # In a task group a task that ends as cancelled is not missed.
+    with pytest.raises(ForeignCancellation):
+        await loops.repeat("three", step("three"), 0, retry_seconds=None)
 
 
 async def test_an_inner_timeout_is_no_cancellation(loops: Loops) -> None:
