@@ -11,6 +11,7 @@ import pytest
 import starlark as sl
 import yaml
 
+from deploy.needs import table as needs_table
 from tests.support.charts import ROOT, Manifest, of_kind, pods, run_helm
 
 # Tilt's functions with the arguments that they take; whatever else is called or given is an error.
@@ -211,6 +212,21 @@ def test_the_images_run_what_the_tiltfile_thinks() -> None:
             image = found["spec"]["template"]["spec"]["containers"][0]["image"]
             service = image.split("/")[1].split(":")[0]
             assert f"'{name}': struct(image = '{service}'" in source
+
+
+# The chart's bundled part behind what the table of needs calls a dependency.
+BEHIND = {"s3": "seaweedfs", "redis": "valkey"}
+# It answers 503 for a service that is not there, so that `--only gateway,…` starts a few of them.
+FORWARDED = {"gateway": {"ingest", "catalog", "planner"}}
+
+
+@pytest.mark.parametrize("name", needs_table().processes)
+def test_a_component_waits_for_what_its_process_reaches(name: str) -> None:
+    process = needs_table().processes[name]
+    reached = {BEHIND.get(part, part) for part in process.reached(archived=True)} - {"webhooks"}
+    waits = set(Tilt().resources()[name]["resource_deps"]) - {"migrations", "buckets"}
+    assert waits == reached - FORWARDED.get(name, set())
+    assert f"'{name}': struct(image = '{process.image}'" in (ROOT / "Tiltfile").read_text()
 
 
 def test_paths_exist_and_what_is_synchronised_is_in_the_image() -> None:
