@@ -27,11 +27,17 @@ _TEXT: Final = 1024
 _CLIENT_HEADER: Final = "x-cinelog-client"
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_TEXT)]
-NewPassword = Annotated[str, msgspec.Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
-Email = Annotated[
+# The rule counts characters of the normal form, in which a name may be shorter than as it was sent.
+Username = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=MAX_EMAIL, extra_json_schema={"format": "email"}),
+    msgspec.Meta(
+        min_length=1,
+        max_length=_TEXT,
+        description=f"{MIN_USERNAME} to {MAX_USERNAME} characters in Normalization Form C.",
+    ),
 ]
+NewPassword = Annotated[str, msgspec.Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+Email = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EMAIL)]
 Logins = NamedDependency[LoginHandlers]
 Sessions = NamedDependency[SessionHandlers]
 Accounts = NamedDependency[AccountHandlers]
@@ -40,7 +46,7 @@ Client = NamedDependency[Caller]
 
 
 class RegisterBody(msgspec.Struct, frozen=True):
-    username: Annotated[str, msgspec.Meta(min_length=MIN_USERNAME, max_length=MAX_USERNAME)]
+    username: Username
     password: NewPassword
     email: Email
 

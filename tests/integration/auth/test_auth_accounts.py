@@ -49,6 +49,15 @@ async def test_registering_badly(auth: Stage, changes: dict[str, Any], field: st
     assert [detail["field"] for detail in error(answer, 400)["details"]] == [field]
 
 
+async def test_a_username_is_as_long_as_its_normal_form(auth: Stage) -> None:
+    """Some keyboards and file systems send letters and accents apart."""
+    sent = "e\u0301" * 100
+    answer = await auth.call("POST", "/auth/register", registration(username=sent))
+    assert data(answer, 201)["user"]["username"] == "é" * 100
+    again = {"username": sent, "password": registration()["password"]}
+    data(await auth.call("POST", "/auth/login", again))
+
+
 @pytest.mark.parametrize("field", ["username", "password", "email"])
 async def test_registering_incompletely(auth: Stage, field: str) -> None:
     body = registration()

@@ -886,6 +886,7 @@ export interface components {
         };
         /** RegisterBody */
         RegisterBody: {
+            /** @description 3 to 100 characters in Normalization Form C. */
             username: string;
             password: string;
             email: string;
