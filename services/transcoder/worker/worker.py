@@ -40,7 +40,7 @@ _log = get_logger(__name__)
 HEARTBEAT_SECONDS: Final = 1.0
 _POSTPONE_SECONDS: Final = 5.0
 
-_PERFORMERS: Final[dict[str, Callable[[WorkerContext, TaskContext], Awaitable[Event]]]] = {
+PERFORMERS: Final[dict[str, Callable[[WorkerContext, TaskContext], Awaitable[Event]]]] = {
     "plan": make_plan,
     "video": encode_video,
     "remux": cut_from_source,
@@ -217,7 +217,7 @@ class Worker:
         """Perform a task and record its event. Raises _LostLease, and what performers raise."""
         with self._scratch.task() as folder, self._leased(task) as lease:
             context = TaskContext(task, folder, lease.progress, started)
-            performing = asyncio.ensure_future(_PERFORMERS[task.kind](self._context, context))
+            performing = asyncio.ensure_future(PERFORMERS[task.kind](self._context, context))
             losing = asyncio.create_task(lease.lost.wait())
             try:
                 await asyncio.wait({performing, losing}, return_when=asyncio.FIRST_COMPLETED)
