@@ -121,7 +121,7 @@ async def test_a_writer_does_not_choose_the_order_or_the_time(
 ) -> None:
     """An event of a transaction to come would keep every later event from getting a position."""
     name, connection = role
-    categories = {writer: category for category, writer in WRITERS.items()}
+    categories: dict[str, Category] = {writer: category for category, writer in WRITERS.items()}
     if name not in categories:
         return
     for column, value in (

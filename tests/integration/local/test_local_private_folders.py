@@ -99,7 +99,7 @@ def start(clone: Path, home: Path, umask: int, *arguments: str) -> str:
 
 @pytest.mark.parametrize("umask", [0o022, 0o077], ids=["022", "077"])
 def test_postgres_starts_in_a_clone_that_is_closed_to_others(passable: Path, umask: int) -> None:
-    private = clone(passable / "clone", umask)
+    private = clone(passable / "Zoë's $clone, 2", umask)
     home = private / ".local"
 
     assert start(private, home, umask) == "1"
