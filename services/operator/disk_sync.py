@@ -51,7 +51,7 @@ class FolderSync:
     def _pass(self) -> int:
         found: dict[str, State] = {}
         folders: dict[str, State] = {}
-        for place, names, files in os.walk(self._folder):
+        for place, names, files in os.walk(self._folder, onerror=_fail):
             for name in files:
                 _note(found, os.path.join(place, name))
             for name in names:
@@ -60,7 +60,9 @@ class FolderSync:
         # Files before their folder: a durable name must refer to durable content.
         changed = self._changed(found)
         list(self._threads.map(_sync, changed))
-        changed_folders = self._changed(folders)
+        # The top folder is synced always: a disk that has failed must not look like one where
+        # nothing has changed.
+        changed_folders = {*self._changed(folders), str(self._folder)}
         list(self._threads.map(_sync, changed_folders))
         # The state from before the sync is kept, so that a change during the sync is detected.
         self._synced = found | folders
@@ -78,6 +80,12 @@ def _note(states: dict[str, State], path: str) -> None:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return
     states[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _fail(error: OSError) -> None:
+    """A folder that cannot be listed may hold changes; one that was removed holds none."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _sync(path: str) -> None:

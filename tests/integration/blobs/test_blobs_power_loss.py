@@ -132,3 +132,16 @@ async def read(bucket: S3Store, key: str) -> bytes | None:
         return await bucket.read(key)
     except CinelogError:
         return None
+
+
+async def test_a_disk_that_has_failed_does_not_look_like_one_without_changes(
+    tmp_path: Path,
+) -> None:
+    with disk(tmp_path) as place:
+        folder = FolderSync(place.folder)
+        (place.folder / "a").write_bytes(b"x")
+        await folder.run()
+        place.lose_power()
+        with pytest.raises(OSError, match=r"\[Errno 5\]"):
+            await folder.run()
+        folder.close()
