@@ -22,9 +22,11 @@ from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
     ClientError,
 )
 
+from shared.blobs.s3_checks import Pauses, ask, check_stored, md5_of
 from shared.blobs.s3_join import Span, parts_of
 from shared.blobs.s3_metrics import S3Metrics
 from shared.blobs.s3_multipart import Part, S3Multipart, part_size
+from shared.blobs.s3_reading import ObjectReader, WrongContents
 from shared.blobs.s3_wire import code_of, etag_of, headers_for, our_errors
 from shared.blobs.store import (
     BlobInfo,
@@ -35,7 +37,6 @@ from shared.blobs.store import (
     Stored,
 )
 
-_READ_CHUNK: Final = 256 * 1024
 _DELETE_BATCH: Final = 1000
 _OWN_ALREADY: Final = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
 
@@ -90,10 +91,16 @@ class S3Store(S3Multipart):
     async def put(
         self, key: str, data: bytes, content_type: str, cache_control: str | None = None
     ) -> str:
-        with our_errors(key):
+        md5 = await md5_of(data)
+
+        async def send() -> Any:
             answer = await self._client.put_object(
                 Bucket=self.bucket, Key=key, Body=data, **headers_for(content_type, cache_control)
             )
+            check_stored(answer, md5)
+            return answer
+
+        answer = await ask(key, send)
         await self._on_disk()
         return etag_of(answer)
 
@@ -133,26 +140,29 @@ class S3Store(S3Multipart):
     async def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         if end is not None and end <= start:
             return
-        ranged: dict[str, str] = {}
-        if start or end is not None:
-            ranged["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
-        with our_errors(key):
-            try:
-                answer = await self._client.get_object(Bucket=self.bucket, Key=key, **ranged)
-            except ClientError as error:
-                if code_of(error) in {"InvalidRange", "416"}:
-                    return
-                raise
-            async with answer["Body"] as body:
-                async for chunk in body.content.iter_chunked(_READ_CHUNK):
-                    yield chunk
+        reader = ObjectReader(
+            self._client,
+            self.bucket,
+            key,
+            start=start,
+            end=end,
+            is_missing=lambda: self._is_missing(key),
+        )
+        async for chunk in reader.chunks():
+            yield chunk
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        return b"".join([chunk async for chunk in self.open(key, start, end)])
+        pauses = Pauses()
+        while True:
+            try:
+                return b"".join([chunk async for chunk in self.open(key, start, end)])
+            except WrongContents:
+                if pauses.used_up:
+                    raise
+            await pauses.next()
 
     async def head(self, key: str) -> BlobInfo:
-        with our_errors(key):
-            answer = await self._client.head_object(Bucket=self.bucket, Key=key)
+        answer = await self._head(key)
         return BlobInfo(
             key=key,
             size=answer["ContentLength"],
@@ -170,8 +180,12 @@ class S3Store(S3Multipart):
         return True
 
     async def delete(self, key: str) -> None:
-        with our_errors(key):
-            await self._client.delete_object(Bucket=self.bucket, Key=key)
+        with contextlib.suppress(BlobNotFound):
+            await ask(
+                key,
+                lambda: self._client.delete_object(Bucket=self.bucket, Key=key),
+                is_missing=lambda: self._is_missing(key),
+            )
 
     async def delete_prefix(self, prefix: str) -> int:
         if not prefix:
@@ -188,22 +202,33 @@ class S3Store(S3Multipart):
         return count
 
     async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        with our_errors(prefix):
-            pages = self._client.get_paginator("list_objects_v2")
-            async for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
-                for item in page.get("Contents", ()):
-                    yield BlobInfo(
-                        key=item["Key"],
-                        size=item["Size"],
-                        etag=etag_of(item),
-                        modified_at=item["LastModified"],
-                    )
+        after: dict[str, str] = {}
+        while True:
+            page = await ask(
+                prefix,
+                lambda after=after: self._client.list_objects_v2(
+                    Bucket=self.bucket, Prefix=prefix, **after
+                ),
+            )
+            for item in page.get("Contents", ()):
+                yield BlobInfo(
+                    key=item["Key"],
+                    size=item["Size"],
+                    etag=etag_of(item),
+                    modified_at=item["LastModified"],
+                )
+            if not page.get("IsTruncated"):
+                return
+            after = {"ContinuationToken": page["NextContinuationToken"]}
 
     async def copy(self, source: str, target: str) -> None:
-        with our_errors(source):
-            await self._client.copy_object(
+        await ask(
+            source,
+            lambda: self._client.copy_object(
                 Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}
-            )
+            ),
+            is_missing=lambda: self._is_missing(source),
+        )
         await self._on_disk()
 
     async def join(
@@ -253,8 +278,9 @@ class S3Store(S3Multipart):
 
     async def _delete_all(self, keys: Sequence[str]) -> int:
         listed = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        with our_errors(keys[0]):
-            answer = await self._client.delete_objects(Bucket=self.bucket, Delete=listed)
+        answer = await ask(
+            keys[0], lambda: self._client.delete_objects(Bucket=self.bucket, Delete=listed)
+        )
         failed = answer.get("Errors", ())
         if failed:
             raise BlobStoreUnavailable("Some objects could not be deleted.")

@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
+    ClientError,
+)
 
 from shared.blobs.disk_sync import Flush
-from shared.blobs.s3_wire import etag_of, headers_for, our_errors
+from shared.blobs.s3_checks import WrongAnswer, ask, check_stored, md5_of
+from shared.blobs.s3_wire import etag_of, headers_for
 from shared.blobs.store import BlobNotFound
 
 MIN_PART: Final = 5 * 1024 * 1024
@@ -63,10 +67,12 @@ class S3Multipart:
         self, key: str, content_type: str, cache_control: str | None = None
     ) -> str:
         """Start a multipart upload and return its id."""
-        with our_errors(key):
-            answer = await self._client.create_multipart_upload(
+        answer = await ask(
+            key,
+            lambda: self._client.create_multipart_upload(
                 Bucket=self.bucket, Key=key, **headers_for(content_type, cache_control)
-            )
+            ),
+        )
         await self._on_disk()
         return answer["UploadId"]
 
@@ -78,10 +84,16 @@ class S3Multipart:
 
     async def _send_part(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
         """Store a part whose upload is flushed as a whole when it is completed."""
-        with our_errors(key):
+        md5 = await md5_of(data)
+
+        async def send() -> Any:
             answer = await self._client.upload_part(
                 Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
             )
+            check_stored(answer, md5)
+            return answer
+
+        answer = await ask(key, send, is_missing=lambda: self._is_over(key, upload_id))
         return Part(number, etag_of(answer), len(data))
 
     async def copy_part(
@@ -91,15 +103,18 @@ class S3Multipart:
 
         Raises BlobNotFound if the source is missing.
         """
-        with our_errors(source):
-            answer = await self._client.upload_part_copy(
+        answer = await ask(
+            source,
+            lambda: self._client.upload_part_copy(
                 Bucket=self.bucket,
                 Key=key,
                 UploadId=upload_id,
                 PartNumber=number,
                 CopySource={"Bucket": self.bucket, "Key": source},
                 CopySourceRange=f"bytes={start}-{end - 1}",
-            )
+            ),
+            is_missing=lambda: self._is_missing(source),
+        )
         return Part(number, etag_of(answer["CopyPartResult"]), end - start)
 
     async def list_parts(self, key: str, upload_id: str) -> tuple[Part, ...]:
@@ -109,42 +124,89 @@ class S3Multipart:
         the newest is returned. A caller that may put a part twice must keep the result of
         ``put_part``, because completing selects parts by etag.
         """
-        newest: dict[int, Any] = {}
-        with our_errors(key):
+
+        async def every() -> dict[int, Any]:
+            newest: dict[int, Any] = {}
             pages = self._client.get_paginator("list_parts")
             async for page in pages.paginate(Bucket=self.bucket, Key=key, UploadId=upload_id):
                 for item in page.get("Parts", ()):
                     other = newest.get(item["PartNumber"])
                     if other is None or other["LastModified"] <= item["LastModified"]:
                         newest[item["PartNumber"]] = item
+            return newest
+
+        newest = await ask(key, every, is_missing=lambda: self._is_over(key, upload_id))
         return tuple(
             Part(number, etag_of(item), item["Size"]) for number, item in sorted(newest.items())
         )
 
     async def complete_multipart(self, key: str, upload_id: str, parts: Iterable[Part]) -> str:
         """Join the parts into the object and return its etag."""
-        listed = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
-        with our_errors(key):
-            answer = await self._client.complete_multipart_upload(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
-            )
+        wanted = tuple(parts)
+        listed = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in wanted]
+
+        async def complete() -> Any:
+            try:
+                return await self._client.complete_multipart_upload(
+                    Bucket=self.bucket,
+                    Key=key,
+                    UploadId=upload_id,
+                    MultipartUpload={"Parts": listed},
+                )
+            except ClientError as error:
+                # An earlier try may have joined the parts, and its answer was lost.
+                joined = await self._head(key)
+                if joined["ContentLength"] != sum(part.size for part in wanted):
+                    raise WrongAnswer("The storage did not join the parts.") from error
+                return joined
+
+        answer = await ask(key, complete, is_missing=lambda: self._is_over(key, upload_id))
         await self._on_disk()
         return etag_of(answer)
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:
         """Remove the upload and its parts; does nothing if the upload does not exist."""
-        with contextlib.suppress(BlobNotFound), our_errors(key):
-            await self._client.abort_multipart_upload(
-                Bucket=self.bucket, Key=key, UploadId=upload_id
+        with contextlib.suppress(BlobNotFound):
+            await ask(
+                key,
+                lambda: self._client.abort_multipart_upload(
+                    Bucket=self.bucket, Key=key, UploadId=upload_id
+                ),
+                is_missing=lambda: self._is_over(key, upload_id),
             )
 
     async def unfinished(self, prefix: str = "") -> AsyncIterator[UnfinishedUpload]:
         """Every multipart upload that is neither completed nor aborted."""
-        with our_errors(self.bucket):
+
+        async def every() -> list[UnfinishedUpload]:
             pages = self._client.get_paginator("list_multipart_uploads")
-            async for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
-                for item in page.get("Uploads", ()):
-                    yield UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"])
+            return [
+                UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"])
+                async for page in pages.paginate(Bucket=self.bucket, Prefix=prefix)
+                for item in page.get("Uploads", ())
+            ]
+
+        for upload in await ask(self.bucket, every):
+            yield upload
+
+    async def _head(self, key: str) -> Any:
+        return await ask(
+            key,
+            lambda: self._client.head_object(Bucket=self.bucket, Key=key),
+            is_missing=lambda: self._is_missing(key),
+        )
+
+    async def _is_missing(self, key: str) -> bool:
+        """Whether the bucket's listing lacks ``key``: asked where another request answered 404."""
+        page = await ask(
+            key,
+            lambda: self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1),
+        )
+        return all(item["Key"] != key for item in page.get("Contents", ()))
+
+    async def _is_over(self, key: str, upload_id: str) -> bool:
+        """Whether the bucket lists no such multipart upload."""
+        return all([begun.upload_id != upload_id async for begun in self.unfinished(key)])
 
     async def _on_disk(self) -> None:
         if self._flush is not None:

@@ -8,11 +8,18 @@ from aiohttp import ClientError as HttpClientError
 from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
 )
 
 from shared.blobs.store import BlobNotFound, BlobStoreUnavailable
 
 _MISSING: Final = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
+
+
+class StorageSilent(BlobStoreUnavailable):
+    """The storage did not answer at all, in the tries of the library: asking again only waits."""
 
 
 @contextmanager
@@ -24,6 +31,8 @@ def our_errors(key: str) -> Generator[None]:
         if code_of(error) in _MISSING:
             raise BlobNotFound(f"There is no object {key}.") from error
         raise BlobStoreUnavailable("The storage refused the request.") from error
+    except (ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError) as error:
+        raise StorageSilent("The storage does not answer.") from error
     except (BotoCoreError, HttpClientError, OSError, TimeoutError) as error:
         raise BlobStoreUnavailable("The storage does not answer.") from error
 
