@@ -51,8 +51,19 @@ class PickedTask(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
+class TaskError(msgspec.Struct, frozen=True):
+    """Why a try failed: as in ``TranscodeFailed``."""
+
+    code: str
+    reason: str
+    detail: str | None = None
+
+
 class ClaimedTask(msgspec.Struct, frozen=True):
-    """A task that this worker holds, with what it needs of the job."""
+    """A task that this worker holds, with what it needs of the job.
+
+    ``error``: why the last try that reported an error failed.
+    """
 
     task_id: str
     video_id: str
@@ -67,14 +78,7 @@ class ClaimedTask(msgspec.Struct, frozen=True):
     size: int
     correlation_id: str | None
     traceparent: str | None
-
-
-class TaskError(msgspec.Struct, frozen=True):
-    """Why a try failed: as in ``TranscodeFailed``."""
-
-    code: str
-    reason: str
-    detail: str | None = None
+    error: TaskError | None = None
 
 
 class ExhaustedTask(msgspec.Struct, frozen=True):
@@ -150,7 +154,7 @@ where t.task_id = :task_id and t.dispatch = :dispatch and j.video_id = t.video_i
        or (t.state = 'running' and :redelivered
            and t.seen_at < now() - make_interval(secs => :silent)))
 returning t.task_id, t.video_id, t.user_id, t.attempt, t.kind, t.spec, t.dispatch, t.tries,
-          j.plan, j.source_key, j.size, j.correlation_id, j.traceparent
+          j.plan, j.source_key, j.size, j.correlation_id, j.traceparent, t.error
 """)
 
 _UNSENT = text("""
@@ -263,7 +267,7 @@ class Scheduler:
             redelivered=redelivered,
             silent=SILENT_SECONDS,
         )
-        return ClaimedTask(**rows[0]) if rows else None
+        return msgspec.convert(rows[0], ClaimedTask) if rows else None
 
     async def is_running(self, task_id: str, dispatch: int) -> bool:
         """Whether a worker holds this dispatch of the task."""

@@ -51,7 +51,13 @@ def copy_key(prefix: str, mark: str) -> str:
 
 def is_copy(key: str) -> bool:
     """Whether ``key`` is the key of a remuxed copy."""
-    return key.rpartition("/")[2].startswith(_COPY)
+    return copy_mark(key) is not None
+
+
+def copy_mark(key: str) -> str | None:
+    """The beginning of a remuxed copy's SHA-256, in hex; None for other keys."""
+    name = key.rpartition("/")[2]
+    return name.removeprefix(_COPY).removesuffix(".mp4") if name.startswith(_COPY) else None
 
 
 class SourceSlice(msgspec.Struct, frozen=True):
@@ -85,6 +91,15 @@ class SourceReader:
         self._known: OrderedDict[str, IndexedSource | None] = OrderedDict()
         self._reading = asyncio.Lock()
 
+    @property
+    def stores(self) -> tuple[BlobStore, BlobStore]:
+        """The buckets of sources and of media."""
+        return self._store, self._media
+
+    def forget(self, key: str) -> None:
+        """Drop what is cached of a source, because it may have been read wrongly."""
+        self._known.pop(key, None)
+
     async def ping(self) -> None:
         """Return where the sources bucket answers. Raises BlobStoreUnavailable."""
         await self._store.ping()
@@ -113,7 +128,7 @@ class SourceReader:
             return await self.open_whole(key)
         target = folder / "source"
         await asyncio.to_thread(_write, target, known)
-        await self._fetch(key, target, begin, min(end, known.size))
+        await self.fetch(key, target, begin, min(end, known.size))
         return Input(str(target), remote=False)
 
     async def open_outline(self, known: IndexedSource, folder: Path) -> Input:
@@ -135,12 +150,13 @@ class SourceReader:
         """The source with its index; None where it has none. Raises MediaRejected, TaskFailed."""
         async with self._reading:
             if key not in self._known:
-                self._known[key] = await self._look(key)
-                self._forget()
+                known = self._known[key] = await self._look(key)
+                self._shrink()
+                return known
             self._known.move_to_end(key)
             return self._known[key]
 
-    def _forget(self) -> None:
+    def _shrink(self) -> None:
         def weight() -> int:
             return sum(known.weight for known in self._known.values() if known)
 
@@ -192,7 +208,8 @@ class SourceReader:
             at = size if length == _TO_THE_END else at + length
         return [*pieces, moov] if moov else None
 
-    async def _fetch(self, key: str, target: Path, begin: int, end: int) -> None:
+    async def fetch(self, key: str, target: Path, begin: int, end: int) -> None:
+        """Write bytes of a source to their place in a file. Raises MediaRejected, TaskFailed."""
         try:
             with target.open("r+b") as file:
                 file.seek(begin)
@@ -208,15 +225,18 @@ class SourceReader:
 
     async def size(self, key: str) -> int:
         """The source's size in bytes. Raises MediaRejected (missing or empty), TaskFailed."""
+        size = await self._stored_size(key)
+        if size == 0:
+            raise MediaRejected("media.empty", "The file is empty.")
+        return size
+
+    async def _stored_size(self, key: str) -> int:
         try:
-            size = (await self._of(key).head(key)).size
+            return (await self._of(key).head(key)).size
         except BlobNotFound as error:
             raise _missing() from error
         except BlobStoreUnavailable as error:
             raise _unavailable() from error
-        if size == 0:
-            raise MediaRejected("media.empty", "The file is empty.")
-        return size
 
 
 _TO_THE_END: Final = 1 << 62

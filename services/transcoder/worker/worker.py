@@ -23,6 +23,7 @@ from services.transcoder.scheduler import (
     wait_before,
 )
 from services.transcoder.worker.context import TaskContext, TaskProgress, WorkerContext
+from services.transcoder.worker.judgement import SourceDoubted, careful, judged
 from services.transcoder.worker.metrics import WorkerMetrics
 from services.transcoder.worker.task_audio import encode_sound
 from services.transcoder.worker.task_images import make_images
@@ -189,7 +190,11 @@ class Worker:
             await self._fail(task, error.code, error.reason, error.detail)
         except TaskFailed as error:
             outcome = "failed"
-            log.warning("task failed", code=error.code, detail=error.detail)
+            if isinstance(error, SourceDoubted):
+                outcome = "doubted"
+                log.info("source doubted", code=error.code, detail=error.detail)
+            else:
+                log.warning("task failed", code=error.code, detail=error.detail)
             if await self._storage_is_away():
                 await self._postpone(task)
             else:
@@ -217,7 +222,7 @@ class Worker:
         """Perform a task and record its event. Raises _LostLease, and what performers raise."""
         with self._scratch.task() as folder, self._leased(task) as lease:
             context = TaskContext(task, folder, lease.progress, started)
-            performing = asyncio.ensure_future(PERFORMERS[task.kind](self._context, context))
+            performing = asyncio.ensure_future(self._make(context))
             losing = asyncio.create_task(lease.lost.wait())
             try:
                 await asyncio.wait({performing, losing}, return_when=asyncio.FIRST_COMPLETED)
@@ -231,6 +236,16 @@ class Worker:
         await record(self._context.store, task.video_id, event, task.correlation_id)
         await self._scheduler.finish(task, self._context.name)
         self._metrics.done(task, event)
+
+    async def _make(self, context: TaskContext) -> Event:
+        """The event of a task. Raises MediaRejected where that is believed, TaskFailed."""
+        worker, task = self._context, context.task
+        try:
+            worker = await careful(worker, context)
+            return await PERFORMERS[task.kind](worker, context)
+        except MediaRejected as error:
+            worker.sources.forget(context.source_key)
+            raise judged(worker, task, error) from error
 
     @contextmanager
     def _leased(self, task: ClaimedTask) -> Generator[_Lease]:

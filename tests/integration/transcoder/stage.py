@@ -74,7 +74,16 @@ class Studio:
         self._others = others
         self._client: Any = s3.client()
 
-    async def upload(self, source: Path, user_id: str = "user-1", name: str = "clip.mp4") -> str:
+    async def upload(
+        self,
+        source: Path,
+        user_id: str = "user-1",
+        name: str = "clip.mp4",
+        *,
+        size: int | None = None,
+        sha256: str | None = None,
+    ) -> str:
+        """Store a source and acknowledge it, with another ``size`` than it has if given."""
         video_id = new_id()
         key = f"{video_id}/source"
         data = await asyncio.to_thread(source.read_bytes)
@@ -86,8 +95,9 @@ class Studio:
             description="",
             filename=name,
             content_type="video/mp4",
-            size=len(data),
+            size=len(data) if size is None else size,
             source_key=key,
+            sha256=sha256,
         )
         await self.append("upload", video_id, uploaded)
         return video_id
