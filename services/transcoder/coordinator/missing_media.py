@@ -18,6 +18,25 @@ def expected_keys(video_id: str, state: Transcode) -> set[str]:
     return required(video_id, state) | (sprites(state) - state.lost)
 
 
+def expected_sizes(state: Transcode) -> dict[str, int]:
+    """The sizes in bytes of segment and init objects, by key, where the log states them."""
+    tracks = [track for chunks in state.video.values() for track in chunks.values()]
+    tracks += [part for sound in state.audio.values() for part in sound.parts]
+    sizes = {track.init_key: track.init_size for track in tracks if track.init_size}
+    ends: dict[str, int] = {}
+    for track in tracks:
+        for segment in track.segments if track.key is not None else ():
+            # A compacted track is one object, which ends with its last segment.
+            end = segment.offset + segment.size
+            ends[track.key or ""] = max(ends.get(track.key or "", 0), end)
+    return sizes | ends
+
+
+def has_size(size: int, expected: int | None) -> bool:
+    """Whether an object has its expected size. No object of a video is empty."""
+    return size > 0 if expected is None else size == expected
+
+
 def media_lost(video_id: str, state: Transcode, missing: AbstractSet[str]) -> MediaLost | None:
     """The event for missing keys; None where none of them is expected and can be restored."""
     keys = (missing & expected_keys(video_id, state)) - state.unrepairable

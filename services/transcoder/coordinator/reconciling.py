@@ -1,4 +1,6 @@
-"""Reconciliation: compares log, tables and bucket; makes missing media again, deletes orphans.
+"""Reconciliation: compares log, tables and bucket.
+
+Missing and damaged media are made again, orphans are deleted.
 
 Every step can be repeated, also by two processes at once: the log records a loss only once, tasks
 have unique names, and an object is deleted only when it is so old that its event must be recorded.
@@ -13,6 +15,8 @@ import msgspec
 
 from services.transcoder.coordinator.missing_media import (
     expected_keys,
+    expected_sizes,
+    has_size,
     media_lost,
     unfinished_tasks,
 )
@@ -22,7 +26,7 @@ from services.transcoder.domain import Transcode, is_complete
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord
 from services.transcoder.projections import open_tasks
-from shared.blobs.store import BlobStore
+from shared.blobs.store import BlobInfo, BlobNotFound, BlobStore
 from shared.event_store.store import EventStore
 from shared.loops.cancellation import check_cancelled
 from shared.outages import is_outage
@@ -36,10 +40,10 @@ _AT_ONCE: Final = 16
 
 
 class StoredObjects(msgspec.Struct, frozen=True):
-    """The objects of one video in the bucket: their keys and times of change."""
+    """The objects of one video as the bucket lists them, by key."""
 
     video_id: str
-    objects: Mapping[str, datetime]
+    objects: Mapping[str, BlobInfo]
 
 
 class Reconciliation:
@@ -100,7 +104,11 @@ class Reconciliation:
             whole = state.phase == "completed"
             kept = referenced(held.video_id, state) if whole else set(held.objects)
             found += await self._missing(held, state, dry_run=dry_run)
-        orphans = [k for k, at in held.objects.items() if k not in kept and at < before]
+        orphans = [
+            key
+            for key, blob in held.objects.items()
+            if key not in kept and blob.modified_at < before
+        ]
         return found + await self._remove(orphans, dry_run=dry_run)
 
     async def _stray_tasks(self, *, dry_run: bool) -> list[Finding]:
@@ -118,6 +126,7 @@ class Reconciliation:
         missing = expected_keys(held.video_id, state) - held.objects.keys()
         # The listing may be older than the log, so missing keys are checked one by one.
         gone = {key for key in missing if not await self._media.exists(key)}
+        gone |= await self._damaged(held, state)
         event = media_lost(held.video_id, state, gone)
         if event is None:
             return []
@@ -125,7 +134,7 @@ class Reconciliation:
             outcome = await record(self._store, held.video_id, event, held.video_id)
             if not outcome.events:
                 return []
-        detail = f"{len(event.keys)} objects are missing; done again: "
+        detail = f"{len(event.keys)} objects are missing or damaged; done again: "
         return [
             Finding(
                 action="remake",
@@ -133,6 +142,21 @@ class Reconciliation:
                 detail=detail + (", ".join(event.tasks) or "playlists"),
             )
         ]
+
+    async def _damaged(self, held: StoredObjects, state: Transcode) -> set[str]:
+        """The keys of listed objects whose size, asked for once more, is wrong."""
+        sizes = expected_sizes(state)
+        damaged: set[str] = set()
+        for key in expected_keys(held.video_id, state) & held.objects.keys():
+            if has_size(held.objects[key].size, sizes.get(key)):
+                continue
+            try:
+                size = (await self._media.head(key)).size
+            except BlobNotFound:
+                size = 0
+            if not has_size(size, sizes.get(key)):
+                damaged.add(key)
+        return damaged
 
     async def _unfinished(
         self, job: JobRecord, state: Transcode, *, dry_run: bool
@@ -170,14 +194,14 @@ class Reconciliation:
 
 async def _by_video(media: BlobStore) -> AsyncIterator[StoredObjects]:
     """The bucket's objects, grouped by video; the top folder is the video's id."""
-    video_id, objects = "", dict[str, datetime]()
+    video_id, objects = "", dict[str, BlobInfo]()
     async for blob in media.list():
         folder = blob.key.partition("/")[0]
         if folder != video_id and objects:
             yield StoredObjects(video_id, objects)
             objects = {}
         video_id = folder
-        objects[blob.key] = blob.modified_at
+        objects[blob.key] = blob
     if objects:
         yield StoredObjects(video_id, objects)
 
