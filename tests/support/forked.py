@@ -31,8 +31,9 @@ class Forked:
     """A started process, with the methods of ``subprocess.Popen`` that tests use."""
 
     def __init__(self, status: socket.socket) -> None:
-        self._status = status
-        self.pid = int(status.recv(64))
+        # A descriptor and no object: that might be collected, with a warning, before this one.
+        self._status = status.detach()
+        self.pid = int(os.read(self._status, 64))
         self._running = os.pidfd_open(self.pid)
         self._returncode: int | None = None
 
@@ -43,18 +44,23 @@ class Forked:
 
     def poll(self) -> int | None:
         """The same as ``returncode``."""
-        if self._returncode is None and select.select([self._status], [], [], 0)[0]:
-            self._returncode = os.waitstatus_to_exitcode(int(self._status.recv(64)))
+        if self._returncode is None and self._has_ended(0):
+            self._returncode = os.waitstatus_to_exitcode(int(os.read(self._status, 64)))
         return self._returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end, for ``timeout`` seconds. Raises subprocess.TimeoutExpired."""
         if self._returncode is None:
-            select.select([self._status], [], [], timeout)
+            self._has_ended(timeout)
         code = self.poll()
         if code is None:
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
         return code
+
+    def _has_ended(self, timeout: float | None) -> bool:
+        ended = select.poll()
+        ended.register(self._status, select.POLLIN)
+        return bool(ended.poll(None if timeout is None else 1000 * timeout))
 
     async def wait_for_end(self) -> int:
         """Wait for its end without blocking the event loop."""
@@ -83,7 +89,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def __del__(self) -> None:
-        self._status.close()
+        os.close(self._status)
         os.close(self._running)
 
 

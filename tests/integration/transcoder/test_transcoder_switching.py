@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from shared.contracts import TranscodeCompleted, TranscodePlanned, VideoPlayable
 from tests.integration.transcoder.clips import make
 from tests.integration.transcoder.screen import screen
@@ -9,6 +11,7 @@ from tests.integration.transcoder.stage import Processes, Studio
 from tests.support.wait import eventually
 
 
+@pytest.mark.alone
 async def test_source_and_ladder_take_turns_without_a_gap(
     processes: Processes, studio: Studio, tmp_path: Path
 ) -> None:
