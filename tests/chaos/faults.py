@@ -1,6 +1,7 @@
 """What goes wrong. Every fault heals without anybody's help, or the run fails."""
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -20,6 +21,7 @@ from shared.messaging.topology import EVENTS
 from tests.chaos.looking import broker_of, buckets_of, patiently, rows
 from tests.support.stack import RunningStack
 from tests.support.threads import run
+from tests.support.wrong_s3 import WrongS3
 
 SERVICES: Final = (
     *("gateway", "auth", "ingest", "catalog", "projector", "planner", "relay", "reconciler"),
@@ -31,6 +33,8 @@ _FULL_SECONDS = 5.0
 # Longer than leases and heartbeats, shorter than what the supervisor waits for.
 _FROZEN_SECONDS = 20.0
 _SEND_SECONDS = 20.0
+_WRONG_SHARE = 0.15
+_WRONG_ANSWERS = 300
 
 Fault = Callable[[RunningStack, random.Random], str | None]
 """Does it, and says what it did; None where there was nothing to do it to."""
@@ -246,6 +250,28 @@ def lose_scratch(stack: RunningStack, chance: random.Random) -> str | None:
     return f"emptied the scratch of {name}" if tasks else None
 
 
+def answer_wrongly(stack: RunningStack, chance: random.Random) -> str | None:
+    """A worker and the coordinator get wrong answers of the storage for a while."""
+    names = (chance.choice(("worker-1", "worker-2")), "planner")
+    right = stack.stack.urls.s3_endpoint
+    with WrongS3(right, _WRONG_SHARE, seed=chance.randrange(1 << 30)).running() as wrong:
+        try:
+            killed = {name: stack.restart_with(name, S3_ENDPOINT=wrong.url) for name in names}
+        except (LookupError, ProcessLookupError):
+            return None
+        finally:
+            # Whoever starts the process next takes it back to the right storage.
+            deadline = time.monotonic() + _FROZEN_SECONDS
+            while wrong.done.total() < _WRONG_ANSWERS and time.monotonic() < deadline:
+                time.sleep(0.2)
+            for name in names:
+                stack.environment(name).update(S3_ENDPOINT=right)
+        for name in killed:
+            with contextlib.suppress(LookupError, ProcessLookupError):
+                stack.kill(name)
+    return f"answered {', '.join(names)} wrongly: {dict(wrong.done)}"
+
+
 FAULTS: Final[dict[str, Fault]] = {
     **{f"kill {name}": kill(name) for name in (*SERVICES, *PARTS)},
     **{f"freeze {name}": freeze(name) for name in (*SERVICES, *PARTS)},
@@ -261,6 +287,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "leave objects": leave_objects,
     "fill scratch": fill_scratch,
     "lose scratch": lose_scratch,
+    "wrong answers": answer_wrongly,
 }
 
 

@@ -11,12 +11,10 @@ from typing import Final, Protocol
 
 from services.transcoder.coordinator.compaction import Compactor
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
-from services.transcoder.coordinator.publisher import Publisher, referenced
+from services.transcoder.coordinator.publisher import Publisher
+from services.transcoder.coordinator.sweeping import sweep
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord, JobRepository
-from services.transcoder.manifests.dash import MANIFEST
-from services.transcoder.manifests.hls import MASTER
-from services.transcoder.object_keys import attempt_prefix
 from services.transcoder.scheduler import (
     ExhaustedTask,
     JobProgress,
@@ -227,25 +225,8 @@ class Coordinator:
     async def _sweep_job(self, job: JobRecord) -> None:
         if job.video_id == self._compactor.busy:
             return
-        await self._sweep(job)
+        await sweep(self._store, self._media, job)
         await self._jobs.swept(job)
-
-    async def _sweep(self, job: JobRecord) -> None:
-        """Delete what nothing refers to: all objects of a deleted video, unused ones of others."""
-        if job.state == "deleted":
-            await self._media.delete_prefix(f"{job.video_id}/")
-            await self._media.drop_unfinished(f"{job.video_id}/")
-        elif job.state == "completed":
-            kept = referenced(job.video_id, await state_of(self._store, job.video_id))
-            async for blob in self._media.list(f"{job.video_id}/"):
-                if blob.key not in kept:
-                    await self._media.delete(blob.key)
-        else:
-            # A retry may have begun already, in the next attempt's folder.
-            for name in (MASTER, MANIFEST):
-                await self._media.delete(f"{job.video_id}/{name}")
-            for attempt in range(1, job.attempt + 1):
-                await self._media.delete_prefix(f"{attempt_prefix(job.video_id, attempt)}/")
 
 
 class _OfVideo(Protocol):

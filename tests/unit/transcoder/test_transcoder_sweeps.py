@@ -1,0 +1,116 @@
+"""Whatever follows a completed attempt, no sweep names an object that it needs."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.transcoder.coordinator.missing_media import expected_keys, media_lost
+from services.transcoder.coordinator.publisher import planned_joins, referenced
+from services.transcoder.domain import (
+    Cancel,
+    Command,
+    NotCancellable,
+    NotRetryable,
+    RecordEvent,
+    Retry,
+    Transcode,
+    decide,
+    evolve,
+)
+from shared.contracts import (
+    CompactedTrack,
+    Event,
+    MediaCompacted,
+    MediaRestored,
+    TranscodeCompleted,
+    TranscodeFailed,
+)
+from tests.unit.transcoder.facts_about import IMAGES, audio_encoded, chunk_encoded, plan
+
+PLAN = plan()
+FAILED = TranscodeFailed(video_id="v", attempt=1, code="source.missing", reason="r")
+COMPLETED = TranscodeCompleted(
+    video_id="v",
+    attempt=1,
+    playlist_key="v/master.m3u8",
+    duration_ms=1,
+    width=1,
+    height=1,
+    renditions=(),
+    size=1,
+)
+MADE: list[Event] = [
+    PLAN,
+    chunk_encoded(PLAN, 0, "240p"),
+    chunk_encoded(PLAN, 0, "360p"),
+    *(chunk_encoded(PLAN, chunk.index, "360p", "240p") for chunk in PLAN.chunks[1:]),
+    audio_encoded(0, 5, complete=True),
+    IMAGES,
+]
+STEPS = st.one_of(
+    st.sampled_from(["fail", "restore", "made", "retry", "cancel", "compact", "complete"]),
+    st.integers(0, 1 << 16),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(STEPS, max_size=12))
+def test_no_sweep_names_an_object_of_a_completed_attempt(steps: list[str | int]) -> None:
+    state = follow(Transcode(), [*MADE, COMPLETED])
+    for step in steps:
+        before = state
+        for command in commands(state, step):
+            state = perform(state, command)
+        # The sweep deletes a whole attempt where the job failed or was cancelled.
+        assert state.phase in ("completed", "running"), step
+        assert state.attempt == 1
+        if state.phase == "completed":
+            kept = referenced("v", state)
+            assert expected_keys("v", state) <= kept
+            if before.phase == "completed":
+                # Players may still use what was there a moment ago.
+                assert expected_keys("v", before) <= kept
+
+
+def follow(state: Transcode, events: list[Event]) -> Transcode:
+    for event in events:
+        state = perform(state, RecordEvent(event))
+    return state
+
+
+def perform(state: Transcode, command: Command) -> Transcode:
+    try:
+        events = decide(state, command)
+    except (NotRetryable, NotCancellable):
+        return state
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def commands(state: Transcode, step: str | int) -> list[Command]:
+    """What a process may ask for at this step; the decider may refuse."""
+    match step:
+        case int():
+            keys = sorted(expected_keys("v", state))
+            # The number's bits choose which objects are lost.
+            lost = media_lost("v", state, {k for i, k in enumerate(keys) if step >> i % 16 & 1})
+            return [RecordEvent(lost)] if lost else []
+        case "fail":
+            return [RecordEvent(FAILED)]
+        case "restore":
+            return [RecordEvent(MediaRestored(video_id="v", attempt=1))]
+        case "made":
+            return [RecordEvent(event) for event in MADE]
+        case "retry":
+            return [Retry("v", "u")]
+        case "cancel":
+            return [Cancel("v", "u")]
+        case "compact":
+            joined = tuple(
+                CompactedTrack(track=whole.track, key=whole.key, size=whole.size)
+                for whole, _ in planned_joins(state)
+            )
+            event = MediaCompacted(video_id="v", attempt=1, objects=joined, keep_seconds=1)
+            return [RecordEvent(event)]
+        case _:
+            return [RecordEvent(COMPLETED)]
