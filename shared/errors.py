@@ -8,6 +8,7 @@
     ├── Conflict            it contradicts the present state (409)
     ├── TooLarge            the body exceeds a size limit (413)
     ├── UnsupportedMedia    the content type is not accepted (415)
+    ├── NotUnderstood       a newer version stored what this one cannot decode (409)
     ├── TooManyRequests     a rate limit is exceeded; Retry-After is sent (429)
     └── Unavailable         a dependency does not answer; Retry-After is sent (503)
 
@@ -65,6 +66,10 @@ class TooLarge(CinelogError):
 
 class UnsupportedMedia(CinelogError):
     code = "unsupported_media_type"
+
+
+class NotUnderstood(CinelogError):
+    code = "not_understood"
 
 
 class TooManyRequests(CinelogError):

@@ -25,7 +25,7 @@ from shared.errors import Detail
 from shared.event_store.store import Metadata, NewEvent
 from shared.text_rules import username_key
 
-# Users per read. All events of a user are read: half a batch could not be appended twice.
+# Users per round of the outbox.
 _USERS = 200
 
 _ACCOUNT = (
@@ -107,7 +107,17 @@ class AccountsRepository:
                 raise UserNotFound("There is no such user.")
             yield LockedAccountRow(connection, _account(row))
 
-    async def pending(self, user_id: str | None = None) -> list[PendingEvents]:
+    async def users(self, without: Sequence[str]) -> list[str]:
+        async with self._engine.connect() as connection:
+            found = await connection.execute(
+                select(pending_events.c.user_id)
+                .where(pending_events.c.user_id.not_in(without))
+                .distinct()
+                .limit(_USERS)
+            )
+            return list(found.scalars())
+
+    async def pending(self, user_id: str) -> list[PendingEvents]:
         async with self._engine.connect() as connection:
             return await _pending(connection, user_id)
 
@@ -186,18 +196,11 @@ async def _add_pending(connection: AsyncConnection, pending: PendingEvents, now:
     )
 
 
-async def _pending(connection: AsyncConnection, user_id: str | None) -> list[PendingEvents]:
-    users = select(pending_events.c.user_id).distinct().limit(_USERS)
+async def _pending(connection: AsyncConnection, user_id: str) -> list[PendingEvents]:
     query = (
         select(pending_events)
-        .where(
-            pending_events.c.user_id.in_(users)
-            if user_id is None
-            else pending_events.c.user_id == user_id
-        )
-        .order_by(
-            pending_events.c.user_id, pending_events.c.expected_version, pending_events.c.place
-        )
+        .where(pending_events.c.user_id == user_id)
+        .order_by(pending_events.c.expected_version, pending_events.c.place)
     )
     batches: dict[tuple[str, int], list[Row[*tuple[Any, ...]]]] = {}
     for row in await connection.execute(query):

@@ -16,6 +16,7 @@ from services.auth.ports import EventOutboxTable, LockedAccount, PendingEvents
 from shared.contracts import Event, new_id, stream_id
 from shared.event_store.decider import Decider, load
 from shared.event_store.store import EventStore, Metadata, NewEvent
+from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import current_trace_id, current_traceparent
 
 _DECIDER: Final = Decider(User, domain.decide, domain.evolve)
@@ -24,9 +25,10 @@ _DECIDER: Final = Decider(User, domain.decide, domain.evolve)
 class EventOutbox:
     """Decides on users' streams and appends the committed events to the log."""
 
-    def __init__(self, table: EventOutboxTable, store: EventStore) -> None:
+    def __init__(self, table: EventOutboxTable, store: EventStore, metrics: ItemMetrics) -> None:
         self._table = table
         self._store = store
+        self._users = Items("append pending events", metrics)
 
     async def decide(self, locked: LockedAccount, command: Command, now: datetime) -> None:
         """Decide on the whole stream; the events are kept in the account's transaction.
@@ -42,13 +44,27 @@ class EventOutbox:
         if events:
             await locked.add_pending(pending_events(user_id, version, events), now)
 
-    async def append_pending(self, user_id: str | None = None) -> int:
-        """Append the committed events of one user, or of some users; returns how many batches."""
+    async def append_pending(self, user_id: str) -> int:
+        """Append the committed events of one user; returns how many batches."""
         left = await self._table.pending(user_id)
         for pending in left:
             await self._append(pending)
             await self._table.remove_pending(pending)
         return len(left)
+
+    async def append_all(self) -> int:
+        """Append the committed events of some users; returns how many batches there were.
+
+        A user whose events cannot be appended waits, and no other waits for it.
+        """
+        users = await self._table.users(self._users.waiting)
+        counts: list[int] = []
+
+        async def append(user_id: str) -> None:
+            counts.append(await self.append_pending(user_id))
+
+        await self._users.each(users, str, append)
+        return sum(counts)
 
     async def _append(self, pending: PendingEvents) -> None:
         await self._store.append(

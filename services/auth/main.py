@@ -34,6 +34,7 @@ from shared.host.entry import Command, Role, run_entry
 from shared.host.host import Host, Process, Served, Work
 from shared.http.app import create_app
 from shared.http.identity import Verifier
+from shared.loops.items import ItemMetrics
 from shared.loops.loops import Loops
 
 _CONNECTIONS = 8
@@ -55,7 +56,7 @@ async def compose(
     """Serves accounts, sessions and keys. Tests bring a clock and cheaper hashes."""
     engine = await host.engine(config.database_url, size=_CONNECTIONS)
     accounts, sessions = AccountsRepository(engine), SessionRepository(engine)
-    outbox = EventOutbox(accounts, await host.log(config.database_url))
+    outbox = EventOutbox(accounts, await host.log(config.database_url), ItemMetrics(host.registry))
     passwords = passwords or Passwords()
     host.stack.callback(passwords.close)
     common = CommonPasswords()

@@ -27,7 +27,7 @@ class Maintenance:
 
     async def append_pending(self) -> None:
         """Append committed events that a process which died has left."""
-        count = await self._outbox.append_pending()
+        count = await self._outbox.append_all()
         if count:
             self._log.info("interrupted commands finished", count=count)
 

@@ -56,8 +56,12 @@ class PendingEvents(msgspec.Struct, frozen=True, kw_only=True):
 class EventOutboxTable(Protocol):
     """The table of events that are on their way to the log."""
 
-    async def pending(self, user_id: str | None = None) -> list[PendingEvents]:
-        """Events that the log may lack, oldest first: of one user, or of some users."""
+    async def users(self, without: Sequence[str]) -> list[str]:
+        """Some users with events that the log may lack, but for those of ``without``."""
+        ...
+
+    async def pending(self, user_id: str) -> list[PendingEvents]:
+        """A user's events that the log may lack, oldest first."""
         ...
 
     async def remove_pending(self, pending: PendingEvents) -> None:

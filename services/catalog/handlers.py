@@ -19,8 +19,11 @@ _ATTEMPTS: Final = 5
 class Batches(Protocol):
     """Stores counted views until their event is in the log."""
 
-    async def take(self, age: float) -> Sequence[ViewBatch]:
-        """Make batches of views at least ``age`` seconds old; return all uncounted batches."""
+    async def take(self, age: float, without: Sequence[str]) -> Sequence[ViewBatch]:
+        """Make batches of views at least ``age`` seconds old; return uncounted batches.
+
+        ``without``: ids of batches to leave out.
+        """
         ...
 
     async def drop(self, batch_id: str) -> None:
@@ -37,30 +40,22 @@ async def handle(
     )
 
 
-async def write_views(store: EventStore, batches: Batches, age: float) -> int:
-    """Append an event for each batch of views; returns the number of batches.
+async def write_batch(store: EventStore, batches: Batches, batch: ViewBatch) -> None:
+    """Append the event of a batch of views.
 
     The batch's id is the event's id, so a batch that was appended before a crash is not counted
     again.
     """
-    waiting = await batches.take(age)
-    for batch in waiting:
-        try:
-            await _append_once(
-                store,
-                batch.video_id,
-                CountViews(batch.count, batch.batch_id),
-                UUID(batch.batch_id),
-            )
-        except VideoNotFound:
-            await batches.drop(batch.batch_id)
-    return len(waiting)
+    command = CountViews(batch.count, batch.batch_id)
+    try:
+        await _append_once(store, batch.video_id, command, UUID(batch.batch_id))
+    except VideoNotFound:
+        await batches.drop(batch.batch_id)
 
 
-async def delete_orphans(store: EventStore, video_ids: Sequence[str]) -> None:
-    """Delete videos of deleted accounts. Idempotent."""
-    for video_id in video_ids:
-        await _append_once(store, video_id, CloseAccount(), uuid5(_CLOSE_EVENT_IDS, video_id))
+async def delete_orphan(store: EventStore, video_id: str) -> None:
+    """Delete a video of a deleted account. Idempotent."""
+    await _append_once(store, video_id, CloseAccount(), uuid5(_CLOSE_EVENT_IDS, video_id))
 
 
 async def _append_once(store: EventStore, video_id: str, command: Command, event_id: UUID) -> None:

@@ -6,7 +6,6 @@ only reports the rows that differ. ``redrive`` applies parked events again.
 
 import os
 import sys
-import time
 from datetime import UTC, datetime
 
 import httpx
@@ -32,13 +31,14 @@ from shared import settings
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
-from shared.event_store.projections.parking import redrive
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.host.entry import Command, Role, run_entry
 from shared.host.host import Host, Process, Served
+from shared.host.projection_commands import redrive_parked, show_progress
 from shared.http.app import create_app
 from shared.http.identity import Verifier
+from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.metrics import MessageMetrics
@@ -91,6 +91,7 @@ async def compose_projector(config: ProjectorSettings, host: Host) -> Process:
     limits = httpx.Limits(max_keepalive_connections=0)
     client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
     projections, messages = ProjectionMetrics(host.registry), MessageMetrics(host.registry)
+    items = ItemMetrics(host.registry)
     projector = Projector(
         host.loops,
         lambda: ProjectionRunner(
@@ -102,12 +103,13 @@ async def compose_projector(config: ProjectorSettings, host: Host) -> Process:
             runner,
             messages,
         ),
-        BackgroundTasks(log, PendingViews(engine), Views(engine)),
+        BackgroundTasks(log, PendingViews(engine), Views(engine), items),
         WebhookDelivery(
             Webhooks(engine),
             Views(engine),
             WebhookSender(client, local=config.cinelog_mode == "local"),
             config.media_grant_secret,
+            metrics=items,
             clock=lambda: datetime.now(UTC),
             sent=lambda: host.loops.progress.advance(WEBHOOKS_LOOP),
         ),
@@ -137,39 +139,25 @@ async def verify(config: RebuildSettings) -> None:
 
 async def _rebuild(config: RebuildSettings, *, swap: bool) -> None:
     """Rebuild with progress on standard error and the report on standard output."""
-    began = time.monotonic()
-
-    def progress(position: int, target: int) -> None:
-        speed = position / max(time.monotonic() - began, 0.001)
-        left = (target - position) / max(speed, 0.001)
-        share = position / target if target else 1.0
-        sys.stderr.write(f"\r{share:7.1%}  {position} of {target} events, {left:.0f} s left  ")
-
     engine = create_engine(config.database_admin_url, size=2, answer_seconds=None)
     try:
         async with open_event_store(config.database_admin_url, connections=2) as store:
-            report = await Rebuild(engine, store, progress).run(swap=swap)
+            report = await Rebuild(engine, store, show_progress()).run(swap=swap)
     finally:
         await engine.dispose()
     sys.stderr.write("\n")
     sys.stdout.write(f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n")
 
 
-async def redrive_parked(config: RebuildSettings) -> None:
+async def redrive_library(config: RebuildSettings) -> None:
     """Apply parked events again; the report goes to standard output."""
-    engine = create_engine(config.database_admin_url, size=2, answer_seconds=None)
-    try:
-        async with open_event_store(config.database_admin_url, connections=2) as store:
-            report = await redrive(engine, store, Library(SCHEMA), SCHEMA)
-    finally:
-        await engine.dispose()
-    sys.stdout.write(f"{msgspec.json.encode(report).decode()}\n")
+    await redrive_parked(config.database_admin_url, Library(SCHEMA), SCHEMA)
 
 
 ENTRIES = {
     "api": Role("catalog", ApiSettings, compose_api),
     "projector": Role("catalog-projector", ProjectorSettings, compose_projector),
-    "redrive": Command("catalog-redrive", RebuildSettings, redrive_parked),
+    "redrive": Command("catalog-redrive", RebuildSettings, redrive_library),
     "rebuild": Command("catalog-rebuild", RebuildSettings, rebuild),
     "rebuild --verify": Command("catalog-rebuild", RebuildSettings, verify),
 }

@@ -65,15 +65,19 @@ class PendingViews:
         # A cancelled caller must not cancel the write that other callers wait for.
         await asyncio.shield(self._writing)
 
-    async def take(self, age: float) -> Sequence[ViewBatch]:
+    async def take(self, age: float, without: Sequence[str] = ()) -> Sequence[ViewBatch]:
         """Turn counters that are at least ``age`` seconds old into batches; return stored batches.
 
-        These include batches of earlier calls that the projection has not counted yet.
+        These include batches of earlier calls that the projection has not counted yet, but for
+        those with the ids ``without``.
         """
         async with self._engine.begin() as connection:
             await connection.execute(_BATCH, {"age": age, "most": _ROUND_SIZE})
             rows = await connection.execute(
-                select(view_batches).order_by(view_batches.c.batch_id).limit(2 * _ROUND_SIZE)
+                select(view_batches)
+                .where(view_batches.c.batch_id.not_in([UUID(each) for each in without]))
+                .order_by(view_batches.c.batch_id)
+                .limit(2 * _ROUND_SIZE)
             )
             return [
                 ViewBatch(str(row["batch_id"]), row["video_id"], row["count"])

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
-from services.catalog.handlers import Batches, delete_orphans, write_views
+from services.catalog.handlers import Batches, delete_orphan, write_batch
+from services.catalog.rows import ViewBatch
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.store import EventStore
+from shared.loops.items import ItemMetrics, Items
 from shared.loops.loops import Loops
 from shared.telemetry import get_logger
 
@@ -24,8 +26,8 @@ _SILENCE_SECONDS: Final = 600.0
 class Orphans(Protocol):
     """Finds videos of deleted accounts."""
 
-    async def orphans(self) -> Sequence[str]:
-        """The ids of these videos."""
+    async def orphans(self, without: Sequence[str]) -> Sequence[str]:
+        """The ids of these videos, but for those of ``without``."""
         ...
 
 
@@ -35,25 +37,40 @@ class BackgroundTasks:
     The database holds what is left to do, so a crash loses nothing.
     """
 
-    def __init__(self, store: EventStore, batches: Batches, orphans: Orphans) -> None:
+    def __init__(
+        self, store: EventStore, batches: Batches, orphans: Orphans, metrics: ItemMetrics
+    ) -> None:
         self._store = store
         self._batches = batches
         self._orphans = orphans
+        self._writing = Items("write views", metrics)
+        self._deleting = Items("delete orphans", metrics)
 
-    async def write_views(self) -> int:
-        """Append an event for each batch of views counted at least 5 s ago; return their number."""
-        written = await write_views(self._store, self._batches, _VIEWS_SECONDS)
-        if written:
-            _log.info("views appended", batches=written)
-        return written
+    async def write_views(self, age: float = _VIEWS_SECONDS) -> int:
+        """Append an event for each batch of views counted at least ``age`` seconds ago."""
+        waiting = await self._batches.take(age, self._writing.waiting)
+        await self._writing.each(waiting, _id_of, self._write)
+        if waiting:
+            _log.info("views appended", batches=len(waiting))
+        return len(waiting)
 
     async def delete_orphans(self) -> int:
         """Delete videos of deleted accounts, including new uploads; return their number."""
-        found = await self._orphans.orphans()
-        await delete_orphans(self._store, found)
+        found = await self._orphans.orphans(self._deleting.waiting)
+        await self._deleting.each(found, str, self._delete)
         if found:
             _log.info("videos of deleted accounts deleted", videos=len(found))
         return len(found)
+
+    async def _write(self, batch: ViewBatch) -> None:
+        await write_batch(self._store, self._batches, batch)
+
+    async def _delete(self, video_id: str) -> None:
+        await delete_orphan(self._store, video_id)
+
+
+def _id_of(batch: ViewBatch) -> str:
+    return batch.batch_id
 
 
 class Projector:

@@ -1,4 +1,7 @@
-"""Wires ingest and runs it: ``python -m services.ingest.main``."""
+"""Wires ingest and runs it: ``python -m services.ingest.main [rebuild|redrive]``.
+
+``rebuild`` rebuilds the pending deletions from the log; ``redrive`` applies parked events again.
+"""
 
 import asyncio
 import os
@@ -25,21 +28,25 @@ from services.ingest.handlers.upload_starter import UploadStarter
 from services.ingest.handlers.upload_writers import UploadWriters
 from services.ingest.http.app import ingest_app
 from services.ingest.metrics import UploadMetrics
-from services.ingest.projections import DELETION_CHANNEL, PendingDeletions
-from services.ingest.settings import IngestSettings
+from services.ingest.projections import DELETION_CHANNEL, REPLAYED_TABLES, PendingDeletions
+from services.ingest.settings import IngestSettings, RebuildSettings
 from services.ingest.sweep_repository import SweepRepository
+from services.ingest.tables import uploads as uploads_table
 from services.ingest.uploads_repository import RELEASE_CHANNEL, UploadsRepository
 from shared import settings
 from shared.blobs.s3 import S3Store
 from shared.blobs.s3_metrics import S3Metrics
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
+from shared.event_store.projections.replay import Replayable
 from shared.event_store.store import EventStore
 from shared.host.buckets import open_s3
-from shared.host.entry import Role, run_entry
+from shared.host.entry import Command, Role, run_entry
 from shared.host.host import Host, Process, Served
+from shared.host.projection_commands import rebuild, redrive_parked
 from shared.http.identity import Verifier
 from shared.http.operator import operator_routes
+from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.loops.listening import listen
 from shared.loops.loops import Loops
@@ -99,6 +106,7 @@ async def assemble(
         uploads,
         SweepRepository(engine),
         sources,
+        metrics=ItemMetrics(host.registry),
         orphan_age=timedelta(seconds=config.orphan_seconds),
         advanced=lambda: host.loops.progress.advance(SWEEP),
     )
@@ -216,7 +224,33 @@ class _Background:
             await consume(broker, EVENTS, alive=progress.came_round)
 
 
-ENTRIES = {"": Role("ingest", IngestSettings, compose)}
+REPLAYED = Replayable(
+    PendingDeletions(), SCHEMA, REPLAYED_TABLES, Leader.INGEST, others=(uploads_table,)
+)
+
+
+async def redrive_deletions(config: RebuildSettings) -> None:
+    """Apply parked events again."""
+    await redrive_parked(config.database_admin_url, REPLAYED.projection, SCHEMA)
+
+
+async def rebuild_deletions(config: RebuildSettings) -> None:
+    """Rebuild the pending deletions from the log: the sources of all deleted videos are deleted
+    again, which changes nothing where they are gone. Uploads are not in the log and stay."""
+    await rebuild(config.database_admin_url, REPLAYED, swap=True)
+
+
+async def verify_deletions(config: RebuildSettings) -> None:
+    """Only report which rows differ; deletions that are done are such rows."""
+    await rebuild(config.database_admin_url, REPLAYED, swap=False)
+
+
+ENTRIES = {
+    "": Role("ingest", IngestSettings, compose),
+    "redrive": Command("ingest-redrive", RebuildSettings, redrive_deletions),
+    "rebuild": Command("ingest-rebuild", RebuildSettings, rebuild_deletions),
+    "rebuild --verify": Command("ingest-rebuild", RebuildSettings, verify_deletions),
+}
 
 if __name__ == "__main__":
     settings.run(lambda: run_entry(ENTRIES, sys.argv[1:], os.environ))

@@ -265,8 +265,8 @@ class SweptUploads(Protocol):
 class DeletedSources(Protocol):
     """The source objects of deleted videos."""
 
-    async def pending_deletion(self, limit: int) -> list[str]:
-        """Keys of objects that are still to be deleted."""
+    async def pending_deletion(self, limit: int, without: Sequence[str]) -> list[str]:
+        """Keys of objects that are still to be deleted, but for those of ``without``."""
         ...
 
     async def deleted(self, keys: Sequence[str]) -> None:

@@ -11,9 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest.domain import source_key
 from services.ingest.tables import pending_deletions, uploads
 from shared.contracts import UserDeleted, VideoDeleted
+from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.store import SequencedEvent
 
 DELETION_CHANNEL: Final = "ingest_doomed"
+
+
+REPLAYED_TABLES: Final = (ReplayedTable(table=pending_deletions, key="key", compared=()),)
+"""What a rebuild replaces."""
 
 
 class PendingDeletions:

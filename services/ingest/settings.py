@@ -40,3 +40,9 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     sweep_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 15.0
     orphan_seconds: Annotated[float, msgspec.Meta(ge=1)] = 3600.0
     operator_secret: Key | None = None
+
+
+class RebuildSettings(Settings, frozen=True, kw_only=True):
+    """A rebuild creates tables, so it logs in as their owner, unlike the services."""
+
+    database_admin_url: Secret

@@ -60,10 +60,13 @@ class SweepRepository:
             )
             return {key for key in found.scalars() if key}
 
-    async def pending_deletion(self, limit: int) -> list[str]:
+    async def pending_deletion(self, limit: int, without: Sequence[str]) -> list[str]:
         async with transaction(self._engine) as connection:
             found = await connection.execute(
-                select(pending_deletions.c.key).order_by(pending_deletions.c.since).limit(limit)
+                select(pending_deletions.c.key)
+                .where(pending_deletions.c.key.not_in(without))
+                .order_by(pending_deletions.c.since)
+                .limit(limit)
             )
             return list(found.scalars())
 

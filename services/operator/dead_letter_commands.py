@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from services.operator.dead_letters import QueueLetters, open_queue_letters
-from services.operator.projection_commands import WORK_QUEUES, places
+from services.operator.projection_commands import PROGRAMS, WORK_QUEUES, places
 from services.operator.tools import Failed, Tools
 from shared.event_store.projections.parking import (
     ParkedEvent,
@@ -22,9 +22,6 @@ from shared.event_store.projections.parking import (
     show_parked,
 )
 
-_REDRIVES: Final = {
-    "catalog.library": ("services.catalog.main", "redrive"),
-}
 _LIMIT: Final = 1000
 _ID = click.argument("number", type=int, required=False)
 
@@ -141,12 +138,12 @@ def drop(tools: Tools, where: str, number: int | None, parked: bool) -> None:
 
 
 def _redrive_parked(tools: Tools, projection: str) -> None:
-    program = _REDRIVES.get(projection)
+    program = PROGRAMS.get(projection)
     if program is None:
-        raise Failed(f"Events can be applied again for {', '.join(_REDRIVES)}.")
+        raise Failed(f"Events can be applied again for {', '.join(PROGRAMS)}.")
     # The service's own program: only it can apply its events.
     ended = subprocess.run(  # noqa: S603 - fixed words
-        (sys.executable, "-m", *program),
+        (sys.executable, "-m", program, "redrive"),
         env=dict(tools.environment),
         stdout=subprocess.PIPE,
         check=False,

@@ -11,8 +11,12 @@ import msgspec
 from services.operator.tools import Failed, Tools
 
 WORK_QUEUES: Final = ("transcoder.bulk", "transcoder.urgent")
-# Read models that can be rebuilt, and the program that rebuilds each.
-_REBUILDS: Final = {"catalog.library": ("services.catalog.main", "rebuild")}
+# The program of the service of each projection, which rebuilds it and applies parked events again.
+PROGRAMS: Final = {
+    "catalog.library": "services.catalog.main",
+    "ingest.doomed_sources": "services.ingest.main",
+    "transcoder.planner": "services.transcoder.main",
+}
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -65,15 +69,16 @@ def status(tools: Tools) -> None:
 
 
 @projections.command()
-@click.argument("name", type=click.Choice(sorted(_REBUILDS)))
+@click.argument("name", type=click.Choice(sorted(PROGRAMS)))
 @click.option("--verify", is_flag=True, help="Only compare: say which rows differ.")
 @click.pass_obj
 def rebuild(tools: Tools, name: str, verify: bool) -> None:
-    """Rebuild a read model from the log, beside live traffic, and replace the live one.
+    """Rebuild a projection from the log, beside live traffic, and replace the live tables.
 
-    An interrupted rebuild continues where it stopped when it is started again.
+    An interrupted rebuild of the catalog continues where it stopped when it is started again; the
+    others begin anew. Tasks that run while the transcoder's is rebuilt are done again.
     """
-    program = (*_REBUILDS[name], *(("--verify",) if verify else ()))
+    program = (PROGRAMS[name], "rebuild", *(("--verify",) if verify else ()))
     # The service's own program: only it knows how its events are folded.
     ended = subprocess.run(  # noqa: S603 - fixed words
         (sys.executable, "-m", *program),

@@ -1,6 +1,8 @@
-"""Wires the transcoder: ``python -m services.transcoder.main {planner|worker}``.
+"""Wires the transcoder: ``python -m services.transcoder.main {planner|worker|rebuild|redrive}``.
 
-``planner`` is the coordinator process; it is named after the first thing that it did.
+``planner`` is the coordinator process; it is named after the first thing that it did. ``rebuild``
+replaces jobs and tasks by those that the log leads to; ``rebuild --verify`` only reports the rows
+that differ. ``redrive`` applies parked events again.
 """
 
 import asyncio
@@ -22,9 +24,14 @@ from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.http import job_routes, operator_job_routes
 from services.transcoder.jobs import JobRepository
-from services.transcoder.projections import JobProjection
+from services.transcoder.projections import REPLAYED_TABLES, JobProjection
 from services.transcoder.scheduler import Scheduler
-from services.transcoder.settings import CoordinatorSettings, TranscoderSettings, WorkerSettings
+from services.transcoder.settings import (
+    CoordinatorSettings,
+    RebuildSettings,
+    TranscoderSettings,
+    WorkerSettings,
+)
 from services.transcoder.worker.context import Tools, WorkerContext
 from services.transcoder.worker.metrics import WorkerMetrics
 from services.transcoder.worker.worker import HEARTBEAT_SECONDS, Worker
@@ -33,9 +40,11 @@ from shared.blobs.s3 import S3Store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
+from shared.event_store.projections.replay import Replayable
 from shared.host.buckets import open_s3
-from shared.host.entry import Role, run_entry
+from shared.host.entry import Command, Role, run_entry
 from shared.host.host import Host, Process, Served
+from shared.host.projection_commands import rebuild, redrive_parked
 from shared.http.app import create_app
 from shared.loops.leaders import Leader
 from shared.loops.listening import listen
@@ -186,9 +195,30 @@ async def compose_worker(config: WorkerSettings, host: Host) -> Process:
     )
 
 
+REPLAYED = Replayable(JobProjection(), SCHEMA, REPLAYED_TABLES, Leader.COORDINATOR)
+
+
+async def redrive_jobs(config: RebuildSettings) -> None:
+    """Apply parked events again."""
+    await redrive_parked(config.database_admin_url, REPLAYED.projection, SCHEMA)
+
+
+async def rebuild_jobs(config: RebuildSettings) -> None:
+    """Rebuild jobs and tasks from the log. Tasks that were running wait again."""
+    await rebuild(config.database_admin_url, REPLAYED, swap=True)
+
+
+async def verify_jobs(config: RebuildSettings) -> None:
+    """Only report which rows differ."""
+    await rebuild(config.database_admin_url, REPLAYED, swap=False)
+
+
 ENTRIES = {
     "planner": Role("transcoder", CoordinatorSettings, compose_planner),
     "worker": Role("transcoder-worker", WorkerSettings, compose_worker),
+    "redrive": Command("transcoder-redrive", RebuildSettings, redrive_jobs),
+    "rebuild": Command("transcoder-rebuild", RebuildSettings, rebuild_jobs),
+    "rebuild --verify": Command("transcoder-rebuild", RebuildSettings, verify_jobs),
 }
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Rebuilt from the log, the tables have the same jobs and the same unfinished task
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import delete, func, text, update
@@ -33,6 +33,7 @@ from shared.contracts import (
     VideoPlayable,
     VideoUploaded,
 )
+from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.store import SequencedEvent
 
 # Estimated CPU seconds.
@@ -42,6 +43,25 @@ _AUDIO_COST_PER_SECOND = 0.04
 
 # Workers notice within two seconds that an attempt has ended; its folder is swept after that.
 _SWEEP_AFTER = text("interval '5 seconds'")
+
+
+REPLAYED_TABLES: Final = (
+    ReplayedTable(
+        table=jobs,
+        key="video_id",
+        compared=("user_id", "source_key", "size", "attempt", "state", "playable", "plan"),
+    ),
+    ReplayedTable(
+        table=tasks,
+        key="task_id",
+        compared=("video_id", "user_id", "attempt", "kind", "spec", "priority", "state = 'done'"),
+        # A message of a dispatch before the rebuild stays stale, and tries stay counted.
+        kept=("dispatch", "tries", "not_before", "error"),
+        generated=("place",),
+    ),
+)
+"""What a rebuild replaces. Claims are not in the log: a running task waits again, and its worker
+finds that its lease is lost."""
 
 
 class JobProjection:

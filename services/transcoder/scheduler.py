@@ -187,6 +187,13 @@ set state = 'waiting', worker = null, error = coalesce(cast(:error as jsonb), er
 where task_id = :task_id and dispatch = :dispatch and worker = :worker and state = 'running'
 """)
 
+# Rows that are locked are being claimed or given back, and are put off at their own time.
+_PUT_OFF = text("""
+update transcoder.tasks set not_before = now() + make_interval(secs => :delay)
+where task_id in (select task_id from transcoder.tasks
+                  where video_id = :video_id and state = 'waiting' for update skip locked)
+""")
+
 _SEEN = text("""
 insert into transcoder.workers (worker, slots, seen_at) values (:worker, :slots, now())
 on conflict (worker) do update set seen_at = now(), slots = excluded.slots
@@ -312,6 +319,14 @@ class Scheduler:
             counts=counts,
             error=None if error is None else msgspec.json.encode(error).decode(),
         )
+
+    async def put_off(self, task: ClaimedTask, worker: str, *, delay: float) -> None:
+        """Give a task back uncounted, and let all tasks of its video wait for ``delay`` seconds.
+
+        Its stream cannot be read, so none of the others could be recorded either.
+        """
+        await self.give_back(task, worker, delay=delay, counts=False)
+        await self._one(_PUT_OFF, video_id=task.video_id, delay=delay)
 
     async def seen(self, worker: str, slots: int) -> None:
         """Announce a live worker that performs up to ``slots`` tasks of each queue at a time."""

@@ -59,3 +59,9 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     extra_codecs: tuple[Literal["hevc", "av1"], ...] = ()
     ffmpeg: str | None = None
     ffprobe: str | None = None
+
+
+class RebuildSettings(Settings, frozen=True, kw_only=True):
+    """A rebuild creates tables, so it logs in as their owner, unlike the services."""
+
+    database_admin_url: Secret

@@ -38,7 +38,7 @@ class Outcome(msgspec.Struct, Generic[State], frozen=True):
 async def load(
     store: EventStore, stream_id: str, decider: Decider[State, Command]
 ) -> tuple[State, int]:
-    """An entity's state and version, folded from its stream."""
+    """An entity's state and version, folded from its stream. Raises UnreadableStream."""
     state, version = decider.initial(), 0
     for recorded in await store.read_stream(stream_id):
         state, version = decider.evolve(state, recorded.data), recorded.version
@@ -54,7 +54,8 @@ async def execute(
 ) -> Outcome[State]:
     """Run a command, and decide again if another writer appended first.
 
-    Raises what ``decide`` raises, and WrongExpectedVersion if the conflict remains.
+    Raises what ``decide`` raises, WrongExpectedVersion if the conflict remains, and
+    UnreadableStream.
     """
     lost = 0
     while True:

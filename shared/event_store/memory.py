@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from shared.event_store.serialization import readable
 from shared.event_store.store import (
     Metadata,
     NewEvent,
@@ -49,7 +50,7 @@ class MemoryEventStore:
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
         events: list[RecordedEvent] = [*self._streams.get(stream_id, ())]
-        return events[after_version:]
+        return [readable(event) for event in events[after_version:]]
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         return self._log[after_position : after_position + limit]

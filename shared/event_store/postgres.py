@@ -18,11 +18,10 @@ from shared.event_store.serialization import (
     Envelope,
     envelope_from_row,
     read_or_stand_in,
-    recorded_from_row,
     sequenced_from_row,
+    stream_from_rows,
 )
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent, SequencedEvent
-from shared.event_store.upcast import read_event
 from shared.telemetry import child_span
 
 _READ_STREAM = f"""
@@ -71,11 +70,11 @@ class PostgresEventStore:
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
         with child_span("log read", {"log.stream": stream_id}):
             rows = await self._pool.fetch(_READ_STREAM, stream_id, after_version)
-        return [recorded_from_row(row, read_event) for row in rows]
+        return stream_from_rows(rows)
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         rows = await self._pool.fetch(_READ_ALL, after_position, limit)
-        return [sequenced_from_row(row, read_or_stand_in) for row in rows]
+        return [sequenced_from_row(row) for row in rows]
 
     async def read_between(
         self, after_position: int, last_position: int, without: Sequence[str]

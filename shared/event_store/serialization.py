@@ -1,6 +1,6 @@
 """Events as columns of the log, and as JSON bundles in messages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -8,7 +8,13 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts import Event, UnknownEventType
-from shared.event_store.store import Metadata, RecordedEvent, SequencedEvent, Unreadable
+from shared.event_store.store import (
+    Metadata,
+    RecordedEvent,
+    SequencedEvent,
+    Unreadable,
+    UnreadableStream,
+)
 from shared.event_store.upcast import read_event
 
 _metadata_encoder = msgspec.json.Encoder()
@@ -23,7 +29,7 @@ e.data::text, e.metadata::text, e.recorded_at
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """One event in a message; ``data`` is the event's JSON."""
+    """One event in a message; ``metadata`` and ``data`` are JSON that the relay does not decode."""
 
     position: int
     stream_id: str
@@ -32,8 +38,16 @@ class Envelope(msgspec.Struct, frozen=True):
     schema_version: int
     event_id: UUID
     recorded_at: datetime
-    metadata: Metadata
+    metadata: msgspec.Raw
     data: msgspec.Raw
+
+    @property
+    def traceparent(self) -> str | None:
+        """The traceparent of its metadata, if it can be decoded and has one."""
+        try:
+            return _metadata_decoder.decode(self.metadata).traceparent
+        except msgspec.MsgspecError:
+            return None
 
 
 _bundle_decoder = msgspec.json.Decoder(list[Envelope])
@@ -49,9 +63,6 @@ def decode_metadata(text: str) -> Metadata:
     return _metadata_decoder.decode(text)
 
 
-Reader = Callable[[str, int, bytes | str], Event]
-
-
 def read_or_stand_in(type_name: str, schema_version: int, data: bytes | str) -> Event:
     """The event, or an Unreadable with the reason why it cannot be decoded."""
     try:
@@ -60,37 +71,65 @@ def read_or_stand_in(type_name: str, schema_version: int, data: bytes | str) -> 
         return Unreadable(reason=f"{type(error).__name__}: {error}")
 
 
-def recorded_from_row(row: Any, read: Reader) -> RecordedEvent:
+def _read_with_metadata(
+    type_name: str, schema_version: int, data: bytes | str, metadata: bytes | str
+) -> tuple[Event, Metadata]:
+    """The event and its origin. Metadata that cannot be decoded make the event Unreadable."""
+    try:
+        return read_or_stand_in(type_name, schema_version, data), _metadata_decoder.decode(metadata)
+    except msgspec.MsgspecError as error:
+        return Unreadable(reason=f"metadata: {type(error).__name__}: {error}"), Metadata()
+
+
+def stream_from_rows(rows: Sequence[Any]) -> list[RecordedEvent]:
+    """Rows of one stream as its events. Raises UnreadableStream."""
+    return [readable(recorded_from_row(row)) for row in rows]
+
+
+def readable(event: RecordedEvent) -> RecordedEvent:
+    """The event itself. Raises UnreadableStream for one that this build cannot decode."""
+    if isinstance(event.data, Unreadable):
+        raise UnreadableStream(event.stream_id, event.version, event.data.reason)
+    return event
+
+
+def recorded_from_row(row: Any) -> RecordedEvent:
     """A row of ``EVENT_COLUMNS`` as an event; a SequencedEvent if it has a position."""
     if row["position"] is not None:
-        return sequenced_from_row(row, read)
+        return sequenced_from_row(row)
+    data, metadata = _of_row(row)
     return RecordedEvent(
         stream_id=row["stream_id"],
         version=row["version"],
         type=row["type"],
-        data=read(row["type"], row["schema_version"], row["data"]),
+        data=data,
         event_id=row["event_id"],
-        metadata=decode_metadata(row["metadata"]),
+        metadata=metadata,
         recorded_at=row["recorded_at"],
     )
 
 
-def sequenced_from_row(row: Any, read: Reader) -> SequencedEvent:
+def sequenced_from_row(row: Any) -> SequencedEvent:
     """A row of ``EVENT_COLUMNS`` that has a position, as an event."""
+    data, metadata = _of_row(row)
     return SequencedEvent(
         position=row["position"],
         stream_id=row["stream_id"],
         version=row["version"],
         type=row["type"],
-        data=read(row["type"], row["schema_version"], row["data"]),
+        data=data,
         event_id=row["event_id"],
-        metadata=decode_metadata(row["metadata"]),
+        metadata=metadata,
         recorded_at=row["recorded_at"],
     )
 
 
+def _of_row(row: Any) -> tuple[Event, Metadata]:
+    return _read_with_metadata(row["type"], row["schema_version"], row["data"], row["metadata"])
+
+
 def envelope_from_row(row: Any) -> Envelope:
-    """A row of ``EVENT_COLUMNS`` for the relay, which does not decode an event's data."""
+    """A row of ``EVENT_COLUMNS`` for the relay, which decodes neither data nor metadata."""
     return Envelope(
         position=row["position"],
         stream_id=row["stream_id"],
@@ -99,7 +138,7 @@ def envelope_from_row(row: Any) -> Envelope:
         schema_version=row["schema_version"],
         event_id=row["event_id"],
         recorded_at=row["recorded_at"],
-        metadata=decode_metadata(row["metadata"]),
+        metadata=msgspec.Raw(row["metadata"].encode()),
         data=msgspec.Raw(row["data"].encode()),
     )
 
@@ -111,17 +150,21 @@ def encode_bundle(envelopes: Sequence[Envelope]) -> bytes:
 
 def decode_bundle(body: bytes) -> list[SequencedEvent]:
     """The events of one message, ordered by position. Raises msgspec errors if it is no bundle."""
-    events = [
-        SequencedEvent(
-            position=e.position,
-            stream_id=e.stream_id,
-            version=e.version,
-            type=e.type,
-            data=read_or_stand_in(e.type, e.schema_version, bytes(e.data)),
-            event_id=e.event_id,
-            metadata=e.metadata,
-            recorded_at=e.recorded_at,
-        )
-        for e in _bundle_decoder.decode(body)
-    ]
+    events = [_of_envelope(envelope) for envelope in _bundle_decoder.decode(body)]
     return sorted(events, key=lambda event: event.position)
+
+
+def _of_envelope(envelope: Envelope) -> SequencedEvent:
+    data, metadata = _read_with_metadata(
+        envelope.type, envelope.schema_version, bytes(envelope.data), bytes(envelope.metadata)
+    )
+    return SequencedEvent(
+        position=envelope.position,
+        stream_id=envelope.stream_id,
+        version=envelope.version,
+        type=envelope.type,
+        data=data,
+        event_id=envelope.event_id,
+        metadata=metadata,
+        recorded_at=envelope.recorded_at,
+    )

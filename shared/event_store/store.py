@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts import Event, uuid7
-from shared.errors import Conflict
+from shared.errors import Conflict, NotUnderstood
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +62,20 @@ class WrongExpectedVersion(Conflict):
         self.expected = expected
 
 
+class UnreadableStream(NotUnderstood):
+    """An event of the stream cannot be decoded by this build, so nothing can be decided on it."""
+
+    code = "stream_unreadable"
+
+    def __init__(self, stream_id: str, version: int, reason: str) -> None:
+        super().__init__(
+            f"{stream_id} version {version} was written by a newer version of this program and "
+            f"cannot be read yet ({reason}). Nothing was changed; try again after the upgrade."
+        )
+        self.stream_id = stream_id
+        self.version = version
+
+
 class EventStore(Protocol):
     """The log. Streams have versions 1, 2, 3…; the global order has positions 1, 2, 3….
 
@@ -87,8 +101,8 @@ class EventStore(Protocol):
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
         """A stream's events in order; those that have a position are SequencedEvents.
 
-        Raises UnknownEventType or msgspec.ValidationError for an event that cannot be decoded,
-        because a decision needs the complete stream.
+        Raises UnreadableStream if this build cannot decode one of them, because a decision needs
+        the complete stream.
         """
         ...
 

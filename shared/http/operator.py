@@ -11,6 +11,7 @@ from typing import Any, Final
 from litestar import Router, post
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.params import FromQuery
 
 from shared.errors import Unauthenticated
 from shared.http.access_tokens import bearer_token
@@ -33,7 +34,7 @@ def operator_routes(
     """``POST …/reconcile`` and a service's own ``others``, guarded by the secret."""
 
     @post("/reconcile", status_code=200, include_in_schema=False)
-    async def reconcile_now(dry_run: bool = False) -> Success[Findings]:
+    async def reconcile_now(dry_run: FromQuery[bool] = False) -> Success[Findings]:
         found = await reconcile(dry_run)
         return Success(data=Findings(service=service, dry_run=dry_run, findings=tuple(found)))
 

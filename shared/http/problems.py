@@ -26,6 +26,7 @@ STATUSES: Final[dict[type[CinelogError], int]] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
+    errors.NotUnderstood: 409,
     errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }

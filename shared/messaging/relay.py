@@ -177,7 +177,7 @@ class Relay:
         if len(types) > 1:
             # RabbitMQ's sender-selected distribution: one message, several routing keys.
             headers["CC"] = types[1:]
-        parents = (event.metadata.traceparent for event in bundle)
+        parents = (event.traceparent for event in bundle)
         with self._metrics.messages.publishing(EVENTS.name, parents, len(bundle)) as traces:
             await self._broker.publish(
                 encode_bundle(bundle),

@@ -141,10 +141,12 @@ class Views:
         statement = select(users).where(wanted, ~users.c.deleted)
         return await self._one(statement.order_by(users.c.registered_at).limit(1))
 
-    async def orphans(self) -> Sequence[str]:
-        """The ids of videos of deleted accounts, at most 100."""
+    async def orphans(self, without: Sequence[str] = ()) -> Sequence[str]:
+        """The ids of videos of deleted accounts but for those of ``without``, at most 100."""
         statement = (
-            select(videos.c.id).join(users, users.c.id == videos.c.user_id).where(users.c.deleted)
+            select(videos.c.id)
+            .join(users, users.c.id == videos.c.user_id)
+            .where(users.c.deleted, videos.c.id.not_in(without))
         )
         async with self._engine.connect() as connection:
             return (await connection.execute(statement.limit(100))).scalars().all()

@@ -10,6 +10,7 @@ import msgspec
 from services.catalog.api_models import to_feed_event
 from services.catalog.webhooks.webhook_sender import NotDelivered
 from services.catalog.webhooks.webhooks import Webhook, delivered, failed, signed_headers
+from shared.loops.items import ItemMetrics, Items
 
 _CONCURRENCY: Final = 8
 _PER_ROUND: Final = 50
@@ -18,7 +19,7 @@ _PER_ROUND: Final = 50
 class WebhookStore(Protocol):
     """Stores webhooks and their positions."""
 
-    async def due(self, now: datetime) -> Sequence[Webhook]: ...
+    async def due(self, now: datetime, without: Sequence[str]) -> Sequence[Webhook]: ...
 
     async def save_result(self, before: Webhook, after: Webhook) -> bool: ...
 
@@ -50,6 +51,7 @@ class WebhookDelivery:
         sender: Sender,
         key: str,
         *,
+        metrics: ItemMetrics,
         clock: Callable[[], datetime],
         sent: Callable[[], None] = lambda: None,
     ) -> None:
@@ -59,12 +61,19 @@ class WebhookDelivery:
         self._key = key
         self._clock = clock
         self._sent = sent
+        self._items = Items("deliver webhooks", metrics)
         self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def round(self) -> int:
         """Send to every webhook that is due; returns the number of events that were received."""
-        due = await self._webhooks.due(self._clock())
-        return sum(await asyncio.gather(*(self._deliver(webhook) for webhook in due)))
+        due = await self._webhooks.due(self._clock(), self._items.waiting)
+        received: list[int] = []
+
+        async def deliver(webhook: Webhook) -> None:
+            received.append(await self._deliver(webhook))
+
+        await asyncio.gather(*(self._items.one(webhook, _id_of, deliver) for webhook in due))
+        return sum(received)
 
     async def _deliver(self, webhook: Webhook) -> int:
         async with self._slots:
@@ -88,3 +97,7 @@ class WebhookDelivery:
         except NotDelivered as error:
             return failed(webhook, str(error), self._clock(), gone=error.gone)
         return delivered(webhook, row["position"], self._clock())
+
+
+def _id_of(webhook: Webhook) -> str:
+    return webhook.id

@@ -72,14 +72,21 @@ class Webhooks:
         async with self._engine.begin() as connection:
             await connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
 
-    async def due(self, now: datetime) -> Sequence[Webhook]:
-        """Active webhooks whose next attempt is due; deletes those of deleted accounts first."""
+    async def due(self, now: datetime, without: Sequence[str] = ()) -> Sequence[Webhook]:
+        """Active webhooks whose next attempt is due, but for those with the ids ``without``.
+
+        Deletes those of deleted accounts first.
+        """
         async with self._engine.begin() as connection:
             gone = select(users.c.id).where(users.c.deleted)
             await connection.execute(delete(webhooks).where(webhooks.c.user_id.in_(gone)))
         return await self._all(
             select(webhooks)
-            .where(webhooks.c.active, webhooks.c.next_attempt_at <= now)
+            .where(
+                webhooks.c.active,
+                webhooks.c.next_attempt_at <= now,
+                webhooks.c.id.not_in(without),
+            )
             .order_by(webhooks.c.next_attempt_at)
             .limit(_DUE)
         )

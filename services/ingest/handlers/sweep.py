@@ -23,6 +23,9 @@ from services.ingest.ports import (
     UploadNotFound,
 )
 from shared.errors import CinelogError, Conflict
+from shared.event_store.store import UnreadableStream
+from shared.loops.cancellation import check_cancelled
+from shared.loops.items import ItemMetrics, Items
 from shared.reconciliation import Finding
 from shared.telemetry import get_logger
 
@@ -59,6 +62,7 @@ class Sweep:
         table: SweepTable,
         sources: SourceStore,
         *,
+        metrics: ItemMetrics,
         orphan_age: timedelta = _ORPHAN_AGE,
         advanced: Callable[[], None] = lambda: None,
     ) -> None:
@@ -67,6 +71,7 @@ class Sweep:
         self._uploads = uploads
         self._table = table
         self._sources = sources
+        self._deleting = Items("delete sources", metrics)
         self._orphan_age = orphan_age
         self._advanced = advanced
 
@@ -76,7 +81,8 @@ class Sweep:
         for upload in await self._table.due(_BATCH):
             try:
                 counts[await self._settle(upload)] += 1
-            except (CinelogError, OSError) as error:
+            except Exception as error:
+                check_cancelled()
                 counts["failed"] += 1
                 _log.warning("upload not settled", upload=upload.id, reason=repr(error))
                 await self._table.postpone(upload.id)
@@ -87,12 +93,20 @@ class Sweep:
     async def delete_sources(self) -> int:
         """Delete the source objects of deleted videos; returns how many."""
         count = 0
-        while keys := await self._table.pending_deletion(_BATCH):
-            for key in keys:
+        while keys := await self._table.pending_deletion(_BATCH, self._deleting.waiting):
+            done: list[str] = []
+
+            async def delete(key: str, done: list[str] = done) -> None:
                 await self._sources.delete(key)
+                done.append(key)
                 self._advanced()
-            await self._table.deleted(keys)
-            count += len(keys)
+
+            await self._deleting.each(keys, str, delete)
+            await self._table.deleted(done)
+            count += len(done)
+            if not done:
+                # The next round takes others: these wait by then.
+                break
         return count
 
     async def reconcile(self, dry_run: bool) -> list[Finding]:
@@ -103,7 +117,7 @@ class Sweep:
         ]
         found += [
             Finding(action="remove", subject=key, detail="its video is deleted")
-            for key in await self._table.pending_deletion(_BATCH)
+            for key in await self._table.pending_deletion(_BATCH, ())
         ]
         if not dry_run:
             await self.round()
@@ -130,12 +144,21 @@ class Sweep:
                 continue
             if blob.key.startswith(TAILS):
                 tails.append(blob.key)
-            elif not await self._is_owned(blob.key):
-                found.append(await self._drop(blob.key, dry_run=dry_run))
+            else:
+                found += await self._compare(blob.key, dry_run=dry_run)
             if len(tails) == _BATCH:
                 found += await self._drop_tails(tails, dry_run=dry_run)
                 tails.clear()
         return found + await self._drop_tails(tails, dry_run=dry_run)
+
+    async def _compare(self, key: str, *, dry_run: bool) -> list[Finding]:
+        """The findings about one object; that its stream cannot be read is one."""
+        try:
+            if await self._is_owned(key):
+                return []
+        except UnreadableStream as error:
+            return [Finding(action="unreadable", subject=key, detail=error.message)]
+        return [await self._drop(key, dry_run=dry_run)]
 
     async def _drop_tails(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
         if not keys:
@@ -183,6 +206,9 @@ class Sweep:
             # In the log this upload has ended otherwise, so its object belongs to no video.
             await self._steps.ender.remove(upload)
             return "removed"
+        except UnreadableStream:
+            # However long an upgrade takes: the bytes may be acknowledged.
+            raise
         except (CinelogError, OSError):
             if upload.created_at > datetime.now(UTC) - _PATIENCE:
                 raise

@@ -167,6 +167,10 @@ class Reconciliation:
         state = await state_of(self._store, job.video_id)
         if not state.open or state.attempt != job.attempt:
             return []
+        if state.planned is not None and job.state == "pending":
+            # The projection has not applied the plan yet, or has parked an event before it. Tasks
+            # without the plan, which is in the job's row, could not be done.
+            return []
         rows = open_tasks(
             state.planned, job.video_id, job.user_id, job.attempt, unfinished_tasks(state)
         )

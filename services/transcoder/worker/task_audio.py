@@ -55,6 +55,9 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
         context.progress.fraction = min(1.0, progress.seconds / max(0.001, seconds))
         context.progress.speed = progress.speed
 
+    # Continue after the parts that an earlier try published; its encode had the same result.
+    known = (await state_of(worker.store, task.video_id)).audio.get(name, SoundTrack())
+    reached = known.segments
     encoding = asyncio.create_task(
         run_ffmpeg(
             [
@@ -66,9 +69,6 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
             progressed,
         )
     )
-    # Continue after the parts that an earlier try published; its encode had the same result.
-    known = (await state_of(worker.store, task.video_id)).audio.get(name, SoundTrack())
-    reached = known.segments
     try:
         async for part in _parts(target, encoding):
             fresh = tuple(segment for segment in part.segments if segment.index >= reached)

@@ -12,7 +12,7 @@ from typing import Final
 
 from services.transcoder.encoding.process import run_attributes
 from services.transcoder.encoding.scratch import Scratch, ScratchFull
-from services.transcoder.handlers import record
+from services.transcoder.handlers import record, state_of
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.scheduler import (
     MAX_TRIES,
@@ -33,6 +33,7 @@ from services.transcoder.worker.task_video import encode_video
 from shared.blobs.store import BlobStoreUnavailable
 from shared.contracts import Event, TranscodeFailed
 from shared.errors import Unavailable
+from shared.event_store.store import UnreadableStream
 from shared.telemetry import continued, current_traceparent, exemplar, get_logger, tracer
 
 _log = get_logger(__name__)
@@ -40,6 +41,8 @@ _log = get_logger(__name__)
 # Seconds between two renewals of a lease.
 HEARTBEAT_SECONDS: Final = 1.0
 _POSTPONE_SECONDS: Final = 5.0
+# How long the tasks of a video wait whose stream this build cannot read: until an upgrade.
+_UNREADABLE_SECONDS: Final = 30.0
 
 PERFORMERS: Final[dict[str, Callable[[WorkerContext, TaskContext], Awaitable[Event]]]] = {
     "plan": make_plan,
@@ -177,8 +180,27 @@ class Worker:
     async def _do(self, task: ClaimedTask) -> None:
         log = _log.bind(task=task.task_id, try_number=task.tries)
         started = time.monotonic()
+        outcome = "unreadable"
+        try:
+            outcome = await self._try(task, started)
+        except UnreadableStream as error:
+            log.warning("task put off", reason=error.message)
+            await self._scheduler.put_off(task, self._context.name, delay=_UNREADABLE_SECONDS)
+        finally:
+            self._metrics.tasks.labels(task.kind, outcome).inc()
+            seconds = time.monotonic() - started
+            self._metrics.seconds.labels(task.kind).observe(seconds, exemplar())
+
+    async def _try(self, task: ClaimedTask, started: float) -> str:
+        """Perform a task or give it back; returns the outcome for the metric.
+
+        Raises UnreadableStream where the result could not be recorded.
+        """
+        log = _log.bind(task=task.task_id, try_number=task.tries)
         outcome = "done"
         try:
+            # Before the work: a result that cannot be recorded would be made for nothing.
+            await state_of(self._context.store, task.video_id)
             await self._perform(task, started)
             log.info("task done", seconds=round(time.monotonic() - started, 2))
         except _LostLease:
@@ -207,16 +229,15 @@ class Worker:
             await self._scheduler.give_back(task, self._context.name, delay=0, counts=False)
             log.info("task given back")
             raise
+        except UnreadableStream:
+            raise
         except Exception as error:
             outcome = "failed"
             log.error("task failed unexpectedly", error=repr(error), exc_info=True)
             await self._retry_or_fail(
                 task, TaskFailed("internal", "Something went wrong on our side.", repr(error))
             )
-        finally:
-            self._metrics.tasks.labels(task.kind, outcome).inc()
-            seconds = time.monotonic() - started
-            self._metrics.seconds.labels(task.kind).observe(seconds, exemplar())
+        return outcome
 
     async def _perform(self, task: ClaimedTask, started: float) -> None:
         """Perform a task and record its event. Raises _LostLease, and what performers raise."""

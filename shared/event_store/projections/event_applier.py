@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.errors import Conflict
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.projections.projection_tables import (
+    BEHIND,
+    UNREADABLE,
     checkpoints_of,
     is_transient,
     lock_checkpoint,
@@ -121,7 +123,7 @@ class EventApplier:
 
     async def _apply_alone(self, event: SequencedEvent, traces: Mapping[str, str]) -> None:
         if isinstance(event.data, Unreadable):
-            await self._park(event, event.data.reason)
+            await self._park(event, UNREADABLE + event.data.reason)
             return
         if self._must_wait(event) and await self._park_behind(event):
             return
@@ -159,7 +161,6 @@ class EventApplier:
         Returns False if the earlier one has been redriven meanwhile, so that this one need not
         wait.
         """
-        reason = "an earlier event of this entity is parked"
         async with self._engine.begin() as connection:
             # A redrive holds the same lock while it reads and applies parked events.
             await lock_checkpoint(connection, self._schema, self._projection.name)
@@ -167,8 +168,8 @@ class EventApplier:
             if partition(event.stream_id) not in self._waiting:
                 return False
             await self._advance(connection, event.position)
-            await self._insert_parked(connection, event, reason)
-        self._parked_at(event, reason)
+            await self._insert_parked(connection, event, BEHIND)
+        self._parked_at(event, BEHIND)
         return True
 
     async def _insert_parked(

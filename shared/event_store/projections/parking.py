@@ -6,14 +6,19 @@ of the same entity, in any of its streams, are parked, too; events of other enti
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.contracts import Category, stream_id
 from shared.event_store.projections.event_applier import Projection
 from shared.event_store.projections.projection_tables import (
+    PARKED_CAUSES,
+    UNREADABLE,
+    cause_of,
+    checkpoints_of,
     is_transient,
     lock_checkpoint,
     parked_of,
@@ -72,6 +77,21 @@ async def list_parked(
     ]
 
 
+async def count_parked(engine: AsyncEngine, schema: str, projection: str) -> dict[str, int]:
+    """How many events of a projection are parked, by cause (``PARKED_CAUSES``)."""
+    parked = parked_of(schema)
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            select(parked.c.reason, func.count())
+            .where(parked.c.projection == projection)
+            .group_by(parked.c.reason)
+        )
+        counts = dict.fromkeys(PARKED_CAUSES, 0)
+        for reason, count in found:
+            counts[cause_of(reason)] += count
+        return counts
+
+
 async def show_parked(
     connection: AsyncConnection, store: EventStore, schema: str, projection: str, position: int
 ) -> tuple[ParkedEvent, SequencedEvent] | None:
@@ -107,8 +127,7 @@ async def redrive(
     applied = tried = 0
     progress(tried, total)
     for each, positions in entities.items():
-        async with engine.begin() as connection:
-            applied += await _redrive_entity(connection, store, projection, schema, each)
+        applied += await _redrive_entity(engine, store, projection, schema, each)
         tried += len(positions)
         progress(tried, total)
     async with engine.connect() as connection:
@@ -117,6 +136,28 @@ async def redrive(
         applied=applied,
         left=sum(entity is None or partition(event.stream_id) == entity for event in left),
     )
+
+
+async def heal(engine: AsyncEngine, store: EventStore, projection: Projection, schema: str) -> int:
+    """Apply the events that an earlier build parked undecoded and that this one can decode.
+
+    Later events of the same entities, which wait behind them, are applied, too. Returns how many
+    were applied. Events whose application failed are left to an operator.
+    """
+    first: dict[str, ParkedEvent] = {}
+    async with engine.connect() as connection:
+        for event in await _all_parked(connection, schema, projection.name):
+            first.setdefault(partition(event.stream_id), event)
+    applied = 0
+    for entity, event in first.items():
+        if event.reason.startswith(UNREADABLE) and await _can_be_read(store, event.position):
+            applied += await _redrive_entity(engine, store, projection, schema, entity)
+    return applied
+
+
+async def _can_be_read(store: EventStore, position: int) -> bool:
+    (event,) = await store.read_all(position - 1, 1)
+    return not isinstance(event.data, Unreadable)
 
 
 async def drop_parked(engine: AsyncEngine, schema: str, projection: str, position: int) -> bool:
@@ -134,27 +175,51 @@ async def drop_parked(engine: AsyncEngine, schema: str, projection: str, positio
 
 
 async def _redrive_entity(
-    connection: AsyncConnection,
-    store: EventStore,
-    projection: Projection,
-    schema: str,
-    entity: str,
+    engine: AsyncEngine, store: EventStore, projection: Projection, schema: str, entity: str
 ) -> int:
-    await lock_checkpoint(connection, schema, projection.name)
+    """Apply an entity's parked events in one transaction; returns how many were applied."""
     parked = parked_of(schema)
     applied = 0
-    # Read again under the lock: other events may have been redriven or parked meanwhile.
-    for waiting in await _all_parked(connection, schema, projection.name):
-        if partition(waiting.stream_id) != entity:
-            continue
-        this = (parked.c.projection == projection.name) & (parked.c.position == waiting.position)
-        reason = await _try(connection, store, projection, waiting.position)
-        if reason is not None:
-            await connection.execute(update(parked).where(this).values(reason=reason))
-            break
-        await connection.execute(delete(parked).where(this))
-        applied += 1
+    async with engine.begin() as connection:
+        await lock_checkpoint(connection, schema, projection.name)
+        # Read again under the lock: other events may have been redriven or parked meanwhile.
+        for waiting in await _parked_of_entity(connection, schema, projection.name, entity):
+            this = (parked.c.projection == projection.name) & (parked.c.position == waiting)
+            reason = await _try(connection, store, projection, waiting)
+            if reason is not None:
+                await connection.execute(update(parked).where(this).values(reason=reason))
+                break
+            await connection.execute(delete(parked).where(this))
+            applied += 1
+        if applied:
+            # Whoever follows the projection finds changed rows, as after a commit of its own.
+            position = await _position(connection, schema, projection.name)
+            channel = f"{schema}.{projection.name}"
+            await connection.execute(select(func.pg_notify(channel, str(position))))
     return applied
+
+
+async def _position(connection: AsyncConnection, schema: str, projection: str) -> int:
+    checkpoints = checkpoints_of(schema)
+    found = await connection.execute(
+        select(checkpoints.c.position).where(checkpoints.c.name == projection)
+    )
+    return found.scalar_one()
+
+
+async def _parked_of_entity(
+    connection: AsyncConnection, schema: str, projection: str, entity: str
+) -> list[int]:
+    """The positions of an entity's parked events, in order."""
+    parked = parked_of(schema)
+    # A stream that names no entity is an entity of its own.
+    streams = [entity, *(stream_id(category, entity) for category in get_args(Category))]
+    found = await connection.execute(
+        select(parked.c.position)
+        .where(parked.c.projection == projection, parked.c.stream_id.in_(streams))
+        .order_by(parked.c.position)
+    )
+    return list(found.scalars())
 
 
 async def _try(
@@ -163,7 +228,7 @@ async def _try(
     """Apply one event; return the reason if it failed, else None."""
     (event,) = await store.read_all(position - 1, 1)
     if isinstance(event.data, Unreadable):
-        return event.data.reason
+        return UNREADABLE + event.data.reason
     try:
         async with connection.begin_nested():
             await projection.apply(connection, [event])

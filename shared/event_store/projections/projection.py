@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.event_store.projections.event_applier import EventApplier, Projection
+from shared.event_store.projections.parking import count_parked, heal
 from shared.event_store.projections.projection_metrics import MEASURE_SECONDS, ProjectionMetrics
 from shared.event_store.store import EventStore, SequencedEvent
 from shared.loops.loops import Loops
@@ -23,6 +24,8 @@ from shared.telemetry import get_logger
 _log = get_logger(__name__)
 
 _BATCH_EVENTS: Final = 2000
+# How often events that were parked undecoded are tried again, after the first try at the start.
+_HEAL_SECONDS: Final = 60.0
 
 _Offer = tuple[list[SequencedEvent], "asyncio.Future[None]"]
 
@@ -43,6 +46,7 @@ class ProjectionRunner:
         *,
         batch: int = _BATCH_EVENTS,
         poll_seconds: float = 1.0,
+        heal_seconds: float = _HEAL_SECONDS,
         metrics: ProjectionMetrics | None = None,
         loops: Loops | None = None,
     ) -> None:
@@ -51,6 +55,10 @@ class ProjectionRunner:
         self._store = store
         self._batch = batch
         self._poll_seconds = poll_seconds
+        self._heal_seconds = heal_seconds
+        self._engine = engine
+        self._projection = projection
+        self._schema = schema
         self._metrics = metrics or ProjectionMetrics(CollectorRegistry())
         self._loops = loops or Loops(CollectorRegistry())
         self._loop = f"project {self.name}"
@@ -104,10 +112,13 @@ class ProjectionRunner:
                     )
                 )
                 tasks.create_task(
+                    self._loops.repeat(f"heal {self.name}", self._heal, self._heal_seconds)
+                )
+                tasks.create_task(
                     self._loops.repeat(f"measure {self.name}", self._measure, MEASURE_SECONDS)
                 )
         except ExceptionGroup as group:
-            # The measuring never fails: the group has the error of the other task only.
+            # Healing and measuring never fail: the group has the error of the other task only.
             raise group.exceptions[0] from None
         finally:
             self._metrics.clear()
@@ -151,8 +162,16 @@ class ProjectionRunner:
             if not done.done():
                 done.set_result(None)
 
+    async def _heal(self) -> None:
+        """Apply what an earlier build could not decode and this one can."""
+        applied = await heal(self._engine, self._store, self._projection, self._schema)
+        if applied:
+            _log.info("parked events applied", projection=self.name, events=applied)
+
     async def _measure(self) -> None:
         await self._metrics.measure(self.name, self.position, self._store)
+        parked = await count_parked(self._engine, self._schema, self._projection.name)
+        self._metrics.waiting(self.name, parked)
 
 
 def contiguous(

@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.event_store.projections.projection_tables import PARKED_CAUSES
 from shared.event_store.store import EventStore, SequencedEvent
 from shared.telemetry import exemplar, span_in_each
 
@@ -59,6 +60,13 @@ class ProjectionMetrics:
             registry=registry,
         )
 
+        self._waiting = Gauge(
+            "cinelog_projection_parked_events",
+            "Events that are parked now: unreadable, failed, or behind one of these.",
+            ("projection", "cause"),
+            registry=registry,
+        )
+
     @contextmanager
     def committing(
         self, name: str, events: Sequence[SequencedEvent], traces: Mapping[str, str]
@@ -94,7 +102,12 @@ class ProjectionMetrics:
         self._behind.labels(name).set(behind)
         self._behind_seconds.labels(name).set(max(0.0, age))
 
+    def waiting(self, name: str, parked: Mapping[str, int]) -> None:
+        """Set how many events are parked, by cause."""
+        for cause in PARKED_CAUSES:
+            self._waiting.labels(name, cause).set(parked.get(cause, 0))
+
     def clear(self) -> None:
         """Remove the gauges, because another process leads and measures now."""
-        for gauge in (self._position, self._behind, self._behind_seconds):
+        for gauge in (self._position, self._behind, self._behind_seconds, self._waiting):
             gauge.clear()

@@ -49,6 +49,23 @@ def partition(stream_id: str) -> str:
     return entity_of(stream_id) or stream_id
 
 
+UNREADABLE: Final = "this version cannot decode the event: "
+"""How the reason begins for which such an event is parked: an upgrade may be able to decode it."""
+
+
+BEHIND: Final = "an earlier event of this entity is parked"
+"""The reason of an event that waits behind another."""
+
+PARKED_CAUSES: Final[tuple[str, ...]] = ("unreadable", "failed", "behind")
+
+
+def cause_of(reason: str) -> str:
+    """Which of ``PARKED_CAUSES`` a reason says."""
+    if reason.startswith(UNREADABLE):
+        return "unreadable"
+    return "behind" if reason == BEHIND else "failed"
+
+
 def reason_of(error: Exception) -> str:
     """The text that is stored as the reason for parking."""
     return f"{type(error).__name__}: {error}"[:2000]

@@ -11,9 +11,9 @@ import asyncpg
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.handlers import write_views
 from services.catalog.http.dependencies import Catalog
 from services.catalog.main import compose_api
 from services.catalog.pending_views import PendingViews
@@ -31,6 +31,7 @@ from shared.host.host import open_host
 from shared.http.identity import Verifier
 from shared.http.jwks import Keys
 from shared.http.server import lifespan
+from shared.loops.items import ItemMetrics
 from shared.settings import Address, Key, Secret
 from tests.support.catalog_events import transcoded, uploaded
 from tests.support.databases import Database
@@ -132,11 +133,12 @@ class Stage:
 
     def background(self) -> BackgroundTasks:
         """The background tasks of a leading projector."""
-        return BackgroundTasks(self.store, PendingViews(self.engine), Views(self.engine))
+        metrics = ItemMetrics(CollectorRegistry())
+        return BackgroundTasks(self.store, PendingViews(self.engine), Views(self.engine), metrics)
 
     async def count_pending_views(self) -> int:
         """Append all counted views to the log; returns the number of batches."""
-        return await write_views(self.store, PendingViews(self.engine), age=0)
+        return await self.background().write_views(age=0)
 
     async def stop_projecting(self) -> None:
         """Stop the projector; the read models stay as they are."""

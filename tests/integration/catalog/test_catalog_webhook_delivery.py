@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.catalog.queries.views import Views
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import NotDelivered, WebhookSender
 from services.catalog.webhooks.webhook_store import Webhooks
 from shared.contracts import UserDeleted, stream_id
+from shared.loops.items import ItemMetrics
 from tests.integration.catalog.stage import GRANT_SECRET, Stage
 
 
@@ -72,6 +74,7 @@ class Post:
             Views(stage.engine),
             WebhookSender(client, local=True),
             GRANT_SECRET,
+            metrics=ItemMetrics(CollectorRegistry()),
             clock=self.clock,
         )
 

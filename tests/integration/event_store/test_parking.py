@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,9 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.memory import MemoryEventStore
-from shared.event_store.projections.parking import drop_parked, list_parked, redrive, show_parked
+from shared.event_store.projections.parking import (
+    drop_parked,
+    heal,
+    list_parked,
+    redrive,
+    show_parked,
+)
 from shared.event_store.projections.projection import ProjectionRunner
-from shared.event_store.store import Metadata, NewEvent, SequencedEvent
+from shared.event_store.projections.projection_metrics import ProjectionMetrics
+from shared.event_store.store import Metadata, NewEvent, SequencedEvent, Unreadable
 from tests.support.databases import Database
 from tests.support.wait import eventually
 
@@ -245,3 +254,84 @@ async def test_a_deadlock_or_a_full_disk_parks_nothing(engine: AsyncEngine) -> N
     await asyncio.gather(task, return_exceptions=True)
     assert await scene.parked() == []
     assert await scene.seen("x") == [1]
+
+
+def rewrite(scene: Scene, *positions: int, readable: bool) -> None:
+    """Let the log's events be such as this build can, or cannot, decode."""
+    for position in positions:
+        entity = scene.first if position % 4 in (1, 2) else scene.second
+        data = EmailChanged(user_id=entity) if readable else Unreadable(reason="of a newer version")
+        event = scene.store._log[position - 1]
+        scene.store._log[position - 1] = msgspec.structs.replace(event, data=data)
+
+
+async def test_a_build_that_can_decode_parked_events_applies_them_by_itself(
+    engine: AsyncEngine,
+) -> None:
+    scene = Scene(engine)
+    await scene.write(3)
+    rewrite(scene, 2, 7, readable=False)
+    await scene.follow()
+    await scene.stop()
+    assert await scene.parked() == [2, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert await scene.seen(scene.first) == [1]
+    assert await scene.seen(scene.second) == [3, 4]
+    # The same build again: nothing changes, and the metric says what waits.
+    registry = CollectorRegistry()
+    runner = ProjectionRunner(
+        engine, scene.store, scene.projection, "sample", metrics=ProjectionMetrics(registry)
+    )
+    task = asyncio.create_task(runner.run())
+
+    def waiting(cause: str) -> float | None:
+        labels = {"projection": "sample.seen", "cause": cause}
+        return registry.get_sample_value("cinelog_projection_parked_events", labels)
+
+    await eventually(lambda: waiting("unreadable") == 2)
+    assert (waiting("behind"), waiting("failed")) == (7, 0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    # The next build decodes them: its first round applies all, without a hand.
+    rewrite(scene, 2, 7, readable=True)
+    task = asyncio.create_task(scene.new_runner().run())
+
+    async def nothing_is_parked() -> bool:
+        return await scene.parked() == []
+
+    await eventually(nothing_is_parked)
+    assert await scene.seen(scene.first) == [1, 2, 5, 6, 9, 10]
+    assert await scene.seen(scene.second) == [3, 4, 7, 8, 11, 12]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_events_whose_application_failed_are_left_to_an_operator(
+    engine: AsyncEngine,
+) -> None:
+    scene = Scene(engine, 3)
+    await scene.write(2)
+    # The second event of the failed one's entity waits behind it, although it became decodable.
+    rewrite(scene, 2, 8, readable=False)
+    await scene.follow()
+    await scene.stop()
+    rewrite(scene, 2, 8, readable=True)
+    refused = scene.projection.refused
+    assert await heal(engine, scene.store, scene.projection, "sample") == 3
+    assert await scene.parked() == [3, 4, 7, 8]
+    assert scene.projection.refused == refused
+
+
+async def test_only_the_events_that_became_decodable_are_applied(engine: AsyncEngine) -> None:
+    scene = Scene(engine)
+    await scene.write(2)
+    rewrite(scene, 1, 6, readable=False)
+    await scene.follow()
+    await scene.stop()
+    rewrite(scene, 1, readable=True)
+    # Position 5 comes before the one that still cannot be decoded.
+    assert await heal(engine, scene.store, scene.projection, "sample") == 3
+    assert await scene.seen(scene.first) == [1, 2, 5]
+    assert await scene.parked() == [6]
+    rewrite(scene, 6, readable=True)
+    await heal(engine, scene.store, scene.projection, "sample")
+    assert await scene.seen(scene.first) == [1, 2, 5, 6]

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.contracts import EmailChanged, UnknownEventType, new_id, stream_id
+from shared.contracts import EmailChanged, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import open_event_store
@@ -19,7 +19,7 @@ from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
 from shared.event_store.projections.event_applier import CheckpointMoved
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
-from shared.event_store.store import Metadata, NewEvent, SequencedEvent
+from shared.event_store.store import Metadata, NewEvent, SequencedEvent, UnreadableStream
 from shared.loops.leadership import LeadershipLost, lead_once
 from shared.loops.loops import Loops
 from tests.support.databases import Database
@@ -197,7 +197,7 @@ async def test_an_event_that_this_build_cannot_read_is_parked(
         async with running(runner):
             await eventually(lambda: runner.position == 4)
         assert [row[0] for row in await counts(engine)] == ["a", "c"]
-        with pytest.raises(UnknownEventType):
+        with pytest.raises(UnreadableStream, match="b version 1"):
             await store.read_stream("b")
 
 

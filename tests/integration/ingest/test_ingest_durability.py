@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.ingest.details import Details
 from services.ingest.handlers.sweep import Sweep
@@ -30,6 +31,7 @@ from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
+from shared.loops.items import ItemMetrics
 from tests.integration.ingest.forms import BOUNDARY, CONTENT_TYPE, UPLOAD, form, problem, send
 from tests.integration.ingest.harness import (
     Cuttable,
@@ -316,6 +318,7 @@ async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> No
         parts.uploads,
         SweepRepository(parts.engine),
         parts.sources,
+        metrics=ItemMetrics(CollectorRegistry()),
         orphan_age=timedelta(seconds=-60),
     )
     assert len(await later.orphans()) == 2
