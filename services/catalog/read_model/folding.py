@@ -44,8 +44,8 @@ class Fold:
     """The rows of the entities of a batch of events.
 
     Before ``apply``, ``users``, ``videos`` and ``jobs`` must hold the present rows of the events'
-    entities. Afterwards the ``changed_`` sets hold the ids of rows to write; a changed id without
-    a row must be deleted.
+    entities and of the videos' owners. Afterwards the ``changed_`` sets hold the ids of rows to
+    write; a changed id without a row must be deleted.
     """
 
     def __init__(self) -> None:
@@ -218,9 +218,13 @@ class Fold:
         self.retagged.add(video.id)
 
     def _add_to_feed(self, recorded: SequencedEvent, user_id: str, video_id: str | None) -> None:
-        """Add the event to its owner's feed, unless the feed leaves out its type."""
+        """Add the event to its owner's feed, unless the feed leaves out its type.
+
+        Videos of a deleted account go on for a moment; its feed stays empty.
+        """
         data = feed_data(recorded.data)
-        if data is None:
+        owner = self.users.get(user_id)
+        if data is None or (owner is not None and owner.deleted):
             return
         self.feed.append(
             FeedRow(

@@ -26,7 +26,7 @@ from services.catalog.tables import (
     view_batches,
     words,
 )
-from shared.contracts import category_of, entity_of
+from shared.contracts import UploadStarted, VideoUploaded, category_of, entity_of
 from shared.event_store.store import SequencedEvent
 
 Row = TypeVar("Row", UserRow, VideoRow, JobRow)
@@ -58,10 +58,13 @@ class Library:
         for event in events:
             of_user = category_of(event.stream_id) == "user"
             (user_ids if of_user else video_ids).add(entity_of(event.stream_id))
+            if isinstance(event.data, UploadStarted | VideoUploaded):
+                user_ids.add(event.data.user_id)
         fold = Fold()
-        fold.users = await self._rows(connection, users, UserRow, user_ids)
         fold.videos = await self._rows(connection, videos, VideoRow, video_ids)
         fold.jobs = await self._rows(connection, jobs, JobRow, video_ids)
+        user_ids |= {job.user_id for job in fold.jobs.values()}
+        fold.users = await self._rows(connection, users, UserRow, user_ids)
         return fold
 
     async def _rows(

@@ -1,0 +1,111 @@
+"""Events of different writers in every order: the catalog's rows agree where they should."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from services.catalog.read_model.folding import Fold, tag_rows
+from shared.contracts import (
+    DetailsChanged,
+    Event,
+    TagRemoved,
+    TagsAdded,
+    TranscodeFailed,
+    UserDeleted,
+    UserRegistered,
+    VideoDeleted,
+    ViewsCounted,
+    VisibilityChanged,
+)
+from shared.event_store.store import Metadata, SequencedEvent
+from tests.support.catalog_events import planned, playable, transcoded, uploaded
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+Story = list[tuple[str, Event]]
+
+BEFORE: Story = [
+    ("user-u", UserRegistered(user_id="u", username="ann")),
+    ("upload-v", uploaded("v", "u")),
+]
+COMPLETES: Story = [("transcode-v", event) for event in transcoded("v", "u")]
+FAILS: Story = [
+    ("transcode-v", planned("v", "u")),
+    ("transcode-v", playable("v")),
+    ("transcode-v", TranscodeFailed(video_id="v", attempt=1, code="c", reason="r")),
+]
+CHANGES: Story = [
+    ("video-v", DetailsChanged(video_id="v", title="New", description="d")),
+    ("video-v", TagsAdded(video_id="v", tags=("one", "two"))),
+    ("video-v", TagRemoved(video_id="v", tag="one")),
+    ("video-v", VisibilityChanged(video_id="v", visibility="private")),
+    ("video-v", ViewsCounted(video_id="v", count=3, batch_id=str(UUID(int=1)))),
+]
+DELETED: Story = [("video-v", VideoDeleted(video_id="v", user_id="u", deleted_by="u"))]
+LEAVES: Story = [("user-u", UserDeleted(user_id="u"))]
+
+
+def merges(one: Story, other: Story) -> Iterator[Story]:
+    """Every order of two writers' events that keeps each writer's own order."""
+    if not one or not other:
+        yield [*one, *other]
+        return
+    for rest in merges(one[1:], other):
+        yield [one[0], *rest]
+    for rest in merges(one, other[1:]):
+        yield [other[0], *rest]
+
+
+def folded(story: Sequence[tuple[str, Event]]) -> Fold:
+    fold = Fold()
+    for position, (stream, event) in enumerate(story, 1):
+        fold.apply(
+            SequencedEvent(
+                stream_id=stream,
+                version=position,
+                position=position,
+                type=type(event).__name__,
+                data=event,
+                event_id=UUID(int=position),
+                metadata=Metadata(),
+                recorded_at=AT,
+            )
+        )
+    return fold
+
+
+def state(fold: Fold) -> bytes:
+    """All rows but those of the feed, which tells in which order things happened."""
+    tags = [tag_rows(video) for video in fold.videos.values()]
+    return msgspec.json.encode((fold.users, fold.videos, fold.jobs, tags), order="sorted")
+
+
+@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+def test_a_transcode_and_its_owners_changes_commute(transcode: Story) -> None:
+    found = {state(folded(BEFORE + story)) for story in merges(transcode, CHANGES)}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+def test_nothing_of_a_deleted_video_comes_back(transcode: Story) -> None:
+    for story in merges(transcode, CHANGES + DELETED):
+        fold = folded(BEFORE + story)
+        assert (fold.videos, fold.jobs) == ({}, {}), [type(event).__name__ for _, event in story]
+
+
+def test_the_feed_tells_the_same_events_whatever_their_order() -> None:
+    def told(story: Story) -> list[str]:
+        return sorted(row.type for row in folded(BEFORE + story).feed)
+
+    assert len({tuple(told(story)) for story in merges(COMPLETES, CHANGES)}) == 1
+
+
+@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+def test_the_feed_of_a_deleted_account_stays_empty(transcode: Story) -> None:
+    """Its webhooks read the feed, and its videos go on for a moment."""
+    for story in merges(transcode + DELETED, LEAVES):
+        fold = folded(BEFORE + story)
+        assert fold.feed == [], [type(event).__name__ for _, event in story]
+        assert fold.users["u"].deleted
