@@ -180,10 +180,11 @@ class Worker:
     async def _do(self, task: ClaimedTask) -> None:
         log = _log.bind(task=task.task_id, try_number=task.tries)
         started = time.monotonic()
-        outcome = "unreadable"
+        outcome = "given_back"
         try:
             outcome = await self._try(task, started)
         except UnreadableStream as error:
+            outcome = "unreadable"
             log.warning("task put off", reason=error.message)
             await self._scheduler.put_off(task, self._context.name, delay=_UNREADABLE_SECONDS)
         finally:
