@@ -39,7 +39,7 @@ class Bench:
         self.store = MemoryEventStore()
         self.scheduler = Scheduler(engine)
         self.performed: list[str] = []
-        monkeypatch.setitem(worker_module._PERFORMERS, "plan", self.perform)
+        monkeypatch.setitem(worker_module.PERFORMERS, "plan", self.perform)
         unused: Any = None
         context = WorkerContext("w", unused, sources=unused, media=unused, store=self.store)
         self._scratch = open_scratch(folder, "w", 0)
@@ -105,7 +105,7 @@ async def test_an_event_that_comes_during_the_work_is_no_failure_of_it(
         await bench.poison(context.task.video_id)
         raise ValueError("a fault of the work itself")
 
-    monkeypatch.setitem(worker_module._PERFORMERS, "plan", perform)
+    monkeypatch.setitem(worker_module.PERFORMERS, "plan", perform)
     await project(engine, *uploads("a", 1))
     async with engine.begin() as connection:
         await connection.execute(text("update transcoder.tasks set tries = 3"))
