@@ -123,7 +123,9 @@ with next as (
       -- What no worker may claim is never picked.
       and exists (select from transcoder.jobs o where o.video_id = t.video_id
                   and o.attempt = t.attempt and o.state in ('pending', 'running'))
-    order by start, t.priority, t.place
+    -- Of one user's videos the oldest (ids are ordered by time), so that each in turn becomes
+    -- complete, and not all of them at the end.
+    order by start, t.video_id, t.priority, t.place
     limit 1
     for update of t skip locked
 ), share as (

@@ -1,5 +1,6 @@
 """Fair order across users, in the real table."""
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -84,6 +85,21 @@ async def test_a_users_own_tasks_go_by_priority_and_then_by_age(
     names = await add_job(engine, "a", 4)
     await execute(engine, "update transcoder.tasks set priority = 3 where task_id = 'a-1'")
     assert await work(scheduler, 4, "bulk") == [names[0], names[2], names[3], names[1]]
+
+
+async def test_a_users_videos_become_complete_one_after_the_other(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    await project(engine, *uploads("a", 3))
+    plans = [
+        msgspec.structs.replace(plan(4.0), video_id=f"a-{number}", user_id="a")
+        for number in range(3)
+    ]
+    await project(engine, *plans)
+    # Picture, sound and images of each.
+    taken = await work(scheduler, 9)
+    videos = [name.partition("/")[0] for name in taken]
+    assert videos == ["a-0"] * 3 + ["a-1"] * 3 + ["a-2"] * 3
 
 
 async def test_no_more_is_sent_than_workers_can_take(

@@ -22,6 +22,7 @@ from shared.contracts import (
     UploadExpired,
     UploadRejected,
     UploadStarted,
+    VideoUploaded,
     category_of,
     entity_of,
     stream_id,
@@ -44,6 +45,9 @@ class Tables:
     def apply(self, batch: list[SequencedEvent]) -> None:
         fold = Fold()
         ids = {entity_of(event.stream_id) for event in batch}
+        # As the projection does: the owners of the videos, too.
+        ids |= {self.jobs[i].user_id for i in ids if i in self.jobs}
+        ids |= {e.data.user_id for e in batch if isinstance(e.data, UploadStarted | VideoUploaded)}
         for name in ("users", "videos", "jobs"):
             rows = getattr(self, name)
             getattr(fold, name).update({i: copy.copy(rows[i]) for i in ids if i in rows})
