@@ -25,6 +25,9 @@ QueueName = Literal["urgent", "bulk"]
 # Tasks up to this priority are urgent: they make a video playable, and are short.
 URGENT_PRIORITY: Final = 1
 
+# Tasks above this priority, such as other codecs, wait for the user's other videos.
+EXTRA_PRIORITY: Final = 2
+
 # A worker renews its leases every second; a lease not renewed for so long expires.
 LEASE_SECONDS: Final = 15.0
 # A message is redelivered when its worker died or lost its connection to the broker. A worker that
@@ -124,8 +127,8 @@ with next as (
       and exists (select from transcoder.jobs o where o.video_id = t.video_id
                   and o.attempt = t.attempt and o.state in ('pending', 'running'))
     -- Of one user's videos the oldest (ids are ordered by time), so that each in turn becomes
-    -- complete, and not all of them at the end.
-    order by start, t.video_id, t.priority, t.place
+    -- complete, and not all of them at the end. Slow extras wait for the other videos.
+    order by start, t.priority > :extra, t.video_id, t.priority, t.place
     limit 1
     for update of t skip locked
 ), share as (
@@ -252,7 +255,9 @@ class Scheduler:
         free = int(room[0]["room"]) + ahead
         picked: list[PickedTask] = []
         while len(picked) < free:
-            rows = await self._all(_PICK, queue=queue, max_tries=MAX_TRIES, **urgent)
+            rows = await self._all(
+                _PICK, queue=queue, max_tries=MAX_TRIES, extra=EXTRA_PRIORITY, **urgent
+            )
             if not rows:
                 break
             picked.append(PickedTask(**rows[0]))

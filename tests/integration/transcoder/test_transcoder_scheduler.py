@@ -102,6 +102,15 @@ async def test_a_users_videos_become_complete_one_after_the_other(
     assert videos == ["a-0"] * 3 + ["a-1"] * 3 + ["a-2"] * 3
 
 
+async def test_extra_codecs_wait_for_the_users_other_videos(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    extra = await add_job(engine, "a", 2, priority=3)
+    newer = await add_job(engine, "b", 2, priority=2)
+    await execute(engine, "update transcoder.tasks set user_id = 'a'")
+    assert await work(scheduler, 4, "bulk") == [*newer, *extra]
+
+
 async def test_no_more_is_sent_than_workers_can_take(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:
