@@ -1,6 +1,7 @@
 """Processes that die, people who change their minds: one result, and nothing is stuck."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -46,11 +47,13 @@ def slow(folder: Path) -> Path:
 
 
 def encoders(worker: int) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(worker).children(recursive=True)
-        if "ffmpeg" in child.name()
-    ]
+    found: list[psutil.Process] = []
+    for child in psutil.Process(worker).children(recursive=True):
+        # One may end while it is looked at.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "ffmpeg" in child.name():
+                found.append(child)
+    return found
 
 
 async def test_a_killed_worker_costs_one_task(
