@@ -14,6 +14,7 @@ from shared.contracts import (
     Segment,
     SourceFacts,
     ThumbnailsCreated,
+    TranscodeCompleted,
     TranscodePlanned,
     VideoTrack,
 )
@@ -122,6 +123,16 @@ def audio_encoded(first: int, count: int, *, complete: bool = False) -> AudioEnc
 
 
 IMAGES = ThumbnailsCreated(video_id="v", attempt=1, poster_key="v/a1/poster.webp")
+COMPLETED = TranscodeCompleted(
+    video_id="v",
+    attempt=1,
+    playlist_key="v/master.m3u8",
+    duration_ms=1,
+    width=1,
+    height=1,
+    renditions=(),
+    size=1,
+)
 
 
 def after(*events: Event) -> Transcode:

@@ -24,26 +24,22 @@ from shared.contracts import (
     MediaLost,
     MediaRestored,
     TranscodeCancelled,
-    TranscodeCompleted,
     TranscodeFailed,
     TranscodeProgressed,
     TranscodeRetried,
     VideoPlayable,
 )
-from tests.unit.transcoder.facts_about import IMAGES, after, audio_encoded, chunk_encoded, plan
+from tests.unit.transcoder.facts_about import (
+    COMPLETED,
+    IMAGES,
+    after,
+    audio_encoded,
+    chunk_encoded,
+    plan,
+)
 
 PLAN = plan()
 FAILED = TranscodeFailed(video_id="v", attempt=1, code="c", reason="r")
-COMPLETED = TranscodeCompleted(
-    video_id="v",
-    attempt=1,
-    playlist_key="v/master.m3u8",
-    duration_ms=1,
-    width=1,
-    height=1,
-    renditions=(),
-    size=1,
-)
 
 
 def everything() -> list[Event]:

@@ -26,19 +26,16 @@ from shared.contracts import (
     TranscodeCompleted,
     TranscodeFailed,
 )
-from tests.unit.transcoder.facts_about import IMAGES, after, audio_encoded, chunk_encoded, plan
+from tests.unit.transcoder.facts_about import (
+    COMPLETED,
+    IMAGES,
+    after,
+    audio_encoded,
+    chunk_encoded,
+    plan,
+)
 
 PLAN = plan()
-COMPLETED = TranscodeCompleted(
-    video_id="v",
-    attempt=1,
-    playlist_key="v/master.m3u8",
-    duration_ms=1,
-    width=1,
-    height=1,
-    renditions=(),
-    size=1,
-)
 MADE: list[Event] = [
     PLAN,
     chunk_encoded(PLAN, 0, "240p"),

@@ -21,23 +21,12 @@ from shared.contracts import (
     Event,
     MediaCompacted,
     MediaRestored,
-    TranscodeCompleted,
     TranscodeFailed,
 )
-from tests.unit.transcoder.facts_about import IMAGES, audio_encoded, chunk_encoded, plan
+from tests.unit.transcoder.facts_about import COMPLETED, IMAGES, audio_encoded, chunk_encoded, plan
 
 PLAN = plan()
 FAILED = TranscodeFailed(video_id="v", attempt=1, code="source.missing", reason="r")
-COMPLETED = TranscodeCompleted(
-    video_id="v",
-    attempt=1,
-    playlist_key="v/master.m3u8",
-    duration_ms=1,
-    width=1,
-    height=1,
-    renditions=(),
-    size=1,
-)
 MADE: list[Event] = [
     PLAN,
     chunk_encoded(PLAN, 0, "240p"),
