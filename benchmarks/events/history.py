@@ -5,7 +5,7 @@ do with it then. Two in a hundred fail and are tried again, one in a hundred is 
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -190,6 +190,11 @@ def _id(kind: str, number: int) -> str:
 
 async def fill(url: str, count: int) -> None:
     """Put ``count`` events into an empty log, with their positions."""
+    await write(url, events(count))
+
+
+async def write(url: str, facts: Iterable[tuple[str, Event]]) -> None:
+    """Put ``facts`` into an empty log, each with its stream, with their positions."""
     connection = await asyncpg.connect(url)
     versions: dict[str, int] = {}
     start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -210,7 +215,8 @@ async def fill(url: str, count: int) -> None:
         )
         rows.clear()
 
-    for position, (stream, event) in enumerate(events(count), start=1):
+    position = 0
+    for position, (stream, event) in enumerate(facts, start=1):
         version = versions[stream] = versions.get(stream, 0) + 1
         rows.append(
             (
@@ -228,6 +234,8 @@ async def fill(url: str, count: int) -> None:
         if len(rows) == _PAGE:
             await flush()
     await flush()
-    await connection.execute("select setval(pg_get_serial_sequence('log.events','seq'), $1)", count)
+    await connection.execute(
+        "select setval(pg_get_serial_sequence('log.events','seq'), $1)", position
+    )
     await connection.execute("analyze log.events, log.positions")
     await connection.close()

@@ -103,7 +103,6 @@ async def assemble(
     sweep = Sweep(
         steps,
         events,
-        uploads,
         SweepRepository(engine),
         sources,
         metrics=ItemMetrics(host.registry),

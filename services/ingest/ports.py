@@ -257,6 +257,10 @@ class SweptUploads(Protocol):
         """The multipart ids that belong to uploads."""
         ...
 
+    async def known_uploads(self, upload_ids: Sequence[str]) -> set[str]:
+        """Which of these uploads are in the table."""
+        ...
+
     async def known_tails(self, keys: Sequence[str]) -> set[str]:
         """Which of these objects are the tails of uploads."""
         ...

@@ -53,6 +53,13 @@ class SweepRepository:
             )
             return {multipart_id for multipart_id in found.scalars() if multipart_id}
 
+    async def known_uploads(self, upload_ids: Sequence[str]) -> set[str]:
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(
+                select(uploads.c.id).where(uploads.c.id.in_(upload_ids))
+            )
+            return set(found.scalars())
+
     async def known_tails(self, keys: Sequence[str]) -> set[str]:
         async with transaction(self._engine) as connection:
             found = await connection.execute(

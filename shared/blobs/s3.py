@@ -27,7 +27,7 @@ from shared.blobs.s3_join import Span, parts_of
 from shared.blobs.s3_metrics import S3Metrics
 from shared.blobs.s3_multipart import Part, S3Multipart, part_size
 from shared.blobs.s3_reading import ObjectReader, WrongContents
-from shared.blobs.s3_wire import code_of, etag_of, headers_for, our_errors
+from shared.blobs.s3_wire import code_of, etag_of, headers_for, our_errors, parse_time
 from shared.blobs.store import (
     BlobInfo,
     BlobNotFound,
@@ -67,6 +67,8 @@ async def s3_client(
     session: Any = aioboto3.Session(
         aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
     )
+    parsers = session._session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=parse_time)
     async with session.client("s3", endpoint_url=endpoint, config=config) as client:
         if metrics is not None:
             metrics.attach(client)
@@ -202,24 +204,26 @@ class S3Store(S3Multipart):
         return count
 
     async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        after: dict[str, str] = {}
-        while True:
-            page = await ask(
-                prefix,
-                lambda after=after: self._client.list_objects_v2(
-                    Bucket=self.bucket, Prefix=prefix, **after
-                ),
-            )
-            for item in page.get("Contents", ()):
-                yield BlobInfo(
-                    key=item["Key"],
-                    size=item["Size"],
-                    etag=etag_of(item),
-                    modified_at=item["LastModified"],
-                )
-            if not page.get("IsTruncated"):
-                return
-            after = {"ContinuationToken": page["NextContinuationToken"]}
+        following: asyncio.Task[Any] | None = asyncio.create_task(self._page(prefix))
+        try:
+            while following is not None:
+                page = await following
+                following = None
+                if page.get("IsTruncated"):
+                    # The storage lists the next page while the caller works on this one.
+                    token = page["NextContinuationToken"]
+                    following = asyncio.create_task(self._page(prefix, ContinuationToken=token))
+                for item in page.get("Contents", ()):
+                    yield BlobInfo(
+                        key=item["Key"],
+                        size=item["Size"],
+                        etag=etag_of(item),
+                        modified_at=item["LastModified"],
+                    )
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
 
     async def copy(self, source: str, target: str) -> None:
         await ask(
@@ -268,6 +272,12 @@ class S3Store(S3Multipart):
 
     async def presign_get(self, key: str, seconds: int) -> str:
         return await self._presign("get_object", seconds, Key=key)
+
+    async def _page(self, prefix: str, **after: str) -> Any:
+        return await ask(
+            prefix,
+            lambda: self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **after),
+        )
 
     async def _gather(self, spans: Sequence[Span]) -> bytes:
         return b"".join([await self.read(span.key, span.start, span.end) for span in spans])

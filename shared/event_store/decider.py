@@ -10,7 +10,14 @@ from typing import Generic, TypeVar
 import msgspec
 
 from shared.contracts import Event
-from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
+from shared.event_store.serialization import readable
+from shared.event_store.store import (
+    EventStore,
+    Metadata,
+    NewEvent,
+    RecordedEvent,
+    WrongExpectedVersion,
+)
 
 State = TypeVar("State")
 Command = TypeVar("Command")
@@ -39,9 +46,14 @@ async def load(
     store: EventStore, stream_id: str, decider: Decider[State, Command]
 ) -> tuple[State, int]:
     """An entity's state and version, folded from its stream. Raises UnreadableStream."""
+    return fold(await store.read_stream(stream_id), decider)
+
+
+def fold(events: Sequence[RecordedEvent], decider: Decider[State, Command]) -> tuple[State, int]:
+    """The state and the version after all events of a stream. Raises UnreadableStream."""
     state, version = decider.initial(), 0
-    for recorded in await store.read_stream(stream_id):
-        state, version = decider.evolve(state, recorded.data), recorded.version
+    for recorded in events:
+        state, version = decider.evolve(state, readable(recorded).data), recorded.version
     return state, version
 
 

@@ -52,6 +52,9 @@ class MemoryEventStore:
         events: list[RecordedEvent] = [*self._streams.get(stream_id, ())]
         return [readable(event) for event in events[after_version:]]
 
+    async def read_streams(self, stream_ids: Sequence[str]) -> dict[str, list[RecordedEvent]]:
+        return {stream: [*self._streams.get(stream, ())] for stream in stream_ids}
+
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         return self._log[after_position : after_position + limit]
 

@@ -18,6 +18,7 @@ from shared.event_store.serialization import (
     Envelope,
     envelope_from_row,
     read_or_stand_in,
+    recorded_from_row,
     sequenced_from_row,
     stream_from_rows,
 )
@@ -29,6 +30,13 @@ select {EVENT_COLUMNS}
 from log.events e left join log.positions p using (seq)
 where e.stream_id = $1 and e.version > $2
 order by e.version
+"""
+_READ_STREAMS = """
+select null::bigint as position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
+       e.data::text, e.metadata::text, e.recorded_at
+from log.events e
+where e.stream_id = any($1::text[])
+order by e.stream_id, e.version
 """
 _READ_ALL = f"""
 select {EVENT_COLUMNS}
@@ -71,6 +79,12 @@ class PostgresEventStore:
         with child_span("log read", {"log.stream": stream_id}):
             rows = await self._pool.fetch(_READ_STREAM, stream_id, after_version)
         return stream_from_rows(rows)
+
+    async def read_streams(self, stream_ids: Sequence[str]) -> dict[str, list[RecordedEvent]]:
+        streams: dict[str, list[RecordedEvent]] = {stream: [] for stream in stream_ids}
+        for row in await self._pool.fetch(_READ_STREAMS, stream_ids):
+            streams[row["stream_id"]].append(recorded_from_row(row))
+        return streams
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         rows = await self._pool.fetch(_READ_ALL, after_position, limit)

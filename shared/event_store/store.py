@@ -106,6 +106,13 @@ class EventStore(Protocol):
         """
         ...
 
+    async def read_streams(self, stream_ids: Sequence[str]) -> dict[str, list[RecordedEvent]]:
+        """The events of each of these streams in order, without their positions, in one request.
+
+        An event that this build cannot decode has an Unreadable as its data.
+        """
+        ...
+
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         """At most ``limit`` events after a position, in global order, without a gap.
 

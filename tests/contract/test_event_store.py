@@ -171,6 +171,13 @@ async def test_each_stream_is_read_by_itself(subject: Subject) -> None:
     }
     assert read == {0: [1, 2, 3], 1: [2, 3], 2: [3], 3: [], 4: []}
     assert await subject.store.read_stream(nobody) == []
+    together = await subject.store.read_streams([other, one, nobody])
+    assert {name: [event.data for event in events] for name, events in together.items()} == {
+        one: [changed("a").data, changed("b").data, changed("c").data],
+        other: [changed("d").data],
+        nobody: [],
+    }
+    assert [event.version for event in together[one]] == [1, 2, 3]
     await subject.sequence()
     streams = [(event.stream_id, event.version) for event in await subject.store.read_all(0, 9)]
     assert streams == [(one, 1), (one, 2), (one, 3), (other, 1)]

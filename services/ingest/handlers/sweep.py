@@ -19,8 +19,6 @@ from services.ingest.ports import (
     SourceStore,
     SweptUploads,
     Upload,
-    UploadLookup,
-    UploadNotFound,
 )
 from shared.errors import CinelogError, Conflict
 from shared.event_store.store import UnreadableStream
@@ -58,7 +56,6 @@ class Sweep:
         self,
         steps: UploadSteps,
         events: UploadEvents,
-        uploads: UploadLookup,
         table: SweepTable,
         sources: SourceStore,
         *,
@@ -68,7 +65,6 @@ class Sweep:
     ) -> None:
         self._steps = steps
         self._events = events
-        self._uploads = uploads
         self._table = table
         self._sources = sources
         self._deleting = Items("delete sources", metrics)
@@ -139,26 +135,31 @@ class Sweep:
                 if not dry_run:
                     await self._sources.abort_multipart(part.key, part.upload_id)
         tails: list[str] = []
+        sources: list[str] = []
         async for blob in self._sources.list():
             if blob.modified_at >= before:
                 continue
-            if blob.key.startswith(TAILS):
-                tails.append(blob.key)
-            else:
-                found += await self._compare(blob.key, dry_run=dry_run)
+            (tails if blob.key.startswith(TAILS) else sources).append(blob.key)
             if len(tails) == _BATCH:
                 found += await self._drop_tails(tails, dry_run=dry_run)
                 tails.clear()
-        return found + await self._drop_tails(tails, dry_run=dry_run)
+            if len(sources) == _BATCH:
+                found += await self._drop_sources(sources, dry_run=dry_run)
+                sources.clear()
+        found += await self._drop_tails(tails, dry_run=dry_run)
+        return found + await self._drop_sources(sources, dry_run=dry_run)
 
-    async def _compare(self, key: str, *, dry_run: bool) -> list[Finding]:
-        """The findings about one object; that its stream cannot be read is one."""
-        try:
-            if await self._is_owned(key):
-                return []
-        except UnreadableStream as error:
-            return [Finding(action="unreadable", subject=key, detail=error.message)]
-        return [await self._drop(key, dry_run=dry_run)]
+    async def _drop_sources(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
+        """The findings about these objects; that a stream cannot be read is one."""
+        owned = await self._owned(keys)
+        found: list[Finding] = []
+        for key in keys:
+            owner = owned.get(key, False)
+            if isinstance(owner, UnreadableStream):
+                found.append(Finding(action="unreadable", subject=key, detail=owner.message))
+            elif not owner:
+                found.append(await self._drop(key, dry_run=dry_run))
+        return found
 
     async def _drop_tails(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
         if not keys:
@@ -171,16 +172,16 @@ class Sweep:
             await self._sources.delete(key)
         return Finding(action="remove", subject=key, detail="no upload owns this object")
 
-    async def _is_owned(self, key: str) -> bool:
-        """Whether an object belongs to an upload in the table, or to a video in the log."""
-        video_id = key.partition("/")[0]
-        if key != source_key(video_id) or not _is_id(video_id):
-            return False
-        try:
-            await self._uploads.get(video_id)
-        except UploadNotFound:
-            return await self._events.is_uploaded(video_id)
-        return True
+    async def _owned(self, keys: list[str]) -> dict[str, bool | UnreadableStream]:
+        """Whether each object belongs to an upload in the table, or to a video in the log."""
+        ids = [key.partition("/")[0] for key in keys]
+        ids = [each for each, key in zip(ids, keys, strict=True) if key == source_key(each)]
+        ids = [each for each in ids if _is_id(each)]
+        # An upload leaves the table after it is in the log, so the table is asked first.
+        known = await self._table.known_uploads(ids) if ids else set[str]()
+        rest = [each for each in ids if each not in known]
+        logged = await self._events.uploaded(rest) if rest else {}
+        return {source_key(each): logged.get(each, True) for each in ids}
 
     async def _settle(self, upload: Upload) -> str:
         match upload.phase:

@@ -1,13 +1,14 @@
 """Decisions on uploads, appended to their streams."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from services.ingest import domain
 from services.ingest.domain import Command
 from services.ingest.ports import Metrics, Upload
 from shared.contracts import UploadStarted, stream_id
-from shared.event_store.decider import Decider, execute, load
-from shared.event_store.store import EventStore, Metadata
+from shared.event_store.decider import Decider, execute, fold
+from shared.event_store.store import EventStore, Metadata, RecordedEvent, UnreadableStream
 from shared.telemetry import current_traceparent, get_logger
 
 _log = get_logger(__name__)
@@ -36,7 +37,15 @@ class UploadEvents:
             if name != UploadStarted.__name__:
                 self._metrics.ended(upload.protocol, name)
 
-    async def is_uploaded(self, video_id: str) -> bool:
-        """Whether the log holds VideoUploaded for this video."""
-        state, _ = await load(self._store, stream_id("upload", video_id), DECIDER)
-        return state.status == "uploaded"
+    async def uploaded(self, video_ids: Sequence[str]) -> dict[str, bool | UnreadableStream]:
+        """For each of these videos, whether the log holds VideoUploaded, if it can be read."""
+        streams = await self._store.read_streams([stream_id("upload", each) for each in video_ids])
+        return {each: _is_uploaded(streams[stream_id("upload", each)]) for each in video_ids}
+
+
+def _is_uploaded(events: Sequence[RecordedEvent]) -> bool | UnreadableStream:
+    try:
+        state, _ = fold(events, DECIDER)
+    except UnreadableStream as error:
+        return error
+    return state.status == "uploaded"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.transcoder.jobs import JOB_COLUMNS, JobRecord
 from services.transcoder.tables import jobs, tasks
 
-_PAGE = 500
+_PAGE = 1000
 _STRAY = (tasks.c.state != "done") & ~exists().where(
     jobs.c.video_id == tasks.c.video_id,
     jobs.c.attempt == tasks.c.attempt,
@@ -24,30 +24,29 @@ class ReconcileRepository:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def all_jobs(self) -> AsyncIterator[JobRecord]:
-        """Every job, deleted ones included, in the order of the bytes of their ids."""
+    async def all_ids(self) -> AsyncIterator[str]:
+        """The video of every job, deleted ones included, in the order of the ids' bytes."""
         after = ""
         in_bytes = jobs.c.video_id.collate("C")
         while True:
             async with self._engine.connect() as connection:
                 found = await connection.execute(
-                    select(*JOB_COLUMNS).where(in_bytes > after).order_by(in_bytes).limit(_PAGE)
+                    select(jobs.c.video_id).where(in_bytes > after).order_by(in_bytes).limit(_PAGE)
                 )
-                page = [JobRecord(**row) for row in found.mappings()]
-            for job in page:
-                yield job
+                page = list(found.scalars())
+            for video_id in page:
+                yield video_id
             if len(page) < _PAGE:
                 return
-            after = page[-1].video_id
+            after = page[-1]
 
-    async def find(self, video_id: str) -> JobRecord | None:
-        """One job, deleted or not."""
+    async def find(self, video_ids: Sequence[str]) -> dict[str, JobRecord]:
+        """The jobs of these videos, deleted or not, by video."""
         async with self._engine.connect() as connection:
             found = await connection.execute(
-                select(*JOB_COLUMNS).where(jobs.c.video_id == video_id)
+                select(*JOB_COLUMNS).where(jobs.c.video_id.in_(video_ids))
             )
-            row = found.mappings().one_or_none()
-        return JobRecord(**row) if row else None
+            return {row["video_id"]: JobRecord(**row) for row in found.mappings()}
 
     async def tasks(self, job: JobRecord) -> dict[str, str]:
         """The states of an attempt's tasks, by task id."""

@@ -7,7 +7,7 @@ have unique names, and an object is deleted only when it is so old that its even
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,12 +22,14 @@ from services.transcoder.coordinator.missing_media import (
 )
 from services.transcoder.coordinator.publisher import referenced
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
-from services.transcoder.domain import Transcode, is_complete
+from services.transcoder.domain import DECIDER, Transcode, is_complete
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord
 from services.transcoder.projections import open_tasks
 from shared.blobs.store import BlobInfo, BlobNotFound, BlobStore
-from shared.event_store.store import EventStore
+from shared.contracts import stream_id
+from shared.event_store.decider import fold
+from shared.event_store.store import EventStore, RecordedEvent
 from shared.loops.cancellation import check_cancelled
 from shared.outages import is_outage
 from shared.reconciliation import Finding
@@ -68,7 +70,7 @@ class Reconciliation:
         """
         found = await self._stray_tasks(dry_run=dry_run)
         batch: list[StoredObjects] = []
-        async for held in merge_by_video(_by_video(self._media), self._repository.all_jobs()):
+        async for held in merge_by_video(_by_video(self._media), self._repository.all_ids()):
             batch.append(held)
             if len(batch) == _AT_ONCE:
                 found += await self._check_all(batch, dry_run=dry_run)
@@ -79,27 +81,43 @@ class Reconciliation:
         return found
 
     async def _check_all(self, batch: list[StoredObjects], *, dry_run: bool) -> list[Finding]:
-        checked = await asyncio.gather(*(self._check(held, dry_run=dry_run) for held in batch))
+        # Table and log are read after the listing, so that what is listed is not newer.
+        jobs = await self._repository.find([held.video_id for held in batch])
+        streams = await self._store.read_streams([_stream(held) for held in batch])
+        checked = await asyncio.gather(
+            *(
+                self._check(held, jobs.get(held.video_id), streams[_stream(held)], dry_run=dry_run)
+                for held in batch
+            )
+        )
         return [finding for findings in checked for finding in findings]
 
-    async def _check(self, held: StoredObjects, *, dry_run: bool) -> list[Finding]:
+    async def _check(
+        self,
+        held: StoredObjects,
+        job: JobRecord | None,
+        events: Sequence[RecordedEvent],
+        *,
+        dry_run: bool,
+    ) -> list[Finding]:
         try:
-            return await self._compare(held, dry_run=dry_run)
+            state, _version = fold(events, DECIDER)
+            return await self._compare(held, job, state, dry_run=dry_run)
         except Exception as error:
             check_cancelled()
             if is_outage(error):
                 raise
             return [Finding(action="unreadable", subject=held.video_id, detail=repr(error))]
 
-    async def _compare(self, held: StoredObjects, *, dry_run: bool) -> list[Finding]:
+    async def _compare(
+        self, held: StoredObjects, job: JobRecord | None, state: Transcode, *, dry_run: bool
+    ) -> list[Finding]:
         before = datetime.now(UTC) - self._orphan_age
-        job = await self._repository.find(held.video_id)
-        state = await state_of(self._store, held.video_id)
         found: list[Finding] = []
         kept: set[str] = set()
         if job is not None and job.state in ("pending", "running"):
             kept = set(held.objects)
-            found += await self._unfinished(job, state, dry_run=dry_run)
+            found += await self._unfinished(job, dry_run=dry_run)
         elif job is not None and job.state == "completed":
             whole = state.phase == "completed"
             kept = referenced(held.video_id, state) if whole else set(held.objects)
@@ -158,9 +176,7 @@ class Reconciliation:
                 damaged.add(key)
         return damaged
 
-    async def _unfinished(
-        self, job: JobRecord, state: Transcode, *, dry_run: bool
-    ) -> list[Finding]:
+    async def _unfinished(self, job: JobRecord, *, dry_run: bool) -> list[Finding]:
         """Make tasks again that the log still needs and the table has not."""
         states = await self._repository.tasks(job)
         # The table is read before the log, so that a task done in between does not look lost.
@@ -210,18 +226,22 @@ async def _by_video(media: BlobStore) -> AsyncIterator[StoredObjects]:
         yield StoredObjects(video_id, objects)
 
 
+def _stream(held: StoredObjects) -> str:
+    return stream_id("transcode", held.video_id)
+
+
 async def merge_by_video(
-    bucket: AsyncIterator[StoredObjects], jobs: AsyncIterator[JobRecord]
+    bucket: AsyncIterator[StoredObjects], ids: AsyncIterator[str]
 ) -> AsyncIterator[StoredObjects]:
     """Every video of the bucket or of the table, once. Both must be in order of ids."""
-    held, job = await anext(bucket, None), await anext(jobs, None)
-    while held is not None or job is not None:
-        if held is None or (job is not None and job.video_id < held.video_id):
-            if job is not None:
-                yield StoredObjects(job.video_id, {})
-            job = await anext(jobs, None)
+    held, known = await anext(bucket, None), await anext(ids, None)
+    while held is not None or known is not None:
+        if held is None or (known is not None and known < held.video_id):
+            if known is not None:
+                yield StoredObjects(known, {})
+            known = await anext(ids, None)
             continue
         yield held
-        if job is not None and job.video_id == held.video_id:
-            job = await anext(jobs, None)
+        if known == held.video_id:
+            known = await anext(ids, None)
         held = await anext(bucket, None)

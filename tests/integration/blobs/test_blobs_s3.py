@@ -1,13 +1,17 @@
 """The S3 adapter against a real server."""
 
+import asyncio
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
 from shared.blobs.s3 import S3Store, s3_client
 from shared.blobs.s3_multipart import FIRST_PART, MAX_PARTS, part_size
 from shared.blobs.store import (
+    BlobInfo,
     BlobNotFound,
     BlobStore,
     BlobStoreUnavailable,
@@ -128,6 +132,21 @@ async def test_listing_copying_deleting(store: S3Store) -> None:
     assert await store.delete_prefix("nothing/") == 0
     with pytest.raises(ValueError, match="empty"):
         await store.delete_prefix("")
+
+
+async def test_a_long_listing_is_whole_and_may_be_left(store: S3Store) -> None:
+    keys = [f"long/{number:05d}" for number in range(1010)]
+    for start in range(0, len(keys), 50):
+        await asyncio.gather(
+            *(store.put(key, b"", "text/plain") for key in keys[start : start + 50])
+        )
+    assert [blob.key async for blob in store.list("long/")] == keys
+    before = asyncio.all_tasks()
+    listing = cast(AsyncGenerator[BlobInfo], store.list("long/"))
+    first = await anext(listing)
+    assert abs(first.modified_at - datetime.now(UTC)) < timedelta(minutes=5)
+    await listing.aclose()
+    assert asyncio.all_tasks() == before
 
 
 async def test_keys_with_odd_letters(store: S3Store) -> None:

@@ -315,7 +315,6 @@ async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> No
     later = Sweep(
         parts.steps,
         parts.events,
-        parts.uploads,
         SweepRepository(parts.engine),
         parts.sources,
         metrics=ItemMetrics(CollectorRegistry()),

@@ -1,6 +1,7 @@
 """Events of a newer version in one video's stream: its tasks wait uncounted, all others go on."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,14 @@ from shared.http.app import create_app
 from tests.integration.transcoder.task_table import project, task_row, uploads
 
 NEWER = Unreadable(reason="UnknownEventType: TranscodeReviewed")
+
+
+class EmptyBucket:
+    """A bucket without objects."""
+
+    async def list(self) -> AsyncIterator[Any]:
+        return
+        yield
 
 
 class Bench:
@@ -166,3 +175,20 @@ async def test_operators_are_told_that_a_stream_cannot_be_read(
             assert answer.json()["error"]["type"] == "stream_unreadable"
             assert "TranscodeReviewed" in answer.json()["error"]["message"]
     assert await bench.store.head() == 1
+
+
+async def test_a_stream_that_cannot_be_read_keeps_no_other_video_from_its_reconciliation(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(engine, tmp_path, monkeypatch)
+    await project(engine, *uploads("a", 40))
+    async with engine.begin() as connection:
+        await connection.execute(text("delete from transcoder.tasks"))
+    await bench.poison("a-7")
+    media: Any = EmptyBucket()
+    repository = ReconcileRepository(engine)
+    rounds = Reconciliation(repository, bench.store, media, timedelta(hours=1))
+    found = await rounds.round(dry_run=False)
+    assert [each.subject for each in found if each.action == "unreadable"] == ["a-7"]
+    assert len([each for each in found if each.action == "recreate"]) == 39
+    assert [each.action for each in await rounds.round(dry_run=True)] == ["unreadable"]

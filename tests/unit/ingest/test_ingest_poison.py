@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.handlers.sweep import Sweep
 from services.ingest.handlers.upload_events import UploadEvents
-from services.ingest.ports import UploadNotFound
 from shared.contracts import new_id
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.store import Metadata, NewEvent, Unreadable, UnreadableStream
@@ -62,8 +61,8 @@ class World:
     async def known_multiparts(self) -> set[str]:
         return set()
 
-    async def get(self, upload_id: str) -> Any:
-        raise UploadNotFound("none")
+    async def known_uploads(self, upload_ids: list[str]) -> set[str]:
+        return set()
 
     async def unfinished(self) -> AsyncIterator[Any]:
         return
@@ -98,7 +97,7 @@ def sweep_of(world: World, store: MemoryEventStore | None = None) -> Sweep:
     part = cast(Any, world)
     events = UploadEvents(store or MemoryEventStore(), part)
     metrics = ItemMetrics(CollectorRegistry())
-    return Sweep(part, events, part, part, part, metrics=metrics)
+    return Sweep(part, events, part, part, metrics=metrics)
 
 
 async def test_one_source_that_cannot_be_deleted_does_not_hold_up_the_others() -> None:
