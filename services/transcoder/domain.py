@@ -10,7 +10,12 @@ from typing import Final, Literal
 import msgspec
 
 from services.transcoder.planning.object_join import relocate_tracks
-from services.transcoder.planning.plan import h264_renditions, passthrough_rendition, video_tasks
+from services.transcoder.planning.plan import (
+    h264_renditions,
+    makes_sprite,
+    passthrough_rendition,
+    video_tasks,
+)
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -21,6 +26,7 @@ from shared.contracts import (
     MediaRepairFailed,
     MediaRestored,
     Rendition,
+    StoredObject,
     ThumbnailsCreated,
     TranscodeCancelled,
     TranscodeCompleted,
@@ -68,7 +74,8 @@ class Transcode(msgspec.Struct, frozen=True):
     ``repairing``: the video was completed, and lost objects are being made again;
     ``before_repair`` is the state that it returns to if that fails. ``lost``: every key that has
     ever been missing. ``unrepairable``: those that could not be restored. ``replaced``: objects
-    that compaction has joined into others.
+    that compaction has joined into others. ``sprites`` is keyed by chunk. ``playlists``: those of
+    the complete video.
     """
 
     attempt: int = 1
@@ -77,6 +84,8 @@ class Transcode(msgspec.Struct, frozen=True):
     video: dict[str, dict[int, EncodedTrack]] = {}
     audio: dict[str, SoundTrack] = {}
     images: ThumbnailsCreated | None = None
+    sprites: dict[int, StoredObject] = {}
+    playlists: tuple[StoredObject, ...] = ()
     playable: VideoPlayable | None = None
     percent: float = 0.0
     repairing: bool = False
@@ -154,7 +163,7 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
     if isinstance(event, MediaLost):
         return state.phase == "completed"
     if isinstance(event, MediaCompacted):
-        return state.phase == "completed" and _compacted(state, event) != state
+        return state.phase == "completed" and _moves(state, _compacted(state, event))
     if not state.open:
         return False
     if isinstance(event, TranscodeFailed):
@@ -179,6 +188,11 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
     return isinstance(event, ends) and is_complete(state)
 
 
+def _moves(before: Transcode, after: Transcode) -> bool:
+    """Whether segments are in other objects than before."""
+    return (after.video, after.audio) != (before.video, before.audio)
+
+
 def _compacted(state: Transcode, event: MediaCompacted) -> Transcode:
     """The state after compaction: the same segments, in the joined objects."""
     keys = {each.track: each.key for each in event.objects}
@@ -194,7 +208,7 @@ def _compacted(state: Transcode, event: MediaCompacted) -> Transcode:
     }
     after = msgspec.structs.replace(state, video=video, audio=audio)
     replaced = (state.replaced | media_keys(state)) - media_keys(after)
-    return msgspec.structs.replace(after, replaced=replaced)
+    return msgspec.structs.replace(after, replaced=replaced, playlists=event.playlists)
 
 
 def media_keys(state: Transcode) -> frozenset[str]:
@@ -224,7 +238,8 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
             for track in event.tracks:
                 # The first encode counts: playlists may refer to it already.
                 video[track.name] = {event.chunk: track, **video.get(track.name, {})}
-            return msgspec.structs.replace(state, video=video)
+            made = {event.chunk: event.sprite} if event.sprite else {}
+            return msgspec.structs.replace(state, video=video, sprites=state.sprites | made)
         case AudioEncoded():
             audio = dict(state.audio)
             for track in event.tracks:
@@ -240,7 +255,12 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
             return msgspec.structs.replace(state, playable=event)
         case TranscodeCompleted() | MediaRestored():
             return msgspec.structs.replace(
-                state, phase="completed", percent=100.0, repairing=False, before_repair=None
+                state,
+                phase="completed",
+                percent=100.0,
+                playlists=event.playlists,
+                repairing=False,
+                before_repair=None,
             )
         case MediaLost():
             return _without(state, event)
@@ -260,9 +280,11 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
 
 def _without(state: Transcode, event: MediaLost) -> Transcode:
     """The state without the results that are made again, so that they can be recorded again."""
-    video = dict(state.video)
+    video, sprites = dict(state.video), dict(state.sprites)
     for task in video_tasks(state.planned) if state.planned else ():
         if task.name in event.tasks:
+            if makes_sprite(state.planned, task):
+                sprites.pop(task.chunk, None)
             for name in task.renditions:
                 video[name] = {
                     chunk: track
@@ -274,6 +296,7 @@ def _without(state: Transcode, event: MediaLost) -> Transcode:
         phase="running",
         repairing=True,
         video=video,
+        sprites=sprites,
         audio={name: sound for name, sound in state.audio.items() if name not in event.tasks},
         images=None if IMAGES in event.tasks else state.images,
         lost=state.lost | frozenset(event.keys),

@@ -53,6 +53,7 @@ from shared.contracts.media import (
     Rendition,
     Segment,
     SourceFacts,
+    StoredObject,
     VideoTrack,
 )
 
@@ -80,6 +81,7 @@ __all__ = [
     "Segment",
     "SessionRevoked",
     "SourceFacts",
+    "StoredObject",
     "TagRemoved",
     "TagsAdded",
     "ThumbnailsCreated",

@@ -53,7 +53,12 @@ EVENT_TYPES: Final[dict[str, type[e.Event]]] = {
 }
 
 SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
-    "ChunkEncoded": 2,
+    "AudioEncoded": 2,
+    "ChunkEncoded": 3,
+    "MediaCompacted": 2,
+    "MediaRestored": 2,
+    "ThumbnailsCreated": 2,
+    "TranscodeCompleted": 2,
     "TranscodePlanned": 2,
 }
 """The schema version of new events. Raise it together with an upcaster."""

@@ -16,6 +16,7 @@ from shared.contracts.media import (
     PublishedRendition,
     Rendition,
     SourceFacts,
+    StoredObject,
 )
 
 Visibility = Literal["public", "unlisted", "private"]
@@ -138,6 +139,8 @@ class TranscodeProgressed(Event, frozen=True, kw_only=True):
 
 
 class ChunkEncoded(Event, frozen=True, kw_only=True):
+    """``sprite``: the chunk's sprite, if this task made one and it succeeded."""
+
     video_id: str
     attempt: int
     chunk: int
@@ -146,6 +149,7 @@ class ChunkEncoded(Event, frozen=True, kw_only=True):
     try_number: int
     elapsed_ms: int
     speed: float
+    sprite: StoredObject | None = None
 
 
 class AudioEncoded(Event, frozen=True, kw_only=True):
@@ -161,7 +165,10 @@ class AudioEncoded(Event, frozen=True, kw_only=True):
 
 
 class ThumbnailsCreated(Event, frozen=True, kw_only=True):
-    """Keys of the images in the media bucket; ``storyboard_key`` is a WebVTT file."""
+    """Keys of the images in the media bucket; ``storyboard_key`` is a WebVTT file.
+
+    ``objects``: the same objects with their sizes and hashes.
+    """
 
     video_id: str
     attempt: int
@@ -169,6 +176,7 @@ class ThumbnailsCreated(Event, frozen=True, kw_only=True):
     storyboard_key: str | None = None
     preview_key: str | None = None
     worker: str | None = None
+    objects: tuple[StoredObject, ...] = ()
 
 
 class VideoPlayable(Event, frozen=True, kw_only=True):
@@ -184,6 +192,8 @@ class VideoPlayable(Event, frozen=True, kw_only=True):
 
 
 class TranscodeCompleted(Event, frozen=True, kw_only=True):
+    """``playlists``: the playlists and manifests of the complete video."""
+
     video_id: str
     attempt: int
     playlist_key: str
@@ -193,6 +203,7 @@ class TranscodeCompleted(Event, frozen=True, kw_only=True):
     renditions: tuple[PublishedRendition, ...]
     size: int
     dash_key: str | None = None
+    playlists: tuple[StoredObject, ...] = ()
 
 
 class TranscodeFailed(Event, frozen=True, kw_only=True):
@@ -207,7 +218,7 @@ class TranscodeFailed(Event, frozen=True, kw_only=True):
 
 
 class MediaLost(Event, frozen=True, kw_only=True):
-    """The objects ``keys`` of a completed transcode are missing from the bucket.
+    """The objects ``keys`` of a completed transcode are missing from the bucket, or damaged.
 
     ``tasks`` names the tasks that run again to restore them; it is empty if only playlists are
     written again.
@@ -220,10 +231,14 @@ class MediaLost(Event, frozen=True, kw_only=True):
 
 
 class MediaRestored(Event, frozen=True, kw_only=True):
-    """The missing objects are restored. The video stays completed."""
+    """The missing objects are restored. The video stays completed.
+
+    ``playlists``: the playlists and manifests, which were written again.
+    """
 
     video_id: str
     attempt: int
+    playlists: tuple[StoredObject, ...] = ()
 
 
 class MediaRepairFailed(Event, frozen=True, kw_only=True):
@@ -243,13 +258,15 @@ class MediaCompacted(Event, frozen=True, kw_only=True):
     """The objects of each track were joined into one object.
 
     The byte range of each segment follows from the order of the objects. The replaced objects are
-    kept for ``keep_seconds``, because players may still request them.
+    kept for ``keep_seconds``, because players may still request them. ``playlists``: the playlists
+    and manifests that name the joined objects.
     """
 
     video_id: str
     attempt: int
     objects: tuple[CompactedTrack, ...]
     keep_seconds: int
+    playlists: tuple[StoredObject, ...] = ()
 
 
 class TranscodeRetried(Event, frozen=True, kw_only=True):

@@ -84,7 +84,8 @@ class EncodedTrack(msgspec.Struct, frozen=True, kw_only=True):
     """The segments that one task made for one rendition or audio track.
 
     ``timescale`` is in ticks per second. ``init_sha256`` is the hash of the init segment, which
-    must be the same for every chunk of a track. ``codecs`` is an RFC 6381 string.
+    must be the same for every chunk of a track. ``sha256`` is the hash of all segments together, or
+    its first digits where no more is known. ``codecs`` is an RFC 6381 string.
     """
 
     name: str
@@ -95,6 +96,15 @@ class EncodedTrack(msgspec.Struct, frozen=True, kw_only=True):
     init_size: int = 0
     key: str | None = None
     segments: tuple[Segment, ...] = ()
+    sha256: str | None = None
+
+
+class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
+    """An object as it was written: ``size`` in bytes, ``sha256`` in hex."""
+
+    key: str
+    size: int
+    sha256: str
 
 
 class CompactedTrack(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,13 @@ def _same(data: dict[str, Any]) -> dict[str, Any]:
 UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     # Segments got ``key_bytes``.
     ("ChunkEncoded", 1): _same,
+    # Objects got sizes and hashes.
+    ("AudioEncoded", 1): _same,
+    ("ChunkEncoded", 2): _same,
+    ("MediaCompacted", 1): _same,
+    ("MediaRestored", 1): _same,
+    ("ThumbnailsCreated", 1): _same,
+    ("TranscodeCompleted", 1): _same,
     # Plans got ``borders``, ``picture_delay_us`` and ``remuxed_key``.
     ("TranscodePlanned", 1): _same,
 }

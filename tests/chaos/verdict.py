@@ -12,7 +12,7 @@ import httpx
 
 from deploy.local.database import ROOT
 from deploy.local.environments import tool_environment
-from services.transcoder.coordinator.publisher import referenced, required
+from services.transcoder.coordinator.media_objects import referenced, required
 from services.transcoder.handlers import state_of
 from shared.event_store.postgres import open_event_store
 from tests.chaos.looking import broker_of, buckets_of, patiently, rows

@@ -54,7 +54,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     ),
     c.ChunkEncoded: Fields(
         public=("attempt", "chunk", "elapsed_ms", "speed"),
-        private=(*_VIDEO, "tracks", "worker", "try_number"),
+        private=(*_VIDEO, "tracks", "worker", "try_number", "sprite"),
     ),
     c.AudioEncoded: Fields(
         public=("attempt", "elapsed_ms"),
@@ -62,11 +62,11 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     ),
     c.ThumbnailsCreated: Fields(
         public=("attempt",),
-        private=(*_VIDEO, "poster_key", "storyboard_key", "preview_key", "worker"),
+        private=(*_VIDEO, "poster_key", "storyboard_key", "preview_key", "worker", "objects"),
     ),
     c.VideoPlayable: Fields(public=_PICTURE, private=(*_VIDEO, *_PLAYLISTS)),
     c.TranscodeCompleted: Fields(
-        public=(*_PICTURE, "renditions", "size"), private=(*_VIDEO, *_PLAYLISTS)
+        public=(*_PICTURE, "renditions", "size"), private=(*_VIDEO, *_PLAYLISTS, "playlists")
     ),
     c.TranscodeFailed: Fields(
         public=("attempt", "code", "reason"), private=(*_VIDEO, "detail", "worker")
@@ -74,9 +74,11 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.TranscodeRetried: Fields(public=("attempt",), private=(*_VIDEO, "requested_by")),
     c.TranscodeCancelled: Fields(private=(*_VIDEO, "requested_by")),
     c.MediaLost: Fields(public=("attempt",), private=(*_VIDEO, "keys", "tasks")),
-    c.MediaRestored: Fields(public=("attempt",), private=_VIDEO),
+    c.MediaRestored: Fields(public=("attempt",), private=(*_VIDEO, "playlists")),
     c.MediaRepairFailed: Fields(public=("attempt", "code", "reason"), private=(*_VIDEO, "detail")),
-    c.MediaCompacted: Fields(public=("attempt",), private=(*_VIDEO, "objects", "keep_seconds")),
+    c.MediaCompacted: Fields(
+        public=("attempt",), private=(*_VIDEO, "objects", "keep_seconds", "playlists")
+    ),
     c.DetailsChanged: Fields(public=("title", "description"), private=_VIDEO),
     c.TagsAdded: Fields(public=("tags",), private=_VIDEO),
     c.TagRemoved: Fields(public=("tag",), private=_VIDEO),

@@ -6,7 +6,10 @@ the event is recorded. The replaced objects stay for a while, for players that l
 
 from typing import Final
 
-from services.transcoder.coordinator.publisher import Publisher, planned_joins, referenced
+import msgspec
+
+from services.transcoder.coordinator.media_objects import planned_joins, referenced
+from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.domain import Transcode, evolve
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord, JobRepository
@@ -99,7 +102,8 @@ async def compact(
     if not found:
         return None
     for whole, content_type in found:
-        if not await _is_there(media, whole):
+        # An object that was lost may have its size and other bytes.
+        if whole.key in state.lost or not await _is_there(media, whole):
             await media.join(whole.key, whole.pieces, content_type, IMMUTABLE)
     event = MediaCompacted(
         video_id=video_id,
@@ -109,8 +113,8 @@ async def compact(
         ),
         keep_seconds=_PAUSE_SECONDS + planned.source.duration_ms // 1000,
     )
-    await publisher.put_final(video_id, evolve(state, event), planned)
-    return event
+    _listed, written = await publisher.put_final(video_id, evolve(state, event), planned)
+    return msgspec.structs.replace(event, playlists=written)
 
 
 async def _is_there(media: BlobStore, whole: JoinedObject) -> bool:

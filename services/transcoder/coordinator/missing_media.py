@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from services.transcoder.coordinator.publisher import required, sprites
+from services.transcoder.coordinator.media_objects import required, sprites
 from services.transcoder.domain import IMAGES, SoundTrack, Transcode, audio_name
 from services.transcoder.object_keys import sprite_key
-from services.transcoder.planning.plan import video_tasks
-from shared.contracts import EncodedTrack, MediaLost
+from services.transcoder.planning.plan import makes_sprite, video_tasks
+from shared.contracts import EncodedTrack, MediaLost, StoredObject
 
 
 def expected_keys(video_id: str, state: Transcode) -> set[str]:
@@ -15,11 +15,12 @@ def expected_keys(video_id: str, state: Transcode) -> set[str]:
 
     A sprite that was missing before is not expected again: the encoder may not be able to make it.
     """
-    return required(video_id, state) | (sprites(state) - state.lost)
+    made = {each.key for each in (*state.playlists, *state.sprites.values())}
+    return required(video_id, state) | made | (sprites(state) - state.lost)
 
 
 def expected_sizes(state: Transcode) -> dict[str, int]:
-    """The sizes in bytes of segment and init objects, by key, where the log states them."""
+    """The sizes in bytes of a completed video's objects, by key, where the log states them."""
     tracks = [track for chunks in state.video.values() for track in chunks.values()]
     tracks += [part for sound in state.audio.values() for part in sound.parts]
     sizes = {track.init_key: track.init_size for track in tracks if track.init_size}
@@ -29,7 +30,13 @@ def expected_sizes(state: Transcode) -> dict[str, int]:
             # A compacted track is one object, which ends with its last segment.
             end = segment.offset + segment.size
             ends[track.key or ""] = max(ends.get(track.key or "", 0), end)
-    return sizes | ends
+    return sizes | ends | {each.key: each.size for each in stated_objects(state)}
+
+
+def stated_objects(state: Transcode) -> tuple[StoredObject, ...]:
+    """The playlists and images of which the log states size and hash."""
+    images = state.images.objects if state.images else ()
+    return (*state.playlists, *state.sprites.values(), *images)
 
 
 def has_size(size: int, expected: int | None) -> bool:
@@ -78,8 +85,7 @@ def _repair_tasks(state: Transcode, missing: AbstractSet[str]) -> list[str]:
         tracks = [state.video[name][task.chunk] for name in task.renditions]
         starts = {track.init_key for track in tracks} & missing - inits
         inits |= starts
-        makes_sprite = planned.renditions[-1].name in task.renditions
-        sprite = makes_sprite and sprite_key(planned.prefix, task.chunk) in missing
+        sprite = makes_sprite(planned, task) and sprite_key(planned.prefix, task.chunk) in missing
         if starts or sprite or _any(tracks, missing):
             names.append(task.name)
     for track in planned.audio:

@@ -4,11 +4,12 @@ Idempotent: the same state gives the same objects under the same keys. A playlis
 after the objects that it names.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final
 
+from services.transcoder.coordinator.media_objects import audible
 from services.transcoder.domain import (
-    SoundTrack,
     Transcode,
     audio_name,
     early_renditions,
@@ -23,9 +24,7 @@ from services.transcoder.manifests.hls_iframes import (
     iframe_stream_inf,
     iframes_name,
 )
-from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.ladder import encoding
-from services.transcoder.planning.object_join import JoinedObject, join_tracks
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     AudioTrack,
@@ -33,6 +32,7 @@ from shared.contracts import (
     MediaRestored,
     PublishedRendition,
     Rendition,
+    StoredObject,
     TranscodeCompleted,
     TranscodePlanned,
     VideoPlayable,
@@ -59,37 +59,46 @@ class Publisher:
         if planned is None or not state.open or not is_playable(state):
             return []
         final = is_complete(state)
+        written: tuple[StoredObject, ...] = ()
         if state.repairing and not final:
             # The playlists stay as they are; the objects that they name are being made again.
             return []
-        audio = _audible(state, planned)
+        audio = audible(state, planned)
         if not final or state.playable is not None:
             await self._put_early(state, planned, ended=final)
         if final:
-            listed = await self.put_final(video_id, state, planned)
+            listed, written = await self.put_final(video_id, state, planned)
         else:
             listed = _listed(state, planned, audio, final=False)
             await self._put_master(video_id, planned, listed, audio, ())
-        return _events(state, planned, f"{video_id}/{MASTER}", listed, final=final)
+        master = f"{video_id}/{MASTER}"
+        return _events(state, planned, master, listed, written if final else None)
 
     async def put_final(
         self, video_id: str, state: Transcode, planned: TranscodePlanned
-    ) -> list[PublishedRendition]:
-        """Write the playlists of a complete video, the multivariant playlist and manifest last."""
-        audio = _audible(state, planned)
+    ) -> tuple[list[PublishedRendition], tuple[StoredObject, ...]]:
+        """Write the playlists of a complete video, the multivariant playlist and manifest last.
+
+        Returns what the multivariant playlist lists, and the objects that were written.
+        """
+        audio = audible(state, planned)
+        written: list[StoredObject] = []
         for track in audio:
             name = audio_name(track.index)
             segments = hls.audio_segments(planned, state.audio[name])
             text = hls.media_playlist(segments, ended=True)
-            await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)
+            written.append(await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True))
         listed = _listed(state, planned, audio, final=True)
         lines: list[str] = []
         for rendition in listed if planned.renditions else ():
-            lines += await self._put_rendition(video_id, state, planned, rendition)
-        await self._put_master(video_id, planned, listed, audio, lines, final=True)
+            found, playlists = await self._put_rendition(video_id, state, planned, rendition)
+            lines += found
+            written += playlists
+        written.append(await self._put_master(video_id, planned, listed, audio, lines, final=True))
         document = dash.manifest(state, planned, listed, audio)
-        await self._media.put(f"{video_id}/{dash.MANIFEST}", document, dash.CONTENT_TYPE, FINISHED)
-        return listed
+        key = f"{video_id}/{dash.MANIFEST}"
+        await self._media.put(key, document, dash.CONTENT_TYPE, FINISHED)
+        return listed, (*written, _stored(key, document))
 
     async def _put_master(
         self,
@@ -100,11 +109,11 @@ class Publisher:
         lines: Sequence[str],
         *,
         final: bool = False,
-    ) -> None:
+    ) -> StoredObject:
         folder = hls.relative(planned.prefix, video_id)
         sound_only = listed[0] if not planned.renditions and listed else None
         text = hls.multivariant(listed, audio, folder, sound_only, early=not final, iframes=lines)
-        await self._put(f"{video_id}/{MASTER}", text, ended=final)
+        return await self._put(f"{video_id}/{MASTER}", text, ended=final)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
         # A passthrough rendition may be complete long before the encoded ones.
@@ -114,7 +123,7 @@ class Publisher:
             text = hls.media_playlist(segments, ended=whole, growing=True)
             name = hls.early_name(rendition.name)
             await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
-        for track in _audible(state, planned):
+        for track in audible(state, planned):
             sound = state.audio[audio_name(track.index)]
             segments = hls.audio_segments(planned, sound)
             text = hls.media_playlist(segments, ended=ended or sound.complete, growing=True)
@@ -127,32 +136,32 @@ class Publisher:
         state: Transcode,
         planned: TranscodePlanned,
         rendition: PublishedRendition,
-    ) -> list[str]:
-        """Write a rendition's playlists; returns the multivariant lines of its I-frame playlist."""
+    ) -> tuple[list[str], list[StoredObject]]:
+        """Write a rendition's playlists.
+
+        Returns the multivariant lines of its I-frame playlist, and the objects that were written.
+        """
         name = rendition.name
         segments = hls.rendition_segments(state, name, early=False)
         text = hls.media_playlist(segments, ended=True)
-        await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)
+        written = [await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)]
         folder = hls.relative(planned.prefix, video_id)
         pictures = iframe_playlist(segments)
         line = iframe_stream_inf(rendition, segments, folder)
         if pictures is None or line is None:
-            return []
-        await self._put(f"{planned.prefix}/{iframes_name(name)}.m3u8", pictures, ended=True)
-        return [line]
+            return [], written
+        key = f"{planned.prefix}/{iframes_name(name)}.m3u8"
+        return [line], [*written, await self._put(key, pictures, ended=True)]
 
-    async def _put(self, key: str, text: str, *, ended: bool) -> None:
+    async def _put(self, key: str, text: str, *, ended: bool) -> StoredObject:
         cache = FINISHED if ended else GROWING
-        await self._media.put(key, text.encode(), CONTENT_TYPE, cache)
+        data = text.encode()
+        await self._media.put(key, data, CONTENT_TYPE, cache)
+        return _stored(key, data)
 
 
-def _audible(state: Transcode, planned: TranscodePlanned) -> tuple[AudioTrack, ...]:
-    """The sound tracks that have segments."""
-    return tuple(
-        track
-        for track in planned.audio
-        if state.audio.get(audio_name(track.index), SoundTrack()).segments
-    )
+def _stored(key: str, data: bytes) -> StoredObject:
+    return StoredObject(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def _listed(
@@ -206,9 +215,9 @@ def _events(
     planned: TranscodePlanned,
     master: str,
     listed: list[PublishedRendition],
-    *,
-    final: bool,
+    written: tuple[StoredObject, ...] | None,
 ) -> list[Event]:
+    """The events that follow. ``written``: the playlists, where they are those of the whole."""
     top = planned.renditions[0] if planned.renditions else None
     width, height = (top.width, top.height) if top else (0, 0)
     video_id, duration = planned.video_id, planned.source.duration_ms
@@ -224,9 +233,11 @@ def _events(
                 height=height,
             )
         )
+    if written is None:
+        return events
     if state.repairing:
-        events.append(MediaRestored(video_id=video_id, attempt=state.attempt))
-    elif final:
+        events.append(MediaRestored(video_id=video_id, attempt=state.attempt, playlists=written))
+    else:
         events.append(
             TranscodeCompleted(
                 video_id=video_id,
@@ -238,6 +249,7 @@ def _events(
                 renditions=tuple(listed),
                 size=_stored_bytes(state),
                 dash_key=f"{video_id}/{dash.MANIFEST}",
+                playlists=written,
             )
         )
     return events
@@ -248,64 +260,3 @@ def _stored_bytes(state: Transcode) -> int:
     tracks = [track for chunks in state.video.values() for track in chunks.values()]
     tracks += [part for sound in state.audio.values() for part in sound.parts]
     return sum(segment.size for track in tracks for segment in track.segments)
-
-
-def required(video_id: str, state: Transcode) -> set[str]:
-    """The keys of all objects that a completed video needs to play completely."""
-    planned = state.planned
-    if planned is None:
-        return set()
-    keys = {f"{video_id}/{MASTER}", f"{video_id}/{dash.MANIFEST}"}
-    for name, chunks in state.video.items():
-        keys.add(f"{planned.prefix}/{name}.m3u8")
-        for track in chunks.values():
-            keys |= {track.init_key, track.key or ""}
-    for track in _audible(state, planned):
-        name = audio_name(track.index)
-        keys.add(f"{planned.prefix}/{name}.m3u8")
-        for part in state.audio[name].parts:
-            keys |= {part.init_key, part.key or ""}
-    if state.images is not None:
-        images = state.images
-        keys |= {images.poster_key, images.storyboard_key or "", images.preview_key or ""}
-    return keys - {""}
-
-
-def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set[str]:
-    """The keys of all objects that belong to a completed video, required or not.
-
-    ``replaced``: include the objects and early playlists that compaction has replaced, for players
-    that still use them.
-    """
-    planned = state.planned
-    if planned is None:
-        return set()
-    keys = required(video_id, state)
-    keys |= sprites(state)
-    if planned.remuxed_key is not None:
-        # Missing media are made again from the remuxed copy.
-        keys.add(planned.remuxed_key)
-    names = [iframes_name(name) for name in state.video]
-    # Joined objects, which playlists may name before the event is recorded.
-    keys |= {whole.key for whole, _ in planned_joins(state)}
-    if replaced:
-        keys |= state.replaced
-        # Players that started early still follow the early playlists.
-        names += [hls.early_name(name) for name in (*state.video, *state.audio)]
-    return keys | {f"{planned.prefix}/{name}.m3u8" for name in names}
-
-
-def planned_joins(state: Transcode) -> list[tuple[JoinedObject, str]]:
-    """The objects that compaction makes of a complete video, with their content types."""
-    video = ((name, [c[i] for i in sorted(c)], "video/mp4") for name, c in state.video.items())
-    audio = ((name, sound.parts, "audio/mp4") for name, sound in state.audio.items())
-    found = ((join_tracks(name, tracks), kind) for name, tracks, kind in (*video, *audio))
-    return [(whole, kind) for whole, kind in found if whole is not None]
-
-
-def sprites(state: Transcode) -> set[str]:
-    """The keys of the sprites, without which a video still plays."""
-    planned = state.planned
-    if planned is None:
-        return set()
-    return {sprite_key(planned.prefix, chunk.index) for chunk in planned.chunks}

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.coordinator.media_objects import referenced
 from services.transcoder.coordinator.missing_media import (
     expected_keys,
     expected_sizes,
@@ -20,7 +21,6 @@ from services.transcoder.coordinator.missing_media import (
     media_lost,
     unfinished_tasks,
 )
-from services.transcoder.coordinator.publisher import referenced
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.domain import DECIDER, Transcode, is_complete
 from services.transcoder.handlers import record, state_of
@@ -39,6 +39,7 @@ _log = get_logger(__name__)
 
 # Videos that are checked side by side.
 _AT_ONCE: Final = 16
+_SETTLE_SECONDS: Final = 2.0
 
 
 class StoredObjects(msgspec.Struct, frozen=True):
@@ -145,6 +146,8 @@ class Reconciliation:
         # The listing may be older than the log, so missing keys are checked one by one.
         gone = {key for key in missing if not await self._media.exists(key)}
         gone |= await self._damaged(held, state)
+        if gone and await self._has_changed(held.video_id, state):
+            return []
         event = media_lost(held.video_id, state, gone)
         if event is None:
             return []
@@ -164,17 +167,25 @@ class Reconciliation:
     async def _damaged(self, held: StoredObjects, state: Transcode) -> set[str]:
         """The keys of listed objects whose size, asked for once more, is wrong."""
         sizes = expected_sizes(state)
-        damaged: set[str] = set()
-        for key in expected_keys(held.video_id, state) & held.objects.keys():
-            if has_size(held.objects[key].size, sizes.get(key)):
-                continue
-            try:
-                size = (await self._media.head(key)).size
-            except BlobNotFound:
-                size = 0
-            if not has_size(size, sizes.get(key)):
-                damaged.add(key)
-        return damaged
+        suspected = {
+            key
+            for key in expected_keys(held.video_id, state) & held.objects.keys()
+            if not has_size(held.objects[key].size, sizes.get(key))
+        }
+        if suspected:
+            # Playlists are written a moment before the event with their sizes.
+            await asyncio.sleep(_SETTLE_SECONDS)
+        return {key for key in suspected if not has_size(await self._size(key), sizes.get(key))}
+
+    async def _size(self, key: str) -> int:
+        try:
+            return (await self._media.head(key)).size
+        except BlobNotFound:
+            return 0
+
+    async def _has_changed(self, video_id: str, state: Transcode) -> bool:
+        """Whether objects have been replaced since ``state``, so that a comparison is outdated."""
+        return await state_of(self._store, video_id) != state
 
     async def _unfinished(self, job: JobRecord, *, dry_run: bool) -> list[Finding]:
         """Make tasks again that the log still needs and the table has not."""

@@ -1,6 +1,6 @@
 """Deletes what nothing refers to: all objects of a deleted video, unused ones of others."""
 
-from services.transcoder.coordinator.publisher import referenced
+from services.transcoder.coordinator.media_objects import referenced
 from services.transcoder.handlers import state_of
 from services.transcoder.jobs import JobRecord
 from services.transcoder.manifests.dash import MANIFEST

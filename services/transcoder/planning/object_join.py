@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from services.transcoder.object_keys import content_mark
 from shared.blobs.store import Piece
 from shared.contracts import EncodedTrack
 
@@ -62,9 +63,18 @@ def relocate_tracks(tracks: Sequence[EncodedTrack], key: str | None) -> tuple[En
             msgspec.structs.replace(segment, offset=segment.offset + offset)
             for segment in track.segments
         )
-        found.append(msgspec.structs.replace(track, key=key, init_key=key, segments=segments))
+        found.append(
+            msgspec.structs.replace(
+                track, key=key, init_key=key, segments=segments, sha256=segments_sha256(track)
+            )
+        )
         offset += _size(track)
     return tuple(found)
+
+
+def segments_sha256(track: EncodedTrack) -> str | None:
+    """The hash of a track's segments, or its first digits, which their key contains."""
+    return track.sha256 or content_mark(track.key or "")
 
 
 def _size(track: EncodedTrack) -> int:

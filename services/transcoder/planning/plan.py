@@ -173,6 +173,11 @@ def _h264_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     return tuple(tasks)
 
 
+def makes_sprite(planned: TranscodePlanned | None, task: VideoTask) -> bool:
+    """Whether a task makes its chunk's sprite: that of the lowest rendition does."""
+    return planned is not None and planned.renditions[-1].name in task.renditions
+
+
 def video_task_name(chunk: int, lowest: str) -> str:
     """The name of the task that encodes a chunk's renditions down to ``lowest``."""
     return f"chunk-{chunk:05d}-{lowest}"

@@ -14,7 +14,7 @@ from services.transcoder.object_keys import IMMUTABLE, attempt_prefix
 from services.transcoder.planning.extra_codecs import Codec
 from services.transcoder.scheduler import ClaimedTask
 from shared.blobs.store import BlobStore
-from shared.contracts import EncodedTrack, Segment, TranscodePlanned
+from shared.contracts import EncodedTrack, Segment, StoredObject, TranscodePlanned
 from shared.event_store.store import EventStore
 
 # Seconds per second of media that a run may take, for a machine that is full of other work.
@@ -116,11 +116,20 @@ async def publish_init(
 
 async def publish_segments(
     media: BlobStore, folder: str, number: int, body: bytes, content_type: str
-) -> str:
-    """Store consecutive segments as one object under a key with its hash; returns the key."""
-    key = f"{folder}/{number:05d}-{digest(body)[:12]}.mp4"
+) -> tuple[str, str]:
+    """Store consecutive segments as one object under a key with its hash; returns key and hash."""
+    mark = digest(body)
+    key = f"{folder}/{number:05d}-{mark[:12]}.mp4"
     await media.put(key, body, content_type, IMMUTABLE)
-    return key
+    return key, mark
+
+
+async def publish_object(
+    media: BlobStore, key: str, data: bytes, content_type: str
+) -> StoredObject:
+    """Store an object that an event names with its size and hash."""
+    await media.put(key, data, content_type, IMMUTABLE)
+    return StoredObject(key=key, size=len(data), sha256=digest(data))
 
 
 def encoded_track(
@@ -129,11 +138,15 @@ def encoded_track(
     codecs: str,
     init: tuple[str, str, int],
     *,
-    key: str | None,
+    stored: tuple[str, str] | None,
     segments: tuple[Segment, ...],
 ) -> EncodedTrack:
-    """Consecutive segments stored under ``key``; ``init``: the init segment's key, hash, size."""
+    """Consecutive segments; ``stored``: key and hash of their object.
+
+    ``init``: the init segment's key, hash and size.
+    """
     init_key, init_sha256, init_size = init
+    key, sha256 = stored or (None, None)
     return EncodedTrack(
         name=name,
         timescale=timescale,
@@ -143,4 +156,5 @@ def encoded_track(
         init_size=init_size,
         key=key,
         segments=segments,
+        sha256=sha256,
     )

@@ -88,7 +88,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
     finally:
         encoding.cancel()
         await asyncio.gather(encoding, return_exceptions=True)
-    end = encoded_track(name, 48_000, "mp4a.40.2", ("", "", 0), key=None, segments=())
+    end = encoded_track(name, 48_000, "mp4a.40.2", ("", "", 0), stored=None, segments=())
     return _event(worker, context, end, True)
 
 
@@ -153,7 +153,7 @@ async def _store(
     )
     folder = f"{context.prefix}/{name}"
     init_key, mark = await publish_init(worker.media, folder, part.init, "audio/mp4")
-    key = await publish_segments(
+    stored = await publish_segments(
         worker.media, folder, segments[0].index, part.body[base:], "audio/mp4"
     )
     return encoded_track(
@@ -161,7 +161,7 @@ async def _store(
         track.timescale,
         track.codecs,
         (init_key, mark, len(part.init)),
-        key=key,
+        stored=stored,
         segments=segments,
     )
 

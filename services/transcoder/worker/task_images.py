@@ -11,11 +11,17 @@ from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.ffmpeg_images import moments, stills, waveform
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import RunFailed, run_ffmpeg
-from services.transcoder.object_keys import IMMUTABLE, storyboard_key
+from services.transcoder.object_keys import storyboard_key
 from services.transcoder.planning.media_errors import TaskFailed
 from services.transcoder.planning.storyboard import CONTENT_TYPE, webvtt
-from services.transcoder.worker.context import TaskContext, WorkerContext, digest, limits
-from shared.contracts import ThumbnailsCreated, TranscodePlanned
+from services.transcoder.worker.context import (
+    TaskContext,
+    WorkerContext,
+    digest,
+    limits,
+    publish_object,
+)
+from shared.contracts import StoredObject, ThumbnailsCreated, TranscodePlanned
 
 # Positions of the stills relative to the duration. Starts and ends are often black or text.
 PLACES: Final = (0.06, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.94)
@@ -38,22 +44,22 @@ async def make_images(worker: WorkerContext, context: TaskContext) -> Thumbnails
     taken = await _stills(worker, context, plan, source)
     if not taken:
         raise TaskFailed("media.no_still", "No picture could be taken from the video.")
-    key = await _store(worker, context, "poster", await asyncio.to_thread(choose, taken))
+    poster = await _store(worker, context, "poster", await asyncio.to_thread(choose, taken))
     film = await asyncio.to_thread(animate, taken)
     preview = await _store(worker, context, "preview", film) if film else None
-    storyboard: str | None = None
+    storyboard: StoredObject | None = None
     if plan.renditions:
         # Video tasks make the sprites; their number and keys follow from the plan.
-        storyboard = storyboard_key(context.prefix)
-        text = webvtt(plan).encode()
-        await worker.media.put(storyboard, text, CONTENT_TYPE, IMMUTABLE)
+        key = storyboard_key(context.prefix)
+        storyboard = await publish_object(worker.media, key, webvtt(plan).encode(), CONTENT_TYPE)
     return ThumbnailsCreated(
         video_id=task.video_id,
         attempt=task.attempt,
-        poster_key=key,
-        storyboard_key=storyboard,
-        preview_key=preview,
+        poster_key=poster.key,
+        storyboard_key=storyboard.key if storyboard else None,
+        preview_key=preview.key if preview else None,
         worker=worker.name,
+        objects=tuple(each for each in (poster, storyboard, preview) if each),
     )
 
 
@@ -87,10 +93,11 @@ async def _stills(
     return taken
 
 
-async def _store(worker: WorkerContext, context: TaskContext, name: str, data: bytes) -> str:
+async def _store(
+    worker: WorkerContext, context: TaskContext, name: str, data: bytes
+) -> StoredObject:
     key = f"{context.prefix}/{name}-{digest(data)[:12]}.webp"
-    await worker.media.put(key, data, "image/webp", IMMUTABLE)
-    return key
+    return await publish_object(worker.media, key, data, "image/webp")
 
 
 def animate(taken: list[Path]) -> bytes | None:

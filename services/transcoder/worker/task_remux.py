@@ -63,13 +63,13 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
     folder = f"{context.prefix}/{top.name}"
     init = fragment_writer.write_init_segment(track, clock)
     init_key, mark = await publish_init(worker.media, folder, init, "video/mp4")
-    key = await publish_segments(worker.media, folder, chunk.index, bytes(body), "video/mp4")
+    stored = await publish_segments(worker.media, folder, chunk.index, bytes(body), "video/mp4")
     made_track = encoded_track(
         top.name,
         clock.timescale,
         fragment_writer.codecs(track),
         (init_key, mark, len(init)),
-        key=key,
+        stored=stored,
         segments=tuple(segments),
     )
     return _chunk_encoded(worker, context, chunk.index, made_track)

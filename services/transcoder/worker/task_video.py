@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
-from services.transcoder.encoding.ffmpeg_images import sprite
+from services.transcoder.encoding.ffmpeg_images import sprite as sprite_arguments
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.mp4 import boxes, fragment_reader
-from services.transcoder.object_keys import IMMUTABLE, sprite_key
+from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.plan import Timeline, h264_renditions, timeline_of
 from services.transcoder.planning.storyboard import sheet
@@ -18,9 +18,10 @@ from services.transcoder.worker.context import (
     encoded_track,
     limits,
     publish_init,
+    publish_object,
     publish_segments,
 )
-from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment
+from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment, StoredObject
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -71,8 +72,9 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
     tracks = await asyncio.gather(
         *(_store(worker, context, run, rendition.name) for rendition in run.renditions)
     )
+    sprite: StoredObject | None = None
     if plan.renditions[-1] in run.renditions:
-        await _store_sprite(worker, context, run)
+        sprite = await _store_sprite(worker, context, run)
     elapsed = max(1, context.elapsed_ms)
     return ChunkEncoded(
         video_id=task.video_id,
@@ -83,6 +85,7 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
         try_number=task.tries,
         elapsed_ms=elapsed,
         speed=round(1000 * seconds / elapsed, 3),
+        sprite=sprite,
     )
 
 
@@ -116,30 +119,36 @@ async def _store(
     init_key, mark = await publish_init(worker.media, folder, init, "video/mp4")
     if name == run.renditions[-1].name:
         await asyncio.to_thread((context.folder / _OWN_PART).write_bytes, init + body)
-    key = await publish_segments(worker.media, folder, run.chunk.index, body, "video/mp4")
+    stored = await publish_segments(worker.media, folder, run.chunk.index, body, "video/mp4")
     return encoded_track(
-        name, track.timescale, track.codecs, (init_key, mark, len(init)), key=key, segments=segments
+        name,
+        track.timescale,
+        track.codecs,
+        (init_key, mark, len(init)),
+        stored=stored,
+        segments=segments,
     )
 
 
-async def _store_sprite(worker: WorkerContext, context: TaskContext, run: ChunkRun) -> None:
+async def _store_sprite(
+    worker: WorkerContext, context: TaskContext, run: ChunkRun
+) -> StoredObject | None:
     """Store the chunk's sprite. Where that fails the video goes without it."""
     layout = sheet(context.plan, run.chunk)
     source, target = context.folder / _OWN_PART, context.folder / "sprite.webp"
     local = Input(str(source), remote=False)
     try:
         await run_ffmpeg(
-            [worker.tools.ffmpeg, *sprite(source, layout, target)],
+            [worker.tools.ffmpeg, *sprite_arguments(source, layout, target)],
             context.folder,
             limits(local, worker.tools, 1.0, urgent=True),
         )
         data = await asyncio.to_thread(target.read_bytes)
     except (RunFailed, FileNotFoundError) as error:
         _log.warning("no sprite for a chunk", task=context.task.task_id, error=str(error))
-        return
-    await worker.media.put(
-        sprite_key(context.prefix, run.chunk.index), data, "image/webp", IMMUTABLE
-    )
+        return None
+    key = sprite_key(context.prefix, run.chunk.index)
+    return await publish_object(worker.media, key, data, "image/webp")
 
 
 def _read(path: Path) -> bytes:

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
+from services.transcoder.coordinator.media_objects import referenced, required
 from services.transcoder.coordinator.missing_media import (
     expected_keys,
     media_lost,
     unfinished_tasks,
 )
-from services.transcoder.coordinator.publisher import referenced, required
 from services.transcoder.domain import (
     Cancel,
     NotCancellable,

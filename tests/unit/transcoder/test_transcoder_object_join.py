@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from services.transcoder.coordinator.publisher import planned_joins, referenced
+from services.transcoder.coordinator.media_objects import planned_joins, referenced
 from services.transcoder.domain import RecordEvent, Transcode, decide, evolve, media_keys
 from services.transcoder.manifests.hls import Rates, media_playlist, published, rendition_segments
 from services.transcoder.manifests.hls_iframes import iframe_playlist, iframe_stream_inf

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.transcoder.coordinator.media_objects import planned_joins, referenced
 from services.transcoder.coordinator.missing_media import expected_keys, media_lost
-from services.transcoder.coordinator.publisher import planned_joins, referenced
 from services.transcoder.domain import (
     Cancel,
     Command,
