@@ -14,6 +14,19 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Scrubbed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scrub of one video read and found.
+
+    ``unknown``: the objects of which the log has no checksum.
+    """
+
+    video_id: str
+    objects: int
+    bytes: int
+    unknown: int
+    findings: tuple[Finding, ...] = ()
+
+
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """The discrepancies of one round. With ``dry_run`` they were not repaired."""
 

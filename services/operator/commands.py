@@ -18,6 +18,7 @@ from services.operator.job_commands import jobs, reconcile
 from services.operator.log_commands import events
 from services.operator.output import Output
 from services.operator.projection_commands import projections
+from services.operator.scrub_commands import scrub
 from services.operator.tools import Failed, Tools
 from shared.errors import CinelogError
 
@@ -32,7 +33,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         """Inspect and repair a running Cinelog."""
         context.obj = tools(Output(json=as_json))
 
-    for command in (audit, events, projections, dead_letters, jobs, reconcile, archive):
+    for command in (audit, events, projections, dead_letters, jobs, reconcile, scrub, archive):
         cinelog.add_command(command)
     return cinelog
 

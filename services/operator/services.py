@@ -9,7 +9,7 @@ import msgspec
 
 from shared.errors import Unavailable
 from shared.http.operator import PREFIX
-from shared.reconciliation import Findings
+from shared.reconciliation import Findings, Scrubbed
 from shared.settings import Key
 
 # Seconds that a round may take, which checks every video.
@@ -29,6 +29,10 @@ class Refused(Exception):
 
 class Answer(msgspec.Struct, frozen=True):
     data: Findings
+
+
+class _Scrub(msgspec.Struct, frozen=True):
+    data: Scrubbed
 
 
 class Services:
@@ -53,6 +57,11 @@ class Services:
         answer = await self._post("transcoder", f"jobs/{video_id}/{what}")
         data: dict[str, Any] = msgspec.json.decode(answer)["data"]
         return data
+
+    async def scrub(self, video_id: str, *, dry_run: bool) -> Scrubbed:
+        """Read and compare all objects of a video. Raises ServiceUnavailable, Refused."""
+        path = f"scrub/{video_id}?dry_run={str(dry_run).lower()}"
+        return msgspec.json.decode(await self._post("transcoder", path), type=_Scrub).data
 
     async def _post(self, service: str, path: str) -> bytes:
         try:

@@ -1,7 +1,7 @@
 """Commands on a transcode: load, decide, append."""
 
 from services.transcoder.domain import DECIDER, Cancel, RecordEvent, Retry, Transcode
-from shared.contracts import Event, stream_id
+from shared.contracts import Event, VideoDeleted, stream_id
 from shared.event_store.decider import Outcome, execute, load
 from shared.event_store.store import EventStore, Metadata
 from shared.telemetry import current_traceparent
@@ -19,8 +19,19 @@ async def record(
 
 async def state_of(store: EventStore, video_id: str) -> Transcode:
     """The state of the current attempt."""
-    state, _version = await load(store, stream_id("transcode", video_id), DECIDER)
+    state, _version = await load_state(store, video_id)
     return state
+
+
+async def load_state(store: EventStore, video_id: str) -> tuple[Transcode, int]:
+    """The state of the current attempt, and the version of the stream."""
+    return await load(store, stream_id("transcode", video_id), DECIDER)
+
+
+async def is_deleted(store: EventStore, video_id: str) -> bool:
+    """Whether the log has the video's deletion. The tables may not have it yet."""
+    events = await store.read_stream(stream_id("video", video_id))
+    return any(isinstance(recorded.data, VideoDeleted) for recorded in events)
 
 
 async def retry(store: EventStore, video_id: str, user_id: str) -> int:

@@ -4,10 +4,11 @@ import msgspec
 from litestar import Router, delete, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from services.transcoder import handlers
 from services.transcoder.coordinator.reconciling import Reconciliation
+from services.transcoder.coordinator.scrubbing import Scrubber
 from services.transcoder.jobs import JobRecord, JobRepository
 from shared.errors import Forbidden, NotFound
 from shared.event_store.projections.checkpoint_watcher import CheckpointWatcher
@@ -16,6 +17,7 @@ from shared.http.envelope import Message, Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 from shared.http.operator import operator_routes
+from shared.reconciliation import Scrubbed
 from shared.settings import Key
 
 # Seconds to wait for the projection before 404, because a job may have been created just now.
@@ -92,9 +94,13 @@ def job_routes(
 
 
 def operator_job_routes(
-    secret: Key, jobs: JobRepository, store: EventStore, reconciliation: Reconciliation
+    secret: Key,
+    jobs: JobRepository,
+    store: EventStore,
+    reconciliation: Reconciliation,
+    scrubber: Scrubber,
 ) -> Router:
-    """The operator's routes: reconcile, and retry or cancel any job as ``operator``."""
+    """The operator's routes: reconcile, scrub, and retry or cancel any job as ``operator``."""
 
     async def any_job(video_id: str) -> JobRecord:
         job = await jobs.find(video_id)
@@ -121,4 +127,15 @@ def operator_job_routes(
         await handlers.cancel(store, job.video_id, _OPERATOR)
         return Success(data=Message(message="Processing has been cancelled."))
 
-    return operator_routes("transcoder", secret, reconciliation.round, (retry_any, cancel_any))
+    @post("/scrub/{video_id:str}", status_code=200, include_in_schema=False)
+    async def scrub_video(
+        video_id: FromPath[str], dry_run: FromQuery[bool] = False
+    ) -> Success[Scrubbed]:
+        await any_job(video_id)
+        found = await scrubber.scrub(video_id, dry_run=dry_run)
+        if found is None:
+            raise JobNotFound("This video is deleted.")
+        return Success(data=found)
+
+    others = (retry_any, cancel_any, scrub_video)
+    return operator_routes("transcoder", secret, reconciliation.round, others)

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from services.transcoder.consumers import QUEUES, RabbitTaskQueue, take_tasks
@@ -19,6 +20,9 @@ from services.transcoder.coordinator.coordinator import Coordinator
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.coordinator.reconciling import Reconciliation
+from services.transcoder.coordinator.scrub_loop import SCRUB, SCRUB_SECONDS, ScrubLoop, ScrubPlan
+from services.transcoder.coordinator.scrub_repository import ScrubRepository
+from services.transcoder.coordinator.scrubbing import Scrubber
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.encoding.source_reader import SourceReader
@@ -71,6 +75,11 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
     media = bucket(config.s3_media_bucket)
     jobs = JobRepository(engine)
     metrics = CoordinatorMetrics(engine, host.registry)
+    scrubs = ScrubRepository(engine)
+    scrubber = Scrubber(scrubs, log, media, bucket(config.s3_sources_bucket), metrics.scrub)
+    plan = ScrubPlan(config.scrub_bytes_per_second, timedelta(days=config.scrub_days))
+    advanced = partial(host.loops.progress.advance, SCRUB)
+    scrub = ScrubLoop(scrubber, scrubs, plan, metrics, advanced=advanced)
     coordinator = Coordinator(
         jobs, Scheduler(engine), log, media, metrics=metrics, loops=host.loops
     )
@@ -89,18 +98,17 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
             group.create_task(runner.run())
             group.create_task(listen(host.loops, "jobs", url, runner.name, coordinator.wake))
             group.create_task(coordinator.run())
+            group.create_task(host.loops.repeat(SCRUB, scrub.round, SCRUB_SECONDS))
             group.create_task(host.loops.persist("exchange messages", exchange))
 
     reconciliation = Reconciliation(
         ReconcileRepository(engine), log, media, timedelta(seconds=config.orphan_seconds)
     )
     secret = config.operator_secret
+    operators = [operator_job_routes(secret, jobs, log, reconciliation, scrubber)] if secret else []
     app = create_app(
         "transcoder",
-        [
-            *job_routes(jobs, log, watcher),
-            *([operator_job_routes(secret, jobs, log, reconciliation)] if secret else []),
-        ],
+        [*job_routes(jobs, log, watcher), *operators],
         checks={"postgres": jobs.ping, "storage": media.ping},
         verifier=host.verifier(
             config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience

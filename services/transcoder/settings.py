@@ -27,14 +27,20 @@ class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
     """Settings of the coordinator, which also serves the job routes.
 
     ``orphan_seconds``: how old an object that nothing refers to must be to be deleted. A request
-    that carries ``operator_secret`` may reconcile, and retry and cancel any job.
+    that carries ``operator_secret`` may reconcile, scrub, and retry and cancel any job.
+
+    ``scrub_bytes_per_second``: how fast stored objects are read and compared with the log; 0
+    switches that off. ``scrub_days``: between two scrubs of a video.
     """
 
     bind: Address
+    s3_sources_bucket: str
     jwks_url: str
     jwt_issuer: str
     jwt_audience: str
     orphan_seconds: Annotated[float, msgspec.Meta(ge=1)] = 3600.0
+    scrub_bytes_per_second: Annotated[int, msgspec.Meta(ge=0)] = 2 << 20
+    scrub_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
     operator_secret: Key | None = None
 
 

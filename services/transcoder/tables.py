@@ -93,6 +93,30 @@ tasks = Table(
     Column("last_error", Text),
 )
 
+# How far the scrub of a video's objects is, and when the last one ended.
+scrubs = Table(
+    "scrubs",
+    metadata,
+    Column("video_id", Text, primary_key=True),
+    # The version of the stream that the place belongs to.
+    Column("version", Integer, nullable=False),
+    Column("place", Text),
+    Column("scrubbed_at", DateTime(timezone=True)),
+)
+
+# Objects whose bytes were not as they should be when they were read last.
+suspect_objects = Table(
+    "suspect_objects",
+    metadata,
+    Column("video_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("reads", Integer, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    # When to read it again; null if it is damaged and cannot be made again.
+    Column("due_at", DateTime(timezone=True)),
+    Index("ix_transcoder_suspects_due", "due_at", postgresql_where=text("due_at is not null")),
+)
+
 workers = Table(
     "workers",
     metadata,

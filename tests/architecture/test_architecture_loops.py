@@ -103,6 +103,8 @@ ENDING = {
     "services/operator/log_commands.py:_events",
     # Two signals, sent one after the other.
     "services/transcoder/encoding/process.py:_end",
+    # A number of readings.
+    "services/transcoder/coordinator/scrubbing.py:_judge",
     # The end of a program whose output is read.
     "services/transcoder/worker/task_audio.py:_parts",
     # The end of another worker's try at the task.

@@ -50,7 +50,34 @@ class CoordinatorMetrics:
             registry=registry,
         )
         self.items = ItemMetrics(registry)
+        self.scrub = ScrubMetrics(registry)
         self.open = OpenWorkMetrics(engine, registry)
+
+
+class ScrubMetrics:
+    """What the scrub reads, and what it finds."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bytes = Counter(
+            "cinelog_scrub_bytes", "Bytes read and compared by the scrub.", registry=registry
+        )
+        self.checks = Counter(
+            "cinelog_scrub_checks",
+            "Readings of the scrub, by what they found.",
+            ["verdict"],
+            registry=registry,
+        )
+        self.damaged = Counter(
+            "cinelog_scrub_damaged",
+            "Damaged objects, by whether they are made again or lost.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.irreparable = Gauge(
+            "cinelog_scrub_irreparable",
+            "Objects that are damaged and cannot be made again.",
+            registry=registry,
+        )
 
 
 class OpenWorkMetrics:

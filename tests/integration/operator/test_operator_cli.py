@@ -158,6 +158,42 @@ def test_lost_media_is_found_and_made_again(
     assert not [row for row in cli("reconcile", "--dry-run") if row["subject"] == job]
 
 
+def test_a_changed_byte_is_found_by_a_scrub(
+    cinelog: RunningStack, cli: Cli, person: Person
+) -> None:
+    person.finish(job := person.upload(BIKES))
+    stack = cinelog.stack
+    (images,) = [
+        event["data"]
+        for event in cli("events", "show", f"transcode-{job}")
+        if event["type"] == "ThumbnailsCreated"
+    ]
+    poster = images["poster_key"]
+
+    async def flip() -> None:
+        urls = stack.urls
+        async with s3_client(
+            urls.s3_endpoint, urls.s3_region, urls.s3_access_key, urls.s3_secret_key
+        ) as client:
+            media = S3Store(client, stack.media_bucket)
+            data = bytearray(await media.read(poster))
+            data[-1] ^= 1
+            await media.put(poster, bytes(data), "image/webp")
+
+    assert cli("scrub", job) == []
+    run_async(flip)
+    found = cli("scrub", job, "--dry-run", code=1)
+    assert (found["action"], found["subject"]) == ("remake", poster)
+    assert cli("scrub", code=1)["subject"] == poster
+    until(
+        lambda: (
+            cli("events", "show", f"transcode-{job}")[-1]["type"]
+            in ("MediaRestored", "MediaCompacted")
+        )
+    )
+    assert cli("scrub", job) == []
+
+
 def test_the_log_is_archived_and_the_archive_checked(cli: Cli, person: Person) -> None:
     person.upload(BIKES)
     until(lambda: cli("events", "verify")["unsequenced"] == 0)

@@ -13,8 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder import handlers
+from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.coordinator.reconciling import Reconciliation
+from services.transcoder.coordinator.scrub_repository import ScrubRepository
+from services.transcoder.coordinator.scrubbing import Scrubber
 from services.transcoder.domain import NotRetryable
 from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.http import operator_job_routes
@@ -28,6 +31,7 @@ from shared.contracts import Event, TranscodeFailed
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.store import Metadata, NewEvent, Unreadable, UnreadableStream
 from shared.http.app import create_app
+from shared.settings import Key
 from tests.integration.transcoder.task_table import project, task_row, uploads
 
 NEWER = Unreadable(reason="UnknownEventType: TranscodeReviewed")
@@ -163,8 +167,12 @@ async def test_operators_are_told_that_a_stream_cannot_be_read(
     media: Any = None
     repository = ReconcileRepository(engine)
     reconciliation = Reconciliation(repository, bench.store, media, timedelta(hours=1))
-    secret = "s" * 32
-    routes = operator_job_routes(secret, JobRepository(engine), bench.store, reconciliation)
+    secret = Key("s" * 32)
+    metrics = CoordinatorMetrics(engine, CollectorRegistry())
+    scrubber = Scrubber(ScrubRepository(engine), bench.store, media, media, metrics.scrub)
+    routes = operator_job_routes(
+        secret, JobRepository(engine), bench.store, reconciliation, scrubber
+    )
     headers = {"authorization": f"Bearer {secret}"}
     transport = httpx.ASGITransport(app=cast(Any, create_app("transcoder", [routes])))
     async with httpx.AsyncClient(transport=transport, base_url="http://transcoder") as client:
