@@ -2,7 +2,7 @@
 
 ``python -m tests.support.fork_server FD`` serves a connected Unix socket until its other end is
 closed. Each message is a request with two descriptors: the new process's output, and a socket that
-gets the pid and, when the process has ended, its wait status.
+gets the pid and, when the process has ended, its wait status and its CPU time in microseconds.
 """
 
 import ctypes
@@ -54,7 +54,8 @@ def _serve(requests: socket.socket) -> Request | None:
                     pid, status = key.data
                     selector.unregister(key.fileobj)
                     os.close(key.fd)
-                    _report(status, os.waitpid(pid, 0)[1])
+                    _, ended, used = os.wait4(pid, 0)
+                    _report(status, ended, round(1e6 * (used.ru_utime + used.ru_stime)))
                     status.close()
                     continue
                 message, descriptors, _, _ = socket.recv_fds(requests, MAX_MESSAGE, 2)
@@ -93,10 +94,10 @@ def _leave(output: int) -> None:
     ctypes.CDLL(None).prctl(_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
-def _report(status: socket.socket, number: int) -> None:
-    """Send a number to the client, if it is still there."""
+def _report(status: socket.socket, *numbers: int) -> None:
+    """Send numbers to the client, if it is still there."""
     try:
-        status.send(str(number).encode())
+        status.send(" ".join(map(str, numbers)).encode())
     except OSError:
         return
 

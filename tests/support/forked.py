@@ -27,6 +27,18 @@ from tests.support.fork_server import Request
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+class UsedCpu:
+    """CPU seconds of the processes that have ended and been waited for, and of their children.
+
+    The kernel counts them as the fork server's until that ends.
+    """
+
+    seconds = 0.0
+
+
+used_cpu = UsedCpu()
+
+
 class Forked:
     """A started process, with the methods of ``subprocess.Popen`` that tests use."""
 
@@ -45,7 +57,9 @@ class Forked:
     def poll(self) -> int | None:
         """The same as ``returncode``."""
         if self._returncode is None and self._has_ended(0):
-            self._returncode = os.waitstatus_to_exitcode(int(os.read(self._status, 64)))
+            ended, microseconds = os.read(self._status, 64).split()
+            self._returncode = os.waitstatus_to_exitcode(int(ended))
+            used_cpu.seconds += int(microseconds) / 1e6
         return self._returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -151,6 +165,7 @@ def stop_fork_server() -> None:
         requests, server = _fork_server()
         requests.close()
         server.wait()
+        used_cpu.seconds = 0.0
         _fork_server.cache_clear()
 
 

@@ -1,11 +1,12 @@
-"""Where test time goes: seconds and CPU seconds of each lane and folder, and who only waits.
+"""Where test time goes: seconds and CPU seconds of lanes and folders, and the costliest tests.
 
 A pytest plugin. The table is printed when ``--durations`` asks for the slowest tests. CPU seconds
-are those of the test's process and of the children that it has reaped; servers that outlive a
-test are not in them.
+are those of the test's process, of the children that it has reaped and of the forked services
+that it has waited for; servers that outlive a test are not in them.
 """
 
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -13,8 +14,7 @@ import pytest
 from msgspec import Struct
 
 _CPU = "cpu_seconds"
-# Below this, waiting is not worth a line.
-_WAITED = 2.0
+_WORTH_A_LINE = 2.0
 
 
 class _Total(Struct):
@@ -60,11 +60,18 @@ class Timings:
                 f"{total.seconds:9.1f} {total.cpu:12.1f} {total.tests:6}  {name}"
             )
         waits = {name: total.seconds - total.cpu for name, total in self._tests.items()}
-        longest = sorted(waits, key=lambda name: -waits[name])[:10]
-        terminalreporter.write_line("  seconds spent waiting, the longest ten")
-        for name in longest:
-            if waits[name] >= _WAITED:
-                terminalreporter.write_line(f"{waits[name]:9.1f}  {name}")
+        _write_longest(terminalreporter, "seconds spent waiting", waits)
+        used = {name: total.cpu for name, total in self._tests.items()}
+        _write_longest(terminalreporter, "CPU seconds", used)
+
+
+def _write_longest(
+    reporter: pytest.TerminalReporter, title: str, seconds: dict[str, float]
+) -> None:
+    reporter.write_line(f"  {title}, the longest ten")
+    for name in sorted(seconds, key=lambda name: -seconds[name])[:10]:
+        if seconds[name] >= _WORTH_A_LINE:
+            reporter.write_line(f"{seconds[name]:9.1f}  {name}")
 
 
 def _longest(totals: dict[str, _Total]) -> list[tuple[str, _Total]]:
@@ -72,11 +79,16 @@ def _longest(totals: dict[str, _Total]) -> list[tuple[str, _Total]]:
 
 
 def _measured(item: pytest.Item, phase: str) -> Iterator[None]:
-    before = sum(os.times()[:4])
+    before = _cpu_seconds()
     try:
         return (yield)
     finally:
-        item.user_properties.append((_CPU + phase, sum(os.times()[:4]) - before))
+        item.user_properties.append((_CPU + phase, _cpu_seconds() - before))
+
+
+def _cpu_seconds() -> float:
+    forked = sys.modules.get("tests.support.forked")
+    return sum(os.times()[:4]) + (forked.used_cpu.seconds if forked else 0.0)
 
 
 @pytest.hookimpl(wrapper=True)

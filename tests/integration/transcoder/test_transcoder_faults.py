@@ -16,6 +16,7 @@ from services.transcoder import handlers
 from services.transcoder.consumers import QUEUES, TaskMessage
 from shared.contracts import TranscodeCompleted, VideoDeleted
 from tests.integration.transcoder.clips import make
+from tests.integration.transcoder.slow_ffmpeg import SlowFfmpeg
 from tests.integration.transcoder.stage import Processes, Studio
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
@@ -41,9 +42,9 @@ async def running_task(database: Database, kind: str = "video") -> str:
     return await eventually(look, 120)
 
 
-def slow(folder: Path) -> Path:
-    """A source that takes a while: large and busy."""
-    return make(folder / "slow.mp4", seconds=12, size="1920x1080", rate="30")
+def clip(folder: Path) -> Path:
+    """A source with several chunks and renditions."""
+    return make(folder / "clip.mp4", seconds=12, size="640x360", rate="30")
 
 
 def encoders(worker: int) -> list[psutil.Process]:
@@ -60,8 +61,8 @@ async def test_a_killed_worker_costs_one_task(
     processes: Processes, studio: Studio, database: Database, tmp_path: Path
 ) -> None:
     processes.planner()
-    first = processes.worker()
-    video_id = await studio.upload(slow(tmp_path))
+    first = processes.worker(FFMPEG=str(SlowFfmpeg(tmp_path, 0.5).path))
+    video_id = await studio.upload(clip(tmp_path))
     await running_task(database)
     orphans = encoders(first.pid)
     assert orphans
@@ -95,9 +96,11 @@ async def test_a_bucket_that_goes_away_in_the_middle_of_a_task_costs_only_time(
     road = Road(s3.endpoint)
     await road.open()
     processes.planner()
-    processes.worker(S3_ENDPOINT=road.url)
-    video_id = await studio.upload(slow(tmp_path))
+    slow = SlowFfmpeg(tmp_path, 1)
+    processes.worker(S3_ENDPOINT=road.url, FFMPEG=str(slow.path))
+    video_id = await studio.upload(clip(tmp_path))
     await running_task(database)
+    slow.let_go()
     await road.close()
     connection = await asyncpg.connect(database.admin_url)
 
@@ -121,8 +124,8 @@ async def test_a_stopped_worker_gives_its_task_back(
     processes: Processes, studio: Studio, database: Database, tmp_path: Path
 ) -> None:
     processes.planner()
-    first = processes.worker(DRAIN_SECONDS="0")
-    video_id = await studio.upload(slow(tmp_path))
+    first = processes.worker(DRAIN_SECONDS="0", FFMPEG=str(SlowFfmpeg(tmp_path, 0.5).path))
+    video_id = await studio.upload(clip(tmp_path))
     task_id = await running_task(database)
     first.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(first.wait, 20) == 0
@@ -186,10 +189,12 @@ async def test_cancel_stops_within_two_seconds_and_retry_starts_over(
     processes: Processes, studio: Studio, database: Database, tmp_path: Path
 ) -> None:
     processes.planner()
-    worker = processes.worker()
-    video_id = await studio.upload(slow(tmp_path))
+    slow = SlowFfmpeg(tmp_path, 0.5)
+    worker = processes.worker(FFMPEG=str(slow.path))
+    video_id = await studio.upload(clip(tmp_path))
     await running_task(database)
     assert encoders(worker.pid)
+    slow.let_go()
     await handlers.cancel(studio.store, video_id, "user-1")
     await eventually(lambda: not encoders(worker.pid), 3)
     await eventually(lambda: not studio.keys(video_id), 20)

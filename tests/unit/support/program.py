@@ -10,4 +10,8 @@ if __name__ == "__main__":
     sys.stdout.flush()
     if sys.argv[1] == "wait":
         time.sleep(60)
+    if sys.argv[1] == "busy":
+        while time.process_time() < 0.3:
+            pass
+        sys.exit(0)
     sys.exit(int(sys.argv[1]))

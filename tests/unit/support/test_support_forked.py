@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forked import Forked, start_service
+from tests.support.forked import Forked, start_service, used_cpu
 from tests.support.wait import eventually
 
 PROGRAM = "tests.unit.support.program"
@@ -24,6 +24,13 @@ def test_it_gets_its_arguments_environment_folder_and_output(tmp_path: Path) -> 
     assert process.wait(30) == process.returncode == process.poll() == 7
     said = json.loads((tmp_path / "log").read_text())
     assert said == {"arguments": ["7", "b"], "env": {"LEFT": "1"}, "in": str(tmp_path)}
+
+
+def test_its_cpu_time_is_known_once_it_was_waited_for(tmp_path: Path) -> None:
+    process = start(tmp_path, "busy")
+    before = used_cpu.seconds
+    assert process.wait(30) == 0
+    assert 0.3 < used_cpu.seconds - before < 3
 
 
 async def test_a_signal_ends_it_and_is_its_status(tmp_path: Path) -> None:
