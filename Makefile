@@ -168,7 +168,8 @@ sbom: fetch-run ## What every image and the client are made of, as CycloneDX in 
 			--short-PURLs --output-reproducible --output-file dist/$$group.cdx.json \
 			requirements/$$group.txt || exit 1; \
 	done
-	@cd web && npm sbom --sbom-format cyclonedx --omit dev > ../dist/web.cdx.json
+	@cd web && npm sbom --sbom-format cyclonedx --omit dev > ../dist/web.cdx.json.part
+	@mv dist/web.cdx.json.part dist/web.cdx.json
 
 audit: fetch-run ## Known vulnerabilities in what the images and the client are made of
 	@$(call tool,pip-audit)

@@ -27,8 +27,9 @@ _LINE_ENDS: Final = re.compile(r"\r\n?")
 _BIDI_CONTROLS: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
-# Letters and symbols without ink: Hangul fillers (Default_Ignorable_Code_Point), blank Braille.
-_BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Letters and symbols without ink: Hangul fillers (Default_Ignorable_Code_Point), blank Braille,
+# the null note head, the blanks of Egyptian hieroglyphs.
+_BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442")
 # Code points that Unicode has not assigned yet and that will be ignorable when it does. Others
 # that are unknown here may be characters of a newer Unicode, so they count as visible.
 _IGNORABLE: Final = (range(0x2065, 0x2066), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000))

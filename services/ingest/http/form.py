@@ -99,7 +99,10 @@ async def upload_form(
     principal: NamedDependency[Principal],
     form_uploads: NamedDependency[FormUploads],
 ) -> Response[Success[Accepted]]:
-    """Fields may stand before or after the file. The answer comes when the video is durable."""
+    """Fields may stand before or after the file. The answer comes when the video is durable.
+
+    Commas separate tags; one that contains a comma is added afterwards (POST /tags/{video}).
+    """
     upload = await form_uploads.receive(
         principal.user_id,
         IncomingBody(request),

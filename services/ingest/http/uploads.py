@@ -56,7 +56,7 @@ async def create(
     principal: NamedDependency[Principal],
     resumable: NamedDependency[Resumable],
 ) -> Response[Any]:
-    """Title, description, filename, filetype and tags in Upload-Metadata."""
+    """Title, description, filename, filetype and tags, separated by commas, in Upload-Metadata."""
     return await _protocol(request).create(request, principal.user_id, resumable)
 
 

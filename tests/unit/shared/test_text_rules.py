@@ -70,6 +70,7 @@ def test_titles_as_they_are_kept(given_text: str, kept: str) -> None:
     "text",
     [
         *("", " \t", "\u200b\u200b", "\u3164", "\u2800", "\u2065", "\ufe0f", "\U000e0041"),
+        *("\U0001d159", "\U00013441\U00013442"),
         *(
             "\u0301",
             "x" * 101,

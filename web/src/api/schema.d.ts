@@ -250,6 +250,8 @@ export interface paths {
         /**
          * Upload a video in one request
          * @description Fields may stand before or after the file. The answer comes when the video is durable.
+         *
+         *     Commas separate tags; one that contains a comma is added afterwards (POST /tags/{video}).
          */
         post: operations["ApiV1StreamingUploadUploadForm"];
         delete?: never;
@@ -380,7 +382,7 @@ export interface paths {
         put?: never;
         /**
          * Begin a resumable upload (tus)
-         * @description Title, description, filename, filetype and tags in Upload-Metadata.
+         * @description Title, description, filename, filetype and tags, separated by commas, in Upload-Metadata.
          */
         post: operations["ApiV1UploadsCreate"];
         delete?: never;
