@@ -93,8 +93,10 @@ def damage(folder: Path) -> None:
 
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home that the database server's own user cannot reach."""
-    return Home(tmp_path_factory.mktemp("home"))
+    """A home that the database server's own user cannot reach, of a name that shells split."""
+    folder = tmp_path_factory.mktemp("home") / "Zoë's clips, (2)"
+    folder.mkdir()
+    return Home(folder)
 
 
 async def test_state_survives(home: Home) -> None:

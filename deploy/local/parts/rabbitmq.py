@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import checks, debian
+from deploy.local.parts.plain_paths import plain
 from deploy.local.process import Process, Step, Task
 
 PORTS = ("amqp", "rabbitmq_api", "rabbitmq_distribution", "epmd")
@@ -33,10 +34,12 @@ def steps(
     ``management`` adds its HTTP API, which costs seconds at each start and stop; a port named
     ``rabbitmq_metrics`` its figures for Prometheus.
     """
-    folder = home / "rabbitmq"
-    folder.mkdir(parents=True, exist_ok=True)
-    root = debian.rabbitmq_root(packages)
-    environment = _environment(folder, ports)
+    (home / "rabbitmq").mkdir(parents=True, exist_ok=True)
+    # Its scripts do not quote paths.
+    folder, root = plain(
+        home, {"rabbitmq": home / "rabbitmq", "root": debian.rabbitmq_root(packages)}
+    )
+    environment = _environment(folder, ports, str(home / "rabbitmq"))
 
     async def install() -> None:
         if not root.exists():
@@ -144,9 +147,9 @@ def _write_configuration(
     (folder / "plugins").write_text(f"[{','.join(plugins)}].\n")
 
 
-def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    # The name is the node's identity and names its data: the same for the same folder.
-    identity = hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+def _environment(folder: Path, ports: Mapping[str, int], place: str) -> dict[str, str]:
+    # The name is the node's identity and names its data: the same for the same place.
+    identity = hashlib.sha256(place.encode()).hexdigest()[:10]
     loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     return {
         "HOME": str(folder),

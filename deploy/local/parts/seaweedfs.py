@@ -38,16 +38,17 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
     return (
         Process(
             name="seaweedfs",
+            # Paths are relative to its folder: it splits some at commas, and sockets' are short.
             argv=(
                 *(str(_binary()), "-logtostderr=true", "server", *listen),
-                *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}"),
+                *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=data"),
                 *("-master.peers=none", "-master.telemetry=false"),
                 # Each bucket gets volumes of its own: small and many.
                 *("-master.volumeSizeLimitMB=1024", "-volume.max=10000"),
                 "-volume.preStopSeconds=0",
-                *("-filer", f"-filer.localSocket={folder / 'filer.sock'}"),
+                *("-filer", "-filer.localSocket=filer.sock"),
                 *("-s3", f"-s3.config={config}", "-s3.autoCreateBucket=false"),
-                *(f"-s3.localSocket={folder / 's3.sock'}", "-s3.iam=false"),
+                *("-s3.localSocket=s3.sock", "-s3.iam=false"),
                 *("-s3.port.iceberg=0", "-s3.port.lance=0"),
             ),
             folder=folder,

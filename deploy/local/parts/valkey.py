@@ -18,8 +18,9 @@ def steps(home: Path, ports: Mapping[str, int], password: str) -> tuple[Step, ..
     port = ports["redis"]
     config = folder / "valkey.conf"
     config.touch(mode=0o600)
+    # It writes to its working directory: a path with spaces would need quotes here.
     config.write_text(
-        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {folder}\n"
+        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir .\n"
         "save 60 1\ndatabases 64\nmaxmemory 256mb\nmaxmemory-policy volatile-lru\n"
     )
     login = f"*2\r\n$4\r\nAUTH\r\n${len(password)}\r\n{password}\r\n".encode()
