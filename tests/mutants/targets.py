@@ -45,6 +45,7 @@ TARGETS: Final = (
     Target(
         ("services/transcoder/scheduler.py",),
         (
+            "tests/integration/transcoder/test_transcoder_claims.py",
             "tests/integration/transcoder/test_transcoder_leases.py",
             "tests/integration/transcoder/test_transcoder_scheduler.py",
         ),
