@@ -22,7 +22,7 @@ from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
     ClientError,
 )
 
-from shared.blobs.s3_checks import Pauses, ask, check_stored, md5_of
+from shared.blobs.s3_checks import Pauses, ask, check_stored, md5_of, sending
 from shared.blobs.s3_join import Span, parts_of
 from shared.blobs.s3_metrics import S3Metrics
 from shared.blobs.s3_multipart import Part, S3Multipart, part_size
@@ -50,14 +50,17 @@ async def s3_client(
     *,
     connections: int = 32,
     metrics: S3Metrics | None = None,
+    answer_seconds: float = 12.0,
 ) -> AsyncGenerator[Any]:
-    """A client with a pool of connections; share one per process and endpoint."""
+    """A client with a pool of connections; share one per process and endpoint.
+
+    A storage that is silent for ``answer_seconds`` is asked once more, then given up.
+    """
     config = AioConfig(
         signature_version="s3v4",
         max_pool_connections=connections,
         connect_timeout=3,
-        # A storage that is silent is given up within half a minute, tries included.
-        read_timeout=12,
+        read_timeout=answer_seconds,
         retries={"mode": "standard", "max_attempts": 2},
         s3={"addressing_style": "path"},
         proxies={},  # the storage is on our own network, never behind a web proxy
@@ -96,9 +99,11 @@ class S3Store(S3Multipart):
         md5 = await md5_of(data)
 
         async def send() -> Any:
-            answer = await self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=data, **headers_for(content_type, cache_control)
-            )
+            headers = headers_for(content_type, cache_control)
+            async with sending(self._client, len(data)):
+                answer = await self._client.put_object(
+                    Bucket=self.bucket, Key=key, Body=data, **headers
+                )
             check_stored(answer, md5)
             return answer
 

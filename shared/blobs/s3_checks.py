@@ -11,7 +11,8 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from shared.blobs.s3_wire import StorageSilent, our_errors
@@ -22,6 +23,8 @@ _PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 # No try begins later than this after the first one, so that a storage that is silent, whose
 # requests take long to fail, is given up within half a minute.
 _TRY_SECONDS: Final = 8.0
+# A connection to the storage that is slower than this, in bytes a second, counts as silent.
+_SLOWEST: Final = 512 * 1024
 T = TypeVar("T")
 
 _MD5: Final = re.compile("[0-9a-f]{32}")
@@ -77,6 +80,21 @@ async def ask(
             if pauses.used_up or isinstance(error, StorageSilent):
                 raise
         await pauses.next()
+
+
+@asynccontextmanager
+async def sending(client: Any, size: int) -> AsyncGenerator[None]:
+    """Limits the time of a request with a body of ``size`` bytes. Raises StorageSilent.
+
+    The library's limit on reading begins only when the body has been sent.
+    """
+    config = client.meta.config
+    seconds = config.connect_timeout + config.read_timeout + size / _SLOWEST
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise StorageSilent("The storage does not take what it is sent.") from error
 
 
 def checksum_of(answer: Any) -> str | None:

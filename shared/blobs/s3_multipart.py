@@ -11,7 +11,7 @@ from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from shared.blobs.disk_sync import Flush
-from shared.blobs.s3_checks import WrongAnswer, ask, check_stored, md5_of
+from shared.blobs.s3_checks import WrongAnswer, ask, check_stored, md5_of, sending
 from shared.blobs.s3_wire import etag_of, headers_for
 from shared.blobs.store import BlobNotFound
 
@@ -87,9 +87,9 @@ class S3Multipart:
         md5 = await md5_of(data)
 
         async def send() -> Any:
-            answer = await self._client.upload_part(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
-            )
+            where = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id}
+            async with sending(self._client, len(data)):
+                answer = await self._client.upload_part(**where, PartNumber=number, Body=data)
             check_stored(answer, md5)
             return answer
 
