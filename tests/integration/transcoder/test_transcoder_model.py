@@ -1,0 +1,495 @@
+"""The transcoder's core as a state machine: any steps, in any order, with crashes at any write.
+
+The tables, the scheduler, the projection, the decider, the coordinator's rounds and the
+reconciliation are the real ones. The log and the bucket are in memory, the messages of the broker
+are a list, and workers store what ``made_results`` says. After each step the invariants of
+docs/architecture.md hold; when no more faults happen, every video comes to its end by itself.
+
+``CINELOG_MODEL_EXAMPLES`` says how many runs to try: a nightly run may afford thousands.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.transcoder.coordinator.coordinator import Coordinator
+from services.transcoder.coordinator.metrics import CoordinatorMetrics
+from services.transcoder.coordinator.missing_media import expected_keys
+from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
+from services.transcoder.coordinator.reconciling import Reconciliation
+from services.transcoder.domain import NotCancellable, NotRetryable, Transcode
+from services.transcoder.handlers import cancel, record, retry, state_of
+from services.transcoder.jobs import JobRepository
+from services.transcoder.projections import JobProjection
+from services.transcoder.scheduler import (
+    SILENT_SECONDS,
+    ClaimedTask,
+    PickedTask,
+    QueueName,
+    Scheduler,
+    TaskError,
+)
+from shared.contracts import (
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    VideoDeleted,
+    VideoUploaded,
+    stream_id,
+)
+from shared.database.connect import create_engine
+from shared.event_store.memory import MemoryEventStore
+from shared.event_store.store import Metadata, NewEvent
+from shared.loops.loops import Loops
+from tests.integration.transcoder.made_results import result
+from tests.support.databases import Database
+from tests.support.memory_blobs import MemoryBlobs
+
+T = TypeVar("T")
+
+EXAMPLES = int(os.environ.get("CINELOG_MODEL_EXAMPLES", "10"))
+MAX_VIDEOS = 3
+WORKERS = ("w0", "w1")
+# Longer than players may use what has been replaced, and than orphans are kept.
+LONG = 9_000.0
+INDEX = st.integers(0, 99)
+ENDS = (TranscodeCompleted, TranscodeFailed, TranscodeCancelled)
+
+
+class Crash(BaseException):
+    """The process ends here; no handler of errors sees it."""
+
+
+class Fuse:
+    """Ends the process at the write that it is set for, before that changes anything."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+
+    def burn(self) -> None:
+        if self.left is None:
+            return
+        self.left -= 1
+        if self.left < 0:
+            self.left = None
+            raise Crash
+
+
+class Log(MemoryEventStore):
+    """The log, where a process may end before an append."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self._fuse = fuse
+
+    async def append(self, *arguments: Any, **named: Any) -> int:
+        self._fuse.burn()
+        return await super().append(*arguments, **named)
+
+
+class Work(msgspec.Struct):
+    """A task that a worker holds. ``fresh``: its lease was renewed a moment ago."""
+
+    task: ClaimedTask
+    worker: str
+    fresh: bool = True
+
+
+class Messages:
+    """The broker's queues. ``refuses`` is set while it takes no message."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        self.held: list[PickedTask] = []
+        self.refuses = False
+        self._fuse = fuse
+
+    async def send(self, queue: QueueName, task: PickedTask) -> None:
+        self._fuse.burn()
+        if self.refuses:
+            raise ConnectionError("the broker is away")
+        self.held.append(task)
+
+
+class Core(RuleBasedStateMachine):
+    """Its rules are what people, processes, the broker and the storage may do at any time."""
+
+    runner: asyncio.Runner
+    engine: AsyncEngine
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fuse = Fuse()
+        self.crash: int | None = None
+        self.log = Log(self.fuse)
+        self.media = MemoryBlobs(self.fuse.burn)
+        self.messages = Messages(self.fuse)
+        self.scheduler = Scheduler(self.engine)
+        self.coordinator = self.new_coordinator()
+        self.reconciliation = Reconciliation(
+            ReconcileRepository(self.engine), self.log, self.media, timedelta(hours=1)
+        )
+        self.videos: list[str] = []
+        self.deleted: set[str] = set()
+        self.applied = 0
+        self.work: list[Work] = []
+        # What storage lost or damaged, until it is made again.
+        self.harmed: dict[str, int | None] = {}
+        self.run(self.clear_tables())
+
+    def new_coordinator(self) -> Coordinator:
+        registry = CollectorRegistry()
+        return Coordinator(
+            JobRepository(self.engine),
+            self.scheduler,
+            self.log,
+            self.media,
+            metrics=CoordinatorMetrics(self.engine, registry),
+            loops=Loops(registry),
+        )
+
+    def run(self, step: Awaitable[T]) -> T:
+        return self.runner.run(_awaited(step))
+
+    def in_process(self, step: Awaitable[T]) -> T | None:
+        """Run a step of a process that may crash; the next step is by a new process."""
+        self.fuse.left, self.crash = self.crash, None
+        try:
+            return self.run(step)
+        except Crash:
+            self.coordinator = self.new_coordinator()
+            return None
+        finally:
+            self.fuse.left = None
+
+    async def clear_tables(self) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "truncate transcoder.jobs, transcoder.tasks, transcoder.shares,"
+                    " transcoder.clock, transcoder.workers"
+                )
+            )
+
+    # People.
+
+    @precondition(lambda self: len(self.videos) < MAX_VIDEOS)
+    @rule(user=st.sampled_from(["ada", "bob"]))
+    def upload(self, user: str) -> None:
+        video_id = f"v{len(self.videos)}"
+        self.videos.append(video_id)
+        uploaded = VideoUploaded(
+            video_id=video_id,
+            user_id=user,
+            title="t",
+            description="",
+            filename="f",
+            content_type="video/mp4",
+            size=1,
+            source_key=f"{video_id}/source",
+        )
+        self.run(self.append("upload", video_id, uploaded))
+
+    @precondition(lambda self: self.videos)
+    @rule(index=INDEX)
+    def delete(self, index: int) -> None:
+        video_id = self.videos[index % len(self.videos)]
+        if video_id not in self.deleted:
+            self.deleted.add(video_id)
+            gone = VideoDeleted(video_id=video_id, user_id="ada", deleted_by="ada")
+            self.run(self.append("video", video_id, gone))
+
+    @precondition(lambda self: self.videos)
+    @rule(index=INDEX, again=st.booleans())
+    def cancel_or_retry(self, index: int, again: bool) -> None:
+        video_id = self.videos[index % len(self.videos)]
+        if self.run(JobRepository(self.engine).find(video_id)) is None:
+            return
+        try:
+            self.run((retry if again else cancel)(self.log, video_id, "ada"))
+        except (NotRetryable, NotCancellable):
+            return
+
+    async def append(self, category: Any, video_id: str, event: Any) -> None:
+        await self.log.append(stream_id(category, video_id), 0, [NewEvent(event)], Metadata())
+
+    # The storage.
+
+    @precondition(lambda self: self.media.keys())
+    @rule(index=INDEX, cut=st.booleans())
+    def harm(self, index: int, cut: bool) -> None:
+        """An object of a video that was complete is lost, or cut."""
+        complete = [
+            key
+            for video_id in self.alive()
+            for key in sorted(expected_keys(video_id, self.state(video_id)))
+            if self.state(video_id).phase == "completed" and self.media.size(key)
+        ]
+        if complete:
+            key = complete[index % len(complete)]
+            self.media.damage(key, b"" if cut else None)
+            self.harmed[key] = self.media.size(key)
+
+    # Processes.
+
+    @rule(crash=st.none() | st.integers(0, 4))
+    def crash_at(self, crash: int | None) -> None:
+        """The next step of a process ends at its first, second… write."""
+        self.crash = crash
+
+    @rule(most=st.integers(1, 6))
+    def project(self, most: int) -> None:
+        self.in_process(self.apply(most))
+
+    async def apply(self, most: int) -> None:
+        events = await self.log.read_all(self.applied, most)
+        if events:
+            async with self.engine.begin() as connection:
+                await JobProjection().apply(connection, events)
+            self.applied += len(events)
+
+    @rule(refuses=st.booleans())
+    def dispatch(self, refuses: bool) -> None:
+        self.messages.refuses = refuses
+        try:
+            self.in_process(self.coordinator._dispatch_round(self.messages))
+        except ConnectionError:
+            return
+        finally:
+            self.messages.refuses = False
+
+    @rule()
+    def publish(self) -> None:
+        self.in_process(self.coordinator._publish_round())
+
+    @rule()
+    def keep_house(self) -> None:
+        self.in_process(self.coordinator._keep_house())
+
+    @rule()
+    def compact(self) -> None:
+        self.in_process(self.coordinator._compactor.step())
+
+    @rule()
+    def reconcile(self) -> None:
+        self.in_process(self.reconciliation.round(dry_run=False))
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def worker_shows_itself(self, worker: str) -> None:
+        self.run(self.scheduler.seen(worker, 2))
+
+    @precondition(lambda self: self.messages.held)
+    @rule(index=INDEX, worker=st.sampled_from(WORKERS), again=st.booleans())
+    def deliver(self, index: int, worker: str, again: bool) -> None:
+        """A worker gets a message; with ``again`` the broker will deliver it once more."""
+        place = index % len(self.messages.held)
+        message = self.messages.held[place]
+        if not again:
+            del self.messages.held[place]
+        self.run(self.claim(message, worker, redelivered=again))
+
+    async def claim(self, message: PickedTask, worker: str, *, redelivered: bool) -> None:
+        task = await self.scheduler.claim(
+            message.task_id, message.dispatch, worker, redelivered=redelivered
+        )
+        if task is None:
+            return
+        others = [w for w in self.work if w.task.task_id == task.task_id and w.fresh]
+        assert not others, f"{task.task_id} is held twice"
+        self.work.append(Work(task, worker))
+
+    @precondition(lambda self: self.work)
+    @rule(index=INDEX)
+    def report(self, index: int) -> None:
+        """A worker stores its objects and reports; then it may die before the task is done."""
+        self.in_process(self.finish(self.work[index % len(self.work)]))
+
+    async def finish(self, work: Work) -> None:
+        objects, event = result(work.task)
+        for key, size in objects.items():
+            await self.media.put(key, bytes(size), "")
+            self.harmed.pop(key, None)
+        await record(self.log, work.task.video_id, event, None)
+        self.fuse.burn()
+        await self.scheduler.finish(work.task, work.worker)
+        self.work.remove(work)
+
+    @precondition(lambda self: self.work)
+    @rule(index=INDEX, counts=st.booleans())
+    def give_back(self, index: int, counts: bool) -> None:
+        work = self.work.pop(index % len(self.work))
+        error = TaskError("encoder.died", "r") if counts else None
+        self.run(
+            self.scheduler.give_back(work.task, work.worker, delay=1, counts=counts, error=error)
+        )
+
+    @precondition(lambda self: self.work)
+    @rule(index=INDEX)
+    def die(self, index: int) -> None:
+        del self.work[index % len(self.work)]
+
+    @precondition(lambda self: self.messages.held)
+    @rule(index=INDEX)
+    def lose_message(self, index: int) -> None:
+        del self.messages.held[index % len(self.messages.held)]
+
+    @rule(seconds=st.sampled_from([1.0, 6.0, 20.0, 70.0, LONG]))
+    def wait(self, seconds: float) -> None:
+        self.run(self.pass_time(seconds))
+
+    async def pass_time(self, seconds: float) -> None:
+        self.media.advance(seconds)
+        if seconds >= LONG:
+            # No worker is silent for hours and then reports.
+            self.work.clear()
+        if seconds > SILENT_SECONDS:
+            self.work = [msgspec.structs.replace(work, fresh=False) for work in self.work]
+        async with self.engine.begin() as connection:
+            for table, columns in _TIMES.items():
+                changes = ", ".join(f"{c} = {c} - make_interval(secs => :s)" for c in columns)
+                await connection.execute(
+                    text(f"update transcoder.{table} set {changes}"), {"s": seconds}
+                )
+
+    # What must hold.
+
+    def alive(self) -> list[str]:
+        return [video_id for video_id in self.videos if video_id not in self.deleted]
+
+    def state(self, video_id: str) -> Transcode:
+        return self.run(state_of(self.log, video_id))
+
+    @invariant()
+    def nothing_that_a_completed_video_needs_is_deleted(self) -> None:
+        for video_id in self.alive():
+            state = self.state(video_id)
+            whole = state.before_repair if state.repairing else state
+            if whole is None or whole.phase != "completed":
+                continue
+            harmed = self.harmed.keys() | state.lost if state.repairing else self.harmed.keys()
+            gone = expected_keys(video_id, whole) - harmed - set(self.media.keys(video_id))
+            assert not gone, f"{sorted(gone)} were deleted"
+
+    @invariant()
+    def an_attempt_ends_once(self) -> None:
+        for video_id in self.videos:
+            stream = self.run(self.log.read_stream(stream_id("transcode", video_id)))
+            attempts: Counter[int] = Counter()
+            attempt = 1
+            for recorded in stream:
+                attempt = getattr(recorded.data, "attempt", attempt)
+                attempts[attempt] += isinstance(recorded.data, ENDS)
+            assert all(ends <= 1 for ends in attempts.values()), attempts
+
+    def teardown(self) -> None:
+        self.messages.held.clear()
+        self.work.clear()
+        self.run(self.settle())
+
+    async def settle(self) -> None:
+        """Without faults, everything ends within as many rounds as there are steps to do."""
+        for _ in range(24):
+            await self.apply(10_000)
+            await self.pass_time(61.0)
+            for worker in WORKERS:
+                await self.scheduler.seen(worker, 4)
+            await self.coordinator._dispatch_round(self.messages)
+            while self.messages.held:
+                await self.claim(self.messages.held.pop(), WORKERS[0], redelivered=False)
+            for work in list(self.work):
+                await self.finish(work)
+            await self.apply(10_000)
+            await self.coordinator._publish_round()
+            await self.coordinator._keep_house()
+            await self.coordinator._compactor.step()
+            await self.reconciliation.round(dry_run=False)
+            if await self.is_settled():
+                break
+        await self.apply(10_000)
+        await self.pass_time(LONG)
+        for _ in range(MAX_VIDEOS + 1):
+            await self.coordinator._keep_house()
+            await self.coordinator._compactor.step()
+            await self.apply(10_000)
+            await self.pass_time(LONG)
+        await self.check_the_end()
+
+    async def is_settled(self) -> bool:
+        states = [await state_of(self.log, video_id) for video_id in self.alive()]
+        return self.applied == await self.log.head() and not any(state.open for state in states)
+
+    async def check_the_end(self) -> None:
+        async with self.engine.connect() as connection:
+            left = await connection.execute(text("select task_id, state from transcoder.tasks"))
+            assert not left.all(), "tasks are left"
+            rows = await connection.execute(text("select video_id, state from transcoder.jobs"))
+            jobs = {row.video_id: row.state for row in rows}
+        for video_id in self.videos:
+            if video_id in self.deleted:
+                assert jobs[video_id] == "deleted"
+                assert not self.media.keys(f"{video_id}/"), "objects of a deleted video are left"
+                continue
+            state = await state_of(self.log, video_id)
+            assert not state.open, f"{video_id} is stuck"
+            assert jobs[video_id] == state.phase
+            if state.phase == "completed":
+                needed = expected_keys(video_id, state) - state.unrepairable
+                assert needed <= set(self.media.keys(video_id))
+                assert all(self.media.size(key) for key in needed), "damage was not noticed"
+            else:
+                assert not self.media.keys(f"{video_id}/"), "objects of a failed video are left"
+
+
+_TIMES = {
+    "tasks": ("seen_at", "queued_at", "not_before"),
+    "jobs": ("clean_at", "compact_at", "drop_at"),
+    "workers": ("seen_at",),
+}
+
+
+async def _awaited(step: Awaitable[T]) -> T:
+    return await step
+
+
+@pytest.fixture
+def core(database: Database) -> Iterator[type[Core]]:
+    with asyncio.Runner() as runner:
+
+        async def opened() -> AsyncEngine:
+            return create_engine(database.url("transcoder"), size=4)
+
+        engine = runner.run(opened())
+        yield type("OwnCore", (Core,), {"runner": runner, "engine": engine})
+        runner.run(engine.dispose())
+
+
+@pytest.mark.timeout(0)
+def test_whatever_happens_every_video_comes_to_its_end(core: type[Core]) -> None:
+    run_state_machine_as_test(
+        core,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=40,
+            deadline=None,
+            # To make a failing run smaller takes longer than to read it.
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
