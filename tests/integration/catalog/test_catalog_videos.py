@@ -1,6 +1,7 @@
 """The routes of videos, with valid and invalid requests, over HTTP on a real database."""
 
 import re
+from typing import Any
 
 from shared.contracts import TranscodeFailed, TranscodeRetried, new_id, stream_id
 from shared.http.grants import check
@@ -278,3 +279,31 @@ async def test_unchanged_answers_are_not_sent_again(stage: Stage) -> None:
     assert again.headers["etag"] == first.headers["etag"]
     assert changed.status_code == 200
     assert changed.headers["etag"] != first.headers["etag"]
+
+
+async def test_a_video_whose_events_are_of_a_newer_version_is_shown_and_not_changed(
+    stage: Stage,
+) -> None:
+    """Its owner is told; the owner's other videos are as ever."""
+    user = await stage.user()
+    newer, other = await stage.ready(user, "Newer"), await stage.ready(user, "Other")
+    await stage.query(
+        "insert into log.events"
+        " (stream_id, version, event_id, type, schema_version, data, metadata)"
+        " values ($1, 1, gen_random_uuid(), 'VideoFramed', 1, '{}', '{}')",
+        stream_id("video", newer),
+    )
+    await stage.settle()
+
+    changes: list[tuple[str, str, dict[str, Any]]] = [
+        ("PUT", f"/streaming/{newer}", {"title": "Changed"}),
+        ("PATCH", f"/streaming/{newer}/visibility", {"visibility": "private"}),
+        ("POST", f"/tags/{newer}", {"tags": ["tag"]}),
+    ]
+    for method, path, body in changes:
+        answer = await stage.call(method, path, user, json=body)
+        assert answer.status_code == 409
+        assert answer.json()["error"]["type"] == "stream_unreadable"
+    assert (await stage.get(f"/streaming/id/{newer}")).json()["data"]["title"] == "Newer"
+    changed = await stage.call("PUT", f"/streaming/{other}", user, json={"title": "Changed"})
+    assert changed.status_code == 200

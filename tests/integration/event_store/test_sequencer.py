@@ -269,6 +269,22 @@ async def test_a_new_leader_goes_by_the_sequencers_own_frontier(
     assert [row["value"] for row in others] == [1000, 1000]
 
 
+async def test_a_new_leader_goes_on_where_everything_was_stamped(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    for number in range(3):
+        await writers[0].fetchval(INSERT, f"old-{number}")
+    old = Sequencer(leader)
+    await old.load()
+    assert await old.stamp() == 3
+    assert await old.stamp() == 0
+    new = Sequencer(leader)
+    await new.load()
+    await writers[0].fetchval(INSERT, "new")
+    assert await new.stamp() == 1
+    assert (await order(leader))[3:] == ["new"]
+
+
 async def test_a_long_log_is_stamped_in_steps(
     writers: tuple[Connection, Connection], leader: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.scheduler import Scheduler
+from services.transcoder.scheduler import Scheduler, SchedulerUnavailable
+from shared.database.connect import create_engine
 from tests.integration.transcoder.task_table import (
     add_job,
     age,
@@ -87,6 +88,7 @@ async def test_a_video_is_put_off_with_the_tasks_of_it_that_wait(
 
     await scheduler.put_off(held, "w", delay=60)
 
+    assert (await task_row(engine, first)).tries == 0
     assert [task.task_id for task in await scheduler.pick("bulk", 4)] == [other]
     assert (await task_row(engine, sent)).not_before is None
     await age(engine, 61, "not_before")
@@ -103,3 +105,14 @@ async def test_uploads_are_claimed_by_their_own_jobs(
         ("a-0", "a-0/1/plan"),
         ("a-1", "a-1/1/plan"),
     ]
+
+
+async def test_a_database_that_is_away_is_said_so() -> None:
+    engine = create_engine("postgresql://nobody@127.0.0.1:1/none", size=1)
+    try:
+        with pytest.raises(SchedulerUnavailable):
+            await Scheduler(engine).expire()
+        with pytest.raises(SchedulerUnavailable):
+            await Scheduler(engine).forget_workers()
+    finally:
+        await engine.dispose()
