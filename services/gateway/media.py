@@ -2,6 +2,7 @@
 
 ``token`` is a signed grant, or ``public`` for videos that the catalog does not call private. URIs
 in playlists are relative, so a player keeps the grant, or follows the redirect, of its playlist.
+A deleted video is refused with a grant, too: its objects stay in the bucket for a while.
 """
 
 import asyncio
@@ -46,24 +47,38 @@ _CONDITIONS: Final = frozenset((b"range", b"if-range", b"if-none-match", b"if-mo
 _PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
 
 
+_Shown = Literal["public", "unlisted", "private"]
+
+
 class _Visibility(msgspec.Struct):
-    visibility: Literal["public", "unlisted", "private"]
+    visibility: _Shown
 
 
 class Visibility:
-    """Which videos may be seen without a grant. The catalog's answers are kept for some seconds."""
+    """Which videos may be seen. The catalog's answers are kept for some seconds."""
 
     def __init__(self, catalog: Upstream, clock: Callable[[], float]) -> None:
         self._catalog = catalog
         self._clock = clock
-        self._known: dict[str, tuple[bool, float]] = {}
-        self._asking: dict[str, asyncio.Task[bool]] = {}
+        self._known: dict[str, tuple[_Shown | None, float]] = {}
+        self._asking: dict[str, asyncio.Task[_Shown | None]] = {}
 
     async def visible(self, video: str) -> bool:
         """Whether ``video`` needs no grant.
 
         Raises UpstreamError where the catalog does not answer and its last answer is too old.
         """
+        return await self._of(video) in ("public", "unlisted")
+
+    async def exists(self, video: str) -> bool:
+        """Whether ``video`` is not deleted, or the catalog does not answer."""
+        try:
+            return await self._of(video) is not None
+        except UpstreamError:
+            # Grants are given for videos that are there, and expire.
+            return True
+
+    async def _of(self, video: str) -> _Shown | None:
         now = self._clock()
         known = self._known.get(video)
         if known is not None and now - known[1] < _FRESH_SECONDS:
@@ -80,7 +95,7 @@ class Visibility:
                 return known[0]
             raise
 
-    async def _ask(self, video: str) -> bool:
+    async def _ask(self, video: str) -> _Shown | None:
         try:
             status, body = await self._catalog.get(f"/internal/media/{video}")
         except TimeoutError:
@@ -90,15 +105,15 @@ class Visibility:
                 answer = msgspec.json.decode(body, type=_Visibility)
             except msgspec.DecodeError:
                 raise UpstreamError("the catalog's answer has another shape") from None
-            visible = answer.visibility != "private"
+            shown = answer.visibility
         elif status == 404:
-            visible = False
+            shown = None
         else:
             raise UpstreamError(f"the catalog answered {status}")
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
-        self._known[video] = (visible, self._clock())
-        return visible
+        self._known[video] = (shown, self._clock())
+        return shown
 
 
 class Media:
@@ -153,7 +168,9 @@ class Media:
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:
             return await self._visibility.visible(video)
-        return grants.check(self._grant_secret, token, video, self._clock())
+        if not grants.check(self._grant_secret, token, video, self._clock()):
+            return False
+        return await self._visibility.exists(video)
 
     async def _fetch(self, exchange: Exchange, key: str, timeout: float) -> Response:
         """The object's response, once storage has begun to answer."""

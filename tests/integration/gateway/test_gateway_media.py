@@ -150,11 +150,8 @@ async def test_what_is_not_media_does_not_exist_and_s3_says_nothing(
     assert "xml" not in answer.text.lower()
 
 
-@pytest.mark.parametrize("visibility", ["private", None])
-async def test_a_private_or_deleted_video_needs_a_grant(
-    media: httpx.AsyncClient, catalog: Catalog, visibility: str | None
-):
-    catalog.visibility = {VIDEO: visibility} if visibility else {}
+async def test_a_private_video_needs_a_grant(media: httpx.AsyncClient, catalog: Catalog):
+    catalog.visibility = {VIDEO: "private"}
     assert (await media.get(path("master.m3u8"))).status_code == 404
     token = grant(SECRET, VIDEO, int(time.time()) + 60)
     granted = await media.get(path("master.m3u8", token))
@@ -162,6 +159,28 @@ async def test_a_private_or_deleted_video_needs_a_grant(
     assert granted.headers["cache-control"] == "private, max-age=1"
     segment = await media.get(path("v/720p/1.m4s", token))
     assert segment.headers["cache-control"].startswith("private")
+
+
+async def test_a_deleted_video_is_refused_while_its_objects_are_still_there(
+    media: httpx.AsyncClient, catalog: Catalog, clock: Clock
+):
+    catalog.visibility = {VIDEO: "private"}
+    token = grant(SECRET, VIDEO, int(time.time()) + 600)
+    assert (await media.get(path("master.m3u8", token))).status_code == 200
+    catalog.visibility = {}
+    clock.now += 5
+    for name in ("master.m3u8", "v/720p/1.m4s", "poster.webp"):
+        assert (await media.get(path(name, token))).status_code == 404
+        assert (await media.get(path(name))).status_code == 404
+
+
+async def test_a_grant_is_enough_while_the_catalog_is_away(
+    media: httpx.AsyncClient, catalog: Catalog
+):
+    catalog.down = True
+    token = grant(SECRET, VIDEO, int(time.time()) + 60)
+    assert (await media.get(path("master.m3u8", token))).status_code == 200
+    assert (await media.get(path("master.m3u8"))).status_code == 502
 
 
 async def test_a_grant_opens_one_video_until_it_expires(media: httpx.AsyncClient):
