@@ -107,6 +107,7 @@ async def assemble(
         sources,
         metrics=ItemMetrics(host.registry),
         orphan_age=timedelta(seconds=config.orphan_seconds),
+        deletion_delay=timedelta(hours=config.deletion_delay_hours),
         advanced=lambda: host.loops.progress.advance(SWEEP),
     )
     secret = config.operator_secret
@@ -194,7 +195,7 @@ class _Background:
         runner = ProjectionRunner(
             ingest.engine,
             ingest.log,
-            PendingDeletions(),
+            PendingDeletions(timedelta(hours=self._config.deleted_video_hours)),
             SCHEMA,
             metrics=self._projections,
             loops=loops,

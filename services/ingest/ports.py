@@ -4,7 +4,7 @@
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -267,14 +267,22 @@ class SweptUploads(Protocol):
 
 
 class DeletedSources(Protocol):
-    """The source objects of deleted videos."""
+    """The source objects that are listed for deletion."""
+
+    async def list_unused(self, keys: Sequence[str], delay: timedelta) -> list[str]:
+        """List objects that nothing refers to; returns those that were not listed yet."""
+        ...
+
+    async def listed(self, keys: Sequence[str]) -> set[str]:
+        """Which of these objects are listed."""
+        ...
 
     async def pending_deletion(self, limit: int, without: Sequence[str]) -> list[str]:
-        """Keys of objects that are still to be deleted, but for those of ``without``."""
+        """Keys of objects that are to be deleted now, but for those of ``without``."""
         ...
 
     async def deleted(self, keys: Sequence[str]) -> None:
-        """These objects are deleted."""
+        """These objects are deleted, or are to stay."""
         ...
 
 

@@ -15,24 +15,32 @@ from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.store import SequencedEvent
 
 DELETION_CHANNEL: Final = "ingest_doomed"
-
+# What a rebuild lists again is due after this time.
+DELAY: Final = timedelta(hours=24)
 
 REPLAYED_TABLES: Final = (ReplayedTable(table=pending_deletions, key="key", compared=()),)
 """What a rebuild replaces."""
 
 
 class PendingDeletions:
-    """VideoDeleted: its source object is to be deleted. UserDeleted: open uploads expire now.
+    """VideoDeleted: its source object is listed for deletion. UserDeleted: open uploads expire now.
 
-    The sweep does both, because a bucket takes part in no transaction.
+    The sweep does both, because a bucket takes part in no transaction. ``delay``: between the
+    event and the deletion.
     """
 
     # The name of the checkpoint, the queue and the metrics; it is older than the class's.
     name = "doomed_sources"
 
+    def __init__(self, delay: timedelta = DELAY) -> None:
+        self._delay = delay
+
     async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         keys = [
-            {"key": source_key(event.data.video_id)}
+            {
+                "key": source_key(event.data.video_id),
+                "due_at": func.clock_timestamp() + self._delay,
+            }
             for event in events
             if isinstance(event.data, VideoDeleted)
         ]

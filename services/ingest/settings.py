@@ -14,7 +14,9 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     takes about 20 MB of memory; a resumable upload expires ``upload_expiry_hours`` after its last
     byte.
 
-    An object without an owner is deleted once it is older than ``orphan_seconds``. Operators send
+    An object without an owner is listed for deletion once it is older than ``orphan_seconds``, and
+    deleted ``deletion_delay_hours`` later; ``deleted_video_hours`` is the same for the source of a
+    deleted video. Operators send
     ``operator_secret`` to have the bucket compared with the log; without one the route is off.
 
     ``s3_public_endpoint``: where clients of direct uploads reach the bucket, if they can.
@@ -39,6 +41,8 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     upload_expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 7)] = 24.0
     sweep_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 15.0
     orphan_seconds: Annotated[float, msgspec.Meta(ge=1)] = 3600.0
+    deletion_delay_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
+    deleted_video_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
     operator_secret: Key | None = None
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.ports import Upload
@@ -67,11 +68,36 @@ class SweepRepository:
             )
             return {key for key in found.scalars() if key}
 
+    async def list_unused(self, keys: Sequence[str], delay: timedelta) -> list[str]:
+        due_at = func.clock_timestamp() + delay
+        rows = [{"key": key, "reason": "unused", "due_at": due_at} for key in keys]
+        if not rows:
+            return []
+        async with transaction(self._engine) as connection:
+            added = await connection.execute(
+                insert(pending_deletions)
+                .values(rows)
+                .on_conflict_do_nothing()
+                .returning(pending_deletions.c.key)
+            )
+            return sorted(added.scalars())
+
+    async def listed(self, keys: Sequence[str]) -> set[str]:
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(
+                select(pending_deletions.c.key).where(pending_deletions.c.key.in_(keys))
+            )
+            return set(found.scalars())
+
     async def pending_deletion(self, limit: int, without: Sequence[str]) -> list[str]:
         async with transaction(self._engine) as connection:
             found = await connection.execute(
                 select(pending_deletions.c.key)
-                .where(pending_deletions.c.key.not_in(without))
+                .where(
+                    pending_deletions.c.key.not_in(without),
+                    pending_deletions.c.due_at <= func.clock_timestamp(),
+                    pending_deletions.c.held.is_(False),
+                )
                 .order_by(pending_deletions.c.since)
                 .limit(limit)
             )

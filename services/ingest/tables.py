@@ -85,7 +85,7 @@ parts = Table(
     Column("size", BigInteger, nullable=False),
 )
 
-# Source objects of deleted videos. The table's name is older than the variable's.
+# Source objects that are to be deleted. The table's name is older than the variable's.
 pending_deletions = Table(
     "doomed_objects",
     metadata,
@@ -96,6 +96,16 @@ pending_deletions = Table(
         nullable=False,
         server_default=text("clock_timestamp()"),
     ),
+    # deleted: its video is deleted; unused: no upload and no video has it.
+    Column("reason", Text, nullable=False, server_default=text("'deleted'")),
+    Column(
+        "due_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    # Held back by an operator.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
 )
 
 checkpoints, parked_events = projection_tables(metadata)

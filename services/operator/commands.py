@@ -14,6 +14,7 @@ from aio_pika.exceptions import AMQPError
 from services.operator.archive_commands import archive
 from services.operator.audit_commands import audit
 from services.operator.dead_letter_commands import dead_letters
+from services.operator.deletion_commands import deletions
 from services.operator.job_commands import jobs, reconcile
 from services.operator.log_commands import events
 from services.operator.output import Output
@@ -33,7 +34,17 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         """Inspect and repair a running Cinelog."""
         context.obj = tools(Output(json=as_json))
 
-    for command in (audit, events, projections, dead_letters, jobs, reconcile, scrub, archive):
+    for command in (
+        audit,
+        events,
+        projections,
+        dead_letters,
+        jobs,
+        reconcile,
+        scrub,
+        deletions,
+        archive,
+    ):
         cinelog.add_command(command)
     return cinelog
 

@@ -15,8 +15,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from services.transcoder.consumers import QUEUES, RabbitTaskQueue, take_tasks
 from services.transcoder.coordinator.coordinator import Coordinator
+from services.transcoder.coordinator.deletion_repository import Delays, DeletionRepository
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.coordinator.reconciling import Reconciliation
@@ -80,8 +83,9 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
     plan = ScrubPlan(config.scrub_bytes_per_second, timedelta(days=config.scrub_days))
     advanced = partial(host.loops.progress.advance, SCRUB)
     scrub = ScrubLoop(scrubber, scrubs, plan, metrics, advanced=advanced)
+    deletions = _deletions(config, engine)
     coordinator = Coordinator(
-        jobs, Scheduler(engine), log, media, metrics=metrics, loops=host.loops
+        jobs, Scheduler(engine), log, media, deletions, metrics=metrics, loops=host.loops
     )
     projections, messages = ProjectionMetrics(host.registry), MessageMetrics(host.registry)
 
@@ -102,7 +106,7 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
             group.create_task(host.loops.persist("exchange messages", exchange))
 
     reconciliation = Reconciliation(
-        ReconcileRepository(engine), log, media, timedelta(seconds=config.orphan_seconds)
+        ReconcileRepository(engine), log, media, deletions, timedelta(seconds=config.orphan_seconds)
     )
     secret = config.operator_secret
     operators = [operator_job_routes(secret, jobs, log, reconciliation, scrubber)] if secret else []
@@ -120,6 +124,14 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
         servers=[Served(app, config.bind)],
         work={"coordinator": lambda: host.loops.lead(Leader.COORDINATOR, url, coordinate)},
     )
+
+
+def _deletions(config: CoordinatorSettings, engine: AsyncEngine) -> DeletionRepository:
+    delays = Delays(
+        deleted=timedelta(hours=config.deleted_video_hours),
+        others=timedelta(hours=config.deletion_delay_hours),
+    )
+    return DeletionRepository(engine, delays)
 
 
 async def exchange_messages(

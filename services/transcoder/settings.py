@@ -26,8 +26,11 @@ class TranscoderSettings(Settings, frozen=True, kw_only=True):
 class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
     """Settings of the coordinator, which also serves the job routes.
 
-    ``orphan_seconds``: how old an object that nothing refers to must be to be deleted. A request
-    that carries ``operator_secret`` may reconcile, scrub, and retry and cancel any job.
+    ``orphan_seconds``: how old an object that nothing refers to must be to be listed for deletion.
+    ``deletion_delay_hours``: how long it stays listed before it is deleted;
+    ``deleted_video_hours``: the same for the objects of a deleted video.
+
+    A request that carries ``operator_secret`` may reconcile, scrub, and retry and cancel any job.
 
     ``scrub_bytes_per_second``: how fast stored objects are read and compared with the log; 0
     switches that off. ``scrub_days``: between two scrubs of a video.
@@ -39,6 +42,8 @@ class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
     jwt_issuer: str
     jwt_audience: str
     orphan_seconds: Annotated[float, msgspec.Meta(ge=1)] = 3600.0
+    deletion_delay_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
+    deleted_video_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
     scrub_bytes_per_second: Annotated[int, msgspec.Meta(ge=0)] = 2 << 20
     scrub_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
     operator_secret: Key | None = None

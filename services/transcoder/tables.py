@@ -117,6 +117,20 @@ suspect_objects = Table(
     Index("ix_transcoder_suspects_due", "due_at", postgresql_where=text("due_at is not null")),
 )
 
+# Objects that are to be deleted. A key that ends with a slash stands for all keys below it.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("video_id", Text, nullable=False, index=True),
+    # deleted, ended, unused, replaced
+    Column("reason", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("due_at", DateTime(timezone=True), nullable=False, index=True),
+    # Held back by an operator.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+)
+
 workers = Table(
     "workers",
     metadata,

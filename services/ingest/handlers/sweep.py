@@ -32,6 +32,8 @@ _log = get_logger(__name__)
 _BATCH: Final = 100
 # An object's row is written a moment after the object: a young object is no orphan.
 _ORPHAN_AGE: Final = timedelta(hours=1)
+# Between listing a source that nothing refers to and deleting it.
+_DELETION_DELAY: Final = timedelta(hours=24)
 # How long joining the parts of an upload is tried: longer than an outage should last.
 _PATIENCE: Final = timedelta(days=3)
 
@@ -61,6 +63,7 @@ class Sweep:
         *,
         metrics: ItemMetrics,
         orphan_age: timedelta = _ORPHAN_AGE,
+        deletion_delay: timedelta = _DELETION_DELAY,
         advanced: Callable[[], None] = lambda: None,
     ) -> None:
         self._steps = steps
@@ -69,10 +72,11 @@ class Sweep:
         self._sources = sources
         self._deleting = Items("delete sources", metrics)
         self._orphan_age = orphan_age
+        self._deletion_delay = deletion_delay
         self._advanced = advanced
 
     async def round(self) -> Swept:
-        """Settle every upload that is due and delete the sources of deleted videos."""
+        """Settle every upload that is due and delete the sources whose time has come."""
         counts = {"finished": 0, "expired": 0, "removed": 0, "failed": 0}
         for upload in await self._table.due(_BATCH):
             try:
@@ -87,13 +91,19 @@ class Sweep:
         return Swept(**counts)
 
     async def delete_sources(self) -> int:
-        """Delete the source objects of deleted videos; returns how many."""
+        """Delete the source objects that are listed and due; returns how many entries are done.
+
+        The log is asked again before each: a source that is still somebody's stays.
+        """
         count = 0
         while keys := await self._table.pending_deletion(_BATCH, self._deleting.waiting):
             done: list[str] = []
 
             async def delete(key: str, done: list[str] = done) -> None:
-                await self._sources.delete(key)
+                if await self._may_be_deleted(key):
+                    await self._sources.delete(key)
+                else:
+                    _log.warning("deletion withdrawn", key=key)
                 done.append(key)
                 self._advanced()
 
@@ -105,6 +115,15 @@ class Sweep:
                 break
         return count
 
+    async def _may_be_deleted(self, key: str) -> bool:
+        """Whether the video is deleted, or no upload and no video has the object."""
+        if await self._events.deleted([key.partition("/")[0]]):
+            return True
+        owner = (await self._owned([key])).get(key, False)
+        if isinstance(owner, UnreadableStream):
+            raise owner
+        return not owner
+
     async def reconcile(self, dry_run: bool) -> list[Finding]:
         """Run a round and remove orphans; with ``dry_run`` only report what that would do."""
         found = [
@@ -112,7 +131,7 @@ class Sweep:
             for upload in await self._table.due(_BATCH)
         ]
         found += [
-            Finding(action="remove", subject=key, detail="its video is deleted")
+            Finding(action="remove", subject=key, detail="it was listed, and its time has come")
             for key in await self._table.pending_deletion(_BATCH, ())
         ]
         if not dry_run:
@@ -123,7 +142,7 @@ class Sweep:
         return found
 
     async def orphans(self, *, dry_run: bool = False) -> list[Finding]:
-        """Abort multipart uploads and delete objects that no upload owns."""
+        """Abort multipart uploads and delete tails that no upload owns; list such sources."""
         before = datetime.now(UTC) - self._orphan_age
         known = await self._table.known_multiparts()
         found: list[Finding] = []
@@ -153,13 +172,21 @@ class Sweep:
         """The findings about these objects; that a stream cannot be read is one."""
         owned = await self._owned(keys)
         found: list[Finding] = []
+        unused: list[str] = []
         for key in keys:
             owner = owned.get(key, False)
             if isinstance(owner, UnreadableStream):
                 found.append(Finding(action="unreadable", subject=key, detail=owner.message))
             elif not owner:
-                found.append(await self._drop(key, dry_run=dry_run))
-        return found
+                unused.append(key)
+        return found + [_unowned(key) for key in await self._list(unused, dry_run=dry_run)]
+
+    async def _list(self, keys: list[str], *, dry_run: bool) -> list[str]:
+        """List objects for deletion; returns those that were not listed yet."""
+        if dry_run:
+            listed = await self._table.listed(keys) if keys else set[str]()
+            return [key for key in keys if key not in listed]
+        return await self._table.list_unused(keys, self._deletion_delay)
 
     async def _drop_tails(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
         if not keys:
@@ -170,7 +197,7 @@ class Sweep:
     async def _drop(self, key: str, *, dry_run: bool) -> Finding:
         if not dry_run:
             await self._sources.delete(key)
-        return Finding(action="remove", subject=key, detail="no upload owns this object")
+        return _unowned(key)
 
     async def _owned(self, keys: list[str]) -> dict[str, bool | UnreadableStream]:
         """Whether each object belongs to an upload in the table, or to a video in the log."""
@@ -216,6 +243,10 @@ class Sweep:
             await self._steps.ender.give_up(upload)
             return "removed"
         return "finished"
+
+
+def _unowned(key: str) -> Finding:
+    return Finding(action="remove", subject=key, detail="no upload owns this object")
 
 
 def _is_id(text: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 from services.ingest import domain
 from services.ingest.domain import Command
 from services.ingest.ports import Metrics, Upload
-from shared.contracts import UploadStarted, stream_id
+from shared.contracts import UploadStarted, VideoDeleted, stream_id
 from shared.event_store.decider import Decider, execute, fold
 from shared.event_store.store import EventStore, Metadata, RecordedEvent, UnreadableStream
 from shared.telemetry import current_traceparent, get_logger
@@ -41,6 +41,16 @@ class UploadEvents:
         """For each of these videos, whether the log holds VideoUploaded, if it can be read."""
         streams = await self._store.read_streams([stream_id("upload", each) for each in video_ids])
         return {each: _is_uploaded(streams[stream_id("upload", each)]) for each in video_ids}
+
+    async def deleted(self, video_ids: Sequence[str]) -> set[str]:
+        """Which of these videos the log has deleted. Raises UnreadableStream."""
+        names = {each: stream_id("video", each) for each in video_ids}
+        streams = await self._store.read_streams([*names.values()])
+        return {each for each, name in names.items() if _is_deleted(streams[name])}
+
+
+def _is_deleted(events: Sequence[RecordedEvent]) -> bool:
+    return any(isinstance(event.data, VideoDeleted) for event in events)
 
 
 def _is_uploaded(events: Sequence[RecordedEvent]) -> bool | UnreadableStream:

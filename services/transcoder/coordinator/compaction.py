@@ -1,13 +1,15 @@
 """Compaction: joins the objects of each track of a complete video into one.
 
 Every step can be repeated. The objects are joined first, then the playlists name the result, then
-the event is recorded. The replaced objects stay for a while, for players that loaded old playlists.
+the event is recorded. The replaced objects stay for a while, for players that loaded old playlists,
+and are listed for deletion then.
 """
 
 from typing import Final
 
 import msgspec
 
+from services.transcoder.coordinator.deletion_repository import DeletionRepository
 from services.transcoder.coordinator.media_objects import planned_joins, referenced
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.domain import Transcode, evolve
@@ -29,7 +31,7 @@ _LATER_SECONDS: Final = 300.0
 
 
 class Compactor:
-    """Compacts one video at a time, and later deletes the replaced objects.
+    """Compacts one video at a time, and later lists the replaced objects for deletion.
 
     ``busy``: the video being compacted. Other loops must not delete its objects.
     """
@@ -40,18 +42,21 @@ class Compactor:
         store: EventStore,
         media: BlobStore,
         publisher: Publisher,
+        deletions: DeletionRepository,
+        *,
         metrics: ItemMetrics,
     ) -> None:
         self._jobs = jobs
         self._store = store
         self._media = media
         self._publisher = publisher
+        self._deletions = deletions
         self._compacting = Items("compact videos", metrics)
-        self._dropping = Items("delete replaced objects", metrics)
+        self._dropping = Items("list replaced objects", metrics)
         self.busy: str | None = None
 
     async def step(self) -> None:
-        """Compact one video and delete the replaced objects of one, where they are due."""
+        """Compact one video and list the replaced objects of one, where they are due."""
         jobs = await self._jobs.to_compact(1, self._compacting.waiting)
         await self._compacting.each(jobs, lambda job: job.video_id, self._compact)
         jobs = await self._jobs.to_drop(1, self._dropping.waiting)
@@ -81,9 +86,8 @@ class Compactor:
     async def _drop(self, job: JobRecord) -> None:
         prefix = f"{job.video_id}/"
         kept = referenced(job.video_id, await state_of(self._store, job.video_id), replaced=False)
-        async for blob in self._media.list(prefix):
-            if blob.key not in kept:
-                await self._media.delete(blob.key)
+        unused = [blob.key async for blob in self._media.list(prefix) if blob.key not in kept]
+        await self._deletions.add(job.video_id, unused, "replaced")
         await self._media.drop_unfinished(prefix)
         await self._jobs.dropped(job)
 

@@ -1,4 +1,5 @@
-"""The leading coordinator's loops: dispatch tasks, publish playlists, keep house, compact.
+"""The leading coordinator's loops: dispatch tasks, publish playlists, keep house, compact,
+delete.
 
 Loops wake up when the projection has applied events, and poll besides, because a notification may
 be lost.
@@ -10,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from services.transcoder.coordinator.compaction import Compactor
+from services.transcoder.coordinator.deleting import Deleter
+from services.transcoder.coordinator.deletion_repository import DeletionRepository
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.coordinator.sweeping import sweep
@@ -73,6 +76,7 @@ class Coordinator:
         scheduler: Scheduler,
         store: EventStore,
         media: BlobStore,
+        deletions: DeletionRepository,
         *,
         metrics: CoordinatorMetrics,
         loops: Loops,
@@ -82,7 +86,11 @@ class Coordinator:
         self._store = store
         self._media = media
         self._publisher = Publisher(media)
-        self._compactor = Compactor(jobs, store, media, self._publisher, metrics.items)
+        self._deletions = deletions
+        self._compactor = Compactor(
+            jobs, store, media, self._publisher, deletions, metrics=metrics.items
+        )
+        self._deleter = Deleter(deletions, store, media, metrics, busy=lambda: self._compactor.busy)
         self._metrics = metrics
         self._loops = loops
         self._publishing = Items("publish playlists", metrics.items)
@@ -104,6 +112,7 @@ class Coordinator:
             ("publish playlists", self._publish_round, _PUBLISH_SECONDS, self._publish),
             ("keep house", self._keep_house, _HOUSEKEEPING_SECONDS, None),
             ("compact videos", self._compactor.step, _HOUSEKEEPING_SECONDS, None),
+            ("delete objects", self._deleter.round, _HOUSEKEEPING_SECONDS, None),
             ("measure open work", self._metrics.open.refresh, _METRICS_SECONDS, None),
         ]
         try:
@@ -225,7 +234,7 @@ class Coordinator:
     async def _sweep_job(self, job: JobRecord) -> None:
         if job.video_id == self._compactor.busy:
             return
-        await sweep(self._store, self._media, job)
+        await sweep(self._store, self._media, self._deletions, job)
         await self._jobs.swept(job)
 
 

@@ -1,5 +1,7 @@
 """Which objects belong to a completed video, and which of them it needs. Pure."""
 
+from typing import Literal
+
 from services.transcoder.domain import SoundTrack, Transcode, audio_name
 from services.transcoder.manifests import dash, hls
 from services.transcoder.manifests.hls import MASTER
@@ -61,6 +63,23 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
         # Players that started early still follow the early playlists.
         names += [hls.early_name(name) for name in (*state.video, *state.audio)]
     return keys | {f"{planned.prefix}/{name}.m3u8" for name in names}
+
+
+Fate = Literal["delete", "keep", "later"]
+"""What becomes of an object that was listed for deletion."""
+
+
+def fate(video_id: str, state: Transcode, key: str, *, replaced: bool) -> Fate:
+    """What the log says now of a listed object of a video that is not deleted.
+
+    ``replaced``: compaction has replaced it, and the time in which players may use it is over.
+    While a transcode or a repair is under way, nothing is deleted.
+    """
+    if state.open:
+        return "later"
+    if state.phase == "completed":
+        return "keep" if key in referenced(video_id, state, replaced=not replaced) else "delete"
+    return "delete"
 
 
 def planned_joins(state: Transcode) -> list[tuple[JoinedObject, str]]:

@@ -26,6 +26,7 @@ _SLOTS: Final = text("""
 select coalesce(sum(slots), 0) as slots from transcoder.workers
 where seen_at > now() - make_interval(secs => :fresh)
 """)
+_DELETIONS: Final = text("select held, count(*) as entries from transcoder.deletions group by 1")
 
 
 class CoordinatorMetrics:
@@ -47,6 +48,12 @@ class CoordinatorMetrics:
         self.failed_repairs = Counter(
             "cinelog_transcode_failed_repairs",
             "Repairs of lost media that failed; the videos stay as they were.",
+            registry=registry,
+        )
+        self.deletions = Counter(
+            "cinelog_deletions",
+            "Entries of the list of deletions, by what became of them.",
+            ["outcome"],
             registry=registry,
         )
         self.items = ItemMetrics(registry)
@@ -100,6 +107,12 @@ class OpenWorkMetrics:
             ["queue"],
             registry=registry,
         )
+        self._deletions = Gauge(
+            "cinelog_deletions_listed",
+            "Entries of the list of deletions, by whether they wait or are held back.",
+            ["state"],
+            registry=registry,
+        )
         self._slots = Gauge(
             "cinelog_transcode_slots",
             "Tasks of each queue that live workers do at a time.",
@@ -111,12 +124,15 @@ class OpenWorkMetrics:
         async with self._engine.connect() as connection:
             jobs = (await connection.execute(_JOBS)).mappings().all()
             tasks = (await connection.execute(_TASKS, {"urgent": URGENT_PRIORITY})).mappings().all()
+            listed = {row.held: row.entries for row in await connection.execute(_DELETIONS)}
             slots = (await connection.execute(_SLOTS, {"fresh": WORKER_SECONDS})).scalar_one()
         counts = {row["state"]: row["jobs"] for row in jobs}
         for state in ("pending", "running"):
             self._jobs.labels(state).set(counts.get(state, 0))
         self._set_tasks(tasks)
         self._slots.set(int(slots))
+        for held, state in ((False, "waiting"), (True, "held")):
+            self._deletions.labels(state).set(listed.get(held, 0))
 
     def _set_tasks(self, rows: Iterable[Mapping[Any, Any]]) -> None:
         counts: dict[tuple[str, str], int] = {}
@@ -132,6 +148,6 @@ class OpenWorkMetrics:
 
     def clear(self) -> None:
         """Remove the gauges, because this process no longer leads."""
-        for gauge in (self._jobs, self._tasks, self._oldest):
+        for gauge in (self._jobs, self._tasks, self._oldest, self._deletions):
             gauge.clear()
         self._slots.set(0)

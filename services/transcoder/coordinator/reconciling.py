@@ -1,9 +1,9 @@
 """Reconciliation: compares log, tables and bucket.
 
-Missing and damaged media are made again, orphans are deleted.
+Missing and damaged media are made again, orphans are listed for deletion.
 
 Every step can be repeated, also by two processes at once: the log records a loss only once, tasks
-have unique names, and an object is deleted only when it is so old that its event must be recorded.
+have unique names, and an object is listed only when it is so old that its event must be recorded.
 """
 
 import asyncio
@@ -13,6 +13,11 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.coordinator.deletion_repository import (
+    DeletionRepository,
+    Reason,
+    is_listed,
+)
 from services.transcoder.coordinator.media_objects import referenced
 from services.transcoder.coordinator.missing_media import (
     expected_keys,
@@ -50,18 +55,20 @@ class StoredObjects(msgspec.Struct, frozen=True):
 
 
 class Reconciliation:
-    """``orphan_age``: how old an object that nothing refers to must be to be deleted."""
+    """``orphan_age``: how old an object that nothing refers to must be to be listed."""
 
     def __init__(
         self,
         repository: ReconcileRepository,
         store: EventStore,
         media: BlobStore,
+        deletions: DeletionRepository,
         orphan_age: timedelta,
     ) -> None:
         self._repository = repository
         self._store = store
         self._media = media
+        self._deletions = deletions
         self._orphan_age = orphan_age
 
     async def round(self, dry_run: bool) -> list[Finding]:
@@ -128,7 +135,10 @@ class Reconciliation:
             for key, blob in held.objects.items()
             if key not in kept and blob.modified_at < before
         ]
-        return found + await self._remove(orphans, dry_run=dry_run)
+        if job is not None and job.state == "deleted" and orphans:
+            found += await self._list(held.video_id, [f"{held.video_id}/"], "deleted", dry_run)
+            return found
+        return found + await self._list(held.video_id, orphans, "unused", dry_run)
 
     async def _stray_tasks(self, *, dry_run: bool) -> list[Finding]:
         stray = await self._repository.stray_tasks()
@@ -214,13 +224,19 @@ class Reconciliation:
                 await self._repository.republish(job)
         return found
 
-    async def _remove(self, keys: list[str], *, dry_run: bool) -> list[Finding]:
-        for key in keys if not dry_run else ():
-            await self._media.delete(key)
-        return [
-            Finding(action="remove", subject=key, detail="nothing refers to this object")
-            for key in keys
-        ]
+    async def _list(
+        self, video_id: str, keys: list[str], reason: Reason, dry_run: bool
+    ) -> list[Finding]:
+        """The findings about objects that were not listed for deletion yet."""
+        if not keys:
+            return []
+        if dry_run:
+            listed = await self._deletions.listed(video_id)
+            new = [key for key in keys if not is_listed(key, listed)]
+        else:
+            new = await self._deletions.add(video_id, keys, reason)
+        detail = "its video is deleted" if reason == "deleted" else "nothing refers to this object"
+        return [Finding(action="remove", subject=key, detail=detail) for key in new]
 
 
 async def _by_video(media: BlobStore) -> AsyncIterator[StoredObjects]:

@@ -1,5 +1,9 @@
-"""Deletes what nothing refers to: all objects of a deleted video, unused ones of others."""
+"""Lists for deletion what nothing refers to: all objects of a deleted video, unused ones of others.
 
+Nothing is deleted here: see ``deleting``.
+"""
+
+from services.transcoder.coordinator.deletion_repository import DeletionRepository
 from services.transcoder.coordinator.media_objects import referenced
 from services.transcoder.handlers import state_of
 from services.transcoder.jobs import JobRecord
@@ -10,24 +14,26 @@ from shared.blobs.store import BlobStore
 from shared.event_store.store import EventStore
 
 
-async def sweep(store: EventStore, media: BlobStore, job: JobRecord) -> None:
-    """Delete the unused objects of a job that has ended."""
+async def sweep(
+    store: EventStore, media: BlobStore, deletions: DeletionRepository, job: JobRecord
+) -> None:
+    """List the unused objects of a job that has ended."""
+    video_id = job.video_id
     if job.state == "deleted":
-        await media.delete_prefix(f"{job.video_id}/")
-        await media.drop_unfinished(f"{job.video_id}/")
+        await media.drop_unfinished(f"{video_id}/")
+        await deletions.add(video_id, [f"{video_id}/"], "deleted")
         return
-    state = await state_of(store, job.video_id)
+    state = await state_of(store, video_id)
     if state.attempt != job.attempt or state.phase != job.state:
         # The log is ahead of the table: a later attempt may have published its playlists. The
         # sweep after that attempt finds what this one leaves.
         return
     if job.state == "completed":
-        kept = referenced(job.video_id, state)
-        async for blob in media.list(f"{job.video_id}/"):
-            if blob.key not in kept:
-                await media.delete(blob.key)
+        kept = referenced(video_id, state)
+        unused = [blob.key async for blob in media.list(f"{video_id}/") if blob.key not in kept]
+        await deletions.add(video_id, unused, "unused")
         return
-    for name in (MASTER, MANIFEST):
-        await media.delete(f"{job.video_id}/{name}")
-    for attempt in range(1, job.attempt + 1):
-        await media.delete_prefix(f"{attempt_prefix(job.video_id, attempt)}/")
+    attempts = range(1, job.attempt + 1)
+    folders = [f"{attempt_prefix(video_id, attempt)}/" for attempt in attempts]
+    playlists = [f"{video_id}/{name}" for name in (MASTER, MANIFEST)]
+    await deletions.add(video_id, [*playlists, *folders], "ended")

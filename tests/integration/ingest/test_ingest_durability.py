@@ -361,12 +361,17 @@ async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: 
     await sequencer.stamp()
     await relay.close()
     engine = ingest.parts.engine
-    runner = ProjectionRunner(engine, ingest.store, PendingDeletions(), "ingest")
+    runner = ProjectionRunner(engine, ingest.store, PendingDeletions(timedelta(hours=1)), "ingest")
     await runner._applier.load()
     await runner.catch_up()
     swept = await ingest.parts.sweep.round()
-    assert swept.removed == 1
+    assert swept.removed == 0
     assert swept.expired == 1
+    assert len(ingest.objects()) == 1, "its time on the list is not over"
+    await ingest.store._pool.execute("update ingest.doomed_objects set due_at = now(), held = true")
+    assert (await ingest.parts.sweep.round()).removed == 0
+    await ingest.store._pool.execute("update ingest.doomed_objects set held = false")
+    assert (await ingest.parts.sweep.round()).removed == 1
     assert ingest.objects() == {}
     assert isinstance((await ingest.events(pending.id))[-1], UploadExpired)
 

@@ -105,6 +105,7 @@ def operator(database: Database, broker: Broker, s3: Buckets, tmp_path: Path) ->
         "S3_ACCESS_KEY": s3.access_key,
         "S3_SECRET_KEY": s3.secret_key,
         "S3_SOURCES_BUCKET": s3.sources,
+        "DELETED_VIDEO_HOURS": "0",
         "JWKS_URL": f"http://127.0.0.1:{jwks.server_port}/",
         "JWT_ISSUER": "cinelog",
         "JWT_AUDIENCE": "cinelog",

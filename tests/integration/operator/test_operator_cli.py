@@ -194,6 +194,23 @@ def test_a_changed_byte_is_found_by_a_scrub(
     assert cli("scrub", job) == []
 
 
+def test_a_deletion_is_listed_held_back_and_released(cli: Cli, person: Person) -> None:
+    person.finish(job := person.upload(BIKES))
+    person.client.delete(f"/api/v1/streaming/{job}").raise_for_status()
+    until(lambda: len(cli("deletions", "list", job)) == 2)
+    listed = cli("deletions", "list", job)
+    assert {(row["bucket"], row["key"], row["reason"], row["held"]) for row in listed} == {
+        ("media", f"{job}/", "deleted", False),
+        ("sources", f"{job}/source", "deleted", False),
+    }
+    assert all(row["due_at"] > row["since"] for row in listed)
+    assert cli("deletions", "hold", f"{job}/")["held"]
+    assert {row["held"] for row in cli("deletions", "list", job)} == {True, False}
+    cli("deletions", "hold", f"{job}/", code=1)
+    cli("deletions", "release", f"{job}/")
+    cli("deletions", "release", "nobody/", code=1)
+
+
 def test_the_log_is_archived_and_the_archive_checked(cli: Cli, person: Person) -> None:
     person.upload(BIKES)
     until(lambda: cli("events", "verify")["unsequenced"] == 0)

@@ -36,6 +36,8 @@ def processes(
         "SCRATCH_DIR": str(tmp_path / "scratch"),
         "X264_PRESET": "superfast",
         "DRAIN_SECONDS": "0",
+        "DELETION_DELAY_HOURS": "0",
+        "DELETED_VIDEO_HOURS": "0",
     }
     with ExitStack() as stack:
         started = Processes(env, tmp_path)

@@ -1,12 +1,13 @@
 """Jobs and tasks in the real tables, and steps that tests of the scheduler share."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.transcoder.coordinator.deletion_repository import Delays, DeletionRepository
 from services.transcoder.projections import JobProjection
 from services.transcoder.scheduler import ClaimedTask, PickedTask, QueueName, Scheduler
 from services.transcoder.tables import jobs, tasks
@@ -46,6 +47,11 @@ def uploads(user: str, count: int) -> Sequence[VideoUploaded]:
         )
         for number in range(count)
     ]
+
+
+def deletion_list(engine: AsyncEngine, delay: timedelta = timedelta(0)) -> DeletionRepository:
+    """The list of deletions, whose entries are due after ``delay``."""
+    return DeletionRepository(engine, Delays(deleted=delay, others=delay))
 
 
 async def add_job(

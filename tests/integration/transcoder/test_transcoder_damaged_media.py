@@ -14,6 +14,7 @@ from shared.blobs.s3 import S3Store, s3_client
 from shared.event_store.store import EventStore
 from tests.integration.transcoder.clips import make
 from tests.integration.transcoder.stage import Processes, Studio
+from tests.integration.transcoder.task_table import deletion_list
 from tests.integration.transcoder.test_transcoder_compaction import due
 from tests.support.databases import Database
 from tests.support.wait import eventually
@@ -41,7 +42,11 @@ async def test_damaged_objects_are_made_again(
     async with s3_client(s3.endpoint, s3.region, s3.access_key, s3.secret_key) as client:
         media = S3Store(client, s3.media)
         rounds = Reconciliation(
-            ReconcileRepository(engine), studio.store, media, timedelta(hours=1)
+            ReconcileRepository(engine),
+            studio.store,
+            media,
+            deletion_list(engine),
+            timedelta(hours=1),
         )
         assert await rounds.round(dry_run=False) == []
         sizes = expected_sizes(state)

@@ -15,7 +15,13 @@ from shared.blobs.store import BlobStore
 from shared.event_store.memory import MemoryEventStore
 from shared.loops.cancellation import end
 from shared.loops.loops import Loops
-from tests.integration.transcoder.task_table import add_job, hold, next_task, task_row
+from tests.integration.transcoder.task_table import (
+    add_job,
+    deletion_list,
+    hold,
+    next_task,
+    task_row,
+)
 from tests.support.wait import eventually
 
 
@@ -45,6 +51,7 @@ def coordinator(engine: AsyncEngine, scheduler: Scheduler) -> Coordinator:
         scheduler,
         MemoryEventStore(),
         cast(BlobStore, None),
+        deletion_list(engine),
         metrics=CoordinatorMetrics(engine, registry),
         loops=Loops(registry),
     )

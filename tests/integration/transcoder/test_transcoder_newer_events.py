@@ -32,7 +32,7 @@ from shared.event_store.memory import MemoryEventStore
 from shared.event_store.store import Metadata, NewEvent, Unreadable, UnreadableStream
 from shared.http.app import create_app
 from shared.settings import Key
-from tests.integration.transcoder.task_table import project, task_row, uploads
+from tests.integration.transcoder.task_table import deletion_list, project, task_row, uploads
 
 NEWER = Unreadable(reason="UnknownEventType: TranscodeReviewed")
 
@@ -166,7 +166,9 @@ async def test_operators_are_told_that_a_stream_cannot_be_read(
     await bench.poison("a-0")
     media: Any = None
     repository = ReconcileRepository(engine)
-    reconciliation = Reconciliation(repository, bench.store, media, timedelta(hours=1))
+    reconciliation = Reconciliation(
+        repository, bench.store, media, deletion_list(engine), timedelta(hours=1)
+    )
     secret = Key("s" * 32)
     metrics = CoordinatorMetrics(engine, CollectorRegistry())
     scrubber = Scrubber(ScrubRepository(engine), bench.store, media, media, metrics.scrub)
@@ -195,7 +197,9 @@ async def test_a_stream_that_cannot_be_read_keeps_no_other_video_from_its_reconc
     await bench.poison("a-7")
     media: Any = EmptyBucket()
     repository = ReconcileRepository(engine)
-    rounds = Reconciliation(repository, bench.store, media, timedelta(hours=1))
+    rounds = Reconciliation(
+        repository, bench.store, media, deletion_list(engine), timedelta(hours=1)
+    )
     found = await rounds.round(dry_run=False)
     assert [each.subject for each in found if each.action == "unreadable"] == ["a-7"]
     assert len([each for each in found if each.action == "recreate"]) == 39

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.handlers.sweep import Sweep
 from services.ingest.handlers.upload_events import UploadEvents
-from shared.contracts import new_id
+from shared.contracts import VideoDeleted, VideoUploaded, new_id, stream_id
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.store import Metadata, NewEvent, Unreadable, UnreadableStream
 from shared.loops.items import ItemMetrics
@@ -45,6 +45,12 @@ class World:
 
     async def deleted(self, keys: Sequence[str]) -> None:
         self.pending = [key for key in self.pending if key not in keys]
+
+    async def list_unused(self, keys: Sequence[str], delay: timedelta) -> list[str]:
+        assert delay > timedelta(hours=1)
+        new = [key for key in keys if key not in self.pending]
+        self.pending += new
+        return new
 
     async def delete(self, key: str) -> None:
         if key == self.bad:
@@ -127,10 +133,41 @@ async def test_an_upload_is_never_given_up_because_its_stream_is_of_a_newer_vers
 async def test_an_object_whose_stream_cannot_be_read_is_kept_and_named() -> None:
     ids = [new_id() for _ in range(100)]
     world, store = World([f"{each}/source" for each in ids]), MemoryEventStore()
+    world.pending.clear()
     newer = NewEvent(Unreadable(reason="newer"))
     await store.append(f"upload-{ids[37]}", 0, [newer], Metadata())
     found = await sweep_of(world, store).orphans()
     kept = f"{ids[37]}/source"
     assert [finding.subject for finding in found if finding.action == "unreadable"] == [kept]
     assert sum(finding.action == "remove" for finding in found) == 99
+    # Nothing is deleted before its time on the list is over.
+    assert len(world.objects) == 100
+    assert sorted(world.pending) == sorted(set(world.objects) - {kept})
+    assert await sweep_of(world, store).delete_sources() == 99
     assert world.objects == [kept]
+
+
+async def test_a_listed_source_that_is_a_videos_stays() -> None:
+    """Whatever listed it: the log is asked again before each deletion."""
+    mine, other = new_id(), new_id()
+    world, store = World([f"{mine}/source", f"{other}/source"]), MemoryEventStore()
+    uploaded = VideoUploaded(
+        video_id=mine,
+        user_id="u",
+        title="t",
+        description="",
+        filename="f",
+        content_type="video/mp4",
+        size=1,
+        source_key=f"{mine}/source",
+    )
+    await store.append(stream_id("upload", mine), 0, [NewEvent(uploaded)], Metadata())
+    sweep = sweep_of(world, store)
+    assert await sweep.delete_sources() == 2
+    assert world.objects == [f"{mine}/source"]
+    assert world.pending == []
+    world.pending.append(f"{mine}/source")
+    deleted = VideoDeleted(video_id=mine, user_id="u", deleted_by="u")
+    await store.append(stream_id("video", mine), 0, [NewEvent(deleted)], Metadata())
+    assert await sweep.delete_sources() == 1
+    assert world.objects == []

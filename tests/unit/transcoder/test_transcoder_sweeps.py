@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.transcoder.coordinator.media_objects import planned_joins, referenced
+from services.transcoder.coordinator.media_objects import fate, planned_joins, referenced
 from services.transcoder.coordinator.missing_media import expected_keys, media_lost
 from services.transcoder.domain import (
     Cancel,
@@ -58,6 +58,55 @@ def test_no_sweep_names_an_object_of_a_completed_attempt(steps: list[str | int])
             if before.phase == "completed":
                 # Players may still use what was there a moment ago.
                 assert expected_keys("v", before) <= kept
+
+
+LISTING = st.one_of(
+    st.sampled_from(["list", "drop", "delete"]), STEPS, st.sampled_from(["list", "delete"])
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from([[], ["compact", "drop"]]), st.lists(LISTING, max_size=20))
+def test_no_deletion_takes_what_a_completed_attempt_names(
+    first: list[str | int], steps: list[str | int]
+) -> None:
+    """What was listed at one time is judged again at another, whatever happened in between: losses,
+    repairs that fail or succeed, compactions, and in any order."""
+    state = follow(Transcode(), [*MADE, COMPLETED])
+    bucket = set(referenced("v", state)) | {"v/a1/stray.mp4"}
+    listed: dict[str, bool] = {}
+    for step in first + steps:
+        if step in ("list", "drop") and state.phase == "completed":
+            # The sweep, the reconciliation, and the end of a compaction's time.
+            kept = referenced("v", state, replaced=step == "list")
+            listed |= {key: step == "drop" for key in bucket - kept if key not in listed}
+        elif step == "delete":
+            for key, replaced in list(listed.items()):
+                verdict = fate("v", state, key, replaced=replaced)
+                if verdict == "later":
+                    continue
+                del listed[key]
+                if verdict == "delete":
+                    bucket.discard(key)
+        else:
+            for command in commands(state, step):
+                state = perform(state, command)
+            # What has been made or joined is in the bucket.
+            bucket |= referenced("v", state)
+        named = state.before_repair if state.repairing else state
+        assert named is not None
+        assert expected_keys("v", named) <= bucket, step
+        assert referenced("v", state, replaced=False) <= bucket, step
+
+
+def test_nothing_is_deleted_while_a_transcode_is_under_way() -> None:
+    for state in (Transcode(), follow(Transcode(), MADE)):
+        assert fate("v", state, "v/a1/stray.mp4", replaced=False) == "later"
+    done = follow(Transcode(), [*MADE, COMPLETED])
+    assert fate("v", done, "v/a1/stray.mp4", replaced=False) == "delete"
+    assert fate("v", done, "v/master.m3u8", replaced=False) == "keep"
+    assert fate("v", done, "v/a1/360p-early.m3u8", replaced=False) == "keep"
+    assert fate("v", done, "v/a1/360p-early.m3u8", replaced=True) == "delete"
 
 
 def follow(state: Transcode, events: list[Event]) -> Transcode:
