@@ -269,6 +269,49 @@ async def test_a_new_leader_goes_by_the_sequencers_own_frontier(
     assert [row["value"] for row in others] == [1000, 1000]
 
 
+async def test_a_number_that_never_comes_is_forgotten_under_load_too(
+    writers: tuple[Connection, Connection], leader: Connection
+) -> None:
+    """Where every pass finds new events, too."""
+    sequencer = Sequencer(leader)
+    await sequencer.load()
+    await writers[0].execute("begin")
+    await writers[0].fetchval(INSERT, "aborted")
+    await writers[0].execute("rollback")
+
+    async def frontier_moves_on() -> bool:
+        # As above: another test's transaction keeps the number alive.
+        last = await writers[1].fetchval(INSERT, f"other-{new_id()}")
+        assert await sequencer.stamp() == 1
+        frontier = "select value from log.relay where name = 'frontier'"
+        return await leader.fetchval(frontier) == last
+
+    await eventually(frontier_moves_on)
+
+
+async def test_a_new_leader_keeps_the_first_of_several_numbers(
+    writers: tuple[Connection, Connection], leader: Connection, database: Database
+) -> None:
+    first, other = writers
+    second = await asyncpg.connect(database.admin_url)
+    try:
+        for connection, name in ((first, "first"), (second, "second")):
+            await connection.execute("begin")
+            await connection.fetchval(INSERT, name)
+            await other.fetchval(INSERT, f"after {name}")
+        old = Sequencer(leader)
+        await old.load()
+        assert await old.stamp() == 2
+        new = Sequencer(leader)
+        await new.load()
+        for connection in (first, second):
+            await connection.execute("commit")
+            assert await new.stamp() == 1
+    finally:
+        await second.close()
+    assert await order(leader) == ["after first", "after second", "first", "second"]
+
+
 async def test_a_new_leader_goes_on_where_everything_was_stamped(
     writers: tuple[Connection, Connection], leader: Connection
 ) -> None:

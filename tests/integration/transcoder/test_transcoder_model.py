@@ -40,6 +40,7 @@ from services.transcoder.handlers import cancel, record, retry, state_of
 from services.transcoder.jobs import JobRepository
 from services.transcoder.projections import JobProjection
 from services.transcoder.scheduler import (
+    MAX_TRIES,
     SILENT_SECONDS,
     ClaimedTask,
     PickedTask,
@@ -350,6 +351,43 @@ class Core(RuleBasedStateMachine):
     def lose_message(self, index: int) -> None:
         del self.messages.held[index % len(self.messages.held)]
 
+    @rule(index=INDEX)
+    def fail_for_good(self, index: int) -> None:
+        """A task that waits cannot be done, however often it is tried."""
+        self.run(self.exhaust(index))
+
+    async def exhaust(self, index: int) -> None:
+        async with self.engine.begin() as connection:
+            found = await connection.execute(
+                text("select task_id from transcoder.tasks where state = 'waiting' order by 1")
+            )
+            waiting = list(found.scalars())
+            if waiting:
+                await connection.execute(
+                    text("update transcoder.tasks set tries = :tries where task_id = :task_id"),
+                    {"tries": MAX_TRIES, "task_id": waiting[index % len(waiting)]},
+                )
+
+    @rule()
+    def nothing_goes_wrong(self) -> None:
+        """For as long as it takes to do what is open now."""
+        self.crash = None
+        for _ in range(2):
+            self.run(self.work_on())
+
+    async def work_on(self) -> None:
+        await self.apply(10_000)
+        for worker in WORKERS:
+            await self.scheduler.seen(worker, 4)
+        await self.coordinator._dispatch_round(self.messages)
+        while self.messages.held:
+            await self.claim(self.messages.held.pop(), WORKERS[0], redelivered=False)
+        for work in list(self.work):
+            await self.finish(work)
+        await self.apply(10_000)
+        await self.coordinator._publish_round()
+        await self.coordinator._keep_house()
+
     @rule(seconds=st.sampled_from([1.0, 6.0, 20.0, 70.0, LONG]))
     def wait(self, seconds: float) -> None:
         self.run(self.pass_time(seconds))
@@ -408,16 +446,7 @@ class Core(RuleBasedStateMachine):
         for _ in range(24):
             await self.apply(10_000)
             await self.pass_time(61.0)
-            for worker in WORKERS:
-                await self.scheduler.seen(worker, 4)
-            await self.coordinator._dispatch_round(self.messages)
-            while self.messages.held:
-                await self.claim(self.messages.held.pop(), WORKERS[0], redelivered=False)
-            for work in list(self.work):
-                await self.finish(work)
-            await self.apply(10_000)
-            await self.coordinator._publish_round()
-            await self.coordinator._keep_house()
+            await self.work_on()
             await self.coordinator._compactor.step()
             await self.reconciliation.round(dry_run=False)
             if await self.is_settled():
