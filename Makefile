@@ -19,7 +19,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
 .PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
-.PHONY: help cli chaos mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile fetch-run fetch-dev
+.PHONY: help cli chaos mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -143,6 +143,10 @@ bench-transcode: fetch-dev ## What split encoding costs, and how soon an upload 
 
 bench-reconcile: fetch-dev ## Seconds that a reconciliation of 10,000 videos takes; VIDEOS=1000
 	@$(PYTHON) -m benchmarks.reconcile
+
+bench-uploads: fetch-dev ## What it costs that an acknowledged upload is on disk
+	@mkdir -p dist
+	@$(PYTHON) -m benchmarks.uploads
 
 images: fetch-dev ## Build every service's image; BASES=debian where no base can be pulled, REGISTRY=… PUSH=1
 	@$(PYTHON) -m deploy.docker.images $(SERVICE)

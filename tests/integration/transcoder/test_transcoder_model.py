@@ -234,9 +234,9 @@ class Core(RuleBasedStateMachine):
     # The storage.
 
     @precondition(lambda self: self.media.keys())
-    @rule(index=INDEX, cut=st.booleans())
-    def harm(self, index: int, cut: bool) -> None:
-        """An object of a video that was complete is lost, or cut."""
+    @rule(index=INDEX, cut=st.booleans(), found=st.booleans())
+    def harm(self, index: int, cut: bool, found: bool) -> None:
+        """An object of a video that was complete is lost, or cut; ``found`` at once, or later."""
         complete = [
             key
             for video_id in self.alive()
@@ -247,6 +247,10 @@ class Core(RuleBasedStateMachine):
             key = complete[index % len(complete)]
             self.media.damage(key, b"" if cut else None)
             self.harmed[key] = self.media.size(key)
+            if found:
+                self.run(self.apply(10_000))
+                self.run(self.reconciliation.round(dry_run=False))
+                self.run(self.apply(10_000))
 
     # Processes.
 
@@ -351,10 +355,13 @@ class Core(RuleBasedStateMachine):
     def lose_message(self, index: int) -> None:
         del self.messages.held[index % len(self.messages.held)]
 
-    @rule(index=INDEX)
-    def fail_for_good(self, index: int) -> None:
+    @rule(index=INDEX, told=st.booleans())
+    def fail_for_good(self, index: int, told: bool) -> None:
         """A task that waits cannot be done, however often it is tried."""
         self.run(self.exhaust(index))
+        if told:
+            self.keep_house()
+            self.run(self.apply(10_000))
 
     async def exhaust(self, index: int) -> None:
         async with self.engine.begin() as connection:

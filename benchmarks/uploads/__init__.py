@@ -1,0 +1,1 @@
+"""What it costs that an acknowledged upload is on disk."""
