@@ -9,9 +9,10 @@ docs/architecture.md hold; when no more faults happen, every video comes to its 
 """
 
 import asyncio
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -66,12 +67,14 @@ from tests.support.memory_blobs import MemoryBlobs
 
 T = TypeVar("T")
 
-EXAMPLES = int(os.environ.get("CINELOG_MODEL_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("CINELOG_MODEL_EXAMPLES", "5"))
 MAX_VIDEOS = 3
 WORKERS = ("w0", "w1")
 # Longer than players may use what has been replaced, and than orphans are kept.
 LONG = 9_000.0
 INDEX = st.integers(0, 99)
+# At which write of a step its process ends.
+CRASH = st.none() | st.integers(0, 4)
 ENDS = (TranscodeCompleted, TranscodeFailed, TranscodeCancelled)
 
 
@@ -138,7 +141,6 @@ class Core(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.fuse = Fuse()
-        self.crash: int | None = None
         self.log = Log(self.fuse)
         self.media = MemoryBlobs(self.fuse.burn)
         self.messages = Messages(self.fuse)
@@ -169,9 +171,9 @@ class Core(RuleBasedStateMachine):
     def run(self, step: Awaitable[T]) -> T:
         return self.runner.run(_awaited(step))
 
-    def in_process(self, step: Awaitable[T]) -> T | None:
-        """Run a step of a process that may crash; the next step is by a new process."""
-        self.fuse.left, self.crash = self.crash, None
+    def in_process(self, step: Awaitable[T], crash: int | None) -> T | None:
+        """Run a step of a process that ends at the ``crash``-th write; then a new one begins."""
+        self.fuse.left = crash
         try:
             return self.run(step)
         except Crash:
@@ -209,24 +211,18 @@ class Core(RuleBasedStateMachine):
         self.run(self.append("upload", video_id, uploaded))
 
     @precondition(lambda self: self.videos)
-    @rule(index=INDEX)
-    def delete(self, index: int) -> None:
+    @rule(index=INDEX, wish=st.sampled_from(["delete", "cancel", "retry", "retry"]))
+    def wish(self, index: int, wish: str) -> None:
         video_id = self.videos[index % len(self.videos)]
-        if video_id not in self.deleted:
+        if video_id in self.deleted or self.run(JobRepository(self.engine).find(video_id)) is None:
+            return
+        if wish == "delete":
             self.deleted.add(video_id)
             gone = VideoDeleted(video_id=video_id, user_id="ada", deleted_by="ada")
             self.run(self.append("video", video_id, gone))
-
-    @precondition(lambda self: self.videos)
-    @rule(index=INDEX, again=st.booleans())
-    def cancel_or_retry(self, index: int, again: bool) -> None:
-        video_id = self.videos[index % len(self.videos)]
-        if self.run(JobRepository(self.engine).find(video_id)) is None:
             return
-        try:
-            self.run((retry if again else cancel)(self.log, video_id, "ada"))
-        except (NotRetryable, NotCancellable):
-            return
+        with contextlib.suppress(NotRetryable, NotCancellable):
+            self.run((retry if wish == "retry" else cancel)(self.log, video_id, "ada"))
 
     async def append(self, category: Any, video_id: str, event: Any) -> None:
         await self.log.append(stream_id(category, video_id), 0, [NewEvent(event)], Metadata())
@@ -254,51 +250,39 @@ class Core(RuleBasedStateMachine):
 
     # Processes.
 
-    @rule(crash=st.none() | st.integers(0, 4))
-    def crash_at(self, crash: int | None) -> None:
-        """The next step of a process ends at its first, second… write."""
-        self.crash = crash
-
-    @rule(most=st.integers(1, 6))
-    def project(self, most: int) -> None:
-        self.in_process(self.apply(most))
+    @rule(most=st.integers(1, 12), crash=CRASH)
+    def project(self, most: int, crash: int | None) -> None:
+        self.in_process(self.apply(most), crash)
 
     async def apply(self, most: int) -> None:
         events = await self.log.read_all(self.applied, most)
         if events:
             async with self.engine.begin() as connection:
                 await JobProjection().apply(connection, events)
+                self.fuse.burn()
             self.applied += len(events)
 
-    @rule(refuses=st.booleans())
-    def dispatch(self, refuses: bool) -> None:
+    @rule(refuses=st.booleans(), crash=CRASH)
+    def dispatch(self, refuses: bool, crash: int | None) -> None:
+        for worker in WORKERS:
+            self.run(self.scheduler.seen(worker, 2))
         self.messages.refuses = refuses
         try:
-            self.in_process(self.coordinator._dispatch_round(self.messages))
+            self.in_process(self.coordinator._dispatch_round(self.messages), crash)
         except ConnectionError:
             return
         finally:
             self.messages.refuses = False
 
-    @rule()
-    def publish(self) -> None:
-        self.in_process(self.coordinator._publish_round())
-
-    @rule()
-    def keep_house(self) -> None:
-        self.in_process(self.coordinator._keep_house())
-
-    @rule()
-    def compact(self) -> None:
-        self.in_process(self.coordinator._compactor.step())
-
-    @rule()
-    def reconcile(self) -> None:
-        self.in_process(self.reconciliation.round(dry_run=False))
-
-    @rule(worker=st.sampled_from(WORKERS))
-    def worker_shows_itself(self, worker: str) -> None:
-        self.run(self.scheduler.seen(worker, 2))
+    @rule(step=st.sampled_from(["publish", "keep house", "compact", "reconcile"]), crash=CRASH)
+    def coordinate(self, step: str, crash: int | None) -> None:
+        steps: dict[str, Callable[[], Awaitable[object]]] = {
+            "publish": self.coordinator._publish_round,
+            "keep house": self.coordinator._keep_house,
+            "compact": self.coordinator._compactor.step,
+            "reconcile": lambda: self.reconciliation.round(dry_run=False),
+        }
+        self.in_process(steps[step](), crash)
 
     @precondition(lambda self: self.messages.held)
     @rule(index=INDEX, worker=st.sampled_from(WORKERS), again=st.booleans())
@@ -321,10 +305,21 @@ class Core(RuleBasedStateMachine):
         self.work.append(Work(task, worker))
 
     @precondition(lambda self: self.work)
-    @rule(index=INDEX)
-    def report(self, index: int) -> None:
-        """A worker stores its objects and reports; then it may die before the task is done."""
-        self.in_process(self.finish(self.work[index % len(self.work)]))
+    @rule(index=INDEX, how=st.sampled_from(["report", "give back", "fail", "die"]), crash=CRASH)
+    def end_work(self, index: int, how: str, crash: int | None) -> None:
+        """A worker reports, and may die before its task is done; or gives it back; or dies."""
+        work = self.work[index % len(self.work)]
+        if how == "report":
+            self.in_process(self.finish(work), crash)
+            return
+        self.work.remove(work)
+        if how != "die":
+            error = TaskError("encoder.died", "r") if how == "fail" else None
+            self.run(
+                self.scheduler.give_back(
+                    work.task, work.worker, delay=1, counts=how == "fail", error=error
+                )
+            )
 
     async def finish(self, work: Work) -> None:
         objects, event = result(work.task)
@@ -336,31 +331,12 @@ class Core(RuleBasedStateMachine):
         await self.scheduler.finish(work.task, work.worker)
         self.work.remove(work)
 
-    @precondition(lambda self: self.work)
-    @rule(index=INDEX, counts=st.booleans())
-    def give_back(self, index: int, counts: bool) -> None:
-        work = self.work.pop(index % len(self.work))
-        error = TaskError("encoder.died", "r") if counts else None
-        self.run(
-            self.scheduler.give_back(work.task, work.worker, delay=1, counts=counts, error=error)
-        )
-
-    @precondition(lambda self: self.work)
-    @rule(index=INDEX)
-    def die(self, index: int) -> None:
-        del self.work[index % len(self.work)]
-
-    @precondition(lambda self: self.messages.held)
-    @rule(index=INDEX)
-    def lose_message(self, index: int) -> None:
-        del self.messages.held[index % len(self.messages.held)]
-
     @rule(index=INDEX, told=st.booleans())
     def fail_for_good(self, index: int, told: bool) -> None:
         """A task that waits cannot be done, however often it is tried."""
         self.run(self.exhaust(index))
         if told:
-            self.keep_house()
+            self.run(self.coordinator._keep_house())
             self.run(self.apply(10_000))
 
     async def exhaust(self, index: int) -> None:
@@ -378,7 +354,6 @@ class Core(RuleBasedStateMachine):
     @rule()
     def nothing_goes_wrong(self) -> None:
         """For as long as it takes to do what is open now."""
-        self.crash = None
         for _ in range(2):
             self.run(self.work_on())
 
