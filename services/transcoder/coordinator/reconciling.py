@@ -55,7 +55,10 @@ class StoredObjects(msgspec.Struct, frozen=True):
 
 
 class Reconciliation:
-    """``orphan_age``: how old an object that nothing refers to must be to be listed."""
+    """``orphan_age``: how old an object that nothing refers to must be to be listed.
+
+    ``settle_seconds``: how long a wrong size is waited for to come right.
+    """
 
     def __init__(
         self,
@@ -64,12 +67,15 @@ class Reconciliation:
         media: BlobStore,
         deletions: DeletionRepository,
         orphan_age: timedelta,
+        *,
+        settle_seconds: float = _SETTLE_SECONDS,
     ) -> None:
         self._repository = repository
         self._store = store
         self._media = media
         self._deletions = deletions
         self._orphan_age = orphan_age
+        self._settle_seconds = settle_seconds
 
     async def round(self, dry_run: bool) -> list[Finding]:
         """Check every video once; with ``dry_run`` change nothing. Returns the findings.
@@ -184,7 +190,7 @@ class Reconciliation:
         }
         if suspected:
             # Playlists are written a moment before the event with their sizes.
-            await asyncio.sleep(_SETTLE_SECONDS)
+            await asyncio.sleep(self._settle_seconds)
         return {key for key in suspected if not has_size(await self._size(key), sizes.get(key))}
 
     async def _size(self, key: str) -> int:

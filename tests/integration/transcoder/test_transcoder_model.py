@@ -62,6 +62,7 @@ from shared.event_store.memory import MemoryEventStore
 from shared.event_store.store import Metadata, NewEvent
 from shared.loops.loops import Loops
 from tests.integration.transcoder.made_results import result
+from tests.integration.transcoder.task_table import deletion_list
 from tests.support.databases import Database
 from tests.support.memory_blobs import MemoryBlobs
 
@@ -72,9 +73,12 @@ MAX_VIDEOS = 3
 WORKERS = ("w0", "w1")
 # Longer than players may use what has been replaced, and than orphans are kept.
 LONG = 9_000.0
+# How long objects are listed before they are deleted.
+DELAY = timedelta(seconds=90)
 INDEX = st.integers(0, 99)
 # At which write of a step its process ends.
 CRASH = st.none() | st.integers(0, 4)
+STEPS = ["publish", "keep house", "compact", "delete", "reconcile"]
 ENDS = (TranscodeCompleted, TranscodeFailed, TranscodeCancelled)
 
 
@@ -147,7 +151,12 @@ class Core(RuleBasedStateMachine):
         self.scheduler = Scheduler(self.engine)
         self.coordinator = self.new_coordinator()
         self.reconciliation = Reconciliation(
-            ReconcileRepository(self.engine), self.log, self.media, timedelta(hours=1)
+            ReconcileRepository(self.engine),
+            self.log,
+            self.media,
+            deletion_list(self.engine, DELAY),
+            timedelta(hours=1),
+            settle_seconds=0.0,
         )
         self.videos: list[str] = []
         self.deleted: set[str] = set()
@@ -164,6 +173,7 @@ class Core(RuleBasedStateMachine):
             self.scheduler,
             self.log,
             self.media,
+            deletion_list(self.engine, DELAY),
             metrics=CoordinatorMetrics(self.engine, registry),
             loops=Loops(registry),
         )
@@ -187,7 +197,7 @@ class Core(RuleBasedStateMachine):
             await connection.execute(
                 text(
                     "truncate transcoder.jobs, transcoder.tasks, transcoder.shares,"
-                    " transcoder.clock, transcoder.workers"
+                    " transcoder.clock, transcoder.workers, transcoder.deletions"
                 )
             )
 
@@ -274,12 +284,13 @@ class Core(RuleBasedStateMachine):
         finally:
             self.messages.refuses = False
 
-    @rule(step=st.sampled_from(["publish", "keep house", "compact", "reconcile"]), crash=CRASH)
+    @rule(step=st.sampled_from(STEPS), crash=CRASH)
     def coordinate(self, step: str, crash: int | None) -> None:
         steps: dict[str, Callable[[], Awaitable[object]]] = {
             "publish": self.coordinator._publish_round,
             "keep house": self.coordinator._keep_house,
             "compact": self.coordinator._compactor.step,
+            "delete": self.coordinator._deleter.round,
             "reconcile": lambda: self.reconciliation.round(dry_run=False),
         }
         self.in_process(steps[step](), crash)
@@ -440,6 +451,7 @@ class Core(RuleBasedStateMachine):
             await self.coordinator._compactor.step()
             await self.apply(10_000)
             await self.pass_time(LONG)
+            await self.coordinator._deleter.round()
         await self.check_the_end()
 
     async def is_settled(self) -> bool:
@@ -472,6 +484,7 @@ _TIMES = {
     "tasks": ("seen_at", "queued_at", "not_before"),
     "jobs": ("clean_at", "compact_at", "drop_at"),
     "workers": ("seen_at",),
+    "deletions": ("due_at",),
 }
 
 
