@@ -22,7 +22,7 @@ async def done(processes: Processes, studio: Studio, tmp_path: Path) -> Transcod
     """A video that is complete and compacted."""
     processes.planner()
     processes.worker()
-    source = make(tmp_path / "a.mkv", "-c:v", "ffv1", seconds=SECONDS, size="640x360")
+    source = make(tmp_path / "a.mkv", "-c:v", "ffv1", seconds=SECONDS, size="640x360", rate="12")
     video_id = await studio.upload(source)
     event = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
     assert isinstance(event, TranscodeCompleted)

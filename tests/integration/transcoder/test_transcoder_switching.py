@@ -17,8 +17,8 @@ async def test_source_and_ladder_take_turns_without_a_gap(
 ) -> None:
     processes.planner()
     processes.worker()
-    fit = ("-c:v", "libx264", "-crf", "38", "-g", "37", "-bf", "2", "-x264-params", "scenecut=0")
-    source = make(tmp_path / "a.mp4", *fit, seconds=14, size="640x360")
+    fit = ("-c:v", "libx264", "-crf", "38", "-g", "18", "-bf", "2", "-x264-params", "scenecut=0")
+    source = make(tmp_path / "a.mp4", *fit, seconds=14, size="640x360", rate="12")
     async with screen(studio) as page:
         video_id = await studio.upload(source)
         playable = await studio.wait_for(video_id, "VideoPlayable")
