@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.otlp import Receiver
     from tests.support.stack import RunningStack
 
-pytest_plugins = ("tests.support.lanes", "tests.support.timings")
+pytest_plugins = ("tests.support.stack_end", "tests.support.lanes", "tests.support.timings")
 
 
 # How long an example takes depends on what else the machine does.
@@ -121,7 +121,7 @@ def telemetry() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def cinelog(parts: Urls, database_template: str, telemetry: Receiver) -> Iterator[RunningStack]:
-    """The whole of Cinelog behind its gateway, shared by the session."""
+    """The whole of Cinelog behind its gateway, shared by all tests that use it."""
     from tests.support.brokers import own_vhost
     from tests.support.buckets import own_buckets
     from tests.support.databases import copy_of

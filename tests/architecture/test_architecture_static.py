@@ -16,7 +16,8 @@ TOOLS = Path(sys.executable).parent
 
 
 def run(*command: str, folder: Path = ROOT) -> None:
-    plain = {**os.environ, "NO_COLOR": "1"}
+    # Node collects what is young in 16 MB by default: a sixth of a type checker's CPU time.
+    plain = {**os.environ, "NO_COLOR": "1", "NODE_OPTIONS": "--max-semi-space-size=128"}
     result = subprocess.run(
         command, cwd=folder, env=plain, capture_output=True, text=True, check=False
     )

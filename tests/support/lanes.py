@@ -1,7 +1,8 @@
 """Tests in several lanes: how ``pytest -n 2`` hands them out.
 
 A pytest plugin around xdist. A file's tests stay together, in the order in which they are written.
-All tests of the ``cinelog`` fixture are in one lane, so that the whole of Cinelog starts once.
+All tests of the ``cinelog`` fixture are in one lane, one after the other, so that the whole of
+Cinelog starts once and ends early (``stack_end``).
 Tests marked ``alone`` come last, in one lane after all others have ended. Long folders are started
 first, so that the lanes end at about the same time. The parts are started once, for all lanes.
 """
@@ -12,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from tests.support.lane_server import LaneServer, tell_groups
+from tests.support.stack_end import uses_stack
 
 ALONE = "alone"
 STACK = "stack"
@@ -32,7 +34,7 @@ def group(item: pytest.Item) -> str | None:
     """What a test must share a lane with, apart from the rest of its file."""
     if item.get_closest_marker("alone") is not None:
         return ALONE
-    return STACK if "cinelog" in getattr(item, "fixturenames", ()) else None
+    return STACK if uses_stack(item) else None
 
 
 def rank(nodeid: str, group: str | None) -> int:
@@ -50,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: rank(item.nodeid, groups.get(item.nodeid)))
     else:
-        items.sort(key=lambda item: groups.get(item.nodeid) == ALONE)
+        items.sort(key=lambda item: (None, STACK, ALONE).index(groups.get(item.nodeid)))
     tell_groups(config, groups)
 
 

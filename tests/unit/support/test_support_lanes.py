@@ -14,17 +14,22 @@ CONFTEST = """
 import json, os, time
 import pytest
 
-pytest_plugins = ("tests.support.lanes", "tests.support.timings")
+pytest_plugins = ("tests.support.stack_end", "tests.support.lanes", "tests.support.timings")
 
 @pytest.fixture(scope="session")
 def cinelog():
-    return object()
+    began = time.monotonic()
+    yield
+    note("the stack", began)
 
 @pytest.fixture(autouse=True)
 def noted(request):
     began = time.monotonic()
     yield
-    entry = (request.node.name, os.environ["PYTEST_XDIST_WORKER"], began, time.monotonic())
+    note(request.node.name, began)
+
+def note(name, began):
+    entry = (name, os.environ["PYTEST_XDIST_WORKER"], began, time.monotonic())
     with open(os.environ["NOTES"], "a") as notes:
         notes.write(json.dumps(entry) + "\\n")
 """
@@ -90,12 +95,20 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_lanes(run: Run) -> None:
+    (stack,) = (ran for ran in run.tests if ran.name == "the stack")
+    run.tests.remove(stack)
     assert len(run.tests) == 31, run.said
     lanes = {ran.name: ran.lane for ran in run.tests}
 
     for name in "abcdef":
         assert len({lanes[f"test_{name}{number}"] for number in range(1, 5)}) == 1
-    assert lanes["test_with_stack"] == lanes["test_other_with_stack"]
+    assert lanes["test_with_stack"] == lanes["test_other_with_stack"] == stack.lane
+    after = [ran for ran in run.tests if ran.lane == stack.lane and ran.began > stack.began]
+    assert [ran.name for ran in after if ran.began < stack.ended] == [
+        "test_with_stack",
+        "test_other_with_stack",
+    ]
+    assert len(after) > 2
     assert len(set(lanes.values())) == 2
 
     alone = {"test_exact", "test_other_exact", "test_wrong"}
