@@ -1,6 +1,7 @@
 """Files that are not what they say: a clear failure, nothing leaked, and the worker lives."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,9 @@ from PIL import Image
 from shared.contracts import TranscodeCompleted, TranscodeFailed
 from tests.integration.transcoder.clips import ffmpeg, make
 from tests.integration.transcoder.stage import CLIPS, Processes, Studio
+
+# Of these the checksum is not known, as of what older releases took: only a third try is believed.
+UNSUMMED = ("words", "no index", "many tracks")
 
 
 @asynccontextmanager
@@ -84,10 +88,16 @@ async def test_hostile_files_fail_clearly_and_the_worker_lives(
     processes: Processes, studio: Studio, tmp_path: Path
 ) -> None:
     processes.planner()
-    worker = processes.worker()
+    worker = processes.worker(WORKER_SLOTS="4")
     async with listener() as (port, asked):
         cases = corpus(tmp_path, port)
-        ids = {name: await studio.upload(path) for name, (path, _) in cases.items()}
+        ids = {
+            name: await studio.upload(
+                path,
+                sha256=None if name in UNSUMMED else hashlib.sha256(path.read_bytes()).hexdigest(),
+            )
+            for name, (path, _) in cases.items()
+        }
         for name, (_, code) in cases.items():
             failed = await studio.wait_for(
                 ids[name], "TranscodeFailed", "TranscodeCompleted", timeout=150
