@@ -43,7 +43,7 @@ def numbers(init: bytes, body: bytes, folder: Path) -> list[int]:
 
 def film(target: Path, rate: str, *options: str, seconds: float = SECONDS, more: str = "") -> Path:
     """Numbered greys, large enough to be worth a ladder, with a key frame every two seconds."""
-    picture = f"color=size=64x36:rate={rate}:duration={seconds},{NUMBERED}{more},scale=640:360"
+    picture = f"color=size=64x36:rate={rate}:duration={seconds},{NUMBERED}{more},scale=512:288"
     gop = str(2 * round(Fraction(rate)))
     ffmpeg(
         *("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=duration={seconds}"),
