@@ -19,7 +19,7 @@ from services.catalog.event_tail import EventTail
 from services.catalog.http import routes
 from services.catalog.http.dependencies import Catalog
 from services.catalog.pending_views import PendingViews
-from services.catalog.projector import WEBHOOKS_LOOP, BackgroundTasks, Projector
+from services.catalog.projector import BackgroundTasks, Projector
 from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.read_model.rebuild import Rebuild
@@ -111,7 +111,6 @@ async def compose_projector(config: ProjectorSettings, host: Host) -> Process:
             config.media_grant_secret,
             metrics=items,
             clock=lambda: datetime.now(UTC),
-            sent=lambda: host.loops.progress.advance(WEBHOOKS_LOOP),
         ),
     )
     app = create_app(

@@ -15,10 +15,9 @@ from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
-WEBHOOKS_LOOP: Final = "deliver webhooks"
 _VIEWS_SECONDS: Final = 5.0
 _ORPHANS_SECONDS: Final = 2.0
-_WEBHOOKS_SECONDS: Final = 1.0
+_WEBHOOKS_SECONDS: Final = 0.5
 # A round appends hundreds of events one by one.
 _SILENCE_SECONDS: Final = 600.0
 
@@ -116,4 +115,10 @@ class Projector:
                     silence_seconds=_SILENCE_SECONDS,
                 )
             )
-            tasks.create_task(repeat(WEBHOOKS_LOOP, self._webhooks.round, _WEBHOOKS_SECONDS))
+            tasks.create_task(self._deliver())
+
+    async def _deliver(self) -> None:
+        try:
+            await self._loops.repeat("deliver webhooks", self._webhooks.round, _WEBHOOKS_SECONDS)
+        finally:
+            await self._webhooks.stop()

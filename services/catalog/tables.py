@@ -173,9 +173,11 @@ webhooks = Table(
     Column("last_error", Text),
     Column("delivered_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    # When the user's feed last grew; null where everything in it was delivered.
+    Column("pending_at", DateTime(timezone=True), server_default=text("clock_timestamp()")),
 )
 Index(
-    "ix_webhooks_due",
+    "ix_webhooks_pending",
     webhooks.c.next_attempt_at,
-    postgresql_where=webhooks.c.active,
+    postgresql_where=webhooks.c.active & webhooks.c.pending_at.is_not(None),
 )

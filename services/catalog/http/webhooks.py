@@ -87,6 +87,7 @@ async def add(
         last_error=None,
         delivered_at=None,
         created_at=now,
+        pending_at=now,
     )
     stored = await catalog.webhooks.add(webhook)
     if (stored.url, stored.types) != (webhook.url, webhook.types):
@@ -128,7 +129,8 @@ async def change(
     if data.active is not msgspec.UNSET:
         values["active"] = data.active
     if values:
-        values |= {"failures": 0, "failing_since": None, "next_attempt_at": datetime.now(UTC)}
+        now = datetime.now(UTC)
+        values |= {"failures": 0, "failing_since": None, "next_attempt_at": now, "pending_at": now}
         await catalog.webhooks.change(webhook.id, **values)
     return Success(data=_to_view(await _find_own(catalog, principal, webhook_id)))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, text
+from sqlalchemy import Table, bindparam, delete, func, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text, Uuid
@@ -24,6 +24,7 @@ from services.catalog.tables import (
     video_tags,
     videos,
     view_batches,
+    webhooks,
     words,
 )
 from shared.contracts import UploadStarted, VideoUploaded, category_of, entity_of
@@ -93,6 +94,8 @@ class Library:
             await self._delete(connection, feed, "user_id", fold.forgotten_users)
         if fold.feed:
             await self._append_feed(connection, fold.feed)
+            if self._schema == webhooks.schema:
+                await self._announce_feed(connection, fold.feed)
         if fold.counted_batches and self._schema == view_batches.schema:
             # The rows include the views of these batches now.
             await connection.execute(
@@ -110,6 +113,19 @@ class Library:
             await self._upsert(connection, table, present)
         if gone := [id_ for id_ in changed if id_ not in rows]:
             await self._delete(connection, table, "id", gone)
+
+    async def _announce_feed(self, connection: AsyncConnection, rows: list[FeedRow]) -> None:
+        """Let the webhooks of these rows' users be found. The time differs with each call, so that
+        a delivery that saw the feed before does not take it for delivered."""
+        await connection.execute(
+            update(webhooks)
+            .where(
+                webhooks.c.active,
+                webhooks.c.user_id
+                == bindparam("ids", sorted({row.user_id for row in rows}), ARRAY(Text)).any_(),
+            )
+            .values(pending_at=func.clock_timestamp())
+        )
 
     async def _append_feed(self, connection: AsyncConnection, rows: list[FeedRow]) -> None:
         if len(rows) < _COPY_ROWS:

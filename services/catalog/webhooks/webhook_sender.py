@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,8 +11,11 @@ import httpx
 
 from services.catalog.webhooks.webhooks import checked_url, is_public
 from shared.errors import InvalidInput
+from shared.loops.cancellation import check_cancelled
 
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
+# A lookup cannot be cancelled: slow ones must not hold up others, nor the process's other threads.
+_LOOKUPS: Final = 128
 
 
 class NotDelivered(Exception):
@@ -29,6 +33,7 @@ class WebhookSender:
     def __init__(self, client: httpx.AsyncClient, *, local: bool) -> None:
         self._client = client
         self._local = local
+        self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
         """Send one message. Raises NotDelivered unless the receiver answers 2xx within 15 s."""
@@ -38,7 +43,11 @@ class WebhookSender:
                 status = await self._post(url, headers, body)
         except InvalidInput as error:
             raise NotDelivered(error.message) from error
-        except (httpx.HTTPError, OSError) as error:
+        except NotDelivered:
+            raise
+        except Exception as error:
+            # Whatever a receiver answers, such as a Location that is no address.
+            check_cancelled()
             raise NotDelivered(f"no answer ({type(error).__name__})") from error
         if not 200 <= status < 300:
             raise NotDelivered(f"answered {status}", gone=status == httpx.codes.GONE)
@@ -61,7 +70,9 @@ class WebhookSender:
             return response.status_code
 
     async def _resolve(self, host: str, port: int) -> str:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._lookups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
         addresses = [str(entry[4][0]) for entry in found]
         # One private address among public ones suffices to refuse the host.
         if not self._local and not all(is_public(address) for address in addresses):

@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.tables import users, webhooks
+from services.catalog.tables import feed, users, webhooks
 from services.catalog.webhooks.webhooks import MAX_WEBHOOKS, TooManyWebhooks, Webhook
 
-_DUE: Final = 50
 # A delivery's result is stored only while these columns are as they were before it.
 _UNCHANGED: Final = ("id", "position", "active", "url")
 # The columns that a delivery changes.
@@ -72,24 +71,57 @@ class Webhooks:
         async with self._engine.begin() as connection:
             await connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
 
-    async def due(self, now: datetime, without: Sequence[str] = ()) -> Sequence[Webhook]:
-        """Active webhooks whose next attempt is due, but for those with the ids ``without``.
+    async def due(
+        self, now: datetime, without: Sequence[str], without_users: Sequence[str], limit: int
+    ) -> Sequence[Webhook]:
+        """Active webhooks with events to deliver whose next attempt is due, longest due first.
 
-        Deletes those of deleted accounts first.
+        Those with the ids ``without`` and those of ``without_users`` are left out.
         """
-        async with self._engine.begin() as connection:
-            gone = select(users.c.id).where(users.c.deleted)
-            await connection.execute(delete(webhooks).where(webhooks.c.user_id.in_(gone)))
         return await self._all(
             select(webhooks)
             .where(
                 webhooks.c.active,
+                webhooks.c.pending_at.is_not(None),
                 webhooks.c.next_attempt_at <= now,
                 webhooks.c.id.not_in(without),
+                webhooks.c.user_id.not_in(without_users),
             )
             .order_by(webhooks.c.next_attempt_at)
-            .limit(_DUE)
+            .limit(limit)
         )
+
+    async def drained(self, webhook: Webhook) -> None:
+        """Note that there is nothing left to deliver, unless the feed has grown meanwhile."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(webhooks)
+                .where(
+                    webhooks.c.id == webhook.id,
+                    webhooks.c.position == webhook.position,
+                    webhooks.c.pending_at == webhook.pending_at,
+                )
+                .values(pending_at=None)
+            )
+
+    async def tidy(self) -> None:
+        """Delete the webhooks of deleted accounts, and find events that nobody announced.
+
+        Events of an older version's projector are not announced.
+        """
+        gone = select(users.c.id).where(users.c.deleted)
+        more = (
+            exists()
+            .where(feed.c.user_id == webhooks.c.user_id)
+            .where(feed.c.position > webhooks.c.position)
+        )
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(webhooks).where(webhooks.c.user_id.in_(gone)))
+            await connection.execute(
+                update(webhooks)
+                .where(webhooks.c.active, webhooks.c.pending_at.is_(None), more)
+                .values(pending_at=func.clock_timestamp())
+            )
 
     async def save_result(self, before: Webhook, after: Webhook) -> bool:
         """Store the result of a delivery; False if the owner has changed the webhook meanwhile."""

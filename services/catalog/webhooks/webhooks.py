@@ -52,7 +52,10 @@ class KeyReused(Conflict):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``webhooks``. Events up to ``position`` are delivered."""
+    """A row of ``webhooks``. Events up to ``position`` are delivered or not of its types.
+
+    ``pending_at``: when its user's feed last grew; None where nothing is left to deliver.
+    """
 
     id: str
     user_id: str
@@ -68,6 +71,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     delivered_at: datetime | None
     created_at: datetime
+    pending_at: datetime | None
+
+    def wants(self, event_type: str) -> bool:
+        """Whether events of this type are sent."""
+        return not self.types or event_type in self.types
 
 
 def id_for(user_id: str, idempotency_key: str) -> str:
@@ -124,6 +132,11 @@ def delivered(webhook: Webhook, position: int, now: datetime) -> Webhook:
         last_error=None,
         delivered_at=now,
     )
+
+
+def passed_over(webhook: Webhook, position: int) -> Webhook:
+    """The webhook after an event that it does not want."""
+    return msgspec.structs.replace(webhook, position=position)
 
 
 def checked_url(url: str, *, local: bool) -> str:

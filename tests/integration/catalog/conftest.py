@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
+from tests.integration.catalog.receivers import Post, Receiver
 from tests.integration.catalog.stage import Stage, open_stage
 from tests.support.databases import Database
 
@@ -33,3 +35,21 @@ async def stage(database: Database) -> AsyncIterator[Stage]:
     yield await opened
     done.set()
     await holding
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    own = Receiver()
+    server = await asyncio.start_server(own.answer, "127.0.0.1", 0)
+    own.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
+    async with server:
+        yield own
+
+
+@pytest.fixture
+async def post(stage: Stage) -> AsyncIterator[Post]:
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(trust_env=False, limits=limits) as client:
+        post = Post(stage, client)
+        yield post
+        await post.delivery.stop()

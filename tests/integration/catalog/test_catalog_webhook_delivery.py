@@ -1,91 +1,18 @@
 """Webhooks over HTTP, from their registration to the received message."""
 
-import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
-from services.catalog.queries.views import Views
-from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import NotDelivered, WebhookSender
-from services.catalog.webhooks.webhook_store import Webhooks
 from shared.contracts import UserDeleted, stream_id
-from shared.loops.items import ItemMetrics
-from tests.integration.catalog.stage import GRANT_SECRET, Stage
-
-
-class Receiver:
-    """A webhook's server: answers with ``status`` and stores the received messages."""
-
-    def __init__(self) -> None:
-        self.status = 204
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        self.url = ""
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = head.split("\r\n")[1:]
-        headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines) if n}
-        body = await reader.readexactly(int(headers["content-length"]))
-        self.received.append((headers, body))
-        location = "location: http://127.0.0.1:1/\r\n" if self.status == 302 else ""
-        writer.write(f"HTTP/1.1 {self.status} X\r\n{location}content-length: 0\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-    def types(self) -> list[str]:
-        return [msgspec.json.decode(body)["type"] for _, body in self.received]
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    own = Receiver()
-    server = await asyncio.start_server(own.answer, "127.0.0.1", 0)
-    own.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
-    async with server:
-        yield own
-
-
-class Clock:
-    """A clock that tests set."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-class Post:
-    """Runs rounds of delivery on demand."""
-
-    def __init__(self, stage: Stage, client: httpx.AsyncClient) -> None:
-        self.clock = Clock()
-        self._delivery = WebhookDelivery(
-            Webhooks(stage.engine),
-            Views(stage.engine),
-            WebhookSender(client, local=True),
-            GRANT_SECRET,
-            metrics=ItemMetrics(CollectorRegistry()),
-            clock=self.clock,
-        )
-
-    async def round(self) -> int:
-        return await self._delivery.round()
-
-
-@pytest.fixture
-async def post(stage: Stage) -> AsyncIterator[Post]:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        yield Post(stage, client)
+from tests.integration.catalog.receivers import Post, Receiver
+from tests.integration.catalog.stage import Stage
 
 
 async def test_a_feed_is_delivered_signed_and_in_order(

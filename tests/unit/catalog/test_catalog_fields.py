@@ -50,7 +50,7 @@ MODELS = [
         WebhookView,
         Webhook,
         {"cursor", "secret"},
-        {"user_id", "position", "generation", "rotated_at", "failing_since"},
+        {"user_id", "position", "generation", "rotated_at", "failing_since", "pending_at"},
     ),
 ]
 

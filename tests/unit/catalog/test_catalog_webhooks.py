@@ -36,6 +36,7 @@ WEBHOOK = Webhook(
     last_error=None,
     delivered_at=None,
     created_at=NOW,
+    pending_at=NOW,
 )
 
 
