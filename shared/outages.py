@@ -7,6 +7,7 @@ from shared.errors import Unavailable
 # By name, so that a process without a database does not load its driver to serve errors.
 _OUTAGES: Final = frozenset(
     {
+        "asyncpg.exceptions.IdleInTransactionSessionTimeoutError",
         "asyncpg.exceptions.InsufficientResourcesError",
         "asyncpg.exceptions.OperatorInterventionError",
         "asyncpg.exceptions.PostgresConnectionError",

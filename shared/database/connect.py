@@ -8,6 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.database.metrics import trace_statements
+from shared.database.sessions import SESSION
 
 T = TypeVar("T")
 
@@ -33,7 +34,12 @@ def create_engine(
         max_overflow=size,
         pool_pre_ping=True,
         pool_timeout=_POOL_SECONDS,
-        connect_args={"timeout": CONNECT_SECONDS, "command_timeout": answer_seconds},
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": answer_seconds,
+            # What works on whole tables may think for long between two statements.
+            "server_settings": {} if answer_seconds is None else SESSION,
+        },
     )
     trace_statements(engine)
     event.listen(engine.sync_engine, "handle_error", _silence_is_a_disconnect)
@@ -60,6 +66,7 @@ async def create_pool(
         timeout=CONNECT_SECONDS,
         command_timeout=answer_seconds,
         connection_class=_BoundedConnection,
+        server_settings=SESSION,
         reset=_keep_session,
     )
 

@@ -1,7 +1,8 @@
 """One active process among replicas, by an advisory lock that PostgreSQL frees when it dies.
 
 The lock belongs to a database session. A leader checks its session every few seconds by a query
-with a time limit, because a connection can go silent without being closed.
+with a time limit, because a connection can go silent without being closed; the server ends a
+session that it hears nothing from, so that the next leader need not wait for TCP to do so.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Final
 
 import asyncpg
 
+from shared.database.sessions import LEADER_SESSION
 from shared.loops.cancellation import end
 
 # Seconds between two attempts of a standby, and between two checks of a leader's session.
@@ -100,7 +102,10 @@ async def _locked(
 ) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
     alive()
     connection = await asyncpg.connect(
-        url, timeout=_CONNECT_SECONDS, command_timeout=ANSWER_SECONDS
+        url,
+        timeout=_CONNECT_SECONDS,
+        command_timeout=ANSWER_SECONDS,
+        server_settings=LEADER_SESSION,
     )
     try:
         # A query that waits for the lock would hold back vacuum, so this one only tries.

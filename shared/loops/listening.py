@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 
 import asyncpg
 
+from shared.database.sessions import SESSION
 from shared.loops.loops import Loops
 from shared.loops.progress import LoopProgress
 
@@ -39,7 +40,10 @@ async def _listen_once(
 
     closed = asyncio.Event()
     connection = await asyncpg.connect(
-        url, timeout=_ANSWER_SECONDS, command_timeout=_ANSWER_SECONDS
+        url,
+        timeout=_ANSWER_SECONDS,
+        command_timeout=_ANSWER_SECONDS,
+        server_settings=SESSION,
     )
     try:
         connection.add_termination_listener(lambda _connection: closed.set())

@@ -15,6 +15,7 @@ import asyncpg
 from faststream.rabbit import RabbitBroker
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from shared.database.sessions import SESSION
 from shared.event_store.group_commit import LOG_CHANNEL
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.serialization import Envelope, encode_bundle
@@ -98,7 +99,10 @@ class Relay:
         )
         _log.info("relaying", head=self._head, published=self._published)
         publisher = await asyncpg.connect(
-            self._url, timeout=_ANSWER_SECONDS, command_timeout=_ANSWER_SECONDS
+            self._url,
+            timeout=_ANSWER_SECONDS,
+            command_timeout=_ANSWER_SECONDS,
+            server_settings=SESSION,
         )
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -3,9 +3,12 @@ as soon as it answers again."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts import EmailChanged, new_id, stream_id
@@ -14,6 +17,7 @@ from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.store import Metadata, NewEvent
 from shared.outages import is_outage
 from tests.support.databases import Database
+from tests.support.network import network
 from tests.support.road import Road
 from tests.support.wait import eventually
 
@@ -64,6 +68,28 @@ async def test_a_statement_under_way_ends_with_an_error(road: Road, engine: Asyn
         with pytest.raises((TimeoutError, OSError)):
             await waiting
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def test_a_transaction_that_was_cut_off_without_a_word_gives_its_locks_back(
+    database: Database,
+) -> None:
+    """The server does not learn that the connection ended, and the row stays locked."""
+    owner = await asyncpg.connect(database.admin_url)
+    await owner.execute("create table public.rows (id int); insert into public.rows values (1)")
+    await owner.execute("grant select, update on public.rows to public")
+    locking = "select * from public.rows for update"
+    with network({"postgres": urlsplit(database.admin_url).port or 0}) as roads:
+        engine = create_engine(roads.over(database.url("auth")), size=1, answer_seconds=SECONDS)
+        async with engine.connect() as connection:
+            await connection.execute(text(locking))
+            roads.roads["postgres"].mute()
+            with pytest.raises((TimeoutError, OSError, DBAPIError)):
+                await connection.execute(text(locking))
+        # A client that is gone has not said so.
+        async with asyncio.timeout(25):
+            assert await owner.fetch(locking)
+        await engine.dispose()
+    await owner.close()
 
 
 async def test_appends_end_with_an_error_and_go_on_afterwards(road: Road) -> None:

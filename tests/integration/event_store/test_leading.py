@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from shared.loops.leaders import Leader
 from shared.loops.leadership import LeadershipLost, lead_once
 from shared.loops.loops import Loops
 from tests.support.databases import Database
+from tests.support.network import network
 from tests.support.road import Road
 from tests.support.wait import eventually
 
@@ -142,6 +144,31 @@ async def test_a_session_that_goes_silent_is_lost(database: Database) -> None:
     with pytest.raises(LeadershipLost):
         await leading
     await road.close()
+
+
+async def test_a_leader_that_was_cut_off_without_a_word_is_followed(database: Database) -> None:
+    """The server does not learn that the connection ended, and the session keeps the lock."""
+    port = urlsplit(database.admin_url).port
+    assert port is not None
+    with network({"postgres": port}) as roads:
+        began = [asyncio.Event(), asyncio.Event()]
+
+        async def body(_connection: object, number: int = 0) -> None:
+            began[number].set()
+            await asyncio.Event().wait()
+
+        url = roads.over(database.url("catalog"))
+        first = asyncio.create_task(lead_once(url, "test", body))
+        await began[0].wait()
+        assert roads.roads["postgres"].mute() == 1
+        following = asyncio.create_task(
+            lead_once(database.url("catalog"), "test", lambda lock: body(lock, 1))
+        )
+        async with asyncio.timeout(25):
+            with pytest.raises(LeadershipLost):
+                await first
+            await began[1].wait()
+        await end([following])
 
 
 async def test_a_body_that_outlives_its_cancellation_ends_the_process(

@@ -1,0 +1,23 @@
+"""What the server is asked to do about sessions whose client has gone silent.
+
+A connection can go silent without being closed: its client gives it up and opens another, but the
+server keeps the session, with its transaction and its locks, until TCP gives the connection up,
+which takes hours by default.
+"""
+
+from typing import Final
+
+# Seconds that a transaction, or a leader's session, may stay without a statement. A client that is
+# alive sends one far more often; its own limits of a wait have passed by then as well.
+_SILENT: Final = "15s"
+
+SESSION: Final = {
+    "idle_in_transaction_session_timeout": _SILENT,
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+"""For sessions that hold locks only in transactions, and for those that only listen."""
+
+LEADER_SESSION: Final = SESSION | {"idle_session_timeout": _SILENT}
+"""For a session that holds a lock as long as it lives."""
