@@ -107,8 +107,9 @@ profile: ## Sample a process of make up: SERVICE=gateway SECONDS=30; into dist/,
 	@$(call tool,py-spy)
 	@$(PYTHON) -m tools.profiling $(SERVICE) $(SECONDS)
 
-chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays
-	@$(PYTHON) -m tests.chaos --uploads 200 --faults 110 $(if $(SEED),--seed $(SEED))
+chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays, KINDS="mute *,lose power" UPLOADS=20 FAULTS=10
+	@$(PYTHON) -m tests.chaos --uploads $(or $(UPLOADS),200) --faults $(or $(FAULTS),110) \
+		$(if $(SEED),--seed $(SEED)) $(if $(KINDS),--kinds "$(KINDS)")
 
 mutants: fetch-dev ## Change the code and see whether a test notices; MODULES="scheduler …" SAMPLE=300 SEED=…
 	@$(PYTHON) -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))

@@ -1,10 +1,13 @@
-"""``make chaos``: ``python -m tests.chaos [--uploads 200] [--faults 100] [--seed N]``."""
+"""``make chaos``: ``python -m tests.chaos [--uploads 200] [--faults 100] [--seed N] [--kinds …]``.
+
+Kinds are named by patterns with commas between them: ``--kinds "mute *,lose power"``.
+"""
 
 import argparse
 import random
 import sys
 
-from tests.chaos.faults import FAULTS
+from tests.chaos.kinds import named
 from tests.chaos.storm import storm
 
 
@@ -14,15 +17,16 @@ def main() -> int:
     parser.add_argument("--uploads", type=int, default=200)
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--only", action="append", default=[], choices=sorted(FAULTS))
+    parser.add_argument("--kinds", default="")
     arguments = parser.parse_args()
     sys.stdout.write(f"seed {arguments.seed} (replay with --seed {arguments.seed})\n")
+    patterns = [each.strip() for each in arguments.kinds.split(",")]
     outcome = storm(
         arguments.seed,
         arguments.uploads,
         arguments.faults,
         say=_say,
-        only=tuple(arguments.only),
+        kinds=named(tuple(each for each in patterns if each)),
         patience=900.0,
     )
     struck = sum(outcome.faults.values())

@@ -32,6 +32,7 @@ class Clips:
             make(folder / "c.mp4", *faststart, seconds=3, size="192x144", rate="15").read_bytes(),
             make(folder / "d.mp4", *faststart, seconds=2, size="640x360", rate="12").read_bytes(),
         ]
+        self._sound = self._good[0::2]
         # The index of the movie is whole, the movie itself is noise.
         whole = self._good[0]
         start = whole.index(b"mdat") + 4
@@ -40,7 +41,14 @@ class Clips:
     def take(self, chance: random.Random) -> Clip:
         """A clip; now and then one that cannot be decoded."""
         good = chance.random() >= 0.05
-        content = chance.choice(self._good) if good else self._bad
-        # A box that every reader skips makes the file unique.
-        unique = chance.randbytes(16)
-        return Clip(content + (8 + len(unique)).to_bytes(4, "big") + b"free" + unique, good)
+        return _unique(chance.choice(self._good) if good else self._bad, chance, good=good)
+
+    def with_sound(self, chance: random.Random) -> Clip:
+        """A clip that can be decoded and has sound."""
+        return _unique(chance.choice(self._sound), chance, good=True)
+
+
+def _unique(content: bytes, chance: random.Random, *, good: bool) -> Clip:
+    # A box that every reader skips makes the file unique.
+    unique = chance.randbytes(16)
+    return Clip(content + (8 + len(unique)).to_bytes(4, "big") + b"free" + unique, good)

@@ -289,12 +289,3 @@ FAULTS: Final[dict[str, Fault]] = {
     "lose scratch": lose_scratch,
     "wrong answers": answer_wrongly,
 }
-
-
-def choose(count: int, chance: random.Random, only: tuple[str, ...] = ()) -> list[str]:
-    """Faults in random order, of the kinds ``only``: each in turn, before any comes again."""
-    kinds = sorted(only or FAULTS)
-    chosen: list[str] = []
-    while len(chosen) < count:
-        chosen += chance.sample(kinds, len(kinds))
-    return chosen[:count]

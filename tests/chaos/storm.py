@@ -4,15 +4,23 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
+from deploy.local.supervisor import StepFailed
 from tests.chaos.clips import Clips
-from tests.chaos.faults import FAULTS, choose
+from tests.chaos.faults import SERVICES
+from tests.chaos.kinds import KINDS, NEED_DISK, NEED_NETWORK, choose
+from tests.chaos.network_faults import ROADS
+from tests.chaos.scene import Broken, Sacrifices, Scene
 from tests.chaos.uploads import Traffic
 from tests.chaos.verdict import Verdict
+from tests.support.network import Network, network
+from tests.support.power import Disk, disk
+from tests.support.real_parts import in_memory
 from tests.support.stack import RunningStack
 from tests.support.whole_stack import whole_stack
 
@@ -20,6 +28,7 @@ _PEOPLE = 5
 _PAUSE = 0.5
 _TRIES = 6
 _AGAIN_SECONDS = 5.0
+_DISK_BYTES = 3 << 30
 
 # Everything that is a matter of hours in production is one of seconds here.
 _OPTIONS = {
@@ -51,35 +60,39 @@ def storm(
     faults: int,
     *,
     say: Callable[[str], None],
-    only: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
     patience: float = 300.0,
 ) -> Outcome:
     """Run with ``uploads`` uploads and ``faults`` faults, the same order for the same seed.
 
-    ``only`` names the kinds of faults to choose from; ``patience`` is how many seconds everything
-    may take to settle at the end.
+    ``kinds`` are those to choose from, all without any; ``patience`` is how many seconds
+    everything may take to settle at the end.
     """
     began = time.monotonic()
     done: Counter[str] = Counter()
+    broken: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="cinelog-clips-") as folder,
-        whole_stack(2, _OPTIONS) as stack,
+        scene(kinds or tuple(KINDS), Path(folder)) as (place, clips),
     ):
-        clips = Clips(Path(folder))
+        stack = place.stack
         say(f"seed {seed}: everything is up at {stack.url}, logs in {stack.logs}")
         traffic = Traffic(stack.url, clips.take, seed)
         chance = random.Random(f"{seed} faults")
-        order = choose(faults, chance, only)
+        order = choose(faults, chance, kinds)
         with traffic.running(uploads, _PEOPLE) as going_on:
             for number, name in enumerate(order):
                 traffic.allow(_PEOPLE + (number + 1) * uploads // faults)
                 while going_on() and traffic.begun * faults < number * uploads:
                     time.sleep(_PAUSE)
-                _strike(stack, name, chance, done, say)
+                try:
+                    _strike(place, name, chance, done, say)
+                except Broken as error:
+                    broken.append(f"{name}: {error}")
             traffic.allow(uploads)
         say(f"{len(traffic.acknowledged)} uploads acknowledged; waiting for the end of it all")
-        verdict = Verdict(stack, traffic.acknowledged, patience)
-        problems = [*traffic.problems, *verdict.problems()]
+        verdict = Verdict(stack, traffic.acknowledged, place.sacrifices, patience)
+        problems = [*traffic.problems, *broken, *verdict.problems()]
         if len(traffic.acknowledged) != uploads and not traffic.problems:
             problems.append(f"{len(traffic.acknowledged)} of {uploads} uploads acknowledged")
         logs = stack.all_logs(60) if problems else ""
@@ -93,8 +106,36 @@ def storm(
     )
 
 
+@contextmanager
+def scene(kinds: tuple[str, ...], folder: Path) -> Iterator[tuple[Scene, Clips]]:
+    """Everything up, on a disk and over roads of its own where one of the kinds needs them."""
+    clips = Clips(folder)
+    with ExitStack() as at_the_end:
+        own: Disk | None = None
+        if NEED_DISK & set(kinds):
+            room = Path(at_the_end.enter_context(tempfile.TemporaryDirectory(dir=in_memory())))
+            # The database server's user passes through.
+            room.chmod(0o711)
+            own = at_the_end.enter_context(disk(room, _DISK_BYTES))
+        roads: list[Network] = []
+
+        def lay_roads(stack: RunningStack) -> None:
+            if NEED_NETWORK & set(kinds):
+                ports = {name: stack.stack.ports[name] for name in ROADS.values()}
+                roads.append(at_the_end.enter_context(network(ports)))
+                for name in SERVICES:
+                    env = stack.environment(name)
+                    env.update({key: roads[0].over(value) for key, value in env.items()})
+
+        stack = at_the_end.enter_context(
+            whole_stack(2, _OPTIONS, place=own.folder if own else None, before=lay_roads)
+        )
+        sacrifices = Sacrifices(stack.url, clips)
+        yield Scene(stack, sacrifices, roads[0] if roads else None, own), clips
+
+
 def _strike(
-    stack: RunningStack,
+    place: Scene,
     name: str,
     chance: random.Random,
     done: Counter[str],
@@ -104,7 +145,11 @@ def _strike(
     said: str | None = None
     for _ in range(_TRIES):
         try:
-            said = FAULTS[name](stack, chance)
+            said = KINDS[name](place, chance)
+        except Broken:
+            raise
+        except StepFailed as error:
+            raise Broken(f"not everything started again: {error}") from error
         except Exception as error:
             # A part that another fault has taken away may not answer to this one yet.
             say(f"  {name}: {error!r}")

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from tests.chaos.faults import FAULTS, choose
+from tests.chaos.kinds import KINDS as ALL
+from tests.chaos.kinds import choose, named
 from tests.chaos.storm import storm
 
 KINDS = (
@@ -15,16 +16,23 @@ KINDS = (
 
 
 def test_the_same_seed_gives_the_same_order_and_every_kind_has_its_turn() -> None:
-    once = choose(60, random.Random("7 faults"))
-    assert once == choose(60, random.Random("7 faults"))
-    assert set(once[: len(FAULTS)]) == set(FAULTS)
+    once = choose(100, random.Random("7 faults"))
+    assert once == choose(100, random.Random("7 faults"))
+    assert set(once[: len(ALL)]) == set(ALL)
+
+
+def test_kinds_are_named_by_patterns() -> None:
+    assert named(("lose power", "mute d*")) == ("lose power", "mute database")
+    assert set(named(())) <= set(ALL)
+    with pytest.raises(ValueError, match="no kind is named earthquake"):
+        named(("earthquake",))
 
 
 @pytest.mark.timeout(900)
 def test_what_was_acknowledged_survives_a_small_storm() -> None:
     seed = int(os.environ.get("CHAOS_SEED", "1"))
     said: list[str] = []
-    outcome = storm(seed, 8, len(KINDS), say=said.append, only=KINDS)
+    outcome = storm(seed, 8, len(KINDS), say=said.append, kinds=KINDS)
     report = "\n".join((*said, *outcome.problems, outcome.logs))
     assert outcome.problems == [], report
     assert sum(outcome.faults.values()) >= 8, report

@@ -116,6 +116,24 @@ class Uploader:
         job = answer.json()["data"]
         return job if job["status"] in ("completed", "failed") else None
 
+    def delete(self, video_id: str) -> bool:
+        """Delete a video of one's own; whether that was confirmed. Raises NotAnswered."""
+        path = f"/api/v1/streaming/{video_id}"
+        # The answer to the first try may have been lost: then there is no such video any more.
+        time_up = time.monotonic() + PATIENCE
+        while time.monotonic() < time_up:
+            try:
+                answer = self._client.delete(path)
+            except httpx.TransportError:
+                time.sleep(_PAUSE)
+                continue
+            if answer.status_code == 401:
+                self._sign_in()
+            if answer.status_code in (200, 404, 410):
+                return True
+            time.sleep(_PAUSE)
+        raise NotAnswered(f"{path} cannot be deleted")
+
     def _patch(self, address: str, offset: int, piece: bytes) -> httpx.Response:
         return self._client.patch(
             address,

@@ -16,6 +16,7 @@ from services.transcoder.coordinator.media_objects import referenced, required
 from services.transcoder.handlers import state_of
 from shared.event_store.postgres import open_event_store
 from tests.chaos.looking import broker_of, buckets_of, patiently, rows
+from tests.chaos.scene import Sacrifices
 from tests.chaos.uploads import Acknowledged
 from tests.support.stack import RunningStack
 from tests.support.threads import run
@@ -34,9 +35,16 @@ _JOBS = "select id, status, error_message, playable from catalog.jobs"
 class Verdict:
     """Asks every question again until it is answered well or patience ends."""
 
-    def __init__(self, stack: RunningStack, kept: Sequence[Acknowledged], patience: float) -> None:
+    def __init__(
+        self,
+        stack: RunningStack,
+        kept: Sequence[Acknowledged],
+        sacrifices: Sacrifices,
+        patience: float,
+    ) -> None:
         self._stack = stack
         self._kept = kept
+        self._sacrifices = sacrifices
         self._deadline = time.monotonic() + patience
         self._buckets = buckets_of(stack)
 
@@ -46,6 +54,8 @@ class Verdict:
         for question in (
             self._all_processes_are_up,
             self._all_is_said,
+            self._the_deleted_are_gone,
+            self._failed_repairs_are_recorded,
             self._the_log_agrees_with_the_bucket,
             self._nothing_is_orphaned,
             self._the_queues_are_empty,
@@ -88,6 +98,31 @@ class Verdict:
                 found.append(f"{upload.video_id} ({upload.protocol}) is {status}: {reason}")
         return found
 
+    def _the_deleted_are_gone(self) -> list[str]:
+        """For everybody, and with all that was made of them."""
+        states = dict(rows(self._stack, "select video_id, state from transcoder.jobs"))
+        shown = {row[0] for row in rows(self._stack, "select id from catalog.videos")}
+        return [
+            f"{video_id} was deleted: it is {states.get(video_id)}, shown: {video_id in shown}"
+            for video_id in self._sacrifices.deleted
+            if states.get(video_id, "deleted") != "deleted" or video_id in shown
+        ]
+
+    def _failed_repairs_are_recorded(self) -> list[str]:
+        """A video without its source stays what it was, and what is missing is known."""
+        found = rows(
+            self._stack, "select stream_id from log.events where type = 'MediaRepairFailed'"
+        )
+        failed = {row[0].removeprefix("transcode-") for row in found}
+        lost = set(self._sacrifices.without_source)
+        completed = set(self._completed())
+        return [
+            f"{video_id} lost media and source: failed repair {video_id in failed},"
+            f" completed {video_id in completed}"
+            for video_id in sorted(lost)
+            if video_id not in failed & completed
+        ]
+
     def _completed(self) -> list[str]:
         found = rows(self._stack, "select video_id from transcoder.jobs where state = 'completed'")
         return [row[0] for row in found]
@@ -102,7 +137,7 @@ class Verdict:
             async with open_event_store(self._stack.stack.urls.postgres, connections=2) as store:
                 for video_id in completed:
                     state = await state_of(store, video_id)
-                    must |= required(video_id, state)
+                    must |= required(video_id, state) - state.unrepairable
                     may |= referenced(video_id, state)
             return must, may
 
@@ -120,7 +155,9 @@ class Verdict:
             self._stack,
             "select data->>'source_key' from log.events where type = 'VideoUploaded'",
         )
-        sources = set(self._buckets.keys(self._buckets.sources)) - {row[0] for row in known}
+        gone = {f"{video_id}/source" for video_id in self._sacrifices.deleted}
+        sources = set(self._buckets.keys(self._buckets.sources))
+        sources -= {row[0] for row in known} - gone
         client: Any = self._buckets.client()
         unfinished = client.list_multipart_uploads(Bucket=self._buckets.sources).get("Uploads", ())
         return [

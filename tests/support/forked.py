@@ -144,7 +144,8 @@ def start_service(
 
 async def launch_forked(process: Process, logs: Path) -> Running:
     """As ``deploy.local.running.launch``; services are forked, other programs are executed."""
-    if process.argv[:2] != (sys.executable, "-m") or process.user is not None:
+    ordinary = process.user is None and "LD_PRELOAD" not in process.env
+    if process.argv[:2] != (sys.executable, "-m") or not ordinary:
         return await launch(process, logs)
     _, _, module, *arguments = process.argv
     with open_log(process, logs) as output:

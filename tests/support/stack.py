@@ -1,11 +1,12 @@
 """All of Cinelog's processes, started from their entry points, for tests from the outside."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,7 @@ from deploy.local import ports
 from deploy.local.environments import Stack, port_names, secret_names
 from deploy.local.parts import READY, Urls
 from deploy.local.process import Process, Step
-from deploy.local.stack import steps
+from deploy.local.stack import forget_what_is_done, steps
 from deploy.local.state import Home
 from deploy.local.supervisor import Status, Supervisor
 from tests.support.brokers import Broker
@@ -53,13 +54,9 @@ class RunningStack:
         self.url = f"http://127.0.0.1:{stack.port}"
         services = as_asked(steps(stack, READY if parts else frozenset()))
         self._steps = {step.name: step for step in (*parts, *services)}
-        self._supervisor = Supervisor(
-            tuple(self._steps.values()),
-            self.logs,
-            longest_pause=longest_pause,
-            probe_seconds=probe_seconds,
-            launch=launch_forked,
-        )
+        self._longest_pause = longest_pause
+        self._probe_seconds = probe_seconds
+        self._supervisor = self._supervise()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -83,6 +80,22 @@ class RunningStack:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def start_again(self, meanwhile: Callable[[], None]) -> None:
+        """``kill -9`` everything at the same moment; start it all after ``meanwhile``.
+
+        Raises StepFailed as ``start`` does.
+        """
+        for status in self.statuses:
+            if status.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(status.pid, signal.SIGKILL)
+        self._call(self._supervisor.stop())
+        meanwhile()
+        # As ``make up`` does where it was not stopped.
+        forget_what_is_done(self.stack.home)
+        self._supervisor = self._supervise()
+        self._call(self._supervisor.start())
 
     def kill(self, name: str) -> int:
         """``kill -9`` one process, such as ``worker-1``; returns the pid it had."""
@@ -127,6 +140,15 @@ class RunningStack:
         return "\n".join(
             f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
             for log in sorted(self.logs.glob("*.log"))
+        )
+
+    def _supervise(self) -> Supervisor:
+        return Supervisor(
+            tuple(self._steps.values()),
+            self.logs,
+            longest_pause=self._longest_pause,
+            probe_seconds=self._probe_seconds,
+            launch=launch_forked,
         )
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:

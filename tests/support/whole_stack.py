@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,11 +18,21 @@ _LONGEST_PAUSE = 2.0
 
 
 @contextmanager
-def whole_stack(workers: int, options: Mapping[str, str]) -> Iterator[RunningStack]:
-    """Start it as ``make up`` does, with ``options`` for every service; stop and forget it."""
+def whole_stack(
+    workers: int,
+    options: Mapping[str, str],
+    *,
+    place: Path | None = None,
+    before: Callable[[RunningStack], None] = lambda _: None,
+) -> Iterator[RunningStack]:
+    """Start it as ``make up`` does, with ``options`` for every service; stop and forget it.
+
+    It lies in ``place`` and writes to disk what it acknowledges; without one, it lies in memory
+    and does not. ``before`` may change the environments of its processes.
+    """
     with ExitStack() as at_the_end:
         temporary = tempfile.TemporaryDirectory(
-            prefix="cinelog-whole-", dir=in_memory(), ignore_cleanup_errors=True
+            prefix="cinelog-whole-", dir=place or in_memory(), ignore_cleanup_errors=True
         )
         folder = Path(at_the_end.enter_context(temporary))
         # The database server's user passes through; it cannot list.
@@ -32,7 +42,9 @@ def whole_stack(workers: int, options: Mapping[str, str]) -> Iterator[RunningSta
         packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local").resolve() / "packages"
         ports = home.ports(("gateway", *parts.PORTS, *port_names(workers)))
         secrets = home.secrets((*parts.SECRETS, *secret_names()))
-        layout = parts.Layout(home.folder, packages, ports, secrets, for_tests=True)
+        layout = parts.Layout(
+            home.folder, packages, ports, secrets, for_tests=True, durable=place is not None
+        )
         stack = RunningStack(
             Stack(
                 home=home.folder,
@@ -47,6 +59,7 @@ def whole_stack(workers: int, options: Mapping[str, str]) -> Iterator[RunningSta
             longest_pause=_LONGEST_PAUSE,
             probe_seconds=PROBE_SECONDS,
         )
+        before(stack)
         at_the_end.callback(stack.stop)
         stack.start()
         yield stack
