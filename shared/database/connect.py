@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.database.metrics import trace_statements
-from shared.database.sessions import SESSION
+from shared.database.sessions import POOLED_SECONDS, SESSION
 
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ def create_engine(
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": answer_seconds,
+            # A connection of this pool that the server has ended is replaced when it is taken.
             # What works on whole tables may think for long between two statements.
             "server_settings": {} if answer_seconds is None else SESSION,
         },
@@ -65,6 +66,7 @@ async def create_pool(
         max_size=size,
         timeout=CONNECT_SECONDS,
         command_timeout=answer_seconds,
+        max_inactive_connection_lifetime=POOLED_SECONDS,
         connection_class=_BoundedConnection,
         server_settings=SESSION,
         reset=_keep_session,

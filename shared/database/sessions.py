@@ -7,15 +7,19 @@ which takes hours by default.
 
 from typing import Final
 
-# Seconds that a transaction, or a leader's session, may stay without a statement. A client that is
+# How long a transaction, or a leader's session, may stay without a statement. A client that is
 # alive sends one far more often; its own limits of a wait have passed by then as well.
 _SILENT: Final = "15s"
+# Seconds that any other session may. The server has room for so many sessions only: those of lost
+# connections must be gone before the next connections are lost.
+_IDLE_SECONDS: Final = 60
+
+POOLED_SECONDS: Final = 45.0
+"""Seconds after which a pool closes a connection that nobody used: before the server does."""
 
 SESSION: Final = {
     "idle_in_transaction_session_timeout": _SILENT,
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
+    "idle_session_timeout": f"{_IDLE_SECONDS}s",
 }
 """For sessions that hold locks only in transactions, and for those that only listen."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts import EmailChanged, new_id, stream_id
 from shared.database.connect import create_engine, create_pool
+from shared.database.sessions import POOLED_SECONDS
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.store import Metadata, NewEvent
 from shared.outages import is_outage
@@ -90,6 +91,22 @@ async def test_a_transaction_that_was_cut_off_without_a_word_gives_its_locks_bac
             assert await owner.fetch(locking)
         await engine.dispose()
     await owner.close()
+
+
+async def test_the_server_ends_unused_sessions_after_the_pool_has_closed_them(
+    database: Database,
+) -> None:
+    """Sessions of lost connections would fill the server."""
+    limits = "select setting::int from pg_settings where name = 'idle_session_timeout'"
+    engine = create_engine(database.url("auth"))
+    async with engine.connect() as connection:
+        of_engine = (await connection.execute(text(limits))).scalar_one()
+    await engine.dispose()
+    pool = await create_pool(database.url("auth"))
+    of_pool = await pool.fetchval(limits)
+    await pool.close()
+    assert of_engine == of_pool == 60_000
+    assert of_pool > POOLED_SECONDS * 1000
 
 
 async def test_appends_end_with_an_error_and_go_on_afterwards(road: Road) -> None:
