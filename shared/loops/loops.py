@@ -13,6 +13,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from shared.loops.cancellation import (
+    ForeignCancellation,
     TaskDidNotEnd,
     check_cancelled,
     no_foreign_cancellation,
@@ -149,18 +150,35 @@ class Loops:
                 await asyncio.sleep(retry_seconds)
 
     async def _attempt(self, name: str, step: Callable[[], Awaitable[object]]) -> bool:
-        try:
-            with no_foreign_cancellation():
-                await step()
-        except TaskDidNotEnd:
-            raise
-        except Exception as error:
-            check_cancelled()
-            self._failures.labels(name).inc()
-            _log.warning("loop failed", loop=name, error=repr(error))
-            return False
+        # A task of its own: a task group that fails leaves a request to cancel on the task that it
+        # is in (Python 3.11), which the next check would take for the end of the loop.
+        attempt = asyncio.create_task(_without_foreign_cancellation(step), name=name)
+        while not attempt.done():
+            try:
+                await asyncio.wait({attempt})
+            except asyncio.CancelledError:
+                attempt.cancel()
+        error = _error_of(attempt)
         check_cancelled()
-        return True
+        if error is None:
+            return True
+        if isinstance(error, TaskDidNotEnd) or not isinstance(error, Exception):
+            raise error
+        self._failures.labels(name).inc()
+        _log.warning("loop failed", loop=name, error=repr(error))
+        return False
+
+
+async def _without_foreign_cancellation(step: Callable[[], Awaitable[object]]) -> None:
+    with no_foreign_cancellation():
+        await step()
+
+
+def _error_of(attempt: asyncio.Task[None]) -> BaseException | None:
+    """What a task that has ended raised."""
+    if attempt.cancelled():
+        return ForeignCancellation("a library cancelled what was waited for")
+    return attempt.exception()
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> None:

@@ -126,6 +126,30 @@ async def test_a_cancellation_that_nobody_requested_is_a_failure(loops: Loops) -
         await loops.repeat("three", step("three"), 0, retry_seconds=None)
 
 
+async def test_a_task_group_that_fails_does_not_end_the_loop_around_it(loops: Loops) -> None:
+    rounds: Counter[str] = Counter()
+
+    async def fail(name: str) -> None:
+        rounds[name] += 1
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())
+            group.create_task(fail_at_once())
+
+    repeating = asyncio.create_task(loops.repeat("one", lambda: fail("one"), 0, retry_seconds=0))
+    holding = asyncio.create_task(
+        loops.persist("two", lambda _progress: fail("two"), retry_seconds=0)
+    )
+    await eventually(lambda: min(rounds["one"], rounds["two"]) > 2)
+    await end([repeating, holding])
+    assert repeating.cancelled()
+    assert holding.cancelled()
+
+
+async def fail_at_once() -> None:
+    await asyncio.sleep(0)
+    raise ConnectionError("lost")
+
+
 async def test_an_inner_timeout_is_no_cancellation(loops: Loops) -> None:
     rounds = 0
     twice = asyncio.Event()
