@@ -4,8 +4,9 @@ The client library reconnects by itself and restores its consumers, but it may f
 an error, and other consumers of the queue hide it. So a session ends with its connection, and the
 next one starts with a new connection. The library does not notice either that a queue was deleted.
 
-A broker that is killed while it creates a queue may list that queue later without being able to
-serve it: its consumers are disconnected and its publishers wait forever. Messages are only hints,
+A broker that is killed while it creates a queue, or that loses power, may list that queue later
+without being able to serve it: its consumers are disconnected or never hear anything, and its
+publishers wait forever. Messages are only hints,
 because every consumer also reads the log, so such a queue is deleted and declared again.
 """
 
@@ -27,6 +28,7 @@ _log = get_logger(__name__)
 
 _LOOK_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 20.0
+_CLOSE_SECONDS: Final = 1.0
 # Consecutive checks that find a queue without a consumer: a single one may meet a reconnection.
 _STRIKES: Final = 2
 
@@ -57,12 +59,16 @@ async def _consume(
         async with asyncio.timeout(_ANSWER_SECONDS):
             await declare(broker, *queues)
             await broker.start()
-    except ConnectionInternalError as error:
-        names = [queue.name for queue in queues]
+    except (ConnectionInternalError, TimeoutError) as error:
+        url = str(connection.url)
+        # After a loss of power the broker may take a minute to say that it cannot serve a queue.
+        names = [queue.name for queue in queues if not await _is_readable(url, queue.name)]
+        if not names:
+            raise
         _log.warning(
             "queues cannot be served and are declared again", queues=names, error=repr(error)
         )
-        await _remove(str(connection.url), names)
+        await _remove(url, names)
         raise ConsumingStopped("the queues are declared again") from error
     strikes = 0
     while True:
@@ -120,6 +126,28 @@ async def _is_served(
     except (AMQPError, OSError, RuntimeError, TimeoutError):
         return False
     return True
+
+
+async def _is_readable(url: str, name: str) -> bool:
+    """Whether the broker reads a message of a queue, or says that there is none.
+
+    Raises the error of connecting: a broker that is away says nothing about its queues.
+    """
+    async with asyncio.timeout(_ANSWER_SECONDS):
+        connection = await aio_pika.connect(url)
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            queue = await (await connection.channel()).get_queue(name, ensure=False)
+            message = await queue.get(fail=False)
+            if message is not None:
+                await message.nack(requeue=True)
+    except (AMQPError, OSError, RuntimeError, TimeoutError):
+        return False
+    else:
+        return True
+    finally:
+        # A channel that waits for such a queue answers no request to close it either.
+        await asyncio.wait({asyncio.ensure_future(connection.close())}, timeout=_CLOSE_SECONDS)
 
 
 async def _remove(url: str, names: list[str]) -> None:

@@ -81,6 +81,21 @@ async def test_a_silent_connection_ends_although_another_consumer_is_served(
         await road.close()
 
 
+@pytest.mark.parametrize("readable", [True, False])
+async def test_a_queue_that_cannot_be_read_is_removed_after_a_start_without_an_answer(
+    amqp_url: str, broker: Broker, monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    """A broker that is only slow keeps its queues."""
+    monkeypatch.setattr(consuming, "_ANSWER_SECONDS", 3.0)
+    if not readable:
+        monkeypatch.setattr(consuming, "_is_readable", _unserved)
+    async with connected(create_broker(amqp_url)) as own:
+        monkeypatch.setattr(own, "start", asyncio.Event().wait)
+        with pytest.raises(TimeoutError if readable else ConsumingStopped):
+            await consume(own, QUEUE)
+    assert (QUEUE.name in broker.queues()) is readable
+
+
 async def test_a_connection_that_is_only_held_ends_when_it_is_closed(
     amqp_url: str, broker: Broker
 ) -> None:
