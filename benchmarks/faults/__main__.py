@@ -21,6 +21,8 @@ from tests.integration.transcoder.clips import make
 ROUNDS: Final = 3
 _PATIENCE: Final = 300.0
 _SECONDS: Final = 40
+# More than the services have.
+_SESSIONS: Final = 100
 
 
 def main() -> None:
@@ -51,6 +53,7 @@ def mute_section(place: Scene, uploader: Uploader, clip: Clip) -> None:
     acknowledged: list[float] = []
     second: list[float] = []
     for _ in range(ROUNDS):
+        _settle(place)
         running = uploader.by_form(clip, "Under way")
         _reach(place, running, "encoding")
         began = time.monotonic()
@@ -82,6 +85,12 @@ def broker_section(place: Scene, uploader: Uploader, clip: Clip) -> None:
 def _job(_place: Scene, uploader: Uploader, clip: Clip) -> float:
     began = time.monotonic()
     return _until_done(uploader, uploader.by_form(clip, "Undisturbed")) - began
+
+
+def _settle(place: Scene) -> None:
+    """Wait until the server has ended the sessions of the connections that were muted before."""
+    while rows(place.stack, "select count(*) from pg_stat_activity")[0][0] > _SESSIONS:
+        time.sleep(1)
 
 
 def _reach(place: Scene, video_id: str, step: str) -> None:
