@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.database.metrics import trace_statements
-from shared.database.sessions import POOLED_SECONDS, SESSION
+from shared.database_sessions import POOLED_SECONDS, SESSION
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import asyncpg
 
-from shared.database.sessions import LEADER_SESSION
+from shared.database_sessions import LEADER_SESSION
 from shared.loops.cancellation import end
 
 # Seconds between two attempts of a standby, and between two checks of a leader's session.

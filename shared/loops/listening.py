@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 
 import asyncpg
 
-from shared.database.sessions import SESSION
+from shared.database_sessions import SESSION
 from shared.loops.loops import Loops
 from shared.loops.progress import LoopProgress
 

@@ -15,7 +15,7 @@ import asyncpg
 from faststream.rabbit import RabbitBroker
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.database.sessions import SESSION
+from shared.database_sessions import SESSION
 from shared.event_store.group_commit import LOG_CHANNEL
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.serialization import Envelope, encode_bundle

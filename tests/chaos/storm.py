@@ -3,6 +3,7 @@
 import random
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -152,7 +153,7 @@ def _strike(
             raise Broken(f"not everything started again: {error}") from error
         except Exception as error:
             # A part that another fault has taken away may not answer to this one yet.
-            say(f"  {name}: {error!r}")
+            say(f"  {name}: {error!r}\n{traceback.format_exc(limit=-4)}")
         if said is not None:
             break
         time.sleep(_AGAIN_SECONDS)

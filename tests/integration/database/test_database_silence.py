@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts import EmailChanged, new_id, stream_id
 from shared.database.connect import create_engine, create_pool
-from shared.database.sessions import POOLED_SECONDS
+from shared.database_sessions import POOLED_SECONDS
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.store import Metadata, NewEvent
 from shared.outages import is_outage
