@@ -296,14 +296,16 @@ class Core(RuleBasedStateMachine):
         self.in_process(steps[step](), crash)
 
     @precondition(lambda self: self.messages.held)
-    @rule(index=INDEX, worker=st.sampled_from(WORKERS), again=st.booleans())
-    def deliver(self, index: int, worker: str, again: bool) -> None:
-        """A worker gets a message; with ``again`` the broker will deliver it once more."""
+    @rule(index=INDEX, again=st.sampled_from(["never", "at once", "later"]))
+    def deliver(self, index: int, again: str) -> None:
+        """A worker gets a message, which the broker may deliver once more."""
         place = index % len(self.messages.held)
         message = self.messages.held[place]
-        if not again:
+        if again != "later":
             del self.messages.held[place]
-        self.run(self.claim(message, worker, redelivered=again))
+        self.run(self.claim(message, WORKERS[0], redelivered=again == "later"))
+        if again == "at once":
+            self.run(self.claim(message, WORKERS[1], redelivered=True))
 
     async def claim(self, message: PickedTask, worker: str, *, redelivered: bool) -> None:
         task = await self.scheduler.claim(
