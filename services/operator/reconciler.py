@@ -9,8 +9,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.operator.services import PATIENCE_SECONDS, Refused, Services
-from shared.errors import CinelogError
+from services.operator.services import PATIENCE_SECONDS, Services
+from shared.loops.cancellation import check_cancelled
 from shared.loops.loops import Loops
 from shared.telemetry import get_logger
 
@@ -67,9 +67,10 @@ class Reconciler:
             self._loops.progress.advance(_LOOP)
             try:
                 found = await self._services.reconcile(service, dry_run=False)
-            except (CinelogError, Refused) as error:
+            except Exception as error:
+                check_cancelled()
                 self._metrics.failures.labels(service).inc()
-                _log.warning("not reconciled", service=service, error=str(error))
+                _log.warning("not reconciled", service=service, error=repr(error))
                 continue
             for finding in found.findings:
                 self._metrics.actions.labels(service, finding.action).inc()

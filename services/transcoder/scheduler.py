@@ -163,7 +163,9 @@ returning t.task_id, t.video_id, t.user_id, t.attempt, t.kind, t.spec, t.dispatc
 """)
 
 _UNSENT = text("""
-update transcoder.tasks set state = 'waiting'
+update transcoder.tasks
+set state = 'waiting',
+    not_before = case when :delay > 0 then now() + make_interval(secs => :delay) else not_before end
 where (task_id, dispatch) in (select * from unnest(cast(:ids as text[]), cast(:numbers as int[])))
   and state = 'queued'
 """)
@@ -263,11 +265,11 @@ class Scheduler:
             picked.append(PickedTask(**rows[0]))
         return picked
 
-    async def unsent(self, tasks: Sequence[PickedTask]) -> None:
-        """Take back picked tasks whose messages may not have been sent. A worker that gets such a
-        message first keeps its task."""
+    async def unsent(self, tasks: Sequence[PickedTask], *, delay: float = 0.0) -> None:
+        """Take back picked tasks whose messages may not have been sent, for ``delay`` seconds at
+        least. A worker that gets such a message first keeps its task."""
         ids, numbers = [task.task_id for task in tasks], [task.dispatch for task in tasks]
-        await self._one(_UNSENT, ids=ids, numbers=numbers)
+        await self._one(_UNSENT, ids=ids, numbers=numbers, delay=float(delay))
 
     async def claim(
         self, task_id: str, dispatch: int, worker: str, *, redelivered: bool

@@ -24,6 +24,7 @@ from shared.loops.listening import listen
 from shared.loops.loops import Loops
 from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import EVENTS
+from shared.outages import is_outage
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -34,6 +35,8 @@ _BUNDLE_EVENTS = 200
 _CONFIRM_SECONDS = 15.0
 _ANSWER_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
+# Seconds that the broker has to confirm one event that is sent alone.
+_ALONE_SECONDS = 5.0
 
 
 class RelayMetrics:
@@ -45,6 +48,11 @@ class RelayMetrics:
         )
         self.published = Counter(
             "cinelog_events_published", "Events confirmed by the broker.", registry=registry
+        )
+        self.refused = Counter(
+            "cinelog_events_refused",
+            "Events that the broker refused while it took others.",
+            registry=registry,
         )
         self.unpublished = Gauge(
             "cinelog_events_unpublished", "Sequenced events not yet confirmed.", registry=registry
@@ -75,12 +83,15 @@ class Relay:
         url: str,
         metrics: RelayMetrics,
         loops: Loops,
+        *,
+        retry_seconds: float = _RETRY_SECONDS,
     ) -> None:
         self._log = log
         self._broker = broker
         self._url = url
         self._metrics = metrics
         self._loops = loops
+        self._retry_seconds = retry_seconds
         self._appended = asyncio.Event()
         self._sequenced = asyncio.Event()
         self._head = 0
@@ -154,7 +165,17 @@ class Relay:
             # The checkpoint stays: these events are not confirmed and are sent again.
             check_cancelled()
             _log.warning("events not published", error=repr(error), events=len(events))
-            await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(self._retry_seconds)
+            if not is_outage(error):
+                await self._advance(connection, await self._send_one_by_one(events))
+            return
+        await self._advance(connection, events)
+
+    async def _advance(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", events: Sequence[Envelope]
+    ) -> None:
+        """Note that these events, the next ones of the log, are done."""
+        if not events:
             return
         self._published = events[-1].position
         await connection.execute(
@@ -167,6 +188,33 @@ class Relay:
             self._metrics.unpublished_age.set(0)
         self._metrics.unpublished.set(max(0, self._head - self._published))
         self._sequenced.set()
+
+    async def _send_one_by_one(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
+        """Send the first events alone; returns those that are done.
+
+        The broker may refuse one event, for its size for example. It is passed over if the broker
+        takes the next one: projections find it in the log. Two refused in a row are not at fault.
+        """
+        done = 0
+        refused: Envelope | None = None
+        for number, event in enumerate(events[:_BUNDLE_EVENTS], 1):
+            try:
+                async with asyncio.timeout(_ALONE_SECONDS):
+                    await self._send_bundle([event])
+            except Exception as error:
+                check_cancelled()
+                if refused is not None or is_outage(error):
+                    break
+                refused = event
+                # The broker may have closed the channel, which is opened again.
+                await asyncio.sleep(self._retry_seconds)
+                continue
+            if refused is not None:
+                self._metrics.refused.inc()
+                _log.error("event not publishable", position=refused.position, type=refused.type)
+                refused = None
+            done = number
+        return events[:done]
 
     async def _send(self, events: Sequence[Envelope]) -> None:
         bundles = [

@@ -71,6 +71,7 @@ class Sweep:
         self._table = table
         self._sources = sources
         self._deleting = Items("delete sources", metrics)
+        self._removing = Items("remove orphans", metrics)
         self._orphan_age = orphan_age
         self._deletion_delay = deletion_delay
         self._advanced = advanced
@@ -145,14 +146,21 @@ class Sweep:
         """Abort multipart uploads and delete tails that no upload owns; list such sources."""
         before = datetime.now(UTC) - self._orphan_age
         known = await self._table.known_multiparts()
-        found: list[Finding] = []
-        async for part in self._sources.unfinished():
-            if part.started_at < before and part.upload_id not in known:
-                found.append(
-                    Finding(action="abort", subject=part.key, detail="no upload has these parts")
-                )
-                if not dry_run:
-                    await self._sources.abort_multipart(part.key, part.upload_id)
+        stray = [
+            part
+            async for part in self._sources.unfinished()
+            if part.started_at < before and part.upload_id not in known
+        ]
+        found = [
+            Finding(action="abort", subject=part.key, detail="no upload has these parts")
+            for part in stray
+        ]
+        if not dry_run:
+            await self._removing.each(
+                stray,
+                lambda part: part.upload_id,
+                lambda part: self._sources.abort_multipart(part.key, part.upload_id),
+            )
         tails: list[str] = []
         sources: list[str] = []
         async for blob in self._sources.list():
@@ -192,12 +200,9 @@ class Sweep:
         if not keys:
             return []
         orphans = set(keys) - await self._table.known_tails(keys)
-        return [await self._drop(key, dry_run=dry_run) for key in sorted(orphans)]
-
-    async def _drop(self, key: str, *, dry_run: bool) -> Finding:
         if not dry_run:
-            await self._sources.delete(key)
-        return _unowned(key)
+            await self._removing.each(sorted(orphans), str, self._sources.delete)
+        return [_unowned(key) for key in sorted(orphans)]
 
     async def _owned(self, keys: list[str]) -> dict[str, bool | UnreadableStream]:
         """Whether each object belongs to an upload in the table, or to a video in the log."""

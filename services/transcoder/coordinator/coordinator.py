@@ -38,6 +38,7 @@ from shared.contracts import (
 from shared.event_store.store import EventStore
 from shared.loops.items import Items
 from shared.loops.loops import Loops
+from shared.outages import is_outage
 from shared.telemetry import exemplar, get_logger, span_in_each
 
 _log = get_logger(__name__)
@@ -48,6 +49,8 @@ _HOUSEKEEPING_SECONDS: Final = 1.0
 _METRICS_SECONDS: Final = 5.0
 # One round may delete or join all objects of a long film.
 _STORAGE_SILENCE_SECONDS: Final = 900.0
+# Before a task whose message was refused is sent again.
+_REFUSED_SECONDS: Final = 30.0
 # Jobs that one round works on.
 _JOBS: Final = 8
 
@@ -143,22 +146,35 @@ class Coordinator:
         names: tuple[QueueName, ...] = ("urgent", "bulk")
         for name in names:
             picked = await self._scheduler.pick(name)
+            refused: list[PickedTask] = []
             while picked:
                 try:
                     await queue.send(name, picked[0])
-                except BaseException:
-                    # Also where this loop is cancelled because the connection is lost: otherwise
-                    # the tasks would wait until their messages are unclaimed for too long.
-                    await self._scheduler.unsent(picked)
-                    raise
+                except BaseException as error:
+                    # One task may be at fault, two in a row are not. Also where this loop is
+                    # cancelled because the connection is lost: otherwise the tasks would wait
+                    # until their messages are unclaimed for too long.
+                    if refused or not isinstance(error, Exception) or is_outage(error):
+                        await self._scheduler.unsent([*refused, *picked])
+                        raise
+                    refused.append(picked.pop(0))
+                    _log.error("task not sent", task=refused[0].task_id, error=repr(error))
+                    continue
                 del picked[0]
                 self._metrics.dispatched.labels(name).inc()
+                await self._put_off(refused)
+            await self._put_off(refused)
+
+    async def _put_off(self, refused: list[PickedTask]) -> None:
+        """Take back a task that the broker refused while it took others."""
+        if refused:
+            await self._scheduler.unsent(refused, delay=_REFUSED_SECONDS)
+            self._metrics.items.failures.labels("dispatch tasks").inc(len(refused))
+            refused.clear()
 
     async def _publish_round(self) -> None:
         found = await self._jobs.to_publish(_JOBS, self._publishing.waiting)
-        await asyncio.gather(
-            *(self._publishing.one(job, _video_of, self._publish_job) for job in found)
-        )
+        await self._publishing.together(found, _video_of, self._publish_job)
         if len(found) == _JOBS:
             self._publish.set()
 

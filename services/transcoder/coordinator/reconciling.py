@@ -31,7 +31,7 @@ from services.transcoder.domain import DECIDER, Transcode, is_complete
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord
 from services.transcoder.projections import open_tasks
-from shared.blobs.store import BlobInfo, BlobNotFound, BlobStore
+from shared.blobs.store import BlobInfo, BlobNotFound, BlobStore, BlobStoreUnavailable
 from shared.contracts import stream_id
 from shared.event_store.decider import fold
 from shared.event_store.store import EventStore, RecordedEvent
@@ -102,9 +102,29 @@ class Reconciliation:
             *(
                 self._check(held, jobs.get(held.video_id), streams[_stream(held)], dry_run=dry_run)
                 for held in batch
-            )
+            ),
+            return_exceptions=True,
         )
-        return [finding for findings in checked for finding in findings]
+        check_cancelled()
+        failed = [error for error in checked if isinstance(error, BaseException)]
+        if failed and not await self._are_single(failed, len(batch)):
+            raise failed[0]
+        return [
+            finding
+            for held, result in zip(batch, checked, strict=True)
+            for finding in (
+                [Finding(action="unreadable", subject=held.video_id, detail=repr(result))]
+                if isinstance(result, BaseException)
+                else result
+            )
+        ]
+
+    async def _are_single(self, failed: Sequence[BaseException], among: int) -> bool:
+        """Whether a storage that answers fails for these videos only, as for a broken object."""
+        if not all(isinstance(error, BlobStoreUnavailable) for error in failed):
+            return False
+        await self._media.ping()
+        return among == 1 or len(failed) <= among // 4
 
     async def _check(
         self,

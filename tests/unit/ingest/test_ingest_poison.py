@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.handlers.sweep import Sweep
 from services.ingest.handlers.upload_events import UploadEvents
+from services.ingest.handlers.writer import TAILS
 from shared.contracts import VideoDeleted, VideoUploaded, new_id, stream_id
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.store import Metadata, NewEvent, Unreadable, UnreadableStream
@@ -20,6 +21,14 @@ OLD = datetime.now(UTC) - timedelta(days=10)
 class Blob(msgspec.Struct):
     key: str
     modified_at: datetime = OLD
+
+
+class Stray(msgspec.Struct):
+    """A multipart upload that was begun."""
+
+    key: str
+    upload_id: str
+    started_at: datetime = OLD
 
 
 class FakeUpload(msgspec.Struct):
@@ -37,6 +46,8 @@ class World:
         self.uploads = {upload.id: upload for upload in uploads}
         self.objects = list(keys)
         self.bad: str | None = None
+        self.bad_abort: str | None = None
+        self.stray: list[Stray] = []
         self.tries = 0
         self.given_up: list[str] = []
 
@@ -70,9 +81,17 @@ class World:
     async def known_uploads(self, upload_ids: list[str]) -> set[str]:
         return set()
 
+    async def known_tails(self, keys: Sequence[str]) -> set[str]:
+        return set()
+
     async def unfinished(self) -> AsyncIterator[Any]:
-        return
-        yield
+        for part in list(self.stray):
+            yield part
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        if upload_id == self.bad_abort:
+            raise ValueError("the storage answers something odd")
+        self.stray = [part for part in self.stray if part.upload_id != upload_id]
 
     async def list(self, prefix: str = "") -> AsyncIterator[Blob]:
         for key in list(self.objects):
@@ -145,6 +164,17 @@ async def test_an_object_whose_stream_cannot_be_read_is_kept_and_named() -> None
     assert sorted(world.pending) == sorted(set(world.objects) - {kept})
     assert await sweep_of(world, store).delete_sources() == 99
     assert world.objects == [kept]
+
+
+async def test_one_orphan_that_cannot_be_removed_does_not_hold_up_the_others() -> None:
+    world = World([f"{TAILS}{number:03d}/1-9" for number in range(100)])
+    world.stray = [Stray(f"video{number}/source", f"upload{number}") for number in range(100)]
+    world.bad = f"{TAILS}037/1-9"
+    world.bad_abort = "upload37"
+    found = await sweep_of(world).orphans()
+    assert len(found) == 200
+    assert world.objects == [world.bad]
+    assert [part.upload_id for part in world.stray] == [world.bad_abort]
 
 
 async def test_a_listed_source_that_is_a_videos_stays() -> None:

@@ -48,12 +48,59 @@ async def test_one_of_a_hundred_fails_and_the_others_do_not_notice() -> None:
 
 
 @pytest.mark.parametrize("error", [ConnectionError("gone"), TimeoutError(), Unavailable("away")])
-async def test_an_outage_ends_the_round_and_is_no_fault_of_the_item(error: Exception) -> None:
-    items = Items("sweep", ItemMetrics(CollectorRegistry()))
+@pytest.mark.parametrize("way", ["each", "together"])
+async def test_an_outage_ends_the_round_and_is_no_fault_of_an_item(
+    error: Exception, way: str
+) -> None:
+    clock, registry = Clock(), CollectorRegistry()
+    items = Items("sweep", ItemMetrics(registry), clock)
+    tried: list[str] = []
 
-    async def step(_item: str) -> None:
+    async def step(item: str) -> None:
+        tried.append(item)
         raise error
 
-    with pytest.raises(type(error)):
-        await items.each(["a", "b"], str, step)
-    assert items.waiting == []
+    for _ in range(3):
+        tried.clear()
+        with pytest.raises(type(error)):
+            await getattr(items, way)(["a", "b", "c", "d"], str, step)
+        assert tried == (["a", "b"] if way == "each" else ["a", "b", "c", "d"])
+        # It does not wait longer for each time: the outage may be over at any moment.
+        clock.now += 5.1
+        assert items.waiting == []
+    assert registry.get_sample_value("cinelog_item_failures_total", {"loop": "sweep"}) is None
+
+
+@pytest.mark.parametrize("way", ["each", "together"])
+async def test_one_item_that_alone_meets_an_outage_is_at_fault_itself(way: str) -> None:
+    """As an object that the storage never sends: it is asked for less and less often."""
+    clock, registry = Clock(), CollectorRegistry()
+    items = Items("sweep", ItemMetrics(registry), clock)
+    done: list[str] = []
+
+    async def step(item: str) -> None:
+        if item == "7":
+            raise Unavailable("this object cannot be read")
+        done.append(item)
+
+    everything = [str(number) for number in range(20)]
+    await getattr(items, way)(everything, str, step)
+    assert sorted(done) == sorted(set(everything) - {"7"})
+    assert items.waiting == ["7"]
+    assert registry.get_sample_value("cinelog_item_failures_total", {"loop": "sweep"}) == 1
+    clock.now = 6.0
+    await getattr(items, way)(everything, str, step)
+    clock.now = 12.0
+    assert items.waiting == ["7"], "10 s the second time"
+
+
+async def test_an_item_that_is_alone_in_its_round_lets_others_go_first() -> None:
+    clock = Clock()
+    items = Items("compact", ItemMetrics(CollectorRegistry()), clock)
+
+    async def step(_item: str) -> None:
+        raise Unavailable("this object cannot be read")
+
+    with pytest.raises(Unavailable):
+        await items.each(["a"], str, step)
+    assert items.waiting == ["a"]
