@@ -108,10 +108,13 @@ class ScrubLoop:
             return
         # Another version has other objects: begin again.
         last = begun.place if begun.version == found.version else None
+        suspected = set[str]()
         for check in found.checks:
             if last is not None and check.place <= last:
                 continue
-            await self._check(video_id, check)
+            # All checks of an object in one pass are one reading of it.
+            if check.key not in suspected and not await self._check(video_id, check):
+                suspected.add(check.key)
             await self._repository.reached(video_id, found.version, check.place)
             if time.monotonic() >= until:
                 return
@@ -120,7 +123,8 @@ class ScrubLoop:
                 await self._repository.cleared(video_id, key)
         await self._repository.finished(video_id, found.version)
 
-    async def _check(self, video_id: str, check: Check) -> None:
+    async def _check(self, video_id: str, check: Check) -> bool:
+        """Whether no fault was found; else the object is suspected."""
         verdict = await self._scrubber.read(check, self._reading)
         if verdict == "sound":
             self._control = check
@@ -129,6 +133,7 @@ class ScrubLoop:
             await self._repository.suspect(video_id, check.key, UNREADABLE_AGAIN)
         elif verdict in WRONG:
             await self._repository.suspect(video_id, check.key, self._plan.again)
+        return verdict not in WRONG
 
     async def _verdicts(self, found: Scrubbable, key: str) -> list[Verdict]:
         """One reading of all checks of an object."""

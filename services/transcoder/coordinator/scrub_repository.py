@@ -103,7 +103,11 @@ class ScrubRepository:
             .on_conflict_do_update(
                 index_elements=["video_id", "key"],
                 set_={
-                    "reads": suspect_objects.c.reads + 1,
+                    # What is read before its pause is over is no reading of its own.
+                    "reads": case(
+                        (suspect_objects.c.due_at > func.now(), suspect_objects.c.reads),
+                        else_=suspect_objects.c.reads + 1,
+                    ),
                     "due_at": case(
                         (suspect_objects.c.due_at.is_not(None), func.now() + again), else_=None
                     ),

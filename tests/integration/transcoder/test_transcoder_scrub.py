@@ -280,6 +280,16 @@ async def test_a_restarted_scrub_goes_on_where_the_last_one_stopped(
     assert bench.value("checks_total", verdict="sound") == after, "its next scrub is in a week"
 
 
+async def test_the_pieces_of_an_object_are_one_reading(bench: Bench, database: Database) -> None:
+    hour = timedelta(hours=1)
+    for _ in range(3):
+        assert await bench.repository.suspect("v", "v/a1/all.mp4", hour) == 1
+    connection = await asyncpg.connect(database.admin_url)
+    await connection.execute("update transcoder.suspect_objects set due_at = now()")
+    await connection.close()
+    assert await bench.repository.suspect("v", "v/a1/all.mp4", hour) == 2
+
+
 async def place(database: Database) -> str | None:
     connection = await asyncpg.connect(database.admin_url)
     found = await connection.fetchval("select place from transcoder.scrubs")
