@@ -9,6 +9,9 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 GROUPS := bootstrap gateway auth ingest transcoder catalog relay operator run bench dev
 IMAGES := gateway auth ingest transcoder catalog relay operator
+# Bytecode and rewritten assertions are kept, whatever the environment says: reading all tests anew
+# costs each lane ten seconds, and each service that is started one.
+export PYTHONDONTWRITEBYTECODE :=
 # Tests that run at the same time; 0 runs one after the other, in one process.
 LANES ?= 2
 # Programs with an environment of their own, as they pin half of the world.
