@@ -98,7 +98,7 @@ def amqp_url(broker: Broker) -> str:
 @pytest.fixture(scope="session")
 def s3_models() -> Iterator[None]:
     """S3's description, read once for all clients of a session."""
-    from tests.support.buckets import read_models_once
+    from tests.support.botocore_models import read_models_once
 
     with read_models_once():
         yield

@@ -4,11 +4,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 from botocore.config import Config
-from botocore.loaders import JSONFileLoader
 from msgspec import Struct
 
 from deploy.local.parts import Urls
@@ -38,21 +36,6 @@ class Buckets(Struct, frozen=True):
     def keys(self, bucket: str) -> list[str]:
         """Every key in a bucket, sorted."""
         return sorted(_keys(self.client(), bucket))
-
-
-@contextmanager
-def read_models_once() -> Iterator[None]:
-    """Botocore reads a large description of S3 for each client; here once for all of them."""
-    known: dict[str, Any] = {}
-    read = JSONFileLoader.load_file
-
-    def load_file(loader: JSONFileLoader, path: str) -> Any:
-        if path not in known:
-            known[path] = read(loader, path)
-        return known[path]
-
-    with patch.object(JSONFileLoader, "load_file", load_file):
-        yield
 
 
 @contextmanager

@@ -14,10 +14,12 @@ import selectors
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 from typing import Final
 
 import msgspec
 
+_for_good = ExitStack()
 MAX_MESSAGE: Final = 128 << 10
 _SET_PDEATHSIG: Final = 1
 
@@ -75,13 +77,23 @@ def _serve(requests: socket.socket) -> Request | None:
 
 def _import(module: str) -> None:
     """Import what the module imports. It is executed as ``__main__`` in the new process only."""
-    before = len(sys.modules)
+    before = set(sys.modules)
     importlib.import_module(module)
     del sys.modules[module]
-    if len(sys.modules) > before:
+    if "aiobotocore.client" in sys.modules.keys() - before:
+        _read_botocore_models()
+    if sys.modules.keys() - before:
         # Without this, a collection in a new process copies the pages of all these objects.
         gc.collect()
         gc.freeze()
+
+
+def _read_botocore_models() -> None:
+    """Read them once, for all new processes: none of them leaves the context."""
+    from tests.support.botocore_models import read_models_for_s3, read_models_once
+
+    _for_good.enter_context(read_models_once())
+    read_models_for_s3()
 
 
 def _leave(output: int) -> None:
