@@ -149,7 +149,7 @@ def test_variables_exist(document: Document) -> None:
     known |= {name for name in dir(opentelemetry) if name.startswith("OTEL_")}
     tools = "\n".join(
         (ROOT / name).read_text() for name in ("Makefile", "deploy/local/__main__.py")
-    ) + "\n".join(path.read_text() for path in (ROOT / "deploy/docker").glob("*"))
+    ) + "\n".join(path.read_text() for path in (ROOT / "deploy/docker").glob("*") if path.is_file())
     unknown = [
         name
         for text in document.quoted
