@@ -192,6 +192,11 @@ describe('safeNext', () => {
     ['https://evil.example', '/'],
     ['//evil.example', '/'],
     ['/\\evil.example', '/'],
+    ['/\t/evil.example', '/'],
+    ['/\n\\evil.example', '/'],
+    ['/.//evil.example', '/'],
+    ['/a/..//evil.example', '/'],
+    ['/watch/1#chapters', '/watch/1#chapters'],
   ])('%s leads to %s', (next, path) => {
     expect(safeNext(next)).toBe(path);
   });

@@ -1,6 +1,7 @@
 """Routes of a job's steps as Server-Sent Events, and of a video's timeline."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final
 
@@ -23,6 +24,8 @@ from shared.http.envelope import Success
 from shared.http.openapi import BEARER
 
 HEARTBEAT_SECONDS: Final = 15.0
+# What is no id of ours is taken for none: an EventSource cannot be told of an error.
+_POSITION: Final = re.compile("[0-9]{1,18}")
 _RETRY: Final = b"retry: 2000\n\n"
 _HEARTBEAT: Final = b": still here\n\n"
 _STREAMS: Final[tuple[Category, ...]] = ("upload", "transcode", "video")
@@ -48,7 +51,7 @@ async def steps(
     EventSource then does not reconnect.
     """
     video_id = (await find_own_job(catalog, principal, job_id))["id"]
-    seen = int(last_event_id) if last_event_id and last_event_id[:18].isdecimal() else 0
+    seen = int(last_event_id) if last_event_id and _POSITION.fullmatch(last_event_id) else 0
     history = await _history(catalog, video_id)
     if has_ended(history) and all(_was_seen(event, seen) for event in history):
         return Response(None, status_code=204)

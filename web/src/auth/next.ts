@@ -8,6 +8,13 @@ export function returnQuery(pathname: string, search: string): string {
 
 /** Where to go after logging in: only to a path of this site, never to another one. */
 export function safeNext(next: string | null): string {
-  if (!next?.startsWith('/') || next.startsWith('//') || next.includes('\\')) return '/';
-  return next;
+  if (!next?.startsWith('/')) return '/';
+  try {
+    // As browsers read it: they drop tabs and line ends, and take a backslash for a slash.
+    const { origin, pathname, search, hash } = new URL(next, window.location.origin);
+    const path = pathname + search + hash;
+    return origin === window.location.origin && !path.startsWith('//') ? path : '/';
+  } catch {
+    return '/';
+  }
 }
