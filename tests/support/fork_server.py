@@ -2,9 +2,11 @@
 
 ``python -m tests.support.fork_server FD`` serves a connected Unix socket until its other end is
 closed. Each message is a request with two descriptors: the new process's output, and a socket that
-gets the pid and, when the process has ended, its wait status and its CPU time in microseconds.
+gets the pid with a pidfd and, when the process has ended, its wait status and its CPU time in
+microseconds.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -71,8 +73,11 @@ def _serve(requests: socket.socket) -> Request | None:
                     return request
                 os.close(descriptors[0])
                 status = socket.socket(fileno=descriptors[1])
-                _report(status, pid)
-                selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
+                # Opened here, where the process is still known after it has ended.
+                running = os.pidfd_open(pid)
+                with contextlib.suppress(OSError):
+                    socket.send_fds(status, [str(pid).encode()], [running])
+                selector.register(running, selectors.EVENT_READ, (pid, status))
 
 
 def _import(module: str) -> None:

@@ -43,10 +43,10 @@ class Forked:
     """A started process, with the methods of ``subprocess.Popen`` that tests use."""
 
     def __init__(self, status: socket.socket) -> None:
+        pid, (self._running,), _, _ = socket.recv_fds(status, 64, 1)
+        self.pid = int(pid)
         # A descriptor and no object: that might be collected, with a warning, before this one.
         self._status = status.detach()
-        self.pid = int(os.read(self._status, 64))
-        self._running = os.pidfd_open(self.pid)
         self._returncode: int | None = None
 
     @property
