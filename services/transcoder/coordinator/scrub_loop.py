@@ -45,12 +45,14 @@ _SUSPECTS: Final = 100
 class ScrubPlan(msgspec.Struct, frozen=True):
     """``bytes_per_second``: 0 switches the scrub off. ``pause``: between two scrubs of a video.
 
-    ``again``: between two readings of an object that is suspected.
+    ``again``: between two readings of an object that is suspected. ``look``: between two searches
+    for a video to scrub while there is none, because a search costs more with each video.
     """
 
     bytes_per_second: float
     pause: timedelta
     again: timedelta = _AGAIN
+    look: timedelta = timedelta()
 
 
 class ScrubLoop:
@@ -74,13 +76,13 @@ class ScrubLoop:
         self._reading = Pace(plan.bytes_per_second, advanced)
         # A check that found no fault. Where it does, the storage is at fault and no single object.
         self._control: Check | None = None
+        self._look_at = float("-inf")
 
     async def round(self) -> None:
         """Read suspected objects again, then go on with the videos for some time."""
         if not self._plan.bytes_per_second:
             return
         until = time.monotonic() + _ROUND_SECONDS
-        await self._repository.forget_deleted()
         suspects = await self._repository.due_suspects(_SUSPECTS)
         by_video = [
             list(group)
@@ -89,16 +91,22 @@ class ScrubLoop:
             )
         ]
         await self._suspects.each(by_video, lambda each: each[0].video_id, self._look_again)
+        if time.monotonic() >= self._look_at:
+            await self._scrub_videos(until)
+        self._metrics.irreparable.set(await self._repository.count_irreparable())
+
+    async def _scrub_videos(self, until: float) -> None:
         done = set[str]()
         while time.monotonic() < until:
             found = await self._repository.next_video(self._plan.pause, self._videos.waiting)
             if found is None or found.video_id in done:
+                await self._repository.forget_deleted()
+                self._look_at = time.monotonic() + self._plan.look.total_seconds()
                 break
             done.add(found.video_id)
             await self._videos.one(
                 found, lambda each: each.video_id, lambda each: self._scrub(each, until)
             )
-        self._metrics.irreparable.set(await self._repository.count_irreparable())
 
     async def _scrub(self, begun: BegunScrub, until: float) -> None:
         video_id = begun.video_id
