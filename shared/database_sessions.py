@@ -20,6 +20,10 @@ POOLED_SECONDS: Final = 45.0
 SESSION: Final = {
     "idle_in_transaction_session_timeout": _SILENT,
     "idle_session_timeout": f"{_IDLE_SECONDS}s",
+    # A session that waits for the rest of a statement is idle for neither limit.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
 }
 """For sessions that hold locks only in transactions, and for those that only listen."""
 
