@@ -78,6 +78,7 @@ TARGETS: Final = (
         ),
         (
             "tests/unit/event_store/test_contiguous.py",
+            "tests/integration/event_store/test_event_applier.py",
             "tests/integration/event_store/test_projection.py",
             "tests/integration/event_store/test_parking.py",
         ),
