@@ -5,7 +5,7 @@ server keeps the session, with its transaction and its locks, until TCP gives th
 which takes hours by default.
 """
 
-from typing import Final
+from typing import Any, Final
 
 # How long a transaction, or a leader's session, may stay without a statement. A client that is
 # alive sends one far more often; its own limits of a wait have passed by then as well.
@@ -17,10 +17,14 @@ _IDLE_SECONDS: Final = 60
 POOLED_SECONDS: Final = 45.0
 """Seconds after which a pool closes a connection that nobody used: before the server does."""
 
+_TRANSACTION_SECONDS: Final = 30
+# The first version of PostgreSQL that limits transactions.
+_LIMITS_TRANSACTIONS: Final = 17
+
 SESSION: Final = {
     "idle_in_transaction_session_timeout": _SILENT,
     "idle_session_timeout": f"{_IDLE_SECONDS}s",
-    # A session that waits for the rest of a statement is idle for neither limit.
+    # A session that waits for the rest of a statement is idle for neither limit; see below, too.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -29,3 +33,13 @@ SESSION: Final = {
 
 LEADER_SESSION: Final = SESSION | {"idle_session_timeout": _SILENT}
 """For a session that holds a lock as long as it lives."""
+
+
+async def limit_transactions(connection: Any) -> None:
+    """Let the server end a transaction of an asyncpg connection that takes longer than 30 s.
+
+    Its session may have gone silent in the middle of a statement while something in between
+    answers TCP's keepalives. Older servers than PostgreSQL 17 have no such limit.
+    """
+    if connection.get_server_version().major >= _LIMITS_TRANSACTIONS:
+        await connection.execute(f"set transaction_timeout = '{_TRANSACTION_SECONDS}s'")

@@ -1,14 +1,16 @@
 """Engines and pools from a ``postgresql://`` URL, with a limit on every wait."""
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import asyncpg
 from sqlalchemy import event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.database.metrics import trace_statements
-from shared.database_sessions import POOLED_SECONDS, SESSION
+from shared.database_sessions import POOLED_SECONDS, SESSION, limit_transactions
 
 T = TypeVar("T")
 
@@ -17,10 +19,40 @@ T = TypeVar("T")
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 15.0
 _POOL_SECONDS: Final = 10.0
+# Seconds that an unused connection has to show that it is alive, on a busy machine too.
+PING_SECONDS: Final = 5.0
+_FRESH: Final = "fresh"
+
+
+class Silence:
+    """Tells the pools of a process that a connection to the database has gone silent.
+
+    The others have then, too. Each pool would find that out by itself, one statement and one limit
+    of a wait after the other.
+    """
+
+    def __init__(self) -> None:
+        self._pools: list[asyncpg.Pool[asyncpg.Record]] = []
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def add(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        """Let ``pool`` replace its connections when one is found silent."""
+        self._pools.append(pool)
+
+    def found(self) -> None:
+        """A statement was not answered in time."""
+        for pool in self._pools:
+            task = asyncio.get_running_loop().create_task(pool.expire_connections())
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
 
 def create_engine(
-    url: str, *, size: int = 5, answer_seconds: float | None = ANSWER_SECONDS
+    url: str,
+    *,
+    size: int = 5,
+    answer_seconds: float | None = ANSWER_SECONDS,
+    silence: Silence | None = None,
 ) -> AsyncEngine:
     """A SQLAlchemy engine over asyncpg with at most ``2 * size`` connections.
 
@@ -32,7 +64,6 @@ def create_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=size,
         max_overflow=size,
-        pool_pre_ping=True,
         pool_timeout=_POOL_SECONDS,
         connect_args={
             "timeout": CONNECT_SECONDS,
@@ -43,34 +74,83 @@ def create_engine(
         },
     )
     trace_statements(engine)
-    event.listen(engine.sync_engine, "handle_error", _silence_is_a_disconnect)
+    _check_at_checkout(engine, silence, limited=answer_seconds is not None)
+
+    def silence_is_a_disconnect(failure: Any) -> None:
+        """The connection must not be used after a timeout."""
+        if isinstance(failure.original_exception, TimeoutError):
+            failure.is_disconnect = True
+            if silence is not None:
+                silence.found()
+
+    event.listen(engine.sync_engine, "handle_error", silence_is_a_disconnect)
     return engine
 
 
-def _silence_is_a_disconnect(failure: Any) -> None:
-    """A handler of SQLAlchemy's: the connection must not be used after a timeout."""
-    if isinstance(failure.original_exception, TimeoutError):
-        failure.is_disconnect = True
+def _check_at_checkout(engine: AsyncEngine, silence: Silence | None, *, limited: bool) -> None:
+    """Ask each connection for an answer when it is taken from the pool. ``limited``: transactions.
+
+    SQLAlchemy's own check does not count silence as an end: it would wait for each connection of
+    the pool in turn, as long as for a statement.
+    """
+
+    def connected(connection: Any, record: Any) -> None:
+        record.info[_FRESH] = True
+        if limited:
+            connection.run_async(limit_transactions)
+
+    def taken(connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info.pop(_FRESH, False):
+            return
+        try:
+            connection.run_async(_ping)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if isinstance(error, TimeoutError) and silence is not None:
+                silence.found()
+            # Caught by the pool, which opens another; all that are as old are replaced, too.
+            raise InvalidatePoolError("the connection does not answer") from error
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "checkout", taken)
+
+
+async def _ping(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.fetchrow(";", timeout=PING_SECONDS)
 
 
 async def create_pool(
-    url: str, *, size: int = 5, answer_seconds: float = ANSWER_SECONDS
+    url: str,
+    *,
+    size: int = 5,
+    answer_seconds: float = ANSWER_SECONDS,
+    silence: Silence | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """An asyncpg pool for the append path and LISTEN, which do not use SQLAlchemy.
 
-    A statement that takes longer than ``answer_seconds`` raises TimeoutError.
+    A statement that takes longer than ``answer_seconds`` raises TimeoutError, and the pool's other
+    connections are replaced as well when they are next used.
     """
-    return await asyncpg.create_pool(
+    silence = silence or Silence()
+
+    class Watched(_BoundedConnection):
+        """A connection that tells the pools where it is silent."""
+
+        found_silent = staticmethod(silence.found)
+
+    pool = await asyncpg.create_pool(
         url,
         min_size=0,
         max_size=size,
         timeout=CONNECT_SECONDS,
         command_timeout=answer_seconds,
         max_inactive_connection_lifetime=POOLED_SECONDS,
-        connection_class=_BoundedConnection,
+        connection_class=Watched,
         server_settings=SESSION,
+        init=limit_transactions,
         reset=_keep_session,
     )
+    silence.add(pool)
+    return pool
 
 
 class _BoundedConnection(asyncpg.Connection):  # type: ignore[type-arg]
@@ -79,6 +159,8 @@ class _BoundedConnection(asyncpg.Connection):  # type: ignore[type-arg]
     asyncpg asks the server to cancel the statement, and waits for the answer before the connection
     is used or released again. A silent server never answers.
     """
+
+    found_silent: Callable[[], None]
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         return await self._bounded(super().execute(query, *args, timeout=timeout))
@@ -100,6 +182,7 @@ class _BoundedConnection(asyncpg.Connection):  # type: ignore[type-arg]
             return await answer
         except TimeoutError:
             self.terminate()
+            self.found_silent()
             raise
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from prometheus_client import CollectorRegistry
 
-from shared.database.connect import create_pool
+from shared.database.connect import Silence, create_pool
 from shared.database.metrics import watch_pool
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.log_metrics import LogMetrics
@@ -138,14 +138,18 @@ def _without_metadata(row: Any) -> SequencedEvent:
 
 @asynccontextmanager
 async def open_event_store(
-    url: str, *, connections: int = 6, registry: CollectorRegistry | None = None
+    url: str,
+    *,
+    connections: int = 6,
+    registry: CollectorRegistry | None = None,
+    silence: Silence | None = None,
 ) -> AsyncGenerator[PostgresEventStore]:
     """An event store at a ``postgresql://`` URL; closing it completes the pending appends.
 
-    ``registry`` gets its metrics and those of its pool.
+    ``registry`` gets its metrics and those of its pool; ``silence`` is shared with other pools.
     """
     registry = registry or CollectorRegistry()
-    pool = await create_pool(url, size=connections)
+    pool = await create_pool(url, size=connections, silence=silence)
     watch_pool(registry, pool)
     try:
         async with GroupCommitter(pool) as committer:

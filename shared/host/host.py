@@ -26,6 +26,7 @@ from shared.telemetry import get_logger
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from shared.database.connect import Silence
     from shared.event_store.postgres import PostgresEventStore
 
 _log = get_logger(__name__)
@@ -65,6 +66,7 @@ class Host:
         self.registry: Final = registry
         self.loops: Final = Loops(registry)
         self.stack: Final = stack
+        self._silence: Silence | None = None
 
     async def engine(self, url: str, *, size: int) -> "AsyncEngine":
         """A SQLAlchemy engine of at most ``2 * size`` connections, with metrics."""
@@ -72,7 +74,7 @@ class Host:
         from shared.database.connect import create_engine  # noqa: PLC0415
         from shared.database.metrics import watch_engine  # noqa: PLC0415
 
-        engine = create_engine(url, size=size)
+        engine = create_engine(url, size=size, silence=self._silent_database())
         watch_engine(self.registry, engine)
         self.stack.push_async_callback(engine.dispose)
         return engine
@@ -82,8 +84,21 @@ class Host:
         from shared.event_store.postgres import open_event_store  # noqa: PLC0415
 
         return await self.stack.enter_async_context(
-            open_event_store(url, connections=connections, registry=self.registry)
+            open_event_store(
+                url,
+                connections=connections,
+                registry=self.registry,
+                silence=self._silent_database(),
+            )
         )
+
+    def _silent_database(self) -> "Silence":
+        """Shared by all that talks to the database, of which a process has one."""
+        if self._silence is None:
+            from shared.database.connect import Silence  # noqa: PLC0415
+
+            self._silence = Silence()
+        return self._silence
 
     def verifier(self, jwks_url: str, *, issuer: str, audience: str) -> Verifier:
         """Verifies access tokens with the keys that auth publishes."""

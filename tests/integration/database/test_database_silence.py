@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts import EmailChanged, new_id, stream_id
-from shared.database.connect import create_engine, create_pool
+from shared.database.connect import Silence, create_engine, create_pool
 from shared.database_sessions import POOLED_SECONDS
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.store import Metadata, NewEvent
@@ -107,6 +107,44 @@ async def test_the_server_ends_unused_sessions_after_the_pool_has_closed_them(
     await pool.close()
     assert of_engine == of_pool == 60_000
     assert of_pool > POOLED_SECONDS * 1000
+
+
+async def test_the_server_ends_long_transactions_of_services_only(database: Database) -> None:
+    """As those that went silent in the middle of a statement."""
+    show = "show transaction_timeout"
+    pool = await create_pool(database.url("auth"), size=1)
+    try:
+        assert await pool.fetchval(show) == "30s"
+    finally:
+        await pool.close()
+    for answer_seconds, expected in ((SECONDS, "30s"), (None, "0")):
+        engine = create_engine(database.url("auth"), size=1, answer_seconds=answer_seconds)
+        async with engine.begin() as connection:
+            assert (await connection.execute(text(show))).scalar_one() == expected
+        await engine.dispose()
+
+
+async def test_a_connection_that_is_silent_speaks_for_all_pools_of_its_process(
+    database: Database,
+) -> None:
+    """Otherwise each of their connections is waited for in turn."""
+    with network({"postgres": urlsplit(database.admin_url).port or 0}) as roads:
+        url, silence = roads.over(database.url("auth")), Silence()
+        engine = create_engine(url, size=1, answer_seconds=SECONDS, silence=silence)
+        pools = [await create_pool(url, size=2, silence=silence) for _ in range(2)]
+        await ask(engine)
+        for pool in pools:
+            await asyncio.gather(*(pool.fetchval("select pg_sleep(0.1)") for _ in range(2)))
+        assert roads.roads["postgres"].mute() == 5
+        # The silent connection is found when it is taken, and another one is opened in its place.
+        async with asyncio.timeout(20):
+            await ask(engine)
+        async with asyncio.timeout(5):
+            for pool in pools:
+                await asyncio.gather(*(pool.fetchval("select pg_sleep(0.1)") for _ in range(2)))
+        for pool in pools:
+            pool.terminate()
+        await engine.dispose()
 
 
 async def test_appends_end_with_an_error_and_go_on_afterwards(road: Road) -> None:

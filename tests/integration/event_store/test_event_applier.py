@@ -64,6 +64,7 @@ class Applier:
 async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
     owner = await asyncpg.connect(database.admin_url)
     await owner.execute(SCHEMA)
+    await owner.execute("alter table sample.parked_events add parked_at timestamptz default now()")
     await owner.close()
     engine = create_engine(database.url("catalog"), size=2)
     yield engine
