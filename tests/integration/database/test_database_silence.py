@@ -15,6 +15,7 @@ from shared.contracts import EmailChanged, new_id, stream_id
 from shared.database.connect import Silence, create_engine, create_pool
 from shared.database_sessions import POOLED_SECONDS
 from shared.event_store.group_commit import GroupCommitter
+from shared.event_store.projections.projection_tables import is_transient
 from shared.event_store.store import Metadata, NewEvent
 from shared.outages import is_outage
 from tests.support.databases import Database
@@ -122,6 +123,34 @@ async def test_the_server_ends_long_transactions_of_services_only(database: Data
         async with engine.begin() as connection:
             assert (await connection.execute(text(show))).scalar_one() == expected
         await engine.dispose()
+
+
+@pytest.mark.parametrize("idle", [False, True], ids=["in a statement", "between two"])
+async def test_a_transaction_that_the_server_ended_is_nobodys_fault(
+    database: Database, idle: bool
+) -> None:
+    """No event is parked for it, and what was asked for is tried again."""
+    engine = create_engine(database.url("auth"), size=1)
+    owner = await asyncpg.connect(database.admin_url)
+
+    async def is_gone(session: int) -> bool:
+        found = "select count(*) from pg_stat_activity where pid = $1"
+        return await owner.fetchval(found, session) == 0
+
+    async def work() -> None:
+        async with engine.begin() as connection:
+            session = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+            if idle:
+                await eventually(lambda: is_gone(session))
+            await connection.execute(text("select pg_sleep(10)"))
+
+    await ask(engine, "set transaction_timeout = '200ms'")
+    with pytest.raises(DBAPIError) as ended:
+        await work()
+    await engine.dispose()
+    await owner.close()
+    assert is_outage(ended.value)
+    assert is_transient(ended.value)
 
 
 async def test_a_connection_that_is_silent_speaks_for_all_pools_of_its_process(
