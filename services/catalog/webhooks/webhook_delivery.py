@@ -169,8 +169,9 @@ class WebhookDelivery:
                     after = passed_over(webhook, row["position"])
                 async with self._queries:
                     saved = await self._webhooks.save_result(webhook, after)
+                has_failed = after.failures > webhook.failures
                 webhook = after
-                if not saved or after.failures or time.monotonic() >= until:
+                if not saved or has_failed or time.monotonic() >= until:
                     return
             if len(rows) < _PAGE:
                 async with self._queries:
