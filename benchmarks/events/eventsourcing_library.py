@@ -3,6 +3,9 @@
 Its recorder is called directly, without its application layer, which would only add to the cost.
 """
 
+# The library is in requirements/bench.txt alone; types are checked without it.
+# pyright: reportMissingImports=false
+
 import threading
 import time
 import uuid

@@ -107,8 +107,8 @@ def _life(number: int) -> Iterator[tuple[str, Event]]:
 
 
 def _transcode(video: str, user: str, attempt: int, number: int) -> Iterator[Event]:
-    at = {"video_id": video, "attempt": attempt}
-    size = {"duration_ms": 180_000, "width": 1280, "height": 720}
+    at: dict[str, Any] = {"video_id": video, "attempt": attempt}
+    size: dict[str, Any] = {"duration_ms": 180_000, "width": 1280, "height": 720}
     key = f"{video}/{attempt}/master.m3u8"
     if attempt > 1:
         yield TranscodeRetried(**at, requested_by=user)

@@ -11,6 +11,7 @@ import msgspec
 import uvloop
 
 from services.ingest.main import assemble
+from services.transcoder.coordinator.deletion_repository import Delays, DeletionRepository
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.coordinator.reconciling import Reconciliation
 from shared.blobs.s3 import S3Store, s3_client
@@ -24,6 +25,7 @@ from tests.support.databases import Database
 _CONNECTIONS: Final = 8
 # Every object counts as old enough to be an orphan, so each is compared.
 _ORPHAN_AGE: Final = timedelta(seconds=1)
+_DELAY: Final = timedelta(days=1)
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -52,10 +54,12 @@ async def _transcoder(database: Database, s3: Buckets) -> Round:
         s3_client(s3.endpoint, s3.region, s3.access_key, s3.secret_key) as client,
     ):
         url = database.url("transcoder")
+        engine = await host.engine(url, size=_CONNECTIONS)
         reconciliation = Reconciliation(
-            ReconcileRepository(await host.engine(url, size=_CONNECTIONS)),
+            ReconcileRepository(engine),
             await host.log(url),
             S3Store(client, s3.media),
+            DeletionRepository(engine, Delays(deleted=_DELAY, others=_DELAY)),
             _ORPHAN_AGE,
         )
         return await _timed(lambda: reconciliation.round(dry_run=False))

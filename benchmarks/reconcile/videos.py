@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from services.ingest.domain import source_key
+from services.transcoder.coordinator.media_objects import required, sprites
 from services.transcoder.coordinator.missing_media import expected_sizes
-from services.transcoder.coordinator.publisher import required, sprites
 from services.transcoder.domain import Transcode, audio_name, evolve
 from services.transcoder.manifests.hls_iframes import iframes_name
 from services.transcoder.object_keys import attempt_prefix, storyboard_key

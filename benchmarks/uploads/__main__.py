@@ -4,7 +4,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +104,8 @@ def service(setup: Setup) -> Iterator[Service]:
         assert process.stdout is not None
         # Log lines go before the address.
         line = next(line for line in process.stdout if line.startswith("http://"))
+        # Read on: a process whose log nobody reads stands still once the pipe is full.
+        threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
         yield Service(*line.split())
 
 
