@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 
 from services.gateway.docs_routes import ApiDocument, docs_routes
 from services.gateway.http1.h1_pool import TICK_SECONDS
+from services.gateway.limits.open_requests import OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter, rules
 from services.gateway.limits.redis_pipe import RedisPipe
 from services.gateway.limits.traced_rate_limiter import TracedRateLimiter
@@ -69,6 +70,7 @@ async def compose(
         router=Router(table(config.max_upload_bytes)),
         callers=Callers(ClientAddress(config.trusted_proxies), verifier, config.public_url),
         limiter=limiter,
+        open_requests=OpenRequests(config.open_limits, host.registry),
         handlers=_handlers(config, host, upstreams, limiter, clock),
         cors=Cors(config.cors_origins),
         observer=_observer(config, host, exporting),
@@ -99,7 +101,8 @@ def _upstreams(config: GatewaySettings, host: Host, exporting: bool) -> Upstream
     found: dict[str, Upstream] = {}
     for name, base in bases.items():
         try:
-            found[name] = kinds.get(name, Upstream)(name.value, base, Breaker(), metrics)
+            kind = kinds.get(name, Upstream)
+            found[name] = kind(name.value, base, Breaker(), metrics, streams=config.max_streams)
         except ValueError as error:
             variable = "S3_ENDPOINT" if name is Target.MEDIA else f"UPSTREAM_{name.upper()}"
             raise SettingsError(f"{variable}: {error}") from None

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from services.gateway.request.routes import MIB, Policy
+from services.gateway.limits.open_requests import OpenLimits
+from services.gateway.request.routes import MIB, Open, Policy
 from shared.settings import Address, Key, Secret, Settings
 from shared.token_bucket import MICROS, Bucket
 
@@ -43,7 +44,10 @@ class Rate(str):
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
-    """Rates are per caller. ``trusted_proxies`` proxies append to X-Forwarded-For before us."""
+    """Rates are per caller. ``trusted_proxies`` proxies append to X-Forwarded-For before us.
+
+    ``max_streams``, ``max_media`` and ``max_requests`` count what is open at once in this process.
+    """
 
     bind: Address
     metrics_bind: Address
@@ -72,6 +76,11 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     rate_limit_auth: Rate = Rate("1/20s burst 3")
     rate_limit_media: Rate = Rate("200/s burst 1000")
     rate_limit_health: Rate = Rate("50/s burst 200")
+    max_streams: Annotated[int, Meta(ge=1, le=100_000)] = 3000
+    max_streams_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    max_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 2000
+    max_media_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    max_requests_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
     access_log: bool = True
 
     @property
@@ -82,6 +91,15 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
             Policy.AUTH: self.rate_limit_auth.bucket,
             Policy.MEDIA: self.rate_limit_media.bucket,
             Policy.HEALTH: self.rate_limit_health.bucket,
+        }
+
+    @property
+    def open_limits(self) -> dict[Open, OpenLimits]:
+        """How many open requests of each kind a caller may have."""
+        return {
+            Open.REQUEST: OpenLimits(self.max_requests_per_address),
+            Open.MEDIA: OpenLimits(self.max_media_per_address),
+            Open.STREAM: OpenLimits(self.max_streams_per_address, self.max_streams_per_user),
         }
 
     @property

@@ -1,5 +1,6 @@
 """The command line of a service's ``main`` module: which role or command runs."""
 
+import resource
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -54,5 +55,12 @@ def run_entry(
 
 async def run_role(role: Role[S], config: S) -> None:
     """Compose the role's process and run it until it is stopped."""
+    _raise_limit_of_open_files()
     async with open_host(config.otel_exporter_otlp_endpoint) as host:
         await run_process(await role.compose(config, host))
+
+
+def _raise_limit_of_open_files() -> None:
+    """Use what the system allows: a shell's own limit of 1,024 ends at a thousand connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

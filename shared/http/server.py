@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -34,7 +35,7 @@ HEAD_SECONDS: Final = 10.0
 _QUIET_SECONDS: Final = 0.25
 _MAX_HEAD: Final = 64 * 1024 + 8192
 BACKLOG: Final = 1024
-CONNECTIONS: Final = 4096
+CONNECTIONS: Final = 16_384
 """A limit that also counts idle keep-alive connections: keep it above the expected peak."""
 
 _EVENT_STREAM: Final = (b"accept", b"text/event-stream")
@@ -121,7 +122,7 @@ async def serving(
             ),
             websockets=False,
             backlog=BACKLOG,
-            backpressure=connections,
+            backpressure=_within_open_files(connections),
             log_enabled=False,
         )
         running = asyncio.create_task(server.serve())
@@ -153,6 +154,12 @@ def refuse_taken_port(bind: Address) -> None:
         except OSError as error:
             reason = "is already in use" if error.errno == errno.EADDRINUSE else str(error)
             raise SettingsError(f"BIND: {bind} {reason}") from None
+
+
+def _within_open_files(connections: int) -> int:
+    """At most half of the files that this process may open: a gateway opens two per request."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return connections if most == resource.RLIM_INFINITY else min(connections, most // 2)
 
 
 async def _until_it_listens(bind: Address, running: asyncio.Task[None]) -> None:

@@ -129,6 +129,8 @@ ONCE = {
     # Timers that run only while something waits for them.
     "services/gateway/limits/redis_pipe.py",
     "services/gateway/observability/access_log.py",
+    # Notices, once per part of an answer, that its reader does not take it.
+    "services/gateway/request/exchange.py",
 }
 
 

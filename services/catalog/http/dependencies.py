@@ -1,6 +1,7 @@
 """The dependencies of the routes: the catalog's parts, and the caller."""
 
-from typing import Protocol
+import asyncio
+from typing import Final, Protocol
 
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,6 +14,10 @@ from services.catalog.queries.views import Views
 from services.catalog.webhooks.webhook_store import Webhooks
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
+
+# Histories that are read at once, each over one connection to the log. The log has more, for the
+# commands: streams that all begin together must not keep them waiting.
+_HISTORIES: Final = 2
 
 
 class Checkpoint(Protocol):
@@ -66,6 +71,7 @@ class Catalog:
         self.emails = emails
         self.links = links
         self.local = local
+        self.histories = asyncio.Semaphore(_HISTORIES)
 
 
 TheCatalog = NamedDependency[Catalog]

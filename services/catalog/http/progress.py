@@ -1,6 +1,5 @@
 """Routes of a job's steps as Server-Sent Events, and of a video's timeline."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final
@@ -15,7 +14,13 @@ from services.catalog import api_models
 from services.catalog.event_tail import Follower
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import find_own_job
-from services.catalog.queries.timeline import Timeline, build_timeline, has_ended, in_order
+from services.catalog.queries.timeline import (
+    Timeline,
+    build_timeline,
+    ended_after,
+    has_ended,
+    in_order,
+)
 from services.catalog.read_model.folding import Fold
 from services.catalog.read_model.public_events import public_fields
 from shared.contracts import Category, stream_id
@@ -78,21 +83,21 @@ HANDLERS: Final[list[HTTPRouteHandler]] = [steps, timeline]
 
 
 class JobMessages:
-    """Turns a job's events, from the first one, into messages that hold the job after the event."""
+    """Turns a job's events, from the first one, into messages that hold the job after the event.
+
+    No event is kept: thousands of streams may follow jobs of thousands of events.
+    """
 
     def __init__(self) -> None:
         self._fold = Fold()
-        self._events: list[SequencedEvent] = []
-
-    @property
-    def ended(self) -> bool:
+        self.ended = False
         """Whether the job has ended after the added events."""
-        return has_ended(self._events)
 
     def add(self, recorded: SequencedEvent, video_id: str) -> bytes:
         """One event as a message (WHATWG HTML, section 9.2)."""
         self._fold.apply(recorded)
-        self._events.append(recorded)
+        self._fold.feed.clear()
+        self.ended = ended_after(recorded, self.ended)
         row = self._fold.jobs.get(video_id)
         data = msgspec.json.encode(
             {
@@ -111,14 +116,11 @@ async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[b
     async with catalog.tail.follow(video_id) as follower:
         # Events up to ``since`` come from the streams, later ones from the tail: without a gap
         # and without an overlap.
-        past = [
-            event
-            for event in await _history(catalog, video_id)
-            if isinstance(event, SequencedEvent) and event.position <= follower.since
-        ]
         messages = JobMessages()
         yield _RETRY
-        for event in past:
+        for event in await _history(catalog, video_id):
+            if not isinstance(event, SequencedEvent) or event.position > follower.since:
+                continue
             message = messages.add(event, video_id)
             if event.position > seen:
                 yield message
@@ -145,7 +147,8 @@ def _was_seen(event: RecordedEvent, seen: int) -> bool:
 
 
 async def _history(catalog: Catalog, video_id: str) -> Sequence[RecordedEvent]:
-    streams = await asyncio.gather(
-        *(catalog.store.read_stream(stream_id(category, video_id)) for category in _STREAMS)
-    )
+    async with catalog.histories:
+        streams = [
+            await catalog.store.read_stream(stream_id(category, video_id)) for category in _STREAMS
+        ]
     return in_order(streams)

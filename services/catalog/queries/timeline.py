@@ -94,11 +94,15 @@ def has_ended(events: Sequence[RecordedEvent]) -> bool:
     """Whether a job has ended after these events."""
     ended = False
     for recorded in events:
-        if isinstance(recorded.data, ENDS):
-            ended = True
-        elif isinstance(recorded.data, TranscodeRetried | VideoUploaded):
-            ended = False
+        ended = ended_after(recorded, ended)
     return ended
+
+
+def ended_after(recorded: RecordedEvent, ended: bool) -> bool:
+    """Whether a job has ended after this event, which had ``ended`` before it."""
+    if isinstance(recorded.data, ENDS):
+        return True
+    return ended and not isinstance(recorded.data, TranscodeRetried | VideoUploaded)
 
 
 def in_order(streams: Sequence[Sequence[RecordedEvent]]) -> list[RecordedEvent]:

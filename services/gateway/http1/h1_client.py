@@ -46,6 +46,7 @@ class Response:
     # Defaults of the class, because an object is made for every request and most values stay.
     status = 0
     complete = False
+    _most = HIGH_WATER
     _size = 0
     _error: Exception | None = None
     _waiter: Future[None] | None = None
@@ -87,6 +88,12 @@ class Response:
             self._connection.resume()
         return data
 
+    def read_ahead(self, size: int) -> None:
+        """From now on, keep up to ``size`` bytes for the reader, so that the upstream is done."""
+        self._most = size
+        if self._connection is not None:
+            self._connection.resume()
+
     def close(self) -> None:
         """Stop reading. A connection with an unfinished answer is ended."""
         if self._connection is not None:
@@ -102,7 +109,7 @@ class Response:
         self._chunks.append(data)
         self._size += len(data)
         self._wake()
-        return self._size > HIGH_WATER
+        return self._size > self._most
 
     def end(self, error: Exception | None) -> None:
         self._connection = None

@@ -14,6 +14,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from services.gateway import security_headers
 from services.gateway.http1 import request_body
+from services.gateway.limits.open_requests import RETRY_SECONDS, OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter
 from services.gateway.proxy.error_answers import answer_error
 from services.gateway.proxy.observer import METHODS, RequestObserver
@@ -41,6 +42,7 @@ class Gateway:
         router: Router,
         callers: Callers,
         limiter: RateLimiter,
+        open_requests: OpenRequests,
         handlers: Mapping[Target, Handler],
         cors: Cors,
         observer: RequestObserver,
@@ -48,6 +50,7 @@ class Gateway:
         self._router = router
         self._callers = callers
         self._limiter = limiter
+        self._open_requests = open_requests
         self._handlers = handlers
         self._cors = cors
         self._observer = observer
@@ -111,8 +114,16 @@ class Gateway:
         exchange.target = route.target.value
         if exchange.request_headers.length > route.body_limit:
             await exchange.fail(413)
-        else:
+            return
+        kind = route.opens
+        refused = self._open_requests.enter(kind, exchange)
+        if refused is not None:
+            await exchange.fail(refused, (b"retry-after", b"%d" % RETRY_SECONDS))
+            return
+        try:
             await self._handlers[route.target](exchange, route)
+        finally:
+            self._open_requests.leave(kind, exchange)
 
     async def _answer_preflight(self, exchange: Exchange) -> None:
         asked = exchange.header(b"access-control-request-headers")

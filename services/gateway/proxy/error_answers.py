@@ -12,7 +12,7 @@ from services.gateway.http1.h1_errors import (
     UpstreamError,
 )
 from services.gateway.http1.request_body import BodyBroken, BodyTooLarge, BodyTooSlow, ClientGone
-from services.gateway.request.exchange import Exchange
+from services.gateway.request.exchange import Exchange, ReaderStalled
 from services.gateway.upstream.upstreams import CircuitOpen
 from shared.errors import Unavailable
 from shared.telemetry import get_logger
@@ -27,6 +27,7 @@ _ANSWERS: Final[dict[type[Exception], tuple[int, int]]] = {
     BodyTooSlow: (408, 0),
     SenderStalled: (408, 0),
     Overloaded: (503, 1),
+    ReaderStalled: (_CLIENT_CLOSED, 0),
     TimedOut: (504, 2),
 }
 

@@ -52,6 +52,7 @@ class Forwarder:
             without_body=exchange.method == "HEAD",
             timeout=route.timeout,
             on_slow=exchange.watch,
+            event_stream=route.event_stream,
         )
         try:
             await exchange.relay(response)

@@ -1,7 +1,7 @@
 """One request on its way through the gateway: what is known of it, and how it is answered."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
@@ -10,11 +10,21 @@ from services.gateway import security_headers
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.request_body import ClientGone
 from services.gateway.observability.tracing import Trace
-from services.gateway.request.error_bodies import ErrorBodies
+from services.gateway.request.error_bodies import ErrorBodies, Failure
 from services.gateway.request.request_headers import RequestHeaders
 from shared.telemetry import continued
 
 Headers = list[tuple[bytes, bytes]]
+
+SLOW_SECONDS: Final = 1.0
+"""Seconds without a piece of an answer taken after which its reader counts as stalled."""
+STALL_SECONDS: Final = 30.0
+"""Seconds without a piece of an answer taken after which the answer is cut."""
+PIECE: Final = 64 * 1024
+"""Bytes that a reader must take within ``STALL_SECONDS``."""
+
+# An answer of a service is read to here while its reader stalls, so that the service is free.
+_READ_AHEAD: Final = 1024 * 1024
 
 # Services set these headers too; the gateway replaces them by its own.
 _REPLACED: Final = frozenset(
@@ -24,18 +34,24 @@ _REPLACED: Final = frozenset(
 )
 
 
+class ReaderStalled(Exception):
+    """The client does not read the answer."""
+
+
 class Exchange:
     """A request and its answer.
 
     ``extra`` are the headers that every answer gets. ``client`` is the caller's
     network identity, ``origin`` the address that the caller used, ``secure`` whether over TLS.
-    ``sent`` counts the bytes of the answer's body.
+    ``sent`` counts the bytes of the answer's body. ``stalled``: the client does not read it now.
     """
 
     __slots__ = (
         "_error_bodies",
+        "_limit",
         "_receive",
         "_send",
+        "_watched",
         "_watcher",
         "client",
         "extra",
@@ -49,6 +65,7 @@ class Exchange:
         "scope",
         "secure",
         "sent",
+        "stalled",
         "started",
         "status",
         "target",
@@ -88,6 +105,9 @@ class Exchange:
         self.sent = 0
         self.started = False
         self.gone = False
+        self.stalled = False
+        self._limit: asyncio.Timeout | None = None
+        self._watched: Response | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     def header(self, name: bytes) -> bytes:
@@ -112,10 +132,11 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def fail(self, status: int, *more: tuple[bytes, bytes]) -> Awaitable[None]:
-        """Answer with an error in the API's envelope."""
+    def fail(self, failure: int | Failure, *more: tuple[bytes, bytes]) -> Awaitable[None]:
+        """Answer with an error in the API's envelope: a status, or a failure of its own kind."""
         security = security_headers.API_TLS if self.secure else security_headers.API
-        headers, body = self._error_bodies.of(status, self.trace.trace_id)
+        headers, body = self._error_bodies.of(failure, self.trace.trace_id)
+        status = failure.status if isinstance(failure, Failure) else failure
         return self.answer(status, [*headers, *security, *more], body)
 
     async def start(self, status: int, headers: Headers) -> None:
@@ -134,7 +155,8 @@ class Exchange:
     async def stream(self, response: Response, headers: Headers) -> None:
         """Answer with status and body of ``response``, under ``headers``.
 
-        Raises ClientGone where the client hangs up, UpstreamError where the response breaks off.
+        Raises ClientGone where the client hangs up, ReaderStalled where it does not read, and
+        UpstreamError where the response breaks off.
         """
         if response.complete:
             headers += self.extra
@@ -149,13 +171,48 @@ class Exchange:
             return
         self.watch(response)
         await self.start(response.status, headers)
-        send = self._send
         while data := await response.read():
-            self.sent += len(data)
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            if self.gone:
-                raise ClientGone
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self.send_part(data, lambda: response.read_ahead(_READ_AHEAD))
+        await self.end()
+
+    async def send_part(self, data: bytes, on_slow: Callable[[], None]) -> None:
+        """Send a part of the body. ``on_slow`` is called where the client does not take it.
+
+        Raises ClientGone where the client has hung up, ReaderStalled where it takes too long.
+        """
+        if len(data) <= PIECE:
+            await self._send_piece(data, on_slow)
+            return
+        for at in range(0, len(data), PIECE):
+            await self._send_piece(data[at : at + PIECE], on_slow)
+
+    async def _send_piece(self, piece: bytes, on_slow: Callable[[], None]) -> None:
+        def slow() -> None:
+            self.stalled = True
+            on_slow()
+
+        timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, slow)
+        try:
+            async with asyncio.timeout(STALL_SECONDS) as self._limit:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        except TimeoutError:
+            raise ReaderStalled from None
+        finally:
+            timer.cancel()
+            self._limit = None
+        self.stalled = False
+        self.sent += len(piece)
+        if self.gone:
+            raise ClientGone
+
+    async def end(self) -> None:
+        """End the body."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def cut(self) -> None:
+        """Let the part that is being sent count as not taken in time."""
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def delegate(self, app: ASGIApp) -> None:
         """Let an ASGI application answer, within the request's trace."""
@@ -174,17 +231,21 @@ class Exchange:
         await self._send(message)
 
     def watch(self, response: Response) -> None:
-        """From now on, close ``response`` where the client hangs up."""
+        """From now on, close ``response``, and no earlier one, where the client hangs up."""
+        self._watched = response
         if self._watcher is None:
-            self._watcher = asyncio.get_running_loop().create_task(self._watch(response))
+            self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        elif self.gone:
+            response.close()
 
     def unwatch(self) -> None:
         """The answer has ended: stop watching the client."""
         if self._watcher is not None:
             self._watcher.cancel()
 
-    async def _watch(self, response: Response) -> None:
+    async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.gone = True
-        response.close()
+        if self._watched is not None:
+            self._watched.close()

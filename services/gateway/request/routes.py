@@ -41,8 +41,19 @@ class Policy(StrEnum):
     HEALTH = "health"
 
 
+class Open(StrEnum):
+    """What an open request holds: each kind has places of its own (``limits.open_requests``)."""
+
+    REQUEST = "request"
+    MEDIA = "media"
+    STREAM = "stream"
+
+
 class Route(msgspec.Struct, frozen=True):
-    """A row. ``timeout`` is in seconds without a byte from the service, ``body_limit`` in bytes."""
+    """A row. ``timeout`` is in seconds without a byte from the service, ``body_limit`` in bytes.
+
+    An ``event_stream`` stays open for as long as its reader likes.
+    """
 
     pattern: str
     methods: frozenset[str]
@@ -50,6 +61,14 @@ class Route(msgspec.Struct, frozen=True):
     policy: Policy = Policy.GENERAL
     timeout: float = 30.0
     body_limit: int = 64 * KIB
+    event_stream: bool = False
+
+    @property
+    def opens(self) -> Open:
+        """The kind of place that a request takes while it is open."""
+        if self.event_stream:
+            return Open.STREAM
+        return Open.MEDIA if self.target is Target.MEDIA else Open.REQUEST
 
 
 def _methods(names: str) -> frozenset[str]:
@@ -102,7 +121,7 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/jobs/{id}", "GET", catalog),
         row("/jobs/{id}", "DELETE", transcoder),
         row("/jobs/{id}/retry", "POST", transcoder),
-        row("/jobs/{id}/events", "GET", catalog, timeout=300.0),
+        row("/jobs/{id}/events", "GET", catalog, timeout=300.0, event_stream=True),
         row("/tags", "GET", catalog),
         row("/tags/{id}", "POST DELETE", catalog),
         row("/tags/{tag}/videos", "GET", catalog),

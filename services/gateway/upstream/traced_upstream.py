@@ -35,6 +35,7 @@ class TracedObjectStorage(Upstream):
         without_body: bool = False,
         timeout: float = 30.0,
         on_slow: Callable[[Response], None] | None = None,
+        event_stream: bool = False,
     ) -> Response:
         with child_span("s3 GetObject", kind=SpanKind.CLIENT):
             return await super().request(
@@ -44,4 +45,5 @@ class TracedObjectStorage(Upstream):
                 without_body=without_body,
                 timeout=timeout,
                 on_slow=on_slow,
+                event_stream=event_stream,
             )

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.h1_errors import Overloaded, UpstreamError
-from services.gateway.http1.h1_pool import Pool
+from services.gateway.http1.h1_pool import Pool, PoolLimits
 from services.gateway.upstream.breaker import Breaker
 from shared.telemetry import get_logger
 
@@ -50,19 +50,32 @@ class UpstreamMetrics:
 
 
 class Upstream:
-    """One service, at its base address ``http(s)://host[:port]``. ValueError for another one."""
+    """One service, at its base address ``http(s)://host[:port]``. ValueError for another one.
 
-    def __init__(self, name: str, base: str, breaker: Breaker, metrics: UpstreamMetrics) -> None:
+    Event streams, at most ``streams``, have connections of their own: no other request waits for
+    one of theirs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base: str,
+        breaker: Breaker,
+        metrics: UpstreamMetrics,
+        *,
+        streams: int = 0,
+    ) -> None:
         parts = urlsplit(base)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("expected http://host:port")
         secure = parts.scheme == "https"
         self.name = name
         self.authority = parts.netloc.encode()
-        self._pool = Pool(
-            parts.hostname,
-            parts.port or (443 if secure else 80),
-            tls=ssl.create_default_context() if secure else None,
+        port = parts.port or (443 if secure else 80)
+        tls = ssl.create_default_context() if secure else None
+        self._pool = Pool(parts.hostname, port, tls=tls)
+        self._streams = Pool(
+            parts.hostname, port, tls=tls, limits=PoolLimits(connections=streams, waiting=0)
         )
         self._breaker = breaker
         self._metrics = metrics
@@ -80,15 +93,17 @@ class Upstream:
         without_body: bool = False,
         timeout: float = 30.0,
         on_slow: Callable[[Response], None] | None = None,
+        event_stream: bool = False,
     ) -> Response:
         """``Pool.request``, unless the breaker is open. Raises UpstreamError."""
+        pool = self._streams if event_stream else self._pool
         breaker = self._breaker
         wait = breaker.admit(self._clock())
         if wait:
             self._metrics.errors.labels(self.name, "circuit_open").inc()
             raise CircuitOpen(self.name, wait)
         try:
-            response = await self._pool.request(
+            response = await pool.request(
                 head,
                 body=body,
                 idempotent=idempotent,
@@ -142,11 +157,13 @@ class Upstream:
         """End what takes too long, and update the metrics. Call it every ``TICK_SECONDS``."""
         pool, metrics = self._pool, self._metrics
         pool.tick()
+        self._streams.tick()
         state = self._breaker.state(self._clock())
         metrics.breaker.labels(self.name).set(state)
         metrics.connections.labels(self.name, "busy").set(len(pool.busy))
         metrics.connections.labels(self.name, "idle").set(len(pool.idle))
         metrics.connections.labels(self.name, "waiting").set(len(pool.waiting))
+        metrics.connections.labels(self.name, "streams").set(len(self._streams.busy))
         if bool(state) != self._open:
             self._open = bool(state)
             self._log.warning("circuit", upstream=self.name, state=state.name.lower())
@@ -154,6 +171,7 @@ class Upstream:
     def close(self) -> None:
         """End all connections."""
         self._pool.close()
+        self._streams.close()
 
 
 async def _whole(response: Response) -> tuple[int, bytes]:
