@@ -45,26 +45,26 @@ CurrentUser = NamedDependency[Principal]
 Client = NamedDependency[Caller]
 
 
-class RegisterBody(msgspec.Struct, frozen=True):
+class RegisterBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: Username
     password: NewPassword
     email: Email
 
 
-class LoginBody(msgspec.Struct, frozen=True):
+class LoginBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: Text
     password: Text
 
 
-class RefreshBody(msgspec.Struct, frozen=True):
+class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REFRESH_LENGTH)]
 
 
-class EmailBody(msgspec.Struct, frozen=True):
+class EmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
 
 
-class PasswordBody(msgspec.Struct, frozen=True):
+class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     current_password: Text
     new_password: NewPassword
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from services.catalog.rows import JobStatus, VideoStatus
-from shared.contracts import Visibility
+from shared.contracts import SHOWN_TO_OTHERS, Visibility
 from shared.http.grants import grant
 from shared.http.paging import encode_cursor
 from shared.text_rules import tag_key
@@ -63,6 +63,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     status: VideoStatus
     playable: bool
     visibility: Visibility
+    publish_at: datetime | None
     renditions: list[Rendition]
     storyboard: str | None
     preview: str | None
@@ -126,8 +127,8 @@ class Links(msgspec.Struct, frozen=True):
         return f"{self.origin}/media/{token}/{quote(key)}" if key else None
 
     def token(self, video_id: str, visibility: Visibility, now: float) -> str:
-        """``public``; for a private video a grant that expires in 6 to 7 hours."""
-        if visibility != "private":
+        """``public``; for a private video or a draft a grant that expires in 6 to 7 hours."""
+        if visibility in SHOWN_TO_OTHERS:
             return "public"
         expires_at = (int(now) // _GRANT_STEP + 1) * _GRANT_STEP + GRANT_SECONDS
         return grant(self.secret, video_id, expires_at)

@@ -1,12 +1,14 @@
 """The decider of a video: details, tags, visibility, views, deletion. Pure."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
 
 from shared import text_rules
 from shared.contracts import (
+    SHOWN_TO_OTHERS,
     DetailsChanged,
     Event,
     TagRemoved,
@@ -18,6 +20,7 @@ from shared.contracts import (
     VisibilityChanged,
 )
 from shared.errors import Detail, Forbidden, InvalidInput, NotFound
+from shared.publication import check_publication, utc
 from shared.text_rules import RefusedText, merge_tags, tag_key, without_tag
 
 MAX_TAGS: Final = 50
@@ -64,6 +67,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     tags: tuple[str, ...] = ()
     visibility: Visibility = "public"
+    publish_at: datetime | None = None
     deleted: bool = False
 
 
@@ -84,8 +88,12 @@ class RemoveTag(msgspec.Struct, frozen=True):
 
 
 class ChangeVisibility(msgspec.Struct, frozen=True):
+    """``publish_at``: when a draft becomes public by itself."""
+
     caller: str
     visibility: Visibility
+    publish_at: datetime | None
+    now: datetime
 
 
 class DeleteVideo(msgspec.Struct, frozen=True):
@@ -96,6 +104,12 @@ class CloseAccount(msgspec.Struct, frozen=True):
     """Deletes the video because its owner's account is deleted."""
 
 
+class PublishDraft(msgspec.Struct, frozen=True):
+    """Makes a draft public whose time has come."""
+
+    now: datetime
+
+
 class CountViews(msgspec.Struct, frozen=True):
     """Adds ``count`` views; ``batch_id`` identifies the batch."""
 
@@ -104,7 +118,7 @@ class CountViews(msgspec.Struct, frozen=True):
 
 
 OwnersCommand = ChangeDetails | AddTags | RemoveTag | ChangeVisibility | DeleteVideo
-Command = OwnersCommand | CloseAccount | CountViews
+Command = OwnersCommand | CloseAccount | PublishDraft | CountViews
 
 
 def initial() -> Video:
@@ -115,7 +129,8 @@ def initial() -> Video:
 def decide(video: Video, command: Command) -> Sequence[Event]:
     """The events that ``command`` causes; none if it changes nothing.
 
-    Raises VideoNotFound, NotYourVideo, TagNotFound, TooManyTags, InvalidInput.
+    Raises VideoNotFound (also for another's video that is not shown to others), NotYourVideo,
+    TagNotFound, TooManyTags, InvalidInput.
     """
     if isinstance(command, CloseAccount):
         return _close_account(video)
@@ -123,14 +138,14 @@ def decide(video: Video, command: Command) -> Sequence[Event]:
         raise VideoNotFound
     if isinstance(command, CountViews):
         return [ViewsCounted(video_id=video.id, count=command.count, batch_id=command.batch_id)]
+    if isinstance(command, PublishDraft):
+        return _publish_draft(video, command)
     if video.owner != command.caller:
-        raise NotYourVideo
+        raise NotYourVideo if video.visibility in SHOWN_TO_OTHERS else VideoNotFound
     return _decide_for_owner(video, command)
 
 
-def _decide_for_owner(  # noqa: PLR0911 - one answer per command
-    video: Video, command: OwnersCommand
-) -> Sequence[Event]:
+def _decide_for_owner(video: Video, command: OwnersCommand) -> Sequence[Event]:
     match command:
         case ChangeDetails():
             title = _clean("title", text_rules.clean_title, command.title)
@@ -143,11 +158,30 @@ def _decide_for_owner(  # noqa: PLR0911 - one answer per command
         case RemoveTag():
             return _remove_tag(video, command.tag)
         case ChangeVisibility():
-            if command.visibility == video.visibility:
-                return []
-            return [VisibilityChanged(video_id=video.id, visibility=command.visibility)]
+            return _change_visibility(video, command)
         case DeleteVideo():
             return [VideoDeleted(video_id=video.id, user_id=command.caller, deleted_by="owner")]
+
+
+def _change_visibility(video: Video, command: ChangeVisibility) -> Sequence[Event]:
+    publish_at = command.publish_at and _clean("publish_at", utc, command.publish_at)
+    if (command.visibility, publish_at) == (video.visibility, video.publish_at):
+        return []
+
+    def check(moment: datetime | None) -> None:
+        check_publication(command.visibility, moment, command.now)
+
+    _clean("publish_at", check, publish_at)
+    return [
+        VisibilityChanged(video_id=video.id, visibility=command.visibility, publish_at=publish_at)
+    ]
+
+
+def _publish_draft(video: Video, command: PublishDraft) -> Sequence[Event]:
+    due = video.publish_at is not None and video.publish_at <= command.now
+    if video.visibility != "draft" or not due:
+        return []
+    return [VisibilityChanged(video_id=video.id, visibility="public")]
 
 
 def _close_account(video: Video) -> Sequence[Event]:
@@ -182,6 +216,8 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
                 title=event.title,
                 description=event.description,
                 tags=merge_tags((), event.tags),
+                visibility=event.visibility,
+                publish_at=event.publish_at,
             )
         case DetailsChanged():
             return msgspec.structs.replace(video, title=event.title, description=event.description)
@@ -190,7 +226,9 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
         case TagRemoved():
             return msgspec.structs.replace(video, tags=without_tag(video.tags, event.tag))
         case VisibilityChanged():
-            return msgspec.structs.replace(video, visibility=event.visibility)
+            return msgspec.structs.replace(
+                video, visibility=event.visibility, publish_at=event.publish_at
+            )
         case VideoDeleted():
             return msgspec.structs.replace(video, deleted=True)
         case _:

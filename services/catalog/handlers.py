@@ -1,12 +1,21 @@
 """Commands: load, decide, append. Background tasks: append counted views to the log, delete
-the videos of deleted accounts."""
+the videos of deleted accounts, publish drafts."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID, uuid5
 
 from services.catalog import domain
-from services.catalog.domain import CloseAccount, Command, CountViews, Video, VideoNotFound
+from services.catalog.domain import (
+    CloseAccount,
+    Command,
+    CountViews,
+    PublishDraft,
+    Video,
+    VideoNotFound,
+)
 from services.catalog.rows import ViewBatch
 from shared.contracts import VideoUploaded, stream_id
 from shared.event_store.decider import Decider, Outcome, execute
@@ -56,6 +65,12 @@ async def write_batch(store: EventStore, batches: Batches, batch: ViewBatch) -> 
 async def delete_orphan(store: EventStore, video_id: str) -> None:
     """Delete a video of a deleted account. Idempotent."""
     await _append_once(store, video_id, CloseAccount(), uuid5(_CLOSE_EVENT_IDS, video_id))
+
+
+async def publish_draft(store: EventStore, video_id: str, now: datetime) -> None:
+    """Make a draft public if its time has come. Idempotent."""
+    with suppress(VideoNotFound):
+        await handle(store, video_id, PublishDraft(now), Metadata())
 
 
 async def _append_once(store: EventStore, video_id: str, command: Command, event_id: UUID) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from services.catalog.handlers import Batches, delete_orphan, write_batch
+from services.catalog.handlers import Batches, delete_orphan, publish_draft, write_batch
 from services.catalog.rows import ViewBatch
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from shared.event_store.projections.projection import ProjectionRunner
@@ -17,16 +18,21 @@ _log = get_logger(__name__)
 
 _VIEWS_SECONDS: Final = 5.0
 _ORPHANS_SECONDS: Final = 2.0
+_DRAFTS_SECONDS: Final = 1.0
 _WEBHOOKS_SECONDS: Final = 0.5
 # A round appends hundreds of events one by one.
 _SILENCE_SECONDS: Final = 600.0
 
 
-class Orphans(Protocol):
-    """Finds videos of deleted accounts."""
+class DueVideos(Protocol):
+    """Finds videos of deleted accounts, and drafts whose time has come."""
 
     async def orphans(self, without: Sequence[str]) -> Sequence[str]:
-        """The ids of these videos, but for those of ``without``."""
+        """The ids of videos of deleted accounts, but for those of ``without``."""
+        ...
+
+    async def due_drafts(self, now: datetime, without: Sequence[str]) -> Sequence[str]:
+        """The ids of drafts that become public by ``now``, but for those of ``without``."""
         ...
 
 
@@ -37,13 +43,14 @@ class BackgroundTasks:
     """
 
     def __init__(
-        self, store: EventStore, batches: Batches, orphans: Orphans, metrics: ItemMetrics
+        self, store: EventStore, batches: Batches, videos: DueVideos, metrics: ItemMetrics
     ) -> None:
         self._store = store
         self._batches = batches
-        self._orphans = orphans
+        self._videos = videos
         self._writing = Items("write views", metrics)
         self._deleting = Items("delete orphans", metrics)
+        self._publishing = Items("publish drafts", metrics)
 
     async def write_views(self, age: float = _VIEWS_SECONDS) -> int:
         """Append an event for each batch of views counted at least ``age`` seconds ago."""
@@ -55,10 +62,23 @@ class BackgroundTasks:
 
     async def delete_orphans(self) -> int:
         """Delete videos of deleted accounts, including new uploads; return their number."""
-        found = await self._orphans.orphans(self._deleting.waiting)
+        found = await self._videos.orphans(self._deleting.waiting)
         await self._deleting.each(found, str, self._delete)
         if found:
             _log.info("videos of deleted accounts deleted", videos=len(found))
+        return len(found)
+
+    async def publish_drafts(self) -> int:
+        """Make drafts public whose time has come; return their number."""
+        now = datetime.now(UTC)
+        found = await self._videos.due_drafts(now, self._publishing.waiting)
+
+        async def publish(video_id: str) -> None:
+            await publish_draft(self._store, video_id, now)
+
+        await self._publishing.each(found, str, publish)
+        if found:
+            _log.info("drafts published", videos=len(found))
         return len(found)
 
     async def _write(self, batch: ViewBatch) -> None:
@@ -112,6 +132,14 @@ class Projector:
                     "delete orphans",
                     self._background.delete_orphans,
                     _ORPHANS_SECONDS,
+                    silence_seconds=_SILENCE_SECONDS,
+                )
+            )
+            tasks.create_task(
+                repeat(
+                    "publish drafts",
+                    self._background.publish_drafts,
+                    _DRAFTS_SECONDS,
                     silence_seconds=_SILENCE_SECONDS,
                 )
             )

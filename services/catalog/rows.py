@@ -27,7 +27,10 @@ class UserRow(msgspec.Struct, kw_only=True):
 
 
 class VideoRow(msgspec.Struct, kw_only=True):
-    """A video whose upload is complete. ``listed``: lists and search show it."""
+    """A video whose upload is complete. ``listed``: lists and search show it.
+
+    ``publish_at``: when a draft becomes public, if its owner has said so.
+    """
 
     id: str
     user_id: str
@@ -37,6 +40,7 @@ class VideoRow(msgspec.Struct, kw_only=True):
     updated_at: datetime
     tags: tuple[str, ...] = ()
     visibility: Visibility = "public"
+    publish_at: datetime | None = None
     status: VideoStatus = "processing"
     playable: bool = False
     listed: bool = False
@@ -54,7 +58,10 @@ class VideoRow(msgspec.Struct, kw_only=True):
 
 
 class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):
-    """A tag of a video; ``public`` and ``listed`` are copies of the video's state."""
+    """A tag of a video; ``public`` and ``listed`` are copies of the video's state.
+
+    Nothing reads ``public`` any more but processes of the version before.
+    """
 
     video_id: str
     key: str

@@ -90,6 +90,11 @@ Index(
     videos.c.id.desc(),
     postgresql_where=videos.c.listed,
 )
+Index(
+    "ix_videos_publish_at",
+    videos.c.publish_at,
+    postgresql_where=videos.c.publish_at.is_not(None),
+)
 Index("ix_videos_channel", videos.c.user_id, videos.c.created_at.desc(), videos.c.id.desc())
 Index(
     "ix_videos_search",
@@ -107,11 +112,11 @@ Index(
     postgresql_where=video_tags.c.listed,
 )
 Index(
-    "ix_video_tags_known",
+    "ix_video_tags_shown",
     video_tags.c.key,
     video_tags.c.created_at,
     video_tags.c.video_id,
-    postgresql_where=video_tags.c.public,
+    postgresql_where=video_tags.c.listed,
 )
 
 words = Table("words", metadata, Column("word", Text, primary_key=True))

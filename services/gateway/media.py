@@ -1,6 +1,6 @@
 """``/media/{token}/{video}/…``: playlists, segments and images from the media bucket.
 
-``token`` is a signed grant, or ``public`` for videos that the catalog does not call private. URIs
+``token`` is a signed grant, or ``public`` for videos that others may see by the catalog. URIs
 in playlists are relative, so a player keeps the grant, or follows the redirect, of its playlist.
 A deleted video is refused with a grant, too: its objects stay in the bucket for a while.
 """
@@ -47,7 +47,7 @@ _CONDITIONS: Final = frozenset((b"range", b"if-range", b"if-none-match", b"if-mo
 _PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
 
 
-_Shown = Literal["public", "unlisted", "private"]
+_Shown = Literal["public", "unlisted", "private", "draft"]
 
 
 class _Visibility(msgspec.Struct):

@@ -4,13 +4,16 @@ The form, tus, the IETF's draft and direct uploads parse their fields into ``Det
 is one more line of it. Pure.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 from msgspec import Meta
 
+from shared.contracts import Visibility
 from shared.errors import Detail, InvalidInput
+from shared.publication import check_publication, parse_moment, parse_visibility
 from shared.text_rules import (
     MAX_DESCRIPTION,
     MAX_TAG,
@@ -24,12 +27,24 @@ from shared.text_rules import (
 
 MAX_FILENAME: Final = 255
 _RULE: Final = "rule"
+_SHOWN_NAME: Final = 40
 
 
 class InvalidDetails(InvalidInput):
     """One or more fields break a rule; the error's details name them."""
 
     code = "invalid_details"
+
+
+class UnknownField(InvalidInput):
+    """What was sent has a field that nothing reads. It is refused, because it may matter: a
+    misspelt visibility must not make a video public."""
+
+    code = "unknown_field"
+
+    def __init__(self, name: str) -> None:
+        shown = without_unprintable(name)[:_SHOWN_NAME]
+        super().__init__(f"There is no field {shown}.", [Detail(shown, "is not known")])
 
 
 def safe_filename(filename: str) -> str:
@@ -47,8 +62,15 @@ def _field(rule: Callable[[Any], Any], **schema: Any) -> Meta:
     return Meta(extra={_RULE: rule}, extra_json_schema=schema)
 
 
+def _kept_moment(text: str) -> str:
+    return parse_moment(text).isoformat()
+
+
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``title`` is None while it is not known."""
+    """``title`` is None while it is not known, ``visibility`` where the account's default counts.
+
+    ``publish_at``, for drafts, is a time in the form of RFC 3339.
+    """
 
     title: Annotated[
         str | None, _field(clean_title, type="string", minLength=1, maxLength=MAX_TITLE)
@@ -58,16 +80,33 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: Annotated[
         tuple[str, ...], _field(clean_tags, items={"type": "string", "maxLength": MAX_TAG})
     ] = msgspec.field(default_factory=tuple)
+    visibility: Annotated[
+        str | None, _field(parse_visibility, type="string", enum=[*get_args(Visibility)])
+    ] = None
+    publish_at: Annotated[str | None, _field(_kept_moment, type="string", format="date-time")] = (
+        None
+    )
+
+    @property
+    def shown(self) -> Visibility | None:
+        """``visibility`` of checked details."""
+        return None if self.visibility is None else parse_visibility(self.visibility)
+
+    @property
+    def published(self) -> datetime | None:
+        """``publish_at`` of checked details."""
+        return None if self.publish_at is None else parse_moment(self.publish_at)
 
 
 NAMES: Final = Details.__struct_fields__
 
 
-def parse_details(pairs: Iterable[tuple[str, str]]) -> Details:
-    """Details from a protocol's pairs of name and text, unchecked. Other names are ignored.
+def parse_details(pairs: Iterable[tuple[str, str]], others: Collection[str] = ()) -> Details:
+    """Details from a protocol's pairs of name and text, unchecked.
 
     Of several pairs with one name the last counts. A list's items are separated by commas, and all
-    its pairs count.
+    its pairs count. Raises UnknownField for a name that is neither ours nor one of ``others``,
+    which mean something else in the protocol.
     """
     texts: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
@@ -76,6 +115,8 @@ def parse_details(pairs: Iterable[tuple[str, str]]) -> Details:
             lists.setdefault(name, []).extend(item for item in text.split(",") if item.strip())
         elif name in NAMES:
             texts[name] = text
+        elif name not in others:
+            raise UnknownField(name)
     return msgspec.convert(texts | lists, Details)
 
 
@@ -98,6 +139,20 @@ def check_details(given: Details, *, partial: bool = False) -> Details:
         problems = "; ".join(f"{detail.field} {detail.message}" for detail in wrong)
         raise InvalidDetails(f"{problems[:1].upper()}{problems[1:]}.", wrong)
     return Details(**kept)
+
+
+def with_visibility(given: Details, default: Visibility, now: datetime) -> Details:
+    """Checked details with ``default`` where they say no visibility.
+
+    Raises InvalidDetails where the video cannot be published at the time that they say.
+    """
+    visibility = given.shown or default
+    try:
+        check_publication(visibility, given.published, now)
+    except RefusedText as refused:
+        message = f"Publish_at {refused.problem}."
+        raise InvalidDetails(message, [Detail("publish_at", refused.problem)]) from None
+    return msgspec.structs.replace(given, visibility=visibility)
 
 
 def titled_by_filename(given: Details) -> Details:

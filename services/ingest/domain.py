@@ -161,6 +161,7 @@ def _start(state: State, command: Start) -> Sequence[Event]:
             description=command.details.description or None,
             filename=command.details.filename or None,
             size=command.size,
+            visibility=command.details.shown,
         ),
     )
 
@@ -182,6 +183,9 @@ def _complete(state: State, command: Complete) -> Sequence[Event]:
             source_key=command.source_key,
             sha256=command.sha256,
             tags=command.details.tags,
+            # An upload that a version without visibilities has begun.
+            visibility=command.details.shown or "public",
+            publish_at=command.details.published,
         ),
     )
 

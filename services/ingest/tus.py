@@ -30,6 +30,13 @@ EXTENSIONS: Final = (
 CHECKSUM_ALGORITHMS: Final = ("sha1", "md5", "sha256", "sha512", "crc32")
 CONTENT_TYPE: Final = "application/offset+octet-stream"
 
+# What common clients say of a file (tus-js-client, Uppy, tusd's examples), besides its name.
+METADATA_OF_CLIENTS: Final = frozenset(
+    {
+        *("filetype", "name", "type", "relativePath", "contentType", "mimetype"),
+        *("size", "lastModified"),
+    }
+)
 MAX_METADATA: Final = 16 * 1024
 MAX_JOINED: Final = 1000
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")

@@ -1,9 +1,17 @@
 """Commands on a transcode: load, decide, append."""
 
 from services.transcoder.domain import DECIDER, Cancel, RecordEvent, Retry, Transcode
-from shared.contracts import Event, VideoDeleted, stream_id
+from shared.contracts import (
+    SHOWN_TO_OTHERS,
+    Event,
+    VideoDeleted,
+    VideoUploaded,
+    Visibility,
+    VisibilityChanged,
+    stream_id,
+)
 from shared.event_store.decider import Outcome, execute, load
-from shared.event_store.store import EventStore, Metadata
+from shared.event_store.store import EventStore, Metadata, Unreadable
 from shared.telemetry import current_traceparent
 
 
@@ -32,6 +40,25 @@ async def is_deleted(store: EventStore, video_id: str) -> bool:
     """Whether the log has the video's deletion. The tables may not have it yet."""
     events = await store.read_stream(stream_id("video", video_id))
     return any(isinstance(recorded.data, VideoDeleted) for recorded in events)
+
+
+async def is_shown_to_others(store: EventStore, video_id: str) -> bool:
+    """Whether anybody but its owner may know of the video, by the log.
+
+    A video with events of a newer version counts as hidden.
+    """
+    names = stream_id("upload", video_id), stream_id("video", video_id)
+    streams = await store.read_streams(names)
+    visibility: Visibility | None = None
+    for recorded in (event for name in names for event in streams[name]):
+        match recorded.data:
+            case VideoUploaded() | VisibilityChanged() as said:
+                visibility = said.visibility
+            case VideoDeleted() | Unreadable():
+                return False
+            case _:
+                pass
+    return visibility in SHOWN_TO_OTHERS
 
 
 async def retry(store: EventStore, video_id: str, user_id: str) -> int:

@@ -56,7 +56,11 @@ def job_routes(
         if job is None:
             raise JobNotFound("There is no such job.")
         if job.user_id != user_id:
+            if not await handlers.is_shown_to_others(store, video_id):
+                raise JobNotFound("There is no such job.")
             raise NotYourJob("This is somebody else's job.")
+        if await handlers.is_deleted(store, video_id):
+            raise JobNotFound("There is no such job.")
         return job
 
     @post(

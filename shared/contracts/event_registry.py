@@ -12,6 +12,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.UserRegistered,
         e.EmailChanged,
         e.PasswordChanged,
+        e.DefaultVisibilityChanged,
         e.SessionRevoked,
         e.UserDeleted,
     ),
@@ -60,6 +61,9 @@ SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
     "ThumbnailsCreated": 2,
     "TranscodeCompleted": 2,
     "TranscodePlanned": 2,
+    "UploadStarted": 2,
+    "VideoUploaded": 2,
+    "VisibilityChanged": 2,
 }
 """The schema version of new events. Raise it together with an upcaster."""
 

@@ -4,7 +4,8 @@ An event never holds a secret, token, password hash or e-mail address: events ar
 every service reads them.
 """
 
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
 
 import msgspec
 
@@ -19,7 +20,10 @@ from shared.contracts.media import (
     StoredObject,
 )
 
-Visibility = Literal["public", "unlisted", "private"]
+Visibility = Literal["public", "unlisted", "private", "draft"]
+SHOWN_TO_OTHERS: Final[frozenset[Visibility]] = frozenset({"public", "unlisted"})
+"""With any other visibility, a video does not exist for anybody but its owner."""
+
 UploadProtocol = Literal["multipart", "tus", "direct"]
 
 
@@ -43,6 +47,13 @@ class PasswordChanged(Event, frozen=True, kw_only=True):
     user_id: str
 
 
+class DefaultVisibilityChanged(Event, frozen=True, kw_only=True):
+    """From now on, uploads that say no visibility have this one. Before the first one: public."""
+
+    user_id: str
+    visibility: Visibility
+
+
 class SessionRevoked(Event, frozen=True, kw_only=True):
     user_id: str
     session_id: str
@@ -57,6 +68,8 @@ class UserDeleted(Event, frozen=True, kw_only=True):
 
 
 class UploadStarted(Event, frozen=True, kw_only=True):
+    """``visibility`` is None where the sender may still say it: a field after a form's file."""
+
     video_id: str
     user_id: str
     protocol: UploadProtocol
@@ -64,10 +77,14 @@ class UploadStarted(Event, frozen=True, kw_only=True):
     description: str | None = None
     filename: str | None = None
     size: int | None = None
+    visibility: Visibility | None = None
 
 
 class VideoUploaded(Event, frozen=True, kw_only=True):
-    """The complete source is stored in the bucket. ``size`` in bytes, ``sha256`` in hex."""
+    """The complete source is stored in the bucket. ``size`` in bytes, ``sha256`` in hex.
+
+    A draft becomes public at ``publish_at``, by a VisibilityChanged.
+    """
 
     video_id: str
     user_id: str
@@ -79,6 +96,8 @@ class VideoUploaded(Event, frozen=True, kw_only=True):
     source_key: str
     sha256: str | None = None
     tags: tuple[str, ...] = ()
+    visibility: Visibility = "public"
+    publish_at: datetime | None = None
 
 
 class UploadExpired(Event, frozen=True, kw_only=True):
@@ -300,8 +319,11 @@ class TagRemoved(Event, frozen=True, kw_only=True):
 
 
 class VisibilityChanged(Event, frozen=True, kw_only=True):
+    """A draft becomes public at ``publish_at``, by another VisibilityChanged."""
+
     video_id: str
     visibility: Visibility
+    publish_at: datetime | None = None
 
 
 class ViewsCounted(Event, frozen=True, kw_only=True):

@@ -20,6 +20,10 @@ def _same(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def _public(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "visibility": "public"}
+
+
 UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     # Segments got ``key_bytes``.
     ("ChunkEncoded", 1): _same,
@@ -32,6 +36,10 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("TranscodeCompleted", 1): _same,
     # Plans got ``borders``, ``picture_delay_us`` and ``remuxed_key``.
     ("TranscodePlanned", 1): _same,
+    # Every video was public at first; uploads got ``visibility``, drafts ``publish_at``.
+    ("UploadStarted", 1): _public,
+    ("VideoUploaded", 1): _same,
+    ("VisibilityChanged", 1): _same,
 }
 """Maps (type, version) to the function that converts to version + 1."""
 

@@ -17,6 +17,7 @@ from shared.errors import CinelogError, Detail
 from shared.http.envelope import Failure, Problem
 from shared.outages import is_outage
 from shared.telemetry import current_trace_id, get_logger
+from shared.text_rules import without_unprintable
 
 STATUSES: Final[dict[type[CinelogError], int]] = {
     errors.InvalidInput: 400,
@@ -54,6 +55,8 @@ _BY_STATUS: Final[dict[int, tuple[str, str]]] = {
 
 _BEARER_CHALLENGE: Final = 'Bearer realm="cinelog"'
 _MISSING_FIELD: Final = re.compile(r"Object missing required field `(\w+)`")
+_UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_SHOWN_NAME: Final = 40
 _LENGTH: Final = re.compile(r"Expected `str` of length (>=|<=) (\d+)")
 _encoder: Final = msgspec.json.Encoder()
 
@@ -169,6 +172,8 @@ def _detail(item: dict[str, Any]) -> Detail:
     message = str(item.get("message", "is not valid"))
     if missing := _MISSING_FIELD.match(message):
         return Detail(missing[1], "is required")
+    if unknown := _UNKNOWN_FIELD.match(message):
+        return Detail(without_unprintable(unknown[1])[:_SHOWN_NAME], "is not known")
     if length := _LENGTH.match(message):
         bound = "at least" if length[1] == ">=" else "at most"
         return Detail(field, f"must have {bound} {length[2]} characters")

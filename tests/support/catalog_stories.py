@@ -37,6 +37,9 @@ TAGS = ("Sea", "sea", "Go lang", "日本", "Ünïcode")
 WORDS = ("Big", "bunny", "Война", "東京タワー", "café", "river")
 
 
+_SOON = datetime(2026, 6, 1, tzinfo=UTC)
+
+
 class Story:
     """Generates events that the services could append, in random order."""
 
@@ -95,6 +98,7 @@ class Story:
             size=1,
             source_key="k",
             tags=tuple(pick.sample(TAGS, pick.randint(0, 2))),
+            visibility=pick.choice(("public", "public", "unlisted", "private", "draft")),
         )
 
     def _words(self) -> str:
@@ -161,8 +165,9 @@ class Story:
         if kind == 2:
             return TagRemoved(video_id=video, tag=pick.choice(TAGS))
         if kind == 3:
-            visibility = pick.choice(("public", "unlisted", "private"))
-            return VisibilityChanged(video_id=video, visibility=visibility)
+            visibility = pick.choice(("public", "unlisted", "private", "draft"))
+            publish_at = _SOON if visibility == "draft" and pick.random() < 0.5 else None
+            return VisibilityChanged(video_id=video, visibility=visibility, publish_at=publish_at)
         if kind < 6 or pick.random() < 0.6:
             return ViewsCounted(video_id=video, count=pick.randint(1, 9), batch_id=self._id())
         return VideoDeleted(video_id=video, user_id=owner, deleted_by="owner")

@@ -93,6 +93,7 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     status: 'ready',
     playable: true,
     visibility: 'public',
+    publish_at: null,
     renditions: [
       {
         name: '720p',

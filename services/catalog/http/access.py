@@ -9,7 +9,7 @@ from services.catalog.domain import OwnersCommand
 from services.catalog.handlers import handle
 from services.catalog.http.dependencies import Catalog
 from services.catalog.queries.views import Row
-from shared.contracts import stream_id
+from shared.contracts import SHOWN_TO_OTHERS, stream_id
 from shared.errors import CinelogError
 from shared.event_store.store import Metadata
 from shared.http.identity import Principal
@@ -48,8 +48,8 @@ async def find_after_catch_up(
 
 
 def may_see(row: Row, principal: Principal | None) -> bool:
-    """Whether the caller may see a video: it is not private, or it is the caller's own."""
-    return row["visibility"] != "private" or is_owner(row, principal)
+    """Whether the caller may see a video: it is shown to others, or it is the caller's own."""
+    return row["visibility"] in SHOWN_TO_OTHERS or is_owner(row, principal)
 
 
 def is_owner(row: Row, principal: Principal | None) -> bool:

@@ -8,7 +8,7 @@ from litestar.params import FromPath, QueryParameter
 
 from services.catalog import api_models
 from services.catalog.api_models import Job
-from services.catalog.http.access import checked_id, find_after_catch_up, is_owner
+from services.catalog.http.access import checked_id, find_after_catch_up, is_owner, may_see
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page
 from services.catalog.queries.views import Row
@@ -55,11 +55,15 @@ HANDLERS: Final[list[HTTPRouteHandler]] = [one, mine]
 
 
 async def find_own_job(catalog: Catalog, principal: Principal, job_id: str) -> Row:
-    """The caller's own job. Raises JobNotFound, NotYourJob."""
+    """The caller's own job.
+
+    Raises NotYourJob for another's job whose video is shown to others, and else JobNotFound.
+    """
     id_ = checked_id(job_id, JobNotFound)
     row = await find_after_catch_up(catalog, lambda: catalog.views.job(id_))
     if row is None:
         raise JobNotFound
     if not is_owner(row, principal):
-        raise NotYourJob
+        video = await catalog.views.video(id_)
+        raise NotYourJob if video is not None and may_see(video, principal) else JobNotFound
     return row

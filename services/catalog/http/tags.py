@@ -27,19 +27,19 @@ from shared.http.paging import Page
 from shared.text_rules import tag_key
 
 
-class NewTags(msgspec.Struct, frozen=True, kw_only=True):
+class NewTags(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """1 to 10 tags of at most 50 characters."""
 
     tags: list[str]
 
 
-class OldTag(msgspec.Struct, frozen=True, kw_only=True):
+class OldTag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tag: str
 
 
 @get("/tags", tags=["tags"], summary="All tags")
 async def all_tags(catalog: TheCatalog) -> Success[list[Tag]]:
-    """The tags of public videos, in order; at most 1000."""
+    """The tags of listed videos, in order; at most 1000."""
     return Success(data=[api_models.to_tag(name) for name in await catalog.views.tags()])
 
 

@@ -1,5 +1,6 @@
 """Routes of videos."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -40,15 +41,18 @@ from shared.http.paging import MAX_PAGE, Page, encode_cursor
 AnyRequest = Request[object, object, State]
 
 
-class Details(msgspec.Struct, frozen=True, kw_only=True):
+class Details(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Title: 1 to 100 characters. Description: at most 500."""
 
     title: str
     description: str = ""
 
 
-class VisibilityChange(msgspec.Struct, frozen=True, kw_only=True):
+class VisibilityChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``publish_at``, for drafts: when the video becomes public by itself."""
+
     visibility: Visibility
+    publish_at: datetime | None = None
 
 
 @get("/streaming/latest", dependencies=PAGING, tags=["videos"], summary="Newest videos")
@@ -145,8 +149,10 @@ async def change_visibility(
     catalog: TheCatalog,
 ) -> Success[Video]:
     """Public: listed. Unlisted: for everyone with the address. Private: for the owner, through
-    URLs that expire."""
-    command = ChangeVisibility(principal.user_id, data.visibility)
+    URLs that expire. Draft: like private, until it is published."""
+    command = ChangeVisibility(
+        principal.user_id, data.visibility, data.publish_at, datetime.now(UTC)
+    )
     return await _change_video(request, catalog, principal, video_id, command)
 
 
@@ -203,4 +209,5 @@ def _with_state(video: Video, state: domain.Video) -> Video:
         description=state.description,
         tags=[to_tag(name) for name in state.tags],
         visibility=state.visibility,
+        publish_at=state.publish_at,
     )

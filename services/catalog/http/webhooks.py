@@ -29,7 +29,7 @@ from shared.http.openapi import BEARER
 from shared.http.paging import encode_cursor
 
 
-class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
+class NewWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``types``: the event types to send, all if empty. ``after``: the feed's cursor to start
     at; by default only new events are sent."""
 
@@ -38,7 +38,7 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
 
 
-class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fields that are left out do not change. ``after`` sends again from that cursor."""
 
     url: str | msgspec.UnsetType = msgspec.UNSET

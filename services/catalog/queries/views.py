@@ -5,7 +5,18 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select, text, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    cast,
+    exists,
+    func,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.read_model.folding import username_key
@@ -73,8 +84,10 @@ class Views:
         self._engine = engine
 
     async def video(self, video_id: str) -> Row | None:
-        """A video in any state; None if it does not exist."""
-        return await self._one(select_videos().where(videos.c.id == video_id))
+        """A video in any state; None if it does not exist, or its owner's account does not."""
+        owners = users.alias()
+        gone = exists().where(owners.c.id == videos.c.user_id, owners.c.deleted)
+        return await self._one(select_videos().where(videos.c.id == video_id, ~gone))
 
     async def latest(self, page: PageParams, after: Keyset | None) -> Listing:
         """Listed videos, newest first."""
@@ -88,8 +101,8 @@ class Views:
         return await self._videos(mine if everything else mine & videos.c.listed, page, after)
 
     async def tagged(self, key: str, page: PageParams, after: Keyset | None) -> Listing | None:
-        """Videos with a tag, newest first; None if no public video has it."""
-        known = select(video_tags.c.key).where(video_tags.c.public, video_tags.c.key == key)
+        """Videos with a tag, newest first; None if no listed video has it."""
+        known = select(video_tags.c.key).where(video_tags.c.listed, video_tags.c.key == key)
         if await self._one(known.limit(1)) is None:
             return None
         matching = video_tags.c.listed & (video_tags.c.key == key)
@@ -109,19 +122,19 @@ class Views:
         return await self._listing(statement, total, page)
 
     async def tags(self) -> Sequence[str]:
-        """The tags of public videos, in order; at most 1000.
+        """The tags of listed videos, in order; at most 1000.
 
         A loose index scan: one index lookup per tag, whatever its number of videos.
         """
         statement = text(
             """
             with recursive known(key, name) as (
-                (select key, name from catalog.video_tags where public
+                (select key, name from catalog.video_tags where listed
                  order by key, created_at, video_id limit 1)
                 union all
                 select next.key, next.name from known cross join lateral (
                     select key, name from catalog.video_tags
-                    where public and key > known.key
+                    where listed and key > known.key
                     order by key, created_at, video_id limit 1
                 ) as next
             )
@@ -150,6 +163,21 @@ class Views:
         )
         async with self._engine.connect() as connection:
             return (await connection.execute(statement.limit(100))).scalars().all()
+
+    async def due_drafts(self, now: datetime, without: Sequence[str] = ()) -> Sequence[str]:
+        """The ids of drafts that become public by now but for those of ``without``, at most 100."""
+        statement = (
+            select(videos.c.id)
+            .where(
+                videos.c.publish_at <= now,
+                videos.c.visibility == "draft",
+                videos.c.id.not_in(without),
+            )
+            .order_by(videos.c.publish_at)
+            .limit(100)
+        )
+        async with self._engine.connect() as connection:
+            return (await connection.execute(statement)).scalars().all()
 
     async def job(self, job_id: str) -> Row | None:
         """A job; None if it does not exist."""

@@ -94,6 +94,11 @@ class Fold:
         elif isinstance(event, UserDeleted) and (user := self.users.get(user_id)):
             user.username = user.username_key = ""
             user.deleted = True
+            # Those that are not at hand are taken out of the lists in the tables.
+            for video in self.videos.values():
+                if video.user_id == user_id:
+                    self._update_listed(video)
+                    self.changed_videos.add(video.id)
             self.changed_users.add(user_id)
             self.feed = [row for row in self.feed if row.user_id != user_id]
             self.forgotten_users.add(user_id)
@@ -193,7 +198,7 @@ class Fold:
                 self._mark_updated(video, at)
                 self._update_search(video)
             case VisibilityChanged():
-                video.visibility = event.visibility
+                video.visibility, video.publish_at = event.visibility, event.publish_at
                 self._mark_updated(video, at)
                 self._update_listed(video)
             case _:
@@ -204,7 +209,13 @@ class Fold:
         self.changed_videos.add(video.id)
 
     def _update_listed(self, video: VideoRow) -> None:
-        video.listed = video.playable and video.status == "ready" and video.visibility == "public"
+        owner = self.users.get(video.user_id)
+        video.listed = (
+            video.playable
+            and video.status == "ready"
+            and video.visibility == "public"
+            and not (owner is not None and owner.deleted)
+        )
         # Tag rows hold copies of this state.
         self.retagged.add(video.id)
 

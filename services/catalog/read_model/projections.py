@@ -92,6 +92,7 @@ class Library:
             )
         if fold.forgotten_users:
             await self._delete(connection, feed, "user_id", fold.forgotten_users)
+            await self._unlist(connection, fold.forgotten_users)
         if fold.feed:
             await self._append_feed(connection, fold.feed)
             if self._schema == webhooks.schema:
@@ -189,6 +190,24 @@ class Library:
             bindparam("ids", type_=ARRAY(Text))
         )
         await connection.execute(statement, {"ids": sorted(values)})
+
+    async def _unlist(self, connection: AsyncConnection, user_ids: Iterable[str]) -> None:
+        """Take all videos of deleted accounts out of the lists; they are deleted one by one."""
+        ids = bindparam("ids", type_=ARRAY(Text))
+        unlisted = await connection.execute(
+            text(
+                f"update {self._name(videos)} set listed = false"
+                " where listed and user_id = any(:ids) returning id"
+            ).bindparams(ids),
+            {"ids": sorted(user_ids)},
+        )
+        await connection.execute(
+            text(
+                f"update {self._name(video_tags)} set listed = false"
+                " where listed and video_id = any(:ids)"
+            ).bindparams(ids),
+            {"ids": list(unlisted.scalars())},
+        )
 
     def _name(self, table: Table) -> str:
         return f"{self._schema}.{table.name}"

@@ -29,13 +29,18 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.UserRegistered: Fields(public=("username",), private=("user_id",)),
     c.EmailChanged: Fields(private=("user_id",)),
     c.PasswordChanged: Fields(private=("user_id",)),
+    c.DefaultVisibilityChanged: Fields(public=("visibility",), private=("user_id",)),
     c.SessionRevoked: Fields(public=("session_id", "reason"), private=("user_id",)),
     c.UserDeleted: Fields(private=("user_id",)),
     c.UploadStarted: Fields(
-        public=("protocol", "title", "description", "filename", "size"), private=_OWNED
+        public=("protocol", "title", "description", "filename", "size", "visibility"),
+        private=_OWNED,
     ),
     c.VideoUploaded: Fields(
-        public=("title", "description", "filename", "content_type", "size", "tags"),
+        public=(
+            *("title", "description", "filename", "content_type", "size", "tags"),
+            *("visibility", "publish_at"),
+        ),
         private=(*_OWNED, "source_key", "sha256"),
     ),
     c.UploadExpired: Fields(private=_OWNED),
@@ -82,7 +87,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.DetailsChanged: Fields(public=("title", "description"), private=_VIDEO),
     c.TagsAdded: Fields(public=("tags",), private=_VIDEO),
     c.TagRemoved: Fields(public=("tag",), private=_VIDEO),
-    c.VisibilityChanged: Fields(public=("visibility",), private=_VIDEO),
+    c.VisibilityChanged: Fields(public=("visibility", "publish_at"), private=_VIDEO),
     c.ViewsCounted: Fields(public=("count",), private=(*_VIDEO, "batch_id")),
     c.VideoDeleted: Fields(public=("deleted_by",), private=_OWNED),
     # Structs inside public fields.

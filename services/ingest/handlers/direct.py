@@ -49,7 +49,7 @@ class PartsMissing(Conflict):
     code = "parts_missing"
 
 
-class DirectRequest(Details, frozen=True, kw_only=True):
+class DirectRequest(Details, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``size`` of the file in bytes."""
 
     # Keyword-only fields may be required again.
@@ -107,7 +107,7 @@ class DirectUploads:
             raise UploadTooLarge(f"A video may have at most {largest}.")
         if wanted.size < 1:
             raise InvalidInput("The size must be at least 1.", [Detail("size", "is too small")])
-        details = check_details(wanted)
+        details = await self._steps.starter.with_visibility(user_id, check_details(wanted))
         fingerprint = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()
         if idempotency_key is not None:
             earlier = await self._uploads.by_key(user_id, idempotency_key)

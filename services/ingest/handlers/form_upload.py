@@ -5,9 +5,19 @@ import contextlib
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from datetime import UTC, datetime
 from typing import Final
 
-from services.ingest.details import Details, check_details, parse_details
+import msgspec
+
+from services.ingest.details import (
+    NAMES,
+    Details,
+    UnknownField,
+    check_details,
+    parse_details,
+    with_visibility,
+)
 from services.ingest.domain import readable_size
 from services.ingest.form_data import (
     Field,
@@ -37,6 +47,8 @@ FILE_FIELD: Final = "video"
 # Boundaries, headers and the other fields: the body is larger than the file by at most this.
 _FORM_OVERHEAD: Final = 1024 * 1024
 _CLAIM_ATTEMPTS: Final = 5
+# The file's own header has its name.
+_FIELDS: Final = frozenset(NAMES) - {"filename"}
 
 
 class FileTooLarge(InvalidInput):
@@ -143,7 +155,12 @@ class FormUploads:
                         size += len(event)
                         if size > earlier.received:
                             raise KeyReused
-        sent = (form.details(), size, digest.hexdigest())
+        # What says no visibility has the one that the account's default was then.
+        given = form.details()
+        given = msgspec.structs.replace(
+            given, visibility=given.visibility or earlier.details.visibility
+        )
+        sent = (given, size, digest.hexdigest())
         if sent != (earlier.details, earlier.received, earlier.sha256):
             raise KeyReused
         return earlier
@@ -157,6 +174,9 @@ class _Form:
         self.filename = ""
 
     def add(self, field: Field) -> None:
+        """Raises UnknownField."""
+        if field.name not in _FIELDS:
+            raise UnknownField(field.name)
         self._fields.append((field.name, field.value))
 
     def details(self, *, partial: bool = False) -> Details:
@@ -177,6 +197,8 @@ class _Reception:
         self._key = key
         self._body = body
         self._form = _Form()
+        # A video may be long on its way: the time to publish it counts from here.
+        self._asked_at = datetime.now(UTC)
         self._writer: Writer | None = None
         self.upload: Upload | None = None
 
@@ -199,7 +221,9 @@ class _Reception:
 
     async def finish(self) -> Upload:
         """The upload, whose bytes are all stored. Raises InvalidDetails, MalformedForm."""
-        details = self._form.details()
+        details = await self._steps.starter.with_visibility(
+            self._user_id, self._form.details(), self._asked_at
+        )
         if self._writer is None or self.upload is None:
             raise MalformedForm(f"The file is missing: send it as {FILE_FIELD}.")
         await self._writer.finish()
@@ -212,6 +236,8 @@ class _Reception:
         return self.upload
 
     async def _start(self, details: Details) -> Upload:
+        if details.shown is not None:
+            with_visibility(details, details.shown, self._asked_at)
         upload = self._steps.starter.new_upload(
             self._user_id, "multipart", details, idempotency_key=self._key
         )

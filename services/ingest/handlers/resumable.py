@@ -30,6 +30,7 @@ from services.ingest.ports import (
     UploadNotFound,
 )
 from services.ingest.tus import (
+    METADATA_OF_CLIENTS,
     Checksum,
     ChecksumMismatch,
     Creation,
@@ -77,7 +78,7 @@ class Resumable:
             self._check_length(creation.length)
         if creation.length == 0 and not creation.partial:
             raise NotAVideo("An empty file is not a video.")
-        details = Details() if creation.partial else _details(creation)
+        details = await self._details(user_id, creation)
         upload = msgspec.structs.replace(
             self._new_upload(user_id, creation, details, idempotency_key),
             length=creation.length,
@@ -214,11 +215,24 @@ class Resumable:
         length = sum(part.received for part in parts)
         self._check_length(length)
         upload = msgspec.structs.replace(
-            self._new_upload(user_id, creation, _details(creation), idempotency_key),
+            self._new_upload(
+                user_id, creation, await self._details(user_id, creation), idempotency_key
+            ),
             length=length,
             joined=join.upload_ids,
         )
         return await self._concatenation.make(upload, parts)
+
+    async def _details(self, user_id: str, creation: Creation) -> Details:
+        """What the video will have; a partial upload is no video. Raises InvalidDetails."""
+        given = parse_details(creation.metadata.items(), METADATA_OF_CLIENTS)
+        if creation.partial:
+            return Details()
+        if not given.filename:
+            # Many clients of tus send the file's name as "name".
+            given = msgspec.structs.replace(given, filename=creation.metadata.get("name", ""))
+        checked = check_details(titled_by_filename(given))
+        return await self._steps.starter.with_visibility(user_id, checked)
 
     def _new_upload(
         self, user_id: str, creation: Creation, details: Details, idempotency_key: str | None
@@ -251,14 +265,6 @@ class Resumable:
     def _check_length(self, length: int) -> None:
         if length > self.max_bytes:
             raise UploadTooLarge(f"A video may have at most {readable_size(self.max_bytes)}.")
-
-
-def _details(creation: Creation) -> Details:
-    given = parse_details(creation.metadata.items())
-    if not given.filename:
-        # Many clients of tus send the file's name as "name".
-        given = msgspec.structs.replace(given, filename=creation.metadata.get("name", ""))
-    return check_details(titled_by_filename(given))
 
 
 def _fingerprint(creation: Creation) -> str:

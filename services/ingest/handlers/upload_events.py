@@ -6,7 +6,13 @@ from typing import Final
 from services.ingest import domain
 from services.ingest.domain import Command
 from services.ingest.ports import Metrics, Upload
-from shared.contracts import UploadStarted, VideoDeleted, stream_id
+from shared.contracts import (
+    DefaultVisibilityChanged,
+    UploadStarted,
+    VideoDeleted,
+    Visibility,
+    stream_id,
+)
 from shared.event_store.decider import Decider, execute, fold
 from shared.event_store.store import EventStore, Metadata, RecordedEvent, UnreadableStream
 from shared.telemetry import current_traceparent, get_logger
@@ -41,6 +47,20 @@ class UploadEvents:
         """For each of these videos, whether the log holds VideoUploaded, if it can be read."""
         streams = await self._store.read_streams([stream_id("upload", each) for each in video_ids])
         return {each: _is_uploaded(streams[stream_id("upload", each)]) for each in video_ids}
+
+    async def default_visibility(self, user_id: str) -> Visibility:
+        """What the account says that its uploads are, by the log: a projection would be late.
+
+        An event that a newer version has written counts as private.
+        """
+        stream = stream_id("user", user_id)
+        visibility: Visibility = "public"
+        for event in (await self._store.read_streams([stream]))[stream]:
+            if isinstance(event.data, DefaultVisibilityChanged):
+                visibility = event.data.visibility
+            elif event.type == DefaultVisibilityChanged.__name__:
+                visibility = "private"
+        return visibility
 
     async def deleted(self, video_ids: Sequence[str]) -> set[str]:
         """Which of these videos the log has deleted. Raises UnreadableStream."""

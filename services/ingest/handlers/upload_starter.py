@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from services.ingest.details import Details
+from services.ingest.details import Details, with_visibility
 from services.ingest.domain import Start, source_key
 from services.ingest.handlers.limits import Limits
 from services.ingest.handlers.upload_events import UploadEvents
@@ -17,6 +17,16 @@ class UploadStarter:
         self._uploads = uploads
         self._events = events
         self._limits = limits
+
+    async def with_visibility(
+        self, user_id: str, details: Details, asked_at: datetime | None = None
+    ) -> Details:
+        """Checked details with the account's visibility where they say none.
+
+        ``asked_at``: when the request began, by default now. Raises InvalidDetails.
+        """
+        default = details.shown or await self._events.default_visibility(user_id)
+        return with_visibility(details, default, asked_at or datetime.now(UTC))
 
     def new_upload(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response
 
 from services.ingest import draft
-from services.ingest.details import NAMES
+from services.ingest.details import NAMES, UnknownField
 from services.ingest.handlers.idempotency import checked_key
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.body import IncomingBody
@@ -24,10 +24,13 @@ async def create(request: Request[Any, Any, Any], user_id: str, resumable: Resum
     """POST: details in the query, the file's name in Content-Disposition."""
     headers = _headers(request)
     said = draft.announced(headers, 0)
-    metadata = {name: request.query_params[name] for name in NAMES if name in request.query_params}
+    metadata = {name: request.query_params[name] for name in request.query_params}
+    for name in metadata.keys() - NAMES:
+        raise UnknownField(name)
+    filename = draft.filename(headers) or metadata.get("filename", "")
     upload = await resumable.create(
         user_id,
-        Creation(length=said.length, metadata=metadata | {"filename": draft.filename(headers)}),
+        Creation(length=said.length, metadata=metadata | {"filename": filename}),
         idempotency_key=checked_key(headers.get("idempotency-key")),
     )
     if upload.phase == "open" and upload.received == 0:

@@ -44,6 +44,8 @@ def _schema(given: Mapping[str, Any]) -> Schema:
         type=OpenAPIType(given["type"]),
         min_length=given.get("minLength"),
         max_length=given.get("maxLength"),
+        enum=given.get("enum"),
+        format=given.get("format"),
         items=_schema(given["items"]) if "items" in given else None,
     )
 

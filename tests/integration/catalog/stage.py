@@ -162,12 +162,14 @@ class Stage:
         finally:
             await connection.close()
 
-    def login(self, user_id: str, username: str = "somebody") -> dict[str, str]:
-        """Headers with a valid access token of this user."""
+    def login(
+        self, user_id: str, username: str = "somebody", lifetime: int = 600
+    ) -> dict[str, str]:
+        """Headers with an access token of this user, valid for ``lifetime`` seconds."""
         now = int(time.time())
         claims = {
             **{"iss": ISSUER, "aud": AUDIENCE, "sub": user_id, "username": username},
-            **{"sid": new_id(), "jti": new_id(), "iat": now, "nbf": now, "exp": now + 600},
+            **{"sid": new_id(), "jti": new_id(), "iat": now, "nbf": now, "exp": now + lifetime},
         }
         token = jwt.encode(
             claims, self._key, algorithm="ES256", headers={"kid": "test", "typ": "at+jwt"}
@@ -184,8 +186,8 @@ class Stage:
         return user_id
 
     async def upload(self, user_id: str, title: str = "A video", **facts: Any) -> str:
-        """The id of a new video whose upload is complete."""
-        video_id = new_id()
+        """The id of a video, by default a new one, whose upload is complete."""
+        video_id = facts.pop("video_id", None) or new_id()
         await self.record(
             stream_id("upload", video_id), uploaded(video_id, user_id, title, **facts)
         )

@@ -122,6 +122,7 @@ async def test_in_pieces_of_awkward_sizes(ingest: Ingest) -> None:
         description="Words",
         filename="film.mp4",
         size=len(content),
+        visibility="public",
     )
     assert uploaded == VideoUploaded(
         video_id=upload_id,

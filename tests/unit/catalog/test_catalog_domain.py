@@ -1,7 +1,9 @@
 """The decider of a video: given events, when a command, then these events."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
 from services.catalog.domain import (
@@ -13,6 +15,7 @@ from services.catalog.domain import (
     CountViews,
     DeleteVideo,
     NotYourVideo,
+    PublishDraft,
     RemoveTag,
     TagNotFound,
     TooManyTags,
@@ -28,12 +31,15 @@ from shared.contracts import (
     TagsAdded,
     VideoDeleted,
     ViewsCounted,
+    Visibility,
     VisibilityChanged,
 )
 from shared.errors import InvalidInput
 from tests.support.catalog_events import uploaded
 
 UPLOADED = uploaded("v", "ada", "Title", tags=("Sea",))
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TOMORROW = NOW + timedelta(days=1)
 DELETED = VideoDeleted(video_id="v", user_id="ada", deleted_by="owner")
 
 
@@ -97,10 +103,58 @@ def test_a_tag_is_removed_as_it_was_written() -> None:
         when(RemoveTag("ada", "sea"), UPLOADED, TagRemoved(video_id="v", tag="Sea"))
 
 
+def change(visibility: Visibility, at: datetime | None = None, by: str = "ada") -> Command:
+    return ChangeVisibility(by, visibility, at, NOW)
+
+
 def test_visibility_changes_once() -> None:
     private = VisibilityChanged(video_id="v", visibility="private")
-    assert when(ChangeVisibility("ada", "private"), UPLOADED) == [private]
-    assert when(ChangeVisibility("ada", "private"), UPLOADED, private) == []
+    assert when(change("private"), UPLOADED) == [private]
+    assert when(change("private"), UPLOADED, private) == []
+
+
+def test_a_draft_becomes_public_when_its_time_has_come() -> None:
+    draft = VisibilityChanged(video_id="v", visibility="draft", publish_at=TOMORROW)
+    public = VisibilityChanged(video_id="v", visibility="public")
+    assert when(change("draft", TOMORROW), UPLOADED) == [draft]
+    assert when(change("draft", TOMORROW), UPLOADED, draft) == []
+    assert when(PublishDraft(NOW), UPLOADED, draft) == []
+    assert when(PublishDraft(TOMORROW), UPLOADED, draft) == [public]
+    assert when(PublishDraft(TOMORROW), UPLOADED, draft, public) == []
+    forever = VisibilityChanged(video_id="v", visibility="draft")
+    assert when(change("draft"), UPLOADED, draft) == [forever]
+    assert when(PublishDraft(TOMORROW), UPLOADED, draft, forever) == []
+    private = VisibilityChanged(video_id="v", visibility="private")
+    assert when(PublishDraft(TOMORROW), UPLOADED, draft, private) == []
+    with pytest.raises(VideoNotFound):
+        when(PublishDraft(TOMORROW), UPLOADED, draft, DELETED)
+
+
+def test_an_upload_may_begin_as_a_draft() -> None:
+    draft = msgspec.structs.replace(UPLOADED, visibility="draft", publish_at=TOMORROW)
+    assert when(change("draft", TOMORROW), draft) == []
+    assert when(PublishDraft(TOMORROW), draft) == [
+        VisibilityChanged(video_id="v", visibility="public")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("visibility", "at"),
+    [
+        ("draft", NOW),
+        ("draft", NOW - timedelta(days=1)),
+        ("draft", NOW + timedelta(days=367)),
+        ("draft", datetime(2026, 1, 2)),
+        ("draft", datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))),
+        ("public", TOMORROW),
+        ("unlisted", TOMORROW),
+        ("private", TOMORROW),
+    ],
+)
+def test_times_at_which_nothing_can_be_published(visibility: Visibility, at: datetime) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        when(change(visibility, at), UPLOADED)
+    assert [detail.field for detail in refused.value.details] == ["publish_at"]
 
 
 def test_deletion() -> None:
@@ -122,7 +176,7 @@ COMMANDS = [
     ChangeDetails("eve", "x", ""),
     AddTags("eve", ("x",)),
     RemoveTag("eve", "Sea"),
-    ChangeVisibility("eve", "private"),
+    change("private", by="eve"),
     DeleteVideo("eve"),
 ]
 
@@ -133,7 +187,17 @@ def test_others_may_do_nothing(command: Command) -> None:
         when(command, UPLOADED)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, CountViews(1, "b")])
+@pytest.mark.parametrize("visibility", ["private", "draft"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_hidden_does_not_exist_for_others(command: Command, visibility: Visibility) -> None:
+    hidden = VisibilityChanged(video_id="v", visibility=visibility)
+    with pytest.raises(VideoNotFound):
+        when(command, UPLOADED, hidden)
+    with pytest.raises(VideoNotFound):
+        when(command, msgspec.structs.replace(UPLOADED, visibility=visibility))
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, PublishDraft(NOW), CountViews(1, "b")])
 def test_nothing_can_be_done_to_what_is_not_there(command: Command) -> None:
     with pytest.raises(VideoNotFound):
         when(command)

@@ -64,6 +64,10 @@ class Tables:
             self.tags.pop(id_, None)
             if id_ in fold.videos:
                 self.tags[id_] = tag_rows(fold.videos[id_])
+        for video in self.videos.values():
+            if video.user_id in fold.forgotten_users and video.listed:
+                video.listed = False
+                self.tags[video.id] = tag_rows(video)
         self.words |= fold.words
         self.feed = [row for row in self.feed if row.user_id not in fold.forgotten_users]
         self.feed += fold.feed

@@ -43,6 +43,11 @@ CHANGES: Story = [
     ("video-v", VisibilityChanged(video_id="v", visibility="private")),
     ("video-v", ViewsCounted(video_id="v", count=3, batch_id=str(UUID(int=1)))),
 ]
+PUBLISHED: Story = [("video-v", VisibilityChanged(video_id="v", visibility="public"))]
+HIDDEN: list[Story] = [
+    [BEFORE[0], ("upload-v", uploaded("v", "u", tags=("one",), visibility=visibility))]
+    for visibility in ("unlisted", "private", "draft")
+]
 DELETED: Story = [("video-v", VideoDeleted(video_id="v", user_id="u", deleted_by="u"))]
 LEAVES: Story = [("user-u", UserDeleted(user_id="u"))]
 
@@ -93,6 +98,35 @@ def test_nothing_of_a_deleted_video_comes_back(transcode: Story) -> None:
     for story in merges(transcode, CHANGES + DELETED):
         fold = folded(BEFORE + story)
         assert (fold.videos, fold.jobs) == ({}, {}), [type(event).__name__ for _, event in story]
+
+
+@pytest.mark.parametrize("before", HIDDEN, ids=["unlisted", "private", "draft"])
+@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+def test_a_hidden_upload_is_listed_at_no_moment(before: Story, transcode: Story) -> None:
+    others = [change for change in CHANGES if not isinstance(change[1], VisibilityChanged)]
+    for story in merges(transcode, others):
+        for length in range(1, len(story) + 1):
+            fold = folded(before + story[:length])
+            video = fold.videos["v"]
+            assert not video.listed
+            assert not any(row.listed or row.public for row in tag_rows(video))
+
+
+@pytest.mark.parametrize("before", HIDDEN, ids=["unlisted", "private", "draft"])
+def test_what_is_published_is_listed_once_it_plays(before: Story) -> None:
+    found = set()
+    for story in merges(COMPLETES, PUBLISHED):
+        for length in range(1, len(story) + 1):
+            video = folded(before + story[:length]).videos["v"]
+            assert video.listed == (video.visibility == "public" and video.playable)
+        found.add(state(folded(before + story)))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+def test_nothing_of_a_deleted_account_is_listed(transcode: Story) -> None:
+    for story in merges(transcode + PUBLISHED, LEAVES):
+        assert not folded(BEFORE + story).videos["v"].listed
 
 
 def test_the_feed_tells_the_same_events_whatever_their_order() -> None:

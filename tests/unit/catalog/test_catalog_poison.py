@@ -36,6 +36,9 @@ class Orphans:
     async def orphans(self, without: Sequence[str]) -> list[str]:
         return [video for video in VIDEOS if video not in without]
 
+    async def due_drafts(self, now: datetime, without: Sequence[str]) -> list[str]:
+        return []
+
 
 async def log(*, poison: bool) -> MemoryEventStore:
     store = MemoryEventStore()

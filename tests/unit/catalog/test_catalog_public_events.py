@@ -68,6 +68,7 @@ def _structs(info: msgspec.inspect.Type) -> Iterator[type[msgspec.Struct]]:
             msgspec.inspect.BoolType,
             msgspec.inspect.NoneType,
             msgspec.inspect.LiteralType,
+            msgspec.inspect.DateTimeType,
         )
         assert isinstance(info, simple), f"public_fields does not look into {info}"
 

@@ -1,6 +1,7 @@
 """What the sender says about a video: parsed from any protocol, checked by one set of rules."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -11,13 +12,19 @@ from services.ingest.details import (
     NAMES,
     Details,
     InvalidDetails,
+    UnknownField,
     check_details,
     details_schema,
     parse_details,
     safe_filename,
     titled_by_filename,
+    with_visibility,
 )
 from services.ingest.handlers.direct import DirectRequest
+from shared.contracts import Visibility
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TOMORROW = "2026-01-02T13:00:00+01:00"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,14 @@ from services.ingest.handlers.direct import DirectRequest
         ({"title": "x", "tags": ["y" * 51]}, {"tags"}),
         ({"title": "x", "tags": ["\u200b"]}, {"tags"}),
         ({"title": "", "description": "y" * 501}, {"title", "description"}),
+        ({"title": "x", "visibility": "Private"}, {"visibility"}),
+        ({"title": "x", "visibility": ""}, {"visibility"}),
+        ({"title": "x", "visibility": "draft", "publish_at": "tomorrow"}, {"publish_at"}),
+        (
+            {"title": "x", "visibility": "draft", "publish_at": "2026-01-02T12:00:00"},
+            {"publish_at"},
+        ),
+        ({"title": "x", "publish_at": "0001-01-01T00:00:00+14:00"}, {"publish_at"}),
         ({"description": "y" * 501}, {"title", "description"}),
     ],
 )
@@ -73,10 +88,53 @@ def test_a_title_that_is_not_there_yet() -> None:
         ([("title", "a"), ("title", "b")], Details(title="b")),
         ([("tags", "a, b"), ("tags", ",c,")], Details(tags=("a", " b", "c"))),
         ([("filetype", "video/mp4"), ("description", "x")], Details(description="x")),
+        ([("visibility", "nonsense")], Details(visibility="nonsense")),
     ],
 )
 def test_pairs_become_details(pairs: Sequence[tuple[str, str]], parsed: Details) -> None:
-    assert parse_details(pairs) == parsed
+    assert parse_details(pairs, ("filetype",)) == parsed
+
+
+@pytest.mark.parametrize(
+    "name", ["visiblity", "Visibility", "visibility ", "filetype", "", "a" * 99]
+)
+def test_a_field_that_nothing_reads_is_refused(name: str) -> None:
+    with pytest.raises(UnknownField) as refused:
+        parse_details([("title", "x"), (name, "private")])
+    assert [detail.field for detail in refused.value.details] == [name[:40]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "default", "visibility"),
+    [
+        (Details(title="x"), "public", "public"),
+        (Details(title="x"), "private", "private"),
+        (Details(title="x", visibility="unlisted"), "private", "unlisted"),
+        (Details(title="x", visibility="draft", publish_at=TOMORROW), "public", "draft"),
+        (Details(title="x", publish_at=TOMORROW), "draft", "draft"),
+    ],
+)
+def test_a_video_has_its_own_visibility_or_the_accounts(
+    sent: Details, default: Visibility, visibility: Visibility
+) -> None:
+    kept = with_visibility(check_details(sent), default, NOW)
+    assert kept.shown == visibility
+    assert with_visibility(check_details(kept), "public", NOW) == kept
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Details(title="x", publish_at=TOMORROW),
+        Details(title="x", visibility="private", publish_at=TOMORROW),
+        Details(title="x", visibility="draft", publish_at="2026-01-01T12:00:00Z"),
+        Details(title="x", visibility="draft", publish_at="2027-01-03T12:00:00Z"),
+    ],
+)
+def test_when_nothing_can_be_published(sent: Details) -> None:
+    with pytest.raises(InvalidDetails) as refused:
+        with_visibility(check_details(sent), "public", NOW)
+    assert [detail.field for detail in refused.value.details] == ["publish_at"]
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,7 @@ export interface paths {
         /**
          * Change visibility
          * @description Public: listed. Unlisted: for everyone with the address. Private: for the owner, through
-         *     URLs that expire.
+         *     URLs that expire. Draft: like private, until it is published.
          */
         patch: operations["ApiV1StreamingVideoIdVisibilityChangeVisibility"];
         trace?: never;
@@ -325,7 +325,7 @@ export interface paths {
         };
         /**
          * All tags
-         * @description The tags of public videos, in order; at most 1000.
+         * @description The tags of listed videos, in order; at most 1000.
          */
         get: operations["ApiV1TagsAllTags"];
         put?: never;
@@ -382,7 +382,8 @@ export interface paths {
         put?: never;
         /**
          * Begin a resumable upload (tus)
-         * @description Title, description, filename, filetype and tags, separated by commas, in Upload-Metadata.
+         * @description Title, description, visibility, publish_at, filename, filetype and tags, separated by commas,
+         *     in Upload-Metadata. Other names are refused, but for those that common clients send.
          */
         post: operations["ApiV1UploadsCreate"];
         delete?: never;
@@ -753,6 +754,8 @@ export interface components {
             filename: string;
             /** @default [] */
             tags: string[];
+            visibility?: string | null;
+            publish_at?: string | null;
             size: number;
         };
         /** EmailBody */
@@ -1170,7 +1173,8 @@ export interface components {
             status: "processing" | "ready" | "failed";
             playable: boolean;
             /** @enum {string} */
-            visibility: "public" | "unlisted" | "private";
+            visibility: "public" | "unlisted" | "private" | "draft";
+            publish_at: string | null;
             renditions: components["schemas"]["Rendition"][];
             storyboard: string | null;
             preview: string | null;
@@ -1179,7 +1183,8 @@ export interface components {
         /** VisibilityChange */
         VisibilityChange: {
             /** @enum {string} */
-            visibility: "public" | "unlisted" | "private";
+            visibility: "public" | "unlisted" | "private" | "draft";
+            publish_at?: string | null;
         };
         /** WebhookChange */
         WebhookChange: {
@@ -1771,6 +1776,10 @@ export interface operations {
                     title: string;
                     description?: string;
                     tags?: string[];
+                    /** @enum {string} */
+                    visibility?: "public" | "unlisted" | "private" | "draft";
+                    /** Format: date-time */
+                    publish_at?: string;
                     /** Format: binary */
                     video: string;
                 };
