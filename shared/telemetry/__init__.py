@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shared.telemetry.logs import Mode, configure_logs, get_logger
 from shared.telemetry.metrics_export import export_metrics
+from shared.telemetry.redaction import RedactingExporter, redacted
 from shared.telemetry.tracing import (
     child_span,
     continued,
@@ -34,6 +35,7 @@ __all__ = [
     "export_metrics",
     "get_logger",
     "parse_traceparent",
+    "redacted",
     "shutdown",
     "span_in_each",
     "tracer",
@@ -55,7 +57,7 @@ def configure(service: str, mode: Mode, otlp_endpoint: str | None = None) -> Non
     )
     if otlp_endpoint:
         exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+        provider.add_span_processor(BatchSpanProcessor(RedactingExporter(exporter)))
     trace.set_tracer_provider(provider)
 
 

@@ -1,6 +1,7 @@
 """Logs: one JSON object per line on standard output, or readable lines in local mode.
 
-Every line has the ids of its trace. Fields whose names suggest a secret are hidden.
+Every line has the ids of its trace. Fields whose names suggest a secret are hidden, and so is
+what looks like one in any other (``redaction``).
 """
 
 import logging
@@ -12,6 +13,8 @@ import msgspec
 import structlog
 from opentelemetry import trace
 from structlog.typing import FilteringBoundLogger, Processor
+
+from shared.telemetry.redaction import redacted
 
 Mode = Literal["local", "production"]
 
@@ -65,6 +68,7 @@ def configure_logs(service: str, mode: Mode) -> None:
                 pad_event_to=32,
                 exception_formatter=structlog.dev.plain_traceback,
             ),
+            _redact_text,
         ]
         structlog.configure(
             processors=[*shared, *render],
@@ -144,8 +148,13 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 def _to_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
-    return _encoder.encode(dict(event))
+    return _to_json_text(_logger, _method, event).encode()
 
 
 def _to_json_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
-    return _encoder.encode(dict(event)).decode()
+    return redacted(_encoder.encode(dict(event)).decode())
+
+
+def _redact_text(_logger: Any, _method: str, line: Any) -> str:
+    """What the renderer before it has made of an event."""
+    return redacted(line)

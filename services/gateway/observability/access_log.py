@@ -1,7 +1,7 @@
 """The access log: one line per request, as JSON, or as text on a developer's machine.
 
-A line contains no query string, token or body. It contains the client's address, because abuse
-must be traceable.
+A line contains no query string, token or body, and of a path nothing that may be a secret: media
+addresses hold grants. It contains the client's address, because abuse must be traceable.
 """
 
 import asyncio
@@ -15,6 +15,11 @@ import msgspec
 # Lines are written together: after this many seconds, or lines.
 _FLUSH_SECONDS: Final = 0.2
 _FLUSH_LINES: Final = 256
+_MEDIA: Final = b"/media/"
+_PUBLIC: Final = (b"public", b"")
+_HIDDEN: Final = b"***"
+# A UUID has 36 characters, a grant 52.
+_LONGEST_PART: Final = 40
 
 
 class Line(msgspec.Struct):
@@ -97,7 +102,7 @@ class AccessLog:
             "request",
             entry.method,
             entry.route,
-            entry.path.decode("latin-1"),
+            _shown(entry.path),
             entry.status,
             round(entry.seconds * 1000, 2),
             entry.sent,
@@ -115,6 +120,20 @@ class AccessLog:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).isoformat()[:19]
         return f"{self._stamp}.{int((at - second) * 1000):03}Z"
+
+
+def _shown(path: bytes) -> str:
+    """A path without what may be a secret, also where it is no path of ours.
+
+    Our grants and tokens are longer than any other part of a path, so long parts are left out, and
+    of ``/media`` whatever stands in the place of the grant.
+    """
+    if len(path) <= _LONGEST_PART and not path.startswith(_MEDIA):
+        return path.decode("latin-1")
+    parts = [part if len(part) <= _LONGEST_PART else _HIDDEN for part in path.split(b"/")]
+    if path.startswith(_MEDIA) and parts[2] not in _PUBLIC:
+        parts[2] = _HIDDEN
+    return b"/".join(parts).decode("latin-1")
 
 
 def _as_text(lines: Iterable[Line]) -> bytes:
