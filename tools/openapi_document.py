@@ -15,7 +15,7 @@ from litestar.di import Provide
 from litestar.serialization import encode_json
 from prometheus_client import CollectorRegistry
 
-from services.auth import http as auth
+from services.auth.http import routes as auth
 from services.catalog import http as catalog
 from services.gateway import openapi
 from services.gateway.request.routes import SERVICES
@@ -57,7 +57,7 @@ def document() -> dict[str, Any]:
 
 
 def _auth(verifier: Verifier) -> Litestar:
-    names = ("logins", "sessions", "accounts", "jwks", "me", "caller")
+    names = ("logins", "sessions", "accounts", "jwks", "devices", "sites", "me", "caller")
     provided = {name: Provide(lambda: _UNOPENED, sync_to_thread=False) for name in names}
     return create_app("auth", auth.routes(), dependencies=provided, verifier=verifier)
 

@@ -175,34 +175,27 @@ def email_key(email: str) -> str:
 
 
 class PresentedToken(msgspec.Struct, frozen=True):
-    """A refresh token that a client has sent.
-
-    ``used_at`` is None while it is unused; ``siblings`` is the number of its successors so far.
-    """
+    """A refresh token that a client has sent. ``used_at`` is None while it is unused."""
 
     expires_at: datetime
     used_at: datetime | None = None
-    siblings: int = 0
 
 
-RefreshVerdict = Literal["rotate", "refuse", "revoke"]
+RefreshVerdict = Literal["rotate", "repeat", "refuse", "revoke"]
 
 GRACE: Final = timedelta(seconds=10)
 """How long after its first use a token may be used again: by another tab of the same browser."""
 
-MAX_SIBLINGS: Final = 5
-"""Successors that one token may have within the grace."""
-
 
 def judge_refresh(token: PresentedToken, now: datetime) -> RefreshVerdict:
-    """Rotate the token, refuse it, or revoke its session because a used token was sent again.
+    """What a presented token leads to.
 
-    Rotation with reuse detection as in RFC 9700, section 4.14.2.
+    Rotate an unused token; repeat the successor of a token that was used within the grace, so that
+    callers who race share one; refuse an expired token; revoke the session of a token that was
+    used longer ago (rotation with reuse detection, RFC 9700, section 4.14.2).
     """
     if token.expires_at <= now:
         return "refuse"
     if token.used_at is None:
         return "rotate"
-    if now - token.used_at <= GRACE:
-        return "rotate" if token.siblings < MAX_SIBLINGS else "refuse"
-    return "revoke"
+    return "repeat" if now - token.used_at <= GRACE else "revoke"

@@ -11,14 +11,17 @@ from datetime import UTC, datetime, timedelta
 from litestar.di import Provide
 from redis.asyncio import Redis
 
-from services.auth import http
 from services.auth.accounts_repository import AccountsRepository
+from services.auth.devices import Devices
 from services.auth.event_outbox import EventOutbox
 from services.auth.handlers.accounts import AccountHandlers
 from services.auth.handlers.logins import LoginHandlers
 from services.auth.handlers.password_checks import PasswordChecks
+from services.auth.handlers.reauthentication import Reauthentication
 from services.auth.handlers.session_opener import SessionOpener
 from services.auth.handlers.sessions import SessionHandlers
+from services.auth.http.callers import Sites, alive, caller
+from services.auth.http.routes import routes
 from services.auth.jwks import REFRESH_SECONDS, JwksPublisher
 from services.auth.maintenance import APPEND_SECONDS, PURGE_SECONDS, Maintenance
 from services.auth.metrics import AuthMetrics
@@ -27,7 +30,7 @@ from services.auth.session_repository import SessionRepository
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import LEAD, SigningKeys
 from services.auth.throttle import LoginThrottle
-from services.auth.tokens import AccessTokens
+from services.auth.tokens import AccessTokens, Successors
 from shared import settings
 from shared.database.connect import create_engine
 from shared.host.entry import Command, Role, run_entry
@@ -77,24 +80,42 @@ async def compose(
         clock=clock,
     )
     session_handlers = SessionHandlers(
-        accounts, sessions, outbox, access, metrics=metrics, lifetime=lifetime, clock=clock
+        accounts,
+        sessions,
+        outbox,
+        access,
+        Successors(config.signing_key_secret),
+        metrics=metrics,
+        lifetime=lifetime,
+        clock=clock,
     )
     account_handlers = AccountHandlers(
-        accounts, outbox, passwords=passwords, common=common, checks=checks, clock=clock
+        accounts,
+        outbox,
+        passwords=passwords,
+        common=common,
+        reauthentication=Reauthentication(
+            accounts, sessions, passwords=passwords, checks=checks, clock=clock
+        ),
+        clock=clock,
     )
     jwks = JwksPublisher(keys, sessions, clock)
     await jwks.refresh()
+    devices = Devices(keys, jwks, issuer=config.jwt_issuer, clock=clock)
+    sites = Sites(config.cors_origins, lifetime)
     app = create_app(
         "auth",
-        http.routes(),
+        routes(),
         checks={"postgres": accounts.ping},
         dependencies={
             "logins": Provide(lambda: login_handlers, sync_to_thread=False),
             "sessions": Provide(lambda: session_handlers, sync_to_thread=False),
             "accounts": Provide(lambda: account_handlers, sync_to_thread=False),
             "jwks": Provide(lambda: jwks, sync_to_thread=False),
-            "me": Provide(http.alive),
-            "caller": Provide(http.caller, sync_to_thread=False),
+            "devices": Provide(lambda: devices, sync_to_thread=False),
+            "sites": Provide(lambda: sites, sync_to_thread=False),
+            "me": Provide(alive),
+            "caller": Provide(caller, sync_to_thread=False),
         },
         verifier=Verifier(jwks, issuer=config.jwt_issuer, audience=config.jwt_audience),
         registry=host.registry,

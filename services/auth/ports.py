@@ -10,6 +10,7 @@ import msgspec
 from services.auth.domain import PresentedToken
 from shared.errors import Conflict
 from shared.event_store.store import Metadata, NewEvent
+from shared.http.device_cookies import Device
 
 
 class UsernameTaken(Conflict):
@@ -39,6 +40,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime
     expires_at: datetime
     user_agent: str
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Where a request comes from: the client's address, the name of its program, its device.
+
+    ``device`` is None where the request brought no device cookie, or none that is valid.
+    """
+
+    client: str
+    user_agent: str = ""
+    device: Device | None = None
 
 
 class PendingEvents(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +156,10 @@ class LockedToken(Protocol):
         """Mark the token as used and store the hash of its successor."""
         ...
 
+    async def unused(self, token_hash: bytes) -> bool | None:
+        """Whether another token of the session is unused; None where there is no such token."""
+        ...
+
 
 class Sessions(Protocol):
     """Where sessions and refresh tokens are kept."""
@@ -158,24 +174,35 @@ class Sessions(Protocol):
 
     async def is_alive(self, session_id: str, user_id: str, now: datetime) -> bool: ...
 
+    async def opened_at(self, session_id: str) -> datetime | None:
+        """When somebody logged in to this session; None where it has ended."""
+        ...
+
     def locked_token(self, token_hash: bytes) -> AbstractAsyncContextManager[LockedToken | None]:
         """Commits on leaving without an error. None for an unknown token."""
         ...
 
 
 class Throttle(Protocol):
-    """Slows down guessing: never for good, and never for a client that knows the password."""
+    """Slows down guessing: never for good, and never for a device that knows the password.
 
-    async def attempt(self, client: str, account: str) -> None:
+    ``device`` is the id of a device on which the account has logged in before, "" for any other.
+    """
+
+    async def attempt(self, client: str, account: str, device: str = "") -> None:
         """Count an attempt. Raises TooManyRequests."""
         ...
 
-    async def succeeded(self, client: str, account: str) -> None:
+    async def succeeded(self, client: str, account: str, device: str = "") -> None:
         """Take the attempt back, because the password was right, and remember the client."""
         ...
 
-    async def undecided(self, client: str, account: str) -> None:
+    async def undecided(self, client: str, account: str, device: str = "") -> None:
         """Take the attempt back, because a fault of ours kept the password from being checked."""
+        ...
+
+    async def remember(self, client: str, account: str) -> None:
+        """The account was made, or logged in to, from this address."""
         ...
 
 

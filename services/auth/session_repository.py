@@ -58,6 +58,11 @@ class SessionRepository:
         async with self._engine.connect() as connection:
             return (await connection.execute(query)).first() is not None
 
+    async def opened_at(self, session_id: str) -> datetime | None:
+        query = select(sessions.c.created_at).where(sessions.c.session_id == session_id)
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).scalar()
+
     @asynccontextmanager
     async def locked_token(self, token_hash: bytes) -> AsyncGenerator["LockedTokenRow | None"]:
         query = (
@@ -117,17 +122,13 @@ class LockedTokenRow:
         self.token = PresentedToken(
             expires_at=min(token.expires_at, self.session.expires_at),
             used_at=token.used_at,
-            siblings=token.siblings,
         )
 
     async def rotate(self, successor: bytes, expires_at: datetime, now: datetime) -> None:
         await self._connection.execute(
             update(refresh_tokens)
             .where(refresh_tokens.c.token_hash == self._token_hash)
-            .values(
-                used_at=self.token.used_at or now,
-                siblings=self.token.siblings + 1,
-            )
+            .values(used_at=now, siblings=1)
         )
         await _add_token(self._connection, successor, self.session.session_id, expires_at)
         await self._connection.execute(
@@ -135,6 +136,16 @@ class LockedTokenRow:
             .where(sessions.c.session_id == self.session.session_id)
             .values(last_used_at=now, expires_at=expires_at)
         )
+
+    async def unused(self, token_hash: bytes) -> bool | None:
+        found = await self._connection.execute(
+            select(refresh_tokens.c.used_at).where(
+                refresh_tokens.c.token_hash == token_hash,
+                refresh_tokens.c.session_id == self.session.session_id,
+            )
+        )
+        row = found.first()
+        return None if row is None else row.used_at is None
 
 
 async def end_sessions(

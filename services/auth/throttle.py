@@ -1,10 +1,12 @@
 """Token buckets in Redis slow down guessing; only failed attempts empty them.
 
-An attempt takes from three buckets: this client on this account, this account from clients that
-never logged in to it, and this client on all accounts (many accounts, one password). A client
-that has logged in before does not take from the account's bucket, so guesses from elsewhere cannot
-lock the owner out; and every bucket refills by itself. Without Redis each process keeps the same
-buckets in memory: stricter per replica, never open.
+An attempt from a device that the account has logged in on before takes from that device's bucket
+alone: guesses from elsewhere, even from the same address, cannot lock the owner out. Any other
+attempt takes from three buckets: this client on this account, this account from unknown clients,
+and this client on all accounts (many accounts, one password). Programs without cookies are known
+by their address instead: one that has logged in before does not take from the account's bucket.
+Every bucket refills by itself. Without Redis each process keeps the same buckets in memory:
+stricter per replica, never open.
 """
 
 import hashlib
@@ -50,31 +52,36 @@ class LoginThrottle:
         self._log = get_logger(__name__)
         self._redis_gone = False
 
-    async def attempt(self, client: str, account: str) -> None:
-        decision = await self._take(client, account, 1)
+    async def attempt(self, client: str, account: str, device: str = "") -> None:
+        decision = await self._take(client, account, device, 1)
         if not decision.allowed:
             raise TooManyRequests(
                 "Too many failed attempts. Wait a little and try again.",
                 retry_after=decision.retry_after / MICROS,
             )
 
-    async def succeeded(self, client: str, account: str) -> None:
-        await self.undecided(client, account)
+    async def succeeded(self, client: str, account: str, device: str = "") -> None:
+        await self.undecided(client, account, device)
+        await self.remember(client, account)
+
+    async def undecided(self, client: str, account: str, device: str = "") -> None:
+        await self._take(client, account, device, -1)
+
+    async def remember(self, client: str, account: str) -> None:
         await self._try(self._redis.set(self._known_key(client, account), 1, ex=KNOWN_SECONDS))
 
-    async def undecided(self, client: str, account: str) -> None:
-        await self._take(client, account, -1)
-
-    async def _take(self, client: str, account: str, cost: int) -> Decision:
+    async def _take(self, client: str, account: str, device: str, cost: int) -> Decision:
         """Take from all buckets of an attempt, or give back where ``cost`` is negative."""
-        buckets = await self._buckets(client, account)
+        buckets = await self._buckets(client, account, device)
         reply = await self._try(
             self._script(keys=[*buckets], args=script_arguments(buckets.values(), cost))
         )
         return self._local.take_all(buckets, cost) if reply is None else script_decision(reply)
 
-    async def _buckets(self, client: str, account: str) -> dict[bytes, Bucket]:
+    async def _buckets(self, client: str, account: str, device: str) -> dict[bytes, Bucket]:
         refill = int(self._refill * MICROS)
+        if device:
+            return {self._key("device", device, account): Bucket(refill, self._burst)}
         buckets = {
             self._key("pair", client, account): Bucket(refill, self._burst),
             self._key("client", client): Bucket(refill // 2, self._burst * 10),

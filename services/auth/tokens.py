@@ -1,6 +1,8 @@
 """Access tokens are signed and last minutes; refresh tokens are random and last weeks."""
 
+import base64
 import hashlib
+import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -8,6 +10,8 @@ from typing import Final, Protocol
 import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.contracts import new_id
 from shared.http.access_tokens import ALGORITHM, TOKEN_TYPE
@@ -61,6 +65,23 @@ class AccessTokens:
 def new_refresh_token() -> str:
     """256 random bits, base64url."""
     return secrets.token_urlsafe(_REFRESH_BYTES)
+
+
+class Successors:
+    """The refresh token that follows another one, derived from it and a secret.
+
+    Callers who present one token at the same time get one successor, though only hashes of tokens
+    are stored. Nobody derives it without the secret.
+    """
+
+    def __init__(self, secret: str) -> None:
+        derive = HKDF(SHA256(), 32, None, b"cinelog auth refresh tokens v1")
+        self._key = derive.derive(secret.encode())
+
+    def of(self, token: str) -> str:
+        """256 bits, base64url."""
+        digest = hmac.digest(self._key, token.encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def refresh_token_hash(token: str) -> bytes:

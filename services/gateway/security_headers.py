@@ -20,6 +20,8 @@ MEDIA: Final[Headers] = [*_COMMON, (b"content-security-policy", b"default-src 'n
 MEDIA_TLS: Final[Headers] = [*MEDIA, _HSTS]
 
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+# With credentials, * is no wildcard but a name.
+_HEADERS: Final = b"Authorization, Content-Type"
 _EXPOSED: Final = (
     b"Content-Range, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Server-Timing,"
     b" Trace-Id, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version,"
@@ -62,24 +64,29 @@ DOCS_POLICY: Final = (
 class Cors:
     """Whether pages of other origins may call (Fetch standard, §3.2).
 
-    ``*`` stands for any origin. That is safe here, because no cookie authorises anything.
+    ``*`` stands for any origin. Only pages of origins that are listed by name may send cookies and
+    read the answer: a refresh token can be in a cookie.
     """
 
     def __init__(self, origins: Iterable[str]) -> None:
-        self._origins = frozenset(origin.encode() for origin in origins)
-        self._any = b"*" in self._origins
+        named = frozenset(origin.encode() for origin in origins)
+        self._any = b"*" in named
+        self._origins = named - {b"*"}
 
     def headers(self, origin: bytes) -> Headers:
         """The headers of an answer to a request from ``origin``."""
-        if not self._origins:
+        if not self._origins and not self._any:
             return []
         if not origin or not (self._any or origin in self._origins):
             return [(b"vary", b"Origin")]
-        return [
+        found = [
             (b"access-control-allow-origin", origin),
             (b"access-control-expose-headers", _EXPOSED),
             (b"vary", b"Origin"),
         ]
+        if origin in self._origins and origin != b"null":
+            found.append((b"access-control-allow-credentials", b"true"))
+        return found
 
     def preflight(self, origin: bytes, asked_headers: bytes) -> Headers:
         """The headers of an answer to a preflight: what is allowed; nothing forbids all."""
@@ -89,6 +96,6 @@ class Cors:
         return [
             *allowed,
             (b"access-control-allow-methods", _METHODS),
-            (b"access-control-allow-headers", asked_headers or b"*"),
+            (b"access-control-allow-headers", asked_headers or _HEADERS),
             (b"access-control-max-age", b"7200"),
         ]

@@ -60,6 +60,16 @@ class Verifier:
         self._cache: dict[bytes, Principal] = {}
         self._cached_with: Keys | None = None
 
+    @property
+    def keys(self) -> Keys | None:
+        """The public keys that auth published last; None before the first answer."""
+        return self._source.current
+
+    @property
+    def issuer(self) -> str:
+        """Who must have issued a token."""
+        return self._issuer
+
     def running(self) -> AbstractAsyncContextManager[None]:
         """Refreshes the keys while the context is entered (an application's lifespan)."""
         return self._source.running()

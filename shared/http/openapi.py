@@ -78,6 +78,7 @@ def as_contract(document: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             if isinstance(operation, dict):
                 _document_failures(operation)  # pyright: ignore[reportUnknownArgumentType]
+                _document_optional_body(operation)  # pyright: ignore[reportUnknownArgumentType]
     plain = named.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in plain.items():
         if name.startswith("Success"):
@@ -98,6 +99,15 @@ def _document_failures(operation: dict[str, Any]) -> None:
             "content": {"application/json": {"schema": _FAILURE}},
         },
     )
+
+
+def _document_optional_body(operation: dict[str, Any]) -> None:
+    """Litestar calls every body required, also one that may be null, which means left out."""
+    body: dict[str, Any] = operation.get("requestBody", {})
+    for content in body.get("content", {}).values():
+        choices: list[dict[str, Any]] = content["schema"].get("oneOf", [])
+        if {"type": "null"} in choices:
+            body["required"] = False
 
 
 def _plain_names(schemas: dict[str, Any]) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
 import asyncpg
@@ -32,12 +34,21 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
+class NoCookies(CookieJar):
+    """Keeps no cookie: the requests of a stage come from many people. Tests send what they mean."""
+
+    def __init__(self) -> None:
+        super().__init__(DefaultCookiePolicy(allowed_domains=[]))
+
+
 class Stage:
     """One running auth and what tests ask of it."""
 
     def __init__(self, app: Any, clock: Clock, config: AuthSettings, admin_url: str) -> None:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        self.http = httpx.AsyncClient(transport=transport, base_url="http://auth.test")
+        self.http = httpx.AsyncClient(
+            transport=transport, base_url="http://auth.test", cookies=NoCookies()
+        )
         self.clock = clock
         self.config = config
         self.admin_url = admin_url
@@ -61,10 +72,14 @@ class Stage:
         return answer.json()["data"]
 
     async def login(
-        self, name: str = "alice", password: str = PASSWORD, client: str = "192.0.2.1"
+        self,
+        name: str = "alice",
+        password: str = PASSWORD,
+        client: str = "192.0.2.1",
+        **headers: str,
     ) -> Answer:
         body = {"username": name, "password": password}
-        return await self.call("POST", "/auth/login", body, x_cinelog_client=client)
+        return await self.call("POST", "/auth/login", body, x_cinelog_client=client, **headers)
 
     async def refresh(self, token: str) -> Answer:
         return await self.call("POST", "/auth/refresh", {"refresh_token": token})
@@ -85,6 +100,14 @@ class Stage:
 
     async def event_types(self, user_id: str) -> list[str]:
         return [kind for kind, _ in await self.events(user_id)]
+
+
+def cookies(answer: Answer) -> dict[str, Morsel[str]]:
+    """The cookies that an answer sets, by name."""
+    found = SimpleCookie()
+    for header in answer.headers.get_list("set-cookie"):
+        found.load(header)
+    return dict(found)
 
 
 def error(answer: Answer, status: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { authFetch } from '../src/auth/authFetch';
 import { returnQuery, safeNext } from '../src/auth/next';
 import { SessionStore } from '../src/auth/session';
-import { isExpired, readSession, type Session, writeSession } from '../src/auth/tokens';
+import { isExpired, readUsername, writeUsername } from '../src/auth/tokens';
 import { fakeApi, failure, success, tokenFor } from './stage';
 
 const REFRESH = 'POST /api/v1/auth/refresh';
@@ -12,13 +12,14 @@ const THING = 'GET /api/v1/thing';
 const stale = tokenFor(-60, 'stale');
 const fresh = tokenFor(600, 'fresh');
 
-function signedIn(accessToken = stale): Session {
-  const session = { accessToken, refreshToken: 'r1', username: 'mara' };
-  writeSession(session);
-  return session;
+/** A tab of somebody who is signed in, with this access token in its memory. */
+function tab(accessToken: string | null = stale): SessionStore {
+  const store = new SessionStore();
+  store.signIn({ accessToken, username: 'mara' });
+  return store;
 }
 
-const renewed = () => success({ access_token: fresh, refresh_token: 'r2' });
+const renewed = () => success({ access_token: fresh });
 const thing = () => new Request(new URL('/api/v1/thing', window.location.origin));
 
 /** Web Locks as several tabs of one browser see them. */
@@ -39,86 +40,123 @@ beforeEach(() => {
 
 describe('refreshing', () => {
   it('leaves a good token alone', async () => {
-    signedIn(fresh);
     const requests = fakeApi({});
-    expect(await new SessionStore().accessToken()).toBe(fresh);
+    expect(await tab(fresh).accessToken()).toBe(fresh);
     expect(requests).toHaveLength(0);
   });
 
-  it('happens once for many requests', async () => {
-    signedIn();
+  it('happens once for many requests, with the token in the cookie', async () => {
     const requests = fakeApi({ [REFRESH]: renewed });
-    const store = new SessionStore();
+    const store = tab();
     const tokens = await Promise.all([1, 2, 3, 4].map(() => store.accessToken()));
     expect(tokens).toEqual([fresh, fresh, fresh, fresh]);
     expect(requests).toHaveLength(1);
-    expect(await requests[0]?.json()).toEqual({ refresh_token: 'r1' });
-    expect(readSession()).toEqual({ accessToken: fresh, refreshToken: 'r2', username: 'mara' });
+    expect(await requests[0]?.json()).toEqual({ session_in: 'cookie' });
+    expect(store.current).toEqual({ accessToken: fresh, username: 'mara' });
   });
 
-  it('happens once for many tabs: the later one takes the tokens of the first', async () => {
-    signedIn();
+  it('opens the session of an earlier visit', async () => {
+    writeUsername('mara');
     const requests = fakeApi({ [REFRESH]: renewed });
-    const tabs = [new SessionStore(), new SessionStore(), new SessionStore()];
-    const tokens = await Promise.all(tabs.map((tab) => tab.accessToken()));
-    expect(tokens).toEqual([fresh, fresh, fresh]);
+    const store = new SessionStore();
+    expect(store.current).toEqual({ accessToken: null, username: 'mara' });
+    expect(await store.accessToken()).toBe(fresh);
     expect(requests).toHaveLength(1);
+  });
+
+  it('leaves no token where scripts can read it', async () => {
+    fakeApi({ [REFRESH]: renewed });
+    await tab().accessToken();
+    expect(sessionStorage).toHaveLength(0);
+    expect(localStorage).toHaveLength(1);
+    expect(localStorage.getItem('cinelog.session')).toBe('{"username":"mara"}');
+  });
+
+  it('moves the refresh token of an earlier version into the cookie', async () => {
+    const old = { accessToken: fresh, refreshToken: 'r1', username: 'mara' };
+    localStorage.setItem('cinelog.session', JSON.stringify(old));
+    const requests = fakeApi({ [REFRESH]: renewed });
+    const store = new SessionStore();
+    expect(localStorage.getItem('cinelog.session')).not.toContain('r1');
+    await store.accessToken();
+    expect(await requests[0]?.json()).toEqual({ refresh_token: 'r1', session_in: 'cookie' });
+    await store.refresh(fresh);
+    expect(await requests[1]?.json()).toEqual({ session_in: 'cookie' });
+  });
+
+  it('happens in one tab at a time', async () => {
+    let running = 0;
+    let most = 0;
+    fakeApi({
+      [REFRESH]: async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await Promise.resolve();
+        running -= 1;
+        return renewed();
+      },
+    });
+    const tokens = await Promise.all([tab(), tab(), tab()].map((each) => each.accessToken()));
+    expect(tokens).toEqual([fresh, fresh, fresh]);
+    expect(most).toBe(1);
   });
 
   it('works without Web Locks', async () => {
     vi.stubGlobal('navigator', {});
-    signedIn();
     fakeApi({ [REFRESH]: renewed });
-    expect(await new SessionStore().accessToken()).toBe(fresh);
+    expect(await tab().accessToken()).toBe(fresh);
   });
 
   it('ends the session when the refresh token is refused', async () => {
-    signedIn();
     fakeApi({ [REFRESH]: () => failure(401, 'Expired.') });
-    const store = new SessionStore();
+    const store = tab();
     const listener = vi.fn();
     store.subscribe(listener);
     expect(await store.accessToken()).toBeNull();
     expect(listener).toHaveBeenCalledWith(null, 'expired');
-    expect(readSession()).toBeNull();
+    expect(readUsername()).toBeNull();
   });
 
   it.each([
     ['the limit', () => failure(429, 'Slow down.', { 'Retry-After': '20' })],
     ['an outage', () => failure(503, 'Down.')],
   ])('keeps the session through %s', async (_name, answer) => {
-    signedIn();
     fakeApi({ [REFRESH]: answer });
-    const store = new SessionStore();
+    const store = tab();
     await expect(store.accessToken()).rejects.toMatchObject({ isTemporary: true });
     expect(store.current).not.toBeNull();
-    expect(readSession()).not.toBeNull();
+    expect(readUsername()).toBe('mara');
   });
 
   it('keeps the session without a network', async () => {
-    signedIn();
     fakeApi({
       [REFRESH]: () => {
         throw new TypeError('Failed to fetch');
       },
     });
-    const store = new SessionStore();
+    const store = tab();
     await expect(store.accessToken()).rejects.toMatchObject({ isNetwork: true });
     expect(store.current).not.toBeNull();
+  });
+
+  it('goes on as the person who has signed in elsewhere meanwhile', async () => {
+    const store = tab();
+    writeUsername('noor');
+    fakeApi({ [REFRESH]: renewed });
+    expect(await store.accessToken()).toBe(fresh);
+    expect(store.current?.username).toBe('noor');
   });
 });
 
 describe('authFetch', () => {
   it('carries the token', async () => {
-    signedIn(fresh);
     const requests = fakeApi({ [THING]: () => success(1) });
-    await authFetch(new SessionStore())(thing());
+    await authFetch(tab(fresh))(thing());
     expect(requests[0]?.headers.get('Authorization')).toBe(`Bearer ${fresh}`);
   });
 
   it('refreshes once and repeats when the server calls the token stale', async () => {
     const revoked = tokenFor(600, 'revoked');
-    signedIn(revoked);
     const requests = fakeApi({
       [REFRESH]: renewed,
       [THING]: (request) =>
@@ -126,7 +164,7 @@ describe('authFetch', () => {
           ? success('done')
           : failure(401, 'Stale.'),
     });
-    const response = await authFetch(new SessionStore())(thing());
+    const response = await authFetch(tab(revoked))(thing());
     expect(response.status).toBe(200);
     expect(requests.map((request) => new URL(request.url).pathname)).toEqual([
       '/api/v1/thing',
@@ -150,20 +188,21 @@ describe('other tabs', () => {
     const stop = store.watchOtherTabs();
     const changed = () =>
       window.dispatchEvent(new StorageEvent('storage', { key: 'cinelog.session' }));
-    signedIn(fresh);
+    writeUsername('mara');
     changed();
     expect(store.current?.username).toBe('mara');
-    writeSession(null);
+    writeUsername(null);
     changed();
     expect(store.current).toBeNull();
     stop();
   });
 });
 
-describe('stored tokens', () => {
-  it.each(['', 'null', '{', '{"accessToken":1}', '[]'])('ignores %j', (text) => {
+describe('what is stored', () => {
+  it.each(['', 'null', '{', '{"username":1}', '[]'])('ignores %j', (text) => {
     localStorage.setItem('cinelog.session', text);
-    expect(readSession()).toBeNull();
+    expect(readUsername()).toBeNull();
+    expect(new SessionStore().current).toBeNull();
   });
 
   it('treats a token as expired a little early, and an unreadable one as good', () => {

@@ -22,7 +22,7 @@ const sessions = () =>
   ]);
 
 beforeEach(() => {
-  session.signIn({ accessToken: tokenFor(600), refreshToken: 'r1', username: 'mara' });
+  session.signIn({ accessToken: tokenFor(600), username: 'mara' });
 });
 
 describe('Sessions', () => {

@@ -99,7 +99,7 @@ let server: FakeServer;
 beforeEach(() => {
   server = new FakeServer();
   server.install();
-  session.signIn({ accessToken: tokenFor(600), refreshToken: 'r', username: 'mara' });
+  session.signIn({ accessToken: tokenFor(600), username: 'mara' });
 });
 afterEach(() => {
   vi.useRealTimers();

@@ -7,11 +7,10 @@ import msgspec
 
 from services.auth import domain
 from services.auth.event_outbox import EventOutbox
-from services.auth.handlers.password_checks import PasswordChecks, WrongPassword
-from services.auth.handlers.session_opener import Caller
+from services.auth.handlers.reauthentication import Reauthentication
 from services.auth.passwords import CommonPasswords, Passwords
-from services.auth.ports import Account, Accounts
-from shared.errors import Conflict, Detail, Forbidden
+from services.auth.ports import Account, Accounts, Caller
+from shared.errors import Conflict, Forbidden
 from shared.http.access_tokens import Principal
 
 
@@ -29,14 +28,14 @@ class AccountHandlers:
         *,
         passwords: Passwords,
         common: CommonPasswords,
-        checks: PasswordChecks,
+        reauthentication: Reauthentication,
         clock: Callable[[], datetime],
     ) -> None:
         self._accounts = accounts
         self._outbox = outbox
         self._passwords = passwords
         self._common = common
-        self._checks = checks
+        self._reauthentication = reauthentication
         self._clock = clock
 
     async def account(self, user_id: str) -> Account:
@@ -46,9 +45,13 @@ class AccountHandlers:
             raise domain.UserNotFound("There is no such user.")
         return account
 
-    async def change_email(self, user_id: str, email: str) -> Account:
-        """Raises InvalidEmail, EmailTaken."""
+    async def change_email(
+        self, principal: Principal, email: str, password: str | None, caller: Caller
+    ) -> Account:
+        """Raises InvalidEmail, EmailTaken, and what ``Reauthentication.require`` raises."""
         email = domain.valid_email(email)
+        await self._reauthentication.require(principal, password, caller)
+        user_id = principal.user_id
         now = self._clock()
         async with self._accounts.locked(user_id) as locked:
             if locked.account.email != email:
@@ -62,12 +65,9 @@ class AccountHandlers:
         self, principal: Principal, current: str, new: str, caller: Caller
     ) -> None:
         """Every other session ends. Raises WrongPassword, WeakPassword, TooManyRequests."""
-        account = await self.account(principal.user_id)
-        async with self._checks.attempt(caller.client, f"user:{account.user_id}"):
-            if not await self._passwords.verify(account.password_hash, current):
-                raise WrongPassword(
-                    "The current password is wrong.", [Detail("current_password", "is wrong")]
-                )
+        account = await self._reauthentication.check_password(
+            principal, current, caller, "current_password"
+        )
         self._common.check(
             new, username=account.username, email=account.email, field="new_password"
         )
@@ -82,11 +82,17 @@ class AccountHandlers:
             await self._outbox.decide(locked, domain.ChangePassword(others), now)
         await self._outbox.append_pending(account.user_id)
 
-    async def delete(self, principal: Principal, user_id: str) -> None:
-        """Erase the caller's own account. Raises NotYourAccount, UserNotFound."""
+    async def delete(
+        self, principal: Principal, user_id: str, password: str | None, caller: Caller
+    ) -> None:
+        """Erase the caller's own account.
+
+        Raises NotYourAccount, UserNotFound, and what ``Reauthentication.require`` raises.
+        """
         if user_id != principal.user_id:
             await self.account(user_id)
             raise NotYourAccount("You can only delete your own account.")
+        await self._reauthentication.require(principal, password, caller)
         now = self._clock()
         async with self._accounts.locked(user_id) as locked:
             await self._outbox.decide(locked, domain.Delete(), now)

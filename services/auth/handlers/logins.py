@@ -10,9 +10,9 @@ from services.auth import domain
 from services.auth.domain import User
 from services.auth.event_outbox import EventOutbox, pending_events
 from services.auth.handlers.password_checks import PasswordChecks, WrongCredentials
-from services.auth.handlers.session_opener import Caller, SessionOpener, Tokens
+from services.auth.handlers.session_opener import SessionOpener, Tokens
 from services.auth.passwords import CommonPasswords, Passwords
-from services.auth.ports import Account, Metrics, Registrations
+from services.auth.ports import Account, Caller, Metrics, Registrations
 from shared.contracts import new_id
 from shared.errors import Conflict
 from shared.text_rules import username_key
@@ -69,12 +69,14 @@ class LoginHandlers:
         pending = pending_events(account.user_id, 0, events)
         await self._registrations.register(account, key_hash, pending)
         await self._outbox.append_pending(account.user_id)
+        await self._checks.remember(caller, account.user_id)
         return account, await self._sessions.open(account, caller)
 
     async def login(self, username: str, password: str, caller: Caller) -> tuple[Account, Tokens]:
         """Open a session. Raises WrongCredentials, TooManyRequests."""
-        async with self._checks.attempt(caller.client, username_key(username)):
-            account = await self._registrations.find_by_username(username)
+        account = await self._registrations.find_by_username(username)
+        user_id = None if account is None else account.user_id
+        async with self._checks.attempt(caller, user_id, username_key(username)):
             stored = None if account is None else account.password_hash
             if not await self._passwords.verify(stored, password) or account is None:
                 self._metrics.login("wrong")

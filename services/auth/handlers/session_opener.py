@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from services.auth.handlers.password_checks import WrongCredentials
-from services.auth.ports import Account, Session, Sessions
+from services.auth.ports import Account, Caller, Session, Sessions
 from services.auth.tokens import AccessTokens, new_refresh_token, refresh_token_hash
 from shared.contracts import new_id
 
@@ -19,13 +19,6 @@ class Tokens(msgspec.Struct, frozen=True):
 
     access_token: str
     refresh_token: str
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Where a request comes from: the client's identity, and the name of its program."""
-
-    client: str
-    user_agent: str = ""
 
 
 class SessionOpener:

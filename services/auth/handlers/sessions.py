@@ -8,11 +8,11 @@ from services.auth import domain
 from services.auth.domain import RevocationReason
 from services.auth.event_outbox import EventOutbox
 from services.auth.handlers.session_opener import Tokens
-from services.auth.ports import Accounts, Metrics, Session, Sessions
+from services.auth.ports import Accounts, LockedToken, Metrics, Session, Sessions
 from services.auth.tokens import (
     MAX_REFRESH_LENGTH,
     AccessTokens,
-    new_refresh_token,
+    Successors,
     refresh_token_hash,
 )
 from shared.errors import NotFound, Unauthenticated
@@ -39,6 +39,7 @@ class SessionHandlers:
         sessions: Sessions,
         outbox: EventOutbox,
         access_tokens: AccessTokens,
+        successors: Successors,
         *,
         metrics: Metrics,
         lifetime: timedelta,
@@ -48,6 +49,7 @@ class SessionHandlers:
         self._sessions = sessions
         self._outbox = outbox
         self._access_tokens = access_tokens
+        self._successors = successors
         self._metrics = metrics
         self._lifetime = lifetime
         self._clock = clock
@@ -56,7 +58,8 @@ class SessionHandlers:
     async def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens. Raises InvalidRefreshToken.
 
-        A token that was used longer ago than the grace ends its whole session.
+        Callers who send one token within the grace get the same successor. A token that was used
+        longer ago ends its whole session.
         """
         if len(token) > MAX_REFRESH_LENGTH:
             raise self._refused()
@@ -66,13 +69,17 @@ class SessionHandlers:
                 raise self._refused()
             session, username = presented.session, presented.username
             verdict = domain.judge_refresh(presented.token, now)
-            successor = new_refresh_token()
-            if verdict == "rotate":
+            successor = self._successors.of(token)
+            if verdict == "repeat":
+                successor, exists = await self._last_successor(presented, successor)
+            else:
+                exists = verdict != "rotate"
+            if not exists:
                 await presented.rotate(refresh_token_hash(successor), now + self._lifetime, now)
         if verdict == "revoke":
             await self._end_reused(session)
             raise InvalidRefreshToken("Log in again.")
-        if verdict != "rotate":
+        if verdict == "refuse":
             raise self._refused()
         self._metrics.refresh("ok")
         access = self._access_tokens.issue(session.user_id, username, session.session_id, now)
@@ -102,6 +109,16 @@ class SessionHandlers:
     async def revoke_all(self, user_id: str) -> int:
         """End all sessions of a user; returns how many there were."""
         return await self._end(user_id, None, "revoked")
+
+    async def _last_successor(self, presented: LockedToken, successor: str) -> tuple[str, bool]:
+        """The unused token at the end of the chain: who races must not get a used one.
+
+        False with it where it is not stored, because a process of an older version, which drew
+        successors at random, has used the token before it.
+        """
+        while (unused := await presented.unused(refresh_token_hash(successor))) is False:
+            successor = self._successors.of(successor)
+        return successor, unused is not None
 
     def _refused(self) -> InvalidRefreshToken:
         self._metrics.refresh("refused")

@@ -90,11 +90,16 @@ class Gateway:
         exchange.extra += self._cors.headers(exchange.request_headers.origin)
         refusal = _refusal(exchange)
         found = _NO_ROUTE if refusal else self._router.match(exchange.method, exchange.path)
-        policy = found.policy if isinstance(found, Route) else Policy.GENERAL
-        # Password guesses share one bucket per address, with or without a token.
-        if exchange.request_headers.authorization and policy is not Policy.AUTH:
+        is_route = isinstance(found, Route)
+        if exchange.request_headers.authorization and not (
+            is_route and found.policy is Policy.AUTH
+        ):
             await self._callers.authenticate(exchange)
-        allowed, headers = await self._limiter.take(policy, exchange.user or exchange.client)
+        if is_route:
+            policy, identity = self._callers.bucket(exchange, found)
+        else:
+            policy, identity = Policy.GENERAL, exchange.user or exchange.client
+        allowed, headers = await self._limiter.take(policy, identity)
         exchange.extra += headers
         if not allowed:
             await exchange.fail(429)

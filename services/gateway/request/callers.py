@@ -1,9 +1,16 @@
 """The caller of a request: its network identity, and its user if the access token is valid."""
 
+from typing import Final
+
 from services.gateway.request.client_address import ClientAddress
 from services.gateway.request.exchange import Exchange
+from services.gateway.request.routes import Policy, Route
 from shared.errors import Unauthenticated, Unavailable
 from shared.http.access_tokens import Principal, Verifier
+from shared.http.device_cookies import DEVICE_COOKIE, REFRESH_COOKIE, cookie_value, read_device
+
+_LOGIN: Final = "/api/v1/auth/login"
+_REFRESH: Final = "/api/v1/auth/refresh"
 
 
 class Callers:
@@ -38,6 +45,25 @@ class Callers:
         principal = self._verifier.cached(bearer) or await self._verify(bearer)
         if principal is not None:
             exchange.user = principal.user_id
+
+    def bucket(self, exchange: Exchange, route: Route) -> tuple[Policy, str]:
+        """Whose bucket pays for the request, and by which policy.
+
+        Password guesses share one bucket per address, with or without an access token; but a device
+        on which somebody has logged in before has its own, so that others behind the same address
+        cannot use it up. A browser refreshes its session on every page load, with a random token
+        in a cookie that nobody can guess: that costs what any request costs.
+        """
+        if route.policy is Policy.AUTH:
+            cookies = exchange.header(b"cookie").decode("latin-1")
+            if route.pattern == _LOGIN:
+                sent = cookie_value(cookies, DEVICE_COOKIE)
+                device = read_device(sent, self._verifier.keys, issuer=self._verifier.issuer)
+                return Policy.AUTH, f"device:{device.device_id}" if device else exchange.client
+            if route.pattern == _REFRESH and cookie_value(cookies, REFRESH_COOKIE):
+                return Policy.GENERAL, exchange.client
+            return Policy.AUTH, exchange.client
+        return route.policy, exchange.user or exchange.client
 
     async def _verify(self, token: str) -> Principal | None:
         try:

@@ -127,11 +127,10 @@ LATER = NOW + timedelta(days=30)
         (PresentedToken(LATER), "rotate"),
         (PresentedToken(NOW), "refuse"),
         (PresentedToken(NOW - timedelta(days=1), NOW - timedelta(days=9)), "refuse"),
-        (PresentedToken(LATER, NOW, 1), "rotate"),
-        (PresentedToken(LATER, NOW - timedelta(seconds=10), 1), "rotate"),
-        (PresentedToken(LATER, NOW - timedelta(seconds=11), 1), "revoke"),
-        (PresentedToken(LATER, NOW - timedelta(days=20), 1), "revoke"),
-        (PresentedToken(LATER, NOW, 5), "refuse"),
+        (PresentedToken(LATER, NOW), "repeat"),
+        (PresentedToken(LATER, NOW - timedelta(seconds=10)), "repeat"),
+        (PresentedToken(LATER, NOW - timedelta(seconds=11)), "revoke"),
+        (PresentedToken(LATER, NOW - timedelta(days=20)), "revoke"),
     ],
 )
 def test_what_becomes_of_a_refresh_token(token: PresentedToken, verdict: str) -> None:

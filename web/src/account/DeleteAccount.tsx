@@ -8,16 +8,19 @@ import { Button } from '../ui/Button';
 import { ConfirmDialog } from '../ui/Dialog';
 import { useNotify } from '../ui/notifications';
 import { Section } from './Section';
+import { useConfirmation } from './useConfirmation';
 
 export function DeleteAccount({ userId }: { userId: string | undefined }) {
   const [open, setOpen] = useState(false);
   const navigate = useNavigate();
   const notify = useNotify();
+  const confirmation = useConfirmation();
   const remove = useMutation({
     mutationFn: async (id: string) => {
-      await deleteAccount(id);
+      await deleteAccount(id, confirmation.password);
       await navigate('/');
     },
+    onError: confirmation.onError,
     onSuccess: () => notify('Your account has been deleted.'),
   });
   return (
@@ -32,11 +35,16 @@ export function DeleteAccount({ userId }: { userId: string | undefined }) {
         busy={remove.isPending}
         error={remove.error ? toApiError(remove.error).message : undefined}
         onConfirm={() => {
-          if (userId !== undefined) remove.mutate(userId);
+          if (userId !== undefined && !confirmation.missing) remove.mutate(userId);
         }}
-        onCancel={() => setOpen(false)}
+        onCancel={() => {
+          confirmation.reset();
+          remove.reset();
+          setOpen(false);
+        }}
       >
-        Your account, your videos, their views and tags will be gone. This can’t be undone.
+        <p>Your account, your videos, their views and tags will be gone. This can’t be undone.</p>
+        {confirmation.field && <div className="mt-4 text-ink">{confirmation.field}</div>}
       </ConfirmDialog>
     </Section>
   );

@@ -9,15 +9,19 @@ import { TextField } from '../ui/Field';
 import { useNotify } from '../ui/notifications';
 import { InlineError } from '../ui/states';
 import { Section } from './Section';
+import { useConfirmation } from './useConfirmation';
 
 export function EmailForm({ current }: { current: string }) {
   const client = useQueryClient();
   const notify = useNotify();
   const [email, setEmail] = useState(current);
   const [problem, setProblem] = useState<string | null>(null);
+  const confirmation = useConfirmation();
   const save = useMutation({
-    mutationFn: () => changeEmail(email.trim()),
+    mutationFn: () => changeEmail(email.trim(), confirmation.password),
+    onError: confirmation.onError,
     onSuccess: async () => {
+      confirmation.reset();
       notify('Your e-mail address has been changed.');
       await client.invalidateQueries({ queryKey: queries.me().queryKey });
     },
@@ -39,8 +43,13 @@ export function EmailForm({ current }: { current: string }) {
           error={problem}
           onChange={(event) => setEmail(event.target.value)}
         />
+        {confirmation.field}
         <InlineError error={save.error} />
-        <Button type="submit" busy={save.isPending} disabled={email.trim() === current}>
+        <Button
+          type="submit"
+          busy={save.isPending}
+          disabled={email.trim() === current || confirmation.missing}
+        >
           Change e-mail
         </Button>
       </form>

@@ -56,6 +56,9 @@ export interface paths {
         /**
          * Stay logged in
          * @description A refresh token can be used once. Using it again ends the session.
+         *
+         *     Without a token in the body, the token in the browser's cookie is used, and its successor is in
+         *     the new cookie only.
          */
         post: operations["ApiV1AuthRefreshRefresh"];
         delete?: never;
@@ -471,6 +474,9 @@ export interface paths {
         /**
          * Change my e-mail address
          * @description 409 where the address belongs to another account.
+         *
+         *     403 with `reauthentication_required` where the login is older than 5 minutes and the body has no
+         *     password.
          */
         patch: operations["ApiV1UsersEmailChangeEmail"];
         trace?: never;
@@ -600,6 +606,9 @@ export interface paths {
         /**
          * Delete my account
          * @description Erases the account, ends its sessions and removes its videos. 403 for another's account.
+         *
+         *     403 with `reauthentication_required` where the login is older than 5 minutes and the body has no
+         *     password.
          */
         delete: operations["ApiV1UsersUserIdDeleteAccount"];
         options?: never;
@@ -725,6 +734,11 @@ export interface components {
             /** @default Your video was uploaded and will be ready soon. */
             message: string;
         };
+        /** Confirmation */
+        Confirmation: {
+            password?: string;
+            current_password?: string;
+        };
         /** Detail */
         Detail: {
             field: string;
@@ -761,6 +775,8 @@ export interface components {
         /** EmailBody */
         EmailBody: {
             email: string;
+            password?: string;
+            current_password?: string;
         };
         /** Failure */
         Failure: {
@@ -817,6 +833,12 @@ export interface components {
         LoginBody: {
             username: string;
             password: string;
+            /**
+             * @description With `cookie`, the refresh token is in an HttpOnly cookie and empty in the answer; refreshing then needs no token in the body. For browsers.
+             * @default body
+             * @enum {string}
+             */
+            session_in: "body" | "cookie";
         };
         /** Me */
         Me: {
@@ -882,7 +904,13 @@ export interface components {
         };
         /** RefreshBody */
         RefreshBody: {
-            refresh_token: string;
+            refresh_token?: string;
+            /**
+             * @description With `cookie`, the refresh token is in an HttpOnly cookie and empty in the answer; refreshing then needs no token in the body. For browsers.
+             * @default body
+             * @enum {string}
+             */
+            session_in: "body" | "cookie";
         };
         /** Refreshed */
         Refreshed: {
@@ -895,6 +923,12 @@ export interface components {
             username: string;
             password: string;
             email: string;
+            /**
+             * @description With `cookie`, the refresh token is in an HttpOnly cookie and empty in the answer; refreshing then needs no token in the body. For browsers.
+             * @default body
+             * @enum {string}
+             */
+            session_in: "body" | "cookie";
         };
         /** Registered */
         Registered: {
@@ -2142,7 +2176,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["OldTag"] | null;
             };
@@ -2966,7 +3000,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Confirmation"] | null;
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {

@@ -3,22 +3,22 @@ import { session } from './session';
 
 export async function logIn(username: string, password: string): Promise<void> {
   const tokens = await unwrap(
-    publicApi.POST('/api/v1/auth/login', { body: { username, password } }),
+    publicApi.POST('/api/v1/auth/login', { body: { username, password, session_in: 'cookie' } }),
   );
   session.signIn({
     accessToken: tokens.access_token,
-    refreshToken: tokens.refresh_token,
     username: tokens.user,
   });
 }
 
 export async function signUp(username: string, email: string, password: string): Promise<void> {
   const created = await unwrap(
-    publicApi.POST('/api/v1/auth/register', { body: { username, email, password } }),
+    publicApi.POST('/api/v1/auth/register', {
+      body: { username, email, password, session_in: 'cookie' },
+    }),
   );
   session.signIn({
     accessToken: created.access_token,
-    refreshToken: created.refresh_token,
     username: created.user.username,
   });
 }
@@ -32,8 +32,10 @@ export async function logOut(): Promise<void> {
   }
 }
 
-export async function changeEmail(email: string): Promise<void> {
-  await unwrap(api.PATCH('/api/v1/users/email', { body: { email } }));
+/** Without a password the server accepts only somebody who has just logged in. */
+export async function changeEmail(email: string, password?: string): Promise<void> {
+  const confirmation = password === undefined ? {} : { password };
+  await unwrap(api.PATCH('/api/v1/users/email', { body: { email, ...confirmation } }));
 }
 
 export async function changePassword(current: string, next: string): Promise<void> {
@@ -58,7 +60,12 @@ export async function logOutEverywhere(): Promise<void> {
   session.signOut();
 }
 
-export async function deleteAccount(userId: string): Promise<void> {
-  await unwrap(api.DELETE('/api/v1/users/{user_id}', { params: { path: { user_id: userId } } }));
+export async function deleteAccount(userId: string, password?: string): Promise<void> {
+  await unwrap(
+    api.DELETE('/api/v1/users/{user_id}', {
+      params: { path: { user_id: userId } },
+      body: password === undefined ? {} : { password },
+    }),
+  );
   session.signOut();
 }

@@ -2,9 +2,10 @@ import { ApiError, errorFromBody, networkError } from '../api/errors';
 import {
   isExpired,
   isSessionStorageEvent,
-  readSession,
+  readUsername,
   type Session,
-  writeSession,
+  takeStoredRefreshToken,
+  writeUsername,
 } from './tokens';
 
 export type SignOutReason = 'chosen' | 'expired';
@@ -15,11 +16,12 @@ const REFRESH_PATH = '/api/v1/auth/refresh';
 
 /**
  * Holds the session and keeps its access token fresh. One refresh runs at a time: within the tab
- * by sharing its promise, across tabs by a Web Lock, after which the winner's tokens are taken
- * from storage instead of spending the rotated refresh token twice.
+ * by sharing its promise, across tabs by a Web Lock. Tabs that refresh together without locks get
+ * the same refresh token, so nobody is logged out by it.
  */
 export class SessionStore {
-  #session: Session | null = readSession();
+  #session: Session | null = storedSession();
+  #legacyToken = takeStoredRefreshToken();
   #refreshing: Promise<string | null> | null = null;
   readonly #listeners = new Set<Listener>();
 
@@ -32,22 +34,24 @@ export class SessionStore {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Follows sign-in, sign-out and refresh in other tabs. Returns the way to stop. */
+  /** Follows sign-in and sign-out in other tabs. Returns the way to stop. */
   watchOtherTabs(): () => void {
     const onStorage = (event: StorageEvent) => {
-      if (isSessionStorageEvent(event)) this.#adopt(readSession(), 'chosen');
+      if (!isSessionStorageEvent(event)) return;
+      const stored = storedSession();
+      if (stored?.username !== this.#session?.username) this.#adopt(stored, 'chosen');
     };
     window.addEventListener('storage', onStorage);
     return () => window.removeEventListener('storage', onStorage);
   }
 
   signIn(session: Session): void {
-    writeSession(session);
+    writeUsername(session.username);
     this.#adopt(session, 'chosen');
   }
 
   signOut(reason: SignOutReason = 'chosen'): void {
-    writeSession(null);
+    writeUsername(null);
     this.#adopt(null, reason);
   }
 
@@ -55,39 +59,41 @@ export class SessionStore {
   async accessToken(): Promise<string | null> {
     const session = this.#session;
     if (!session) return null;
-    if (!isExpired(session.accessToken, Date.now())) return session.accessToken;
-    return this.refresh(session.accessToken);
+    const token = session.accessToken;
+    if (token !== null && !isExpired(token, Date.now())) return token;
+    return this.refresh(token);
   }
 
   /** Replaces the token that turned out to be stale. Null: the session has ended. */
-  refresh(stale: string): Promise<string | null> {
+  refresh(stale: string | null): Promise<string | null> {
     this.#refreshing ??= this.#refreshLocked(stale).finally(() => {
       this.#refreshing = null;
     });
     return this.#refreshing;
   }
 
-  async #refreshLocked(stale: string): Promise<string | null> {
+  async #refreshLocked(stale: string | null): Promise<string | null> {
     // Web Locks exist only in secure contexts; plain http in a LAN does without.
     if (!('locks' in navigator)) return this.#refreshNow(stale);
     return navigator.locks.request(LOCK, () => this.#refreshNow(stale));
   }
 
-  async #refreshNow(stale: string): Promise<string | null> {
-    const stored = readSession();
-    if (!stored) {
-      this.#adopt(null, 'expired');
-      return null;
-    }
-    if (stored.accessToken !== stale) {
-      this.#adopt(stored, 'chosen');
-      return stored.accessToken;
+  async #refreshNow(stale: string | null): Promise<string | null> {
+    const session = this.#session;
+    if (!session || readUsername() !== session.username) {
+      const stored = storedSession();
+      this.#adopt(stored, stored ? 'chosen' : 'expired');
+      if (!stored) return null;
+    } else if (session.accessToken !== null && session.accessToken !== stale) {
+      return session.accessToken;
     }
     try {
-      const renewed = { ...stored, ...(await requestTokens(stored.refreshToken)) };
-      writeSession(renewed);
-      this.#adopt(renewed, 'chosen');
-      return renewed.accessToken;
+      const accessToken = await requestAccessToken(this.#legacyToken);
+      this.#legacyToken = null;
+      const username = this.#session?.username;
+      if (username === undefined) return null;
+      this.#adopt({ accessToken, username }, 'chosen');
+      return accessToken;
     } catch (error) {
       if (error instanceof ApiError && (error.status === 400 || error.status === 401)) {
         this.signOut('expired');
@@ -104,30 +110,30 @@ export class SessionStore {
   }
 }
 
-async function requestTokens(
-  refreshToken: string,
-): Promise<Pick<Session, 'accessToken' | 'refreshToken'>> {
+function storedSession(): Session | null {
+  const username = readUsername();
+  return username === null ? null : { accessToken: null, username };
+}
+
+/** Uses the cookie, or a token from before there was one; the new token is in the cookie. */
+async function requestAccessToken(legacyToken: string | null): Promise<string> {
   let response: Response;
+  const token = legacyToken === null ? {} : { refresh_token: legacyToken };
   try {
     response = await fetch(REFRESH_PATH, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ refresh_token: refreshToken }),
+      body: JSON.stringify({ ...token, session_in: 'cookie' }),
     });
   } catch {
     throw networkError();
   }
   const body: unknown = await response.json().catch(() => null);
-  const tokens = (body as { data?: { access_token?: unknown; refresh_token?: unknown } } | null)
-    ?.data;
-  if (
-    !response.ok ||
-    typeof tokens?.access_token !== 'string' ||
-    typeof tokens.refresh_token !== 'string'
-  ) {
+  const accessToken = (body as { data?: { access_token?: unknown } } | null)?.data?.access_token;
+  if (!response.ok || typeof accessToken !== 'string') {
     throw errorFromBody(response.status, body, response.headers.get('Retry-After'));
   }
-  return { accessToken: tokens.access_token, refreshToken: tokens.refresh_token };
+  return accessToken;
 }
 
 export const session = new SessionStore();

@@ -1,32 +1,46 @@
-/** The signed-in session as this browser keeps it. */
+/** The signed-in session of this tab. Until the first refresh there is no access token. */
 export interface Session {
-  accessToken: string;
-  refreshToken: string;
+  accessToken: string | null;
   username: string;
 }
 
 /**
- * Both tokens live in localStorage. The refresh token has to (the API hands it out in a body, not
- * in a cookie), and the access token gains nothing from hiding in memory then: it is the weaker of
- * the two, and a refresh on every page load would run into the refresh route's rate limit.
+ * Only who is signed in is kept in localStorage, for the next visit and for other tabs. The refresh
+ * token is in a cookie that no script can read, and the access token in this tab's memory.
  */
 const STORAGE_KEY = 'cinelog.session';
 
 /** Refresh this long before expiry, so that a request never leaves with a dying token. */
 const EXPIRY_MARGIN_SECONDS = 20;
 
-export function readSession(): Session | null {
+export function readUsername(): string | null {
   try {
     const parsed: unknown = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? 'null');
-    return isSession(parsed) ? parsed : null;
+    if (typeof parsed !== 'object' || parsed === null) return null;
+    const { username } = parsed as Record<string, unknown>;
+    return typeof username === 'string' ? username : null;
   } catch {
     return null;
   }
 }
 
-export function writeSession(session: Session | null): void {
-  if (session) localStorage.setItem(STORAGE_KEY, JSON.stringify(session));
+export function writeUsername(username: string | null): void {
+  if (username !== null) localStorage.setItem(STORAGE_KEY, JSON.stringify({ username }));
   else localStorage.removeItem(STORAGE_KEY);
+}
+
+/** Takes the refresh token that an earlier version kept in localStorage out of it. */
+export function takeStoredRefreshToken(): string | null {
+  try {
+    const parsed: unknown = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? 'null');
+    if (typeof parsed !== 'object' || parsed === null) return null;
+    const { refreshToken, username } = parsed as Record<string, unknown>;
+    if (typeof refreshToken !== 'string' || typeof username !== 'string') return null;
+    writeUsername(username);
+    return refreshToken;
+  } catch {
+    return null;
+  }
 }
 
 export function isSessionStorageEvent(event: StorageEvent): boolean {
@@ -47,14 +61,4 @@ function claimsOf(token: string): Record<string, unknown> {
 export function isExpired(token: string, nowMs: number): boolean {
   const expires = claimsOf(token)['exp'];
   return typeof expires === 'number' && expires - EXPIRY_MARGIN_SECONDS <= nowMs / 1000;
-}
-
-function isSession(value: unknown): value is Session {
-  if (typeof value !== 'object' || value === null) return false;
-  const { accessToken, refreshToken, username } = value as Record<string, unknown>;
-  return (
-    typeof accessToken === 'string' &&
-    typeof refreshToken === 'string' &&
-    typeof username === 'string'
-  );
 }

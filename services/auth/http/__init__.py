@@ -1,0 +1,1 @@
+"""Auth's routes: sessions, the account, and the key document."""
