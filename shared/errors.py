@@ -5,6 +5,7 @@
     ├── Unauthenticated     the caller has no valid access token (401)
     ├── Forbidden           the caller may not do this (403)
     ├── NotFound            it does not exist, or the caller may not see it (404)
+    ├── TooSlow             the request's body arrives too slowly (408)
     ├── Conflict            it contradicts the present state (409)
     ├── TooLarge            the body exceeds a size limit (413)
     ├── UnsupportedMedia    the content type is not accepted (415)
@@ -54,6 +55,10 @@ class Forbidden(CinelogError):
 
 class NotFound(CinelogError):
     code = "not_found"
+
+
+class TooSlow(CinelogError):
+    code = "timeout"
 
 
 class Conflict(CinelogError):

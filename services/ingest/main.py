@@ -24,6 +24,7 @@ from services.ingest.handlers.sweep import Sweep
 from services.ingest.handlers.upload_completer import UploadCompleter
 from services.ingest.handlers.upload_ender import UploadEnder
 from services.ingest.handlers.upload_events import UploadEvents
+from services.ingest.handlers.upload_slots import UploadSlots
 from services.ingest.handlers.upload_starter import UploadStarter
 from services.ingest.handlers.upload_writers import UploadWriters
 from services.ingest.http.app import ingest_app
@@ -89,17 +90,22 @@ async def assemble(
     limits = Limits(
         max_bytes=config.max_upload_bytes,
         at_once=config.max_uploads_at_once,
+        per_user=config.max_uploads_per_user,
+        min_bytes_per_second=config.upload_min_bytes_per_second,
+        slow_seconds=config.upload_slow_seconds,
         resumable_lifetime=config.upload_expiry_hours * 3600,
     )
     metrics = UploadMetrics(host.registry)
     events = UploadEvents(log, metrics)
+    slots = UploadSlots(limits, metrics)
+    metrics.watch(lambda: slots.receiving, lambda: slots.waiting)
     steps = UploadSteps(
+        slots,
         UploadStarter(uploads, events, limits),
         UploadWriters(uploads, sources, limits, metrics),
         UploadCompleter(uploads, sources, events),
         UploadEnder(uploads, sources, events),
     )
-    metrics.watch_receiving(lambda: steps.writers.receiving)
     sweep = Sweep(
         steps,
         events,

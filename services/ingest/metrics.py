@@ -15,6 +15,12 @@ class UploadMetrics:
         self._bytes = Counter(
             "cinelog_upload_bytes", "Bytes of uploads made durable.", registry=registry
         )
+        self._refused = Counter(
+            "cinelog_uploads_refused",
+            "Uploads that found no slot: those of their user, or of the process, were taken.",
+            ("reason",),
+            registry=registry,
+        )
         self._uploads = Counter(
             "cinelog_uploads",
             "Uploads by how they ended.",
@@ -28,7 +34,14 @@ class UploadMetrics:
     def ended(self, protocol: UploadProtocol, outcome: str) -> None:
         self._uploads.labels(protocol, outcome).inc()
 
-    def watch_receiving(self, count: Callable[[], int]) -> None:
-        """Export ``count()``: the uploads that this process receives now."""
+    def refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
+
+    def watch(self, receiving: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Export how many uploads this process receives now, and how many wait for a slot."""
         gauge = Gauge("cinelog_uploads_receiving", "Uploads under way.", registry=self._registry)
-        gauge.set_function(count)
+        gauge.set_function(receiving)
+        gauge = Gauge(
+            "cinelog_uploads_waiting", "Small uploads waiting for a slot.", registry=self._registry
+        )
+        gauge.set_function(waiting)

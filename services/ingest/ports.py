@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest.details import Details
 from shared.contracts import UploadProtocol
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, InvalidInput, NotFound, TooSlow
 
 Phase = Literal["open", "completing", "completed", "ending"]
 """open: takes bytes. completing: all bytes are stored; their object and event are not made yet.
@@ -36,8 +36,8 @@ class ClientGone(InvalidInput):
     code = "client_gone"
 
 
-class Stalled(InvalidInput):
-    """No byte arrived for too long."""
+class Stalled(TooSlow):
+    """The body stopped arriving, or arrives too slowly."""
 
     code = "upload_stalled"
 
@@ -287,7 +287,13 @@ class DeletedSources(Protocol):
 
 
 class Body(Protocol):
-    """A request's body as it arrives. Iterating raises ClientGone, Stalled or UploadLost."""
+    """A request's body as it arrives. Iterating raises ClientGone, Stalled or UploadLost.
+
+    ``length`` is what its sender announced, in bytes; None where that is not known.
+    """
+
+    @property
+    def length(self) -> int | None: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
@@ -305,4 +311,8 @@ class Metrics(Protocol):
 
     def ended(self, protocol: UploadProtocol, outcome: str) -> None:
         """An upload ended: ``outcome`` is the event's type."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """A request found no slot: its user's, or the process's, are all taken."""
         ...

@@ -11,8 +11,9 @@ DEFAULT_MAX_BYTES: Final = 20 * 1024**3
 
 class IngestSettings(Settings, frozen=True, kw_only=True):
     """``max_upload_bytes`` of one video; ``max_uploads_at_once`` in this process, each of which
-    takes about 20 MB of memory; a resumable upload expires ``upload_expiry_hours`` after its last
-    byte.
+    takes about 20 MB of memory, and ``max_uploads_per_user`` of them; a resumable upload expires
+    ``upload_expiry_hours`` after its last byte. A body must arrive at
+    ``upload_min_bytes_per_second``, with pauses of ``upload_slow_seconds`` at most.
 
     An object without an owner is listed for deletion once it is older than ``orphan_seconds``, and
     deleted ``deletion_delay_hours`` later; ``deleted_video_hours`` is the same for the source of a
@@ -38,6 +39,9 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     jwt_audience: str
     max_upload_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**40)] = DEFAULT_MAX_BYTES
     max_uploads_at_once: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+    max_uploads_per_user: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 8
+    upload_min_bytes_per_second: Annotated[int, msgspec.Meta(ge=1)] = 1024
+    upload_slow_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
     upload_expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 7)] = 24.0
     sweep_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 15.0
     orphan_seconds: Annotated[float, msgspec.Meta(ge=1)] = 3600.0

@@ -18,9 +18,9 @@ class Concatenation:
     async def make(self, upload: Upload, parts: Sequence[Upload]) -> Upload:
         """Start ``upload``, fill it with ``parts`` and complete it.
 
-        Raises NotAVideo, TooManyUploads, KeyInUse, and what the storage raises.
+        Raises NotAVideo, KeyInUse, what ``UploadSlots.hold`` raises, and what the storage raises.
         """
-        with self._steps.writers.slot():
+        async with self._steps.slots.hold(upload.user_id, None):
             await self._steps.starter.start(upload)
             upload = await self._steps.writers.acquire(upload.id)
             try:
@@ -56,6 +56,7 @@ class _StoredUploads:
         self._sources = sources
         self._parts = parts
         self._interrupted = False
+        self.length = sum(part.received for part in parts)
 
     def interrupt(self) -> None:
         self._interrupted = True

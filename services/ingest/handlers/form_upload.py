@@ -42,6 +42,7 @@ from services.ingest.ports import (
     UploadNotFound,
 )
 from shared.errors import CinelogError, InvalidInput, Unavailable
+from shared.pace import Pace
 
 FILE_FIELD: Final = "video"
 # Boundaries, headers and the other fields: the body is larger than the file by at most this.
@@ -65,26 +66,30 @@ class FormUploads:
         self._uploads = uploads
         self._limits = limits
 
+    def pace(self) -> Pace:
+        """How slowly a new body may arrive."""
+        return self._limits.pace()
+
     async def receive(
         self,
         user_id: str,
         body: Body,
         *,
         content_type: str | None,
-        content_length: int | None,
         idempotency_key: str | None = None,
     ) -> Upload:
         """The completed upload, durable and in the log.
 
         Raises InvalidInput for what was sent, Conflict for a key that was used for something else,
-        Unavailable where bucket or database do not answer. A failed request leaves no object.
+        Unavailable where bucket or database do not answer, TooManyRequests or Unavailable where
+        there is no slot. A failed request leaves no object.
         """
         parser = FormParser(content_type, FILE_FIELD)
         limit = self._limits.max_bytes
-        if content_length is not None and content_length > limit + _FORM_OVERHEAD:
+        if body.length is not None and body.length > limit + _FORM_OVERHEAD:
             raise FileTooLarge(f"A video may have at most {readable_size(limit)}.")
         key = checked_key(idempotency_key)
-        with self._steps.writers.slot():
+        async with self._steps.slots.hold(user_id, body.length):
             earlier = None if key is None else await self._claim(user_id, key)
             if earlier is not None:
                 return await self._compare(earlier, parser, body)

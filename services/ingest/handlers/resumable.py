@@ -38,6 +38,7 @@ from services.ingest.tus import (
     OffsetMismatch,
     TusError,
 )
+from shared.pace import Pace
 
 
 class Resumable:
@@ -59,6 +60,10 @@ class Resumable:
     def max_bytes(self) -> int:
         """The largest upload that is accepted."""
         return self._limits.max_bytes
+
+    def pace(self) -> Pace:
+        """How slowly a new body may arrive."""
+        return self._limits.pace()
 
     async def create(
         self, user_id: str, creation: Creation, *, idempotency_key: str | None = None
@@ -136,7 +141,7 @@ class Resumable:
             if offset != upload.received:
                 raise OffsetMismatch(upload.received)
             return upload
-        with self._steps.writers.slot():
+        async with self._steps.slots.hold(user_id, _memory(upload, body)):
             upload = await self._steps.writers.acquire(upload_id)
             try:
                 if upload.received != offset:
@@ -265,6 +270,11 @@ class Resumable:
     def _check_length(self, length: int) -> None:
         if length > self.max_bytes:
             raise UploadTooLarge(f"A video may have at most {readable_size(self.max_bytes)}.")
+
+
+def _memory(upload: Upload, body: Body) -> int | None:
+    """Bytes that an append takes: the tail of the one before it is read into memory."""
+    return None if body.length is None else body.length + upload.tail_size
 
 
 def _fingerprint(creation: Creation) -> str:

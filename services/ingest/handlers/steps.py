@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from services.ingest.handlers.upload_completer import UploadCompleter
 from services.ingest.handlers.upload_ender import UploadEnder
+from services.ingest.handlers.upload_slots import UploadSlots
 from services.ingest.handlers.upload_starter import UploadStarter
 from services.ingest.handlers.upload_writers import UploadWriters
 
 
 @dataclass(frozen=True)
 class UploadSteps:
-    """Start, write, then complete or end."""
+    """Get a slot, start, write, then complete or end."""
 
+    slots: UploadSlots
     starter: UploadStarter
     writers: UploadWriters
     completer: UploadCompleter

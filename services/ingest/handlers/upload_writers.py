@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import msgspec
@@ -18,18 +18,12 @@ from services.ingest.ports import (
     UploadOwnership,
     UploadProgress,
 )
-from shared.errors import CinelogError, Unavailable
+from shared.errors import CinelogError
 
 # Seconds that a writer has to store what it has, once another request waits for the upload. After
 # that it counts as dead, and the table refuses its further changes.
 _RELEASE_SECONDS: Final = 2.0
 _RELEASE_POLL_SECONDS: Final = 0.05
-
-
-class TooManyUploads(Unavailable):
-    """This process receives as many uploads as its memory allows."""
-
-    code = "too_many_uploads"
 
 
 class WrittenUploads(UploadOwnership, UploadProgress, Protocol):
@@ -46,24 +40,7 @@ class UploadWriters:
         self._sources = sources
         self._limits = limits
         self._metrics = metrics
-        self._receiving = 0
         self._held: dict[str, Callable[[], None]] = {}
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Occupy one of the upload slots of this process. Raises TooManyUploads."""
-        if self._receiving >= self._limits.at_once:
-            raise TooManyUploads("Too many uploads at once. Try again soon.", retry_after=5)
-        self._receiving += 1
-        try:
-            yield
-        finally:
-            self._receiving -= 1
-
-    @property
-    def receiving(self) -> int:
-        """How many uploads this process receives now."""
-        return self._receiving
 
     async def acquire(self, upload_id: str) -> Upload:
         """Become the writer; the present writer gets a moment to store what it has.

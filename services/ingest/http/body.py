@@ -2,24 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from litestar import Request
 
 from services.ingest.ports import ClientGone, Stalled, UploadLost
-
-IDLE_SECONDS: Final = 60.0
-"""Seconds without a byte after which a request is given up."""
+from shared.pace import Pace
 
 
 class IncomingBody:
     """Implements ``ports.Body``. The server reads the next piece when it is asked for."""
 
-    def __init__(
-        self, request: Request[Any, Any, Any], *, idle_seconds: float = IDLE_SECONDS
-    ) -> None:
+    def __init__(self, request: Request[Any, Any, Any], pace: Pace) -> None:
         self._receive = request.receive
-        self._idle_seconds = idle_seconds
+        self._pace = pace
+        self.length = _announced(request)
         self._waiting: asyncio.Timeout | None = None
         self._interrupted = False
         self.ended = False
@@ -41,12 +38,22 @@ class IncomingBody:
     async def _next(self) -> Any:
         if self._interrupted:
             raise UploadLost("Another request goes on with this upload.")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            async with asyncio.timeout(self._idle_seconds) as self._waiting:
-                return await self._receive()
+            async with asyncio.timeout(self._pace.left) as self._waiting:
+                event: Any = await self._receive()
         except TimeoutError:
             if self._interrupted:
                 raise UploadLost("Another request goes on with this upload.") from None
-            raise Stalled(f"No byte arrived for {self._idle_seconds:g} seconds.") from None
+            raise Stalled("The upload arrives too slowly.") from None
         finally:
             self._waiting = None
+        self._pace.arrived(len(event.get("body", b"")), loop.time() - began)
+        return event
+
+
+def _announced(request: Request[Any, Any, Any]) -> int | None:
+    """The size of the body in bytes; None where it is not announced."""
+    value = request.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None

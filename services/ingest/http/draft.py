@@ -35,7 +35,11 @@ async def create(request: Request[Any, Any, Any], user_id: str, resumable: Resum
     )
     if upload.phase == "open" and upload.received == 0:
         upload = await resumable.append(
-            user_id, upload.id, 0, IncomingBody(request), finish=said.complete
+            user_id,
+            upload.id,
+            0,
+            IncomingBody(request, resumable.pace()),
+            finish=said.complete,
         )
     return _answer(upload, resumable, status=201)
 
@@ -62,7 +66,7 @@ async def append(
         user_id,
         upload_id,
         offset,
-        IncomingBody(request),
+        IncomingBody(request, resumable.pace()),
         length=said.length,
         finish=said.complete,
     )

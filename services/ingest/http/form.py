@@ -87,8 +87,10 @@ def accepted(video_id: str) -> Response[Success[Accepted]]:
         {
             400: "No title, not a video, or too large.",
             401: "No valid token.",
+            408: "The body arrives too slowly.",
             409: "The idempotency key was used differently.",
-            503: "The storage does not answer. Nothing was kept.",
+            429: "Too many uploads of yours at once.",
+            503: "The storage does not answer, or too many uploads at once. Nothing was kept.",
         }
     ),
     security=BEARER,
@@ -107,15 +109,8 @@ async def upload_form(
     """
     upload = await form_uploads.receive(
         principal.user_id,
-        IncomingBody(request),
+        IncomingBody(request, form_uploads.pace()),
         content_type=request.headers.get("content-type"),
-        content_length=content_length(request),
         idempotency_key=request.headers.get("idempotency-key"),
     )
     return accepted(upload.id)
-
-
-def content_length(request: Request[Any, Any, Any]) -> int | None:
-    """The announced size of the body in bytes; None where it is not announced."""
-    value = request.headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None

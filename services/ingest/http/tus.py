@@ -78,7 +78,7 @@ async def create(
     # A repeated creation finds bytes already: its client goes on from the offset.
     if with_upload and upload.phase == "open" and upload.received == 0:
         upload = await resumable.append(
-            user_id, upload.id, 0, IncomingBody(request), checksum=checksum
+            user_id, upload.id, 0, IncomingBody(request, resumable.pace()), checksum=checksum
         )
     answer = {"location": f"{UPLOADS}/{upload.id}", **_expiry(upload)}
     if with_upload or upload.joined:
@@ -118,7 +118,7 @@ async def append(
         user_id,
         upload_id,
         tus.parse_offset(headers),
-        IncomingBody(request),
+        IncomingBody(request, resumable.pace()),
         length=tus.parse_number(headers, "upload-length"),
         checksum=tus.parse_checksum(headers),
     )

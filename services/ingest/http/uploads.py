@@ -31,9 +31,11 @@ _FAILURES: Final = failures(
         400: "The request breaks the protocol, or is no video.",
         401: "No valid token.",
         404: "No such upload of yours; it may have expired.",
+        408: "The body arrives too slowly. What arrived is kept.",
         409: "Another offset, or another request has taken over.",
         412: "Another version of the protocol.",
         413: "Larger than announced or accepted.",
+        429: "Too many uploads of yours at once.",
         460: "The checksum does not match.",
     }
 )

@@ -287,6 +287,8 @@ async def test_a_late_part_of_a_dead_writer_replaces_nothing(ingest: Ingest, die
 class Silence:
     """An empty request body."""
 
+    length = 0
+
     def interrupt(self) -> None: ...
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -379,15 +381,19 @@ async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: 
 async def test_more_uploads_than_memory_allows_are_put_off(database: Database, s3: Buckets) -> None:
     body = form(TITLE, ("video", "a.mp4", clip(12 * MIB)))
     settings = config(database, s3, max_uploads_at_once=1)
-    async with running(settings, s3, StaticKeys()) as ingest, ingest.client() as client:
+    async with (
+        running(settings, s3, StaticKeys()) as ingest,
+        ingest.client() as client,
+        ingest.client("bob") as other,
+    ):
         go_on = asyncio.Event()
         first = asyncio.create_task(
-            client.post(
+            other.post(
                 UPLOAD, content=slowly(body, MIB, go_on), headers={"content-type": CONTENT_TYPE}
             )
         )
-        await eventually(lambda: ingest.parts.steps.writers.receiving == 1)
-        second = await send(client, form(TITLE, ("video", "a.mp4", clip(9000))))
+        await eventually(lambda: ingest.parts.steps.slots.receiving == 1)
+        second = await send(client, form(TITLE, ("video", "a.mp4", clip(100_000))))
         assert problem(second) == (503, "too_many_uploads")
         go_on.set()
         assert (await first).status_code == 202

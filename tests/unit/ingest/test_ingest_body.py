@@ -8,9 +8,10 @@ import pytest
 
 from services.ingest.http.body import IncomingBody
 from services.ingest.ports import ClientGone, Stalled, UploadLost
+from shared.pace import Pace
 
 
-def incoming(*events: dict[str, Any], idle_seconds: float = 30) -> IncomingBody:
+def incoming(*events: dict[str, Any], seconds: float = 30) -> IncomingBody:
     """A body of these events, and then silence."""
     waiting = list(events)
 
@@ -20,8 +21,8 @@ def incoming(*events: dict[str, Any], idle_seconds: float = 30) -> IncomingBody:
         await asyncio.Event().wait()
         raise AssertionError
 
-    request: Any = SimpleNamespace(receive=receive)
-    return IncomingBody(request, idle_seconds=idle_seconds)
+    request: Any = SimpleNamespace(receive=receive, headers={})
+    return IncomingBody(request, Pace(1024, seconds))
 
 
 def piece(data: bytes, more: bool = True) -> dict[str, Any]:
@@ -42,7 +43,7 @@ async def test_a_client_that_goes_away() -> None:
 
 async def test_silence() -> None:
     with pytest.raises(Stalled):
-        _ = [chunk async for chunk in incoming(piece(b"a"), idle_seconds=0.01)]
+        _ = [chunk async for chunk in incoming(piece(b"a"), seconds=0.01)]
 
 
 async def test_an_interruption_while_waiting_and_before() -> None:

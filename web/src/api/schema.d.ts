@@ -1847,6 +1847,15 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description The body arrives too slowly. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
             /** @description The idempotency key was used differently. */
             409: {
                 headers: {
@@ -1856,7 +1865,16 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
-            /** @description The storage does not answer. Nothing was kept. */
+            /** @description Too many uploads of yours at once. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The storage does not answer, or too many uploads at once. Nothing was kept. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2256,6 +2274,15 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description The body arrives too slowly. What arrived is kept. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
             /** @description Another offset, or another request has taken over. */
             409: {
                 headers: {
@@ -2276,6 +2303,15 @@ export interface operations {
             };
             /** @description Larger than announced or accepted. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Too many uploads of yours at once. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2517,6 +2553,15 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description The body arrives too slowly. What arrived is kept. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
             /** @description Another offset, or another request has taken over. */
             409: {
                 headers: {
@@ -2537,6 +2582,15 @@ export interface operations {
             };
             /** @description Larger than announced or accepted. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Too many uploads of yours at once. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2653,6 +2707,15 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description The body arrives too slowly. What arrived is kept. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
             /** @description Another offset, or another request has taken over. */
             409: {
                 headers: {
@@ -2673,6 +2736,15 @@ export interface operations {
             };
             /** @description Larger than announced or accepted. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Too many uploads of yours at once. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
