@@ -1,29 +1,46 @@
 """New events of the log, for requests of this process that follow a video."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol
 
 from shared.contracts import category_of, entity_of
 from shared.event_store.store import EventStore, SequencedEvent
+from shared.http.access_tokens import Principal
 from shared.loops.listening import listen
 from shared.loops.loops import Loops
 
 _POLL_SECONDS: Final = 1.0
+_SESSIONS_SECONDS: Final = 1.0
 _READ_EVENTS: Final = 500
 # Slow clients are disconnected; they resume from Last-Event-ID.
 _QUEUE_EVENTS: Final = 2000
 
 
-class Follower:
-    """The events of one video after the position ``since``, for one request."""
+class Sessions(Protocol):
+    """Knows which sessions have ended."""
 
-    def __init__(self, video_id: str, since: int) -> None:
+    async def ended(self, principals: Collection[Principal]) -> set[Principal]:
+        """Those whose session has ended."""
+        ...
+
+
+class SessionEnded(Exception):
+    """The session of the request has ended: it gets no more events."""
+
+
+class Follower:
+    """The events of one video after the position ``since``, for one request of a caller."""
+
+    def __init__(self, video_id: str, caller: Principal, since: int) -> None:
         self.video_id = video_id
+        self.caller = caller
         self.since = since
-        self._queue: asyncio.Queue[SequencedEvent] = asyncio.Queue(_QUEUE_EVENTS)
+        # None: nothing more comes.
+        self._queue: asyncio.Queue[SequencedEvent | None] = asyncio.Queue(_QUEUE_EVENTS)
         self._overrun = False
+        self._ended = False
 
     @property
     def exhausted(self) -> bool:
@@ -31,9 +48,18 @@ class Follower:
         return self._overrun and self._queue.empty()
 
     async def next(self, timeout: float) -> SequencedEvent:
-        """The next event. Raises TimeoutError after ``timeout`` seconds."""
+        """The next event. Raises TimeoutError after ``timeout`` seconds, and SessionEnded."""
         async with asyncio.timeout(timeout):
-            return await self._queue.get()
+            event = None if self._ended else await self._queue.get()
+        if event is None or self._ended:
+            raise SessionEnded
+        return event
+
+    def end(self) -> None:
+        """The caller's session has ended."""
+        self._ended = True
+        with suppress(asyncio.QueueFull):
+            self._queue.put_nowait(None)
 
     def add(self, event: SequencedEvent) -> None:
         """Queue the next event, unless an earlier one was dropped because the queue was full."""
@@ -49,25 +75,31 @@ class EventTail:
     """Reads the end of the log once for all followers of this process.
 
     ``checkpoint`` returns the projection's checkpoint. The tail reads no further, so the
-    read models include every event that a follower gets.
+    read models include every event that a follower gets. A follower ends with the session of its
+    caller, about a second after it: one question for all followers.
     """
 
     def __init__(
-        self, store: EventStore, checkpoint: Callable[[], Awaitable[int]], loops: Loops
+        self,
+        store: EventStore,
+        checkpoint: Callable[[], Awaitable[int]],
+        sessions: Sessions,
+        loops: Loops,
     ) -> None:
         self._store = store
         self._checkpoint = checkpoint
+        self._sessions = sessions
         self._loops = loops
         self._followers: dict[str, set[Follower]] = {}
         self._wake = asyncio.Event()
         self._position: int | None = None
 
     @asynccontextmanager
-    async def follow(self, video_id: str) -> AsyncIterator[Follower]:
+    async def follow(self, video_id: str, caller: Principal) -> AsyncIterator[Follower]:
         """Yields a follower of a video's events from now on."""
         if self._position is None:
             self._position = await self._checkpoint()
-        follower = Follower(video_id, self._position)
+        follower = Follower(video_id, caller, self._position)
         self._followers.setdefault(video_id, set()).add(follower)
         self._wake.set()
         try:
@@ -90,6 +122,17 @@ class EventTail:
             tasks.create_task(
                 self._loops.repeat("read the tail", self._advance, _POLL_SECONDS, wake=self._wake)
             )
+            tasks.create_task(
+                self._loops.repeat("end streams", self.end_sessions, _SESSIONS_SECONDS)
+            )
+
+    async def end_sessions(self) -> None:
+        """End the followers whose caller's session has ended."""
+        followers = [each for group in self._followers.values() for each in group]
+        ended = await self._sessions.ended({follower.caller for follower in followers})
+        for follower in followers:
+            if follower.caller in ended:
+                follower.end()
 
     async def _advance(self) -> None:
         target = await self._checkpoint()

@@ -38,6 +38,7 @@ from shared.host.host import Host, Process, Served
 from shared.host.projection_commands import redrive_parked, show_progress
 from shared.http.app import create_app
 from shared.http.identity import Verifier
+from shared.http.sessions import Sessions
 from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.messaging.broker import connected, create_broker
@@ -56,7 +57,8 @@ async def compose_api(
         watch_checkpoint(host.loops, url, log, SCHEMA, NAME)
     )
     client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-    tail = EventTail(log, checkpoint.position, host.loops)
+    sessions = Sessions(log)
+    tail = EventTail(log, checkpoint.position, sessions, host.loops)
     catalog = Catalog(
         await host.engine(url, size=8),
         log,
@@ -73,6 +75,7 @@ async def compose_api(
         dependencies={"catalog": Provide(lambda: catalog, sync_to_thread=False)},
         verifier=verifier
         or host.verifier(config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience),
+        sessions=sessions,
         registry=host.registry,
         progress=host.loops.progress,
     )

@@ -47,6 +47,7 @@ from shared.host.host import Host, Process, Served
 from shared.host.projection_commands import rebuild, redrive_parked
 from shared.http.identity import Verifier
 from shared.http.operator import operator_routes
+from shared.http.sessions import Sessions
 from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.loops.listening import listen
@@ -123,6 +124,7 @@ async def assemble(
         DirectUploads(steps, uploads, sources, signer, limits),
         verifier=verifier
         or host.verifier(config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience),
+        sessions=Sessions(log),
         checks={"postgres": log.head, "storage": sources.ping},
         registry=host.registry,
         progress=host.loops.progress,

@@ -53,6 +53,7 @@ from shared.host.entry import Command, Role, run_entry
 from shared.host.host import Host, Process, Served
 from shared.host.projection_commands import rebuild, redrive_parked
 from shared.http.app import create_app
+from shared.http.sessions import Sessions
 from shared.loops.leaders import Leader
 from shared.loops.listening import listen
 from shared.loops.progress import LoopProgress
@@ -118,6 +119,7 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
         verifier=host.verifier(
             config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
         ),
+        sessions=Sessions(log),
         registry=host.registry,
         progress=host.loops.progress,
     )

@@ -1,6 +1,6 @@
 """An event store in memory, for tests of handlers. It passes the same tests as PostgreSQL's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.event_store.serialization import readable
@@ -54,6 +54,10 @@ class MemoryEventStore:
 
     async def read_streams(self, stream_ids: Sequence[str]) -> dict[str, list[RecordedEvent]]:
         return {stream: [*self._streams.get(stream, ())] for stream in stream_ids}
+
+    async def read_after(self, versions: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        later = {stream: self._streams.get(stream, [])[at:] for stream, at in versions.items()}
+        return {stream: [*events] for stream, events in later.items() if events}
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         return self._log[after_position : after_position + limit]

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - the only text put into a statement is our own list of columns
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from shared.event_store.serialization import (
     stream_from_rows,
 )
 from shared.event_store.store import Metadata, NewEvent, RecordedEvent, SequencedEvent
+from shared.event_store.written import note_write
 from shared.telemetry import child_span
 
 _READ_STREAM = f"""
@@ -36,6 +37,13 @@ select null::bigint as position, e.stream_id, e.version, e.event_id, e.type, e.s
        e.data::text, e.metadata::text, e.recorded_at
 from log.events e
 where e.stream_id = any($1::text[])
+order by e.stream_id, e.version
+"""
+_READ_AFTER = """
+select null::bigint as position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
+       e.data::text, e.metadata::text, e.recorded_at
+from unnest($1::text[], $2::int[]) as known(stream_id, version)
+join log.events e on e.stream_id = known.stream_id and e.version > known.version
 order by e.stream_id, e.version
 """
 _READ_ALL = f"""
@@ -73,7 +81,9 @@ class PostgresEventStore:
         metadata: Metadata,
     ) -> int:
         with self._metrics.appending(stream_id, len(events)):
-            return await self._committer.append(stream_id, expected_version, events, metadata)
+            version = await self._committer.append(stream_id, expected_version, events, metadata)
+        note_write(stream_id, version)
+        return version
 
     async def read_stream(self, stream_id: str, after_version: int = 0) -> list[RecordedEvent]:
         with child_span("log read", {"log.stream": stream_id}):
@@ -84,6 +94,12 @@ class PostgresEventStore:
         streams: dict[str, list[RecordedEvent]] = {stream: [] for stream in stream_ids}
         for row in await self._pool.fetch(_READ_STREAMS, stream_ids):
             streams[row["stream_id"]].append(recorded_from_row(row))
+        return streams
+
+    async def read_after(self, versions: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        streams: dict[str, list[RecordedEvent]] = {}
+        for row in await self._pool.fetch(_READ_AFTER, [*versions], [*versions.values()]):
+            streams.setdefault(row["stream_id"], []).append(recorded_from_row(row))
         return streams
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:

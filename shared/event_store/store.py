@@ -1,6 +1,6 @@
 """The port of the event log, and its types."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -110,6 +110,14 @@ class EventStore(Protocol):
         """The events of each of these streams in order, without their positions, in one request.
 
         An event that this build cannot decode has an Unreadable as its data.
+        """
+        ...
+
+    async def read_after(self, versions: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        """Of each of these streams, the events after a version, in one request.
+
+        Streams without such events are left out. An event that this build cannot decode has an
+        Unreadable as its data.
         """
         ...
 

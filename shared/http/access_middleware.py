@@ -6,6 +6,7 @@ metric series are named by route templates: an id in a name would create a serie
 
 import re
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.contracts import new_id
+from shared.event_store.written import noting_writes
 from shared.http.metrics import HttpMetrics
 from shared.telemetry import (
     current_trace_id,
@@ -27,6 +29,8 @@ from shared.telemetry import (
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET: Final = frozenset({"/health", "/ready", "/metrics"})
+# Of a request that appends to more streams than this, a following read waits for these.
+_MAX_WRITTEN: Final = 8
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}\Z")
 
 
@@ -53,6 +57,7 @@ class AccessMiddleware:
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
             self._span(scope["path"], method, parent) as span,
+            noting_writes() as written,
         ):
             identity = _response_headers(request_id)
 
@@ -60,7 +65,7 @@ class AccessMiddleware:
                 nonlocal status, ended
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    message["headers"] = [*message["headers"], *identity]
+                    message["headers"] = [*message["headers"], *identity, *_wrote(written)]
                 elif message["type"] == "http.response.body":
                     ended = not message.get("more_body", False)
                 await send(message)
@@ -116,6 +121,14 @@ def _response_headers(request_id: str) -> list[tuple[bytes, bytes]]:
         headers.append((b"server-timing", f'traceparent;desc="{traceparent}"'.encode()))
         headers.append((b"trace-id", (current_trace_id() or "").encode()))
     return headers
+
+
+def _wrote(written: Mapping[str, int]) -> list[tuple[bytes, bytes]]:
+    """For the gateway: which events a read that follows this answer must show."""
+    if not written:
+        return []
+    events = [f"{stream}@{version}" for stream, version in written.items()]
+    return [(b"x-cinelog-wrote", ",".join(events[-_MAX_WRITTEN:]).encode())]
 
 
 def _describe(span: trace.Span, method: str, route: str, status: int) -> None:

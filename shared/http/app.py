@@ -22,6 +22,7 @@ from shared.http.identity import Verifier, optional_user, require_user
 from shared.http.metrics import TracedHttpMetrics, create_registry, metrics_route
 from shared.http.openapi import openapi_config
 from shared.http.problems import EXCEPTION_HANDLERS
+from shared.http.sessions import Sessions
 from shared.loops.progress import Progress
 from shared.version import VERSION
 
@@ -38,6 +39,7 @@ def create_app(
     lifespan: Sequence[Lifespan | AbstractAsyncContextManager[None]] = (),
     dependencies: Mapping[str, Provide] | None = None,
     verifier: Verifier | None = None,
+    sessions: Sessions | None = None,
     registry: CollectorRegistry | None = None,
     state: Mapping[str, Any] | None = None,
     max_body: int = DEFAULT_BODY_LIMIT,
@@ -47,8 +49,9 @@ def create_app(
 
     ``lifespan`` contexts are entered in order when the server starts and left in reverse.
     With a ``verifier``, handlers may ask for the dependencies ``principal`` (401 without a valid
-    token) and ``optional_principal``. ``max_body`` is in bytes; a route may set its own. A loop of
-    ``progress`` that is stuck makes /health answer 503.
+    token) and ``optional_principal``; with ``sessions``, a token ends in the moment in which its
+    session does, and not when the published list of ended sessions says so. ``max_body`` is in
+    bytes; a route may set its own. A loop of ``progress`` that is stuck makes /health answer 503.
     """
     registry = registry or create_registry()
     contexts: list[Any] = list(lifespan)
@@ -70,7 +73,7 @@ def create_app(
         logging_config=None,
         openapi_config=openapi_config(service, VERSION),
         request_max_body_size=max_body,
-        state=State({**(state or {}), "verifier": verifier}),
+        state=State({**(state or {}), "verifier": verifier, "sessions": sessions}),
     )
     app.asgi_handler = AccessMiddleware(
         HeadMiddleware(app.asgi_handler), TracedHttpMetrics(registry, service)

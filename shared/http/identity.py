@@ -7,6 +7,7 @@ from litestar.datastructures import State
 
 from shared.errors import Unauthenticated, Unavailable
 from shared.http.access_tokens import InvalidToken, Principal, Verifier, bearer_token
+from shared.http.sessions import Sessions
 
 __all__ = ["InvalidToken", "Principal", "Verifier", "optional_user", "require_user"]
 
@@ -17,7 +18,11 @@ async def require_user(request: Request[Any, Any, State]) -> Principal:
     if token is None:
         raise Unauthenticated("Log in first.")
     verifier: Verifier = request.app.state.verifier
-    return await verifier.verify(token)
+    principal = await verifier.verify(token)
+    sessions: Sessions | None = request.app.state.sessions
+    if sessions is not None:
+        await sessions.require_open(principal)
+    return principal
 
 
 async def optional_user(request: Request[Any, Any, State]) -> Principal | None:

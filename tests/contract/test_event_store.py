@@ -70,6 +70,21 @@ async def test_events_come_back_as_they_were_appended(subject: Subject, user: st
     assert [e.version for e in await subject.store.read_stream(stream, 1)] == [2]
 
 
+async def test_what_came_after_a_version_is_read_of_many_streams_at_once(
+    subject: Subject, user: str
+) -> None:
+    ann, bob, nobody = stream_id("user", user), stream_id("user", new_id()), stream_id("user", "x")
+    await subject.store.append(ann, 0, [changed(user), changed(user), changed(user)], META)
+    await subject.store.append(bob, 0, [changed("b")], META)
+    found = await subject.store.read_after({ann: 1, bob: 0, nobody: 0})
+    assert {stream: [e.version for e in events] for stream, events in found.items()} == {
+        ann: [2, 3],
+        bob: [1],
+    }
+    assert await subject.store.read_after({ann: 3, bob: 9}) == {}
+    assert await subject.store.read_after({}) == {}
+
+
 @pytest.mark.parametrize("expected", [0, 2, 7])
 async def test_a_wrong_expected_version_is_refused_and_writes_nothing(
     subject: Subject, user: str, expected: int

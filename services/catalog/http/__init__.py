@@ -2,12 +2,22 @@
 
 from litestar import Router
 
-from services.catalog.http import feed, jobs, media, progress, tags, users, videos, webhooks
+from services.catalog.http import (
+    catching_up,
+    feed,
+    jobs,
+    media,
+    progress,
+    tags,
+    users,
+    videos,
+    webhooks,
+)
 from services.catalog.http.conditional import ETagMiddleware
 
 
 def routes() -> list[Router]:
-    """The public API under ``/api/v1``, and the gateway's internal route."""
+    """The public API under ``/api/v1``, and the gateway's internal routes."""
     public = Router(
         "/api/v1",
         route_handlers=[
@@ -21,5 +31,9 @@ def routes() -> list[Router]:
         ],
         middleware=[ETagMiddleware],
     )
-    internal = Router("/internal", route_handlers=media.HANDLERS, include_in_schema=False)
+    internal = Router(
+        "/internal",
+        route_handlers=[*media.HANDLERS, *catching_up.HANDLERS],
+        include_in_schema=False,
+    )
     return [public, internal]

@@ -11,7 +11,7 @@ from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
 
 from services.catalog import api_models
-from services.catalog.event_tail import Follower
+from services.catalog.event_tail import Follower, SessionEnded
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import find_own_job
 from services.catalog.queries.timeline import (
@@ -26,6 +26,7 @@ from services.catalog.read_model.public_events import public_fields
 from shared.contracts import Category, stream_id
 from shared.event_store.store import RecordedEvent, SequencedEvent
 from shared.http.envelope import Success
+from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 
 HEARTBEAT_SECONDS: Final = 15.0
@@ -52,8 +53,8 @@ async def steps(
 ) -> Response[Any]:
     """Server-Sent Events: all past steps, then each new one, until the job has ended.
 
-    ``Last-Event-ID`` resumes after that step. 204 if the job has ended and all steps were sent; an
-    EventSource then does not reconnect.
+    ``Last-Event-ID`` resumes after that step. The stream ends with the caller's session. 204 if the
+    job has ended and all steps were sent; an EventSource then does not reconnect.
     """
     video_id = (await find_own_job(catalog, principal, job_id))["id"]
     seen = int(last_event_id) if last_event_id and _POSITION.fullmatch(last_event_id) else 0
@@ -61,7 +62,9 @@ async def steps(
     if has_ended(history) and all(_was_seen(event, seen) for event in history):
         return Response(None, status_code=204)
     return Stream(
-        _stream(catalog, video_id, seen), media_type="text/event-stream", headers=_HEADERS
+        _stream(catalog, principal, video_id, seen),
+        media_type="text/event-stream",
+        headers=_HEADERS,
     )
 
 
@@ -112,8 +115,10 @@ class JobMessages:
         return b"%s%s\n\n" % (head, data)
 
 
-async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[bytes]:
-    async with catalog.tail.follow(video_id) as follower:
+async def _stream(
+    catalog: Catalog, principal: Principal, video_id: str, seen: int
+) -> AsyncIterator[bytes]:
+    async with catalog.tail.follow(video_id, principal) as follower:
         # Events up to ``since`` come from the streams, later ones from the tail: without a gap
         # and without an overlap.
         messages = JobMessages()
@@ -125,8 +130,11 @@ async def _stream(catalog: Catalog, video_id: str, seen: int) -> AsyncIterator[b
             if event.position > seen:
                 yield message
         while not messages.ended:
-            async for message in _next(follower, messages, seen):
-                yield message
+            try:
+                async for message in _next(follower, messages, seen):
+                    yield message
+            except SessionEnded:
+                return
             if follower.exhausted:
                 return
 

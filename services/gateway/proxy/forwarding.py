@@ -1,13 +1,22 @@
 """Forwarding of a request to the service that owns its route."""
 
+import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 from services.gateway.http1 import request_body
+from services.gateway.http1.h1_client import Response
+from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.request.exchange import Exchange
-from services.gateway.request.routes import Route
+from services.gateway.request.routes import Route, Target
 from services.gateway.upstream.upstreams import Upstreams
 
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# The catalog waits for its own events itself.
+_WRITERS: Final = frozenset({Target.AUTH, Target.INGEST, Target.TRANSCODER})
+_EVENTS: Final = re.compile(rb"[A-Za-z0-9@,-]{1,1000}\Z")
+_SHOW_SECONDS: Final = 1.5
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
@@ -55,9 +64,19 @@ class Forwarder:
             event_stream=route.event_stream,
         )
         try:
+            if route.target in _WRITERS and exchange.method not in _READING:
+                await self._show(response)
             await exchange.relay(response)
         finally:
             response.close()
+
+    async def _show(self, response: Response) -> None:
+        """Wait, but not for long, until the catalog shows what another service has appended."""
+        for name, value in response.headers:
+            if name == b"x-cinelog-wrote" and _EVENTS.match(value):
+                target = f"/internal/caught-up?events={value.decode()}"
+                with suppress(UpstreamError, TimeoutError):
+                    await self._upstreams[Target.CATALOG].get(target, timeout=_SHOW_SECONDS)
 
 
 async def _add_body(

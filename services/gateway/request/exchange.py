@@ -28,7 +28,7 @@ _READ_AHEAD: Final = 1024 * 1024
 
 # Services set these headers too; the gateway replaces them by its own.
 _REPLACED: Final = frozenset(
-    b"date server trace-id server-timing x-request-id ratelimit ratelimit-policy"
+    b"date server trace-id server-timing x-request-id x-cinelog-wrote ratelimit ratelimit-policy"
     b" access-control-allow-origin access-control-allow-credentials"
     b" access-control-expose-headers x-content-type-options"
     b" referrer-policy x-frame-options strict-transport-security content-security-policy".split()

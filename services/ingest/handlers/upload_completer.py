@@ -8,7 +8,7 @@ from services.ingest.details import Details
 from services.ingest.domain import Complete
 from services.ingest.handlers.upload_events import UploadEvents
 from services.ingest.ports import SourceStore, Upload, UploadCompletion, UploadLost
-from shared.errors import NotFound, Unavailable
+from shared.errors import NotFound, Unauthenticated, Unavailable
 
 _FALLBACK_TYPE: Final = "application/octet-stream"
 
@@ -39,8 +39,11 @@ class UploadCompleter:
     ) -> None:
         """Record that all bytes are stored; from now on the sweep completes the upload, too.
 
-        ``details`` replace those of the upload's start. Raises UploadLost.
+        ``details`` replace those of the upload's start. Raises UploadLost; Unauthenticated if the
+        account was deleted while the bytes were on their way.
         """
+        if await self._events.is_account_deleted(upload.user_id):
+            raise Unauthenticated("Log in first.")
         await self._uploads.begin_completing(
             upload.id, upload.epoch, details or upload.details, sha256, content_type
         )

@@ -9,6 +9,7 @@ from services.ingest.ports import Metrics, Upload
 from shared.contracts import (
     DefaultVisibilityChanged,
     UploadStarted,
+    UserDeleted,
     VideoDeleted,
     Visibility,
     stream_id,
@@ -61,6 +62,12 @@ class UploadEvents:
             elif event.type == DefaultVisibilityChanged.__name__:
                 visibility = "private"
         return visibility
+
+    async def is_account_deleted(self, user_id: str) -> bool:
+        """Whether the log has the account's deletion."""
+        stream = stream_id("user", user_id)
+        events = (await self._store.read_streams([stream]))[stream]
+        return any(isinstance(event.data, UserDeleted) for event in events)
 
     async def deleted(self, video_ids: Sequence[str]) -> set[str]:
         """Which of these videos the log has deleted. Raises UnreadableStream."""

@@ -20,6 +20,7 @@ from shared.http.health import Check
 from shared.http.identity import Verifier
 from shared.http.lingering import LingeringMiddleware
 from shared.http.problems import on_cinelog_error
+from shared.http.sessions import Sessions
 from shared.loops.progress import Progress
 
 
@@ -35,6 +36,7 @@ def ingest_app(
     direct_uploads: DirectUploads,
     *,
     verifier: Verifier,
+    sessions: Sessions | None = None,
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
     progress: Progress | None = None,
@@ -57,6 +59,7 @@ def ingest_app(
         [routes, *others],
         checks=checks,
         verifier=verifier,
+        sessions=sessions,
         registry=registry,
         progress=progress,
     )

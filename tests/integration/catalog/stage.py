@@ -163,13 +163,24 @@ class Stage:
             await connection.close()
 
     def login(
-        self, user_id: str, username: str = "somebody", lifetime: int = 600
+        self,
+        user_id: str,
+        username: str = "somebody",
+        *,
+        lifetime: int = 600,
+        session: str | None = None,
     ) -> dict[str, str]:
         """Headers with an access token of this user, valid for ``lifetime`` seconds."""
         now = int(time.time())
         claims = {
             **{"iss": ISSUER, "aud": AUDIENCE, "sub": user_id, "username": username},
-            **{"sid": new_id(), "jti": new_id(), "iat": now, "nbf": now, "exp": now + lifetime},
+            **{
+                "sid": session or new_id(),
+                "jti": new_id(),
+                "iat": now,
+                "nbf": now,
+                "exp": now + lifetime,
+            },
         }
         token = jwt.encode(
             claims, self._key, algorithm="ES256", headers={"kid": "test", "typ": "at+jwt"}

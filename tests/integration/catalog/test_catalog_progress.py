@@ -1,6 +1,7 @@
 """Server-Sent Events, timeline and feed over HTTP on a real database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from deploy.local import ports
 from shared.contracts import (
+    SessionRevoked,
     TranscodeFailed,
     TranscodeProgressed,
     TranscodeRetried,
@@ -124,6 +126,54 @@ async def test_a_job_is_followed_to_its_end_and_resumed(
         asked = stage.login(user) | {"last-event-id": nonsense.encode()}
         async with online.stream("GET", path, headers=asked) as response:
             assert len(await Reader(response).rest()) == 6
+
+
+@pytest.mark.parametrize("end", ["logout", "deletion"])
+async def test_a_stream_ends_with_the_session(
+    stage: Stage, online: httpx.AsyncClient, end: str
+) -> None:
+    user = await stage.user()
+    video = await stage.upload(user)
+    path = f"/jobs/{video}/events"
+    await stage.settle()
+    ending, other = stage.login(user, session="ending"), stage.login(user, session="other")
+    revoked = SessionRevoked(user_id=user, session_id="ending", reason=end)
+    async with (
+        online.stream("GET", path, headers=ending) as ended,
+        online.stream("GET", path, headers=other) as going_on,
+    ):
+        readers = Reader(ended), Reader(going_on)
+        for reader in readers:
+            assert await reader.message() is not None
+        await stage.stop_projecting()  # The end does not wait for the read models.
+        begun = time.monotonic()
+        event = revoked if end == "logout" else UserDeleted(user_id=user)
+        await stage.record(stream_id("user", user), event)
+        async with asyncio.timeout(5):
+            assert await readers[0].message() is None
+        assert time.monotonic() - begun < 5
+        if end == "deletion":
+            assert await readers[1].message() is None
+        else:
+            assert stage.followers() == 1
+    for where in (path, f"/jobs/{video}", f"/videos/{video}/timeline", "/jobs", "/events"):
+        refused = await online.get(where, headers=ending)
+        assert refused.status_code == 401, where
+
+
+async def test_whether_the_read_models_show_an_event_can_be_asked(stage: Stage) -> None:
+    user = await stage.user()
+    stream = stream_id("user", user)
+
+    async def asked(events: str) -> httpx.Response:
+        params = {"events": events}
+        return await stage.client.get("http://catalog/internal/caught-up", params=params)
+
+    assert (await asked(f"{stream}@1")).json() == {"caught_up": True}
+    assert (await stage.get(f"/users/id/{user}")).status_code == 200
+    assert (await asked(f"{stream}@1,{stream}@2")).json() == {"caught_up": False}
+    for nonsense in ("", "x", f"{stream}@", "a@1", f"{stream}@1,", f"{stream}@{'9' * 30}"):
+        assert (await asked(nonsense)).status_code == 400, nonsense
 
 
 async def test_an_end_without_a_position_is_still_to_come(

@@ -145,3 +145,45 @@ async def test_behind_tls_browsers_are_told_to_stay_there(service: Service, redi
         answer = await client.get(TAGS)
         assert "strict-transport-security" in answer.headers
         assert answer.json()["data"]["headers"]["x-cinelog-origin"] == "https://cinelog.example"
+
+
+WROTE = "user-01a21b02-3840-7dd3-a142-3a4dabea09dd@2,upload-x@1"
+
+
+@pytest.mark.parametrize("catalog", ["shows it", "is late", "hangs up"])
+async def test_an_answer_waits_until_the_catalog_shows_what_was_written(
+    client: httpx.AsyncClient, service: Service, catalog: str
+) -> None:
+    async def handler(request: Request, peer: Peer) -> None:
+        if not request.target.startswith("/internal/"):
+            await peer.answer(200, {"success": True}, x_cinelog_wrote=WROTE)
+        elif catalog == "hangs up":
+            raise ConnectionError
+        else:
+            await peer.answer(200, {"caught_up": catalog == "shows it"})
+
+    service.handler = handler
+    answer = await client.post("/api/v1/auth/logout")
+    assert answer.status_code == 200
+    assert "x-cinelog-wrote" not in answer.headers
+    assert [request.target for request in service.requests][:2] == [
+        "/api/v1/auth/logout",
+        f"/internal/caught-up?events={WROTE}",
+    ]
+    service.requests.clear()
+    # Neither do reads wait, nor the catalog for itself.
+    for method, path in (("GET", "/api/v1/users/me"), ("PUT", "/api/v1/streaming/x")):
+        answer = await client.request(method, path)
+        assert "x-cinelog-wrote" not in answer.headers
+    assert not [request for request in service.requests if "/internal/" in request.target]
+
+
+async def test_what_a_service_says_it_wrote_is_no_part_of_a_request(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    async def handler(_: Request, peer: Peer) -> None:
+        await peer.answer(200, {}, x_cinelog_wrote="a@1&x=/../b")
+
+    service.handler = handler
+    await client.post("/api/v1/auth/logout")
+    assert [request.target for request in service.requests] == ["/api/v1/auth/logout"]

@@ -1,6 +1,6 @@
 """Every protocol carries every field that a sender may say of an upload."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -10,15 +10,17 @@ from services.ingest.details import NAMES
 from shared.contracts import (
     DefaultVisibilityChanged,
     UploadStarted,
+    UserDeleted,
     VideoUploaded,
     Visibility,
     stream_id,
 )
-from tests.integration.ingest.forms import form, send
+from tests.integration.ingest.forms import CONTENT_TYPE, UPLOAD, form, send
 from tests.integration.ingest.harness import Ingest, clip, record
 from tests.integration.ingest.test_ingest_direct import DIRECT, put
 from tests.integration.ingest.test_ingest_tus import STREAM, TUS, UPLOADS, metadata
 from tests.support.databases import Database
+from tests.support.wait import eventually
 
 CONTENT = clip(9000)
 LATER = datetime.now(UTC) + timedelta(days=30)
@@ -162,3 +164,34 @@ async def test_what_common_clients_of_tus_say_is_accepted(ingest: Ingest) -> Non
     async with ingest.client() as client:
         answer = await by_tus(client, said)
     assert answer.status_code == 204, answer.text
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_deleted_account_uploads_nothing(
+    ingest: Ingest, database: Database, protocol: Sender
+) -> None:
+    """Its access token is valid for minutes, and the list of ended sessions is seconds late."""
+    async with ingest.client() as client:
+        assert (await protocol(client)).is_success
+        await record(database, stream_id("user", "ann"), UserDeleted(user_id="ann"))
+        answer = await protocol(client)
+    assert answer.status_code == 401
+    assert len([e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]) == 1
+
+
+async def test_an_account_that_is_deleted_during_an_upload_has_no_video(
+    ingest: Ingest, database: Database
+) -> None:
+    body = form(("title", None, b"T"), ("video", "a.mp4", CONTENT))
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:-100]
+        await eventually(lambda: ingest.parts.steps.writers.receiving == 1)
+        await record(database, stream_id("user", "ann"), UserDeleted(user_id="ann"))
+        yield body[-100:]
+
+    async with ingest.client() as client:
+        answer = await client.post(UPLOAD, content=slowly(), headers={"content-type": CONTENT_TYPE})
+    assert answer.status_code == 401
+    assert not [e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]
+    assert ingest.objects() == {}
