@@ -45,15 +45,20 @@ _UNOPENED: Final[Any] = _Unopened()
 
 def document() -> dict[str, Any]:
     """The merged document of all services."""
+    apps = applications()
+    parts = {name.value: _served(apps[name.value]) for name in SERVICES}
+    return openapi.merge(parts, title="Cinelog", version=VERSION)
+
+
+def applications() -> dict[str, Litestar]:
+    """Each service's application, over parts that are never opened."""
     verifier = Verifier(_UNOPENED, issuer="", audience="")
-    apps = {
+    return {
         "auth": _auth(verifier),
         "ingest": _ingest(verifier),
         "catalog": _catalog(verifier),
         "transcoder": _transcoder(verifier),
     }
-    parts = {name.value: _served(apps[name.value]) for name in SERVICES}
-    return openapi.merge(parts, title="Cinelog", version=VERSION)
 
 
 def _auth(verifier: Verifier) -> Litestar:

@@ -20,7 +20,7 @@ from services.auth.ports import (
 )
 from services.auth.session_repository import end_sessions
 from services.auth.tables import accounts, pending_events, registrations, sessions
-from shared.contracts import decode
+from shared.contracts import Visibility, decode
 from shared.errors import Detail
 from shared.event_store.store import Metadata, NewEvent
 from shared.text_rules import username_key
@@ -34,6 +34,7 @@ _ACCOUNT = (
     accounts.c.email,
     accounts.c.password_hash,
     accounts.c.created_at,
+    accounts.c.default_visibility,
 )
 
 
@@ -144,6 +145,9 @@ class LockedAccountRow:
         except IntegrityError:
             raise _email_taken() from None
 
+    async def set_default_visibility(self, visibility: Visibility, now: datetime) -> None:
+        await self._update(default_visibility=visibility, updated_at=now)
+
     async def set_password(self, password_hash: str, now: datetime) -> None:
         await self._update(password_hash=password_hash, updated_at=now)
 
@@ -245,6 +249,7 @@ def _account(row: Row[*tuple[Any, ...]]) -> Account:
         email=row.email,
         password_hash=row.password_hash,
         created_at=row.created_at,
+        default_visibility=row.default_visibility,
     )
 
 

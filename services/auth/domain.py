@@ -7,12 +7,14 @@ from typing import Final, Literal
 import msgspec
 
 from shared.contracts import (
+    DefaultVisibilityChanged,
     EmailChanged,
     Event,
     PasswordChanged,
     SessionRevoked,
     UserDeleted,
     UserRegistered,
+    Visibility,
 )
 from shared.errors import Conflict, Detail, InvalidInput, NotFound
 from shared.text_rules import RefusedText, clean_username
@@ -55,6 +57,7 @@ class User(msgspec.Struct, frozen=True):
     user_id: str | None = None
     username: str | None = None
     deleted: bool = False
+    default_visibility: Visibility = "public"
     revoked: frozenset[str] = frozenset()
 
 
@@ -65,6 +68,10 @@ class Register(msgspec.Struct, frozen=True):
 
 class ChangeEmail(msgspec.Struct, frozen=True):
     """The new address itself is not in the event: it is personal data."""
+
+
+class ChangeDefaultVisibility(msgspec.Struct, frozen=True):
+    visibility: Visibility
 
 
 class ChangePassword(msgspec.Struct, frozen=True):
@@ -82,7 +89,9 @@ class Delete(msgspec.Struct, frozen=True):
     """Deletes the account for good."""
 
 
-Command = Register | ChangeEmail | ChangePassword | RevokeSessions | Delete
+Command = (
+    Register | ChangeEmail | ChangeDefaultVisibility | ChangePassword | RevokeSessions | Delete
+)
 
 
 def decide(user: User, command: Command) -> list[Event]:
@@ -96,6 +105,8 @@ def decide(user: User, command: Command) -> list[Event]:
     match command:
         case ChangeEmail():
             return [EmailChanged(user_id=user.user_id)]
+        case ChangeDefaultVisibility(visibility=visibility):
+            return _default_visibility(user, user.user_id, visibility)
         case ChangePassword(sessions=sessions):
             ended = _revocations(user, user.user_id, sessions, "password_changed")
             return [PasswordChanged(user_id=user.user_id), *ended]
@@ -110,12 +121,20 @@ def evolve(user: User, event: Event) -> User:
     match event:
         case UserRegistered():
             return User(event.user_id, event.username)
+        case DefaultVisibilityChanged():
+            return msgspec.structs.replace(user, default_visibility=event.visibility)
         case SessionRevoked():
             return msgspec.structs.replace(user, revoked=user.revoked | {event.session_id})
         case UserDeleted():
             return msgspec.structs.replace(user, deleted=True)
         case _:
             return user
+
+
+def _default_visibility(user: User, user_id: str, visibility: Visibility) -> list[Event]:
+    if visibility == user.default_visibility:
+        return []
+    return [DefaultVisibilityChanged(user_id=user_id, visibility=visibility)]
 
 
 def _revocations(

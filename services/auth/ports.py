@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from services.auth.domain import PresentedToken
+from shared.contracts import Visibility
 from shared.errors import Conflict
 from shared.event_store.store import Metadata, NewEvent
 from shared.http.device_cookies import Device
@@ -29,6 +30,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     password_hash: str
     created_at: datetime
+    default_visibility: Visibility = "public"
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,8 @@ class LockedAccount(Protocol):
     async def set_email(self, email: str, now: datetime) -> None:
         """Raises EmailTaken."""
         ...
+
+    async def set_default_visibility(self, visibility: Visibility, now: datetime) -> None: ...
 
     async def set_password(self, password_hash: str, now: datetime) -> None: ...
 

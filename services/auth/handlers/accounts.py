@@ -10,6 +10,7 @@ from services.auth.event_outbox import EventOutbox
 from services.auth.handlers.reauthentication import Reauthentication
 from services.auth.passwords import CommonPasswords, Passwords
 from services.auth.ports import Account, Accounts, Caller
+from shared.contracts import Visibility
 from shared.errors import Conflict, Forbidden
 from shared.http.access_tokens import Principal
 
@@ -58,6 +59,19 @@ class AccountHandlers:
                 await locked.set_email(email, now)
                 await self._outbox.decide(locked, domain.ChangeEmail(), now)
             account = msgspec.structs.replace(locked.account, email=email)
+        await self._outbox.append_pending(user_id)
+        return account
+
+    async def change_default_visibility(
+        self, principal: Principal, visibility: Visibility
+    ) -> Account:
+        """From now on, uploads that say no visibility have this one. Raises UserNotFound."""
+        user_id = principal.user_id
+        now = self._clock()
+        async with self._accounts.locked(user_id) as locked:
+            await locked.set_default_visibility(visibility, now)
+            await self._outbox.decide(locked, domain.ChangeDefaultVisibility(visibility), now)
+            account = msgspec.structs.replace(locked.account, default_visibility=visibility)
         await self._outbox.append_pending(user_id)
         return account
 

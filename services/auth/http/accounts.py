@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from services.auth.handlers.accounts import AccountHandlers
-from services.auth.http.bodies import Confirmation, EmailBody, Me, PasswordBody, password_of
+from services.auth.http.bodies import Confirmation, EmailBody, Me, MeBody, PasswordBody, password_of
 from services.auth.http.callers import AnyRequest, Sites
 from services.auth.http.sessions import unstored
 from services.auth.ports import Account, Caller
@@ -21,6 +21,14 @@ Client = NamedDependency[Caller]
 @get("/me", summary="My account", tags=["users"], security=BEARER)
 async def my_account(accounts: Accounts, me: CurrentUser) -> Response[Success[Me]]:
     return unstored(_me(await accounts.account(me.user_id)))
+
+
+@patch("/me", summary="Change my account", tags=["users"], security=BEARER)
+async def change_account(
+    data: JSONBody[MeBody], accounts: Accounts, me: CurrentUser
+) -> Response[Success[Me]]:
+    """The visibility that my uploads have if they say none."""
+    return unstored(_me(await accounts.change_default_visibility(me, data.default_visibility)))
 
 
 @patch("/email", summary="Change my e-mail address", tags=["users"], security=BEARER)
@@ -74,4 +82,5 @@ def _me(account: Account) -> Me:
         username=account.username,
         email=account.email,
         created_at=account.created_at,
+        default_visibility=account.default_visibility,
     )

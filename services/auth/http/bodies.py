@@ -7,6 +7,7 @@ import msgspec
 
 from services.auth.domain import MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD
 from services.auth.tokens import MAX_REFRESH_LENGTH
+from shared.contracts import Visibility
 from shared.text_rules import MAX_USERNAME, MIN_USERNAME
 
 _TEXT: Final = 1024
@@ -68,6 +69,12 @@ class EmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     current_password: Text | msgspec.UnsetType = msgspec.UNSET
 
 
+class MeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``default_visibility``: of uploads that say none."""
+
+    default_visibility: Visibility
+
+
 class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     current_password: Text
     new_password: NewPassword
@@ -113,6 +120,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     username: str
     email: str
     created_at: datetime
+    default_visibility: Visibility
 
 
 class SessionItem(msgspec.Struct, frozen=True, kw_only=True):

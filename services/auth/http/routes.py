@@ -37,6 +37,7 @@ def routes() -> list[Any]:
             "/api/v1/users",
             route_handlers=[
                 accounts.my_account,
+                accounts.change_account,
                 sessions.my_sessions,
                 sessions.end_session,
                 sessions.end_sessions,

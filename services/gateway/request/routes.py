@@ -92,7 +92,7 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/auth/refresh", "POST", auth, policy=Policy.AUTH),
         row("/auth/logout", "POST", auth),
         row("/auth/*", "GET POST DELETE", auth),
-        row("/users/me", "GET", auth),
+        row("/users/me", "GET PATCH", auth),
         row("/users/me/*", "GET POST PATCH PUT DELETE", auth),
         row("/users/email", "PATCH", auth),
         row("/users/password", "PATCH", auth),

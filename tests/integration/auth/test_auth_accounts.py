@@ -205,3 +205,22 @@ async def test_odd_requests(auth: Stage) -> None:
     error(
         await auth.call("POST", "/auth/login", {"username": "a" * 2_000_000, "password": "x"}), 413
     )
+
+
+async def test_the_default_visibility(auth: Stage) -> None:
+    made = await auth.register()
+    user, token = made["user"]["id"], made["access_token"]
+    assert data(await auth.call("GET", "/users/me", token=token))["default_visibility"] == "public"
+    for visibility in ("private", "private", "draft"):
+        body = {"default_visibility": visibility}
+        changed = data(await auth.call("PATCH", "/users/me", body, token=token))
+        assert changed["default_visibility"] == visibility
+        assert changed == data(await auth.call("GET", "/users/me", token=token))
+    assert (await auth.events(user))[1:] == [
+        ("DefaultVisibilityChanged", {"user_id": user, "visibility": visibility})
+        for visibility in ("private", "draft")
+    ]
+    for wrong in ({"default_visibility": "Public"}, {}, {"default_visibilty": "private"}):
+        refused = error(await auth.call("PATCH", "/users/me", wrong, token=token), 400)
+        assert "default_visibil" in refused["details"][0]["field"]
+    error(await auth.call("PATCH", "/users/me", {"default_visibility": "draft"}), 401)

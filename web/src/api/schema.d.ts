@@ -155,8 +155,8 @@ export interface paths {
          * A job's steps as they happen
          * @description Server-Sent Events: all past steps, then each new one, until the job has ended.
          *
-         *     ``Last-Event-ID`` resumes after that step. 204 if the job has ended and all steps were sent; an
-         *     EventSource then does not reconnect.
+         *     ``Last-Event-ID`` resumes after that step. The stream ends with the caller's session. 204 if the
+         *     job has ended and all steps were sent; an EventSource then does not reconnect.
          */
         get: operations["ApiV1JobsJobIdEventsSteps"];
         put?: never;
@@ -515,7 +515,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change my account
+         * @description The visibility that my uploads have if they say none.
+         */
+        patch: operations["ApiV1UsersMeChangeAccount"];
         trace?: never;
     };
     "/api/v1/users/me/sessions": {
@@ -847,6 +851,13 @@ export interface components {
             email: string;
             /** Format: date-time */
             created_at: string;
+            /** @enum {string} */
+            default_visibility: "public" | "unlisted" | "private" | "draft";
+        };
+        /** MeBody */
+        MeBody: {
+            /** @enum {string} */
+            default_visibility: "public" | "unlisted" | "private" | "draft";
         };
         /** Message */
         Message: {
@@ -2870,6 +2881,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SuccessMe"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1UsersMeChangeAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessMe"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
             /** @description What went wrong, in the envelope of every failure */
