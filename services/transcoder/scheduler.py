@@ -33,8 +33,11 @@ LEASE_SECONDS: Final = 15.0
 # A message is redelivered when its worker died or lost its connection to the broker. A worker that
 # has not renewed the lease for so long has died.
 SILENT_SECONDS: Final = 3.0
-# A task whose message no worker has taken for so long is dispatched again.
+# A task whose message no worker has taken for so long is dispatched again: the message may wait
+# behind long tasks. Where a worker has a free slot, nothing is before it, and it is lost much
+# sooner. The message of an earlier dispatch is worthless, so a mistake costs only a message.
 UNCLAIMED_SECONDS: Final = 60.0
+LOST_SECONDS: Final = 10.0
 # A worker that has not announced itself for so long counts as gone.
 WORKER_SECONDS: Final = 10.0
 MAX_TRIES: Final = 4
@@ -94,10 +97,23 @@ class ExhaustedTask(msgspec.Struct, frozen=True):
 
 
 _EXPIRE = text("""
-update transcoder.tasks set state = 'waiting', worker = null
-where (state = 'running' and seen_at < now() - make_interval(secs => :lease))
-   or (state = 'queued' and queued_at < now() - make_interval(secs => :unclaimed))
-returning task_id
+with capacity as (
+    select coalesce(sum(slots), 0) as slots from transcoder.workers
+    where seen_at > now() - make_interval(secs => :fresh)
+), queues as (
+    select is_urgent, (select slots from capacity) > (
+        select count(*) from transcoder.tasks
+        where state = 'running' and (priority <= :urgent) = is_urgent) as has_room
+    from (values (true), (false)) each_queue (is_urgent)
+)
+update transcoder.tasks t set state = 'waiting', worker = null
+from queues q
+where q.is_urgent = (t.priority <= :urgent)
+  and ((t.state = 'running' and t.seen_at < now() - make_interval(secs => :lease))
+       or (t.state = 'queued' and t.queued_at < now() - make_interval(
+               secs => case when q.has_room then cast(:lost as double precision)
+                                 else cast(:unclaimed as double precision) end)))
+returning t.task_id
 """)
 
 _EXHAUSTED = text("""
@@ -242,7 +258,14 @@ class Scheduler:
 
     async def expire(self) -> int:
         """Free tasks with an expired lease or a lost message; returns how many."""
-        freed = await self._all(_EXPIRE, lease=LEASE_SECONDS, unclaimed=UNCLAIMED_SECONDS)
+        freed = await self._all(
+            _EXPIRE,
+            lease=LEASE_SECONDS,
+            unclaimed=UNCLAIMED_SECONDS,
+            lost=LOST_SECONDS,
+            fresh=WORKER_SECONDS,
+            urgent=URGENT_PRIORITY,
+        )
         return len(freed)
 
     async def exhausted(self, without: Sequence[str] = ()) -> list[ExhaustedTask]:
