@@ -208,8 +208,9 @@ class S3Store(S3Multipart):
             count += await self._delete_all(tuple(batch))
         return count
 
-    async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        following: asyncio.Task[Any] | None = asyncio.create_task(self._page(prefix))
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[BlobInfo]:
+        begin = {"StartAfter": after} if after else {}
+        following: asyncio.Task[Any] | None = asyncio.create_task(self._page(prefix, **begin))
         try:
             while following is not None:
                 page = await following
@@ -278,10 +279,10 @@ class S3Store(S3Multipart):
     async def presign_get(self, key: str, seconds: int) -> str:
         return await self._presign("get_object", seconds, Key=key)
 
-    async def _page(self, prefix: str, **after: str) -> Any:
+    async def _page(self, prefix: str, **begin: str) -> Any:
         return await ask(
             prefix,
-            lambda: self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **after),
+            lambda: self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **begin),
         )
 
     async def _gather(self, spans: Sequence[Span]) -> bytes:

@@ -109,8 +109,8 @@ class BlobStore(Protocol):
         """Delete every object whose key starts with ``prefix`` (not empty); return their number."""
         ...
 
-    def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        """Every object whose key starts with ``prefix``, in key order."""
+    def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[BlobInfo]:
+        """Every object whose key starts with ``prefix`` and sorts after ``after``, in key order."""
         ...
 
     async def copy(self, source: str, target: str) -> None:

@@ -82,8 +82,8 @@ class MemoryBlobs:
             await self.delete(key)
         return len(found)
 
-    async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        for key in self.keys(prefix):
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[BlobInfo]:
+        for key in [key for key in self.keys(prefix) if key > after]:
             yield await self.head(key)
 
     async def copy(self, source: str, target: str) -> None:

@@ -82,8 +82,8 @@ class ArchiveBucket(Protocol):
         """Remove an object; it is no error if it is gone already."""
         ...
 
-    def list(self, prefix: str = "") -> AsyncIterator[Listed]:
-        """Every object below ``prefix``, in key order."""
+    def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[Listed]:
+        """Every object below ``prefix`` whose key sorts after ``after``, in key order."""
         ...
 
 
@@ -262,11 +262,10 @@ async def _record(connection: "asyncpg.Connection[asyncpg.Record]", position: in
     )
 
 
-async def range_numbers(bucket: ArchiveBucket, prefix: str) -> list[int]:
-    """The numbers of the ranges that have a manifest, in order."""
-    found = [
-        manifest_number(prefix, entry.key) async for entry in bucket.list(manifests_prefix(prefix))
-    ]
+async def range_numbers(bucket: ArchiveBucket, prefix: str, *, first: int = 1) -> list[int]:
+    """The numbers of the ranges from ``first`` on that have a manifest, in order."""
+    listed = bucket.list(manifests_prefix(prefix), after=manifest_key(prefix, first - 1))
+    found = [manifest_number(prefix, entry.key) async for entry in listed]
     return sorted(number for number in found if number)
 
 
@@ -282,9 +281,22 @@ async def _last_manifest(bucket: ArchiveBucket, prefix: str) -> tuple[ArchiveHea
 async def _sound_end(
     bucket: ArchiveBucket, prefix: str, trusted: ArchiveHead | None
 ) -> tuple[ArchiveHead, Manifest | None, list[int]]:
-    """The last readable range, its manifest, and the numbers of unreadable ranges after it."""
+    """The last readable range, its manifest, and the numbers of unreadable ranges after it.
+
+    Lists only what follows a ``trusted`` end, unless that is unreadable itself.
+    """
+    if trusted is not None and trusted.number > 1:
+        found = await _sound_end_from(bucket, prefix, trusted, first=trusted.number)
+        if found[1] is not None:
+            return found
+    return await _sound_end_from(bucket, prefix, trusted, first=1)
+
+
+async def _sound_end_from(
+    bucket: ArchiveBucket, prefix: str, trusted: ArchiveHead | None, *, first: int
+) -> tuple[ArchiveHead, Manifest | None, list[int]]:
     damaged: list[int] = []
-    for number in reversed(await range_numbers(bucket, prefix)):
+    for number in reversed(await range_numbers(bucket, prefix, first=first)):
         found = await _read_end(bucket, prefix, number, trusted)
         if found is None:
             # Read again, because one wrong answer may be a passing fault of the storage.
