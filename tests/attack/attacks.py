@@ -1,0 +1,91 @@
+"""The attacks, and what others may notice of them."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from typing import Final
+
+from msgspec import Struct
+
+from tests.attack import cheap_requests, crowds
+from tests.attack.others import Others, Seen
+from tests.attack.scene import Scene
+
+Begin = Callable[[Scene, int], AbstractContextManager[Callable[[], str]]]
+
+
+class Attack(Struct, frozen=True):
+    """``begin`` attacks ``count`` times until its context ends, and says what became of it.
+
+    ``wanted``: words that its account must contain.
+    """
+
+    begin: Begin
+    count: int
+    small: int
+    wanted: tuple[str, ...] = ()
+
+
+ATTACKS: Final[dict[str, Attack]] = {
+    "event streams": Attack(crowds.streams, 520, 60, ("20 × HTTP/1.1 200", "429")),
+    "slow uploads": Attack(crowds.slow_uploads, 64, 16, ("upload: 202",)),
+    "small uploads": Attack(cheap_requests.small_uploads, 200, 40, ("× 202",)),
+    "stalled readers": Attack(crowds.stalled_readers, 540, 100),
+    "idle connections": Attack(crowds.idle_connections, 4200, 300),
+    "opened uploads": Attack(cheap_requests.opened_uploads, 150, 150, ("quota_exceeded",)),
+    "joined parts": Attack(cheap_requests.joined_parts, 100, 100, ("400",)),
+    "deep pages": Attack(cheap_requests.deep_pages, 10, 4),
+    "wrong guesses": Attack(cheap_requests.guesses, 12, 12, ("the owner: 200", "429")),
+}
+
+# Milliseconds that others' 95th percentile may be, whatever it was before.
+_ENOUGH: Final = 200.0
+_GROWTH: Final = 1.2
+
+
+class Outcome(Struct, frozen=True):
+    """What others saw, and what the attacker was answered. ``problems``: what must not be."""
+
+    name: str
+    before: Seen
+    during: Seen
+    after: Seen
+    account: str
+    problems: list[str]
+
+    def __str__(self) -> str:
+        mark = "✗" if self.problems else "✓"
+        line = (
+            f"{mark} {self.name}: before {self.before}; during {self.during}; after {self.after};"
+            f" the attacker: {self.account}"
+        )
+        return "\n".join([line, *(f"    {each}" for each in self.problems)])
+
+
+def run(scene: Scene, name: str, *, small: bool) -> Outcome:
+    """One attack, and what comes of it."""
+    attack = ATTACKS[name]
+    with closing(Others(scene)) as others:
+        before = others.look()
+        with attack.begin(scene, attack.small if small else attack.count) as account:
+            during = others.look()
+            said = account()
+        after = others.look()
+    problems = [
+        *_noticed("during", before, during),
+        *_noticed("after", before, after),
+        *(f"not said: {words}" for words in attack.wanted if words not in said),
+    ]
+    return Outcome(name, before, during, after, said, problems)
+
+
+def _noticed(when: str, before: Seen, seen: Seen) -> list[str]:
+    problems: list[str] = []
+    if seen.failed > before.failed:
+        problems.append(f"{when}: {seen.failed} requests of others failed")
+    if not seen.ready:
+        problems.append(f"{when}: the gateway is not ready")
+    for what in ("latest", "playlist"):
+        least, now = getattr(before, what), getattr(seen, what)
+        if now > max(_ENOUGH, _GROWTH * least):
+            problems.append(f"{when}: {what} took {now:.0f} ms instead of {least:.0f} ms")
+    return problems
