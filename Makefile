@@ -22,7 +22,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
 .PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
-.PHONY: help cli chaos mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads fetch-run fetch-dev
+.PHONY: help cli chaos attack mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-faults fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -114,6 +114,9 @@ chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays, KIN
 	@$(PYTHON) -m tests.chaos --uploads $(or $(UPLOADS),200) --faults $(or $(FAULTS),110) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KINDS),--kinds "$(KINDS)")
 
+attack: fetch-dev ## What one account can take away from others, one line for each attack; NAMES="event streams"
+	@$(PYTHON) -m tests.attack $(if $(NAMES),"$(NAMES)")
+
 mutants: fetch-dev ## Change the code and see whether a test notices; MODULES="scheduler …" SAMPLE=300 SEED=…
 	@$(PYTHON) -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
@@ -151,6 +154,9 @@ bench-reconcile: fetch-dev ## Seconds that a reconciliation of 10,000 videos tak
 bench-uploads: fetch-dev ## What it costs that an acknowledged upload is on disk
 	@mkdir -p dist
 	@$(PYTHON) -m benchmarks.uploads
+
+bench-faults: fetch-dev ## Seconds until work goes on after a fault; SECTIONS="mute broker"
+	@$(PYTHON) -m benchmarks.faults $(SECTIONS)
 
 images: fetch-dev ## Build every service's image; BASES=debian where no base can be pulled, REGISTRY=… PUSH=1
 	@$(PYTHON) -m deploy.docker.images $(SERVICE)

@@ -25,7 +25,7 @@ def main() -> int:
             outcomes.append(run(place, name, small=arguments.small))
             sys.stdout.write(f"{outcomes[-1]}\n")
             sys.stdout.flush()
-    return 1 if any(each.problems for each in outcomes) else 0
+    return 1 if any(each.problems or each.slow for each in outcomes) else 0
 
 
 if __name__ == "__main__":

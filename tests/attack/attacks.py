@@ -1,6 +1,6 @@
 """The attacks, and what others may notice of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from typing import Final
 
@@ -43,7 +43,10 @@ _GROWTH: Final = 1.2
 
 
 class Outcome(Struct, frozen=True):
-    """What others saw, and what the attacker was answered. ``problems``: what must not be."""
+    """What others saw, and what the attacker was answered.
+
+    ``problems``: what must not be. ``slow``: the same of times, which a busy machine can cause too.
+    """
 
     name: str
     before: Seen
@@ -51,14 +54,15 @@ class Outcome(Struct, frozen=True):
     after: Seen
     account: str
     problems: list[str]
+    slow: list[str]
 
     def __str__(self) -> str:
-        mark = "✗" if self.problems else "✓"
+        mark = "✗" if self.problems or self.slow else "✓"
         line = (
             f"{mark} {self.name}: before {self.before}; during {self.during}; after {self.after};"
             f" the attacker: {self.account}"
         )
-        return "\n".join([line, *(f"    {each}" for each in self.problems)])
+        return "\n".join([line, *(f"    {each}" for each in (*self.problems, *self.slow))])
 
 
 def run(scene: Scene, name: str, *, small: bool) -> Outcome:
@@ -70,22 +74,22 @@ def run(scene: Scene, name: str, *, small: bool) -> Outcome:
             during = others.look()
             said = account()
         after = others.look()
+    looks = {"during": during, "after": after}
     problems = [
-        *_noticed("during", before, during),
-        *_noticed("after", before, after),
+        *(
+            f"{when}: {seen.failed} requests of others failed"
+            for when, seen in looks.items()
+            if seen.failed
+        ),
+        *(f"{when}: the gateway is not ready" for when, seen in looks.items() if not seen.ready),
         *(f"not said: {words}" for words in attack.wanted if words not in said),
     ]
-    return Outcome(name, before, during, after, said, problems)
+    slow = [each for when, seen in looks.items() for each in _slower(when, before, seen)]
+    return Outcome(name, before, during, after, said, problems, slow)
 
 
-def _noticed(when: str, before: Seen, seen: Seen) -> list[str]:
-    problems: list[str] = []
-    if seen.failed > before.failed:
-        problems.append(f"{when}: {seen.failed} requests of others failed")
-    if not seen.ready:
-        problems.append(f"{when}: the gateway is not ready")
+def _slower(when: str, before: Seen, seen: Seen) -> Iterator[str]:
     for what in ("latest", "playlist"):
         least, now = getattr(before, what), getattr(seen, what)
         if now > max(_ENOUGH, _GROWTH * least):
-            problems.append(f"{when}: {what} took {now:.0f} ms instead of {least:.0f} ms")
-    return problems
+            yield f"{when}: {what} took {now:.0f} ms instead of {least:.0f} ms"

@@ -62,7 +62,7 @@ class Scene(Struct, frozen=True):
         return parts.hostname, parts.port
 
 
-_WORKER = "worker-1"
+_WORKERS = ("worker-1", "worker-2")
 _numbers = itertools.count(2)
 
 
@@ -118,28 +118,42 @@ def ended(url: str, account: Account, job: str, patience: float = 240.0) -> dict
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Scene]:
-    """Start everything, with a video that plays and a job that does not end."""
-    with whole_stack(1, _OPTIONS) as stack:
-        attacker, other = register(stack.url), register(stack.url)
-        video = upload(stack.url, other).json()["data"]["job_id"]
-        assert ended(stack.url, other, video)["status"] == "completed"
-        with client(stack.url) as anybody:
-            playlist = anybody.get(f"/api/v1/streaming/id/{video}").json()["data"]["video"]
-            segment = _first_segment(anybody, playlist)
-        # A worker that finds no room begins nothing.
-        stack.restart_with(_WORKER, SCRATCH_RESERVE_BYTES=str(1 << 60))
+    """Start everything, with default limits."""
+    with whole_stack(2, _OPTIONS) as stack, place_in(stack, folder) as place:
+        yield place
+
+
+@contextmanager
+def place_in(stack: RunningStack, folder: Path) -> Iterator[Scene]:
+    """A video that plays and a job that does not end, in what runs already."""
+    attacker, other = register(stack.url), register(stack.url)
+    video = upload(stack.url, other).json()["data"]["job_id"]
+    assert ended(stack.url, other, video)["status"] == "completed"
+    with client(stack.url) as anybody:
+        playlist = anybody.get(f"/api/v1/streaming/id/{video}").json()["data"]["video"]
+        segment = _first_segment(anybody, playlist)
+    _allow_work(stack, False)
+    try:
         job = upload(stack.url, attacker).json()["data"]["job_id"]
         yield Scene(stack, attacker, video, playlist, segment, job, folder)
+    finally:
+        _allow_work(stack, True)
 
 
 @contextmanager
 def working(place: Scene) -> Iterator[None]:
-    """Let the worker work meanwhile."""
-    place.stack.restart_with(_WORKER, SCRATCH_RESERVE_BYTES="0")
+    """Let the workers work meanwhile."""
+    _allow_work(place.stack, True)
     try:
         yield
     finally:
-        place.stack.restart_with(_WORKER, SCRATCH_RESERVE_BYTES=str(1 << 60))
+        _allow_work(place.stack, False)
+
+
+def _allow_work(stack: RunningStack, allowed: bool) -> None:
+    # A worker that finds no room begins nothing.
+    for name in _WORKERS:
+        stack.restart_with(name, SCRATCH_RESERVE_BYTES="0" if allowed else str(1 << 60))
 
 
 def _first_segment(anybody: httpx.Client, playlist: str) -> str:
