@@ -1,6 +1,7 @@
-"""Wires ingest and runs it: ``python -m services.ingest.main [rebuild|redrive]``.
+"""Wires ingest and runs it: ``python -m services.ingest.main [rebuild|redrive] [usage]``.
 
-``rebuild`` rebuilds the pending deletions from the log; ``redrive`` applies parked events again.
+``rebuild`` rebuilds the pending deletions, or what accounts use, from the log; ``redrive`` applies
+parked events again.
 """
 
 import asyncio
@@ -34,6 +35,9 @@ from services.ingest.settings import IngestSettings, RebuildSettings
 from services.ingest.sweep_repository import SweepRepository
 from services.ingest.tables import uploads as uploads_table
 from services.ingest.uploads_repository import RELEASE_CHANNEL, UploadsRepository
+from services.ingest.usage_projection import REPLAYED_TABLES as USAGE_TABLES
+from services.ingest.usage_projection import StoredUsage
+from services.ingest.usage_repository import UsageRepository
 from shared import settings
 from shared.blobs.s3 import S3Store
 from shared.blobs.s3_metrics import S3Metrics
@@ -87,7 +91,8 @@ async def assemble(
     engine = await host.engine(config.database_url, size=_CONNECTIONS)
     log = await host.log(config.database_url)
     sources, signer = await _open_buckets(config, host)
-    uploads = UploadsRepository(engine)
+    usage = UsageRepository(engine, config.quotas)
+    uploads = UploadsRepository(engine, usage)
     limits = Limits(
         max_bytes=config.max_upload_bytes,
         at_once=config.max_uploads_at_once,
@@ -122,6 +127,7 @@ async def assemble(
         FormUploads(steps, uploads, limits),
         Resumable(steps, Concatenation(steps, sources), uploads, limits),
         DirectUploads(steps, uploads, sources, signer, limits),
+        usage,
         verifier=verifier
         or host.verifier(config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience),
         sessions=Sessions(log),
@@ -208,9 +214,18 @@ class _Background:
             metrics=self._projections,
             loops=loops,
         )
+        usage = ProjectionRunner(
+            ingest.engine,
+            ingest.log,
+            StoredUsage(),
+            SCHEMA,
+            metrics=self._projections,
+            loops=loops,
+        )
         url, deletions = self._config.database_url, asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run())
+            group.create_task(usage.run())
             group.create_task(
                 loops.persist("consume events", lambda progress: self._consume(runner, progress))
             )
@@ -232,32 +247,38 @@ class _Background:
             await consume(broker, EVENTS, alive=progress.came_round)
 
 
-REPLAYED = Replayable(
+DELETIONS = Replayable(
     PendingDeletions(), SCHEMA, REPLAYED_TABLES, Leader.INGEST, others=(uploads_table,)
 )
+"""Rebuilt, the sources of all deleted videos are deleted again, which changes nothing where they
+are gone. Uploads are not in the log and stay."""
+
+USAGE = Replayable(StoredUsage(), SCHEMA, USAGE_TABLES, Leader.INGEST)
 
 
-async def redrive_deletions(config: RebuildSettings) -> None:
-    """Apply parked events again."""
-    await redrive_parked(config.database_admin_url, REPLAYED.projection, SCHEMA)
+def _commands(name: str, what: Replayable) -> dict[str, Command[RebuildSettings]]:
+    """``redrive``, ``rebuild`` and ``rebuild --verify`` of a projection."""
 
+    async def redrive_events(config: RebuildSettings) -> None:
+        await redrive_parked(config.database_admin_url, what.projection, SCHEMA)
 
-async def rebuild_deletions(config: RebuildSettings) -> None:
-    """Rebuild the pending deletions from the log: the sources of all deleted videos are deleted
-    again, which changes nothing where they are gone. Uploads are not in the log and stay."""
-    await rebuild(config.database_admin_url, REPLAYED, swap=True)
+    async def rebuild_tables(config: RebuildSettings) -> None:
+        await rebuild(config.database_admin_url, what, swap=True)
 
+    async def verify_tables(config: RebuildSettings) -> None:
+        await rebuild(config.database_admin_url, what, swap=False)
 
-async def verify_deletions(config: RebuildSettings) -> None:
-    """Only report which rows differ; deletions that are done are such rows."""
-    await rebuild(config.database_admin_url, REPLAYED, swap=False)
+    return {
+        f"redrive{name}": Command("ingest-redrive", RebuildSettings, redrive_events),
+        f"rebuild{name}": Command("ingest-rebuild", RebuildSettings, rebuild_tables),
+        f"rebuild{name} --verify": Command("ingest-rebuild", RebuildSettings, verify_tables),
+    }
 
 
 ENTRIES = {
     "": Role("ingest", IngestSettings, compose),
-    "redrive": Command("ingest-redrive", RebuildSettings, redrive_deletions),
-    "rebuild": Command("ingest-rebuild", RebuildSettings, rebuild_deletions),
-    "rebuild --verify": Command("ingest-rebuild", RebuildSettings, verify_deletions),
+    **_commands("", DELETIONS),
+    **_commands(" usage", USAGE),
 }
 
 if __name__ == "__main__":

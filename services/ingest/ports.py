@@ -150,7 +150,7 @@ class UploadCreation(Protocol):
     """Records new uploads."""
 
     async def create(self, upload: Upload) -> None:
-        """Raises KeyInUse."""
+        """Raises KeyInUse, QuotaExceeded."""
         ...
 
 
@@ -186,7 +186,9 @@ class UploadProgress(Protocol):
 
     async def set_multipart(self, upload_id: str, epoch: int, multipart_id: str) -> None: ...
 
-    async def set_length(self, upload_id: str, epoch: int, length: int) -> None: ...
+    async def set_length(self, upload_id: str, epoch: int, length: int) -> None:
+        """Raises QuotaExceeded, too."""
+        ...
 
     async def advance(
         self, upload_id: str, epoch: int, progress: Progress, lifetime: float
@@ -218,7 +220,10 @@ class UploadCompletion(Protocol):
         sha256: str | None,
         content_type: str | None,
     ) -> None:
-        """From now on the sweep completes the upload if this process dies. Raises UploadLost."""
+        """From now on the sweep completes the upload if this process dies.
+
+        Raises UploadLost, and QuotaExceeded where its length was not known before.
+        """
         ...
 
     async def completed(self, upload_id: str) -> None: ...

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from services.ingest.quotas import Quota, Quotas
 from shared.settings import Address, Key, Secret, Settings
 
 DEFAULT_MAX_BYTES: Final = 20 * 1024**3
@@ -19,6 +20,10 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     deleted ``deletion_delay_hours`` later; ``deleted_video_hours`` is the same for the source of a
     deleted video. Operators send
     ``operator_secret`` to have the bucket compared with the log; without one the route is off.
+
+    Quotas of one account, without a limit where they are 0: ``quota_bytes`` stored,
+    ``quota_videos``, ``quota_open_uploads``, ``quota_encode_minutes`` of sources a day. Accounts
+    that an operator trusts may use ``quota_trusted_factor`` times as much.
 
     ``s3_public_endpoint``: where clients of direct uploads reach the bucket, if they can.
     ``s3_sync_url``: see ``shared.blobs.disk_sync``.
@@ -48,6 +53,22 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     deletion_delay_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
     deleted_video_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
     operator_secret: Key | None = None
+    quota_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1024 * 1024**3
+    quota_videos: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    quota_open_uploads: Annotated[int, msgspec.Meta(ge=0)] = 50
+    quota_encode_minutes: Annotated[int, msgspec.Meta(ge=0)] = 2880
+    quota_trusted_factor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10
+
+    @property
+    def quotas(self) -> Quotas:
+        """The quota of each role."""
+        user = Quota(
+            bytes=self.quota_bytes or None,
+            videos=self.quota_videos or None,
+            open_uploads=self.quota_open_uploads or None,
+            encode_minutes=self.quota_encode_minutes or None,
+        )
+        return Quotas(user, user.times(self.quota_trusted_factor))
 
 
 class RebuildSettings(Settings, frozen=True, kw_only=True):

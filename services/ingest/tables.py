@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -83,6 +84,41 @@ parts = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("etag", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
+)
+
+# The sources of the videos that are not deleted, by account, and their sums. Folded from the log.
+stored_sources = Table(
+    "stored_sources",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+)
+
+stored_sums = Table(
+    "stored_sums",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("videos", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+# Milliseconds of sources that were planned on a day (UTC). Days that are over are forgotten.
+planned_days = Table(
+    "planned_days",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("ms", BigInteger, nullable=False),
+)
+
+# The roles that operators gave; an account without a row is a user.
+account_roles = Table(
+    "account_roles",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    CheckConstraint("role in ('user', 'trusted')", name="role"),
 )
 
 # Source objects that are to be deleted. The table's name is older than the variable's.

@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.details import Details
 from services.ingest.ports import KeyInUse, Part, Progress, Upload, UploadLost, UploadNotFound
+from services.ingest.quotas import Addition
 from services.ingest.rows import transaction, upload_of
 from services.ingest.tables import parts, uploads
+from services.ingest.usage_repository import UsageRepository
 
 RELEASE_CHANNEL: Final = "ingest_release"
 
@@ -26,8 +28,9 @@ _KEPT: Final = timedelta(days=7)
 class UploadsRepository:
     """Implements the protocols of ``ports`` that concern single uploads."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, usage: UsageRepository) -> None:
         self._engine = engine
+        self._usage = usage
 
     async def create(self, upload: Upload) -> None:
         values = msgspec.structs.asdict(upload) | {
@@ -36,6 +39,7 @@ class UploadsRepository:
         }
         try:
             async with transaction(self._engine) as connection:
+                await self._usage.check(connection, upload.user_id, _addition(upload))
                 await connection.execute(insert(uploads).values(**values))
         except IntegrityError as error:
             if "uploads_idempotency" not in str(error):
@@ -111,7 +115,12 @@ class UploadsRepository:
         await self._change(upload_id, epoch, multipart_id=multipart_id)
 
     async def set_length(self, upload_id: str, epoch: int, length: int) -> None:
-        await self._change(upload_id, epoch, length=length)
+        async with transaction(self._engine) as connection:
+            row = await _row(connection, upload_id)
+            if row is not None:
+                more = Addition(bytes=max(0, length - row.received))
+                await self._usage.check(connection, row.user_id, more)
+            await _compare_and_set(connection, upload_id, epoch, {"length": length})
 
     async def advance(
         self, upload_id: str, epoch: int, progress: Progress, lifetime: float
@@ -155,15 +164,19 @@ class UploadsRepository:
         sha256: str | None,
         content_type: str | None,
     ) -> None:
-        await self._change(
-            upload_id,
-            epoch,
-            phase="completing",
-            held=False,
-            details=msgspec.to_builtins(details),
-            sha256=sha256,
-            content_type=content_type,
-        )
+        values = {
+            "phase": "completing",
+            "held": False,
+            "details": msgspec.to_builtins(details),
+            "sha256": sha256,
+            "content_type": content_type,
+        }
+        async with transaction(self._engine) as connection:
+            row = await _row(connection, upload_id)
+            if row is not None and row.length is None:
+                # Its bytes were counted as they came, and nobody asked whether there is room.
+                await self._usage.check(connection, row.user_id, Addition())
+            await _compare_and_set(connection, upload_id, epoch, values)
 
     async def completed(self, upload_id: str) -> None:
         kept = case((uploads.c.partial, uploads.c.expires_at), else_=func.clock_timestamp() + _KEPT)
@@ -203,6 +216,15 @@ class UploadsRepository:
     async def _change(self, upload_id: str, epoch: int, **values: Any) -> None:
         async with transaction(self._engine) as connection:
             await _compare_and_set(connection, upload_id, epoch, values)
+
+
+def _addition(upload: Upload) -> Addition:
+    """What a new upload adds. The parts of a joined one are counted already."""
+    return Addition(
+        bytes=0 if upload.joined else upload.length or 0,
+        videos=0 if upload.partial else 1,
+        open_uploads=0 if upload.protocol == "multipart" or upload.joined else 1,
+    )
 
 
 async def _compare_and_set(

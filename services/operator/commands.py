@@ -11,6 +11,7 @@ import asyncpg
 import click
 from aio_pika.exceptions import AMQPError
 
+from services.operator.account_commands import accounts
 from services.operator.archive_commands import archive
 from services.operator.audit_commands import audit
 from services.operator.dead_letter_commands import dead_letters
@@ -43,6 +44,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         reconcile,
         scrub,
         deletions,
+        accounts,
         archive,
     ):
         cinelog.add_command(command)

@@ -6,14 +6,13 @@ projection parked, named by the projection and its position.
 
 import asyncio
 import subprocess
-import sys
 from typing import Any, Final
 
 import click
 import msgspec
 
 from services.operator.dead_letters import QueueLetters, open_queue_letters
-from services.operator.projection_commands import PROGRAMS, WORK_QUEUES, places
+from services.operator.projection_commands import PROJECTIONS, WORK_QUEUES, places, program
 from services.operator.tools import Failed, Tools
 from shared.event_store.projections.parking import (
     ParkedEvent,
@@ -138,12 +137,10 @@ def drop(tools: Tools, where: str, number: int | None, parked: bool) -> None:
 
 
 def _redrive_parked(tools: Tools, projection: str) -> None:
-    program = PROGRAMS.get(projection)
-    if program is None:
-        raise Failed(f"Events can be applied again for {', '.join(PROGRAMS)}.")
-    # The service's own program: only it can apply its events.
+    if projection not in PROJECTIONS:
+        raise Failed(f"Events can be applied again for {', '.join(PROJECTIONS)}.")
     ended = subprocess.run(  # noqa: S603 - fixed words
-        (sys.executable, "-m", program, "redrive"),
+        program(projection, "redrive"),
         env=dict(tools.environment),
         stdout=subprocess.PIPE,
         check=False,

@@ -11,12 +11,19 @@ import msgspec
 from services.operator.tools import Failed, Tools
 
 WORK_QUEUES: Final = ("transcoder.bulk", "transcoder.urgent")
-# The program of the service of each projection, which rebuilds it and applies parked events again.
-PROGRAMS: Final = {
-    "catalog.library": "services.catalog.main",
-    "ingest.doomed_sources": "services.ingest.main",
-    "transcoder.planner": "services.transcoder.main",
+_PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
+    "catalog.library": ("services.catalog.main",),
+    "ingest.doomed_sources": ("services.ingest.main",),
+    "ingest.usage": ("services.ingest.main", "usage"),
+    "transcoder.planner": ("services.transcoder.main",),
 }
+PROJECTIONS: Final = tuple(_PROGRAMS)
+
+
+def program(projection: str, command: str, *options: str) -> tuple[str, ...]:
+    """The service's own program for a projection: only it knows how its events are folded."""
+    module, *name = _PROGRAMS[projection]
+    return (sys.executable, "-m", module, command, *name, *options)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -69,7 +76,7 @@ def status(tools: Tools) -> None:
 
 
 @projections.command()
-@click.argument("name", type=click.Choice(sorted(PROGRAMS)))
+@click.argument("name", type=click.Choice(sorted(PROJECTIONS)))
 @click.option("--verify", is_flag=True, help="Only compare: say which rows differ.")
 @click.pass_obj
 def rebuild(tools: Tools, name: str, verify: bool) -> None:
@@ -78,10 +85,8 @@ def rebuild(tools: Tools, name: str, verify: bool) -> None:
     An interrupted rebuild of the catalog continues where it stopped when it is started again; the
     others begin anew. Tasks that run while the transcoder's is rebuilt are done again.
     """
-    program = (PROGRAMS[name], "rebuild", *(("--verify",) if verify else ()))
-    # The service's own program: only it knows how its events are folded.
     ended = subprocess.run(  # noqa: S603 - fixed words
-        (sys.executable, "-m", *program),
+        program(name, "rebuild", *(("--verify",) if verify else ())),
         env=dict(tools.environment),
         stdout=subprocess.PIPE,
         check=False,

@@ -93,6 +93,7 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/auth/logout", "POST", auth),
         row("/auth/*", "GET POST DELETE", auth),
         row("/users/me", "GET PATCH", auth),
+        row("/users/me/usage", "GET", ingest),
         row("/users/me/*", "GET POST PATCH PUT DELETE", auth),
         row("/users/email", "PATCH", auth),
         row("/users/password", "PATCH", auth),

@@ -16,7 +16,7 @@ class Concatenation:
         self._sources = sources
 
     async def make(self, upload: Upload, parts: Sequence[Upload]) -> Upload:
-        """Start ``upload``, fill it with ``parts`` and complete it.
+        """Start ``upload``, fill it with ``parts``, complete it, and remove them.
 
         Raises NotAVideo, KeyInUse, what ``UploadSlots.hold`` raises, and what the storage raises.
         """
@@ -31,7 +31,11 @@ class Concatenation:
             except BaseException:
                 await asyncio.shield(self._steps.ender.abort(upload, "It could not be joined."))
                 raise
-        return await self._steps.completer.complete(upload.id)
+        made = await self._steps.completer.complete(upload.id)
+        # Their bytes are stored a second time: they are not kept for another upload.
+        for part in parts:
+            await self._steps.ender.remove(part)
+        return made
 
     async def complete_empty(self, upload: Upload) -> Upload:
         """Complete a partial upload of no bytes."""

@@ -29,6 +29,7 @@ from services.ingest.ports import (
     UploadLost,
     UploadNotFound,
 )
+from services.ingest.quotas import QuotaExceeded
 from services.ingest.tus import (
     METADATA_OF_CLIENTS,
     Checksum,
@@ -152,7 +153,7 @@ class Resumable:
                 raise
             try:
                 complete = await self._write(upload, body, checksum, finish)
-            except NotAVideo as error:
+            except (NotAVideo, QuotaExceeded) as error:
                 await self._steps.ender.reject(upload, error)
                 raise
         if complete:
@@ -214,6 +215,8 @@ class Resumable:
         self, user_id: str, creation: Creation, join: Join, idempotency_key: str | None
     ) -> Upload:
         """The final upload of complete partial ones."""
+        if len(set(join.upload_ids)) != len(join.upload_ids):
+            raise TusError("A partial upload can be joined once.")
         parts = [await self._owned(user_id, upload_id) for upload_id in join.upload_ids]
         if not all(part.partial and part.phase == "completed" for part in parts):
             raise TusError("Only partial uploads that are complete can be joined.")

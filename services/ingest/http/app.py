@@ -14,6 +14,8 @@ from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.direct import direct_router
 from services.ingest.http.form import upload_form
 from services.ingest.http.uploads import uploads_router
+from services.ingest.http.usage import usage_router
+from services.ingest.usage_repository import UsageRepository
 from shared.errors import Unavailable
 from shared.http.app import create_app
 from shared.http.health import Check
@@ -34,6 +36,7 @@ def ingest_app(
     form_uploads: FormUploads,
     resumable: Resumable,
     direct_uploads: DirectUploads,
+    usage: UsageRepository,
     *,
     verifier: Verifier,
     sessions: Sessions | None = None,
@@ -45,11 +48,12 @@ def ingest_app(
     """The routes of all protocols, and ``others`` that are not for users."""
     routes = Router(
         "/",
-        route_handlers=[upload_form, uploads_router(), direct_router()],
+        route_handlers=[upload_form, uploads_router(), direct_router(), usage_router()],
         dependencies={
             "form_uploads": Provide(lambda: form_uploads, sync_to_thread=False),
             "direct_uploads": Provide(lambda: direct_uploads, sync_to_thread=False),
             "resumable": Provide(lambda: resumable, sync_to_thread=False),
+            "usage": Provide(lambda: usage, sync_to_thread=False),
         },
         middleware=[LingeringMiddleware],
         exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),

@@ -37,6 +37,11 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "MAX_UPLOAD_BYTES" ($settings.maxUploadBytes | int64 | toString)
   "MAX_UPLOADS_AT_ONCE" ($settings.maxUploadsAtOnce | toString)
   "UPLOAD_EXPIRY_HOURS" ($settings.uploadExpiryHours | toString)
+  "QUOTA_BYTES" ($settings.quotas.bytes | int64 | toString)
+  "QUOTA_VIDEOS" ($settings.quotas.videos | int64 | toString)
+  "QUOTA_OPEN_UPLOADS" ($settings.quotas.openUploads | toString)
+  "QUOTA_ENCODE_MINUTES" ($settings.quotas.encodeMinutes | int64 | toString)
+  "QUOTA_TRUSTED_FACTOR" ($settings.quotas.trustedFactor | toString)
   "S3_PUBLIC_ENDPOINT" .Values.s3.publicEndpoint
   "S3_SYNC_URL" (ternary (printf "http://%s-seaweedfs:8334/sync" (include "cinelog.fullname" .)) "" (eq .Values.s3.mode "bundled"))
   "RATE_LIMIT_GENERAL" $settings.rateLimits.general

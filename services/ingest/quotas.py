@@ -1,0 +1,113 @@
+"""How much an account may store, open and have encoded. Pure."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from services.ingest.domain import readable_size
+from shared.errors import Detail, Forbidden
+
+AccountRole = Literal["user", "trusted"]
+MINUTE_MS: Final = 60_000
+
+
+class QuotaExceeded(Forbidden):
+    """The account uses all that it is allowed. ``details`` say what it uses and what is allowed."""
+
+    code = "quota_exceeded"
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account is allowed; None where there is no limit.
+
+    ``bytes``: sources of its videos and the lengths of its open uploads. ``open_uploads``:
+    resumable and direct uploads that are not complete, and complete partial ones.
+    ``encode_minutes``: of sources, planned since midnight (UTC).
+    """
+
+    bytes: int | None = None
+    videos: int | None = None
+    open_uploads: int | None = None
+    encode_minutes: int | None = None
+
+    def times(self, factor: int) -> "Quota":
+        """The same, multiplied."""
+        return Quota(
+            **{
+                name: None if allowed is None else factor * allowed
+                for name, allowed in msgspec.structs.asdict(self).items()
+            }
+        )
+
+
+class Quotas(msgspec.Struct, frozen=True):
+    """The quota of each role."""
+
+    user: Quota = Quota()
+    trusted: Quota = Quota()
+
+    def of(self, role: AccountRole) -> Quota:
+        return self.trusted if role == "trusted" else self.user
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account uses, counted as in ``Quota``. ``videos`` includes uploads of videos."""
+
+    bytes: int = 0
+    videos: int = 0
+    open_uploads: int = 0
+    encode_minutes: int = 0
+
+
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request adds. ``bytes`` may be 0 where the length is not known yet."""
+
+    bytes: int = 0
+    videos: int = 0
+    open_uploads: int = 0
+
+
+_WORDS: Final = {
+    "bytes": "stored bytes",
+    "videos": "videos",
+    "open_uploads": "open uploads",
+    "encode_minutes": "minutes of video a day",
+}
+
+
+def check_quota(quota: Quota, usage: Usage, adding: Addition) -> None:
+    """Raises QuotaExceeded for what would be too much.
+
+    Minutes are counted once a video is planned, so a day's last video may exceed them.
+    """
+    exceeded = [
+        name
+        for name in ("bytes", "videos", "open_uploads")
+        if _exceeds(getattr(quota, name), getattr(usage, name), getattr(adding, name))
+    ]
+    minutes = quota.encode_minutes
+    if adding.videos and minutes is not None and usage.encode_minutes >= minutes:
+        exceeded.append("encode_minutes")
+    if exceeded:
+        raise QuotaExceeded(
+            f"This account has used its {_WORDS[exceeded[0]]}.",
+            [
+                Detail(
+                    name,
+                    f"{shown(name, getattr(usage, name))} used, "
+                    f"{shown(name, getattr(quota, name))} allowed",
+                )
+                for name in exceeded
+            ],
+        )
+
+
+def shown(name: str, amount: int) -> str:
+    """An amount for people."""
+    return readable_size(amount) if name == "bytes" else str(amount)
+
+
+def _exceeds(allowed: int | None, used: int, added: int) -> bool:
+    if allowed is None:
+        return False
+    return used + added > allowed

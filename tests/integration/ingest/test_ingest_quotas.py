@@ -1,0 +1,250 @@
+"""Quotas: no account stores, opens or plans more than it is allowed, however it asks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from services.ingest.main import USAGE
+from services.ingest.usage_projection import StoredUsage
+from shared.contracts import (
+    Event,
+    SourceFacts,
+    TranscodePlanned,
+    VideoDeleted,
+    VideoUploaded,
+    new_id,
+    stream_id,
+)
+from shared.database.connect import create_engine
+from shared.event_store.postgres import open_event_store
+from shared.event_store.projections.projection import ProjectionRunner
+from shared.event_store.projections.replay import Replay
+from shared.event_store.sequencer import Sequencer
+from shared.event_store.store import Metadata, NewEvent
+from tests.integration.ingest.forms import form, problem, send
+from tests.integration.ingest.harness import Ingest, clip, config, running
+from tests.support.buckets import Buckets
+from tests.support.databases import Database
+
+_KIB = 1024
+_UPLOADS = "/api/v1/uploads"
+_USAGE = "/api/v1/users/me/usage"
+_TUS = {"tus-resumable": "1.0.0"}
+_TITLE = {"upload-metadata": "title QSB0aXRsZQ=="}
+_LIMITS = {
+    "quota_bytes": 100 * _KIB,
+    "quota_videos": 6,
+    "quota_open_uploads": 4,
+    "quota_encode_minutes": 10,
+}
+
+
+@pytest.fixture
+async def ingest(database: Database, s3: Buckets) -> AsyncIterator[Ingest]:
+    async with running(config(database, s3, **_LIMITS), s3) as started:
+        yield started
+
+
+async def _open(client: httpx.AsyncClient, length: int | None, **headers: str) -> httpx.Response:
+    size = {"upload-defer-length": "1"} if length is None else {"upload-length": str(length)}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post(_UPLOADS, headers=_TUS | _TITLE | size | named)
+
+
+async def _form(client: httpx.AsyncClient, size: int) -> httpx.Response:
+    return await send(client, form(("title", None, b"A"), ("video", "a.mp4", clip(size))))
+
+
+async def _usage(client: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await client.get(_USAGE)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+async def test_many_uploads_at_once_open_no_more_than_allowed(ingest: Ingest) -> None:
+    async with ingest.client() as client:
+        answers = await asyncio.gather(*(_open(client, 10) for _ in range(30)))
+        assert sorted(answer.status_code for answer in answers) == [201] * 4 + [403] * 26
+        refused = next(answer for answer in answers if answer.status_code == 403)
+        assert problem(refused) == (403, "quota_exceeded")
+        assert refused.json()["error"]["details"] == [
+            {"field": "open_uploads", "message": "4 used, 4 allowed"}
+        ]
+        assert (await _usage(client))["open_uploads"] == {"used": 4, "allowed": 4}
+        # What is given up makes room.
+        opened = next(answer for answer in answers if answer.status_code == 201)
+        await client.delete(opened.headers["location"], headers=_TUS)
+        assert (await _open(client, 10)).status_code == 201
+    async with ingest.client("bob") as other:
+        assert (await _open(other, 10)).status_code == 201
+
+
+async def test_lengths_of_open_uploads_count_as_stored(ingest: Ingest) -> None:
+    async with ingest.client() as client:
+        assert (await _open(client, 60 * _KIB)).status_code == 201
+        assert problem(await _open(client, 60 * _KIB)) == (403, "quota_exceeded")
+        direct = {"title": "A", "size": 60 * _KIB}
+        answer = await client.post(f"{_UPLOADS}/direct", json=direct)
+        assert problem(answer) == (403, "quota_exceeded")
+        # A form's size is known at its end.
+        assert problem(await _form(client, 60 * _KIB)) == (403, "quota_exceeded")
+        assert (await _form(client, 30 * _KIB)).status_code == 202
+        assert (await _usage(client))["bytes"] == {"used": 90 * _KIB, "allowed": 100 * _KIB}
+    assert sorted(ingest.objects().values()) == [30 * _KIB]
+
+
+async def test_a_length_that_is_said_later_counts(ingest: Ingest) -> None:
+    async with ingest.client() as client:
+        address = (await _open(client, None)).headers["location"]
+        stream = {"content-type": "application/offset+octet-stream", "upload-offset": "0"}
+        too_long = stream | {"upload-length": str(200 * _KIB)}
+        answer = await client.patch(address, content=b"", headers=_TUS | too_long)
+        assert problem(answer) == (403, "quota_exceeded")
+        fitting = stream | {"upload-length": str(50 * _KIB)}
+        content = clip(50 * _KIB)
+        answer = await client.patch(address, content=content, headers=_TUS | fitting)
+        assert answer.status_code == 204
+
+
+async def test_parts_are_joined_once(ingest: Ingest) -> None:
+    async with ingest.client() as client:
+        made = await _open(client, 10 * _KIB, upload_concat="partial")
+        part = made.headers["location"]
+        stream = {"content-type": "application/offset+octet-stream", "upload-offset": "0"}
+        await client.patch(part, content=clip(10 * _KIB), headers=_TUS | stream)
+        assert (await _usage(client))["bytes"]["used"] == 10 * _KIB
+
+        async def join(*parts: str) -> httpx.Response:
+            joined = {"upload-concat": f"final;{' '.join(parts)}"}
+            return await client.post(_UPLOADS, headers=_TUS | _TITLE | joined)
+
+        assert (await join(*[part] * 50)).status_code == 400
+        assert (await join(part)).status_code == 201
+        assert (await join(part)).status_code == 404
+        usage = await _usage(client)
+        assert usage["bytes"]["used"] == 10 * _KIB
+        assert (usage["videos"]["used"], usage["open_uploads"]["used"]) == (1, 0)
+
+
+async def test_videos_are_counted_while_they_are_uploaded(ingest: Ingest) -> None:
+    async with ingest.client() as client:
+        answers = await asyncio.gather(*(_form(client, _KIB) for _ in range(9)))
+        assert sorted(answer.status_code for answer in answers) == [202] * 6 + [403] * 3
+        assert (await _usage(client))["videos"] == {"used": 6, "allowed": 6}
+
+
+async def test_usage_needs_a_login(ingest: Ingest) -> None:
+    async with ingest.client(None) as nobody:
+        assert (await nobody.get(_USAGE)).status_code == 401
+
+
+async def test_operators_trust_accounts_with_more(database: Database, ingest: Ingest) -> None:
+    admin = await asyncpg.connect(database.admin_url)
+    await admin.execute("insert into ingest.account_roles values ('ann', 'trusted')")
+    await admin.close()
+    async with ingest.client() as client:
+        assert (await _usage(client))["bytes"]["allowed"] == 1000 * _KIB
+        assert (await _open(client, 500 * _KIB)).status_code == 201
+
+
+async def _facts(database: Database, facts: list[tuple[str, Event]]) -> None:
+    """Put facts into the log, with positions."""
+    versions: dict[str, int] = {}
+    async with open_event_store(database.admin_url) as store:
+        for stream, event in facts:
+            version = versions.get(stream, 0)
+            versions[stream] = await store.append(stream, version, [NewEvent(event)], Metadata())
+    relay = await asyncpg.connect(database.url("relay"))
+    sequencer = Sequencer(relay)
+    await sequencer.load()
+    while await sequencer.stamp():
+        pass
+    await relay.close()
+
+
+async def _catch_up(database: Database) -> None:
+    engine = create_engine(database.url("ingest"), size=2)
+    async with open_event_store(database.url("ingest")) as store:
+        runner = ProjectionRunner(engine, store, StoredUsage(), "ingest")
+        await runner._applier.load()
+        await runner.catch_up()
+    await engine.dispose()
+
+
+def _uploaded(video: str, user: str, size: int) -> tuple[str, Event]:
+    uploaded = VideoUploaded(
+        video_id=video,
+        user_id=user,
+        title="A",
+        description="",
+        filename="a.mp4",
+        content_type="video/mp4",
+        size=size,
+        source_key=f"{video}/source",
+    )
+    return stream_id("upload", video), uploaded
+
+
+def _planned(video: str, user: str, minutes: int) -> tuple[str, Event]:
+    planned = TranscodePlanned(
+        video_id=video,
+        user_id=user,
+        attempt=1,
+        prefix=f"{video}/1/",
+        source=SourceFacts(container="mp4", duration_ms=minutes * 60_000, size=1),
+        renditions=(),
+        chunks=(),
+        audio=(),
+        segment_ms=4000,
+        encoder="x",
+        worker="w",
+    )
+    return stream_id("transcode", video), planned
+
+
+async def test_the_log_says_what_is_stored_and_planned(database: Database, ingest: Ingest) -> None:
+    one, two = new_id(), new_id()
+    deleted = VideoDeleted(video_id=one, user_id="ann", deleted_by="ann")
+    await _facts(
+        database,
+        [
+            _uploaded(one, "ann", 5000),
+            _uploaded(two, "ann", 700),
+            _planned(one, "ann", 9),
+            (stream_id("video", one), deleted),
+            _planned(two, "ann", 1),
+        ],
+    )
+    await _catch_up(database)
+    async with ingest.client() as client:
+        usage = await _usage(client)
+        assert usage["bytes"]["used"] == 700
+        assert usage["videos"]["used"] == 1
+        assert usage["encode_minutes"] == {"used": 10, "allowed": 10}
+        assert problem(await _form(client, _KIB)) == (403, "quota_exceeded")
+    async with ingest.client("bob") as other:
+        assert (await _form(other, _KIB)).status_code == 202
+
+
+async def test_a_rebuild_comes_to_the_same(database: Database, ingest: Ingest) -> None:
+    videos = [new_id() for _ in range(5)]
+    facts = [_uploaded(video, f"user-{n % 2}", 100 + n) for n, video in enumerate(videos)]
+    await _facts(database, [*facts, _planned(videos[0], "user-0", 3)])
+    await _catch_up(database)
+    admin = await asyncpg.connect(database.admin_url)
+    before = await admin.fetch("select * from ingest.stored_sums order by 1")
+    assert [tuple(row) for row in before] == [("user-0", 3, 306), ("user-1", 2, 204)]
+    await admin.execute("update ingest.stored_sums set bytes = 1 where user_id = 'user-1'")
+    engine = create_engine(database.admin_url, size=3, answer_seconds=None)
+    async with open_event_store(database.admin_url, connections=2) as store:
+        found = await Replay(engine, store, USAGE).run(swap=False)
+        assert found.differing["stored_sums"] == ["user-1"]
+        assert (await Replay(engine, store, USAGE).run(swap=True)).swapped
+    await engine.dispose()
+    assert await admin.fetch("select * from ingest.stored_sums order by 1") == before
+    assert await admin.fetchval("select ms from ingest.planned_days") == 180_000
+    await admin.close()
