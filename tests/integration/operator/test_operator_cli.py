@@ -10,6 +10,7 @@ import pytest
 from deploy.local.environments import tool_environment
 from services.operator.commands import command_line, run
 from services.operator.main import tools
+from services.operator.projection_commands import PROJECTIONS
 from services.operator.settings import OperatorSettings
 from shared import settings
 from shared.blobs.s3 import S3Store, s3_client
@@ -80,7 +81,7 @@ def test_read_models_are_shown_compared_and_made_anew(cli: Cli) -> None:
     assert cli("projections", "rebuild", "catalog.library")["swapped"]
     compared = cli("projections", "rebuild", "transcoder.planner", "--verify")
     assert compared["differing"] == {"jobs": [], "tasks": []}
-    for name in ("transcoder.planner", "ingest.doomed_sources"):
+    for name in ("transcoder.planner", "ingest.doomed_sources", "ingest.usage"):
         assert cli("projections", "rebuild", name)["swapped"]
     # The leaders begin again, and go on where they were.
     until(caught_up)
@@ -108,7 +109,7 @@ def test_a_dead_message_is_shown_handed_back_and_dropped(cinelog: RunningStack, 
     bury(b"{}")
     assert cli("dead-letters", "drop", "transcoder.urgent", "1", "--yes") == {"dropped": 1}
     cli("dead-letters", "drop", "transcoder.urgent", "1", "--yes", code=1)
-    for projection in ("catalog.library", "ingest.doomed_sources", "transcoder.planner"):
+    for projection in PROJECTIONS:
         assert cli("dead-letters", "redrive", projection, "--parked")["left"] == 0
 
 
@@ -222,3 +223,25 @@ def test_the_log_is_archived_and_the_archive_checked(cli: Cli, person: Person) -
     assert cli("archive", "verify")["flaws"] == []
     # This database's log has all that the archive has.
     assert cli("archive", "restore", "--yes")["events"] == 0
+
+
+def test_what_accounts_use_is_shown_and_a_role_is_given(
+    cinelog: RunningStack, cli: Cli, person: Person
+) -> None:
+    person.upload(BIKES)
+    me = person.get("/api/v1/users/me")
+    assert me is not None
+    size = BIKES.stat().st_size
+
+    def shown() -> bool:
+        return cli("accounts", "usage", me["id"])["bytes"] == size
+
+    until(shown)
+    usage = person.get("/api/v1/users/me/usage")
+    assert usage is not None
+    assert usage["bytes"]["used"] == size
+    assert cli("accounts", "role", me["id"], "trusted")["role"] == "trusted"
+    more = person.get("/api/v1/users/me/usage")
+    assert more is not None
+    assert more["bytes"]["allowed"] == 10 * usage["bytes"]["allowed"]
+    cli("accounts", "role", "nobody", "trusted", code=1)
