@@ -119,6 +119,12 @@ export const queries = {
       queryFn: ({ signal }) => unwrap(api.GET('/api/v1/users/me/sessions', { signal })),
     }),
 
+  usage: () =>
+    queryOptions({
+      queryKey: ['usage'],
+      queryFn: ({ signal }) => unwrap(api.GET('/api/v1/users/me/usage', { signal })),
+    }),
+
   me: () =>
     queryOptions({
       queryKey: ['me'],

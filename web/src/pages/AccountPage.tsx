@@ -2,6 +2,7 @@ import { DeleteAccount } from '../account/DeleteAccount';
 import { EmailForm } from '../account/EmailForm';
 import { PasswordForm } from '../account/PasswordForm';
 import { Sessions } from '../account/Sessions';
+import { Usage } from '../account/Usage';
 import { useMe, useSession } from '../auth/AuthProvider';
 import { PageHeader } from '../ui/PageHeader';
 
@@ -14,6 +15,7 @@ export default function AccountPage() {
       <div className="divide-y divide-line border-t border-line">
         <EmailForm key={me?.email} current={me?.email ?? ''} />
         <PasswordForm />
+        <Usage />
         <Sessions />
         <DeleteAccount userId={me?.id} />
       </div>

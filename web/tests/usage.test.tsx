@@ -1,0 +1,39 @@
+import { screen } from '@testing-library/react';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { Usage } from '../src/account/Usage';
+import { session } from '../src/auth/session';
+import { expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
+
+const USAGE = 'GET /api/v1/users/me/usage';
+
+beforeEach(() => {
+  session.signIn({ accessToken: tokenFor(600), refreshToken: 'r1', username: 'mara' });
+});
+
+describe('Usage', () => {
+  it('says what is used and allowed', async () => {
+    fakeApi({
+      [USAGE]: () =>
+        success({
+          bytes: { used: 1536, allowed: 1024 ** 4 },
+          videos: { used: 3, allowed: 10000 },
+          open_uploads: { used: 0, allowed: 50 },
+          encode_minutes: { used: 12, allowed: null },
+        }),
+    });
+    const { container } = renderAt(<Usage />, '/account');
+    expect(await screen.findByText('1.5 KB of 1.0 TB')).toBeVisible();
+    expect(screen.getByText('3 of 10,000')).toBeVisible();
+    // Without a limit there is nothing to compare with.
+    expect(screen.getByText('12')).toBeVisible();
+    expect(screen.getAllByRole('meter')).toHaveLength(3);
+    await expectAccessible(container);
+  });
+
+  it('says that it does not know', async () => {
+    fakeApi({ [USAGE]: () => failure(503, 'Down.') });
+    renderAt(<Usage />, '/account');
+    expect(await screen.findByRole('alert')).toHaveTextContent('briefly unavailable');
+  });
+});
