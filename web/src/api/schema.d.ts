@@ -560,6 +560,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/me/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What your account uses and is allowed */
+        get: operations["ApiV1UsersMeUsageAccountUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/password": {
         parameters: {
             query?: never;
@@ -737,6 +754,13 @@ export interface components {
             status: "pending";
             /** @default Your video was uploaded and will be ready soon. */
             message: string;
+        };
+        /** AccountUsage */
+        AccountUsage: {
+            bytes: components["schemas"]["Used"];
+            videos: components["schemas"]["Used"];
+            open_uploads: components["schemas"]["Used"];
+            encode_minutes: components["schemas"]["Used"];
         };
         /** Confirmation */
         Confirmation: {
@@ -1008,6 +1032,15 @@ export interface components {
             success: true;
             data: components["schemas"]["Accepted"];
         };
+        /** Success[AccountUsage] */
+        SuccessAccountUsage: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["AccountUsage"];
+        };
         /** Success[DirectPlan] */
         SuccessDirectPlan: {
             /**
@@ -1185,6 +1218,11 @@ export interface components {
             total_ms: number | null;
             progress: number;
             steps: components["schemas"]["Step"][];
+        };
+        /** Used */
+        Used: {
+            used: number;
+            allowed: number | null;
         };
         /** User */
         User: {
@@ -3016,6 +3054,53 @@ export interface operations {
             };
             /** @description Bad request syntax or unsupported method */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1UsersMeUsageAccountUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessAccountUsage"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
