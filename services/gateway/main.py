@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 
 from services.gateway.docs_routes import ApiDocument, docs_routes
 from services.gateway.http1.h1_pool import TICK_SECONDS
+from services.gateway.limits.connections import SWEEP_SECONDS, Connections
 from services.gateway.limits.open_requests import OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter, rules
 from services.gateway.limits.redis_pipe import RedisPipe
@@ -66,11 +67,16 @@ async def compose(
         config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
     )
     await host.stack.enter_async_context(verifier.running())
+    addresses = ClientAddress(config.trusted_proxies)
+    connections = Connections(
+        config.bind.port, addresses.identity, config.idle_connections, host.registry
+    )
     gateway = Gateway(
         router=Router(table(config.max_upload_bytes)),
-        callers=Callers(ClientAddress(config.trusted_proxies), verifier, config.public_url),
+        callers=Callers(addresses, verifier, config.public_url),
         limiter=limiter,
         open_requests=OpenRequests(config.open_limits, host.registry),
+        connections=connections,
         handlers=_handlers(config, host, upstreams, limiter, clock),
         cors=Cors(config.cors_origins),
         observer=_observer(config, host, exporting),
@@ -82,6 +88,9 @@ async def compose(
             Served(gateway, config.bind),
         ],
         work={
+            "connections": lambda: host.loops.repeat(
+                "count connections", connections.sweep, SWEEP_SECONDS
+            ),
             "redis": lambda: host.loops.persist("hold redis", pipe.session),
             "upstreams": lambda: host.loops.repeat("tick upstreams", upstreams.tick, TICK_SECONDS),
         },

@@ -19,6 +19,7 @@ from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.request.routes import Route
+from services.gateway.upstream.download import Download
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
 from shared.http import grants
@@ -159,11 +160,7 @@ class Media:
                 ],
             )
         else:
-            response = await self._fetch(exchange, key, route.timeout)
-            try:
-                await self._relay(exchange, response, kind, private=token != PUBLIC)
-            finally:
-                response.close()
+            await self._send(exchange, key, kind, route.timeout, private=token != PUBLIC)
 
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:
@@ -172,7 +169,30 @@ class Media:
             return False
         return await self._visibility.exists(video)
 
-    async def _fetch(self, exchange: Exchange, key: str, timeout: float) -> Response:
+    async def _send(
+        self,
+        exchange: Exchange,
+        key: str,
+        kind: tuple[bytes, bytes],
+        timeout: float,
+        *,
+        private: bool,
+    ) -> None:
+        begun = time.perf_counter()
+        conditions = [
+            b"%b: %b\r\n" % pair for pair in exchange.scope["headers"] if pair[0] in _CONDITIONS
+        ]
+        response = await self._fetch(exchange, key, timeout, conditions)
+        self._metrics.first_byte(key.rpartition(".")[2], time.perf_counter() - begun)
+        download = Download(response, lambda more: self._fetch(exchange, key, timeout, more))
+        try:
+            await self._relay(exchange, response, download, kind, private=private)
+        finally:
+            response.close()
+
+    async def _fetch(
+        self, exchange: Exchange, key: str, timeout: float, conditions: list[bytes]
+    ) -> Response:
         """The object's response, once storage has begun to answer."""
         head = [
             b"%b %b HTTP/1.1\r\nhost: %b\r\n"
@@ -182,23 +202,23 @@ class Media:
                 self._storage.authority,
             )
         ]
-        for name, value in exchange.scope["headers"]:
-            if name in _CONDITIONS:
-                head.append(b"%b: %b\r\n" % (name, value))
-        head.append(b"\r\n")
-        begun = time.perf_counter()
-        response = await self._storage.request(
+        head += (*conditions, b"\r\n")
+        return await self._storage.request(
             b"".join(head),
             idempotent=True,
             without_body=exchange.method == "HEAD",
             timeout=timeout,
             on_slow=exchange.watch,
         )
-        self._metrics.first_byte(key.rpartition(".")[2], time.perf_counter() - begun)
-        return response
 
     async def _relay(
-        self, exchange: Exchange, response: Response, kind: tuple[bytes, bytes], *, private: bool
+        self,
+        exchange: Exchange,
+        response: Response,
+        download: Download,
+        kind: tuple[bytes, bytes],
+        *,
+        private: bool,
     ) -> None:
         """Pass on what storage answers, with the headers that this kind of file has here."""
         if response.status not in (200, 206, 304):
@@ -219,7 +239,7 @@ class Media:
             (b"accept-ranges", b"bytes"),
             *_security(exchange),
         )
-        await exchange.stream(response, headers)
+        await exchange.stream(response, headers, download)
 
     async def _refuse(self, exchange: Exchange, response: Response) -> None:
         """Answer for storage, whose error texts must not reach a client."""

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from services.gateway.limits.connections import PER_ADDRESS
 from services.gateway.limits.open_requests import OpenLimits
 from services.gateway.request.routes import MIB, Open, Policy
 from shared.settings import Address, Key, Secret, Settings
@@ -47,6 +48,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Rates are per caller. ``trusted_proxies`` proxies append to X-Forwarded-For before us.
 
     ``max_streams``, ``max_media`` and ``max_requests`` count what is open at once in this process.
+    ``max_idle_connections_per_address``: 0 is no limit; not set, it is 256 without proxies.
     """
 
     bind: Address
@@ -81,6 +83,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     max_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 2000
     max_media_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
     max_requests_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    max_idle_connections_per_address: Annotated[int, Meta(ge=0, le=100_000)] | None = None
     access_log: bool = True
 
     @property
@@ -92,6 +95,16 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
             Policy.MEDIA: self.rate_limit_media.bucket,
             Policy.HEALTH: self.rate_limit_health.bucket,
         }
+
+    @property
+    def idle_connections(self) -> int | None:
+        """How many idle connections an address may keep; None: as many as it likes.
+
+        Behind proxies all addresses are theirs.
+        """
+        if self.max_idle_connections_per_address is None:
+            return None if self.trusted_proxies else PER_ADDRESS
+        return self.max_idle_connections_per_address or None
 
     @property
     def open_limits(self) -> dict[Open, OpenLimits]:

@@ -21,6 +21,7 @@ import httptools
 from services.gateway.http1.h1_errors import Abandoned, BadAnswer, Stale
 
 HIGH_WATER: Final = 256 * 1024  # bytes read ahead of the reader, or written ahead of the peer
+READ_AHEAD: Final = 1024 * 1024  # the same while the reader stalls
 WHOLE: Final = 64 * 1024  # a body with a length up to this is delivered in one piece
 MAX_HEAD: Final = 64 * 1024
 HOP_BY_HOP: Final = frozenset(
@@ -88,9 +89,9 @@ class Response:
             self._connection.resume()
         return data
 
-    def read_ahead(self, size: int) -> None:
-        """From now on, keep up to ``size`` bytes for the reader, so that the upstream is done."""
-        self._most = size
+    def release(self) -> None:
+        """Read further ahead of a reader that has stalled, so that the upstream may be done."""
+        self._most = READ_AHEAD
         if self._connection is not None:
             self._connection.resume()
 

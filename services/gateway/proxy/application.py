@@ -14,6 +14,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from services.gateway import security_headers
 from services.gateway.http1 import request_body
+from services.gateway.limits.connections import Connections
 from services.gateway.limits.open_requests import RETRY_SECONDS, OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter
 from services.gateway.proxy.error_answers import answer_error
@@ -43,6 +44,7 @@ class Gateway:
         callers: Callers,
         limiter: RateLimiter,
         open_requests: OpenRequests,
+        connections: Connections,
         handlers: Mapping[Target, Handler],
         cors: Cors,
         observer: RequestObserver,
@@ -51,6 +53,7 @@ class Gateway:
         self._callers = callers
         self._limiter = limiter
         self._open_requests = open_requests
+        self._connections = connections
         self._handlers = handlers
         self._cors = cors
         self._observer = observer
@@ -58,7 +61,15 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            peer = scope["client"]
+            if peer is None:
+                await self._answer(scope, receive, send)
+                return
+            self._connections.busy.add(peer)
+            try:
+                await self._answer(scope, receive, send)
+            finally:
+                self._connections.busy.discard(peer)
         elif scope["type"] == "lifespan":
             # The process opens and closes what the gateway uses, so there is nothing to do here.
             await receive()

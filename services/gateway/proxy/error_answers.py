@@ -38,6 +38,10 @@ async def answer_error(exchange: Exchange, error: Exception) -> None:
     Raises RuntimeError where an answer has begun: its connection must break, so that the client
     does not take it for whole.
     """
+    if isinstance(error, ClientGone) and not exchange.started:
+        # The server does not tell a body that it cannot read from a client that hung up. Without
+        # an answer of ours, it would answer 500 to the former.
+        await exchange.fail(400)
     client_closed = exchange.gone and isinstance(error, UpstreamError)
     if client_closed or isinstance(error, (ClientGone, Abandoned)):
         exchange.status = _CLIENT_CLOSED

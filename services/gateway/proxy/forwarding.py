@@ -84,6 +84,10 @@ async def _add_body(
 ) -> AsyncIterator[bytes] | None:
     """End the head for a body. A short body is added whole; a long one is returned to be sent."""
     length = exchange.request_headers.length
+    if exchange.request_headers.chunked and limit <= request_body.WHOLE:
+        data = await request_body.whole_chunks(exchange.receive, limit)
+        parts.append(b"content-length: %d\r\n\r\n%b" % (len(data), data))
+        return None
     if exchange.request_headers.chunked:
         parts.append(b"transfer-encoding: chunked\r\n\r\n")
         return request_body.framed(exchange.receive, length, limit)

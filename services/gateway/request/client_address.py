@@ -23,10 +23,10 @@ class ClientAddress:
     def of(self, peer: str, forwarded_for: Sequence[bytes]) -> str:
         """``203.0.113.7`` or ``2001:db8::/64``, or ``unknown`` where there is no address."""
         if not self._trusted or not forwarded_for:
-            return self._identity(peer) or "unknown"
+            return self.identity(peer) or "unknown"
         chain = b",".join(forwarded_for).decode("latin-1").split(",")
         entry = chain[max(0, len(chain) - self._trusted)]
-        return self._identity(_without_port(entry.strip())) or self._identity(peer) or "unknown"
+        return self.identity(_without_port(entry.strip())) or self.identity(peer) or "unknown"
 
     def scheme(self, own: str, forwarded_proto: Sequence[bytes]) -> str:
         """The scheme of the client's own connection, as the outermost trusted proxy reports it."""
@@ -35,7 +35,8 @@ class ClientAddress:
             return "https" if claimed == b"https" else "http"
         return own
 
-    def _identity(self, address: str) -> str:
+    def identity(self, address: str) -> str:
+        """The identity that an address belongs to; empty where it is none."""
         known = self._known.get(address)
         if known is None:
             known = _identity(address)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
@@ -23,9 +23,6 @@ STALL_SECONDS: Final = 30.0
 PIECE: Final = 64 * 1024
 """Bytes that a reader must take within ``STALL_SECONDS``."""
 
-# An answer of a service is read to here while its reader stalls, so that the service is free.
-_READ_AHEAD: Final = 1024 * 1024
-
 # Services set these headers too; the gateway replaces them by its own.
 _REPLACED: Final = frozenset(
     b"date server trace-id server-timing x-request-id x-cinelog-wrote ratelimit ratelimit-policy"
@@ -33,6 +30,18 @@ _REPLACED: Final = frozenset(
     b" access-control-expose-headers x-content-type-options"
     b" referrer-policy x-frame-options strict-transport-security content-security-policy".split()
 )
+
+
+class Source(Protocol):
+    """A body that is passed on to a client, who may stop reading."""
+
+    async def read(self) -> bytes:
+        """The next bytes, b"" at the end. Raises UpstreamError where it breaks off."""
+        ...
+
+    def release(self) -> None:
+        """The client has stalled: hold as little as possible for it."""
+        ...
 
 
 class ReaderStalled(Exception):
@@ -153,8 +162,12 @@ class Exchange:
         headers += security_headers.API_TLS if self.secure else security_headers.API
         return self.stream(response, headers)
 
-    async def stream(self, response: Response, headers: Headers) -> None:
+    async def stream(
+        self, response: Response, headers: Headers, source: Source | None = None
+    ) -> None:
         """Answer with status and body of ``response``, under ``headers``.
+
+        ``source`` reads a body that has not arrived yet; without one, ``response`` does.
 
         Raises ClientGone where the client hangs up, ReaderStalled where it does not read, and
         UpstreamError where the response breaks off.
@@ -172,11 +185,12 @@ class Exchange:
             return
         self.watch(response)
         await self.start(response.status, headers)
-        while data := await response.read():
-            await self.send_part(data, lambda: response.read_ahead(_READ_AHEAD))
-        await self.end()
+        source = source or response
+        while data := await source.read():
+            await self._send_part(data, source.release)
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def send_part(self, data: bytes, on_slow: Callable[[], None]) -> None:
+    async def _send_part(self, data: bytes, on_slow: Callable[[], None]) -> None:
         """Send a part of the body. ``on_slow`` is called where the client does not take it.
 
         Raises ClientGone where the client has hung up, ReaderStalled where it takes too long.
@@ -205,10 +219,6 @@ class Exchange:
         self.sent += len(piece)
         if self.gone:
             raise ClientGone
-
-    async def end(self) -> None:
-        """End the body."""
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def cut(self) -> None:
         """Let the part that is being sent count as not taken in time."""

