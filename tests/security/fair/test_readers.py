@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,8 @@ async def gateway(
         await peer.answer(200, {"visibility": "public"})
 
     service.handler = catalog
-    async with running_gateway(service, redis_url, **storage, **more) as rig:
+    changes: dict[str, Any] = {**storage, **more}
+    async with running_gateway(service, redis_url, **changes) as rig:
         yield rig
 
 
