@@ -8,7 +8,13 @@ import { fakeApi, failure, success, tokenFor } from './stage';
 const ID = '0198f0aa-0000-7000-8000-000000000001';
 const LOCATION = `/api/v1/uploads/${ID}`;
 const MIB = 1024 * 1024;
-const details = { title: 'Übung', description: '', tags: ['a', 'b'] };
+const details = {
+  title: 'Übung',
+  description: '',
+  tags: ['a', 'b'],
+  visibility: null,
+  publishAt: null,
+};
 
 /** A tus server behind XMLHttpRequest; `trouble` may answer a PATCH in its place. */
 class FakeServer {

@@ -1,5 +1,6 @@
 import { api, unwrap } from './client';
-import type { Video, Visibility } from './models';
+import type { Publication } from '../videos/publication';
+import type { Video } from './models';
 
 export async function editVideo(id: string, title: string, description: string): Promise<Video> {
   return unwrap(
@@ -10,11 +11,14 @@ export async function editVideo(id: string, title: string, description: string):
   );
 }
 
-export async function changeVisibility(id: string, visibility: Visibility): Promise<Video> {
+export async function changeVisibility(
+  id: string,
+  { visibility, publishAt }: Publication,
+): Promise<Video> {
   return unwrap(
     api.PATCH('/api/v1/streaming/{video_id}/visibility', {
       params: { path: { video_id: id } },
-      body: { visibility },
+      body: publishAt === null ? { visibility } : { visibility, publish_at: publishAt },
     }),
   );
 }

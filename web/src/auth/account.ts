@@ -1,4 +1,5 @@
 import { api, publicApi, unwrap } from '../api/client';
+import type { Visibility } from '../api/models';
 import { session } from './session';
 
 export async function logIn(username: string, password: string): Promise<void> {
@@ -36,6 +37,11 @@ export async function logOut(): Promise<void> {
 export async function changeEmail(email: string, password?: string): Promise<void> {
   const confirmation = password === undefined ? {} : { password };
   await unwrap(api.PATCH('/api/v1/users/email', { body: { email, ...confirmation } }));
+}
+
+/** Of uploads that say none. */
+export async function changeDefaultVisibility(visibility: Visibility): Promise<void> {
+  await unwrap(api.PATCH('/api/v1/users/me', { body: { default_visibility: visibility } }));
 }
 
 export async function changePassword(current: string, next: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { DefaultVisibility } from '../account/DefaultVisibility';
 import { DeleteAccount } from '../account/DeleteAccount';
 import { EmailForm } from '../account/EmailForm';
 import { PasswordForm } from '../account/PasswordForm';
@@ -16,6 +17,7 @@ export default function AccountPage() {
         <EmailForm key={me?.email} current={me?.email ?? ''} />
         <PasswordForm />
         <Usage />
+        <DefaultVisibility current={me?.default_visibility ?? 'public'} />
         <Sessions />
         <DeleteAccount userId={me?.id} />
       </div>

@@ -1,9 +1,12 @@
 import { type SyntheticEvent, useState } from 'react';
 
+import { useMe } from '../auth/AuthProvider';
 import { Button } from '../ui/Button';
 import { TextArea, TextField } from '../ui/Field';
 import { TagInput } from '../ui/TagInput';
 import { MAX_DESCRIPTION, MAX_TITLE } from '../videos/limits';
+import { publishAtProblem } from '../videos/publication';
+import { PublicationChoice } from '../videos/VisibilityChoice';
 import type { UploadDetails, UploadItem } from './machine';
 
 interface DraftFormProps {
@@ -14,7 +17,13 @@ interface DraftFormProps {
 }
 
 export function DraftForm({ item: { details }, onEdit, onSubmit, onRemove }: DraftFormProps) {
+  const usual = useMe()?.default_visibility ?? 'public';
+  const publication = {
+    visibility: details.visibility ?? usual,
+    publishAt: details.publishAt,
+  };
   const [titleError, setTitleError] = useState<string | null>(null);
+  const [timeError, setTimeError] = useState<string | null>(null);
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     const title = details.title.trim();
@@ -22,6 +31,9 @@ export function DraftForm({ item: { details }, onEdit, onSubmit, onRemove }: Dra
       setTitleError('A video needs a title.');
       return;
     }
+    const problem = publishAtProblem(publication, Date.now());
+    setTimeError(problem);
+    if (problem !== null) return;
     onEdit({ ...details, title });
     onSubmit();
   };
@@ -49,6 +61,14 @@ export function DraftForm({ item: { details }, onEdit, onSubmit, onRemove }: Dra
         label="Tags"
         tags={details.tags}
         onChange={(tags) => onEdit({ ...details, tags })}
+      />
+      <PublicationChoice
+        value={publication}
+        error={timeError}
+        onChange={(next) => {
+          setTimeError(null);
+          onEdit({ ...details, ...next });
+        }}
       />
       <div className="flex justify-end gap-3 pt-1">
         <Button variant="ghost" onClick={onRemove}>

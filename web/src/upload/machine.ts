@@ -1,9 +1,14 @@
 import type { ApiError } from '../api/errors';
+import type { Visibility } from '../api/models';
 
 export interface UploadDetails {
   title: string;
   description: string;
   tags: readonly string[];
+  /** null: what the account says that its uploads are. */
+  visibility: Visibility | null;
+  /** When a draft becomes public by itself, in ISO 8601. */
+  publishAt: string | null;
 }
 
 /** Where one file is on its way; what happens after `sent` is the job's story, not ours. */

@@ -68,7 +68,13 @@ export class UploadQueue {
     return {
       id: this.#ports.newId(),
       file,
-      details: { title: titleFromName(file.name), description: '', tags: [] },
+      details: {
+        title: titleFromName(file.name),
+        description: '',
+        tags: [],
+        visibility: null,
+        publishAt: null,
+      },
       state: { phase: 'draft' },
       attempt: 0,
     };

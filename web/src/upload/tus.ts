@@ -147,6 +147,8 @@ export function uploadMetadata(file: File, details: UploadDetails): string {
     title: details.title,
     description: details.description,
     tags: details.tags.join(','),
+    visibility: details.visibility ?? '',
+    publish_at: details.publishAt ?? '',
     filename: file.name,
     filetype: file.type,
   };

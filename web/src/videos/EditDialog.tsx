@@ -8,8 +8,9 @@ import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { TextArea, TextField } from '../ui/Field';
 import { InlineError } from '../ui/states';
-import { VisibilityChoice } from './VisibilityChoice';
 import { MAX_DESCRIPTION, MAX_TITLE } from './limits';
+import { type Publication, publishAtProblem } from './publication';
+import { PublicationChoice } from './VisibilityChoice';
 
 interface EditDialogProps {
   video: Video;
@@ -29,11 +30,15 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
   const client = useQueryClient();
   const [title, setTitle] = useState(video.title);
   const [description, setDescription] = useState(video.description);
-  const [visibility, setVisibility] = useState(video.visibility);
+  const before: Publication = { visibility: video.visibility, publishAt: video.publish_at };
+  const [publication, setPublication] = useState(before);
+  const [timeError, setTimeError] = useState<string | null>(null);
   const save = useMutation({
     mutationFn: async () => {
       const saved = await editVideo(video.id, title.trim(), description.trim());
-      return visibility === video.visibility ? saved : changeVisibility(video.id, visibility);
+      const same =
+        publication.visibility === before.visibility && publication.publishAt === before.publishAt;
+      return same ? saved : changeVisibility(video.id, publication);
     },
     onSuccess: (saved) => {
       client.setQueryData(queries.video(video.id).queryKey, saved);
@@ -44,7 +49,10 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
   const untitled = title.trim() === '';
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    if (!untitled) save.mutate();
+    const changed = publication.publishAt !== before.publishAt;
+    const problem = changed ? publishAtProblem(publication, Date.now()) : null;
+    setTimeError(problem);
+    if (!untitled && problem === null) save.mutate();
   };
   return (
     <form onSubmit={submit} noValidate className="mt-5 space-y-4">
@@ -63,7 +71,14 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
         value={description}
         onChange={(event) => setDescription(event.target.value)}
       />
-      <VisibilityChoice value={visibility} onChange={setVisibility} />
+      <PublicationChoice
+        value={publication}
+        error={timeError}
+        onChange={(next) => {
+          setTimeError(null);
+          setPublication(next);
+        }}
+      />
       <InlineError error={save.error} />
       <div className="flex justify-end gap-3 pt-2">
         <Button onClick={onClose}>Cancel</Button>

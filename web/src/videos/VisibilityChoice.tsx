@@ -1,23 +1,31 @@
 import { useId } from 'react';
 
 import type { Visibility } from '../api/models';
+import { TextField } from '../ui/Field';
+import { fromLocalInput, type Publication, toLocalInput } from './publication';
 
 const CHOICES: readonly [Visibility, string, string][] = [
   ['public', 'Public', 'Everyone can find it'],
   ['unlisted', 'Unlisted', 'Everyone with the link'],
   ['private', 'Private', 'Only you'],
+  ['draft', 'Draft', 'Only you, until it is published'],
 ];
 
 interface VisibilityChoiceProps {
   value: Visibility;
+  legend?: string;
   onChange: (visibility: Visibility) => void;
 }
 
-export function VisibilityChoice({ value, onChange }: VisibilityChoiceProps) {
+export function VisibilityChoice({
+  value,
+  legend = 'Who can see it',
+  onChange,
+}: VisibilityChoiceProps) {
   const name = useId();
   return (
     <fieldset>
-      <legend className="mb-1.5 text-sm font-semibold">Who can see it</legend>
+      <legend className="mb-1.5 text-sm font-semibold">{legend}</legend>
       <div className="divide-y divide-line rounded-lg border border-edge">
         {CHOICES.map(([choice, label, meaning]) => (
           <label key={choice} className="flex min-h-11 cursor-pointer items-center gap-3 px-3">
@@ -29,10 +37,42 @@ export function VisibilityChoice({ value, onChange }: VisibilityChoiceProps) {
               onChange={() => onChange(choice)}
             />
             <span className="font-medium">{label}</span>
-            <span className="ml-auto text-sm text-muted">{meaning}</span>
+            <span className="ml-auto text-right text-sm text-muted">{meaning}</span>
           </label>
         ))}
       </div>
     </fieldset>
+  );
+}
+
+interface PublicationChoiceProps {
+  value: Publication;
+  error: string | null;
+  onChange: (publication: Publication) => void;
+}
+
+/** Who can see a video and, for a draft, when it becomes public. */
+export function PublicationChoice({ value, error, onChange }: PublicationChoiceProps) {
+  return (
+    <div className="space-y-4">
+      <VisibilityChoice
+        value={value.visibility}
+        onChange={(visibility) =>
+          onChange({ visibility, publishAt: visibility === 'draft' ? value.publishAt : null })
+        }
+      />
+      {value.visibility === 'draft' && (
+        <TextField
+          label="Publish at"
+          hint="Empty: when you make it public"
+          type="datetime-local"
+          value={toLocalInput(value.publishAt)}
+          error={error}
+          onChange={(event) =>
+            onChange({ ...value, publishAt: fromLocalInput(event.target.value) })
+          }
+        />
+      )}
+    </div>
   );
 }

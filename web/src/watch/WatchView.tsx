@@ -27,6 +27,7 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
               {formatViews(video.views)} · <Ago iso={video.CreatedAt} />
               {video.visibility === 'unlisted' && ' · only people with the link'}
               {video.visibility === 'private' && ' · only you'}
+              {video.visibility === 'draft' && ' · a draft, only you'}
             </p>
           </div>
           <div className="flex flex-wrap gap-2">
