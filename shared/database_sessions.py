@@ -18,6 +18,14 @@ POOLED_SECONDS: Final = 45.0
 """Seconds after which a pool closes a connection that nobody used: before the server does."""
 
 _TRANSACTION_SECONDS: Final = 30
+
+STATEMENT_SECONDS: Final = 12
+"""Seconds that a statement of a service may take. Setup gives this limit to every role.
+
+It is shorter than a client waits (``shared.database.connect``): a statement that takes too long
+fails by itself, and is not taken for a database that has gone silent. The owner's role, with which
+migrations and rebuilds work on whole tables, has no limit.
+"""
 # The first version of PostgreSQL that limits transactions.
 _LIMITS_TRANSACTIONS: Final = 17
 

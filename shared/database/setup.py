@@ -13,6 +13,7 @@ import asyncpg
 
 from shared.database.connect import create_engine
 from shared.database.migrations import Migrations
+from shared.database_sessions import STATEMENT_SECONDS
 
 ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
 
@@ -44,6 +45,9 @@ async def _create_roles(
     for short in ROLES:
         role = f"cinelog_{short}"
         await _role_statement(connection, f"create role {role} login")
+        # Of the role and not of the session, so that no connection forgets it.
+        limit = f"alter role {role} set statement_timeout = '{STATEMENT_SECONDS}s'"
+        await _role_statement(connection, limit)
         if short in passwords:
             # Role statements take no parameters; format('%L') quotes the literal.
             statement = await connection.fetchval(
