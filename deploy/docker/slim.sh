@@ -21,8 +21,9 @@ fi
 rm -rf "$packages/faker"
 # Languages that no traceback of ours is written in.
 find "$packages/pygments/lexers" -name '*.py' ! -name '_*' ! -name 'python.py' -delete 2>/dev/null || true
-# Brokers and picture formats that we do not speak; the libraries look for them and do without.
+# Brokers, databases and picture formats that we do not speak; the libraries look for them and do without.
 for broker in confluent kafka mqtt nats redis; do rm -rf "$packages/faststream/$broker"; done
+for database in mssql mysql oracle; do rm -rf "$packages/sqlalchemy/dialects/$database"; done
 rm -f "$packages"/PIL/_avif*.so "$packages"/pillow.libs/libavif-* \
     "$packages"/PIL/_imagingft*.so "$packages"/pillow.libs/libfreetype-* "$packages"/pillow.libs/libharfbuzz-*
 # Of the wheel with ffprobe only ffprobe.
