@@ -13,7 +13,7 @@ from tests.attack.scene import Account, Scene, client, ended, register, upload, 
 from tests.e2e.people import PASSWORD
 from tests.integration.ingest.harness import clip as small_clip
 
-_AT_ONCE = 20
+_AT_ONCE = 10
 _GIB = 1 << 30
 
 

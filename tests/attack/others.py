@@ -10,7 +10,6 @@ from tests.attack.scene import Scene, client
 
 # As many as keep one person below the limit of requests.
 _PEOPLE = 6
-_LOOKS = 30
 
 
 class Seen(Struct, frozen=True):
@@ -31,10 +30,14 @@ class Seen(Struct, frozen=True):
 
 
 class Others:
-    """People without a part in the attack, each with an address of their own."""
+    """People without a part in the attack, each with an address of their own.
 
-    def __init__(self, scene: Scene) -> None:
+    ``looks``: how often they ask in each look.
+    """
+
+    def __init__(self, scene: Scene, looks: int) -> None:
         self._scene = scene
+        self._looks = looks
         self._ready = client(scene.url)
         self._people = [client(scene.url) for _ in range(_PEOPLE)]
 
@@ -47,7 +50,7 @@ class Others:
         latest: list[float] = []
         playlists: list[float] = []
         failed = 0
-        for number in range(_LOOKS):
+        for number in range(self._looks):
             person = self._people[number % _PEOPLE]
             for path, times in (
                 ("/api/v1/streaming/latest", latest),
