@@ -249,6 +249,8 @@ def _fragmented() -> list[str]:
     return [
         "-map_metadata",
         "-1",
+        "-map_chapters",
+        "-1",
         "-fflags",
         "+bitexact",
         # The edit list compensates the delay of B frames; without it players are two frames late.
@@ -288,6 +290,8 @@ def encode_audio(
         str(AUDIO_BIT_RATE // (2 if layout == "mono" else 1)),
         "-map_metadata",
         "-1",
+        "-map_chapters",
+        "-1",
         "-fflags",
         "+bitexact",
         "-flags:a",
@@ -312,8 +316,10 @@ def copy_packets(source: Input, sounds: int, target: Path) -> list[str]:
     arguments += ["-map", "0:V:0"]
     for track in range(sounds):
         arguments += ["-map", f"0:a:{track}"]
-    # Drop the global metadata of camera and editor; the tracks keep their languages.
-    return [*arguments, "-c", "copy", "-map_metadata:g", "-1", "-f", "mp4", str(target)]
+    # Drop the global metadata of camera and editor; the tracks keep their languages. Chapters would
+    # become a track, which may be longer than the video.
+    arguments += ["-c", "copy", "-map_metadata:g", "-1", "-map_chapters", "-1"]
+    return [*arguments, "-f", "mp4", str(target)]
 
 
 def quiet() -> Sequence[str]:

@@ -16,7 +16,7 @@ from services.transcoder.encoding.process import (
     run_ffprobe_lines,
 )
 from services.transcoder.encoding.source_reader import IndexedSource
-from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
 from services.transcoder.planning.probe_report import (
     Extent,
     ProbedSource,
@@ -27,8 +27,10 @@ from services.transcoder.planning.probe_report import (
 _PROBE_SECONDS: Final = 60.0
 _SCAN_SECONDS: Final = 900.0
 _MEMORY_BYTES: Final = 2 << 30
-# Sources up to this size are read as a whole, so that the time of every frame is known.
+# Sources up to this size are read as a whole, so that the time of every frame is known; larger ones
+# if they have less than so many bytes a second, because most of their length may be gaps.
 _SCAN_BYTES: Final = 32 << 20
+_DENSE_BYTES: Final = 12_500
 _TAIL_SECONDS: Final = 3.0
 
 
@@ -40,6 +42,8 @@ async def probe_indexed(
     Raises MediaRejected, TaskFailed.
     """
     found = await _probe(ffprobe, outline, known.size, folder)
+    seconds = await asyncio.to_thread(lambda: known.index.seconds)
+    found = msgspec.structs.replace(found, seconds=seconds)
     if known.index.reach > known.size:
         detail = f"has {known.size} bytes, needs {known.index.reach}"
         raise MediaRejected("media.truncated", TRUNCATED, detail)
@@ -55,9 +59,9 @@ async def probe_indexed(
 async def probe_source(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> ProbedSource:
     """The source's facts, with its exact end. Raises MediaRejected, TaskFailed."""
     found = await _probe(ffprobe, source, size, folder)
-    whole = found.duration is None or size <= _SCAN_BYTES
+    whole = found.duration is None or size <= max(_SCAN_BYTES, found.duration * _DENSE_BYTES)
     after = None if whole else found.start + max(0.0, (found.duration or 0) - _TAIL_SECONDS)
-    extent = Extent(found.main)
+    extent = Extent(found.main, found.streams)
     try:
         await run_ffprobe_lines(
             [ffprobe, *ffmpeg.packets(source, after)],
@@ -101,7 +105,10 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
     # packets there, so the container's statement counts.
     duration = end if end and (whole or stated is None or end > stated - _TAIL_SECONDS) else stated
     ended = _with_end(found, found.start + (duration or 0.0))
-    return _with_longest(ended, extent.longest) if whole else ended
+    if not whole:
+        return ended
+    ended = msgspec.structs.replace(ended, seconds=frozenset(extent.seconds))
+    return _with_longest(ended, extent.longest)
 
 
 def _with_end(found: ProbedSource, end: float) -> ProbedSource:
@@ -120,10 +127,6 @@ def _with_longest(found: ProbedSource, longest: float) -> ProbedSource:
     facts = msgspec.structs.replace(found.facts, video=video)
     return msgspec.structs.replace(found, facts=facts)
 
-
-TRUNCATED: Final = (
-    "The file is incomplete or damaged: it ends before it says it does. Please upload it again."
-)
 
 # Messages about the worker's disk: the source is not at fault.
 _SCRATCH_WORDS: Final = re.compile(

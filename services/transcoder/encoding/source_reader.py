@@ -14,9 +14,9 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.ffmpeg import Input
-from services.transcoder.mp4.boxes import MalformedMp4
+from services.transcoder.mp4.boxes import MalformedMp4, SamplesMissing
 from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_index
-from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 
 # Longer than the longest task.
@@ -35,8 +35,8 @@ _SPARE_SAMPLES: Final = 24
 _SPARE_SECONDS: Final = 0.25
 # ffmpeg seeks by decoding time, to a point slightly before the requested one.
 _SEEK_SECONDS: Final = 0.5
-# Bytes of cached moov boxes; their parsed tables take about four times as much memory.
-_CACHE_BYTES: Final = 48 << 20
+# Bytes of cached slices and of the tables read from them.
+_CACHE_BYTES: Final = 128 << 20
 _KINDS: Final = frozenset({"ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "udta", "uuid"})
 
 
@@ -76,7 +76,8 @@ class IndexedSource(msgspec.Struct, frozen=True):
 
     @property
     def weight(self) -> int:
-        return sum(len(piece.data) for piece in self.pieces)
+        """The memory that it takes, in bytes."""
+        return sum(len(piece.data) for piece in self.pieces) + self.index.weight
 
 
 class SourceReader:
@@ -170,7 +171,9 @@ class SourceReader:
             if pieces is None:
                 return None
             moov = pieces[-1].data
-            index = await asyncio.to_thread(read_index, moov)
+            index = await asyncio.to_thread(read_index, moov, size)
+        except SamplesMissing as error:
+            raise MediaRejected("media.truncated", TRUNCATED, str(error)) from error
         except (MalformedMp4, struct.error):
             return None
         first = _first_bytes(index.tracks)

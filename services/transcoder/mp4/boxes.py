@@ -1,13 +1,32 @@
 """Walks the boxes of an ISO base media file (ISO/IEC 14496-12, 4.2). Pure."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import msgspec
+
+# A day in single segments has 43,200 boxes at one level. Each box takes memory where they are
+# listed, and a box may be as small as 8 bytes.
+MAX_BOXES: Final = 100_000
 
 
 class MalformedMp4(Exception):
     """The bytes are not the MP4 that was expected."""
+
+
+class SamplesMissing(MalformedMp4):
+    """The file is smaller than the samples that its index states."""
+
+
+@contextmanager
+def parsing() -> Generator[None]:
+    """Turn the errors of reading past the end of a table into MalformedMp4."""
+    try:
+        yield
+    except (struct.error, IndexError, ValueError, ZeroDivisionError, OverflowError) as error:
+        raise MalformedMp4(f"a table is cut off: {error}") from error
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -28,9 +47,13 @@ class Box(msgspec.Struct, frozen=True):
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes between two offsets, up to the first incomplete one."""
+    """The boxes between two offsets, up to the first incomplete one. Raises MalformedMp4."""
     limit = len(data) if end is None else end
+    found = 0
     while start + 8 <= limit:
+        if found == MAX_BOXES:
+            raise MalformedMp4(f"more than {MAX_BOXES} boxes at one level")
+        found += 1
         size, raw = struct.unpack_from(">I4s", data, start)
         header = 8
         if size == 1:

@@ -4,7 +4,7 @@ import struct
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find
+from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
 from services.transcoder.mp4.sample_entry import codec_string
 
 
@@ -38,8 +38,12 @@ def read_init_segment(data: bytes) -> bytes:
     return b"".join(data[kept[kind].start : kept[kind].end] for kind in ("ftyp", "moov"))
 
 
+@parsing()
 def read_fragments(data: bytes, start: int = 0) -> list[Fragment]:
-    """All complete fragments from an offset on, without their ``styp`` and ``sidx`` boxes."""
+    """All complete fragments from an offset on, without their ``styp`` and ``sidx`` boxes.
+
+    Raises MalformedMp4.
+    """
     found: list[Fragment] = []
     moof: Box | None = None
     for box in boxes(data, start):
@@ -136,6 +140,7 @@ def _read_trun(data: bytes, box: Box, defaults: _Defaults) -> _Run:
     return _Run(count, total, first_flags, data_offset + first_size)
 
 
+@parsing()
 def read_track(init: bytes) -> Track:
     """The only track of an init segment. Raises MalformedMp4."""
     media = find(init, ("moov", "trak", "mdia"))
@@ -146,4 +151,6 @@ def read_track(init: bytes) -> Track:
     entry = next(boxes(init, samples.body + 8, samples.end), None)
     if entry is None:
         raise MalformedMp4("no sample entry")
+    if not timescale:
+        raise MalformedMp4("a clock that stands still")
     return Track(timescale, codec_string(init, entry))

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4
+from services.transcoder.mp4.boxes import Box, MalformedMp4, parsing
 from services.transcoder.mp4.sample_entry import (
     codec_string,
     config,
@@ -119,6 +119,7 @@ def write_fragment(
     return moof(len(whole) + 8) + _box("mdat", media)
 
 
+@parsing()
 def write_init_segment(track: SampleTrack, clock: OutputClock) -> bytes:
     """``ftyp`` and ``moov``. Raises MalformedMp4."""
     width, height = track.entry[32:34], track.entry[34:36]
@@ -158,8 +159,12 @@ def write_init_segment(track: SampleTrack, clock: OutputClock) -> bytes:
     )
 
 
+@parsing()
 def has_idr(sample: bytes, entry: bytes) -> bool:
-    """Whether a sample contains an IDR picture, so that no later frame refers to an earlier one."""
+    """Whether a sample contains an IDR picture, so that no later frame refers to an earlier one.
+
+    Raises MalformedMp4.
+    """
     width = (entry[config(entry).body + 4] & 3) + 1
     at = 0
     while at + width < len(sample):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find
+from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
 
 # Bytes of a sample entry between its header and its child boxes.
 VISUAL_FIELDS_BYTES: Final = 78
@@ -26,6 +26,7 @@ def entry_children(entry: bytes) -> list[Box]:
     return list(boxes(entry, _CHILDREN, len(entry)))
 
 
+@parsing()
 def codec_string(init: bytes, entry: Box) -> str:
     """The RFC 6381 string of a sample entry. Raises MalformedMp4.
 
@@ -72,7 +73,8 @@ def _audio_object_type(descriptors: bytes) -> int:
         tag = descriptors[at]
         at += 1
         length = 0
-        while True:
+        # A length has up to four bytes (ISO/IEC 14496-1, 8.3.3).
+        for _ in range(4):
             byte = descriptors[at]
             at += 1
             length = length << 7 | byte & 0x7F

@@ -5,20 +5,28 @@ that a task can then request the bytes that it needs. Every count is checked aga
 """
 
 import struct
-import sys
 from array import array
 from bisect import bisect_right
 from fractions import Fraction
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import pairwise, takewhile
 from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find
+from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
+from services.transcoder.mp4.sample_tables import (
+    SampleBudget,
+    entry_count,
+    needed,
+    read_composition,
+    read_decode_times,
+    read_keys,
+    read_offsets,
+    read_sizes,
+)
 
-# Ten hours at 60 frames per second. A file with more samples is read without an index.
-MAX_SAMPLES: Final = 2_200_000
 _MAX_TRACKS: Final = 32
+_MAX_EDITS: Final = 10_000
 _NORMAL_RATE: Final = 0x10000
 
 
@@ -57,6 +65,14 @@ class SampleTrack(msgspec.Struct, frozen=True):
     @property
     def count(self) -> int:
         return len(self.sizes)
+
+    @property
+    def weight(self) -> int:
+        """The memory that the track takes, in bytes."""
+        tables = (self.sizes, self.offsets, self.decode, self.composition, self.keys)
+        # Without composition offsets, both times are the same table.
+        different = {id(table): len(table) * table.itemsize for table in tables}
+        return sum(different.values()) + len(self.entry)
 
     @property
     def shift(self) -> int:
@@ -127,6 +143,20 @@ class SampleIndex(msgspec.Struct, frozen=True):
         return found[0] if len(found) == 1 else None
 
     @property
+    def weight(self) -> int:
+        """The memory that the index takes, in bytes."""
+        return sum(track.weight for track in self.tracks)
+
+    @property
+    def seconds(self) -> frozenset[int]:
+        """The whole seconds of the file's time in which samples are shown."""
+        return frozenset(
+            (time + track.shift) // track.timescale
+            for track in self.tracks
+            for time in track.composition
+        )
+
+    @property
     def start(self) -> float:
         """The file's first timestamp in seconds, without the priming samples of sound."""
         return min(track.start for track in self.tracks)
@@ -141,9 +171,10 @@ def _pairs(track: SampleTrack) -> "zip[tuple[int, int]]":
     return zip(track.offsets, track.sizes, strict=True)
 
 
-def read_index(moov: bytes) -> SampleIndex:
-    """Read a whole ``moov`` box. Raises MalformedMp4 where it holds no usable index."""
-    try:
+def read_index(moov: bytes, file_size: int) -> SampleIndex:
+    """Read a whole ``moov`` box of a file. Raises MalformedMp4 where it holds no usable index."""
+    budget = SampleBudget(file_size)
+    with parsing():
         outer = find(moov, ("moov",))
         inside = list(boxes(moov, outer.body, outer.end))
         if any(box.kind == "mvex" for box in inside):
@@ -155,15 +186,13 @@ def read_index(moov: bytes) -> SampleIndex:
         traks = [box for box in inside if box.kind == "trak"]
         if not traks or len(traks) > _MAX_TRACKS:
             raise MalformedMp4(f"{len(traks)} tracks")
-        tracks = tuple(t for t in (_track(moov, b, clock) for b in traks) if t)
-    except (struct.error, IndexError, ZeroDivisionError, OverflowError) as error:
-        raise MalformedMp4(f"a table is cut off: {error}") from error
+        tracks = tuple(t for t in (_track(moov, b, clock, budget) for b in traks) if t)
     if not tracks:
         raise MalformedMp4("no track of pictures or sound")
     return SampleIndex(tracks)
 
 
-def _track(data: bytes, trak: Box, movie_clock: int) -> SampleTrack | None:
+def _track(data: bytes, trak: Box, movie_clock: int, budget: SampleBudget) -> SampleTrack | None:
     media = find(data, ("mdia",), trak.body, trak.end)
     handler = find(data, ("hdlr",), media.body, media.end)
     kind = data[handler.body + 8 : handler.body + 12].decode("latin-1")
@@ -175,12 +204,12 @@ def _track(data: bytes, trak: Box, movie_clock: int) -> SampleTrack | None:
         raise MalformedMp4("a clock that stands still")
     table = find(data, ("minf", "stbl"), media.body, media.end)
     inside = {box.kind: box for box in boxes(data, table.body, table.end)}
-    sizes = _sizes(data, _needed(inside, "stsz"))
+    sizes = read_sizes(data, needed(inside, "stsz"), budget)
     count = len(sizes)
     if not count:
         return None
-    decode, end = _decode_times(data, _needed(inside, "stts"), count)
-    composition = _composition(data, inside.get("ctts"), decode)
+    decode, end = read_decode_times(data, needed(inside, "stts"), count)
+    composition = read_composition(data, inside.get("ctts"), decode)
     edits = _edits(data, trak, Fraction(clock, movie_clock), composition, end)
     samples = find(data, ("stsd",), table.body, table.end)
     entry = next(boxes(data, samples.body + 8, samples.end), None)
@@ -190,13 +219,13 @@ def _track(data: bytes, trak: Box, movie_clock: int) -> SampleTrack | None:
         kind=kind,
         timescale=clock,
         sizes=sizes,
-        offsets=_offsets(data, inside, sizes),
+        offsets=read_offsets(data, inside, sizes),
         decode=decode,
         composition=composition,
-        keys=_keys(data, inside.get("stss"), count),
+        keys=read_keys(data, inside.get("stss"), count),
         edits=edits,
         entry=data[entry.start : entry.end],
-        entries=_count(data, samples, 4, 0),
+        entries=entry_count(data, samples, 4, 0),
         end=_last_end(composition, decode, end),
     )
 
@@ -204,98 +233,6 @@ def _track(data: bytes, trak: Box, movie_clock: int) -> SampleTrack | None:
 def _last_end(composition: "array[int]", decode: "array[int]", end: int) -> int:
     """The end of the sample that is shown last, with the duration of the last one in the file."""
     return max(composition[-64:]) + max(0, end - decode[-1])
-
-
-def _needed(inside: dict[str, Box], kind: str) -> Box:
-    box = inside.get(kind)
-    if box is None:
-        raise MalformedMp4(f"no {kind} box")
-    return box
-
-
-def _count(data: bytes, box: Box, at: int, width: int) -> int:
-    """Read the count at ``at`` in a box. Raises MalformedMp4 where its entries are cut off.
-
-    Entries have ``width`` bytes.
-    """
-    count = struct.unpack_from(">I", data, box.body + at)[0]
-    if count > MAX_SAMPLES or box.body + at + 4 + count * width > box.end:
-        raise MalformedMp4(f"{box.kind} says {count} entries")
-    return count
-
-
-def _numbers(code: str, data: bytes, start: int, count: int) -> "array[int]":
-    numbers: array[int] = array(code)
-    numbers.frombytes(data[start : start + count * numbers.itemsize])
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers
-
-
-def _sizes(data: bytes, box: Box) -> "array[int]":
-    fixed, count = struct.unpack_from(">II", data, box.body + 4)
-    if fixed:
-        if count > MAX_SAMPLES:
-            raise MalformedMp4(f"stsz says {count} samples")
-        return array("I", [fixed]) * count
-    return _numbers("I", data, box.body + 12, _count(data, box, 8, 4))
-
-
-def _decode_times(data: bytes, box: Box, count: int) -> tuple["array[int]", int]:
-    runs = _numbers("I", data, box.body + 8, 2 * _count(data, box, 4, 8))
-    if sum(runs[::2]) != count:
-        raise MalformedMp4("stts and stsz do not agree")
-    steps = chain.from_iterable(map(repeat, runs[1::2], runs[::2]))
-    times = array("q", accumulate(steps, initial=0))
-    return times[:-1], times[-1]
-
-
-def _composition(data: bytes, box: Box | None, decode: "array[int]") -> "array[int]":
-    if box is None:
-        return decode
-    entries = _count(data, box, 4, 8)
-    lengths = _numbers("I", data, box.body + 8, 2 * entries)[::2]
-    # Signed in every version: writers put negative offsets into version 0 too.
-    steps = _numbers("i", data, box.body + 8, 2 * entries)[1::2]
-    if sum(lengths) < len(decode):
-        raise MalformedMp4("ctts and stsz do not agree")
-    delays = chain.from_iterable(map(repeat, steps, lengths))
-    return array("q", map(int.__add__, decode, delays))
-
-
-def _keys(data: bytes, box: Box | None, count: int) -> "array[int]":
-    if box is None:
-        return array("I", range(count))
-    numbers = _numbers("I", data, box.body + 8, _count(data, box, 4, 4))
-    keys = array("I", (number - 1 for number in numbers if 0 < number <= count))
-    if not keys or any(a >= b for a, b in pairwise(keys)):
-        raise MalformedMp4("key frames out of order")
-    return keys
-
-
-def _offsets(data: bytes, inside: dict[str, Box], sizes: "array[int]") -> "array[int]":
-    wide = "co64" in inside
-    box = _needed(inside, "co64" if wide else "stco")
-    code, width = ("Q", 8) if wide else ("I", 4)
-    chunks = _numbers(code, data, box.body + 8, _count(data, box, 4, width))
-    box = _needed(inside, "stsc")
-    runs = _numbers("I", data, box.body + 8, 3 * _count(data, box, 4, 12))
-    if not runs or runs[0] != 1:
-        raise MalformedMp4("stsc does not begin with the first chunk")
-    offsets: array[int] = array("Q")
-    count = len(sizes)
-    for run in range(0, len(runs), 3):
-        first, per_chunk = runs[run] - 1, runs[run + 1]
-        last = runs[run + 3] - 1 if run + 3 < len(runs) else len(chunks)
-        for chunk in chunks[first:last]:
-            at = len(offsets)
-            part = sizes[at : at + per_chunk]
-            if not part:
-                break
-            offsets.extend(accumulate(part[:-1], initial=chunk))
-    if len(offsets) != count:
-        raise MalformedMp4("stsc and stsz do not agree")
-    return offsets
 
 
 def _edits(data: bytes, trak: Box, clocks: Fraction, composition: "array[int]", end: int) -> Edits:
@@ -308,14 +245,15 @@ def _edits(data: bytes, trak: Box, clocks: Fraction, composition: "array[int]", 
     wide = data[box.body] == 1
     entry = ">Qqi" if wide else ">Iii"
     width = struct.calcsize(entry)
+    count = entry_count(data, box, 4, width)
+    if count > _MAX_EDITS:
+        raise MalformedMp4(f"elst says {count} edits")
     edits = [
-        struct.unpack_from(entry, data, box.body + 8 + width * number)
-        for number in range(_count(data, box, 4, width))
+        struct.unpack_from(entry, data, box.body + 8 + width * number) for number in range(count)
     ]
-    empty = 0
-    while edits and edits[0][1] == -1:
-        empty += edits.pop(0)[0]
-    shift = int(empty * clocks)
+    empty = list(takewhile(lambda edit: edit[1] == -1, edits))
+    edits = edits[len(empty) :]
+    shift = int(sum(edit[0] for edit in empty) * clocks)
     if not edits:
         return Edits(shift, shift, True, True)
     length, start, rate = edits[0]

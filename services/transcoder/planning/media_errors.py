@@ -1,5 +1,11 @@
 """Errors of tasks: the reason is a sentence for the person who uploaded the source."""
 
+from typing import Final
+
+TRUNCATED: Final = (
+    "The file is incomplete or damaged: it ends before it says it does. Please upload it again."
+)
+
 
 class MediaRejected(Exception):
     """The source cannot be transcoded, and a retry would not help.

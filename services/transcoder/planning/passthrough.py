@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import MalformedMp4
+from services.transcoder.mp4.boxes import MalformedMp4, parsing
 from services.transcoder.mp4.sample_entry import config
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ladder import RUNGS, Rung, encoding, ladder
@@ -153,10 +153,11 @@ def _parameter_fault(track: SampleTrack) -> str | None:
     if track.entries != 1 or track.entry[4:8] != b"avc1":
         return "its parameters change, or are not where they belong"
     try:
-        box = config(track.entry)
+        with parsing():
+            box = config(track.entry)
+            profile, _, level, _ = track.entry[box.body + 1 : box.body + 5]
     except MalformedMp4:
         return "its parameters are missing"
-    profile, _, level = track.entry[box.body + 1 : box.body + 4]
     fits = profile in _PROFILES and level <= _MAX_LEVEL
     return None if fits else f"its profile is {profile} and its level {level}"
 

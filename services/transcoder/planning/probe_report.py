@@ -17,6 +17,7 @@ MAX_SIDE: Final = 16_384
 MAX_PIXELS: Final = 8192 * 8192
 MAX_STREAMS: Final = 64
 MAX_AUDIO_TRACKS: Final = 8
+MAX_PACKETS: Final = 20_000_000
 
 # More frames per second are not visibly better, and exceed the ladder's H.264 levels.
 MAX_FRAME_RATE: Final = 60
@@ -85,8 +86,10 @@ class ProbeReport(msgspec.Struct, frozen=True):
 class ProbedSource(msgspec.Struct, frozen=True):
     """Facts about a source. ``duration`` in seconds; None where the container does not state it.
 
-    ``main``: the index of the stream that determines the duration. ``start``: the file's first
-    timestamp in seconds. ``seekable``: whether a chunk may begin in the middle.
+    ``main``: the index of the stream that determines the duration; ``streams``: those that are
+    used. ``start``: the file's first timestamp in seconds. ``seekable``: whether a chunk may begin
+    in the middle. ``seconds``: the whole seconds of the file's time in which packets of used
+    streams begin; None where not all packets were read.
     """
 
     facts: SourceFacts
@@ -95,13 +98,15 @@ class ProbedSource(msgspec.Struct, frozen=True):
     main: int
     start: float
     seekable: bool
+    streams: frozenset[int] = frozenset()
+    seconds: frozenset[int] | None = None
 
 
 def parse_report(text: bytes) -> ProbeReport:
     """Parse ffprobe's output. Raises MediaRejected where it is not a report."""
     try:
         return msgspec.json.decode(text, type=ProbeReport)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MediaRejected(
             "media.unreadable", "This file is not a video that we can read."
         ) from error
@@ -144,25 +149,38 @@ def read_source(report: ProbeReport, size: int) -> ProbedSource:
         (video or audio[0]).index,
         _number(report.format.start_time),
         "mp4" in names or "matroska" in names,
+        frozenset(s.index for s in ((video,) if video else ()) + audio[:MAX_AUDIO_TRACKS]),
     )
 
 
 class Extent:
-    """The true end of a source and its longest frame, from the times of its packets."""
+    """The true end of a source and its longest frame, from the times of its packets.
+
+    ``seconds``: the whole seconds in which packets of ``streams`` begin.
+    """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
     _REORDER = 32
 
-    def __init__(self, main: int) -> None:
+    def __init__(self, main: int, streams: frozenset[int] = frozenset()) -> None:
         self._main = main
+        self._streams = streams | {main}
+        self._packets = 0
         self._pending: list[float] = []
         self._shown: float | None = None
         self.main_end: float | None = None
         self.any_end: float | None = None
         self.longest = 0.0
+        self.seconds: set[int] = set()
 
     def add(self, line: str) -> None:
-        """Add one line of ffprobe: stream index, time, duration; ``N/A`` where unknown."""
+        """Add one line of ffprobe: stream index, time, duration; ``N/A`` where unknown.
+
+        Raises MediaRejected after too many.
+        """
+        self._packets += 1
+        if self._packets > MAX_PACKETS:
+            raise MediaRejected("media.too_complex", "The file has more frames than we can handle.")
         fields = line.split(",")
         if len(fields) < 2 or not fields[0].isdigit():
             return
@@ -172,6 +190,9 @@ class Extent:
             return
         end = time + (_number(fields[2]) if len(fields) > 2 else 0.0)
         self.any_end = end if self.any_end is None else max(self.any_end, end)
+        # Longer files are refused.
+        if int(fields[0]) in self._streams and len(self.seconds) <= 2 * MAX_DURATION_S:
+            self.seconds.add(int(time // 1))
         if int(fields[0]) != self._main:
             return
         self.main_end = end if self.main_end is None else max(self.main_end, end)

@@ -18,6 +18,7 @@ from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.probe import probe_indexed
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.encoding.source_reader import IndexedSource, copy_key
+from services.transcoder.planning.length import is_explained, least_length
 from services.transcoder.planning.media_errors import TaskFailed
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
@@ -56,12 +57,13 @@ def worth_copying(facts: SourceFacts, free: int) -> bool:
 
 
 async def copy_source(
-    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, facts: SourceFacts
+    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, before: ProbedSource
 ) -> RemuxedCopy | None:
     """Remux a source and store the copy; None where that is not possible.
 
     Raises MediaRejected, TaskFailed.
     """
+    facts = before.facts
     free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
     if not worth_copying(facts, free):
         return None
@@ -93,7 +95,7 @@ async def copy_source(
         return None
     outline = await worker.sources.open_outline(known, context.folder)
     found = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
-    if found.facts.video is None or _lost(facts, found.facts):
+    if found.facts.video is None or _lost(before, found):
         _log.warning("remuxed copy is incomplete", task=context.task.task_id)
         return None
     facts = msgspec.structs.replace(
@@ -102,10 +104,17 @@ async def copy_source(
     return RemuxedCopy(key, known, msgspec.structs.replace(found, facts=facts))
 
 
-def _lost(before: SourceFacts, after: SourceFacts) -> bool:
-    """Whether the copy lacks tracks, or more than a second and 2 % of its end."""
-    slack = max(1000, before.duration_ms // 50)
-    return len(after.audio) != len(before.audio) or after.duration_ms < before.duration_ms - slack
+def _lost(before: ProbedSource, after: ProbedSource) -> bool:
+    """Whether the copy lacks tracks, or more than a second and 2 % of its end.
+
+    Where the clock of a transport stream jumps, ffmpeg closes the gap, and the copy is shorter.
+    """
+    expected = before.facts.duration_ms
+    if not is_explained(before):
+        expected = round(1000 * least_length(before))
+    slack = max(1000, expected // 50)
+    tracks = len(after.facts.audio) != len(before.facts.audio)
+    return tracks or after.facts.duration_ms < expected - slack
 
 
 def _digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
+from services.transcoder.planning.length import check_length
 from services.transcoder.planning.passthrough import (
     PassthroughVerdict,
     check_passthrough,
@@ -42,9 +43,10 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     else:
         source = await worker.sources.open_whole(task.source_key)
         found = await probe_source(worker.tools.ffprobe, source, task.size, context.folder)
-        copy = await copy_source(worker, context, source, found.facts)
+        copy = await copy_source(worker, context, source, found)
         if copy is not None:
             known, found = copy.known, copy.found
+    check_length(found)
     key = copy.key if copy else task.source_key
     fit = await _passthrough(worker, context, key, known, found)
     everywhere = passthrough_ladder(found.facts) if fit.borders else ladder(found.facts)
