@@ -11,6 +11,7 @@ from services.transcoder.encoding.ffmpeg import read_from
 from services.transcoder.encoding.probe import probe_indexed
 from services.transcoder.encoding.programs import find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
+from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.planning.plan import chunks, timeline
 from tests.integration.transcoder.counted import Counted
 
@@ -31,7 +32,7 @@ class Reads(msgspec.Struct, frozen=True):
 async def reads(source: Path, folder: Path) -> Reads:
     """Plan a source, then fetch what each chunk's tasks fetch; the first chunk has two."""
     counted = Counted(source)
-    sources = SourceReader(counted.store, counted.store)
+    sources = SourceReader(counted.store, counted.store, SourceRelay())
     known = await sources.indexed("source")
     if known is None:
         raise ValueError("the source has no index")

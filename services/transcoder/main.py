@@ -26,9 +26,12 @@ from services.transcoder.coordinator.reconciling import Reconciliation
 from services.transcoder.coordinator.scrub_loop import SCRUB, SCRUB_SECONDS, ScrubLoop, ScrubPlan
 from services.transcoder.coordinator.scrub_repository import ScrubRepository
 from services.transcoder.coordinator.scrubbing import Scrubber
+from services.transcoder.encoding.confinement import layers, protect_memory
+from services.transcoder.encoding.container_memory import memory_of_one_run, memory_of_runs
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.encoding.source_reader import SourceReader
+from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.http import job_routes, operator_job_routes
 from services.transcoder.jobs import JobRepository
 from services.transcoder.projections import REPLAYED_TABLES, JobProjection
@@ -167,10 +170,12 @@ async def _open_s3(config: TranscoderSettings, host: Host) -> Callable[[str], S3
 
 async def compose_worker(config: WorkerSettings, host: Host) -> Process:
     """Performs tasks; at a stop it finishes them within ``drain_seconds`` or gives them back."""
+    protect_memory()
     engine = await host.engine(config.database_url, size=4)
     log = await host.log(config.database_url, connections=4)
     bucket = await _open_s3(config, host)
     media = bucket(config.s3_media_bucket)
+    relay = await host.stack.enter_async_context(SourceRelay().serving())
     context = WorkerContext(
         name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
         tools=Tools(
@@ -179,9 +184,10 @@ async def compose_worker(config: WorkerSettings, host: Host) -> Process:
             preset=config.x264_preset,
             extra_codecs=config.extra_codecs,
             threads=config.worker_threads,
-            memory_bytes=config.worker_memory_bytes,
+            memory_bytes=config.worker_memory_bytes or memory_of_one_run(),
+            shared_bytes=memory_of_runs(),
         ),
-        sources=SourceReader(bucket(config.s3_sources_bucket), media),
+        sources=SourceReader(bucket(config.s3_sources_bucket), media, relay),
         media=media,
         store=log,
     )
@@ -190,6 +196,7 @@ async def compose_worker(config: WorkerSettings, host: Host) -> Process:
     )
     metrics = WorkerMetrics(host.registry)
     metrics.watch_scratch(scratch)
+    metrics.watch_sandbox(layers())
     worker = Worker(context, Scheduler(engine), scratch, metrics, config.worker_slots)
     messages = MessageMetrics(host.registry)
 

@@ -53,8 +53,9 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     """Settings of a worker.
 
     ``worker_slots``: tasks of each queue at a time. ``worker_threads``: threads of one encode.
-    ``worker_memory_bytes``: address space of one ffmpeg. ``scratch_reserve_bytes``: free bytes in
-    ``scratch_dir`` that starting a task needs. ``drain_seconds``: time for running tasks at a stop.
+    ``worker_memory_bytes``: memory of one ffmpeg; without it, what the container has to spare.
+    ``scratch_reserve_bytes``: free bytes in ``scratch_dir`` that starting a task needs.
+    ``drain_seconds``: time for running tasks at a stop.
     ``extra_codecs``: codecs besides H.264 in which the ladder is encoded.
     """
 
@@ -64,7 +65,7 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     scratch_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 2 << 30
     worker_slots: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     worker_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    worker_memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 29)] = 8 << 30
+    worker_memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 29)] | None = None
     drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20.0
     x264_preset: Preset = "veryfast"
     extra_codecs: tuple[Literal["hevc", "av1"], ...] = ()

@@ -1,6 +1,6 @@
 """The arguments of the ffmpeg and ffprobe runs on video and sound. Pure.
 
-ffmpeg may open one presigned URL or one file in its scratch folder, and only containers from an
+ffmpeg may open one local URL or one file in its scratch folder, and only containers from an
 allow-list. The list refuses a playlist renamed to .mp4, which would make ffmpeg fetch other files.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -35,16 +36,21 @@ WARM_UP_FRAMES: Final = 8
 
 
 class Input(msgspec.Struct, frozen=True):
-    """The input of a run: a presigned URL, or a path in the scratch folder."""
+    """The input of a run: an address of the source relay, or a path in the scratch folder."""
 
     location: str
     remote: bool
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port that reading it needs."""
+        return urlsplit(self.location).port if self.remote else None
 
     def options(self) -> list[str]:
         """Input options, which go before ``-i``."""
         limits = [
             "-protocol_whitelist",
-            "http,https,tcp,tls" if self.remote else "file",
+            "http,tcp" if self.remote else "file",
             "-format_whitelist",
             FORMATS,
             # Some demuxers silently drop streams above the limit; one more makes that visible.

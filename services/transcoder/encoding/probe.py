@@ -8,10 +8,11 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding import ffmpeg
+from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.process import (
-    Limits,
     OutputTooLarge,
     RunFailed,
+    TooMuchOutput,
     run_ffprobe,
     run_ffprobe_lines,
 )
@@ -26,7 +27,7 @@ from services.transcoder.planning.probe_report import (
 
 _PROBE_SECONDS: Final = 60.0
 _SCAN_SECONDS: Final = 900.0
-_MEMORY_BYTES: Final = 2 << 30
+_MEMORY_BYTES: Final = 768 << 20
 # Sources up to this size are read as a whole, so that the time of every frame is known; larger ones
 # if they have less than so many bytes a second, because most of their length may be gaps.
 _SCAN_BYTES: Final = 32 << 20
@@ -137,6 +138,8 @@ _STORAGE_WORDS: Final = re.compile(
     r"Server returned|HTTP error|Connection refused|Connection reset|Connection timed out"
     r"|Network is unreachable|Failed to resolve|Input/output error|Stream ends prematurely"
 )
+# Messages of runs that reach the limit of their memory; x264 only says that it failed.
+_MEMORY_WORDS: Final = re.compile("Cannot allocate memory|Generic error in an external library")
 _URL: Final = re.compile(r"https?://\S+")
 
 
@@ -145,6 +148,10 @@ def classify_failure(  # noqa: PLR0911 - one return per cause
 ) -> MediaRejected | TaskFailed:
     """The error of a failed run: MediaRejected where the source is at fault, else TaskFailed."""
     detail = hide_address(error.detail, source)
+    if isinstance(error, TooMuchOutput):
+        return MediaRejected(
+            "media.too_much_output", "This file becomes larger than its length allows.", detail
+        )
     if error.timed_out:
         return TaskFailed("media.too_slow", "Reading this file takes too long.", detail)
     if _STORAGE_WORDS.search(error.detail):
@@ -153,7 +160,7 @@ def classify_failure(  # noqa: PLR0911 - one return per cause
         return TaskFailed("worker.scratch", "The disk for work in progress failed.", detail)
     if "moov atom not found" in error.detail:
         return MediaRejected("media.truncated", TRUNCATED, detail)
-    if error.killed:
+    if error.killed or _MEMORY_WORDS.search(error.detail):
         return TaskFailed(
             "media.too_heavy",
             "Processing this file takes more memory or time than allowed.",
@@ -167,7 +174,7 @@ def classify_failure(  # noqa: PLR0911 - one return per cause
 
 
 def hide_address(text: str, source: ffmpeg.Input) -> str:
-    """ffmpeg's messages without the presigned URL, whose signature grants access to the source."""
+    """ffmpeg's messages without the source's address."""
     return _URL.sub("source", text.replace(source.location, "source"))[-2000:]
 
 
@@ -177,6 +184,6 @@ def _limits(source: ffmpeg.Input, seconds: float) -> Limits:
         cpu_seconds=int(seconds),
         memory_bytes=_MEMORY_BYTES,
         file_bytes=0,
-        network=source.remote,
+        port=source.port,
         nice=0,
     )

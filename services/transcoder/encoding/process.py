@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,24 +13,16 @@ import msgspec
 from opentelemetry import baggage, context
 from opentelemetry.trace import Span
 
+from services.transcoder.encoding.confinement import Limits, confined
+from services.transcoder.encoding.run_memory import MemoryUsedUp, watch_memory
 from shared.telemetry import child_span
 
-_SANDBOX: Final = Path(__file__).with_name("sandbox.py")
 _GRACE_SECONDS: Final = 1.0
 # The tail of standard error that is kept, in lines and in bytes per line.
 _STDERR_LINES: Final = 20
 _LINE_BYTES: Final = 1000
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Limits of one run: seconds, bytes, and whether it may use the network (to read a URL)."""
-
-    seconds: float
-    cpu_seconds: int
-    memory_bytes: int
-    file_bytes: int
-    network: bool
-    nice: int = 5
+# The message for EFBIG: a file reached its limit.
+_FILE_TOO_LARGE: Final = "File too large"
 
 
 class FfmpegProgress(msgspec.Struct, frozen=True):
@@ -59,15 +50,19 @@ class OutputTooLarge(RunFailed):
         super().__init__("the answer is too long", killed=True)
 
 
+class TooMuchOutput(RunFailed):
+    """The program makes more frames or bytes than its task can need."""
+
+
 async def run_ffmpeg(
     arguments: Sequence[str],
     folder: Path,
     limits: Limits,
     on_progress: Callable[[FfmpegProgress], None] | None = None,
 ) -> None:
-    """Run ffmpeg to its end; ``arguments`` starts with the program. Raises RunFailed.
+    """Run ffmpeg to its end; ``arguments`` starts with the program.
 
-    Cancelling the caller ends the program.
+    Cancelling the caller ends the program. Raises RunFailed, TooMuchOutput.
     """
 
     last: FfmpegProgress | None = None
@@ -80,6 +75,8 @@ async def run_ffmpeg(
             block[name] = value
             if name == "progress":
                 last = parse_progress(block)
+                if limits.frames is not None and last.frames > limits.frames:
+                    raise TooMuchOutput(f"{last.frames} frames", killed=True)
                 if on_progress is not None:
                     on_progress(last)
                 block = {}
@@ -165,8 +162,7 @@ async def _run(
     read: Callable[[asyncio.StreamReader], Coroutine[Any, Any, None]],
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        *_confined(limits),
-        *arguments,
+        *confined(limits, arguments, folder),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -182,9 +178,12 @@ async def _run(
     try:
         async with asyncio.timeout(limits.seconds):
             async with asyncio.TaskGroup() as group:
-                group.create_task(read(process.stdout))
+                watching = group.create_task(watch_memory(process.pid, limits.shared_bytes))
+                reading = group.create_task(read(process.stdout))
                 group.create_task(_keep_tail(process.stderr, tail))
-            code = await process.wait()
+                await reading
+                code = await process.wait()
+                watching.cancel()
     except TimeoutError:
         raise RunFailed(
             "\n".join([*tail, f"stopped after {limits.seconds:.0f} s"]),
@@ -192,11 +191,16 @@ async def _run(
             timed_out=True,
         ) from None
     except ExceptionGroup as group_error:
-        raise group_error.exceptions[0] from None
+        first = group_error.exceptions[0]
+        if isinstance(first, MemoryUsedUp):
+            raise RunFailed(str(first), killed=True) from None
+        raise first from None
     finally:
         await _end(process)
     if code != 0:
         detail = "\n".join(tail) or f"exit status {code}"
+        if _FILE_TOO_LARGE in detail:
+            raise TooMuchOutput(detail, killed=False)
         raise RunFailed(detail, killed=code < 0)
 
 
@@ -213,19 +217,6 @@ async def _keep_tail(stream: asyncio.StreamReader, tail: "deque[str]") -> None:
 def _printable(line: bytes) -> str:
     text = line[:_LINE_BYTES].decode(errors="replace")
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _confined(limits: Limits) -> list[str]:
-    settings = {
-        "cpu_seconds": limits.cpu_seconds,
-        "memory_bytes": limits.memory_bytes,
-        "file_bytes": limits.file_bytes,
-        "network": limits.network,
-        "nice": limits.nice,
-        "parent": os.getpid(),
-    }
-    text = msgspec.json.encode(settings).decode()
-    return [sys.executable, "-I", "-S", str(_SANDBOX), text]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

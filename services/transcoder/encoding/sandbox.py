@@ -1,86 +1,140 @@
-"""Runs one program with limits: ``python -I -S sandbox.py LIMITS_JSON PROGRAM ARGUMENT…``.
+"""Runs one program confined: ``python -I -S sandbox.py SPECIFICATION PROGRAM ARGUMENT…``.
 
-This script imports nothing of the project and replaces itself with the program by exec. It needs
-no privileges. It sets resource limits, lets the kernel kill the program when its worker dies, and
-installs a seccomp filter (Linux, x86-64 and arm64) that refuses system calls no decoder needs.
+This script imports nothing of the project and replaces itself with the program by exec. The
+specification is JSON, see ``confinement``. The layers are independent of each other: another user
+and no capabilities, resource limits, Landlock (files, TCP, signals), seccomp (system calls). One
+that the kernel does not have is left out; the worker reports which.
 """
 
 import ctypes
 import json
 import os
-import platform
 import resource
 import signal
 import struct
 import sys
 
-# linux/prctl.h
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+# linux/prctl.h, linux/seccomp.h
 _SET_PDEATHSIG = 1
 _SET_SECCOMP = 22
 _SET_NO_NEW_PRIVS = 38
+_AMBIENT = 47
+_AMBIENT_CLEAR_ALL = 4
 _MODE_FILTER = 2
+# linux/capability.h
+_CAPABILITY_VERSION = 0x20080522
 
-# linux/seccomp.h and linux/audit.h
-_ALLOW = 0x7FFF0000
-_REFUSE = 0x00050000 | 13  # as EACCES
-_KILL = 0x80000000
-
-_ARCHITECTURES = {
-    "x86_64": (
-        0xC000003E,
-        # ptrace, mount, umount2, pivot_root, chroot, unshare, setns, process_vm_readv and
-        # writev, bpf, io_uring_setup, keyctl, add_key, kexec_load, init_module
-        (101, 165, 166, 155, 161, 272, 308, 310, 311, 321, 425, 250, 248, 246, 175),
-        # socket, connect, sendto, bind, listen
-        (41, 42, 44, 49, 50),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        (117, 40, 39, 41, 51, 97, 268, 270, 271, 280, 425, 219, 217, 104, 105),
-        (198, 203, 206, 200, 201),
-    ),
-}
+# linux/landlock.h; the numbers of its calls are the same on all architectures.
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_PATH, _PORT = 1, 2
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_MAKE_REG, _TRUNCATE = 1 << 8, 1 << 14
+_BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
+_SCOPES = 0b11
+# Rights to files that each version of Landlock knows; it refuses unknown ones.
+_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
+_RIGHTS_FROM_5 = 16
 
 
-def _filter(audit: int, refused: tuple[int, ...]) -> bytes:
-    """The BPF program: it kills calls of other architectures, and refuses some with EACCES."""
-    rows = [(0x20, 0, 0, 4), (0x15, 1, 0, audit), (0x06, 0, 0, _KILL), (0x20, 0, 0, 0)]
-    count = len(refused)
-    rows += [(0x15, count - place, 0, number) for place, number in enumerate(refused)]
-    rows += [(0x06, 0, 0, _ALLOW), (0x06, 0, 0, _REFUSE)]
-    return b"".join(struct.pack("<HBBI", *row) for row in rows)
+def _give_up_privileges(uid: int | None, folder: str) -> None:
+    """Become another user, who owns the working folder, and drop all capabilities."""
+    if uid is not None:
+        for entry in [folder, *(found.path for found in os.scandir(folder))]:
+            os.chown(entry, uid, uid, follow_symlinks=False)
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    _LIBC.prctl(_AMBIENT, _AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header = struct.pack("<Ii", _CAPABILITY_VERSION, 0)
+    _LIBC.capset(header, bytes(24))
 
 
-def _confine(network: bool) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    known = _ARCHITECTURES.get(platform.machine())
-    if known is None:
+def _limit(limits: dict) -> None:
+    def limit(what: int, most: int) -> None:
+        resource.setrlimit(what, (most, most))
+
+    cpu = limits["cpu_seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
+    limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
+    # The data segment counts memory that can be written, the address space all that is mapped.
+    limit(resource.RLIMIT_DATA, limits["memory_bytes"])
+    limit(resource.RLIMIT_AS, limits["address_bytes"])
+    limit(resource.RLIMIT_NOFILE, 64)
+    limit(resource.RLIMIT_CORE, 0)
+
+
+def _allow_path(ruleset: int, path: str, rights: int) -> None:
+    try:
+        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        # Not all systems have all folders of libraries.
         return
-    audit, always, sockets = known
-    program = _filter(audit, always if network else always + sockets)
+    try:
+        rule = struct.pack("<Qi", rights, handle)
+        _LIBC.syscall(_ADD_RULE, ruleset, _PATH, rule, 0)
+    finally:
+        os.close(handle)
+
+
+def _ruleset(wanted: dict) -> int | None:
+    """Landlock's rules as a handle. Paths are opened here, before the user changes."""
+    version = wanted["landlock"]
+    if not version:
+        return None
+    rights = (1 << _RIGHTS.get(version, _RIGHTS_FROM_5)) - 1
+    handled = struct.pack("<QQQ", rights, _BIND_TCP | _CONNECT_TCP, _SCOPES)
+    size = 8 if version < 4 else 16 if version < 6 else 24
+    ruleset = _LIBC.syscall(_CREATE_RULESET, handled, size, 0)
+    if ruleset < 0:
+        return None
+    for path in wanted["execute"]:
+        _allow_path(ruleset, path, _EXECUTE | _READ_FILE)
+    for path in wanted["read"]:
+        _allow_path(ruleset, path, _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0))
+    for path in wanted["open"]:
+        _allow_path(ruleset, path, _READ_FILE | _READ_DIR | _EXECUTE)
+    writing = _READ_FILE | _READ_DIR | _WRITE_FILE | _MAKE_REG | _TRUNCATE
+    _allow_path(ruleset, wanted["folder"], writing & rights)
+    if version >= 4 and wanted["port"] is not None:
+        rule = struct.pack("<QQ", _CONNECT_TCP, wanted["port"])
+        _LIBC.syscall(_ADD_RULE, ruleset, _PORT, rule, 0)
+    return ruleset
+
+
+def _filter_calls(program: bytes) -> None:
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("<HxxxxxxQ", len(program) // 8, ctypes.addressof(code))
-    if libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        sys.exit("sandbox: no_new_privs was refused")
-    if libc.prctl(_SET_SECCOMP, _MODE_FILTER, ctypes.c_char_p(header), 0, 0):
+    if _LIBC.prctl(_SET_SECCOMP, _MODE_FILTER, ctypes.c_char_p(header), 0, 0):
         sys.exit("sandbox: the seccomp filter was refused")
 
 
 def main() -> None:
-    limits = json.loads(sys.argv[1])
-    os.nice(limits["nice"])
-    cpu = limits["cpu_seconds"]
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes"],) * 2)
-    resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"],) * 2)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _confine(limits["network"])
-    if os.getppid() == 1 and limits["parent"] != 1:
+    wanted = json.loads(sys.argv[1])
+    program = sys.argv[2]
+    # Another user may not reach the folder that the program is in.
+    opened = os.open(program, os.O_PATH | os.O_CLOEXEC)
+    ruleset = _ruleset(wanted)
+    os.nice(wanted["nice"])
+    _give_up_privileges(wanted["uid"], wanted["folder"])
+    # A change of the user clears it, so it is set after that.
+    _LIBC.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() == 1 and wanted["parent"] != 1:
         # The worker died before prctl set the death signal.
         sys.exit("sandbox: the worker is gone")
-    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the worker gives the program's full path
+    if _LIBC.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        sys.exit("sandbox: no_new_privs was refused")
+    if ruleset is not None:
+        if _LIBC.syscall(_RESTRICT_SELF, ruleset, 0):
+            sys.exit("sandbox: Landlock was refused")
+        os.close(ruleset)
+    _limit(wanted)
+    if wanted["filter"]:
+        _filter_calls(bytes.fromhex(wanted["filter"]))
+    if wanted["uid"] is not None:
+        program = f"/proc/self/fd/{opened}"
+    os.execv(program, sys.argv[2:])  # noqa: S606 - the worker gives the program's full path
 
 
 if __name__ == "__main__":

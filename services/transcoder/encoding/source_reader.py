@@ -14,13 +14,12 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.mp4.boxes import MalformedMp4, SamplesMissing
 from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_index
 from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 
-# Longer than the longest task.
-URL_SECONDS: Final = 6 * 3600
 _HEAD_BYTES: Final = 256 << 10
 _TAIL_BYTES: Final = 1 << 20
 _MOOV_BYTES: Final = 64 << 20
@@ -86,16 +85,17 @@ class SourceReader:
     The most recently used indexes are cached.
     """
 
-    def __init__(self, store: BlobStore, media: BlobStore) -> None:
+    def __init__(self, store: BlobStore, media: BlobStore, relay: SourceRelay) -> None:
         self._store = store
         self._media = media
+        self._relay = relay
         self._known: OrderedDict[str, IndexedSource | None] = OrderedDict()
         self._reading = asyncio.Lock()
 
     @property
-    def stores(self) -> tuple[BlobStore, BlobStore]:
-        """The buckets of sources and of media."""
-        return self._store, self._media
+    def parts(self) -> tuple[BlobStore, BlobStore, SourceRelay]:
+        """The buckets of sources and of media, and the relay."""
+        return self._store, self._media, self._relay
 
     def forget(self, key: str) -> None:
         """Drop what is cached of a source, because it may have been read wrongly."""
@@ -106,12 +106,9 @@ class SourceReader:
         await self._store.ping()
 
     async def open_whole(self, key: str) -> Input:
-        """A presigned URL of the source. Raises MediaRejected, TaskFailed."""
-        await self.size(key)
-        try:
-            return Input(await self._of(key).presign_get(key, URL_SECONDS), remote=True)
-        except BlobStoreUnavailable as error:
-            raise _unavailable() from error
+        """An address of the source. Raises MediaRejected, TaskFailed."""
+        size = await self.size(key)
+        return Input(self._relay.share(self._of(key), key, size), remote=True)
 
     async def open_range(self, key: str, folder: Path, start: float, stop: float) -> Input:
         """A local file that holds the frames from ``start`` to ``stop`` (seconds), or a URL.

@@ -34,7 +34,7 @@ class VerifiedSource(SourceReader):
     """
 
     def __init__(self, others: SourceReader, key: str, file: Path, *, proven: bool) -> None:
-        super().__init__(*others.stores)
+        super().__init__(*others.parts)
         self._others = others
         self._key = key
         self._file = file

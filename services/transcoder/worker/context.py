@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from services.transcoder.encoding import ffmpeg
-from services.transcoder.encoding.process import Limits
+from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.object_keys import IMMUTABLE, attempt_prefix
 from services.transcoder.planning.extra_codecs import Codec
@@ -20,17 +20,24 @@ from shared.event_store.store import EventStore
 # Seconds per second of media that a run may take, for a machine that is full of other work.
 _PATIENCE: Final = 60
 _LEAST_SECONDS: Final = 120.0
-_FILE_BYTES: Final = 4 << 30
+# Bytes of one output file: twice the cap of the highest rendition, and at least so many.
+_FILE_BYTES_PER_SECOND: Final = 2 << 20
+_LEAST_FILE_BYTES: Final = 16 << 20
+_MOST_FILE_BYTES: Final = 4 << 30
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """The programs and their settings. ``memory_bytes``: the address space of one run."""
+    """The programs and their settings.
+
+    ``memory_bytes``: of one run; ``shared_bytes``: of all runs together.
+    """
 
     ffmpeg: str
     ffprobe: str
     preset: str
     threads: int
     memory_bytes: int
+    shared_bytes: int | None = None
     extra_codecs: tuple[Codec, ...] = ()
 
 
@@ -86,15 +93,30 @@ class TaskContext(msgspec.Struct, frozen=True):
         return msgspec.convert(self.task.spec[name], kind)
 
 
-def limits(source: ffmpeg.Input, tools: Tools, seconds: float, *, urgent: bool) -> Limits:
-    """Limits in proportion to the ``seconds`` of media that a run processes."""
+def limits(
+    source: ffmpeg.Input,
+    tools: Tools,
+    seconds: float,
+    *,
+    urgent: bool,
+    frames: int | None = None,
+    file_bytes: int | None = None,
+) -> Limits:
+    """Limits in proportion to the ``seconds`` of media that a run processes.
+
+    ``frames``: the most that it may make. ``file_bytes``: the most of one file, where that does not
+    follow from the length.
+    """
     patience = max(_LEAST_SECONDS, _PATIENCE * seconds)
+    usual = _LEAST_FILE_BYTES + round(seconds * _FILE_BYTES_PER_SECOND)
     return Limits(
         seconds=patience,
         cpu_seconds=round(patience * tools.threads),
         memory_bytes=tools.memory_bytes,
-        file_bytes=_FILE_BYTES,
-        network=source.remote,
+        shared_bytes=tools.shared_bytes,
+        file_bytes=min(_MOST_FILE_BYTES, usual if file_bytes is None else file_bytes),
+        port=source.port,
+        frames=frames,
         nice=2 if urgent else 10,
     )
 

@@ -1,12 +1,16 @@
 """What a worker measures."""
 
+from collections.abc import Mapping
+
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.transcoder.encoding.scratch import Scratch
 from services.transcoder.scheduler import MAX_TRIES, ClaimedTask
 from shared.contracts import ChunkEncoded, Event
-from shared.telemetry import exemplar
+from shared.telemetry import exemplar, get_logger
+
+_log = get_logger(__name__)
 
 
 class WorkerMetrics:
@@ -50,6 +54,20 @@ class WorkerMetrics:
             "cinelog_scratch_free_bytes", "Bytes free on that disk.", registry=self._registry
         )
         free.set_function(scratch.free)
+
+    def watch_sandbox(self, layers: Mapping[str, bool]) -> None:
+        """Show which layers of ffmpeg's sandbox this machine has, and log those that it lacks."""
+        held = Gauge(
+            "cinelog_sandbox_layer",
+            "Whether the machine has a layer of the sandbox of decoders: 1 or 0.",
+            ["layer"],
+            registry=self._registry,
+        )
+        for layer, there in layers.items():
+            held.labels(layer).set(there)
+        missing = [layer for layer, there in layers.items() if not there]
+        if missing:
+            _log.info("sandbox lacks layers", layers=missing)
 
     def done(self, task: ClaimedTask, event: Event) -> None:
         """Observe a task that has ended in ``event``."""

@@ -77,7 +77,10 @@ async def copy_source(
         await run_ffmpeg(
             [worker.tools.ffmpeg, *ffmpeg.copy_packets(source, len(facts.audio), target)],
             context.folder,
-            limits(source, worker.tools, seconds, urgent=True),
+            # The tables of a copy are at most as large as its packets.
+            limits(
+                source, worker.tools, seconds, urgent=True, file_bytes=(64 << 20) + 2 * facts.size
+            ),
             progressed,
         )
     except RunFailed as error:

@@ -104,7 +104,7 @@ def animate(taken: list[Path]) -> bytes | None:
     """A small animated WebP of the stills; None where too few of them differ."""
     pictures: list[Image.Image] = []
     for path in taken:
-        picture = Image.open(path).convert("RGB")
+        picture = _opened(path)
         picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
         # Times that share a key frame give the same picture.
         if not pictures or picture.tobytes() != pictures[-1].tobytes():
@@ -127,11 +127,16 @@ def animate(taken: list[Path]) -> bytes | None:
 
 def choose(taken: list[Path]) -> bytes:
     """The still with the highest ``liveliness``, as WebP."""
-    pictures = [Image.open(path).convert("RGB") for path in taken]
+    pictures = [_opened(path) for path in taken]
     best = max(pictures, key=liveliness)
     answer = io.BytesIO()
     best.save(answer, "WEBP", quality=_QUALITY, method=4)
     return answer.getvalue()
+
+
+def _opened(path: Path) -> Image.Image:
+    # The file comes out of a decoder's sandbox, so no other reader of Pillow may look at it.
+    return Image.open(path, formats=("PPM",)).convert("RGB")
 
 
 def liveliness(picture: Image.Image) -> float:

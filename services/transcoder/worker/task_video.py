@@ -64,7 +64,8 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
         await run_ffmpeg(
             [worker.tools.ffmpeg, *encode_chunk(run, context.folder)],
             context.folder,
-            limits(source, worker.tools, seconds, urgent=urgent),
+            # The last frame may be repeated a few times.
+            limits(source, worker.tools, seconds, urgent=urgent, frames=run.frames + 8),
             progressed,
         )
     except RunFailed as error:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
 from services.transcoder.encoding.probe import probe_source
-from services.transcoder.encoding.process import Limits, run_ffmpeg
+from services.transcoder.encoding.process import run_ffmpeg
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.mp4 import fragment_reader
 from services.transcoder.planning.ladder import ladder
@@ -28,7 +29,6 @@ LIMITS = Limits(
     cpu_seconds=60,
     memory_bytes=8 << 30,
     file_bytes=1 << 30,
-    network=False,
     nice=0,
 )
 

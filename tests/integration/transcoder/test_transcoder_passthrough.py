@@ -12,6 +12,7 @@ from services.transcoder.encoding.probe import probe_indexed, probe_source
 from services.transcoder.encoding.process import run_ffmpeg
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
+from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.mp4 import fragment_reader, fragment_writer
 from services.transcoder.mp4.boxes import MalformedMp4
 from services.transcoder.mp4.sample_index import SampleTrack, read_index
@@ -62,7 +63,7 @@ class Looked:
 
 
 async def look(path: Path, folder: Path) -> Looked:
-    sources = SourceReader(Counted(path).store, Counted(path).store)
+    sources = SourceReader(Counted(path).store, Counted(path).store, SourceRelay())
     known = await sources.indexed("source")
     assert known is not None
     outline = await sources.open_outline(known, folder)
@@ -113,7 +114,7 @@ async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fracti
     assert top.passthrough
     line = timeline_along(source.frame_rate, fit.borders)
     planned = chunks(line, source.duration or 0)
-    sources = SourceReader(Counted(looked.path).store, Counted(looked.path).store)
+    sources = SourceReader(Counted(looked.path).store, Counted(looked.path).store, SourceRelay())
     inits: set[bytes] = set()
     bodies: dict[int, bytes] = {}
     starts: list[Fraction] = []
@@ -258,7 +259,9 @@ async def test_turned_and_trimmed_sources_are_encoded(tmp_path: Path) -> None:
 
 async def test_damaged_tables_are_refused_or_read_never_worse(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", "25", seconds=2)
-    known = await SourceReader(Counted(path).store, Counted(path).store).indexed("source")
+    known = await SourceReader(Counted(path).store, Counted(path).store, SourceRelay()).indexed(
+        "source"
+    )
     assert known is not None
     moov = next(piece.data for piece in known.pieces if piece.data[4:8] == b"moov")
     chance = random.Random(7)

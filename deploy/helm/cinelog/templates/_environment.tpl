@@ -55,7 +55,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "SCRATCH_RESERVE_BYTES" ($worker.scratch.reserveBytes | int64 | toString)
   "WORKER_SLOTS" ($worker.slots | toString)
   "WORKER_THREADS" ($worker.threads | toString)
-  "WORKER_MEMORY_BYTES" ($worker.memoryBytes | int64 | toString)
+  "WORKER_MEMORY_BYTES" (ternary ($worker.memoryBytes | int64 | toString) "" (gt ($worker.memoryBytes | int64) 0))
   "DRAIN_SECONDS" ($worker.drainSeconds | toString)
   "X264_PRESET" $worker.preset
   "EXTRA_CODECS" (join "," $worker.extraCodecs)

@@ -1,0 +1,124 @@
+"""The relay inside the worker shows a source to those who know its path, and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from services.transcoder.encoding.source_relay import SourceRelay
+from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
+from tests.integration.transcoder.counted import Counted
+
+DATA = bytes(range(256)) * 40
+
+
+async def asked(port: int, request: bytes) -> tuple[bytes, bytes]:
+    """The head and the body of an answer; empty where there is none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    try:
+        answer = await reader.read()
+    except ConnectionError:
+        answer = b""
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+def get(address: str, fields: str = "") -> tuple[int, bytes]:
+    host, path = address.removeprefix("http://").split("/")
+    return int(host.split(":")[1]), f"GET /{path} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "start", "end"),
+    [
+        ("", b"200", 0, len(DATA)),
+        ("Range: bytes=0-\r\n", b"206", 0, len(DATA)),
+        ("range: bytes=100-199\r\n", b"206", 100, 200),
+        ("Range: bytes=10000-99999999\r\n", b"206", 10_000, len(DATA)),
+        (f"Range: bytes={len(DATA)}-\r\n", b"416", 0, 0),
+        ("Range: bytes=5-4\r\n", b"416", 0, 0),
+        ("Range: bytes=99999999999999999999999-\r\n", b"200", 0, len(DATA)),
+    ],
+)
+async def test_ranges(tmp_path: Path, fields: str, status: bytes, start: int, end: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(DATA)
+    async with SourceRelay().serving() as relay:
+        head, body = await asked(*get(relay.share(Counted(source).store, "key", len(DATA)), fields))
+    assert head.split(b" ")[1] == status
+    assert body == DATA[start:end]
+    if status == b"206":
+        assert f"Content-Range: bytes {start}-{end - 1}/{len(DATA)}".encode() in head
+
+
+async def test_only_known_paths_and_get_are_answered(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(DATA)
+    async with SourceRelay().serving() as relay:
+        port, good = get(relay.share(Counted(source).store, "key", len(DATA)))
+        for request in (
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET /key HTTP/1.1\r\n\r\n",
+            b"GET /../key HTTP/1.1\r\n\r\n",
+            good.replace(b"GET", b"PUT"),
+            b"\r\n\r\n",
+        ):
+            head, body = await asked(port, request)
+            assert head.startswith(b"HTTP/1.1 404")
+            assert body == b""
+        assert (await asked(port, b"x" * 50_000))[1] == b""
+        assert (await asked(port, good))[1] == DATA
+
+
+class Failing(Counted):
+    """A storage that fails after so many parts."""
+
+    def __init__(self, source: Path, parts: int, error: Exception) -> None:
+        super().__init__(source)
+        self._parts, self._error = parts, error
+
+    async def open(self, _key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        for _ in range(self._parts):
+            yield self.take(start, start + 100)
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "head"),
+    [
+        (0, BlobStoreUnavailable("away"), b"HTTP/1.1 503"),
+        (0, BlobNotFound("gone"), b"HTTP/1.1 404"),
+    ],
+)
+async def test_a_storage_that_fails(
+    tmp_path: Path, parts: int, error: Exception, head: bytes
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(DATA)
+    async with SourceRelay().serving() as relay:
+        store = cast(BlobStore, Failing(source, parts, error))
+        found, _ = await asked(*get(relay.share(store, "key", len(DATA))))
+    assert found.startswith(head)
+
+
+async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(DATA)
+    async with SourceRelay().serving() as relay:
+        store = cast(BlobStore, Failing(source, 2, BlobStoreUnavailable("away")))
+        _, body = await asked(*get(relay.share(store, "key", len(DATA))))
+    assert len(body) < len(DATA)
+
+
+async def test_old_paths_are_forgotten(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(DATA)
+    async with SourceRelay().serving() as relay:
+        port, first = get(relay.share(Counted(source).store, "key", len(DATA)))
+        for _ in range(512):
+            relay.share(Counted(source).store, "key", len(DATA))
+        assert (await asked(port, first))[0].startswith(b"HTTP/1.1 404")
