@@ -5,6 +5,7 @@ client would cost more than what it waits for.
 """
 
 import asyncio
+import ssl
 
 from deploy.local.process import Check
 
@@ -17,14 +18,19 @@ _MOST = 64 * 1024
 
 
 def answers(
-    port: int, send: bytes = b"", expect: bytes = b"", *, patience: float = _PATIENCE
+    port: int,
+    send: bytes = b"",
+    expect: bytes = b"",
+    *,
+    patience: float = _PATIENCE,
+    tls: ssl.SSLContext | None = None,
 ) -> Check:
     """Up when the port accepts a connection and replies to ``send`` with ``expect`` in it."""
 
     async def check() -> bool:
         try:
             async with asyncio.timeout(patience):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
                 try:
                     writer.write(send)
                     await writer.drain()
@@ -57,8 +63,13 @@ async def _hears(reader: asyncio.StreamReader, expect: bytes) -> bool:
 
 
 def serves(
-    port: int, path: str, expect: str = "HTTP/1.1 200 ", *, patience: float = _PATIENCE
+    port: int,
+    path: str,
+    expect: str = "HTTP/1.1 200 ",
+    *,
+    patience: float = _PATIENCE,
+    tls: ssl.SSLContext | None = None,
 ) -> Check:
     """Up when ``GET path`` answers 200, or with ``expect`` in it."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    return answers(port, request.encode(), expect.encode(), patience=patience)
+    return answers(port, request.encode(), expect.encode(), patience=patience, tls=tls)

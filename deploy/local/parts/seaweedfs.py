@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.local import checks
 from deploy.local.database import ROOT
+from deploy.local.parts.seaweed_security import write_security
 from deploy.local.process import Process, Step
 
 _ROLES = ("master", "volume", "filer", "s3")
@@ -19,7 +20,7 @@ _DISK_SYNC = ("services.operator.main", "disk-sync")
 
 
 def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, ...]:
-    """Master, volume server, filer and S3 gateway in one process; S3 wants the credentials."""
+    """Master, volume server, filer and S3 gateway in one process; all want credentials."""
     folder = home / "seaweedfs"
     (folder / "data").mkdir(parents=True, exist_ok=True)
     config = folder / "s3.json"
@@ -27,6 +28,7 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
     credentials = [{"accessKey": ACCESS_KEY, "secretKey": secret_key}]
     identity = {"name": ACCESS_KEY, "credentials": credentials, "actions": ["Admin"]}
     config.write_text(json.dumps({"identities": [identity]}))
+    client = write_security(folder, secret_key)
     listen = [
         argument
         for role in _ROLES
@@ -57,7 +59,9 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
             # S3 answers before there is anywhere to put an object.
             ready=checks.both(
                 checks.serves(ports["s3"], "/healthz"),
-                checks.serves(ports["master"], "/dir/status", f"127.0.0.1:{ports['volume']}"),
+                checks.serves(
+                    ports["master"], "/dir/status", f"127.0.0.1:{ports['volume']}", tls=client
+                ),
             ),
             alive=checks.serves(ports["s3"], "/healthz", patience=checks.ALIVE_PATIENCE),
             misses=checks.MISSES_OF_A_PART,
