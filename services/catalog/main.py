@@ -24,6 +24,7 @@ from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.read_model.rebuild import Rebuild
 from services.catalog.settings import ApiSettings, ProjectorSettings, RebuildSettings
+from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import WebhookSender
 from services.catalog.webhooks.webhook_store import Webhooks
@@ -66,7 +67,7 @@ async def compose_api(
         tail,
         emails=AuthClient(client, config.auth_url),
         links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
-        local=config.cinelog_mode == "local",
+        reach=config.webhook_networks or Reach(),
     )
     app = create_app(
         "catalog",
@@ -110,7 +111,7 @@ async def compose_projector(config: ProjectorSettings, host: Host) -> Process:
         WebhookDelivery(
             Webhooks(engine),
             Views(engine),
-            WebhookSender(client, local=config.cinelog_mode == "local"),
+            WebhookSender(client, config.webhook_networks or Reach()),
             config.media_grant_secret,
             metrics=items,
             clock=lambda: datetime.now(UTC),

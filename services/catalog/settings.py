@@ -1,10 +1,14 @@
 """The environment of the catalog's two processes."""
 
+from services.catalog.webhooks.webhook_addresses import Reach
 from shared.settings import Address, Key, Secret, Settings
 
 
 class ApiSettings(Settings, frozen=True, kw_only=True):
-    """``public_url`` is the origin of media URLs; None: the origin of each request."""
+    """``public_url`` is the origin of media URLs; None: the origin of each request.
+
+    ``webhook_networks``: networks that webhooks may call besides the internet.
+    """
 
     database_url: Secret
     bind: Address
@@ -14,16 +18,19 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     media_grant_secret: Key
     auth_url: str
     public_url: str | None = None
+    webhook_networks: Reach | None = None
 
 
 class ProjectorSettings(Settings, frozen=True, kw_only=True):
     """``metrics_bind`` serves /health, /ready and /metrics. Webhook secrets derive from
-    ``media_grant_secret``."""
+    ``media_grant_secret``. ``webhook_networks``: networks that webhooks may call besides the
+    internet."""
 
     database_url: Secret
     amqp_url: Secret
     media_grant_secret: Key
     metrics_bind: Address
+    webhook_networks: Reach | None = None
 
 
 class RebuildSettings(Settings, frozen=True, kw_only=True):

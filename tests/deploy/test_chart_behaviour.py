@@ -160,6 +160,7 @@ def test_a_hook_and_the_release_agree_on_made_up_secrets() -> None:
         "postgresql.mode": "external",
         "postgresql.external.host": "db.example.com",
         "postgresql.external.existingSecret": "db",
+        "networkPolicy.externalCidrs": "{10.0.0.0/8}",
     }
     secrets = of_kind(render(sets=external), "Secret")
     assert secrets["cinelog-setup"]["data"] == secrets["cinelog-secrets"]["data"]
@@ -269,6 +270,48 @@ def test_every_pod_has_a_policy_for_both_directions(values: str | None) -> None:
             assert len(matching) == 1, found["metadata"]["name"]
 
 
+@pytest.mark.parametrize("values", ALL)
+def test_nothing_may_go_everywhere(values: str | None) -> None:
+    for name, policy in of_kind(example(values), "NetworkPolicy").items():
+        for rule in policy["spec"]["egress"]:
+            assert rule.get("to"), (name, rule)
+            for peer in rule["to"]:
+                block = peer.get("ipBlock", {"cidr": "", "except": []})
+                wide = block["cidr"].endswith("/0")
+                # Webhooks go to the internet, and not to special networks.
+                assert not wide or "169.254.0.0/16" in block["except"], (name, rule)
+
+
+def test_networks_of_what_is_outside_must_be_named() -> None:
+    external = {
+        "redis__mode": "external",
+        "redis__external__existingSecret": "mine",
+    }
+    assert "networkPolicy.externalCidrs" in refusal(**external)
+    assert "networkPolicy.otlpTo" in refusal(observability__otlpEndpoint="http://x:4318")
+    collector = {"observability__collector__enabled": "true"}
+    assert "otlpTo" in refusal(**collector, observability__collector__tracesTo="http://x:4318")
+    # Without policies, nothing is needed.
+    render(sets={"observability.otlpEndpoint": "http://x:4318", "networkPolicy.enabled": "false"})
+
+
+def test_dns_is_asked_at_the_clusters_servers_only() -> None:
+    for name, policy in of_kind(example(None), "NetworkPolicy").items():
+        for rule in policy["spec"]["egress"]:
+            if any(port["port"] == 53 for port in rule["ports"]):
+                (peer,) = rule["to"]
+                assert peer["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}, name
+                assert peer["namespaceSelector"]
+
+
+def test_what_an_operator_opens_for_webhooks_is_open() -> None:
+    manifests = render(sets={"settings.webhookNetworks": "{10.9.0.0/16}"})
+    projector = components(manifests)["projector"]
+    assert environment(main_container(projector))["WEBHOOK_NETWORKS"] == "10.9.0.0/16"
+    egress = of_kind(manifests, "NetworkPolicy")["cinelog-projector"]["spec"]["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}]} in egress
+
+
 def test_only_who_needs_the_database_reaches_it() -> None:
     policy = of_kind(example(None), "NetworkPolicy")["cinelog-postgresql"]["spec"]
     assert policy["egress"] == []
@@ -356,9 +399,13 @@ def test_manifests_of_ones_own_are_rendered() -> None:
 
 
 def test_tracing_goes_where_it_may() -> None:
-    sets = {"observability.otlpEndpoint": "http://collector.tracing:4318"}
+    sets = {
+        "observability.otlpEndpoint": "http://collector.tracing:4318",
+        "networkPolicy.otlpTo[0].ipBlock.cidr": "10.1.2.3/32",
+    }
     manifests = render(sets=sets)
     for name, found in components(manifests).items():
         assert environment(main_container(found))["OTEL_EXPORTER_OTLP_ENDPOINT"]
         rules: list[Any] = of_kind(manifests, "NetworkPolicy")[f"cinelog-{name}"]["spec"]["egress"]
-        assert any(port["port"] == 4318 for rule in rules for port in rule["ports"])
+        (rule,) = (r for r in rules if any(port["port"] == 4318 for port in r["ports"]))
+        assert rule["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]

@@ -11,6 +11,7 @@ from services.catalog.event_tail import EventTail
 from services.catalog.pending_views import PendingViews
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
+from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_store import Webhooks
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
@@ -47,7 +48,7 @@ class EmailLookup(Protocol):
 class Catalog:
     """The parts that the routes use; the dependency ``catalog``.
 
-    ``local``: the product runs on one machine, for development.
+    ``reach``: whom webhooks may call.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Catalog:
         *,
         emails: EmailLookup,
         links: Links,
-        local: bool,
+        reach: Reach,
     ) -> None:
         self.views = Views(engine)
         self.search = Search(engine)
@@ -70,7 +71,7 @@ class Catalog:
         self.tail = tail
         self.emails = emails
         self.links = links
-        self.local = local
+        self.reach = reach
         self.histories = asyncio.Semaphore(_HISTORIES)
 
 

@@ -75,7 +75,7 @@ async def add(
     webhook = Webhook(
         id=id_for(principal.user_id, idempotency_key) if idempotency_key else new_id(),
         user_id=principal.user_id,
-        url=checked_url(data.url, local=catalog.local),
+        url=checked_url(data.url, catalog.reach),
         types=_checked_types(data.types),
         position=await _start_position(data.after, catalog),
         active=True,
@@ -121,7 +121,7 @@ async def change(
     webhook = await _find_own(catalog, principal, webhook_id)
     values: dict[str, object] = {}
     if data.url is not msgspec.UNSET:
-        values["url"] = checked_url(data.url, local=catalog.local)
+        values["url"] = checked_url(data.url, catalog.reach)
     if data.types is not msgspec.UNSET:
         values["types"] = _checked_types(data.types)
     if data.after is not msgspec.UNSET:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from services.catalog.webhooks.webhooks import checked_url, is_public
+from services.catalog.webhooks.webhook_addresses import Reach
+from services.catalog.webhooks.webhooks import checked_url
 from shared.errors import InvalidInput
 from shared.loops.cancellation import check_cancelled
 
@@ -30,15 +31,15 @@ class WebhookSender:
     """POSTs to the address that was resolved and checked, so a second lookup cannot give another
     one. It follows no redirect and reads only the status of the answer."""
 
-    def __init__(self, client: httpx.AsyncClient, *, local: bool) -> None:
+    def __init__(self, client: httpx.AsyncClient, reach: Reach) -> None:
         self._client = client
-        self._local = local
+        self._reach = reach
         self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
         """Send one message. Raises NotDelivered unless the receiver answers 2xx within 15 s."""
         try:
-            checked_url(url, local=self._local)
+            checked_url(url, self._reach)
             async with asyncio.timeout(15):
                 status = await self._post(url, headers, body)
         except InvalidInput as error:
@@ -56,7 +57,7 @@ class WebhookSender:
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = await self._resolve(host, port)
+        address = await self._resolve(host, port, encrypted=parts.scheme == "https")
         pinned = httpx.URL(url).copy_with(host=address, port=port)
         async with self._client.stream(
             "POST",
@@ -69,12 +70,12 @@ class WebhookSender:
         ) as response:
             return response.status_code
 
-    async def _resolve(self, host: str, port: int) -> str:
+    async def _resolve(self, host: str, port: int, *, encrypted: bool) -> str:
         found = await asyncio.get_running_loop().run_in_executor(
             self._lookups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
         addresses = [str(entry[4][0]) for entry in found]
         # One private address among public ones suffices to refuse the host.
-        if not self._local and not all(is_public(address) for address in addresses):
+        if not all(self._reach.allows(address, encrypted=encrypted) for address in addresses):
             raise NotDelivered("the host has an address that is not on the internet")
         return addresses[0]

@@ -9,7 +9,6 @@ messages have both signatures.
 import base64
 import hashlib
 import hmac
-import ipaddress
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from services.catalog.webhooks.webhook_addresses import Reach, is_address
 from shared.errors import Conflict, Detail, InvalidInput, NotFound
 
 MAX_WEBHOOKS: Final = 10
@@ -139,11 +139,11 @@ def passed_over(webhook: Webhook, position: int) -> Webhook:
     return msgspec.structs.replace(webhook, position=position)
 
 
-def checked_url(url: str, *, local: bool) -> str:
+def checked_url(url: str, reach: Reach) -> str:
     """``url``, if it is https, without a private address, a login and a fragment.
 
-    The addresses of a host's name are checked when a message is sent. ``local`` (one machine, for
-    development) also accepts http and private addresses. Raises InvalidInput.
+    The addresses of a host's name are checked when a message is sent. Where an operator names
+    networks that may be called, http is accepted, too. Raises InvalidInput.
     """
     try:
         parts = urlsplit(url)
@@ -152,35 +152,22 @@ def checked_url(url: str, *, local: bool) -> str:
         raise _refused("is not an address") from None
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise _refused(f"must be plain text of at most {MAX_URL} characters")
-    if parts.scheme != "https" and not (local and parts.scheme == "http"):
+    encrypted = parts.scheme == "https"
+    if not encrypted and not (reach.networks and parts.scheme == "http"):
         raise _refused("must begin with https://")
     if not host or parts.username is not None or parts.password is not None or parts.fragment:
         raise _refused("must have a host, and neither a login nor a fragment")
-    if not local and not _may_be_public(host):
+    if not _may_be_called(host, reach, encrypted=encrypted):
         raise _refused("must be reachable from the internet")
     return url
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        # Addresses that embed an IPv4 address lead to that one.
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        nat64 = ip in ipaddress.ip_network("64:ff9b::/96")
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-        if nat64:
-            return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-def _may_be_public(host: str) -> bool:
-    """Whether ``host`` is a public address or a name with a dot; short names are local."""
+def _may_be_called(host: str, reach: Reach, *, encrypted: bool) -> bool:
+    """Whether ``host`` is an allowed address or a name with a dot; short names are local."""
     try:
-        return is_public(host)
+        return reach.allows(host, encrypted=encrypted)
     except ValueError:
-        return "." in host.strip(".")
+        return not is_address(host) and ("." in host.strip(".") or bool(reach.networks))
 
 
 def _signature(secret_: str, content: bytes) -> str:

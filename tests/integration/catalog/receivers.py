@@ -10,6 +10,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from services.catalog.queries.views import Views
+from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import WebhookSender
 from services.catalog.webhooks.webhook_store import Webhooks
@@ -71,7 +72,7 @@ class Post:
         self.delivery = WebhookDelivery(
             self.webhooks,
             Views(stage.engine),
-            WebhookSender(client, local=True),
+            WebhookSender(client, Reach.parse("127.0.0.0/8")),
             GRANT_SECRET,
             metrics=ItemMetrics(CollectorRegistry()),
             clock=self.clock,

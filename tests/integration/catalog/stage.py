@@ -21,6 +21,7 @@ from services.catalog.projector import BackgroundTasks
 from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import Library
 from services.catalog.settings import ApiSettings
+from services.catalog.webhooks.webhook_addresses import Reach
 from shared.contracts import Event, UserRegistered, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
@@ -238,6 +239,7 @@ async def open_stage(
         media_grant_secret=Key(GRANT_SECRET),
         auth_url=auth_url,
         public_url="https://cinelog.test",
+        webhook_networks=Reach.parse("127.0.0.0/8"),
     )
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host())

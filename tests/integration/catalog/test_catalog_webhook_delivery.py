@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_sender import NotDelivered, WebhookSender
 from shared.contracts import UserDeleted, stream_id
 from tests.integration.catalog.receivers import Post, Receiver
@@ -154,7 +155,7 @@ async def test_a_deleted_account_is_sent_nothing(
 
 async def test_a_name_that_leads_into_our_network_is_not_called(receiver: Receiver) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
-        sender = WebhookSender(client, local=False)
+        sender = WebhookSender(client, Reach())
         for url in (
             receiver.url,
             receiver.url.replace("http:", "https:"),

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from services.catalog.webhooks.webhook_addresses import Reach, is_public
 from services.catalog.webhooks.webhooks import (
     Webhook,
     checked_url,
     delivered,
     failed,
-    is_public,
     secret,
     signed_headers,
 )
@@ -106,7 +106,7 @@ def test_success_forgets_what_went_wrong() -> None:
     ],
 )
 def test_addresses_on_the_internet_may_be_called(url: str) -> None:
-    assert checked_url(url, local=False) == url
+    assert checked_url(url, Reach()) == url
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_addresses_on_the_internet_may_be_called(url: str) -> None:
 )
 def test_other_addresses_may_not(url: str) -> None:
     with pytest.raises(InvalidInput):
-        checked_url(url, local=False)
+        checked_url(url, Reach())
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,10 @@ def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
-def test_a_machine_of_ones_own_may_call_itself() -> None:
-    assert checked_url("http://127.0.0.1:9000/hook", local=True)
-    with pytest.raises(InvalidInput):
-        checked_url("file:///etc/passwd", local=True)
+def test_networks_that_an_operator_names_may_be_called() -> None:
+    own = Reach.parse("127.0.0.0/8, fd00::/8")
+    for url in ("http://127.0.0.1:9000/hook", "http://[fd00::1]/", "https://localhost/"):
+        assert checked_url(url, own) == url
+    for url in ("file:///etc/passwd", "http://10.0.0.1/", "http://93.184.216.34/"):
+        with pytest.raises(InvalidInput):
+            checked_url(url, own)

@@ -30,6 +30,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
 {{- $worker := .Values.worker -}}
 {{- $options := dict
   "PUBLIC_URL" .Values.publicUrl
+  "WEBHOOK_NETWORKS" (join "," $settings.webhookNetworks)
   "TRUSTED_PROXIES" ($settings.trustedProxies | toString)
   "CORS_ORIGINS" (join "," $settings.corsOrigins)
   "CSP_ORIGINS" (join "," $settings.cspOrigins)

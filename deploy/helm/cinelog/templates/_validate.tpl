@@ -42,6 +42,17 @@
 {{- if and (eq .Values.rabbitmq.mode "bundled") (ge (int .Values.worker.drainSeconds) (mul 60 (int .Values.rabbitmq.bundled.consumerTimeoutMinutes) | int)) -}}
 {{- fail "worker.drainSeconds must stay below rabbitmq.bundled.consumerTimeoutMinutes" -}}
 {{- end -}}
+{{- if .Values.networkPolicy.enabled -}}
+{{- range $part := list "postgresql" "rabbitmq" "redis" "s3" -}}
+{{- if and (eq (get $.Values $part).mode "external") (not $.Values.networkPolicy.externalCidrs) -}}
+{{- fail (printf "%s.mode is external: set networkPolicy.externalCidrs to the networks it is in" $part) -}}
+{{- end -}}
+{{- end -}}
+{{- $observability := .Values.observability -}}
+{{- if and (or $observability.otlpEndpoint $observability.collector.tracesTo $observability.collector.metricsTo) (not .Values.networkPolicy.otlpTo) -}}
+{{- fail "traces or metrics are sent to an address outside of this chart: set networkPolicy.otlpTo" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
 {{- fail "ingress.enabled: set ingress.hosts" -}}
 {{- end -}}
