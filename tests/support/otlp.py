@@ -35,6 +35,7 @@ class Receiver:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self._spans: list[Span] = []
+        self._exports: list[bytes] = []
         self._metrics: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
@@ -42,6 +43,12 @@ class Receiver:
         """The spans of one trace."""
         with self._lock:
             return [span for span in self._spans if span.trace_id == trace_id]
+
+    @property
+    def exports(self) -> bytes:
+        """All exports of spans, as they came over the wire."""
+        with self._lock:
+            return b"".join(self._exports)
 
     def metrics(self, service: str) -> dict[str, Any]:
         """The last data of each metric of a service, by name, as OTLP's JSON."""
@@ -51,6 +58,8 @@ class Receiver:
     def take(self, path: str, body: bytes) -> None:
         """Keep what one request brought."""
         if path == "/v1/traces":
+            with self._lock:
+                self._exports.append(body)
             self._take_spans(ExportTraceServiceRequest.FromString(body))
         elif path == "/v1/metrics":
             self._take_metrics(ExportMetricsServiceRequest.FromString(body))

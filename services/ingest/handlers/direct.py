@@ -133,7 +133,7 @@ class DirectUploads:
         """
         upload = await self._uploads.get(upload_id)
         if upload.user_id != user_id or upload.protocol != "direct" or upload.phase == "ending":
-            raise UploadNotFound("There is no such direct upload.")
+            raise UploadNotFound("There is no such upload.")
         if upload.phase != "open":
             return await self._steps.completer.complete(upload.id)
         upload = await self._steps.writers.acquire(upload.id)
