@@ -1,30 +1,28 @@
 """The attacks, and what others may notice of them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Final
 
 from msgspec import Struct
 
 from tests.attack import cheap_requests, crowds
+from tests.attack.hostile_files import with_day_long_gap, with_hour_long_jump, with_large_index
 from tests.attack.others import Others, Seen
 from tests.attack.scene import Scene
-
-Begin = Callable[[Scene, int], AbstractContextManager[Callable[[], str]]]
 
 
 class Attack(Struct, frozen=True):
     """``begin`` attacks ``count`` times until its context ends, and says what became of it.
 
-    ``wanted``: words that its account must contain. ``by_default``: it meets limits that the stack
-    which tests share does not have.
+    ``small``: how often in the suite; 0 where it is not part of it. ``wanted``: words that its
+    account must contain.
     """
 
-    begin: Begin
+    begin: cheap_requests.Begin
     count: int
     small: int
     wanted: tuple[str, ...] = ()
-    by_default: bool = False
 
 
 ATTACKS: Final[dict[str, Attack]] = {
@@ -35,8 +33,17 @@ ATTACKS: Final[dict[str, Attack]] = {
     "idle connections": Attack(crowds.idle_connections, 4200, 300),
     "opened uploads": Attack(cheap_requests.opened_uploads, 150, 150, ("quota_exceeded",)),
     "joined parts": Attack(cheap_requests.joined_parts, 100, 100, ("400",)),
+    "a gap of a day": Attack(
+        cheap_requests.hostile_file("gap.mp4", with_day_long_gap), 1, 0, ("failed",)
+    ),
+    "an index beyond its file": Attack(
+        cheap_requests.hostile_file("index.mp4", with_large_index), 1, 0, ("failed",)
+    ),
+    "a jump of an hour": Attack(
+        cheap_requests.hostile_file("jump.ts", with_hour_long_jump), 1, 0, ("completed",)
+    ),
     "deep pages": Attack(cheap_requests.deep_pages, 10, 4),
-    "wrong guesses": Attack(cheap_requests.guesses, 12, 12, ("the owner: 200", "429"), True),
+    "wrong guesses": Attack(cheap_requests.guesses, 12, 0, ("the owner: 200", "429")),
 }
 
 _LOOKS: Final = 30

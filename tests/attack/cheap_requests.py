@@ -5,13 +5,17 @@ import concurrent.futures
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import httpx
 
 from tests.attack.scene import Account, Scene, client, ended, register, upload, working
 from tests.e2e.people import PASSWORD
 from tests.integration.ingest.harness import clip as small_clip
+
+Begin = Callable[[Scene, int], AbstractContextManager[Callable[[], str]]]
+"""Attacks so many times until its context ends, and says what became of it."""
 
 _AT_ONCE = 10
 _GIB = 1 << 30
@@ -139,13 +143,12 @@ def _register_with(owner: httpx.Client) -> Account:
     return Account(name, data["access_token"], data["user"]["id"])
 
 
-def hostile_file(name: str, make: Callable[[Scene], bytes]) -> Callable[..., object]:
+def hostile_file(name: str, make: Callable[[Path], Path]) -> Begin:
     """An attack by one file: uploaded, and waited for until its job is over."""
 
     @contextmanager
     def attack(scene: Scene, _count: int) -> Iterator[Callable[[], str]]:
-        file = scene.folder / name
-        file.write_bytes(make(scene))
+        file = make(scene.folder / name)
         with working(scene):
             account = register(scene.url)
             answer = upload(scene.url, account, file)

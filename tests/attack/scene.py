@@ -153,6 +153,8 @@ def working(place: Scene) -> Iterator[None]:
 def _allow_work(stack: RunningStack, allowed: bool) -> None:
     # A worker that finds no room begins nothing.
     for name in _WORKERS:
+        # It may be starting still.
+        until(lambda name=name: stack.status(name).pid is not None)
         stack.restart_with(name, SCRATCH_RESERVE_BYTES="0" if allowed else str(1 << 60))
 
 
