@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.errors import UnsupportedMedia
 from shared.http.access_middleware import AccessMiddleware
+from shared.http.allow import AllowMiddleware
 from shared.http.heads import HeadMiddleware
 from shared.http.health import Check, health_routes
 from shared.http.identity import Verifier, optional_user, require_user
@@ -76,7 +77,7 @@ def create_app(
         state=State({**(state or {}), "verifier": verifier, "sessions": sessions}),
     )
     app.asgi_handler = AccessMiddleware(
-        HeadMiddleware(app.asgi_handler), TracedHttpMetrics(registry, service)
+        HeadMiddleware(AllowMiddleware(app.asgi_handler)), TracedHttpMetrics(registry, service)
     )
     return app
 

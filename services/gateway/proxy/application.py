@@ -121,7 +121,7 @@ class Gateway:
         elif isinstance(found, Route):
             await self._dispatch(exchange, found)
         elif isinstance(found, NotAllowed):
-            await exchange.fail(405, (b"allow", found.allowed.encode()))
+            await self._name_methods(exchange, found)
         else:
             await exchange.fail(404)
 
@@ -140,6 +140,15 @@ class Gateway:
             await self._handlers[route.target](exchange, route)
         finally:
             self._open_requests.leave(kind, exchange)
+
+    async def _name_methods(self, exchange: Exchange, found: NotAllowed) -> None:
+        """The answer to OPTIONS and to a wrong method says the same."""
+        allow = (b"allow", found.allowed.encode())
+        if exchange.method == "OPTIONS":
+            security = security_headers.API_TLS if exchange.secure else security_headers.API
+            await exchange.answer(204, [allow, *security])
+        else:
+            await exchange.fail(405, allow)
 
     async def _answer_preflight(self, exchange: Exchange) -> None:
         asked = exchange.header(b"access-control-request-headers")

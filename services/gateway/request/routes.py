@@ -1,7 +1,9 @@
 """All paths that are reachable from outside, as data.
 
 Paths are matched segment by segment: a literal segment wins over ``{a name}``, and both win over a
-trailing ``*``, which stands for one segment or more. A path without a row is not reachable from
+trailing ``*``, which stands for one segment or more. The pattern that wins decides, whatever the
+method, so that one place says what is allowed: the table, or the service where a row leaves it all
+methods. A path without a row is not reachable from
 outside; ``/internal/*`` and ``/metrics`` have none on purpose.
 """
 
@@ -78,6 +80,10 @@ def _methods(names: str) -> frozenset[str]:
     return frozenset(wanted)
 
 
+# For a row that leaves methods to its service.
+_ANY: Final = "GET POST PUT PATCH DELETE OPTIONS"
+
+
 def table(max_upload_bytes: int) -> tuple[Route, ...]:
     """The routes. An upload may have ``max_upload_bytes`` and a MiB for its multipart form."""
     upload = max_upload_bytes + MIB
@@ -91,10 +97,10 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/auth/register", "POST", auth, policy=Policy.AUTH),
         row("/auth/refresh", "POST", auth, policy=Policy.AUTH),
         row("/auth/logout", "POST", auth),
-        row("/auth/*", "GET POST DELETE", auth),
+        row("/auth/*", _ANY, auth),
         row("/users/me", "GET PATCH", auth),
         row("/users/me/usage", "GET", ingest),
-        row("/users/me/*", "GET POST PATCH PUT DELETE", auth),
+        row("/users/me/*", _ANY, auth),
         row("/users/email", "PATCH", auth),
         row("/users/password", "PATCH", auth),
         row("/users/{id}", "DELETE", auth),
@@ -103,10 +109,10 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/users/{id}/videos", "GET", catalog),
         # The API promises 400, not 413, for a body that is too large here: ingest answers it.
         row("/streaming/upload", "POST", ingest, body_limit=sys.maxsize, timeout=120.0),
-        row("/uploads", "OPTIONS POST GET", ingest, body_limit=upload, timeout=120.0),
+        row("/uploads", _ANY, ingest, body_limit=upload, timeout=120.0),
         row(
             "/uploads/*",
-            "OPTIONS GET POST PATCH PUT DELETE",
+            _ANY,
             ingest,
             body_limit=upload,
             timeout=120.0,
@@ -117,7 +123,7 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/streaming/views/{id}", "PATCH", catalog),
         row("/streaming/{id}", "PUT DELETE", catalog),
         row("/streaming/{id}/visibility", "PATCH", catalog),
-        row("/streaming/*", "GET POST PUT PATCH DELETE", catalog),
+        row("/streaming/*", _ANY, catalog),
         row("/jobs", "GET", catalog),
         row("/jobs/{id}", "GET", catalog),
         row("/jobs/{id}", "DELETE", transcoder),
@@ -127,11 +133,11 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/tags/{id}", "POST DELETE", catalog),
         row("/tags/{tag}/videos", "GET", catalog),
         row("/videos/{id}/timeline", "GET", catalog),
-        row("/videos/*", "GET POST PUT PATCH DELETE", catalog),
+        row("/videos/*", _ANY, catalog),
         row("/events", "GET", catalog, timeout=300.0),
-        row("/events/*", "GET POST PUT PATCH DELETE", catalog),
+        row("/events/*", _ANY, catalog),
         row("/webhooks", "GET POST", catalog),
-        row("/webhooks/*", "GET POST PUT PATCH DELETE", catalog),
+        row("/webhooks/*", _ANY, catalog),
         Route("/media/{token}/{video}/*", READ, Target.MEDIA, Policy.MEDIA, timeout=20.0),
         Route("/health", READ, Target.OWN, Policy.HEALTH),
         Route("/ready", READ, Target.OWN, Policy.HEALTH),
@@ -218,35 +224,27 @@ class Router:
     def _search(self, method: str, raw_path: bytes) -> Route | NotAllowed | Unknown:
         segments = raw_path.split(b"/")
         del segments[0]
-        allowed: set[str] = set()
-        route = self._find(self._root, segments, 0, method, allowed)
-        if route is not None:
-            return route
-        if allowed:
-            return NotAllowed(", ".join(sorted(allowed)))
+        node = _find(self._root, segments, 0)
+        if node is not None:
+            return node.routes.get(method) or NotAllowed(", ".join(sorted(node.routes)))
         if segments[0] in RESERVED:
             return Unknown()
         return WEB_ROUTE if method in READ else NotAllowed("GET, HEAD")
 
-    def _find(
-        self, node: _Node, segments: list[bytes], at: int, method: str, allowed: set[str]
-    ) -> Route | None:
-        if at == len(segments):
-            route = node.routes.get(method)
-            if route is None:
-                allowed.update(node.routes)
-            return route
-        following = node.literal.get(segments[at])
-        if following is not None:
-            route = self._find(following, segments, at + 1, method, allowed)
-            if route is not None:
-                return route
-        if not segments[at]:
-            return None
-        if node.name is not None:
-            route = self._find(node.name, segments, at + 1, method, allowed)
-            if route is not None:
-                return route
-        if node.rest is not None:
-            return self._find(node.rest, [], 0, method, allowed)
+
+def _find(node: _Node, segments: list[bytes], at: int) -> _Node | None:
+    """The place at or below ``node`` whose pattern matches the segments from ``at`` on."""
+    if at == len(segments):
+        return node if node.routes else None
+    following = node.literal.get(segments[at])
+    if following is not None:
+        found = _find(following, segments, at + 1)
+        if found is not None:
+            return found
+    if not segments[at]:
         return None
+    if node.name is not None:
+        found = _find(node.name, segments, at + 1)
+        if found is not None:
+            return found
+    return node.rest
