@@ -1,0 +1,196 @@
+"""docs/limits.md against the code: settings with their defaults, fixed numbers, codes, metrics."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from services.auth.settings import AuthSettings
+from services.catalog.http import dependencies
+from services.catalog.webhooks import webhook_delivery, webhooks
+from services.gateway.http1 import request_body
+from services.gateway.http1.h1_pool import PoolLimits
+from services.gateway.limits import connections, open_requests
+from services.gateway.request import exchange
+from services.gateway.settings import GatewaySettings
+from services.ingest.handlers import upload_slots
+from services.ingest.settings import IngestSettings
+from services.transcoder.settings import WorkerSettings
+from shared import database_sessions
+from shared.errors import CinelogError
+from shared.http import problems, server
+from shared.settings import Settings
+from tests.support.documents import ROOT
+
+DOCUMENT = ROOT / "docs" / "limits.md"
+SETTINGS: tuple[type[Settings], ...] = (
+    GatewaySettings,
+    AuthSettings,
+    IngestSettings,
+    WorkerSettings,
+)
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+# Rows whose limit is no setting: the numbers that the row names, in its order.
+FIXED: dict[str, list[float]] = {
+    "slots for small uploads, up to 64 KiB, process": [
+        upload_slots.SMALL,
+        upload_slots.SMALL_AT_ONCE,
+        upload_slots.WAITING,
+        upload_slots.WAITING_PER_USER,
+        upload_slots.WAIT_SECONDS,
+    ],
+    "connections to storage, reader": [exchange.SLOW_SECONDS, 256 << 10],
+    "the time of an answer, request": [exchange.PIECE, exchange.STALL_SECONDS],
+    "the time of a body up to 64 KiB, request": [
+        request_body.WHOLE,
+        request_body.SHORT_BODY_SECONDS,
+    ],
+    "the time of a longer body, request": [
+        request_body.MIN_BYTES_PER_SECOND,
+        request_body.SLOW_SECONDS,
+    ],
+    "connections, process": [server.CONNECTIONS],
+    "the time of a request's head, connection": [server.HEAD_SECONDS],
+    "connections to a service, process": [
+        PoolLimits().connections,
+        PoolLimits().waiting,
+        PoolLimits().wait,
+    ],
+    "webhooks, account": [webhooks.MAX_WEBHOOKS],
+    "deliveries of webhooks under way, account": [webhook_delivery._OF_USER_AT_ONCE],
+    "deliveries of webhooks under way, process": [
+        webhook_delivery._AT_ONCE,
+        webhook_delivery._SLOW_AT_ONCE,
+    ],
+    "connections to the database, process": [2 * 8, 6, 10],
+    "the time of a statement, role of a service": [database_sessions.STATEMENT_SECONDS],
+    "the time of a transaction, session of a service": [
+        database_sessions._TRANSACTION_SECONDS,
+        database_sessions._LIMITS_TRANSACTIONS,
+    ],
+    "histories read for event streams, process": [dependencies._HISTORIES],
+}
+# A default that another setting decides is written as it is without that one.
+DERIVED = {"MAX_IDLE_CONNECTIONS_PER_ADDRESS": str(connections.PER_ADDRESS)}
+# Settings of this kind must have a row.
+LIMITING = re.compile(r"(MAX|RATE_LIMIT|QUOTA)_|UPLOAD_MIN|UPLOAD_SLOW|LOGIN_BURST|WORKER_SLOTS")
+NOT_LIMITS = {"QUOTA_TRUSTED_FACTOR"}
+
+
+class Row(Struct, frozen=True):
+    shared: str
+    per: str
+    limit: str
+    setting: str
+    beyond: str
+    metric: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.shared}, {self.per}"
+
+
+def table() -> Iterator[Row]:
+    lines = DOCUMENT.read_text().splitlines()
+    start = lines.index("| Shared | Per | Limit | Setting | Beyond it | Metric |")
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            return
+        yield Row(*(cell.strip() for cell in line.strip("|").split("|")))
+
+
+ROWS = list(table())
+NAMES = [row.name for row in ROWS]
+
+
+def fields() -> dict[str, object]:
+    """Each setting's default."""
+    return {
+        field.name.upper(): field.default
+        for kind in SETTINGS
+        for field in msgspec.structs.fields(kind)
+    }
+
+
+def number(text: str) -> str:
+    """The number that a cell begins with, in units of one."""
+    match = re.match(r"(\d+(?:\.\d+)?)(?: (KiB|MiB|GiB|TiB))?", text)
+    assert match is not None, text
+    return str(int(float(match[1]) * UNITS.get(match[2], 1)))
+
+
+def numbers(text: str) -> list[float]:
+    """All numbers of a text but those of statuses."""
+    plain = re.sub(r"\d{3} `\w+`( or \d{3} `\w+`)?|503 or 429 `\w+`", "", text)
+    found = re.findall(r"(\d+)(?: (KiB|MiB|GiB|TiB))?", plain)
+    return [int(digits) * UNITS.get(unit, 1) for digits, unit in found]
+
+
+def test_no_row_is_there_twice():
+    assert len(set(NAMES)) == len(NAMES)
+    assert all(one != other for one, other in pairwise(ROWS))
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.setting != "–"], ids=str)
+def test_a_setting_has_the_default_that_is_documented(row: Row):
+    setting = row.setting.strip("`")
+    default = fields()[setting]
+    if setting.startswith("RATE_LIMIT_"):
+        assert row.limit == f"`{default}`"
+    else:
+        shown = DERIVED.get(setting) or str(int(str(default).partition(".")[0]))
+        assert number(row.limit) == shown
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.setting == "–"], ids=str)
+def test_what_is_fixed_is_as_documented(row: Row):
+    said = numbers(f"{row.shared} {row.limit} {row.beyond}")
+    assert said == FIXED[row.name]
+
+
+def test_everything_that_limits_has_a_row():
+    listed = {row.setting.strip("`") for row in ROWS}
+    limiting = {name for name in fields() if LIMITING.match(name)} - NOT_LIMITS
+    assert limiting <= listed
+    assert set(FIXED) == {row.name for row in ROWS if row.setting == "–"}
+    kinds = {failure.kind for failure in open_requests._FAILURES.values()}
+    assert all(any(kind in row.beyond for row in ROWS) for kind in kinds)
+
+
+def codes() -> dict[str, set[int]]:
+    """The statuses that each code is answered with."""
+    found: dict[str, set[int]] = {}
+    for status, (kind, _) in problems._BY_STATUS.items():
+        found.setdefault(kind, set()).add(status)
+    for failure in open_requests._FAILURES.values():
+        found.setdefault(failure.kind, set()).add(failure.status)
+    for kind in _subclasses(CinelogError):
+        error = kind.__new__(kind)
+        found.setdefault(kind.code, set()).add(problems.status_of(error))
+    return found
+
+
+def _subclasses(kind: type[CinelogError]) -> Iterator[type[CinelogError]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _subclasses(below)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_codes_and_statuses_are_those_of_the_code(row: Row):
+    known = codes()
+    for statuses, code in re.findall(r"(\d{3}(?: or \d{3})?) `(\w+)`", row.beyond):
+        assert {int(status) for status in statuses.split(" or ")} <= known[code]
+
+
+def test_the_metrics_exist():
+    paths = [*(ROOT / "services").rglob("*.py"), *(ROOT / "shared").rglob("*.py")]
+    source = "\n".join(path.read_text() for path in paths)
+    for row in ROWS:
+        for name in re.findall(r"`([a-z_]+)`", row.metric):
+            # A counter is named without its ending, a gauge of several pools without its beginning.
+            stem = name.removesuffix("_total").removeprefix("cinelog_db")
+            assert f'{stem}"' in source or f'{stem}_total"' in source, name
