@@ -192,5 +192,6 @@ def test_the_metrics_exist():
     for row in ROWS:
         for name in re.findall(r"`([a-z_]+)`", row.metric):
             # A counter is named without its ending, a gauge of several pools without its beginning.
-            stem = name.removesuffix("_total").removeprefix("cinelog_db")
+            stem = re.sub("^cinelog_(db|log)_connections$", "_connections", name)
+            stem = stem.removesuffix("_total")
             assert f'{stem}"' in source or f'{stem}_total"' in source, name
