@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -22,6 +22,8 @@ from services.gateway.request.routes import Route
 from services.gateway.upstream.download import Download
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
+from shared.contracts import SHOWN_TO_OTHERS
+from shared.contracts import Visibility as Shown
 from shared.http import grants
 
 PUBLIC: Final = "public"
@@ -30,6 +32,7 @@ SHORT: Final = b"public, max-age=2"
 
 # Seconds that a visibility is used: normally, and while the catalog does not answer.
 _FRESH_SECONDS: Final = 5.0
+_FRESH_HIDDEN_SECONDS: Final = 1.0
 _STALE_SECONDS: Final = 60.0
 _MAX_KNOWN: Final = 20_000
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9._/-]{1,512}\Z")
@@ -48,11 +51,8 @@ _CONDITIONS: Final = frozenset((b"range", b"if-range", b"if-none-match", b"if-mo
 _PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
 
 
-_Shown = Literal["public", "unlisted", "private", "draft"]
-
-
 class _Visibility(msgspec.Struct):
-    visibility: _Shown
+    visibility: Shown
 
 
 class Visibility:
@@ -61,15 +61,18 @@ class Visibility:
     def __init__(self, catalog: Upstream, clock: Callable[[], float]) -> None:
         self._catalog = catalog
         self._clock = clock
-        self._known: dict[str, tuple[_Shown | None, float]] = {}
-        self._asking: dict[str, asyncio.Task[_Shown | None]] = {}
+        self._known: dict[str, tuple[Shown | None, float]] = {}
+        self._asking: dict[str, asyncio.Task[Shown | None]] = {}
 
     async def visible(self, video: str) -> bool:
         """Whether ``video`` needs no grant.
 
         Raises UpstreamError where the catalog does not answer and its last answer is too old.
         """
-        return await self._of(video) in ("public", "unlisted")
+        if await self._of(video) in SHOWN_TO_OTHERS:
+            return True
+        # It may have been published just now.
+        return await self._of(video, _FRESH_HIDDEN_SECONDS) in SHOWN_TO_OTHERS
 
     async def exists(self, video: str) -> bool:
         """Whether ``video`` is not deleted, or the catalog does not answer."""
@@ -79,10 +82,10 @@ class Visibility:
             # Grants are given for videos that are there, and expire.
             return True
 
-    async def _of(self, video: str) -> _Shown | None:
+    async def _of(self, video: str, fresh: float = _FRESH_SECONDS) -> Shown | None:
         now = self._clock()
         known = self._known.get(video)
-        if known is not None and now - known[1] < _FRESH_SECONDS:
+        if known is not None and now - known[1] < fresh:
             return known[0]
         asking = self._asking.get(video)
         if asking is None:
@@ -96,7 +99,7 @@ class Visibility:
                 return known[0]
             raise
 
-    async def _ask(self, video: str) -> _Shown | None:
+    async def _ask(self, video: str) -> Shown | None:
         try:
             status, body = await self._catalog.get(f"/internal/media/{video}")
         except TimeoutError:

@@ -74,12 +74,17 @@ def as_contract(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the contract's failures and plain schema names."""
     schemas: dict[str, Any] = document.get("components", {}).get("schemas", {})
     named = _renamed(document, _plain_names(schemas))
+    bodies: set[str] = set()
     for path in named.get("paths", {}).values():
         for operation in path.values():
             if isinstance(operation, dict):
                 _document_failures(operation)  # pyright: ignore[reportUnknownArgumentType]
                 _document_optional_body(operation)  # pyright: ignore[reportUnknownArgumentType]
+                bodies |= _names_of_bodies(operation)  # pyright: ignore[reportUnknownArgumentType]
     plain = named.setdefault("components", {}).setdefault("schemas", {})
+    for name in bodies:
+        # A field that nothing reads is refused.
+        plain[name]["additionalProperties"] = False
     for name, schema in plain.items():
         if name.startswith("Success"):
             schema["required"] = ["success", *schema.get("required", ())]
@@ -108,6 +113,14 @@ def _document_optional_body(operation: dict[str, Any]) -> None:
         choices: list[dict[str, Any]] = content["schema"].get("oneOf", [])
         if {"type": "null"} in choices:
             body["required"] = False
+
+
+def _names_of_bodies(operation: dict[str, Any]) -> set[str]:
+    """The names of the schemas of an operation's JSON body."""
+    content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
+    schema: dict[str, Any] = content.get("application/json", {}).get("schema", {})
+    choices: list[dict[str, Any]] = [schema, *schema.get("oneOf", ())]
+    return {choice["$ref"].removeprefix(_PREFIX) for choice in choices if "$ref" in choice}
 
 
 def _plain_names(schemas: dict[str, Any]) -> dict[str, str]:

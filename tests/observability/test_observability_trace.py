@@ -107,6 +107,8 @@ def test_everybody_who_took_part_is_in_it(story: list[Span]) -> None:
         "cinelog-transcoder",
         "cinelog-transcoder-worker",
         "cinelog-catalog-projector",
+        # The gateway asks it whether it shows the upload already.
+        "cinelog-catalog",
     }
 
 

@@ -161,6 +161,17 @@ async def test_a_private_video_needs_a_grant(media: httpx.AsyncClient, catalog: 
     assert segment.headers["cache-control"].startswith("private")
 
 
+@pytest.mark.parametrize("before", ["private", "draft"])
+async def test_what_is_published_plays_within_a_second(
+    media: httpx.AsyncClient, catalog: Catalog, clock: Clock, before: str
+) -> None:
+    catalog.visibility = {VIDEO: before}
+    assert (await media.get(path("master.m3u8"))).status_code == 404
+    catalog.visibility = {VIDEO: "public"}
+    clock.now += 1
+    assert (await media.get(path("master.m3u8"))).status_code == 200
+
+
 async def test_a_deleted_video_is_refused_while_its_objects_are_still_there(
     media: httpx.AsyncClient, catalog: Catalog, clock: Clock
 ):

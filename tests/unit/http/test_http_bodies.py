@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from tools.openapi_document import applications
+from tools.openapi_document import applications, document
 
 
 def bodies() -> Iterator[tuple[str, type[msgspec.Struct]]]:
@@ -36,6 +36,12 @@ def test_the_bodies_of_all_services_are_looked_at() -> None:
 @pytest.mark.parametrize(("where", "body"), BODIES, ids=[where for where, _ in BODIES])
 def test_a_field_that_nothing_reads_is_refused(where: str, body: type[msgspec.Struct]) -> None:
     assert body.__struct_config__.forbid_unknown_fields, where
+
+
+def test_the_document_says_so() -> None:
+    schemas = document()["components"]["schemas"]
+    names = {body.__name__ for _, body in BODIES}
+    assert {name for name in names if schemas[name]["additionalProperties"] is not False} == set()
 
 
 @pytest.mark.parametrize("name", ["visiblity", "is_private", "a" * 99, "é"])
