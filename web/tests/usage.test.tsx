@@ -8,7 +8,7 @@ import { expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from 
 const USAGE = 'GET /api/v1/users/me/usage';
 
 beforeEach(() => {
-  session.signIn({ accessToken: tokenFor(600), refreshToken: 'r1', username: 'mara' });
+  session.signIn({ accessToken: tokenFor(600), username: 'mara' });
 });
 
 describe('Usage', () => {
