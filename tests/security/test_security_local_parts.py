@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from deploy.local import ports
-from deploy.local.parts import seaweedfs
+from deploy.local.parts import Urls, seaweedfs
 from deploy.local.process import Process
 from shared.blobs.s3 import S3Store, s3_client
 from tests.support.brokers import Broker
@@ -166,6 +166,22 @@ async def test_the_broker_asks_for_a_password(broker: Broker) -> None:
 
         with pytest.raises((aio_pika.exceptions.AMQPError, OSError)):
             await aio_pika.connect(f"amqp://{login}127.0.0.1:{port}/", timeout=5)
+
+
+async def test_the_brokers_management_asks_for_a_password(parts: Urls) -> None:
+    api = httpx.URL(parts.rabbitmq_api).copy_with(username=None, password=None)
+    async with httpx.AsyncClient(timeout=10) as client:
+        for path in ("overview", "definitions", "users", "queues"):
+            for login in (None, ("guest", "guest"), ("cinelog", "")):
+                answer = await client.get(f"{api}/{path}", auth=login)
+                assert answer.status_code == 401, (path, login)
+
+
+async def test_valkey_asks_for_a_password(redis_url: str) -> None:
+    _, port = address(redis_url)
+    for command in (b"KEYS *", b"FLUSHALL", b"CONFIG GET *", b"EVAL 'return 1' 0", b"AUTH x"):
+        answer = await said(port, command + b"\r\nQUIT\r\n")
+        assert answer.startswith((b"-NOAUTH", b"-WRONGPASS")), command
 
 
 def address(url: str) -> tuple[str, int]:
