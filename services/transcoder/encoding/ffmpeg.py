@@ -161,18 +161,14 @@ def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
 
 
 def _graph(run: ChunkRun, start: Fraction) -> str:
-    rate = run.line.frame_rate
-    steps: list[str] = []
-    if run.video.interlaced:
-        steps.append("bwdif=mode=send_frame")
-    # Output frame n shows what the source shows at time n / rate.
-    steps.append(f"fps={rate}:start_time={float(start):.9f}:round=near")
-    steps.append(f"trim=end_frame={run.frames}")
-    if run.last:
-        # Sound may be a little longer than the picture: the last frame is repeated.
-        steps.insert(-1, f"tpad=stop_mode=clone:stop_duration={float(2 / rate):.6f}")
-    graph = f"[0:V:0]{','.join(steps)}[top]"
-    current = "top"
+    """The filters from the source's frames to each rendition.
+
+    Frames are repeated after they are scaled: a repeated frame is then the same memory, where a
+    scaled one would be new. ffmpeg makes all frames of a gap before an encoder takes the first.
+    """
+    clock = _clock(run, start)
+    graph = "[0:V:0]bwdif=mode=send_frame[top]" if run.video.interlaced else ""
+    current = "top" if graph else "0:V:0"
     # Each rendition is scaled from the next larger one, which costs less than from the source.
     for index, rendition in enumerate(run.renditions):
         size = f"scale={rendition.width}:{rendition.height}:flags=bicubic"
@@ -183,12 +179,24 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
             picture = size
         # Even sizes change the aspect ratio slightly; ffmpeg would record that in the pixel shape.
         picture += ",setsar=1"
+        graph += f"{';' if graph else ''}[{current}]{picture}"
         if index + 1 < len(run.renditions):
-            graph += f";[{current}]{picture},split=2[{rendition.name}][below{index}]"
+            graph += f",split=2[scaled{index}][below{index}];[scaled{index}]"
             current = f"below{index}"
         else:
-            graph += f";[{current}]{picture}[{rendition.name}]"
+            graph += ","
+        graph += f"{clock}[{rendition.name}]"
     return graph
+
+
+def _clock(run: ChunkRun, start: Fraction) -> str:
+    """The filters that make output frame n show what the source shows at time n / rate."""
+    rate = run.line.frame_rate
+    steps = [f"fps={rate}:start_time={float(start):.9f}:round=near"]
+    if run.last:
+        # Sound may be a little longer than the picture: the last frame is repeated.
+        steps.append(f"tpad=stop_mode=clone:stop_duration={float(2 / rate):.6f}")
+    return ",".join([*steps, f"trim=end_frame={run.frames}"])
 
 
 def tone_map() -> str:

@@ -2,12 +2,20 @@
 (OWASP ASVS 5, V5.2: file upload and content)."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.container_memory import memory_of_one_run, memory_of_runs
+from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
+from services.transcoder.encoding.process import run_ffmpeg
+from services.transcoder.encoding.programs import find_ffmpeg
+from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.plan import timeline
+from shared.contracts import Chunk, SourceFacts, VideoTrack
 from tests.integration.transcoder.clips import ffmpeg
 from tests.security.media.hostile_media import (
     DAY,
@@ -161,3 +169,31 @@ def test_the_memory_of_a_run_follows_the_first_version_of_control_groups(tmp_pat
     assert memory_of_one_run(root) < 2 * GIB
     (place / "docker/abc/memory.limit_in_bytes").write_text(f"{GIB // 4}\n")
     assert memory_of_one_run(root) == GIB // 2
+
+
+async def test_a_frame_that_is_held_takes_no_memory_each_time(tmp_path: Path) -> None:
+    """ffmpeg makes all frames of a gap before an encoder takes the first."""
+    source = with_gap(tmp_path / "gap.mp4", 60, "-s", "640x360")
+    video = VideoTrack(codec="h264", width=640, height=360, frame_rate="25/1")
+    whole = SourceFacts(container="mov", duration_ms=62_400, size=1, video=video)
+    run = ChunkRun(
+        source=Input(str(source), remote=False),
+        video=video,
+        chunk=Chunk(index=0, first_segment=0, segments=7, first_frame=0, frames=700),
+        line=timeline(Fraction(RATE)),
+        renditions=ladder(whole),
+        last=False,
+        preset="superfast",
+        threads=1,
+        gap=60.0,
+    )
+    # Without encoders' own memory, 700 frames would be 240 MB in the first rendition alone.
+    limits = Limits(
+        seconds=120,
+        cpu_seconds=120,
+        memory_bytes=2 << 30,
+        shared_bytes=200 << 20,
+        file_bytes=1 << 28,
+    )
+    await run_ffmpeg([find_ffmpeg(None), *encode_chunk(run, tmp_path)], tmp_path, limits)
+    assert (tmp_path / "360p.mp4").stat().st_size
