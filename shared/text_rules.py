@@ -7,6 +7,7 @@ in code points of that form. Everything here is pure, and cleaning a clean text 
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 MAX_TITLE: Final = 100
@@ -30,9 +31,50 @@ _BIDI_CONTROLS: Final = frozenset(
 # Letters and symbols without ink: Hangul fillers (Default_Ignorable_Code_Point), blank Braille,
 # the null note head, the blanks of Egyptian hieroglyphs.
 _BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442")
-# Code points that Unicode has not assigned yet and that will be ignorable when it does. Others
-# that are unknown here may be characters of a newer Unicode, so they count as visible.
-_IGNORABLE: Final = (range(0x2065, 0x2066), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000))
+# Unicode's property Default_Ignorable_Code_Point, including code points that are not assigned yet.
+# Others that are unknown here may be characters of a newer Unicode, so they count as visible.
+_IGNORABLE: Final = frozenset(
+    chr(code)
+    for first, last in (
+        (0xAD, 0xAD),
+        (0x34F, 0x34F),
+        (0x61C, 0x61C),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x200B, 0x200F),
+        (0x202A, 0x202E),
+        (0x2060, 0x206F),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFEFF, 0xFEFF),
+        (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8),
+        (0x1BCA0, 0x1BCA3),
+        (0x1D173, 0x1D17A),
+        (0xE0000, 0xE0FFF),
+    )
+    for code in range(first, last + 1)
+)
+# Where ignorable characters have a meaning, for all to see: emoji in sequences and presentations
+# (UTS 51), variants of ideographs and of Mongolian letters (UTS 37, UAX 44), and joiners after a
+# virama or between letters of joining scripts (RFC 5892, appendix A).
+_VIRAMA: Final = 9
+_JOINING: Final = "\u0600-\u06ff\u0700-\u07ff\u0840-\u08ff\u1800-\u18aa\ufb50-\ufdff"
+_EMOJI: Final = (
+    "\xa9\xae\u203c\u2049\u20e3\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u297f"
+    "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+_MEANINGFUL: Final = re.compile(
+    rf"(?<=[#*0-9{_EMOJI}])[\ufe0e\ufe0f]"
+    rf"|(?<=[{_EMOJI}\ufe0f\U000e007f])\u200d(?=[{_EMOJI}])"
+    "|(?<=\U0001f3f4)[\U000e0020-\U000e007e]{1,8}\U000e007f"
+    "|(?<=[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
+    "[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+    "|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
+    rf"|(?<=[{_JOINING}])\u200c(?=[{_JOINING}])"
+)
+_JOINERS: Final = "\u200c\u200d"
 _NONCHARACTERS: Final = range(0xFDD0, 0xFDF0)
 _NOT_IN_A_PATH: Final = frozenset("/\\?#%")
 
@@ -125,6 +167,11 @@ def without_unprintable(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
+def without_ignorable(text: str) -> str:
+    """``text`` without the characters that are ignored by default where a text is shown."""
+    return "".join(char for char in text if char not in _IGNORABLE)
+
+
 def _caseless(text: str) -> str:
     """Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146)."""
     folded = unicodedata.normalize("NFD", text).casefold()
@@ -137,6 +184,7 @@ def _line(text: str, longest: int) -> str:
         raise RefusedText("must not be empty")
     _refuse_controls(line)
     _refuse_invisible(line)
+    _refuse_ignorable(line)
     if len(line) > longest:
         raise RefusedText(f"must have at most {longest} characters")
     return line
@@ -154,6 +202,16 @@ def _refuse_invisible(text: str) -> None:
         raise RefusedText("must contain a visible character")
 
 
+def _refuse_ignorable(line: str) -> None:
+    """Ignorable characters and blanks make one title look like another."""
+    rest = _MEANINGFUL.sub("", line)
+    for before, char in pairwise(" " + rest):
+        if char in _JOINERS and unicodedata.combining(before) == _VIRAMA:
+            continue
+        if char in _IGNORABLE or char in _BLANK:
+            raise RefusedText("must not contain invisible characters")
+
+
 def _is_control(char: str) -> bool:
     """Controls, lone surrogates (not in UTF-8) and noncharacters (not in XML)."""
     code = ord(char)
@@ -165,7 +223,7 @@ def _is_control(char: str) -> bool:
 
 
 def _is_visible(char: str) -> bool:
-    code, category = ord(char), unicodedata.category(char)
+    category = unicodedata.category(char)
     if category[0] in "ZM" or category in {"Cc", "Cf", "Cs"} or char in _BLANK:
         return False
-    return not any(code in ignorable for ignorable in _IGNORABLE)
+    return char not in _IGNORABLE

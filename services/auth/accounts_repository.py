@@ -1,17 +1,18 @@
 """Accounts, the lock on one of them, and the events that are on their way to the log."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.auth.domain import UserNotFound, email_key
+from services.auth.names import skeletons
 from services.auth.ports import (
     Account,
     EmailTaken,
@@ -19,7 +20,13 @@ from services.auth.ports import (
     UsernameTaken,
 )
 from services.auth.session_repository import end_sessions
-from services.auth.tables import accounts, pending_events, registrations, sessions
+from services.auth.tables import (
+    accounts,
+    pending_events,
+    registrations,
+    sessions,
+    username_skeletons,
+)
 from shared.contracts import Visibility, decode
 from shared.errors import Detail
 from shared.event_store.store import Metadata, NewEvent
@@ -67,6 +74,7 @@ class AccountsRepository:
             )
             if added.first() is None:
                 await _raise_taken(connection, account)
+            await _keep_look(connection, account)
             if key_hash is not None:
                 await connection.execute(
                     upsert(registrations)
@@ -74,6 +82,21 @@ class AccountsRepository:
                     .on_conflict_do_nothing()
                 )
             await _add_pending(connection, pending, now)
+
+    async def index_looks(self, most: int) -> int:
+        """Keep the skeletons of accounts that have none yet; returns how many accounts had none."""
+        async with self._engine.begin() as connection:
+            known = select(username_skeletons.c.user_id)
+            rows = await connection.execute(
+                select(accounts.c.user_id, accounts.c.username)
+                .where(accounts.c.user_id.not_in(known))
+                .limit(most)
+                .with_for_update(skip_locked=True)
+            )
+            found = [(row.user_id, row.username) for row in rows]
+            for user_id, username in found:
+                await _add_look(connection, user_id, skeletons(username))
+        return len(found)
 
     async def registered_with(self, key_hash: bytes) -> Account | None:
         return await self._one(
@@ -233,6 +256,34 @@ async def _raise_taken(connection: AsyncConnection, account: Account) -> None:
         raise _email_taken()
     raise UsernameTaken(
         "This username is taken.", [Detail("username", "is taken; choose another one")]
+    )
+
+
+async def _keep_look(connection: AsyncConnection, account: Account) -> None:
+    """Raises UsernameTaken where the name looks like that of another account.
+
+    The locks make names that look alike wait for each other.
+    """
+    looks = sorted(skeletons(account.username))
+    for look in looks:
+        key = func.hashtextextended(look, 0)
+        await connection.execute(select(func.pg_advisory_xact_lock(key)))
+    taken = await connection.execute(
+        select(username_skeletons.c.user_id).where(username_skeletons.c.skeleton.in_(looks))
+    )
+    if taken.first() is not None:
+        raise UsernameTaken(
+            "This username looks like another one.",
+            [Detail("username", "looks like the name of another account; choose another one")],
+        )
+    await _add_look(connection, account.user_id, looks)
+
+
+async def _add_look(connection: AsyncConnection, user_id: str, looks: Iterable[str]) -> None:
+    await connection.execute(
+        upsert(username_skeletons)
+        .values([{"skeleton": look, "user_id": user_id} for look in looks])
+        .on_conflict_do_nothing()
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from services.auth.names import new_username
 from shared.contracts import (
     DefaultVisibilityChanged,
     EmailChanged,
@@ -17,7 +18,7 @@ from shared.contracts import (
     Visibility,
 )
 from shared.errors import Conflict, Detail, InvalidInput, NotFound
-from shared.text_rules import RefusedText, clean_username
+from shared.text_rules import RefusedText
 
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 256
@@ -151,9 +152,9 @@ def _revocations(
 
 
 def valid_username(text: str) -> str:
-    """The username as it is kept. Raises InvalidUsername."""
+    """The name of a new account as it is kept. Raises InvalidUsername."""
     try:
-        return clean_username(text)
+        return new_username(text)
     except RefusedText as refused:
         details = [Detail("username", refused.problem)]
         raise InvalidUsername("This username cannot be used.", details) from None

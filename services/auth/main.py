@@ -121,7 +121,7 @@ async def compose(
         registry=host.registry,
         progress=host.loops.progress,
     )
-    maintenance = Maintenance(outbox, sessions, clock)
+    maintenance = Maintenance(accounts, outbox, sessions, clock)
     return Process(servers=[Served(app, config.bind)], work=_work(host.loops, jwks, maintenance))
 
 
@@ -140,6 +140,7 @@ def _work(loops: Loops, jwks: JwksPublisher, maintenance: Maintenance) -> dict[s
             "append pending events", maintenance.append_pending, APPEND_SECONDS
         ),
         "purge": lambda: loops.repeat("purge", maintenance.purge, PURGE_SECONDS),
+        "looks": lambda: loops.repeat("index looks", maintenance.index_looks, PURGE_SECONDS),
     }
 
 

@@ -36,6 +36,20 @@ accounts = Table(
 
 _account = "auth.accounts.user_id"
 
+# How usernames look (UTS 39). Accounts that were made before this table may look alike.
+username_skeletons = Table(
+    "username_skeletons",
+    metadata,
+    Column("skeleton", Text, primary_key=True),
+    Column(
+        "user_id",
+        Text,
+        ForeignKey(_account, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
 # Open sessions: ending one deletes its row.
 sessions = Table(
     "sessions",

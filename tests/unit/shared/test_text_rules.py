@@ -25,6 +25,11 @@ from shared.text_rules import (
 )
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Ignored by default where a text is shown, or without ink.
+IGNORABLE = (
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b\u180e\u200b\u200c\u200d\u2060\u2064\u206a\u206f\u2800"
+    "\u3164\ufe00\ufe0f\ufeff\uffa0\ufff0\U0001bca0\U0001d159\U0001d173\U000e0001\U000e0041\U000e0100"
+)
 # Plain text seldom holds what the rules are about.
 AWKWARD = st.sampled_from(
     "\0\t\n\r\x1c\x7f\x85 \xa0\xad\u0301\u034f\u115f\u200b\u200d\u2028\u2065\u2800\u3000\u3164"
@@ -58,6 +63,14 @@ UPLOADED = VideoUploaded(
         ("e\u0301" * 100, "é" * 100),
         ("👩\u200d🚀", "👩\u200d🚀"),
         ("می\u200cخواهم", "می\u200cخواهم"),
+        *(
+            (text, text)
+            for text in (
+                *("❤\ufe0f", "1\ufe0f\u20e3", "👁\ufe0f\u200d🗨\ufe0f", "👩🏽\u200d🚀"),
+                "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+                *("क\u094d\u200dष", "क\u094d\u200cष", "葛\U000e0100", "ᠠ\u180b"),
+            )
+        ),
         # Of a newer Unicode than Python's.
         ("\U0001fae8", "\U0001fae8"),
     ],
@@ -83,6 +96,16 @@ def test_titles_as_they_are_kept(given_text: str, kept: str) -> None:
             "x\ufdd0",
         ),
         *(f"a{control}b" for control in BIDI),
+        *(f"a{char}b" for char in IGNORABLE),
+        *(
+            "a\u200d",
+            "\u200d👩",
+            "👩\u200d",
+            "❤\ufe0f\ufe0f",
+            "می\u200c",
+            "🏴\U000e0067",
+            "葛\u200d城",
+        ),
     ],
 )
 def test_titles_that_break_a_rule(text: str) -> None:

@@ -1,0 +1,88 @@
+"""Which usernames may be made, and which of them look alike.
+
+A name is one or more parts, separated by single spaces (RFC 8265, section 3.5), each in the PRECIS
+profile UsernameCasePreserved; its comparison is that of UsernameCaseMapped and coarser. Names that
+look alike have a common skeleton (UTS 39). Names that were made under earlier rules stay.
+"""
+
+import functools
+import unicodedata
+from pathlib import Path
+from typing import Final, cast
+
+from precis_i18n import get_profile
+
+from shared.text_rules import RefusedText, clean_username, without_ignorable
+
+# Names that speak for the product or for whoever runs it (RFC 2142 has the mailboxes).
+RESERVED: Final = (
+    "abuse",
+    "admin",
+    "administrator",
+    "anonymous",
+    "cinelog",
+    "help",
+    "hostmaster",
+    "moderator",
+    "official",
+    "operator",
+    "postmaster",
+    "root",
+    "security",
+    "staff",
+    "support",
+    "system",
+    "webmaster",
+)
+
+_DATA: Final = Path(__file__).with_name("confusables.txt")
+
+
+def new_username(text: str) -> str:
+    """The name as it is kept: in Normalization Form C, its width mapped. Raises RefusedText."""
+    name = " ".join(_part(part) for part in clean_username(text).split(" "))
+    if not skeletons(name).isdisjoint(_reserved()):
+        raise RefusedText("is reserved, or looks like a name that is")
+    return clean_username(name)
+
+
+def skeletons(name: str) -> frozenset[str]:
+    """Two names with a skeleton in common look alike, in one of the ways they may be written."""
+    return frozenset(_skeleton(written).casefold() for written in (name, name.lower()))
+
+
+def _part(part: str) -> str:
+    try:
+        kept = cast("str", get_profile("UsernameCasePreserved").enforce(part))
+        get_profile("UsernameCaseMapped").enforce(part)
+    except UnicodeEncodeError:
+        raise RefusedText(
+            "must consist of letters, digits and common punctuation, with single spaces between"
+        ) from None
+    return kept
+
+
+def _skeleton(text: str) -> str:
+    """Unicode Technical Standard 39, section 4."""
+    prototypes = _prototypes()
+    plain = without_ignorable(unicodedata.normalize("NFD", text))
+    return unicodedata.normalize("NFD", "".join(prototypes.get(char, char) for char in plain))
+
+
+@functools.cache
+def _reserved() -> frozenset[str]:
+    """Also as they look in capitals: ADMlN."""
+    written = (*RESERVED, *(name.upper() for name in RESERVED))
+    return frozenset().union(*(skeletons(name) for name in written))
+
+
+@functools.cache
+def _prototypes() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in _DATA.read_text(encoding="ascii").splitlines():
+        if line.startswith("#"):
+            continue
+        prototype, _, alike = line.partition(" ; ")
+        shown = "".join(chr(int(code, 16)) for code in prototype.split())
+        found |= dict.fromkeys((chr(int(code, 16)) for code in alike.split()), shown)
+    return found
