@@ -68,6 +68,7 @@ async def compose_api(
         emails=AuthClient(client, config.auth_url),
         links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
         reach=config.webhook_networks or Reach(),
+        views_per_address=config.views_per_address,
     )
     app = create_app(
         "catalog",

@@ -1,23 +1,25 @@
 """Counted views that are not in the log yet.
 
-``add`` increments a video's counter durably; ``take`` turns counters into batches, which become
-events; the projection deletes a batch in the transaction that adds it to the video's row. Each
-step is one transaction, so a crash neither loses nor repeats a view.
+A viewer's views of a video count once a day, and those of one address up to a limit. ``add``
+increments a video's counter durably; ``take`` turns counters into batches, which become events; the
+projection deletes a batch in the transaction that adds it to the video's row. Each step is one
+transaction, so a crash neither loses nor repeats a view.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.types import BigInteger, Text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.types import BigInteger, Date, LargeBinary, Text
 
 from services.catalog.rows import ViewBatch
 from services.catalog.tables import view_batches
+from services.catalog.viewers import View
 
 _ROUND_SIZE: Final = 200
 
@@ -45,21 +47,57 @@ _BATCH = text(
 )
 
 
-class PendingViews:
-    """The tables ``pending_views`` and ``view_batches``."""
+# Sorted, so that two transactions do not wait for each other.
+_NEW_VIEWERS = text(
+    """
+    insert into catalog.viewers (viewer, day)
+    select * from unnest(:viewers, :days) order by 1
+    on conflict do nothing returning viewer
+    """
+).bindparams(bindparam("viewers", type_=ARRAY(LargeBinary)), bindparam("days", type_=ARRAY(Date)))
 
-    def __init__(self, engine: AsyncEngine) -> None:
+_ADDRESSES = text(
+    """
+    insert into catalog.viewing_addresses (address, day, count)
+    select * from unnest(:addresses, :days, :counts) order by 1
+    on conflict (address) do update set count = viewing_addresses.count + excluded.count
+    returning address, count
+    """
+).bindparams(
+    bindparam("addresses", type_=ARRAY(LargeBinary)),
+    bindparam("days", type_=ARRAY(Date)),
+    bindparam("counts", type_=ARRAY(BigInteger)),
+)
+
+_FORGET = tuple(
+    text(
+        f"delete from catalog.{table} where {key} in"  # noqa: S608 - names of our own
+        f" (select {key} from catalog.{table} where day < (now() at time zone 'utc')::date - 1"
+        " limit :most for update skip locked)"
+    )
+    for table, key in (("viewers", "viewer"), ("viewing_addresses", "address"))
+)
+_FORGOTTEN_AT_ONCE: Final = 5000
+PER_ADDRESS: Final = 1000
+"""Views that one address may add in a day, unless the settings say otherwise."""
+
+
+class PendingViews:
+    """The tables ``pending_views`` and ``view_batches``, and who has viewed what today."""
+
+    def __init__(self, engine: AsyncEngine, *, per_address: int = PER_ADDRESS) -> None:
         self._engine = engine
-        self._counts: Counter[str] = Counter()
+        self._per_address = per_address
+        self._views: dict[bytes, View] = {}
         self._writing: asyncio.Task[None] | None = None
 
-    async def add(self, video_id: str) -> None:
-        """Count one view; returns once it is durable.
+    async def add(self, view: View) -> None:
+        """Count a view, if it counts; returns once it is durable.
 
         Concurrent calls share one statement, so a popular video costs one row lock per round trip
         and not one per view.
         """
-        self._counts[video_id] += 1
+        self._views[view.viewer] = view
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         # A cancelled caller must not cancel the write that other callers wait for.
@@ -69,9 +107,11 @@ class PendingViews:
         """Turn counters that are at least ``age`` seconds old into batches; return stored batches.
 
         These include batches of earlier calls that the projection has not counted yet, but for
-        those with the ids ``without``.
+        those with the ids ``without``. Hashes of days that have ended everywhere are deleted.
         """
         async with self._engine.begin() as connection:
+            for statement in _FORGET:
+                await connection.execute(statement, {"most": _FORGOTTEN_AT_ONCE})
             await connection.execute(_BATCH, {"age": age, "most": _ROUND_SIZE})
             rows = await connection.execute(
                 select(view_batches)
@@ -94,9 +134,41 @@ class PendingViews:
     async def _write(self) -> None:
         # Let concurrent calls of this turn of the event loop join the statement.
         await asyncio.sleep(0)
-        counts, self._counts = self._counts, Counter()
+        views, self._views = self._views, {}
         self._writing = None
         async with self._engine.begin() as connection:
-            await connection.execute(
-                _ADD, {"ids": list(counts.keys()), "counts": list(counts.values())}
-            )
+            counts = await self._counted(connection, views)
+            if counts:
+                await connection.execute(
+                    _ADD, {"ids": list(counts.keys()), "counts": list(counts.values())}
+                )
+
+    async def _counted(
+        self, connection: AsyncConnection, views: Mapping[bytes, View]
+    ) -> Counter[str]:
+        """How many of these views count, by video: the first of each viewer, within the limit."""
+        days = [view.day for view in views.values()]
+        new = await connection.execute(_NEW_VIEWERS, {"viewers": list(views), "days": days})
+        fresh = [views[bytes(viewer)] for viewer in new.scalars()]
+        if not fresh:
+            return Counter()
+        asked = Counter(view.address for view in fresh)
+        day_of = {view.address: view.day for view in fresh}
+        rows = await connection.execute(
+            _ADDRESSES,
+            {
+                "addresses": list(asked),
+                "days": [day_of[address] for address in asked],
+                "counts": list(asked.values()),
+            },
+        )
+        left = {
+            bytes(address): self._per_address - (count - asked[bytes(address)])
+            for address, count in rows
+        }
+        counted: Counter[str] = Counter()
+        for view in fresh:
+            if left[view.address] > 0:
+                left[view.address] -= 1
+                counted[view.video_id] += 1
+        return counted

@@ -1,5 +1,9 @@
 """The environment of the catalog's two processes."""
 
+from typing import Annotated
+
+import msgspec
+
 from services.catalog.webhooks.webhook_addresses import Reach
 from shared.settings import Address, Key, Secret, Settings
 
@@ -8,6 +12,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     """``public_url`` is the origin of media URLs; None: the origin of each request.
 
     ``webhook_networks``: networks that webhooks may call besides the internet.
+    ``views_per_address``: views that one address may add in a day.
     """
 
     database_url: Secret
@@ -19,6 +24,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     auth_url: str
     public_url: str | None = None
     webhook_networks: Reach | None = None
+    views_per_address: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 1000
 
 
 class ProjectorSettings(Settings, frozen=True, kw_only=True):

@@ -16,10 +16,12 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -151,6 +153,22 @@ pending_views = Table(
         server_default=text("clock_timestamp()"),
     ),
     postgresql_with={"fillfactor": 50},
+)
+
+# Who has viewed what today, and how often each address has: hashes, kept for two days.
+viewers = Table(
+    "viewers",
+    metadata,
+    Column("viewer", LargeBinary, primary_key=True),
+    Column("day", Date, nullable=False, index=True),
+)
+
+viewing_addresses = Table(
+    "viewing_addresses",
+    metadata,
+    Column("address", LargeBinary, primary_key=True),
+    Column("day", Date, nullable=False, index=True),
+    Column("count", BigInteger, nullable=False),
 )
 
 view_batches = Table(

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.api_models import Links
 from services.catalog.event_tail import EventTail
-from services.catalog.pending_views import PendingViews
+from services.catalog.pending_views import PER_ADDRESS, PendingViews
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
+from services.catalog.viewers import ViewKeys
 from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_store import Webhooks
 from shared.event_store.store import EventStore
@@ -61,10 +62,12 @@ class Catalog:
         emails: EmailLookup,
         links: Links,
         reach: Reach,
+        views_per_address: int = PER_ADDRESS,
     ) -> None:
         self.views = Views(engine)
         self.search = Search(engine)
-        self.pending = PendingViews(engine)
+        self.pending = PendingViews(engine, per_address=views_per_address)
+        self.view_keys = ViewKeys(links.secret)
         self.webhooks = Webhooks(engine)
         self.store = store
         self.checkpoint = checkpoint

@@ -38,6 +38,9 @@ from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 from shared.http.paging import MAX_PAGE, Page, encode_cursor
 
+# The address as the gateway sees it, which no client can forge.
+_CLIENT_HEADER: Final = "x-cinelog-client"
+
 AnyRequest = Request[object, object, State]
 
 
@@ -115,8 +118,13 @@ async def count_view(
     catalog: TheCatalog,
     optional_principal: MaybeCaller,
 ) -> Success[Video]:
+    """Counts once a day for each viewer. Answers the video, counted or not."""
     row = await _find_visible(catalog, video_id, optional_principal)
-    await catalog.pending.add(row["id"])
+    peer = request.client.host if request.client else "unknown"
+    address = request.headers.get(_CLIENT_HEADER) or peer
+    agent = request.headers.get("user-agent", "")
+    today = datetime.now(UTC).date()
+    await catalog.pending.add(catalog.view_keys.view(row["id"], address, agent, today))
     counted = await catalog.views.video(row["id"])
     if counted is None:
         raise VideoNotFound

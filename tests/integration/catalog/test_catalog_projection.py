@@ -81,7 +81,10 @@ async def test_views_are_never_lost_and_never_counted_twice(stage: Stage) -> Non
         return (await stage.get(f"/streaming/id/{video}")).json()["data"]["views"]
 
     answers = await asyncio.gather(
-        *(stage.call("PATCH", f"/streaming/views/{video}") for _ in range(20))
+        *(
+            stage.call("PATCH", f"/streaming/views/{video}", headers={"user-agent": f"tv {n}"})
+            for n in range(20)
+        )
     )
     assert {answer.status_code for answer in answers} == {200}
     assert max(answer.json()["data"]["views"] for answer in answers) == 20

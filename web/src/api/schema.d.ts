@@ -276,7 +276,10 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Count a view */
+        /**
+         * Count a view
+         * @description Counts once a day for each viewer. Answers the video, counted or not.
+         */
         patch: operations["ApiV1StreamingViewsVideoIdCountView"];
         trace?: never;
     };
