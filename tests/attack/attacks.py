@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.attack import cheap_requests, crowds
+from tests.attack import cheap_requests, crowds, webhooks
 from tests.attack.hostile_files import with_day_long_gap, with_hour_long_jump, with_large_index
 from tests.attack.others import Others, Seen
 from tests.attack.scene import Scene
@@ -27,10 +27,12 @@ class Attack(Struct, frozen=True):
 
 ATTACKS: Final[dict[str, Attack]] = {
     "event streams": Attack(crowds.streams, 520, 60, ("20 × HTTP/1.1 200", "429")),
+    "event streams of many": Attack(crowds.many_peoples_streams, 2000, 0, ("2000 × HTTP/1.1 200",)),
     "slow uploads": Attack(crowds.slow_uploads, 64, 16, ("upload: 202", "429")),
     "small uploads": Attack(cheap_requests.small_uploads, 200, 40, ("× 202",)),
     "stalled readers": Attack(crowds.stalled_readers, 540, 100),
     "idle connections": Attack(crowds.idle_connections, 4200, 300),
+    "slow receivers": Attack(webhooks.slow_receivers, 250, 0, ("in time",)),
     "opened uploads": Attack(cheap_requests.opened_uploads, 150, 150, ("quota_exceeded",)),
     "joined parts": Attack(cheap_requests.joined_parts, 100, 100, ("400",)),
     "a gap of a day": Attack(

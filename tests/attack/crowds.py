@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.attack.scene import Account, Scene, local_address, register, upload
+from tests.integration.ingest.harness import clip as small_clip
+from tests.support.wait import eventually
 
 # A crowd that grows slower than this has met its limit.
 _GROW_SECONDS = 30.0
 _TRICKLE_SECONDS = 5.0
 # Between two requests of one account that its limit of requests lets through.
 _POLITE_SECONDS = 0.11
+_STREAMS_OF_ONE = 20
 
 
 class Crowd:
@@ -42,6 +45,11 @@ class Crowd:
                         await self._all_sent.wait()
 
         asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+
+    def wait_for_answers(self, count: int) -> None:
+        """Wait until so many have an answer; raises TimeoutError."""
+        waiting = eventually(lambda: len(self.answers) >= count, _GROW_SECONDS)
+        asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
 
     def end(self) -> None:
         """Close every connection."""
@@ -157,6 +165,27 @@ def streams(scene: Scene, count: int) -> Iterator[Callable[[], str]]:
             ],
             pause=_POLITE_SECONDS,
         )
+        yield lambda: _counted(all_of_them.answers)
+
+
+@contextmanager
+def many_peoples_streams(scene: Scene, count: int) -> Iterator[Callable[[], str]]:
+    """Event streams of many accounts, as many for each as it may have: no attack, but a crowd."""
+    clip = scene.folder / "short.mp4"
+    clip.write_bytes(small_clip(14_000))
+    members: list[Coroutine[Any, Any, None]] = []
+    with crowd() as all_of_them:
+        for _ in range(count // _STREAMS_OF_ONE):
+            account = register(scene.url)
+            job = upload(scene.url, account, clip).json()["data"]["job_id"]
+            ask = request("GET", f"/api/v1/jobs/{job}/events", scene, account)
+            source = local_address()
+            members += [
+                all_of_them.member(scene.address, source, ask, all_of_them.read)
+                for _ in range(_STREAMS_OF_ONE)
+            ]
+        all_of_them.grow(members, pause=0.005)
+        all_of_them.wait_for_answers(count)
         yield lambda: _counted(all_of_them.answers)
 
 

@@ -22,6 +22,7 @@ _OPTIONS = {
     "RATE_LIMIT_AUTH": "1000/s burst 5000",
     "LOGIN_BURST": "",
     "SCRATCH_RESERVE_BYTES": "0",
+    "WEBHOOK_NETWORKS": "127.0.0.0/8",
 }
 
 
