@@ -146,6 +146,7 @@ def _handlers(
     clock: Callable[[], float],
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
+    visibility = Visibility(upstreams[Target.CATALOG], clock)
     media = Media(
         storage=upstreams[Target.MEDIA],
         signed_urls=SignedUrls(
@@ -156,7 +157,7 @@ def _handlers(
             bucket=config.s3_media_bucket,
             clock=clock,
         ),
-        visibility=Visibility(upstreams[Target.CATALOG], clock),
+        visibility=visibility,
         grant_secret=config.media_grant_secret,
         metrics=MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar),
         redirect_base=config.media_redirect_base,
@@ -168,7 +169,7 @@ def _handlers(
     web = WebFiles(config.web_folder, tuple(elsewhere), clock)
     own = _own_app(host, upstreams, limiter, clock)
     return {
-        **dict.fromkeys(SERVICES, Forwarder(upstreams)),
+        **dict.fromkeys(SERVICES, Forwarder(upstreams, visibility.forget)),
         Target.MEDIA: media,
         Target.WEB: web,
         Target.OWN: lambda exchange, _route: exchange.delegate(own),

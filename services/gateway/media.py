@@ -63,6 +63,17 @@ class Visibility:
         self._clock = clock
         self._known: dict[str, tuple[Shown | None, float]] = {}
         self._asking: dict[str, asyncio.Task[Shown | None]] = {}
+        # Answers to questions of an earlier generation are not kept.
+        self._generation = 0
+
+    def forget(self, video: str | None) -> None:
+        """Ask again for ``video``, or for all: a request through this gateway has changed it."""
+        self._generation += 1
+        self._asking.clear()
+        if video is None:
+            self._known.clear()
+        else:
+            self._known.pop(video, None)
 
     async def visible(self, video: str) -> bool:
         """Whether ``video`` needs no grant.
@@ -77,7 +88,7 @@ class Visibility:
     async def exists(self, video: str) -> bool:
         """Whether ``video`` is not deleted, or the catalog does not answer."""
         try:
-            return await self._of(video) is not None
+            return await self._of(video, _FRESH_HIDDEN_SECONDS) is not None
         except UpstreamError:
             # Grants are given for videos that are there, and expire.
             return True
@@ -91,7 +102,7 @@ class Visibility:
         if asking is None:
             asking = asyncio.create_task(self._ask(video))
             self._asking[video] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(video, None))
+            asking.add_done_callback(lambda task: self._asked(video, task))
         try:
             return await asyncio.shield(asking)
         except UpstreamError:
@@ -99,7 +110,12 @@ class Visibility:
                 return known[0]
             raise
 
+    def _asked(self, video: str, task: asyncio.Task[Shown | None]) -> None:
+        if self._asking.get(video) is task:
+            del self._asking[video]
+
     async def _ask(self, video: str) -> Shown | None:
+        generation = self._generation
         try:
             status, body = await self._catalog.get(f"/internal/media/{video}")
         except TimeoutError:
@@ -114,9 +130,10 @@ class Visibility:
             shown = None
         else:
             raise UpstreamError(f"the catalog answered {status}")
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
-        self._known[video] = (shown, self._clock())
+        if generation == self._generation:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[video] = (shown, self._clock())
         return shown
 
 

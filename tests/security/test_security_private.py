@@ -175,6 +175,8 @@ def test_a_deleted_account_is_gone_with_the_answer(
         leaver.finish(finished)
         going_on = upload(leaver, clip, "concealed leaving too", visibility="private")
         until(lambda: finished in lists(anyone, id_))
+        playlist = anyone.get(f"{API}/streaming/id/{finished}").json()["data"]["video"]
+        assert anyone.get(playlist).status_code == 200
 
         answer = leaver.client.delete(f"{API}/users/{id_}")
         assert answer.status_code == 200, answer.text
@@ -185,6 +187,7 @@ def test_a_deleted_account_is_gone_with_the_answer(
             *(f"/streaming/id/{finished}", f"/streaming/id/{going_on}"),
         ):
             assert anyone.get(API + path).status_code == 404, path
+        assert anyone.get(playlist).status_code == 404
         listed = lists(anyone, id_)
         assert finished not in listed
         assert going_on not in listed

@@ -1,7 +1,7 @@
 """Forwarding of a request to the service that owns its route."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -9,22 +9,28 @@ from services.gateway.http1 import request_body
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.request.exchange import Exchange
-from services.gateway.request.routes import Route, Target
+from services.gateway.request.routes import DELETED_ACCOUNT, Route, Target
 from services.gateway.upstream.upstreams import Upstreams
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # The catalog waits for its own events itself.
 _WRITERS: Final = frozenset({Target.AUTH, Target.INGEST, Target.TRANSCODER})
 _EVENTS: Final = re.compile(rb"[A-Za-z0-9@,-]{1,1000}\Z")
+_VIDEOS: Final = re.compile(r"video-([A-Za-z0-9-]+)@")
 _SHOW_SECONDS: Final = 1.5
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
 class Forwarder:
-    """The handler of all routes that belong to services."""
+    """The handler of all routes that belong to services.
 
-    def __init__(self, upstreams: Upstreams) -> None:
+    ``forget`` is called with the id of a video that a request has changed, or with None where it
+    has deleted an account.
+    """
+
+    def __init__(self, upstreams: Upstreams, forget: Callable[[str | None], None]) -> None:
         self._upstreams = upstreams
+        self._forget = forget
 
     async def __call__(self, exchange: Exchange, route: Route) -> None:
         upstream = self._upstreams[route.target]
@@ -64,19 +70,26 @@ class Forwarder:
             event_stream=route.event_stream,
         )
         try:
-            if route.target in _WRITERS and exchange.method not in _READING:
-                await self._show(response)
+            if exchange.method not in _READING:
+                await self._after_write(exchange.method, route, response)
             await exchange.relay(response)
         finally:
             response.close()
 
-    async def _show(self, response: Response) -> None:
+    async def _after_write(self, method: str, route: Route, response: Response) -> None:
         """Wait, but not for long, until the catalog shows what another service has appended."""
-        for name, value in response.headers:
-            if name == b"x-cinelog-wrote" and _EVENTS.match(value):
-                target = f"/internal/caught-up?events={value.decode()}"
-                with suppress(UpstreamError, TimeoutError):
-                    await self._upstreams[Target.CATALOG].get(target, timeout=_SHOW_SECONDS)
+        wrote = next((value for name, value in response.headers if name == b"x-cinelog-wrote"), b"")
+        if not _EVENTS.match(wrote):
+            return
+        events = wrote.decode()
+        if route.target in _WRITERS:
+            with suppress(UpstreamError, TimeoutError):
+                target = f"/internal/caught-up?events={events}"
+                await self._upstreams[Target.CATALOG].get(target, timeout=_SHOW_SECONDS)
+        for video in _VIDEOS.findall(events):
+            self._forget(video)
+        if method == "DELETE" and route.pattern == DELETED_ACCOUNT:
+            self._forget(None)
 
 
 async def _add_body(

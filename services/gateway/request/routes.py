@@ -16,6 +16,9 @@ import msgspec
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
+DELETED_ACCOUNT: Final = "/api/v1/users/{id}"
+"""The pattern of the route that deletes an account."""
+
 READ: Final = frozenset({"GET", "HEAD"})
 
 

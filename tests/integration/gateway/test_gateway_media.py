@@ -22,12 +22,16 @@ class Catalog:
         self.visibility: dict[str, str] = {VIDEO: "public"}
         self.questions = 0
         self.down = False
+        self.wrote = ""
         service.handler = self.answer
 
     async def answer(self, request: Request, peer: Peer) -> None:
         self.questions += 1
         if self.down:
             raise ConnectionError
+        if not request.target.startswith("/internal/media/"):
+            await peer.answer(200, {"success": True}, x_cinelog_wrote=self.wrote)
+            return
         found = self.visibility.get(request.target.removeprefix("/internal/media/"))
         if found is None:
             await peer.answer(404, {"success": False, "error": {}})
@@ -170,6 +174,22 @@ async def test_what_is_published_plays_within_a_second(
     catalog.visibility = {VIDEO: "public"}
     clock.now += 1
     assert (await media.get(path("master.m3u8"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "route", "wrote"),
+    [
+        ("PATCH", f"/api/v1/streaming/{VIDEO}/visibility", f"video-{VIDEO}@3"),
+        ("DELETE", "/api/v1/users/u", "user-u@9"),
+    ],
+)
+async def test_what_was_hidden_through_this_gateway_is_hidden_at_once(
+    media: httpx.AsyncClient, catalog: Catalog, method: str, route: str, wrote: str
+) -> None:
+    assert (await media.get(path("master.m3u8"))).status_code == 200
+    catalog.visibility, catalog.wrote = {VIDEO: "private"}, wrote
+    assert (await media.request(method, route)).status_code == 200
+    assert (await media.get(path("master.m3u8"))).status_code == 404
 
 
 async def test_a_deleted_video_is_refused_while_its_objects_are_still_there(
