@@ -13,7 +13,8 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -24,13 +25,14 @@ SWEEP_SECONDS: Final = 0.5
 PER_ADDRESS: Final = 256
 _FILES: Final = "/proc/self/fd"
 
-Peer = tuple[str, int]
+Peer = tuple[str, str]
+"""Address and port, as the server writes them."""
 Socket = tuple[int, int]
 """A file descriptor and its inode: a descriptor alone may be another file a moment later."""
 
 
 class Connections:
-    """The connections of clients to ``port``. ``busy`` are the peers with a request under way.
+    """The connections of clients to ``port``.
 
     ``identity`` makes an address of a peer's. With ``idle_per_address`` None there is no limit.
     """
@@ -42,7 +44,7 @@ class Connections:
         idle_per_address: int | None,
         registry: CollectorRegistry,
     ) -> None:
-        self.busy: set[Peer] = set()
+        self._busy: set[Peer] = set()
         self._port = port
         self._identity = identity
         self._most = idle_per_address
@@ -60,11 +62,24 @@ class Connections:
             registry=registry,
         )
 
+    @contextmanager
+    def busy_with(self, client: tuple[str, int] | None) -> Iterator[None]:
+        """While this is entered, the connection of ``client`` has a request under way."""
+        # Granian gives the port as a string.
+        peer = None if client is None else (client[0], str(client[1]))
+        if peer is not None:
+            self._busy.add(peer)
+        try:
+            yield
+        finally:
+            if peer is not None:
+                self._busy.discard(peer)
+
     async def sweep(self) -> None:
         """End idle connections beyond the limit. Call it every ``SWEEP_SECONDS``."""
         # Thousands of descriptors take some milliseconds, in which the loop should answer.
         found = await asyncio.to_thread(self._look)
-        idle = {key: peer for key, peer in found.items() if peer not in self.busy}
+        idle = {key: peer for key, peer in found.items() if peer not in self._busy}
         now = time.monotonic()
         self._idle_since = {key: self._idle_since.get(key, now) for key in idle}
         self._gauge.labels("idle").set(len(idle))
@@ -107,14 +122,14 @@ class Connections:
                     _limit_unread(found)
                     return None
                 host, port = found.getpeername()[:2]
-                return host, port
+                return host, str(port)
         except OSError:
             return None
 
     def _end(self, key: Socket, peer: Peer) -> None:
         """End a connection, if it is still the one that was looked at and has no request yet."""
         descriptor, inode = key
-        if peer in self.busy:
+        if peer in self._busy:
             return
         try:
             with socket.socket(fileno=os.dup(descriptor)) as found:

@@ -61,15 +61,8 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            peer = scope["client"]
-            if peer is None:
+            with self._connections.busy_with(scope["client"]):
                 await self._answer(scope, receive, send)
-                return
-            self._connections.busy.add(peer)
-            try:
-                await self._answer(scope, receive, send)
-            finally:
-                self._connections.busy.discard(peer)
         elif scope["type"] == "lifespan":
             # The process opens and closes what the gateway uses, so there is nothing to do here.
             await receive()

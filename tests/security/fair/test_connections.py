@@ -1,5 +1,6 @@
 """Connections that are opened and left alone."""
 
+import asyncio
 import os
 import resource
 import socket
@@ -7,6 +8,7 @@ import socket
 import pytest
 
 from services.gateway.limits import connections
+from services.gateway.request.routes import Open
 from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
 from tests.integration.gateway.wire import EVENTS, TAGS
 from tests.security.fair.attackers import BEGUN, Client, clients, others
@@ -37,8 +39,12 @@ async def test_idle_connections_of_one_address_delay_nobody_else(service: Servic
 
 
 async def test_connections_with_a_request_under_way_are_not_idle(service: Service, redis_url: str):
+    said = asyncio.Event()
+
     async def handler(request: Request, peer: Peer) -> None:
         await peer.say(BEGUN)
+        await said.wait()
+        await peer.say(b"4\r\nmore\r\n")
         await peer.gone()
 
     service.handler = handler
@@ -51,7 +57,14 @@ async def test_connections_with_a_request_under_way_are_not_idle(service: Servic
             assert await client.status() == 200
         async with clients(rig.port, 30) as idle:
             assert await idle[0].closed() == b""
-            assert not any(client.reader.at_eof() for client in busy)
+            await eventually(lambda: len(rig.app._connections._idle_since) <= 5)
+            assert len(rig.app._connections._busy) == 20
+            assert rig.app._open_requests._open[Open.STREAM] == 20
+            # Each of them still hears what its service says.
+            said.set()
+            for client in busy:
+                async with asyncio.timeout(20):
+                    await client.reader.readuntil(b"more")
 
 
 async def test_behind_a_proxy_its_connections_are_not_counted(service: Service, redis_url: str):
