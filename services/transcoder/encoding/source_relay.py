@@ -23,7 +23,7 @@ _log = get_logger(__name__)
 _HOST: Final = "127.0.0.1"
 _HEAD_BYTES: Final = 16 << 10
 _HEAD_SECONDS: Final = 10.0
-# A path is forgotten when so many later ones were given out: far more than tasks at a time.
+# A path is forgotten when so many other sources were used later: far more than tasks at a time.
 _MOST_PATHS: Final = 512
 _RANGE: Final = re.compile(rb"(?im)^range: *bytes=(\d{1,19})-(\d{0,19})\r?$")
 
@@ -58,11 +58,14 @@ class SourceRelay:
             await asyncio.gather(*self._answering, return_exceptions=True)
 
     def share(self, store: BlobStore, key: str, size: int) -> str:
-        """The address of an object of ``size`` bytes."""
+        """The address of an object of ``size`` bytes; the same one each time."""
         if self._port is None:
             raise RuntimeError("the relay does not serve")
-        path = secrets.token_urlsafe(32)
-        self._shared[path] = _Shared(store, key, size)
+        shared = _Shared(store, key, size)
+        known = (path for path, each in self._shared.items() if each == shared)
+        path = next(known, None) or secrets.token_urlsafe(32)
+        self._shared[path] = shared
+        self._shared.move_to_end(path)
         while len(self._shared) > _MOST_PATHS:
             self._shared.popitem(last=False)
         return f"http://{_HOST}:{self._port}/{path}"
@@ -94,6 +97,7 @@ class SourceRelay:
         shared = self._shared.get(path)
         if method != b"GET" or shared is None:
             return await _send_status(writer, "404 Not Found")
+        self._shared.move_to_end(path)
         asked = _RANGE.search(head)
         start = int(asked[1]) if asked else 0
         end = min(int(asked[2]) + 1, shared.size) if asked and asked[2] else shared.size

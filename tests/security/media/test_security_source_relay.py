@@ -114,11 +114,18 @@ async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path: 
     assert len(body) < len(DATA)
 
 
-async def test_old_paths_are_forgotten(tmp_path: Path) -> None:
+async def test_paths_of_sources_that_are_not_used_are_forgotten(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(DATA)
+    store = Counted(source).store
     async with SourceRelay().serving() as relay:
-        port, first = get(relay.share(Counted(source).store, "key", len(DATA)))
-        for _ in range(512):
-            relay.share(Counted(source).store, "key", len(DATA))
+        port, first = get(relay.share(store, "key", len(DATA)))
+        _, second = get(relay.share(store, "other", len(DATA)))
+        assert get(relay.share(store, "key", len(DATA))) == (port, first)
+        for number in range(510):
+            relay.share(store, f"key-{number}", len(DATA))
+        # What is read is in use.
+        assert (await asked(port, second))[1] == DATA
+        relay.share(store, "one more", len(DATA))
+        assert (await asked(port, second))[1] == DATA
         assert (await asked(port, first))[0].startswith(b"HTTP/1.1 404")
