@@ -184,9 +184,12 @@ async def test_an_account_that_is_deleted_during_an_upload_has_no_video(
 ) -> None:
     body = form(("title", None, b"T"), ("video", "a.mp4", CONTENT))
 
+    async def has_begun() -> bool:
+        return bool(await ingest.rows())
+
     async def slowly() -> AsyncIterator[bytes]:
         yield body[:-100]
-        await eventually(lambda: ingest.parts.steps.writers.receiving == 1)
+        await eventually(has_begun)
         await record(database, stream_id("user", "ann"), UserDeleted(user_id="ann"))
         yield body[-100:]
 
