@@ -29,6 +29,7 @@ from services.ingest.ports import (
     UploadNotFound,
     UploadProgress,
 )
+from shared.contracts import Visibility
 from shared.errors import Conflict, Detail, InvalidInput, NotFound
 
 _MIB: Final = 1024 * 1024
@@ -54,6 +55,7 @@ class DirectRequest(Details, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     # Keyword-only fields may be required again.
     title: str  # pyright: ignore[reportGeneralTypeIssues]
+    visibility: Visibility | None = None
     size: int
 
 

@@ -799,7 +799,8 @@ export interface components {
             filename: string;
             /** @default [] */
             tags: string[];
-            visibility?: string | null;
+            /** @enum {null|string} */
+            visibility?: "public" | "unlisted" | "private" | "draft" | null;
             publish_at?: string | null;
             size: number;
         };
