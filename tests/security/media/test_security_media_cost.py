@@ -113,6 +113,42 @@ async def test_an_index_larger_than_its_file_is_refused_at_once(tmp_path: Path) 
     assert caught.value.code == "media.truncated"
 
 
+def with_many_streams(target: Path) -> Path:
+    plain = with_sound(target.with_name(f"plain-{target.name}"), "sine=duration=2")
+    ffmpeg("-i", str(plain), "-map", "0:v", *["-map", "0:a"] * 100, "-c", "copy", str(target))
+    return target
+
+
+def with_many_tracks(target: Path) -> Path:
+    """Tracks that cost 600 bytes each."""
+    index = moov(*[tables(1)] * 2000)
+    target.write_bytes(box("ftyp", b"isom", bytes(4)) + index + box("mdat", bytes(1000)))
+    return target
+
+
+def with_large_picture(target: Path) -> Path:
+    picture = ("-f", "lavfi", "-i", "color=size=8200x8200", "-frames:v", "1", "-c:v", "png")
+    ffmpeg(*picture, "-threads", "1", str(target))
+    return target
+
+
+ABSURD: dict[str, tuple[Callable[[Path], Path], set[str]]] = {
+    "streams.mkv": (with_many_streams, {"media.too_many_streams"}),
+    "streams.mp4": (with_many_streams, {"media.too_many_streams"}),
+    "tracks.mp4": (with_many_tracks, {"media.too_many_streams", "media.too_complex"}),
+    "large.mkv": (with_large_picture, {"media.too_large_picture"}),
+}
+
+
+@pytest.mark.parametrize("name", ABSURD)
+async def test_absurd_numbers_are_refused_in_words(name: str, tmp_path: Path) -> None:
+    make, codes = ABSURD[name]
+    with pytest.raises(MediaRejected) as caught:
+        await PlanStage(tmp_path).plan(make(tmp_path / name))
+    assert caught.value.code in codes
+    assert caught.value.reason.endswith(".")
+
+
 async def test_many_chapters_are_left_out(tmp_path: Path) -> None:
     words = tmp_path / "chapters"
     chapters = "".join(
