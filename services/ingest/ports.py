@@ -42,6 +42,12 @@ class Stalled(TooSlow):
     code = "upload_stalled"
 
 
+class PartUsed(Conflict):
+    """Another upload has joined a partial one."""
+
+    code = "part_already_used"
+
+
 class KeyInUse(Conflict):
     """An upload with this idempotency key exists."""
 

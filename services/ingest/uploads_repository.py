@@ -1,8 +1,10 @@
 """The table of uploads. Compare-and-set on epoch and phase decides which writer's changes count."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import msgspec
 from sqlalchemy import Row, case, delete, func, insert, select, update
@@ -10,7 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.details import Details
-from services.ingest.ports import KeyInUse, Part, Progress, Upload, UploadLost, UploadNotFound
+from services.ingest.ports import (
+    KeyInUse,
+    Part,
+    PartUsed,
+    Progress,
+    Upload,
+    UploadLost,
+    UploadNotFound,
+)
 from services.ingest.quotas import Addition
 from services.ingest.rows import transaction, upload_of
 from services.ingest.tables import parts, uploads
@@ -31,16 +41,20 @@ class UploadsRepository:
     def __init__(self, engine: AsyncEngine, usage: UsageRepository) -> None:
         self._engine = engine
         self._usage = usage
+        # Who waits for the account's lock waits here first, where it holds no connection.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, upload: Upload) -> None:
         values = msgspec.structs.asdict(upload) | {
             "details": msgspec.to_builtins(upload.details),
             "joined": list(upload.joined),
         }
+        turn = self._turns.setdefault(upload.user_id, asyncio.Lock())
         try:
-            async with transaction(self._engine) as connection:
+            async with turn, transaction(self._engine) as connection:
                 await self._usage.check(connection, upload.user_id, _addition(upload))
                 await connection.execute(insert(uploads).values(**values))
+                await _check_parts(connection, upload)
         except IntegrityError as error:
             if "uploads_idempotency" not in str(error):
                 raise
@@ -135,7 +149,10 @@ class UploadsRepository:
         if progress.content_type is not None:
             values["content_type"] = progress.content_type
         async with transaction(self._engine) as connection:
-            await _compare_and_set(connection, upload_id, epoch, values)
+            row = await _compare_and_set(connection, upload_id, epoch, values)
+            if row.length is None:
+                # Nobody has asked yet whether there is room for these bytes; now they are counted.
+                await self._usage.check(connection, row.user_id, Addition())
             if progress.parts:
                 rows = [
                     {"upload_id": upload_id, "number": p.number, "etag": p.etag, "size": p.size}
@@ -229,14 +246,39 @@ def _addition(upload: Upload) -> Addition:
 
 async def _compare_and_set(
     connection: AsyncConnection, upload_id: str, epoch: int, values: dict[str, Any]
-) -> None:
+) -> Row[Any, Any]:
+    """The row's owner and length, after the change."""
     changed = await connection.execute(
         update(uploads)
         .where(uploads.c.id == upload_id, uploads.c.epoch == epoch, uploads.c.phase == "open")
         .values(updated_at=func.clock_timestamp(), **values)
+        .returning(uploads.c.user_id, uploads.c.length)
     )
-    if changed.rowcount != 1:
+    row = changed.one_or_none()
+    if row is None:
         raise UploadLost("Another request has taken this upload over.")
+    return row
+
+
+async def _check_parts(connection: AsyncConnection, upload: Upload) -> None:
+    """Raises PartUsed where another upload that has not failed has joined one of the parts.
+
+    The account's lock, which ``connection`` holds, keeps joins apart that begin at the same time.
+    """
+    if not upload.joined:
+        return
+    others = await connection.execute(
+        select(uploads.c.id)
+        .where(
+            uploads.c.user_id == upload.user_id,
+            uploads.c.id != upload.id,
+            uploads.c.phase != "ending",
+            uploads.c.joined.overlap(list(upload.joined)),
+        )
+        .limit(1)
+    )
+    if others.first() is not None:
+        raise PartUsed("A partial upload can be joined once.")
 
 
 async def _row(connection: AsyncConnection, upload_id: str) -> Row[Any] | None:
