@@ -1,5 +1,5 @@
 """The ports of the local parts without credentials: nothing can be read or changed (OWASP ASVS 5,
-V13: communication between components)."""
+V13: configuration)."""
 
 import asyncio
 import ssl
