@@ -12,6 +12,7 @@ import asyncio
 import os
 import socket
 import stat
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from services.gateway.request.exchange import STALL_SECONDS
 SWEEP_SECONDS: Final = 0.5
 PER_ADDRESS: Final = 256
 _FILES: Final = "/proc/self/fd"
+_DISCARD: Final = struct.pack("ii", 1, 0)  # linger for no time
 
 Peer = tuple[str, str]
 """Address and port, as the server writes them."""
@@ -95,6 +97,17 @@ class Connections:
                 for key in keys[: len(keys) - self._most]:
                     self._end(key, idle[key])
 
+    def hang_up(self, client: tuple[str, int] | None) -> None:
+        """End the connection of a client that does not read, with all that waits to be sent.
+
+        The server would keep it until the system gives it up.
+        """
+        peer = None if client is None else (client[0], str(client[1]))
+        for key, known in self._known.items():
+            if peer is not None and known == peer:
+                _shut(key, discard=True)
+                return
+
     def _look(self) -> dict[Socket, Peer]:
         """The clients' sockets among the files of this process, with their peers."""
         known: dict[Socket, Peer | None] = {}
@@ -127,17 +140,24 @@ class Connections:
             return None
 
     def _end(self, key: Socket, peer: Peer) -> None:
-        """End a connection, if it is still the one that was looked at and has no request yet."""
-        descriptor, inode = key
-        if peer in self._busy:
-            return
-        try:
-            with socket.socket(fileno=os.dup(descriptor)) as found:
-                if os.fstat(found.fileno()).st_ino == inode:
-                    found.shutdown(socket.SHUT_RDWR)
-                    self._ended.inc()
-        except OSError:
-            return
+        """End a connection that has no request yet."""
+        if peer not in self._busy and _shut(key):
+            self._ended.inc()
+
+
+def _shut(key: Socket, *, discard: bool = False) -> bool:
+    """Shut a socket down, if it is still the one that was looked at; returns whether it was."""
+    descriptor, inode = key
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as found:
+            if os.fstat(found.fileno()).st_ino != inode:
+                return False
+            if discard:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
+            found.shutdown(socket.SHUT_RDWR)
+            return True
+    except OSError:
+        return False
 
 
 def _limit_unread(listener: socket.socket) -> None:

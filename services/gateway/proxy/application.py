@@ -22,7 +22,7 @@ from services.gateway.proxy.observer import METHODS, RequestObserver
 from services.gateway.request import paths
 from services.gateway.request.callers import Callers
 from services.gateway.request.error_bodies import ErrorBodies
-from services.gateway.request.exchange import Exchange
+from services.gateway.request.exchange import Exchange, ReaderStalled
 from services.gateway.request.request_headers import RequestHeaders
 from services.gateway.request.routes import NotAllowed, Policy, Route, Router, Target, Unknown
 from services.gateway.security_headers import Cors
@@ -82,6 +82,8 @@ class Gateway:
         try:
             await self._handle(exchange)
         except Exception as error:
+            if isinstance(error, ReaderStalled):
+                self._connections.hang_up(scope["client"])
             await answer_error(exchange, error)
         finally:
             exchange.unwatch()

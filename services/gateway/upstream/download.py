@@ -37,6 +37,7 @@ class Download:
         if resumable and not self._released and not self._response.complete:
             self._released = True
             self._response.close()
+            self._response.body()  # what was read ahead is fetched again when it is wanted
 
     async def read(self) -> bytes:
         """The next bytes, b"" at the end. Raises UpstreamError where the rest is not to be had."""

@@ -138,6 +138,8 @@ async def test_a_reader_that_never_reads_is_hung_up_on(
         assert opened._open[Open.MEDIA] == 5
         await eventually(lambda: opened._open[Open.MEDIA] == 0)
         assert not opened._by_address
+        # The server keeps none of their connections, nor what it had for them.
+        await eventually(lambda: not any(rig.app._connections._known.values()))
 
 
 async def test_answers_of_services_that_nobody_reads_free_the_service(
