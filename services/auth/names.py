@@ -21,9 +21,11 @@ RESERVED: Final = (
     "administrator",
     "anonymous",
     "cinelog",
+    "deleted",
     "help",
     "hostmaster",
     "moderator",
+    "null",
     "official",
     "operator",
     "postmaster",
@@ -32,6 +34,7 @@ RESERVED: Final = (
     "staff",
     "support",
     "system",
+    "undefined",
     "webmaster",
 )
 
@@ -41,7 +44,9 @@ _DATA: Final = Path(__file__).with_name("confusables.txt")
 def new_username(text: str) -> str:
     """The name as it is kept: in Normalization Form C, its width mapped. Raises RefusedText."""
     name = " ".join(_part(part) for part in clean_username(text).split(" "))
-    if not skeletons(name).isdisjoint(_reserved()):
+    # Accents keep people's names apart, but not names that speak for the product.
+    alike = skeletons(name) | skeletons(_without_marks(name))
+    if not alike.isdisjoint(_reserved()):
         raise RefusedText("is reserved, or looks like a name that is")
     return clean_username(name)
 
@@ -49,6 +54,11 @@ def new_username(text: str) -> str:
 def skeletons(name: str) -> frozenset[str]:
     """Two names with a skeleton in common look alike, in one of the ways they may be written."""
     return frozenset(_skeleton(written).casefold() for written in (name, name.lower()))
+
+
+def _without_marks(text: str) -> str:
+    letters = unicodedata.normalize("NFD", text)
+    return "".join(char for char in letters if not unicodedata.category(char).startswith("M"))
 
 
 def _part(part: str) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, and_, exists, func, not_, or_, select
+from sqlalchemy import Select, Text, and_, any_, case, cast, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.quotas import MINUTE_MS, Addition, Quota, Quotas, Usage, check_quota
@@ -85,8 +85,15 @@ def _under_way(user_id: str) -> Select[Any, Any, Any]:
     """``bytes``, ``videos`` and ``open`` of the uploads that no video is counted for yet."""
     row = uploads.c
     is_open = row.phase.in_(("open", "completing"))
-    # The parts of a joined upload are counted, so the whole is not.
-    is_joined = func.cardinality(row.joined) > 0
+    # Of a joined upload count the bytes whose parts are gone: the others count as parts.
+    part = uploads.alias("part")
+    joined = func.coalesce(
+        select(func.sum(part.c.received))
+        .where(part.c.user_id == user_id, cast(part.c.id, Text) == any_(row.joined))
+        .correlate(uploads)
+        .scalar_subquery(),
+        0,
+    )
     is_part = and_(row.partial, row.phase == "completed")
     is_new = and_(
         row.phase == "completed",
@@ -94,12 +101,11 @@ def _under_way(user_id: str) -> Select[Any, Any, Any]:
         row.updated_at > func.clock_timestamp() - _UNCOUNTED,
         not_(exists().where(stored_sources.c.video_id == row.id)),
     )
-    size = func.greatest(func.coalesce(row.length, 0), row.received)
+    whole = func.greatest(func.coalesce(row.length, 0), row.received)
+    size = case((func.cardinality(row.joined) > 0, func.greatest(whole - joined, 0)), else_=whole)
     resumable = row.protocol != "multipart"
     return select(
-        func.coalesce(
-            func.sum(size).filter(or_(and_(is_open, not_(is_joined)), is_part, is_new)), 0
-        ).label("bytes"),
+        func.coalesce(func.sum(size).filter(or_(is_open, is_part, is_new)), 0).label("bytes"),
         func.count().filter(or_(and_(is_open, not_(row.partial)), is_new)).label("videos"),
         func.count().filter(and_(or_(is_open, is_part), resumable)).label("open"),
     ).where(row.user_id == user_id)

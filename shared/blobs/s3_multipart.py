@@ -57,10 +57,20 @@ class S3Multipart:
         self.bucket = bucket
         self._flush = flush
 
-    async def presign_part(self, key: str, upload_id: str, number: int, seconds: int) -> str:
-        """A URL that accepts a PUT of this part for ``seconds``, without a login."""
+    async def presign_part(
+        self, key: str, upload_id: str, number: int, size: int, seconds: int
+    ) -> str:
+        """A URL that accepts a PUT of this part for ``seconds``, without a login.
+
+        The length is signed: a part of another ``size`` in bytes is refused.
+        """
         return await self._presign(
-            "upload_part", seconds, Key=key, UploadId=upload_id, PartNumber=number
+            "upload_part",
+            seconds,
+            Key=key,
+            UploadId=upload_id,
+            PartNumber=number,
+            ContentLength=size,
         )
 
     async def start_multipart(

@@ -35,6 +35,7 @@ SETTINGS: tuple[type[Settings], ...] = (
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 # Rows whose limit is no setting: the numbers that the row names, in its order.
 FIXED: dict[str, list[float]] = {
+    "slots for uploads, address": [],
     "slots for small uploads, up to 64 KiB, process": [
         upload_slots.SMALL,
         upload_slots.SMALL_AT_ONCE,

@@ -26,7 +26,9 @@ async def test_names_that_look_like_an_existing_one_are_taken(auth: Stage, name:
     assert error(await register(auth, name), 409)["type"] == "username_taken"
 
 
-@pytest.mark.parametrize("name", ["Admin", "аdmin", "supp0rt", "CINEL0G", "r00t"])
+@pytest.mark.parametrize(
+    "name", ["Admin", "аdmin", "supp0rt", "CINEL0G", "r00t", "ADMİN", "а́dmin", "Rööt"]
+)
 async def test_names_that_look_like_the_products_are_refused(auth: Stage, name: str) -> None:
     refused = error(await register(auth, name), 400)
     assert refused["type"] == "invalid_username"

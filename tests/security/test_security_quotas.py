@@ -6,10 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from services.ingest.details import Details
+from services.ingest.handlers import resumable
 from tests.integration.ingest.forms import CONTENT_TYPE, UPLOAD, form, problem
 from tests.integration.ingest.harness import Ingest, clip, config, running
-from tests.integration.ingest.test_ingest_tus import FILM, TUS, UPLOADS, create, patch
+from tests.integration.ingest.test_ingest_tus import FILM, TUS, UPLOADS, create, offset_of, patch
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
 
@@ -107,3 +110,36 @@ async def test_parts_of_a_failed_join_may_be_joined_again(ingest: Ingest) -> Non
         right = {"upload-concat": f"final;{parts[0]} {parts[1]}"}
         answer = await client.post(UPLOADS, headers=TUS | FILM | right)
         assert answer.status_code == 201, answer.text
+
+
+async def test_bodies_with_a_checksum_are_small(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumable, "MAX_CHECKED", 1000)
+    async with ingest.client() as client:
+        url = await create(client, None)
+        wrong = "sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="
+        answer = await patch(client, url, 0, CLIP, upload_checksum=wrong)
+        assert answer.status_code == 413, answer.text
+        small = await patch(client, url, 0, CLIP[:1000], upload_checksum=wrong)
+        assert small.status_code == 460
+        assert await offset_of(client, url) == 0
+
+
+async def test_what_is_joined_counts_although_its_parts_are_deleted(
+    database: Database, ingest: Ingest
+) -> None:
+    async with ingest.client() as client:
+        parts = [await partial(client, CLIP), await partial(client, CLIP)]
+        ids = [url.rpartition("/")[2] for url in parts]
+        # As it is while the parts are copied.
+        await ingest.parts.steps.starter.start(
+            replace(
+                ingest.parts.steps.starter.new_upload("ann", "tus", Details(title="A")),
+                length=2 * len(CLIP),
+                joined=tuple(ids),
+            )
+        )
+        assert (await used(client))["bytes"] == 2 * len(CLIP)
+        assert (await client.delete(parts[0], headers=TUS)).status_code == 204
+        assert (await used(client))["bytes"] == 2 * len(CLIP)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Annotated, Any, Final, TypeVar
 
 from litestar import Request
@@ -59,6 +60,11 @@ def decode_keyset(cursor: str | None) -> Keyset | None:
     if not cursor:
         return None
     keyset = decode_cursor(cursor, Keyset)
+    try:
+        # The first and the last day have no time in other zones.
+        keyset.created_at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("This cursor is not one of ours.") from None
     if keyset.created_at.tzinfo is None or not is_id(keyset.id):
         raise InvalidInput("This cursor is not one of ours.")
     return keyset

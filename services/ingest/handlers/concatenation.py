@@ -61,6 +61,7 @@ class _StoredUploads:
         self._parts = parts
         self._interrupted = False
         self.length = sum(part.received for part in parts)
+        self.address = None
 
     def interrupt(self) -> None:
         self._interrupted = True

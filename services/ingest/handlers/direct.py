@@ -60,7 +60,7 @@ class DirectRequest(Details, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class SignedPart(msgspec.Struct, frozen=True):
-    """PUT ``size`` bytes to ``url``; no header is needed."""
+    """PUT ``size`` bytes to ``url``, no more and no fewer; no header is needed but their number."""
 
     number: int
     size: int
@@ -161,6 +161,14 @@ class DirectUploads:
         await self._steps.completer.begin(upload, sha256=None, content_type=container.content_type)
         return await self._steps.completer.complete(upload.id)
 
+    async def give_up(self, user_id: str, upload_id: str) -> None:
+        """End an upload that is not complete. Raises UploadNotFound; UploadLost if it is."""
+        upload = await self._uploads.get(upload_id)
+        if upload.user_id != user_id or upload.protocol != "direct" or upload.phase == "ending":
+            raise UploadNotFound("There is no such direct upload.")
+        taken = await self._steps.writers.acquire(upload.id)
+        await self._steps.ender.abort(taken, "Its owner gave it up.")
+
     async def _plan(self, upload: Upload, signer: SourceStore) -> DirectPlan:
         multipart_id = upload.multipart_id
         if multipart_id is None:
@@ -171,16 +179,12 @@ class DirectUploads:
         length = upload.length or 0
         size = part_size(length)
         seconds = int((upload.expires_at - datetime.now(UTC)).total_seconds())
-        parts = [
-            SignedPart(
-                number,
-                min(size, length - (number - 1) * size),
-                await signer.presign_part(
-                    upload.key, multipart_id, number, max(1, min(seconds, _MAX_SIGNED_SECONDS))
-                ),
-            )
-            for number in range(1, math.ceil(length / size) + 1)
-        ]
+        lasting = max(1, min(seconds, _MAX_SIGNED_SECONDS))
+        parts: list[SignedPart] = []
+        for number in range(1, math.ceil(length / size) + 1):
+            own = min(size, length - (number - 1) * size)
+            url = await signer.presign_part(upload.key, multipart_id, number, own, lasting)
+            parts.append(SignedPart(number, own, url))
         return DirectPlan(
             upload_id=upload.id,
             part_size=size,

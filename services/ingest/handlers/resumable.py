@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -40,6 +41,9 @@ from services.ingest.tus import (
     TusError,
 )
 from shared.pace import Pace
+
+# Bytes of a body whose checksum is compared: until then they are stored, but nobody counts them.
+MAX_CHECKED: Final = 64 * 1024 * 1024
 
 
 class Resumable:
@@ -142,7 +146,7 @@ class Resumable:
             if offset != upload.received:
                 raise OffsetMismatch(upload.received)
             return upload
-        async with self._steps.slots.hold(user_id, _memory(upload, body)):
+        async with self._steps.slots.hold(user_id, _memory(upload, body), body.address):
             upload = await self._steps.writers.acquire(upload_id)
             try:
                 if upload.received != offset:
@@ -175,11 +179,16 @@ class Resumable:
         """Whether the upload now has all its bytes and is completing."""
         held_back = checksum is not None
         async with self._steps.writers.writing(upload, body, hold_back=held_back) as writer:
-            digest = None if checksum is None else checksum.start()
+            digest, held = None if checksum is None else checksum.start(), 0
             try:
                 async for chunk in body:
                     if digest is not None:
                         digest.update(chunk)
+                        held += len(chunk)
+                        if held > MAX_CHECKED:
+                            raise UploadTooLarge(
+                                f"A body with a checksum may have {readable_size(MAX_CHECKED)}."
+                            )
                     await writer.write(chunk)
             except (ClientGone, Stalled, UploadLost, asyncio.CancelledError):
                 # Bytes that arrived count, unless their checksum can no longer be compared.

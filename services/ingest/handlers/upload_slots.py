@@ -1,12 +1,13 @@
 """Which uploads this process receives at once, and in whose turn.
 
-An upload takes some 20 MB of memory, so there are slots for a number of them, and so many for one
-user at most. A small upload takes little memory and is whole within moments: it has slots of its
-own and waits for one, users taking turns, so that no amount of slow large uploads refuses it.
+An upload takes some 20 MB of memory, so there are slots for a number of them: so many for one user
+at most, and three quarters of them for one address, which may have many accounts. A small upload
+takes little memory and is whole within moments: it has slots of its own and waits for one, users
+taking turns, so that no amount of slow large uploads refuses it.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -43,6 +44,8 @@ class UploadSlots:
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._large = _Slots(limits.at_once, limits.per_user)
         self._small = _Slots(SMALL_AT_ONCE, limits.per_user)
+        self._per_address = max(1, limits.at_once * 3 // 4)
+        self._addresses: Counter[str] = Counter()
         self._metrics = metrics
 
     @property
@@ -56,32 +59,48 @@ class UploadSlots:
         return self._small.waiting
 
     @asynccontextmanager
-    async def hold(self, user_id: str, size: int | None) -> AsyncIterator[None]:
+    async def hold(
+        self, user_id: str, size: int | None, address: str | None = None
+    ) -> AsyncIterator[None]:
         """Occupy a slot for a body of ``size`` bytes; None where that is not known.
 
-        Raises TooManyUploads, TooManyOfYourUploads.
+        ``address``: where it comes from; None where nobody sends it. Raises TooManyUploads,
+        TooManyOfYourUploads.
         """
         if size is not None and size <= SMALL:
-            slots = self._small
             await self._wait(user_id)
-        else:
-            slots = self._large
-            self._take(user_id)
+            try:
+                yield
+            finally:
+                self._small.leave(user_id)
+            return
+        self._take(user_id, address)
         try:
             yield
         finally:
-            slots.leave(user_id)
+            self._large.leave(user_id)
+            if address is not None:
+                self._addresses[address] -= 1
+                self._addresses += Counter()  # forgets those at zero
 
-    def _take(self, user_id: str) -> None:
+    def _take(self, user_id: str, address: str | None) -> None:
         if not self._large.left_for(user_id):
             self._metrics.refused("user")
             raise TooManyOfYourUploads(
                 "You are sending too many videos at once. Try again soon.", retry_after=5
             )
+        if address is not None and self._addresses[address] >= self._per_address:
+            self._metrics.refused("address")
+            raise TooManyOfYourUploads(
+                "Too many videos are sent at once from where you are. Try again soon.",
+                retry_after=5,
+            )
         if not self._large.left:
             self._metrics.refused("process")
             raise TooManyUploads("Too many uploads at once. Try again soon.", retry_after=5)
         self._large.take(user_id)
+        if address is not None:
+            self._addresses[address] += 1
 
     async def _wait(self, user_id: str) -> None:
         if self._small.waiting_of(user_id) >= WAITING_PER_USER:

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request
 
 from services.ingest.ports import ClientGone, Stalled, UploadLost
 from shared.pace import Pace
+
+# The gateway's word for the address that a request came from.
+_CLIENT_HEADER: Final = "x-cinelog-client"
 
 
 class IncomingBody:
@@ -17,6 +20,8 @@ class IncomingBody:
         self._receive = request.receive
         self._pace = pace
         self.length = _announced(request)
+        peer = request.client.host if request.client else None
+        self.address = request.headers.get(_CLIENT_HEADER) or peer
         self._waiting: asyncio.Timeout | None = None
         self._interrupted = False
         self.ended = False

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from litestar import Request, Response, Router, post
+from litestar import Request, Response, Router, delete, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
@@ -57,11 +57,21 @@ async def complete(
     return accepted(upload.id)
 
 
+@delete("/{upload_id:str}", status_code=204, responses=_FAILURES, summary="Give an upload up")
+async def give_up(
+    upload_id: UploadId,
+    principal: NamedDependency[Principal],
+    direct_uploads: NamedDependency[DirectUploads],
+) -> None:
+    """What was put into the bucket is deleted. An upload that is complete is a video: 409."""
+    await direct_uploads.give_up(principal.user_id, upload_id)
+
+
 def direct_router() -> Router:
     """The routes of direct uploads."""
     return Router(
         "/api/v1/uploads/direct",
-        route_handlers=[begin, complete],
+        route_handlers=[begin, complete, give_up],
         security=BEARER,
         tags=["uploads"],
     )

@@ -123,6 +123,10 @@ async def test_a_made_up_cursor_is_refused(stage: Stage) -> None:
         for path in ("latest?", "search?q=x&"):
             response = await stage.get(f"/streaming/{path}cursor={cursor}")
             assert response.status_code == 400, place
+    for moment in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-00:01"):
+        cursor = encode_cursor([moment, new_id()])
+        response = await stage.get(f"/streaming/latest?cursor={cursor}")
+        assert response.status_code == 400, moment
     response = await stage.get("/streaming/latest?cursor=nonsense")
     assert response.status_code == 400
     assert response.json()["error"]["code"] == 400

@@ -62,11 +62,27 @@ async def test_what_is_no_video_is_found_out_at_the_end(ingest: Ingest) -> None:
     assert ingest.objects() == {}
 
 
-async def test_a_part_of_another_size_does_not_count(ingest: Ingest) -> None:
+@pytest.mark.parametrize("size", [4999, 5001, 1_000_000])
+async def test_a_part_of_another_size_is_refused_by_the_bucket(ingest: Ingest, size: int) -> None:
     async with ingest.client() as client:
         plan = await begin(client, 5000)
-        await put(plan["parts"][0], clip(6000))
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as anybody:
+            answer = await anybody.put(plan["parts"][0]["url"], content=clip(size))
+        assert answer.status_code == 403, answer.text
         assert problem(await client.post(plan["complete"])) == (409, "parts_missing")
+
+
+async def test_a_plan_can_be_given_up(ingest: Ingest) -> None:
+    async with ingest.client() as client, ingest.client("bob") as bob:
+        plan = await begin(client, 5000)
+        await put(plan["parts"][0], clip(5000))
+        address = f"{DIRECT}/{plan['upload_id']}"
+        assert (await bob.delete(address)).status_code == 404
+        assert (await client.delete(address)).status_code == 204
+        assert (await client.delete(address)).status_code == 404
+        assert (await client.post(plan["complete"])).status_code == 404
+    assert ingest.unfinished() == []
+    assert ingest.objects() == {}
 
 
 async def test_joined_but_not_recorded_is_taken_up(ingest: Ingest) -> None:

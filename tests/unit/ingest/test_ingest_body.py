@@ -21,7 +21,7 @@ def incoming(*events: dict[str, Any], seconds: float = 30) -> IncomingBody:
         await asyncio.Event().wait()
         raise AssertionError
 
-    request: Any = SimpleNamespace(receive=receive, headers={})
+    request: Any = SimpleNamespace(receive=receive, headers={}, client=None)
     return IncomingBody(request, Pace(1024, seconds))
 
 

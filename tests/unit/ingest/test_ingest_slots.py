@@ -55,6 +55,21 @@ async def test_a_user_has_eight_and_the_process_sixty_four():
     assert counted.refusals == ["user"] * 8 + ["process"]
 
 
+async def test_accounts_of_one_address_leave_slots_to_others():
+    found, counted = slots()
+    async with AsyncExitStack() as held:
+        for number in range(48):
+            await held.enter_async_context(found.hold(f"user-{number}", None, "192.0.2.1"))
+        with pytest.raises(TooManyOfYourUploads):
+            await held.enter_async_context(found.hold("another", None, "192.0.2.1"))
+        async with found.hold("somebody", None, "192.0.2.2"), found.hold("joins", None):
+            assert found.receiving == 50
+    assert counted.refusals == ["address"]
+    # Each slot came back.
+    async with found.hold("another", None, "192.0.2.1"):
+        assert found.receiving == 1
+
+
 async def test_small_ones_wait_and_users_take_turns():
     found, _ = slots(per_user=SMALL_AT_ONCE)
     order: list[str] = []
