@@ -65,7 +65,9 @@ async def test_a_rebuild_finds_no_difference_and_takes_over_under_traffic(
                 "PUT", f"/streaming/{kept}", user, json={"title": f"Kept {count}"}
             )
             statuses.append(edited.status_code)
-            viewed = await stage.call("PATCH", f"/streaming/views/{kept}")
+            # Each is another viewer.
+            headers = {"user-agent": f"Browser {count}"}
+            viewed = await stage.call("PATCH", f"/streaming/views/{kept}", headers=headers)
             statuses.append(viewed.status_code)
         return count
 

