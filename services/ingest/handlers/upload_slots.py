@@ -89,15 +89,15 @@ class UploadSlots:
             raise TooManyOfYourUploads(
                 "You are sending too many videos at once. Try again soon.", retry_after=5
             )
+        if not self._large.left:
+            self._metrics.refused("process")
+            raise TooManyUploads("Too many uploads at once. Try again soon.", retry_after=5)
         if address is not None and self._addresses[address] >= self._per_address:
             self._metrics.refused("address")
             raise TooManyOfYourUploads(
                 "Too many videos are sent at once from where you are. Try again soon.",
                 retry_after=5,
             )
-        if not self._large.left:
-            self._metrics.refused("process")
-            raise TooManyUploads("Too many uploads at once. Try again soon.", retry_after=5)
         self._large.take(user_id)
         if address is not None:
             self._addresses[address] += 1
