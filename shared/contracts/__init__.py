@@ -55,6 +55,7 @@ from shared.contracts.media import (
     Rendition,
     Segment,
     SourceFacts,
+    SourceNote,
     StoredObject,
     VideoTrack,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "Segment",
     "SessionRevoked",
     "SourceFacts",
+    "SourceNote",
     "StoredObject",
     "TagRemoved",
     "TagsAdded",

@@ -127,7 +127,8 @@ class TranscodePlanned(Event, frozen=True, kw_only=True):
     ``borders``: the first frame of each segment if segments follow the source's key frames; empty
     if all segments have the same length. ``picture_delay_us``: microseconds from the file's first
     timestamp to its first picture. ``remuxed_key``: the copy of the source, in the media bucket,
-    that the tasks read instead of the source itself.
+    that the tasks read instead of the source itself. ``plain``: that copy was made by decoding the
+    whole source in order, because it cannot be read in parts.
     """
 
     video_id: str
@@ -144,6 +145,7 @@ class TranscodePlanned(Event, frozen=True, kw_only=True):
     borders: tuple[int, ...] = ()
     picture_delay_us: int = 0
     remuxed_key: str | None = None
+    plain: bool = False
 
 
 class TranscodeProgressed(Event, frozen=True, kw_only=True):
@@ -289,9 +291,14 @@ class MediaCompacted(Event, frozen=True, kw_only=True):
 
 
 class TranscodeRetried(Event, frozen=True, kw_only=True):
+    """``plain``: the attempt decodes the whole source in order first, because reading it in parts
+    failed or gave a wrong result; ``code`` says which."""
+
     video_id: str
     attempt: int
     requested_by: str
+    plain: bool = False
+    code: str | None = None
 
 
 class TranscodeCancelled(Event, frozen=True, kw_only=True):

@@ -10,13 +10,18 @@ import msgspec
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     """The source's video track. ``width`` and ``height`` are as displayed: after rotation and SAR.
 
-    ``longest_frame_ms`` is the longest duration of one frame, 0 if unknown.
+    ``longest_frame_ms`` is the longest duration of one frame, 0 if unknown. ``stream``: its number
+    among all streams of the file; unset in older plans, where it is the first picture.
+    ``mirrored``: the display matrix flips the picture from left to right before it turns it by
+    ``rotation``.
     """
 
     codec: str
     width: int
     height: int
     rotation: int = 0
+    mirrored: bool = False
+    stream: int | None = None
     frame_rate: str = "0/1"
     pixel_format: str | None = None
     interlaced: bool = False
@@ -25,17 +30,30 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """One audio track of the source."""
+    """One audio track of the source. ``index``: its place among those that are used.
+
+    ``stream``: its number among all streams of the file; unset in older plans, where the tracks
+    used are the first ones.
+    """
 
     index: int
+    stream: int | None = None
     codec: str
     channels: int = 2
     sample_rate: int = 48000
     language: str | None = None
 
 
+class SourceNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a video lacks of its source, or how it differs: a stable ``code``, a sentence for the
+    uploader."""
+
+    code: str
+    text: str
+
+
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A source as ffprobe describes it."""
+    """A source as ffprobe describes it. ``notes``: what its uploader should know."""
 
     container: str
     duration_ms: int
@@ -43,6 +61,7 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     bit_rate: int | None = None
     video: VideoTrack | None = None
     audio: tuple[AudioTrack, ...] = ()
+    notes: tuple[SourceNote, ...] = ()
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,9 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("TranscodeCompleted", 1): _same,
     # Plans got ``borders``, ``picture_delay_us`` and ``remuxed_key``.
     ("TranscodePlanned", 1): _same,
+    # Tracks got ``stream``, pictures ``mirrored``, sources ``notes``, attempts ``plain``.
+    ("TranscodePlanned", 2): _same,
+    ("TranscodeRetried", 1): _same,
     # Every video was public at first; uploads got ``visibility``, drafts ``publish_at``.
     ("UploadStarted", 1): _public,
     ("VideoUploaded", 1): _same,

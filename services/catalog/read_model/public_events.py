@@ -51,7 +51,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
         private=(
             *_OWNED,
             *("prefix", "source", "chunks", "audio", "segment_ms", "encoder", "worker"),
-            *("borders", "picture_delay_us", "remuxed_key"),
+            *("borders", "picture_delay_us", "remuxed_key", "plain"),
         ),
     ),
     c.TranscodeProgressed: Fields(
@@ -76,7 +76,9 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.TranscodeFailed: Fields(
         public=("attempt", "code", "reason"), private=(*_VIDEO, "detail", "worker")
     ),
-    c.TranscodeRetried: Fields(public=("attempt",), private=(*_VIDEO, "requested_by")),
+    c.TranscodeRetried: Fields(
+        public=("attempt", "plain"), private=(*_VIDEO, "requested_by", "code")
+    ),
     c.TranscodeCancelled: Fields(private=(*_VIDEO, "requested_by")),
     c.MediaLost: Fields(public=("attempt",), private=(*_VIDEO, "keys", "tasks")),
     c.MediaRestored: Fields(public=("attempt",), private=(*_VIDEO, "playlists")),
@@ -116,6 +118,7 @@ def public_fields(event: c.Event) -> dict[str, Any]:
     if isinstance(event, c.TranscodePlanned):
         data["duration_ms"] = event.source.duration_ms
         data["chunks"] = len(event.chunks)
+        data["notes"] = [{"code": note.code, "text": note.text} for note in event.source.notes]
     return data
 
 

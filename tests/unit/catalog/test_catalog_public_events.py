@@ -12,7 +12,7 @@ from services.catalog.read_model.public_events import FIELDS, Fields, feed_data,
 from shared.contracts import EVENT_TYPES, SCHEMA_VERSIONS, Event, decode, events, media
 
 GOLDEN = Path(__file__).resolve().parents[2] / "contract" / "golden"
-DERIVED = {"TranscodePlanned": {"duration_ms", "chunks"}}
+DERIVED = {"TranscodePlanned": {"duration_ms", "chunks", "notes"}}
 
 
 def event_structs() -> list[type[Event]]:
