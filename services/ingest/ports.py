@@ -77,8 +77,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the table: the state of an upload. Sizes and offsets in bytes.
 
     ``received`` counts the durable bytes: parts plus the tail, the last bytes that do not fill a
-    part and are kept as an object of their own. ``epoch`` rises with every writer: the table
-    refuses changes by a writer of an older epoch.
+    part; ``tail_key`` names the objects that keep them, as ``services.ingest.tail`` says.
+    ``epoch`` rises with every writer: the table refuses changes by a writer of an older epoch.
     """
 
     id: str
@@ -275,7 +275,7 @@ class SweptUploads(Protocol):
         ...
 
     async def known_tails(self, keys: Sequence[str]) -> set[str]:
-        """Which of these objects are the tails of uploads."""
+        """Which of these objects are pieces of the tails of uploads."""
         ...
 
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.ports import Upload
 from services.ingest.rows import transaction, upload_of
 from services.ingest.tables import pending_deletions, uploads
+from services.ingest.tail import SEPARATOR, keys_of
 
 # An upload in ``completing`` or ``ending`` whose row is older than this was left by its process.
 _LEFT: Final = timedelta(seconds=30)
@@ -64,9 +65,13 @@ class SweepRepository:
     async def known_tails(self, keys: Sequence[str]) -> set[str]:
         async with transaction(self._engine) as connection:
             found = await connection.execute(
-                select(uploads.c.tail_key).where(uploads.c.tail_key.in_(keys))
+                select(uploads.c.tail_key).where(
+                    func.string_to_array(uploads.c.tail_key, SEPARATOR, type_=ARRAY(Text)).overlap(
+                        list(keys)
+                    )
+                )
             )
-            return {key for key in found.scalars() if key}
+            return {key for tail in found.scalars() for key in keys_of(tail)}
 
     async def list_unused(self, keys: Sequence[str], delay: timedelta) -> list[str]:
         due_at = func.clock_timestamp() + delay

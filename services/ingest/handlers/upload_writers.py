@@ -85,7 +85,6 @@ class UploadWriters:
         )
         self._held[upload.id] = body.interrupt
         try:
-            await writer.open()
             yield writer
         finally:
             if self._held.get(upload.id) == body.interrupt:

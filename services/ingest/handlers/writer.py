@@ -1,7 +1,8 @@
 """From a stream of bytes to durable parts, in bounded memory.
 
 One part is sent while the next one fills: an upload of any size takes the memory of two parts, and
-a slow bucket slows its client down. Bytes count only when bucket and table have them.
+a slow bucket slows its client down. Bytes count only when bucket and table have them. Those that do
+not fill a part are kept in pieces (``services.ingest.tail``), which are read once they do.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any, Final
 from services.ingest.containers import HEAD_BYTES, looks_like, recognise
 from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.ports import Metrics, Part, Progress, SourceStore, Upload, UploadProgress
+from services.ingest.tail import Piece, named, piece_key, pieces_of, size_of, swallowed
 from shared.errors import TooLarge
 
 FIRST_PART: Final = 5 * 1024 * 1024
@@ -27,7 +29,7 @@ class UploadTooLarge(TooLarge):
 
 
 TAILS: Final = "tails/"
-"""Prefix of the objects that keep the bytes which do not fill a part yet."""
+"""Prefix of the pieces."""
 
 
 def part_size(number: int) -> int:
@@ -68,7 +70,9 @@ class Writer:
         self._content_type = upload.content_type
         self._counted = upload.received - upload.tail_size
         self._next_part = upload.next_part
-        self._tail_key = upload.tail_key
+        # Those that the row names, and those of them that are not in the buffer.
+        self._pieces = pieces_of(upload.tail_key, upload.received, upload.tail_size)
+        self._unread = self._pieces
         self._uncounted: list[Part] = []
         self._sending: asyncio.Task[None] | None = None
         self._touched = asyncio.get_running_loop().time()
@@ -87,11 +91,6 @@ class Writer:
         """The recognised type of the content; None before enough of it has arrived."""
         return self._content_type
 
-    async def open(self) -> None:
-        """Read the tail of an earlier writer into memory."""
-        if self._tail_key is not None:
-            self._buffer += await self._sources.read(self._tail_key)
-
     async def write(self, data: bytes) -> None:
         """Append. Raises UploadTooLarge, NotAVideo, UploadLost, and what the storage raises."""
         if self.offset + len(data) > self._limit:
@@ -100,34 +99,36 @@ class Writer:
         if self._hash is not None:
             self._hash.update(data)
         self._buffer += data
-        if len(self._buffer) >= HEAD_BYTES:
+        if self._unrecognised and self._pending >= HEAD_BYTES:
+            await self._read(len(self._unread))
             self._recognise()
-        while len(self._buffer) >= (size := part_size(self._next_part)):
+        while self._pending >= (size := part_size(self._next_part)):
+            await self._read(len(self._unread))
             await self._send(size)
         await self._touch()
 
     async def flush(self) -> None:
-        """Make all written bytes durable; those that do not fill a part become a tail object."""
+        """Make all written bytes durable; those that do not fill a part become a piece."""
         await self._settle()
-        old_tail = self._tail_key
-        tail_key = None
+        pieces = self._unread
         if self._buffer:
-            tail_key = f"{TAILS}{self.upload.id}/{self.upload.epoch}-{self.offset}"
-            await self._sources.put(tail_key, bytes(self._buffer), "application/octet-stream")
-        await self._count(tail_key, len(self._buffer))
-        if old_tail is not None and old_tail != tail_key:
-            await self._forget(old_tail)
+            await self._read(swallowed(pieces, len(self._buffer)))
+            prefix = f"{TAILS}{self.upload.id}/"
+            piece = Piece(piece_key(prefix, self.upload.epoch, self.offset), size=len(self._buffer))
+            await self._sources.put(piece.key, bytes(self._buffer), "application/octet-stream")
+            pieces = (*self._unread, piece)
+        await self._count(pieces)
+        self._unread = pieces
+        self._buffer.clear()
 
     async def finish(self) -> None:
         """Store the last part: afterwards all bytes are parts of the multipart upload."""
+        await self._read(len(self._unread))
         self._recognise()
-        old_tail = self._tail_key
         if self._buffer or self._counted == 0:
             await self._send(len(self._buffer))
         await self._settle()
-        await self._count(None, 0)
-        if old_tail is not None:
-            await self._forget(old_tail)
+        await self._count(())
 
     async def discard(self) -> None:
         """Cancel the part on its way; bytes that count stay."""
@@ -138,8 +139,24 @@ class Writer:
             self._sending = None
         self._buffer.clear()
 
+    async def _read(self, count: int) -> None:
+        """Read the last ``count`` pieces into memory, before what is there."""
+        for _ in range(count):
+            data = await self._sources.read(self._unread[-1].key)
+            self._unread = self._unread[:-1]
+            self._buffer[:0] = data
+
+    @property
+    def _pending(self) -> int:
+        """The bytes that are in no part."""
+        return size_of(self._unread) + len(self._buffer)
+
+    @property
+    def _unrecognised(self) -> bool:
+        return self._content_type is None and not self.upload.partial and not self._counted
+
     def _recognise(self) -> None:
-        if self._content_type is not None or self.upload.partial or self._counted:
+        if not self._unrecognised:
             return
         head = bytes(self._buffer[:HEAD_BYTES])
         container = recognise(head)
@@ -163,10 +180,7 @@ class Writer:
         stored: Any = await self._sources.put_part(self.upload.key, multipart_id, number, data)
         self._uncounted.append(Part(stored.number, stored.etag, stored.size))
         if not self._hold_back:
-            old_tail = self._tail_key
-            await self._count(None, 0)
-            if old_tail is not None:
-                await self._forget(old_tail)
+            await self._count(())
 
     async def _settle(self) -> None:
         """Wait for the part on its way."""
@@ -180,8 +194,10 @@ class Writer:
             sending.cancel()
             raise
 
-    async def _count(self, tail_key: str | None, tail_size: int) -> None:
+    async def _count(self, pieces: tuple[Piece, ...]) -> None:
+        """Record the parts since the last time, and the pieces that follow them."""
         counted = self._counted + sum(part.size for part in self._uncounted)
+        tail_size = size_of(pieces)
         await self._uploads.advance(
             self.upload.id,
             self.upload.epoch,
@@ -189,7 +205,7 @@ class Writer:
                 received=counted + tail_size,
                 next_part=self._next_part,
                 parts=tuple(self._uncounted),
-                tail_key=tail_key,
+                tail_key=named(pieces),
                 tail_size=tail_size,
                 content_type=self._content_type,
             ),
@@ -198,8 +214,11 @@ class Writer:
         self._metrics.stored(sum(part.size for part in self._uncounted))
         self._counted = counted
         self._uncounted.clear()
-        self._tail_key = tail_key
         self._touched = asyncio.get_running_loop().time()
+        before, self._pieces = self._pieces, pieces
+        for piece in before:
+            if piece not in pieces:
+                await self._forget(piece.key)
 
     async def _touch(self) -> None:
         """Keep the upload of a slow client from expiring while its bytes arrive."""
@@ -208,7 +227,7 @@ class Writer:
             self._touched = now
             await self._uploads.touch(self.upload.id, self.upload.epoch, self._lifetime)
 
-    async def _forget(self, tail_key: str) -> None:
+    async def _forget(self, key: str) -> None:
         # The sweep deletes what remains.
         with contextlib.suppress(Exception):
-            await self._sources.delete(tail_key)
+            await self._sources.delete(key)

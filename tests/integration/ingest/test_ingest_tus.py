@@ -5,6 +5,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -139,6 +140,53 @@ async def test_in_pieces_of_awkward_sizes(ingest: Ingest) -> None:
     assert ingest.content(upload_id) == content
     assert list(ingest.objects()) == [f"{upload_id}/source"]
     assert ingest.unfinished() == []
+
+
+async def test_single_bytes_do_not_have_the_tail_written_again(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = clip(6 * MIB)
+    written = 0
+    put = ingest.parts.sources.put
+
+    async def counting(key: str, data: bytes, content_type: str) -> str:
+        nonlocal written
+        written += len(data)
+        return await put(key, data, content_type)
+
+    monkeypatch.setattr(ingest.parts.sources, "put", counting)
+    async with ingest.client() as client:
+        url = await create(client, len(content))
+        large = 5 * MIB - 30
+        assert (await patch(client, url, 0, content[:large])).status_code == 204
+        before = written
+        for offset in range(large, large + 25):
+            answer = await patch(client, url, offset, content[offset : offset + 1])
+            assert answer.headers["upload-offset"] == str(offset + 1)
+            assert await offset_of(client, url) == offset + 1
+        assert written - before < 500
+        # All pieces are read when they fill a part, and none is left behind.
+        answer = await patch(client, url, large + 25, content[large + 25 :])
+        assert answer.status_code == 204, answer.text
+    upload_id = url.rpartition("/")[2]
+    assert ingest.content(upload_id) == content
+    assert list(ingest.objects()) == [f"{upload_id}/source"]
+
+
+async def test_the_sweep_knows_every_piece(ingest: Ingest) -> None:
+    content = clip(20_000)
+    async with ingest.client() as client:
+        url = await create(client, len(content))
+        for start, end in ((0, 15_000), (15_000, 16_000), (16_000, 16_001)):
+            assert (await patch(client, url, start, content[start:end])).status_code == 204
+        pieces = list(ingest.objects())
+        assert len(pieces) == 3
+        ingest.parts.sweep._orphan_age = timedelta(0)
+        await ingest.parts.sweep.orphans()
+        assert list(ingest.objects()) == pieces
+        answer = await patch(client, url, 16_001, content[16_001:])
+        assert answer.status_code == 204, answer.text
+    assert ingest.content(url.rpartition("/")[2]) == content
 
 
 async def test_creation_with_all_the_bytes(ingest: Ingest) -> None:
