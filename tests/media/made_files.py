@@ -1,0 +1,90 @@
+"""Files of many kinds, made by ffmpeg from nothing: one recipe for each kind.
+
+A recipe writes its file into a folder and returns it. Pictures are small and a few seconds long.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.integration.transcoder.clips import ffmpeg
+
+Recipe = Callable[[Path], Path]
+
+X264: Final = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+
+
+def picture(size: str = "192x108", rate: str = "25", seconds: float = 3) -> tuple[str, ...]:
+    """ffmpeg's options for a moving test picture."""
+    return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}")
+
+
+def tone(frequency: int = 440, seconds: float = 3) -> tuple[str, ...]:
+    """ffmpeg's options for a tone."""
+    return ("-f", "lavfi", "-i", f"sine=frequency={frequency}:duration={seconds}")
+
+
+def made(name: str, *options: str) -> Recipe:
+    """The recipe of a file ``name`` that one run of ffmpeg with ``options`` makes."""
+
+    def write(folder: Path) -> Path:
+        ffmpeg(*options, str(folder / name))
+        return folder / name
+
+    return write
+
+
+def joined(name: str, *parts: tuple[str, ...]) -> Recipe:
+    """The recipe of a file that consists of files one after the other, as ``cat`` joins them."""
+
+    def write(folder: Path) -> Path:
+        target = folder / name
+        with target.open("wb") as file:
+            for number, options in enumerate(parts):
+                part = folder / f"part-{number}{target.suffix}"
+                ffmpeg(*options, str(part))
+                file.write(part.read_bytes())
+        return target
+
+    return write
+
+
+ORDINARY: Final[dict[str, Recipe]] = {
+    "mp4": made("a.mp4", *picture(), *tone(), *X264, "-c:a", "aac"),
+    "mp4 in index order": made("a.mp4", *picture(), *tone(), *X264, "-movflags", "+faststart"),
+    "mp4 that fits": made(
+        "a.mp4",
+        *picture("640x360", "30", 5),
+        *tone(seconds=5),
+        *("-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", "-g", "60"),
+    ),
+    "mov with pcm": made("a.mov", *picture(), *tone(), *X264, "-c:a", "pcm_s16le"),
+    "mkv": made("a.mkv", *picture(), *tone(), *X264, "-c:a", "libopus"),
+    "webm": made(
+        "a.webm", *picture(), *tone(), "-c:v", "libvpx", "-b:v", "300k", "-c:a", "libvorbis"
+    ),
+    "ts": made("a.ts", *picture(), *tone(), *X264, "-c:a", "aac"),
+    "avi": made("a.avi", *picture(), *tone(), "-c:v", "mpeg4", "-c:a", "libmp3lame"),
+    "flv": made("a.flv", *picture(), *tone(), *X264, "-c:a", "aac"),
+    "mpeg": made("a.mpg", *picture(), *tone(), "-c:v", "mpeg2video", "-c:a", "mp2"),
+    "upright": made("a.mp4", *picture("108x192"), *tone(), *X264, "-c:a", "aac"),
+    "no sound": made("a.mp4", *picture(), *X264),
+    "two sounds": made(
+        "a.mp4",
+        *picture(),
+        *tone(440),
+        *tone(880),
+        *("-map", "0:v", "-map", "1:a", "-map", "2:a", *X264, "-c:a", "aac"),
+    ),
+    "variable rate": made(
+        "a.mp4",
+        *picture(rate="30"),
+        *("-vf", "select='lt(mod(n,10),4)'", "-fps_mode", "vfr", *X264),
+    ),
+}
+"""Kinds that have always been right."""
+
+ODD: Final[dict[str, Recipe]] = {}
+"""Kinds of which each was once refused or wrong."""
+
+FILES: Final = ORDINARY | ODD

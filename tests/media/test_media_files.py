@@ -1,0 +1,18 @@
+"""Every kind of file plays as plain ffmpeg decodes it: length, frames, pictures, sound, poster."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.media.made_files import FILES
+from tests.media.oracle import differences
+from tests.media.pipeline import process
+
+
+@pytest.mark.parametrize("kind", FILES)
+async def test_a_file_plays_as_plain_ffmpeg_decodes_it(kind: str, tmp_path: Path) -> None:
+    source = FILES[kind](tmp_path)
+
+    video = await process(source, tmp_path / "media")
+
+    assert differences(source, video, tmp_path) == []
