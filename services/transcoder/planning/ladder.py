@@ -1,15 +1,17 @@
 """Which renditions a source gets, and the encoder settings of each. Pure.
 
 A rung is a box that the picture fits into, rotated for portrait sources; pictures are never scaled
-up. Quality is constant (CRF) under a cap, so that simple content takes fewer bits.
+up. A source between two rungs is its own top rendition, in its own size and named after it. Quality
+is constant (CRF) under a cap, so that simple content takes fewer bits.
 """
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 import msgspec
 
-from shared.contracts import Rendition, SourceFacts
+from shared.contracts import Rendition, SourceFacts, VideoTrack
 
 
 class Rung(msgspec.Struct, frozen=True):
@@ -36,6 +38,10 @@ BUFFER_SECONDS: Final = Fraction(3, 2)
 
 # A source a few lines smaller than a rung (1072 for 1080) gets that rung, at its own size.
 _TOLERANCE = Fraction(98, 100)
+# A source whose sides exceed the rung below by this share keeps its own size.
+_MARGIN: Final = Fraction(104, 100)
+# Renditions below one of the source's own size have at most this share of its pixels.
+BELOW: Final = Fraction(3, 4)
 
 
 class Encoding(msgspec.Struct, frozen=True):
@@ -57,24 +63,38 @@ def ladder(source: SourceFacts) -> tuple[Rendition, ...]:
     video = source.video
     if video is None:
         return ()
-    rungs = [rung for rung in RUNGS if _scale(rung, video.width, video.height) * _TOLERANCE <= 1]
+    fits = [rung for rung in RUNGS if _scale(rung, video.width, video.height) * _TOLERANCE <= 1]
+    rungs = fits or list(RUNGS[-1:])
     renditions: list[Rendition] = []
-    for rung in rungs or RUNGS[-1:]:
+    if (
+        fits
+        and fits[0] is not RUNGS[0]
+        and _scale(fits[0], video.width, video.height) * _MARGIN <= 1
+    ):
+        renditions.append(_rendition(own_name(video.width, video.height), video, Fraction(1)))
+        most = video.width * video.height * BELOW
+        rungs = [rung for rung in fits if _pixels(rung, video) <= most]
+    for rung in rungs:
         scale = min(Fraction(1), _scale(rung, video.width, video.height))
-        renditions.append(
-            Rendition(
-                name=rung.name,
-                width=_even(video.width * scale),
-                height=_even(video.height * scale),
-                frame_rate=video.frame_rate,
-            )
-        )
+        renditions.append(_rendition(rung.name, video, scale))
     return tuple(renditions)
+
+
+def own_name(width: int, height: int) -> str:
+    """The name of a rendition of this size: that of the rung that it nearly fills, else its own.
+
+    The number is the height of the 16:9 picture that holds it, whichever way it is turned.
+    """
+    lines = max(min(width, height), round(Fraction(max(width, height) * 9, 16)))
+    for rung in RUNGS:
+        if rung.short * _TOLERANCE <= lines < rung.short * _MARGIN:
+            return rung.name
+    return f"{lines}p" if lines > RUNGS[-1].short else RUNGS[-1].name
 
 
 def encoding(rendition: Rendition) -> Encoding:
     """The encoder settings for a rendition from ``ladder``."""
-    rung = next(rung for rung in RUNGS if rung.name == rendition.name)
+    rung = _rung(rendition.name)
     rate = Fraction(rendition.frame_rate)
     share = Fraction(rendition.width * rendition.height, rung.long * rung.short)
     # Twice the frame rate needs about 1.5 times the bits.
@@ -118,6 +138,33 @@ def h264_level(rendition: Rendition, rate: Fraction, cap: int, buffer: int) -> i
         if fits and narrow and cap <= bits and buffer <= buffered:
             return level
     return 52
+
+
+def _rung(name: str) -> Rung:
+    """The rung of a name. One between two others has a cap between theirs, by pixels."""
+    for rung in RUNGS:
+        if rung.name == name:
+            return rung
+    lines = int(name.removesuffix("p"))
+    for above, below in pairwise(RUNGS):
+        if below.short < lines < above.short:
+            share = Fraction(lines**2 - below.short**2, above.short**2 - below.short**2)
+            rate = below.max_rate + round((above.max_rate - below.max_rate) * share)
+            return Rung(name, round(Fraction(lines * 16, 9)), lines, rate)
+    raise ValueError(f"no rung {name}")
+
+
+def _rendition(name: str, video: VideoTrack, scale: Fraction) -> Rendition:
+    return Rendition(
+        name=name,
+        width=_even(video.width * scale),
+        height=_even(video.height * scale),
+        frame_rate=video.frame_rate,
+    )
+
+
+def _pixels(rung: Rung, video: VideoTrack) -> Fraction:
+    return video.width * video.height * _scale(rung, video.width, video.height) ** 2
 
 
 def _scale(rung: Rung, width: int, height: int) -> Fraction:

@@ -16,7 +16,7 @@ import msgspec
 from services.transcoder.mp4.boxes import MalformedMp4, parsing
 from services.transcoder.mp4.sample_entry import config
 from services.transcoder.mp4.sample_index import SampleTrack
-from services.transcoder.planning.ladder import RUNGS, Rung, encoding, ladder
+from services.transcoder.planning.ladder import BELOW, RUNGS, encoding, ladder, own_name
 from services.transcoder.planning.plan import SEGMENT_SECONDS
 from shared.contracts import Rendition, SourceFacts
 
@@ -29,8 +29,6 @@ _LEAST_SECONDS: Final = 2.0
 # average and 16 Mbit/s at most, as other services allow.
 _MEAN_SHARE: Final = Fraction(8, 5)
 _PEAK_SHARE: Final = Fraction(16, 5)
-# Encoded renditions have at most this share of the source's pixels.
-_BELOW: Final = Fraction(3, 4)
 _MAX_DELAY_SECONDS: Final = 0.5
 _FASTEST: Final = 60.5
 # Baseline, Main and High; level 5.1.
@@ -84,11 +82,11 @@ def passthrough_ladder(facts: SourceFacts) -> tuple[Rendition, ...]:
     if video is None:
         return ()
     pixels = video.width * video.height
-    below = tuple(r for r in ladder(facts) if r.width * r.height <= pixels * _BELOW)
+    below = tuple(r for r in ladder(facts) if r.width * r.height <= pixels * BELOW)
     if not below:
         return ()
     top = Rendition(
-        name=_rung(video.width, video.height).name,
+        name=own_name(video.width, video.height),
         width=video.width,
         height=video.height,
         frame_rate=video.frame_rate,
@@ -194,12 +192,6 @@ def _bits_fault(facts: SourceFacts, track: SampleTrack, samples: tuple[int, ...]
 
 def _cap(width: int, height: int, frame_rate: str) -> int:
     """The cap of an encode of this size, in bits per second."""
-    name = _rung(width, height).name
+    name = own_name(width, height)
     made = Rendition(name=name, width=width, height=height, frame_rate=frame_rate)
     return encoding(made).max_rate
-
-
-def _rung(width: int, height: int) -> Rung:
-    """The smallest rung whose box contains the picture; it names the source's own rendition."""
-    long, short = max(width, height), min(width, height)
-    return [rung for rung in RUNGS if long <= rung.long and short <= rung.short][-1]

@@ -30,10 +30,59 @@ def source(width: int, height: int, rate: str = "30/1") -> SourceFacts:
         ((3, 3), [(2, 2)]),
         ((1900, 1062), [(1900, 1062), (1280, 716), (854, 478), (640, 358), (426, 238)]),
         ((720, 720), [(720, 720), (480, 480), (360, 360), (240, 240)]),
+        # Between two rungs: the source's own size first, then rungs that are clearly smaller.
+        ((600, 338), [(600, 338), (426, 240)]),
+        ((960, 540), [(960, 540), (640, 360), (426, 240)]),
+        ((320, 568), [(320, 568), (240, 426)]),
+        ((1366, 768), [(1366, 768), (854, 480), (640, 360), (426, 240)]),
+        ((768, 576), [(768, 576), (640, 480), (480, 360), (320, 240)]),
+        ((1024, 576), [(1024, 576), (854, 480), (640, 360), (426, 240)]),
+        ((1440, 1080), [(1440, 1080), (960, 720), (640, 480), (480, 360), (320, 240)]),
+        ((2560, 1440), [(1920, 1080), (1280, 720), (854, 480), (640, 360), (426, 240)]),
+        ((1600, 480), [(1600, 480), (1280, 384), (854, 256), (640, 192), (426, 128)]),
+        # Barely larger than a rung: that rung.
+        ((648, 364), [(640, 360), (426, 240)]),
+        ((1300, 730), [(1280, 718), (854, 480), (640, 360), (426, 240)]),
     ],
 )
 def test_sizes(size: tuple[int, int], expected: list[tuple[int, int]]) -> None:
     assert [(r.width, r.height) for r in ladder(source(*size))] == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "names"),
+    [
+        ((1920, 1080), ["1080p", "720p", "480p", "360p", "240p"]),
+        ((1900, 1062), ["1080p", "720p", "480p", "360p", "240p"]),
+        ((640, 272), ["360p", "240p"]),
+        ((160, 120), ["240p"]),
+        ((960, 540), ["540p", "360p", "240p"]),
+        ((320, 568), ["320p", "240p"]),
+        ((600, 338), ["338p", "240p"]),
+        # The number that the client shows: of the 16:9 picture that holds it.
+        ((1600, 480), ["900p", "720p", "480p", "360p", "240p"]),
+    ],
+)
+def test_names(size: tuple[int, int], names: list[str]) -> None:
+    assert [rendition.name for rendition in ladder(source(*size))] == names
+
+
+@pytest.mark.parametrize(
+    ("size", "cap"),
+    [((854, 480), 1_400_000), ((960, 540), 1_697_500), ((1280, 720), 2_800_000)],
+)
+def test_a_rendition_between_two_rungs_has_a_cap_between_theirs(
+    size: tuple[int, int], cap: int
+) -> None:
+    assert encoding(ladder(source(*size))[0]).max_rate == cap
+
+
+@given(st.integers(2, 8192), st.integers(2, 8192))
+def test_no_source_loses_more_than_a_few_lines(width: int, height: int) -> None:
+    top = ladder(source(width, height))[0]
+    inside = max(width, height) <= 1920 and min(width, height) <= 1080
+    if inside:
+        assert max(top.width, top.height) * Fraction(104, 100) + 2 >= max(width, height)
 
 
 def test_sound_alone_has_no_ladder() -> None:

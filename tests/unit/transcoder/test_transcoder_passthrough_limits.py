@@ -98,19 +98,17 @@ def test_only_renditions_with_three_quarters_of_the_pixels_are_made_below() -> N
     [
         ((1920, 1080), "1080p"),
         ((1080, 1920), "1080p"),
-        # The longer side alone, and the shorter side alone, can make the rung a higher one.
+        # The longer side alone, and the shorter side alone, can make the name a higher one.
         ((1920, 300), "1080p"),
-        ((1282, 300), "1080p"),
-        ((722, 722), "1080p"),
+        ((1400, 300), "788p"),
+        ((800, 800), "800p"),
         ((1280, 720), "720p"),
-        ((856, 480), "720p"),
-        ((640, 482), "720p"),
+        ((856, 480), "480p"),
+        ((640, 500), "500p"),
         ((854, 480), "480p"),
     ],
 )
-def test_a_source_is_named_after_the_smallest_rung_that_holds_it(
-    size: tuple[int, int], name: str
-) -> None:
+def test_a_source_is_named_after_its_rung_or_its_own_size(size: tuple[int, int], name: str) -> None:
     made = facts(track(CLOSED), width=size[0], height=size[1])
     assert passthrough_ladder(made)[0].name == name
 
