@@ -3,6 +3,7 @@
 A recipe writes its file into a folder and returns it. Pictures are small and a few seconds long.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -84,7 +85,46 @@ ORDINARY: Final[dict[str, Recipe]] = {
 }
 """Kinds that have always been right."""
 
-ODD: Final[dict[str, Recipe]] = {}
+
+def with_unknown_sound(name: str, *, first: bool) -> Recipe:
+    """The recipe of a film with two sound tracks, of which one is in a codec that none decodes."""
+
+    def write(folder: Path) -> Path:
+        options = (*picture(), *tone(440), *tone(880), "-map", "0:v", "-map", "1:a", "-map", "2:a")
+        target = made(name, *options, *X264, "-c:a", "aac", "-f", "mov")(folder)
+        data = bytearray(target.read_bytes())
+        # The codec's parameters become a box of no meaning, and its code, which stands up to three
+        # times in the sample entry, one that no decoder has.
+        parameters = [at.start() for at in re.finditer(b"esds", data)][0 if first else 1]
+        data[parameters : parameters + 4] = b"free"
+        entry = data.rindex(b"stsd", 0, parameters)
+        data[entry:parameters] = data[entry:parameters].replace(b"mp4a", b"apac")
+        target.write_bytes(data)
+        return target
+
+    return write
+
+
+ODD: Final[dict[str, Recipe]] = {
+    "unknown sound after the good one": with_unknown_sound("a.mov", first=False),
+    "unknown sound before the good one": with_unknown_sound("a.mov", first=True),
+    "second picture is the default": made(
+        "a.mkv",
+        *picture(),
+        *("-f", "lavfi", "-i", "mandelbrot=size=192x108:rate=25"),
+        *tone(),
+        *("-map", "0:v", "-map", "1:v", "-map", "2:a", *X264, "-t", "3"),
+        *("-disposition:v:0", "0", "-disposition:v:1", "default"),
+    ),
+    "cover before the film": made(
+        "a.mkv",
+        *("-f", "lavfi", "-i", "color=red:size=200x200"),
+        *picture(),
+        *tone(),
+        *("-map", "0:v", "-map", "1:v", "-map", "2:a", "-t", "3", *X264),
+        *("-c:v:0", "mjpeg", "-pix_fmt:v:0", "yuvj420p", "-disposition:v:0", "attached_pic"),
+    ),
+}
 """Kinds of which each was once refused or wrong."""
 
 FILES: Final = ORDINARY | ODD

@@ -16,7 +16,7 @@ from services.transcoder.planning.extra_codecs import extra_encoder_arguments
 from services.transcoder.planning.ladder import CRF, encoding
 from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
 from services.transcoder.planning.probe_report import MAX_PIXELS, MAX_STREAMS
-from shared.contracts import AudioTrack, Chunk, Rendition, VideoTrack
+from shared.contracts import AudioTrack, Chunk, Rendition, SourceFacts, VideoTrack
 
 # ffmpeg detects the format by content. Playlists (hls, dash, concat), image sequences and devices
 # are left out, because each of them can name other files or addresses.
@@ -61,6 +61,17 @@ class Input(msgspec.Struct, frozen=True):
             # Microseconds: a stalled connection ends the run, and the task is tried again.
             limits += ["-rw_timeout", "20000000", "-reconnect", "1", "-reconnect_delay_max", "5"]
         return limits
+
+
+def picture_of(video: VideoTrack) -> str:
+    """ffmpeg's name for the video track that is shown, without the number of the input."""
+    # Older plans do not say which track they mean: it is the first that is no cover.
+    return "V:0" if video.stream is None else str(video.stream)
+
+
+def sound_of(track: AudioTrack) -> str:
+    """ffmpeg's name for a sound track, without the number of the input."""
+    return f"a:{track.index}" if track.stream is None else str(track.stream)
 
 
 def probe(source: Input) -> list[str]:
@@ -167,8 +178,9 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     scaled one would be new. ffmpeg makes all frames of a gap before an encoder takes the first.
     """
     clock = _clock(run, start)
-    graph = "[0:V:0]bwdif=mode=send_frame[top]" if run.video.interlaced else ""
-    current = "top" if graph else "0:V:0"
+    shown = f"0:{picture_of(run.video)}"
+    graph = f"[{shown}]bwdif=mode=send_frame[top]" if run.video.interlaced else ""
+    current = "top" if graph else shown
     # Each rendition is scaled from the next larger one, which costs less than from the source.
     for index, rendition in enumerate(run.renditions):
         size = f"scale={rendition.width}:{rendition.height}:flags=bicubic"
@@ -295,7 +307,7 @@ def encode_audio(
         "-i",
         source.location,
         "-map",
-        f"0:a:{track.index}",
+        f"0:{sound_of(track)}",
         "-af",
         clock,
         "-c:a",
@@ -324,16 +336,29 @@ def encode_audio(
     ]
 
 
-def copy_packets(source: Input, sounds: int, target: Path) -> list[str]:
-    """ffmpeg: copy the video and the first ``sounds`` sound tracks into an MP4 file."""
+def copy_packets(source: Input, facts: SourceFacts, target: Path) -> list[str]:
+    """ffmpeg: copy the picture and the sound tracks that are used into an MP4 file."""
     arguments = [*quiet(), "-fflags", "+genpts", *source.options(), "-i", source.location]
-    arguments += ["-map", "0:V:0"]
-    for track in range(sounds):
-        arguments += ["-map", f"0:a:{track}"]
+    tracks = [picture_of(facts.video)] if facts.video else []
+    for track in (*tracks, *map(sound_of, facts.audio)):
+        arguments += ["-map", f"0:{track}"]
     # Drop the global metadata of camera and editor; the tracks keep their languages. Chapters would
     # become a track, which may be longer than the video.
     arguments += ["-c", "copy", "-map_metadata:g", "-1", "-map_chapters", "-1"]
     return [*arguments, "-f", "mp4", str(target)]
+
+
+def first_sound(source: Input, stream: int, target: Path) -> list[str]:
+    """ffmpeg: decode the beginning of a sound track to a WAV file."""
+    arguments = [*quiet(), *source.options(), "-i", source.location, "-map", f"0:{stream}"]
+    return [*arguments, "-frames:a", "1", "-c:a", "pcm_s16le", "-f", "wav", str(target)]
+
+
+def first_picture(source: Input, stream: int, target: Path) -> list[str]:
+    """ffmpeg: decode the first picture of a video track to a PPM file."""
+    arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
+    arguments += ["-i", source.location, "-map", f"0:{stream}", "-frames:v", "1"]
+    return [*arguments, "-f", "image2", "-c:v", "ppm", "-update", "1", str(target)]
 
 
 def quiet() -> Sequence[str]:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.transcoder.encoding.ffmpeg import Input, quiet, tone_map
+from services.transcoder.encoding.ffmpeg import Input, picture_of, quiet, sound_of, tone_map
 from services.transcoder.planning.probe_report import MAX_PIXELS
 from services.transcoder.planning.storyboard import Sheet
-from shared.contracts import VideoTrack
+from shared.contracts import AudioTrack, VideoTrack
 
 
 def stills(
@@ -22,7 +22,7 @@ def stills(
         arguments += ["-skip_frame", "nokey", "-noaccurate_seek", "-ss", f"{time:.3f}"]
         arguments += [*source.options(), "-i", source.location]
     for number in range(len(times)):
-        arguments += ["-map", f"{number}:V:0", "-vf", picture]
+        arguments += ["-map", f"{number}:{picture_of(video)}", "-vf", picture]
         # Otherwise ffmpeg drops a key frame from before the requested time.
         arguments += ["-fps_mode", "passthrough", "-frames:v", "1", "-f", "image2", "-c:v", "ppm"]
         arguments += ["-update", "1", str(folder / f"still-{number:02d}.ppm")]
@@ -34,7 +34,7 @@ def moments(
 ) -> list[str]:
     """ffmpeg: like ``stills``, but ``rate`` pictures per second, key frames or not."""
     arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
-    arguments += ["-i", source.location, "-map", "0:V:0"]
+    arguments += ["-i", source.location, "-map", f"0:{picture_of(video)}"]
     arguments += ["-vf", f"fps={rate:.6f}:round=down,{_picture(video, long_side)}"]
     arguments += ["-frames:v", "12", "-f", "image2", "-c:v", "ppm"]
     return [*arguments, str(folder / "still-%02d.ppm")]
@@ -77,7 +77,7 @@ def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
     ]
 
 
-def waveform(source: Input, target: Path) -> list[str]:
+def waveform(source: Input, sound: AudioTrack, target: Path) -> list[str]:
     """ffmpeg: draw the waveform of the first minute, for a source without a picture."""
     return [
         *quiet(),
@@ -87,7 +87,8 @@ def waveform(source: Input, target: Path) -> list[str]:
         "-i",
         source.location,
         "-filter_complex",
-        "[0:a:0]aformat=channel_layouts=mono,showwavespic=s=1280x720:colors=0x7C9CF5[wave]",
+        f"[0:{sound_of(sound)}]aformat=channel_layouts=mono,"
+        "showwavespic=s=1280x720:colors=0x7C9CF5[wave]",
         "-map",
         "[wave]",
         "-frames:v",

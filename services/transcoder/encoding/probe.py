@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,13 @@ from services.transcoder.encoding.process import (
     run_ffprobe_lines,
 )
 from services.transcoder.encoding.source_reader import IndexedSource
+from services.transcoder.encoding.track_trials import TrackTrials
+from services.transcoder.mp4.protection import protection_of
+from services.transcoder.planning.ffprobe_answer import parse_report
 from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
 from services.transcoder.planning.probe_report import (
     Extent,
     ProbedSource,
-    parse_report,
     read_source,
 )
 
@@ -36,20 +39,27 @@ _TAIL_SECONDS: Final = 3.0
 
 
 async def probe_indexed(
-    ffprobe: str, known: IndexedSource, outline: ffmpeg.Input, folder: Path
+    ffprobe: str,
+    known: IndexedSource,
+    outline: ffmpeg.Input,
+    folder: Path,
+    *,
+    trials: TrackTrials | None = None,
 ) -> ProbedSource:
     """The facts of a source with a sample index; ``outline``: its tables and first frames.
 
     Raises MediaRejected, TaskFailed.
     """
-    found = await _probe(ffprobe, outline, known.size, folder)
+    locks = {t.number: lock for t in known.index.tracks if (lock := protection_of(t.entry))}
+    found = await _probe(ffprobe, outline, known.size, folder, trials=trials, locks=locks)
     seconds = await asyncio.to_thread(lambda: known.index.seconds)
     found = msgspec.structs.replace(found, seconds=seconds)
     if known.index.reach > known.size:
         detail = f"has {known.size} bytes, needs {known.index.reach}"
         raise MediaRejected("media.truncated", TRUNCATED, detail)
-    picture = known.index.picture
-    if found.facts.video is None or picture is None:
+    video = found.facts.video
+    picture = known.index.picture_at(video.stream) if video else None
+    if picture is None:
         return _with_end(found, found.start + (found.duration or 0.0))
     # An edit list that leaves frames out determines the duration itself.
     end = picture.finish if picture.edits.whole else found.start + (found.duration or 0.0)
@@ -57,9 +67,20 @@ async def probe_indexed(
     return _with_longest(_with_end(found, end), longest)
 
 
-async def probe_source(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> ProbedSource:
-    """The source's facts, with its exact end. Raises MediaRejected, TaskFailed."""
-    found = await _probe(ffprobe, source, size, folder)
+async def probe_source(
+    ffprobe: str,
+    source: ffmpeg.Input,
+    size: int,
+    folder: Path,
+    *,
+    trials: TrackTrials | None = None,
+    locks: Mapping[int, str] | None = None,
+) -> ProbedSource:
+    """The source's facts, with its exact end. Raises MediaRejected, TaskFailed.
+
+    ``locks``: the protection of encrypted tracks by their number.
+    """
+    found = await _probe(ffprobe, source, size, folder, trials=trials, locks=locks or {})
     whole = found.duration is None or size <= max(_SCAN_BYTES, found.duration * _DENSE_BYTES)
     after = None if whole else found.start + max(0.0, (found.duration or 0) - _TAIL_SECONDS)
     extent = Extent(found.main, found.streams)
@@ -76,7 +97,15 @@ async def probe_source(ffprobe: str, source: ffmpeg.Input, size: int, folder: Pa
     return with_extent(found, extent, whole=whole)
 
 
-async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) -> ProbedSource:
+async def _probe(
+    ffprobe: str,
+    source: ffmpeg.Input,
+    size: int,
+    folder: Path,
+    *,
+    trials: TrackTrials | None,
+    locks: Mapping[int, str],
+) -> ProbedSource:
     try:
         answer = await run_ffprobe(
             [ffprobe, *ffmpeg.probe(source)], folder, _limits(source, _PROBE_SECONDS)
@@ -87,7 +116,10 @@ async def _probe(ffprobe: str, source: ffmpeg.Input, size: int, folder: Path) ->
         ) from error
     except RunFailed as error:
         raise classify_failure(error, source) from error
-    return read_source(parse_report(answer), size)
+    report = parse_report(answer)
+    if trials is None:
+        return read_source(report, size, protected=locks)
+    return read_source(await trials.completed(report), size, await trials.decoders(), locks)
 
 
 def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:

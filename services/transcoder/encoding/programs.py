@@ -1,6 +1,8 @@
 """Finds ffmpeg and ffprobe: the paths from the settings, else the programs in installed wheels."""
 
+import functools
 import os
+import subprocess
 from importlib import resources
 from pathlib import Path
 
@@ -34,3 +36,18 @@ def _in_wheel(package: str, start: str) -> Path | None:
     with resources.as_file(root.joinpath(folder) if folder else root) as place:
         found = sorted(place.glob(f"{prefix}*"))
     return found[0] if found else None
+
+
+@functools.cache
+def decoders_of(ffmpeg: str) -> frozenset[str]:
+    """The names of the codecs that a build of ffmpeg decodes."""
+    listed = subprocess.run(  # noqa: S603 - the program that the encodes run
+        [ffmpeg, "-hide_banner", "-v", "error", "-codecs"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": ""},
+    )
+    rows = (line.split() for line in listed.stdout.splitlines())
+    return frozenset(row[1] for row in rows if len(row) > 1 and row[0].startswith("D"))

@@ -110,13 +110,16 @@ class SourceReader:
         size = await self.size(key)
         return Input(self._relay.share(self._of(key), key, size), remote=True)
 
-    async def open_range(self, key: str, folder: Path, start: float, stop: float) -> Input:
-        """A local file that holds the frames from ``start`` to ``stop`` (seconds), or a URL.
+    async def open_range(
+        self, key: str, folder: Path, start: float, stop: float, stream: int | None = None
+    ) -> Input:
+        """A local file that holds the frames of the video track ``stream`` from ``start`` to
+        ``stop`` (seconds), or a URL.
 
         Raises MediaRejected, TaskFailed.
         """
         known = await self.indexed(key)
-        picture = known.index.picture if known else None
+        picture = known.index.picture_at(stream) if known else None
         if known is None or picture is None or not picture.edits.linear:
             return await self.open_whole(key)
         begin, end = picture.bytes_between(
@@ -179,6 +182,11 @@ class SourceReader:
             if end > len(pieces[0].data) and begin < end:
                 pieces.append(SourceSlice(begin, await self.read(key, begin, end)))
         return IndexedSource(index, tuple(pieces), size)
+
+    async def moov(self, key: str) -> bytes | None:
+        """The moov box of a source, in fragments or not. Raises MediaRejected, TaskFailed."""
+        pieces = await self._find_moov(key, await self.size(key))
+        return pieces[-1].data if pieces else None
 
     async def _find_moov(self, key: str, size: int) -> list[SourceSlice] | None:
         """The slices read to walk the top-level boxes, and the moov box as the last one."""

@@ -46,9 +46,11 @@ class VerifiedSource(SourceReader):
         await self.size(key)
         return Input(str(self._file), remote=False)
 
-    async def open_range(self, key: str, folder: Path, start: float, stop: float) -> Input:
+    async def open_range(
+        self, key: str, folder: Path, start: float, stop: float, stream: int | None = None
+    ) -> Input:
         if key != self._key:
-            return await self._others.open_range(key, folder, start, stop)
+            return await self._others.open_range(key, folder, start, stop, stream)
         return await self.open_whole(key)
 
     async def indexed(self, key: str) -> IndexedSource | None:

@@ -47,7 +47,8 @@ class SampleTrack(msgspec.Struct, frozen=True):
     """One track. Times are in ticks of ``timescale``; ``end`` is the end of the last sample shown.
 
     ``keys``: the numbers of the samples at which decoding may begin. ``entry``: the first sample
-    entry. ``entries``: the number of sample entries.
+    entry. ``entries``: the number of sample entries. ``number``: the track's place among all tracks
+    of the file.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class SampleTrack(msgspec.Struct, frozen=True):
     entry: bytes
     entries: int
     end: int
+    number: int = 0
 
     @property
     def count(self) -> int:
@@ -139,7 +141,13 @@ class SampleIndex(msgspec.Struct, frozen=True):
     @property
     def picture(self) -> SampleTrack | None:
         """The only video track; None where there is none or more than one."""
+        return self.picture_at(None)
+
+    def picture_at(self, number: int | None) -> SampleTrack | None:
+        """The video track with a number; without one, the only video track."""
         found = [track for track in self.tracks if track.kind == "vide"]
+        if number is not None:
+            found = [track for track in found if track.number == number]
         return found[0] if len(found) == 1 else None
 
     @property
@@ -186,7 +194,12 @@ def read_index(moov: bytes, file_size: int) -> SampleIndex:
         traks = [box for box in inside if box.kind == "trak"]
         if not traks or len(traks) > _MAX_TRACKS:
             raise MalformedMp4(f"{len(traks)} tracks")
-        tracks = tuple(t for t in (_track(moov, b, clock, budget) for b in traks) if t)
+        found = (_track(moov, box, clock, budget) for box in traks)
+        tracks = tuple(
+            msgspec.structs.replace(track, number=number)
+            for number, track in enumerate(found)
+            if track
+        )
     if not tracks:
         raise MalformedMp4("no track of pictures or sound")
     return SampleIndex(tracks)

@@ -4,19 +4,21 @@ Only the contents decide: the file's name is not used.
 """
 
 import heapq
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Final
 
 import msgspec
 
+from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream
 from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.tracks import choose_tracks, language_of, sample_rate
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
 
 MAX_DURATION_S: Final = 24 * 3600
 MAX_SIDE: Final = 16_384
 MAX_PIXELS: Final = 8192 * 8192
 MAX_STREAMS: Final = 64
-MAX_AUDIO_TRACKS: Final = 8
 MAX_PACKETS: Final = 20_000_000
 
 # More frames per second are not visibly better, and exceed the ladder's H.264 levels.
@@ -42,54 +44,14 @@ _HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
 _FIELD_ORDERS = ("tt", "bb", "tb", "bt")
 
 
-class SideData(msgspec.Struct, frozen=True):
-    rotation: float = 0
-
-
-class Stream(msgspec.Struct, frozen=True):
-    index: int = 0
-    codec_type: str = ""
-    codec_name: str = "unknown"
-    profile: str | None = None
-    pix_fmt: str | None = None
-    width: int = 0
-    height: int = 0
-    sample_aspect_ratio: str = "1:1"
-    r_frame_rate: str = "0/0"
-    avg_frame_rate: str = "0/0"
-    start_time: str | None = None
-    duration: str | None = None
-    field_order: str = "unknown"
-    color_transfer: str | None = None
-    channels: int = 0
-    sample_rate: str = "0"
-    bit_rate: str | None = None
-    disposition: dict[str, int] = {}
-    tags: dict[str, str] = {}
-    side_data_list: list[SideData] = []
-
-
-class Format(msgspec.Struct, frozen=True):
-    format_name: str = ""
-    start_time: str | None = None
-    duration: str | None = None
-    bit_rate: str | None = None
-
-
-class ProbeReport(msgspec.Struct, frozen=True):
-    """ffprobe's ``-show_format -show_streams`` as JSON."""
-
-    streams: list[Stream] = []
-    format: Format = Format()
-
-
 class ProbedSource(msgspec.Struct, frozen=True):
     """Facts about a source. ``duration`` in seconds; None where the container does not state it.
 
     ``main``: the index of the stream that determines the duration; ``streams``: those that are
     used. ``start``: the file's first timestamp in seconds. ``seekable``: whether a chunk may begin
     in the middle. ``seconds``: the whole seconds of the file's time in which packets of used
-    streams begin; None where not all packets were read.
+    streams begin; None where not all packets were read. ``cover``: the stream that is the cover of
+    a source without a moving picture.
     """
 
     facts: SourceFacts
@@ -100,32 +62,30 @@ class ProbedSource(msgspec.Struct, frozen=True):
     seekable: bool
     streams: frozenset[int] = frozenset()
     seconds: frozenset[int] | None = None
+    cover: int | None = None
 
 
-def parse_report(text: bytes) -> ProbeReport:
-    """Parse ffprobe's output. Raises MediaRejected where it is not a report."""
-    try:
-        return msgspec.json.decode(text, type=ProbeReport)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise MediaRejected(
-            "media.unreadable", "This file is not a video that we can read."
-        ) from error
+def read_source(
+    report: ProbeReport,
+    size: int,
+    decoders: Collection[str] | None = None,
+    protected: Mapping[int, str] | None = None,
+) -> ProbedSource:
+    """The facts of a source of ``size`` bytes. Raises MediaRejected.
 
-
-def read_source(report: ProbeReport, size: int) -> ProbedSource:
-    """The facts of a source of ``size`` bytes. Raises MediaRejected."""
+    ``decoders`` and ``protected`` as for ``choose_tracks``.
+    """
     if len(report.streams) > MAX_STREAMS:
         raise MediaRejected(
             "media.too_many_streams", f"The file has more than {MAX_STREAMS} tracks."
         )
-    video = next((s for s in report.streams if _is_picture(s)), None)
-    audio = tuple(s for s in report.streams if s.codec_type == "audio" and s.channels > 0)
-    if video is None and not audio:
-        raise MediaRejected("media.no_tracks", "The file holds neither pictures nor sound.")
-    duration = _duration(report, video or audio[0])
+    chosen = choose_tracks(report, decoders, protected)
+    video, sounds = chosen.picture, chosen.sounds
+    main = video or sounds[0]
+    duration = _duration(report, main)
     rate = frame_rate(video) if video else Fraction(0)
     facts = SourceFacts(
-        container=report.format.format_name.split(",")[0],
+        container=report.format.names[0],
         duration_ms=round((duration or 0) * 1000),
         size=size,
         bit_rate=_integer(report.format.bit_rate),
@@ -133,23 +93,26 @@ def read_source(report: ProbeReport, size: int) -> ProbedSource:
         audio=tuple(
             AudioTrack(
                 index=position,
+                stream=stream.index,
                 codec=stream.codec_name,
                 channels=min(stream.channels, 8),
-                sample_rate=_integer(stream.sample_rate) or 48_000,
-                language=_language(stream),
+                sample_rate=sample_rate(stream),
+                language=language_of(stream),
             )
-            for position, stream in enumerate(audio[:MAX_AUDIO_TRACKS])
+            for position, stream in enumerate(sounds)
         ),
+        notes=chosen.notes,
     )
-    names = report.format.format_name.split(",")
+    names = report.format.names
     return ProbedSource(
         facts,
         rate,
         duration,
-        (video or audio[0]).index,
+        main.index,
         _number(report.format.start_time),
         "mp4" in names or "matroska" in names,
-        frozenset(s.index for s in ((video,) if video else ()) + audio[:MAX_AUDIO_TRACKS]),
+        frozenset(s.index for s in (*((video,) if video else ()), *sounds)),
+        cover=chosen.cover.index if chosen.cover and not video else None,
     )
 
 
@@ -227,11 +190,6 @@ def frame_rate(stream: Stream) -> Fraction:
     return max(Fraction(1), rate.limit_denominator(1001))
 
 
-def _is_picture(stream: Stream) -> bool:
-    cover = stream.disposition.get("attached_pic") or stream.disposition.get("timed_thumbnails")
-    return stream.codec_type == "video" and not cover and stream.width > 0 and stream.height > 0
-
-
 def _video_track(stream: Stream, rate: Fraction) -> VideoTrack:
     if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
         raise MediaRejected(
@@ -242,6 +200,7 @@ def _video_track(stream: Stream, rate: Fraction) -> VideoTrack:
     width, height = _displayed(stream, rotation)
     return VideoTrack(
         codec=stream.codec_name,
+        stream=stream.index,
         width=width,
         height=height,
         rotation=rotation,
@@ -295,10 +254,3 @@ def _fraction(text: str) -> Fraction:
 
 def _integer(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() else None
-
-
-def _language(stream: Stream) -> str | None:
-    """A language tag that is safe in a playlist; None for ``und`` (undetermined)."""
-    language = stream.tags.get("language", "").strip()
-    plain = 2 <= len(language) <= 35 and language.isascii() and language.replace("-", "").isalnum()
-    return language if plain and language != "und" else None

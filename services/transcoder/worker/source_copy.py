@@ -75,7 +75,7 @@ async def copy_source(
 
     try:
         await run_ffmpeg(
-            [worker.tools.ffmpeg, *ffmpeg.copy_packets(source, len(facts.audio), target)],
+            [worker.tools.ffmpeg, *ffmpeg.copy_packets(source, facts, target)],
             context.folder,
             # The tables of a copy are at most as large as its packets.
             limits(
@@ -102,7 +102,11 @@ async def copy_source(
         _log.warning("remuxed copy is incomplete", task=context.task.task_id)
         return None
     facts = msgspec.structs.replace(
-        found.facts, container=facts.container, size=facts.size, bit_rate=facts.bit_rate
+        found.facts,
+        container=facts.container,
+        size=facts.size,
+        bit_rate=facts.bit_rate,
+        notes=facts.notes + found.facts.notes,
     )
     return RemuxedCopy(key, known, msgspec.structs.replace(found, facts=facts))
 

@@ -69,7 +69,7 @@ async def _stills(
     """Take the stills; one that fails is left out as long as another succeeds."""
     video = plan.source.video
     if video is None:
-        arguments = waveform(source, context.folder / "still-0.ppm")
+        arguments = waveform(source, plan.audio[0], context.folder / "still-0.ppm")
     else:
         seconds = plan.source.duration_ms / 1000
         times = [seconds * part for part in PLACES]

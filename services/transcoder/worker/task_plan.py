@@ -6,7 +6,9 @@ from typing import Final
 
 from services.transcoder.encoding.probe import probe_indexed, probe_source
 from services.transcoder.encoding.source_reader import IndexedSource
+from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.mp4 import fragment_writer
+from services.transcoder.mp4.protection import protected_tracks
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
@@ -37,12 +39,18 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     task = context.task
     known = await worker.sources.indexed(task.source_key)
     copy: RemuxedCopy | None = None
+    tools, folder = worker.tools, context.folder
+    trials = TrackTrials(tools.ffmpeg, folder, lambda: worker.sources.open_whole(task.source_key))
     if known is not None:
-        outline = await worker.sources.open_outline(known, context.folder)
-        found = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
+        outline = await worker.sources.open_outline(known, folder)
+        found = await probe_indexed(tools.ffprobe, known, outline, folder, trials=trials)
     else:
         source = await worker.sources.open_whole(task.source_key)
-        found = await probe_source(worker.tools.ffprobe, source, task.size, context.folder)
+        moov = await worker.sources.moov(task.source_key)
+        locks = protected_tracks(moov) if moov else {}
+        found = await probe_source(
+            tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
+        )
         copy = await copy_source(worker, context, source, found)
         if copy is not None:
             known, found = copy.known, copy.found
@@ -81,7 +89,8 @@ async def _passthrough(
     found: ProbedSource,
 ) -> PassthroughVerdict:
     """Whether the source may be its own top rendition. Later attempts always encode."""
-    track = known.index.picture if known else None
+    video = found.facts.video
+    track = known.index.picture_at(video.stream) if known and video else None
     if track is None or context.task.attempt > 1:
         return PassthroughVerdict(reason="it has no index of its frames, or an attempt has failed")
     fit = await asyncio.to_thread(

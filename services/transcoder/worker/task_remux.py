@@ -28,7 +28,8 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
     chunk = plan.chunks[context.setting("chunk", int)]
     top = passthrough_rendition(plan)
     known = await worker.sources.indexed(context.source_key)
-    track = known.index.picture if known else None
+    video = plan.source.video
+    track = known.index.picture_at(video.stream if video else None) if known else None
     if top is None or track is None:
         raise TaskFailed("internal.plan", "The plan does not fit the source.")
     borders = (*await asyncio.to_thread(segment_samples, track), track.count)

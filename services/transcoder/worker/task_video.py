@@ -21,7 +21,7 @@ from services.transcoder.worker.context import (
     publish_object,
     publish_segments,
 )
-from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment, StoredObject
+from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment, StoredObject, VideoTrack
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -40,7 +40,7 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
         raise TaskFailed("internal.plan", "The plan has no picture.")
     line = timeline_of(plan)
     gap = video.longest_frame_ms / 1000
-    source = await _open(worker, context, chunk, line, gap)
+    source = await _open(worker, context, video, chunk, line)
     urgent = chunk.index == 0 and {each.name for each in h264_renditions(plan)} > set(names)
     run = ChunkRun(
         source=source,
@@ -91,9 +91,10 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
 
 
 async def _open(
-    worker: WorkerContext, context: TaskContext, chunk: Chunk, line: Timeline, gap: float
+    worker: WorkerContext, context: TaskContext, video: VideoTrack, chunk: Chunk, line: Timeline
 ) -> Input:
     """The part of the source that this chunk needs. Its times are the file's, not the output's."""
+    gap = video.longest_frame_ms / 1000
     known = await worker.sources.indexed(context.source_key)
     if known is None:
         return await worker.sources.open_whole(context.source_key)
@@ -101,7 +102,9 @@ async def _open(
     end = (
         known.index.start + float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate) + gap
     )
-    return await worker.sources.open_range(context.source_key, context.folder, begin, end)
+    return await worker.sources.open_range(
+        context.source_key, context.folder, begin, end, video.stream
+    )
 
 
 async def _store(

@@ -16,9 +16,10 @@ from services.transcoder.mp4 import fragment_reader, fragment_writer
 from services.transcoder.mp4.boxes import Box, MalformedMp4
 from services.transcoder.mp4.sample_entry import codec_string
 from services.transcoder.mp4.sample_index import SampleIndex, read_index
+from services.transcoder.planning.ffprobe_answer import parse_report
 from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.planning.passthrough import check_passthrough
-from services.transcoder.planning.probe_report import parse_report, read_source
+from services.transcoder.planning.probe_report import read_source
 from tests.security.media.made_moov import Tables, box, film, full, moov
 from tests.unit.transcoder.source_tracks import avc_entry, facts, track
 
@@ -167,9 +168,16 @@ def cut_from(data: bytes) -> None:
 
 
 def report() -> bytes:
-    video = {"codec_type": "video", "width": 1920, "height": 1080, "r_frame_rate": "30/1"}
+    video = {
+        "codec_type": "video",
+        "codec_name": "h264",
+        "width": 1920,
+        "height": 1080,
+        "r_frame_rate": "30/1",
+    }
     video |= {"duration": "10.0", "sample_aspect_ratio": "4:3", "tags": {"language": "eng"}}
-    audio = {"codec_type": "audio", "channels": 2, "sample_rate": "44100", "index": 1}
+    audio = {"codec_type": "audio", "codec_name": "aac", "channels": 2, "index": 1}
+    audio |= {"sample_rate": "44100"}
     return json.dumps({"streams": [video, audio], "format": {"format_name": "mp4"}}).encode()
 
 

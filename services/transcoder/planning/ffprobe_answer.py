@@ -1,0 +1,65 @@
+"""ffprobe's description of a source, as far as it is used. Pure."""
+
+import msgspec
+
+from services.transcoder.planning.media_errors import MediaRejected
+
+
+class SideData(msgspec.Struct, frozen=True):
+    side_data_type: str = ""
+    rotation: float = 0
+
+
+class Stream(msgspec.Struct, frozen=True):
+    index: int = 0
+    codec_type: str = ""
+    codec_name: str = "unknown"
+    codec_long_name: str | None = None
+    codec_tag_string: str = ""
+    profile: str | None = None
+    pix_fmt: str | None = None
+    width: int = 0
+    height: int = 0
+    sample_aspect_ratio: str = "1:1"
+    r_frame_rate: str = "0/0"
+    avg_frame_rate: str = "0/0"
+    start_time: str | None = None
+    duration: str | None = None
+    field_order: str = "unknown"
+    color_transfer: str | None = None
+    channels: int = 0
+    sample_rate: str = "0"
+    bit_rate: str | None = None
+    disposition: dict[str, int] = {}
+    tags: dict[str, str] = {}
+    side_data_list: list[SideData] = []
+
+
+class Format(msgspec.Struct, frozen=True):
+    format_name: str = ""
+    start_time: str | None = None
+    duration: str | None = None
+    bit_rate: str | None = None
+    tags: dict[str, str] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the demuxer, such as ``mov`` and ``mp4``."""
+        return self.format_name.split(",")
+
+
+class ProbeReport(msgspec.Struct, frozen=True):
+    """ffprobe's ``-show_format -show_streams`` as JSON."""
+
+    streams: list[Stream] = []
+    format: Format = Format()
+
+
+def parse_report(text: bytes) -> ProbeReport:
+    """Parse ffprobe's output. Raises MediaRejected where it is not a report."""
+    try:
+        return msgspec.json.decode(text, type=ProbeReport)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MediaRejected(
+            "media.unreadable", "This file is not a video that we can read."
+        ) from error

@@ -1,0 +1,252 @@
+"""Chooses the tracks of a source that are used, and says what is left out. Pure.
+
+Only what ffmpeg decodes is used. A file whose picture cannot be decoded is refused, though it may
+have sound: without its picture it is not the video that its owner means. A track of sound that
+cannot be decoded is left out.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream
+from services.transcoder.planning.media_errors import MediaRejected
+from shared.contracts import SourceNote
+
+MAX_AUDIO_TRACKS: Final = 8
+
+# Codecs whose tracks can be used as ffprobe describes them. Others are tried before.
+_ORDINARY_SOUNDS: Final = frozenset(
+    ("mp3", "mp2", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "dts", "truehd", "aac_latm")
+)
+_ORDINARY_AAC: Final = frozenset(("LC", "HE-AAC", "HE-AACv2", "Main"))
+# Codecs of still pictures: beside another picture they are a cover, whatever the container says.
+_STILL: Final = frozenset(("png", "bmp", "webp", "tiff", "jpegxl", "mjpeg", "mjpegb", "ljpeg"))
+
+# ffprobe's names are long or missing. Keys are codec names and, after a dot, four-character codes.
+_FORMATS: Final[Mapping[str, str]] = {
+    "aac": "AAC",
+    "ac3": "Dolby Digital",
+    "ac4": "Dolby AC-4",
+    "apple_apac": "Apple Positional Audio Codec",
+    ".apac": "Apple Positional Audio Codec",
+    ".ac-4": "Dolby AC-4",
+    "av1": "AV1",
+    "eac3": "Dolby Digital Plus",
+    "h264": "H.264",
+    "hevc": "HEVC",
+    "lcevc": "LCEVC",
+    "mjpeg": "Motion JPEG",
+    "mp3": "MP3",
+    "mpeg2video": "MPEG-2",
+    "mpeg4": "MPEG-4",
+    "mpegh_3d_audio": "MPEG-H 3D Audio",
+    ".mha1": "MPEG-H 3D Audio",
+    ".mhm1": "MPEG-H 3D Audio",
+    ".aprn": "ProRes RAW",
+    ".aprh": "ProRes RAW",
+    ".braw": "Blackmagic RAW",
+    ".CRAW": "Canon RAW",
+    "prores": "ProRes",
+    "vp8": "VP8",
+    "vp9": "VP9",
+    "vvc": "VVC",
+}
+_UNNAMED: Final = frozenset(("", "none", "unknown"))
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """The tracks that are used. ``cover``: a still picture that comes with sound alone."""
+
+    picture: Stream | None
+    cover: Stream | None
+    sounds: tuple[Stream, ...]
+    notes: tuple[SourceNote, ...]
+
+
+def choose_tracks(
+    report: ProbeReport,
+    decoders: Collection[str] | None = None,
+    protected: Mapping[int, str] | None = None,
+) -> Chosen:
+    """The tracks of a report that are used. Raises MediaRejected where none is left.
+
+    ``decoders``: the codecs that ffmpeg decodes; None where it is not asked. ``protected``: the
+    protection of streams by their number.
+    """
+    locks = {**(protected or {}), **_locks(report)}
+    lost: list[Stream] = []
+
+    def usable(stream: Stream) -> bool:
+        known = stream.codec_name in decoders if decoders is not None else True
+        if stream.index in locks or stream.codec_name in _UNNAMED or not known:
+            lost.append(stream)
+            return False
+        return True
+
+    moving = [s for s in report.streams if s.codec_type == "video" and not is_cover(s)]
+    pictures = [s for s in moving if usable(s)]
+    if lost and not pictures:
+        raise _refusal(lost, locks, "picture")
+    pictures = [s for s in pictures if s.width > 0 and s.height > 0]
+    covers = [s for s in report.streams if is_cover(s) and usable(s)]
+    lost = [s for s in lost if not is_cover(s)]
+    sounds = [s for s in report.streams if s.codec_type == "audio" and usable(s)]
+    audible = [s for s in sounds if s.channels > 0 and sample_rate(s) > 0]
+    picture = min(pictures, key=_rank(pictures), default=None)
+    if picture is None and not audible:
+        raise _refusal(lost, locks, "sound")
+    notes = [_left_out(s, locks) for s in lost]
+    notes += [_no_sound(s) for s in sounds if s not in audible]
+    notes += [_second_picture(s) for s in pictures if s is not picture]
+    notes += _too_many(audible[MAX_AUDIO_TRACKS:])
+    return Chosen(
+        picture, next(iter(covers), None), tuple(audible[:MAX_AUDIO_TRACKS]), tuple(notes)
+    )
+
+
+def doubtful_sounds(report: ProbeReport) -> list[Stream]:
+    """The sounds that must be tried: no parameters, or a codec that ffmpeg knows in part only."""
+    return [s for s in report.streams if s.codec_type == "audio" and _is_doubtful(s)]
+
+
+def unmeasured_pictures(report: ProbeReport) -> list[Stream]:
+    """The moving pictures whose size ffprobe does not know, because it lacks their decoder."""
+    return [
+        s
+        for s in report.streams
+        if s.codec_type == "video" and not is_cover(s) and not (s.width and s.height)
+    ]
+
+
+def is_cover(stream: Stream) -> bool:
+    """Whether a stream is a still picture beside the video or sound."""
+    named = stream.disposition.get("attached_pic") or stream.disposition.get("timed_thumbnails")
+    return stream.codec_type == "video" and bool(named)
+
+
+def sample_rate(stream: Stream) -> int:
+    """Samples per second; 0 where they are not known."""
+    return int(stream.sample_rate) if stream.sample_rate.isdigit() else 0
+
+
+def format_name(stream: Stream) -> str:
+    """The name of a stream's format, for people."""
+    tag = stream.codec_tag_string.strip()
+    if stream.codec_name not in _UNNAMED:
+        long = stream.codec_long_name or ""
+        return (
+            _FORMATS.get(stream.codec_name)
+            or (long if long not in _UNNAMED else "")
+            or (stream.codec_name)
+        )
+    if f".{tag}" in _FORMATS:
+        return _FORMATS[f".{tag}"]
+    return f"unknown format “{tag}”" if tag and tag.isalnum() else "unknown format"
+
+
+def _is_doubtful(stream: Stream) -> bool:
+    if stream.channels <= 0 or sample_rate(stream) <= 0:
+        return True
+    if stream.codec_name == "aac":
+        return stream.profile not in _ORDINARY_AAC
+    return stream.codec_name not in _ORDINARY_SOUNDS and not stream.codec_name.startswith("pcm_")
+
+
+def _rank(pictures: Sequence[Stream]) -> Callable[[Stream], tuple[bool, bool, int, int]]:
+    mixed = any(s.codec_name not in _STILL for s in pictures)
+
+    def rank(stream: Stream) -> tuple[bool, bool, int, int]:
+        still = mixed and stream.codec_name in _STILL
+        usual = bool(stream.disposition.get("default"))
+        return still, not usual, -stream.width * stream.height, stream.index
+
+    return rank
+
+
+def _locks(report: ProbeReport) -> dict[int, str]:
+    """The protections that ffprobe tells of: of Windows Media files, and of Matroska tracks."""
+    tags = {name.lower() for name in report.format.tags}
+    if any(name.startswith("asf_protection") for name in tags):
+        return {s.index: "Windows Media DRM" for s in report.streams}
+    # MP4 files have the same side data where only some of their tracks are encrypted.
+    if "matroska" not in report.format.names:
+        return {}
+    return {
+        s.index: "encryption"
+        for s in report.streams
+        if any(d.side_data_type.startswith("Encryption") for d in s.side_data_list)
+    }
+
+
+def _refusal(lost: Sequence[Stream], locks: Mapping[int, str], what: str) -> MediaRejected:
+    locked = [locks[s.index] for s in lost if s.index in locks]
+    if locked:
+        return MediaRejected(
+            "media.encrypted",
+            f"The file is protected ({locked[0]}), and cannot be decoded without its key. Upload a"
+            " copy without protection; what was bought or rented with protection has no such copy.",
+        )
+    if lost:
+        names = " and ".join(dict.fromkeys(format_name(s) for s in lost))
+        return MediaRejected(
+            "media.unknown_codec",
+            f"The {what} cannot be decoded: {names}. The file is not damaged. Export it from the"
+            " program or device that made it as H.264 with AAC in an MP4 file, and upload that.",
+        )
+    return MediaRejected(
+        "media.no_tracks",
+        "The file holds neither pictures nor sound. Copy it anew from where it was recorded, and"
+        " upload that.",
+    )
+
+
+def _left_out(stream: Stream, locks: Mapping[int, str]) -> SourceNote:
+    kind = "sound" if stream.codec_type == "audio" else "picture"
+    lock = locks.get(stream.index)
+    why = f"it is protected ({lock})" if lock else "it cannot be decoded"
+    return SourceNote(
+        code=f"{kind}_left_out",
+        text=f"A {kind} track ({_described(stream)}) was left out, because {why}.",
+    )
+
+
+def _no_sound(stream: Stream) -> SourceNote:
+    return SourceNote(
+        code="sound_left_out",
+        text=f"A sound track ({_described(stream)}) was left out, because it holds no sound that"
+        " can be decoded.",
+    )
+
+
+def _second_picture(stream: Stream) -> SourceNote:
+    return SourceNote(
+        code="picture_left_out",
+        text=f"A picture track ({stream.width} × {stream.height}, {_described(stream)}) was left"
+        " out, because a video shows one picture.",
+    )
+
+
+def _too_many(rest: Sequence[Stream]) -> list[SourceNote]:
+    if not rest:
+        return []
+    named = ", ".join(_described(s) for s in rest[:4]) + (", …" if len(rest) > 4 else "")
+    what = "A sound track" if len(rest) == 1 else f"{len(rest)} sound tracks"
+    was = "was" if len(rest) == 1 else "were"
+    text = f"{what} ({named}) {was} left out, because a video has at most {MAX_AUDIO_TRACKS}."
+    return [SourceNote(code="sound_left_out", text=text)]
+
+
+def _described(stream: Stream) -> str:
+    """A track's format and language."""
+    language = language_of(stream)
+    name = format_name(stream)
+    return f"{name}, language {language}" if language else name
+
+
+def language_of(stream: Stream) -> str | None:
+    """A language tag that is safe in a playlist; None for ``und`` (undetermined)."""
+    language = stream.tags.get("language", "").strip()
+    plain = 2 <= len(language) <= 35 and language.isascii() and language.replace("-", "").isalnum()
+    return language if plain and language != "und" else None

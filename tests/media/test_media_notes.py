@@ -1,0 +1,38 @@
+"""A video's uploader is told what became of the parts of the file that it does not show."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.media.made_files import FILES, X264, Recipe, made, picture, tone
+from tests.media.pipeline import process
+
+TWO_PICTURES = made(
+    "a.ts",
+    *(*picture(), *picture("320x180"), *tone()),
+    *("-map", "0:v", "-map", "1:v", "-map", "2:a", *X264, "-t", "1"),
+)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "code", "words"),
+    [
+        (FILES["unknown sound before the good one"], "sound_left_out", "Apple Positional Audio"),
+        # Tasks read a copy of it, which has the tracks that are used and no others.
+        (TWO_PICTURES, "picture_left_out", "192 × 108, H.264"),
+    ],
+)
+async def test_what_is_left_out_is_told(
+    recipe: Recipe, code: str, words: str, tmp_path: Path
+) -> None:
+    source = recipe(tmp_path)
+    video = await process(source, tmp_path / "media")
+    (note,) = video.planned.source.notes
+    assert note.code == code
+    assert words in note.text
+
+
+async def test_an_ordinary_file_has_no_notes(tmp_path: Path) -> None:
+    source = FILES["mp4"](tmp_path)
+    video = await process(source, tmp_path / "media")
+    assert video.planned.source.notes == ()
