@@ -199,7 +199,6 @@ def delete_segments(stack: RunningStack, chance: random.Random) -> str | None:
     client: Any = buckets.client()
     for key in chosen:
         patiently(lambda lost=key: client.delete_object(Bucket=buckets.media, Key=lost))
-    client.close()
     return f"deleted {', '.join(chosen)}"
 
 
@@ -218,7 +217,6 @@ def leave_objects(stack: RunningStack, chance: random.Random) -> str | None:
         patiently(
             lambda into=bucket, name=key: client.put_object(Bucket=into, Key=name, Body=b"lost")
         )
-    client.close()
     return f"left {places[0][1]} and {places[1][1]} behind"
 
 

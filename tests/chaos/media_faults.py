@@ -58,7 +58,6 @@ def damage_objects(scene: Scene, chance: random.Random) -> str | None:
             )
         )
         done.append(f"{key} {how}")
-    client.close()
     return f"damaged {', '.join(done)}"
 
 
@@ -81,7 +80,6 @@ def lose_source(scene: Scene, chance: random.Random) -> str | None:
     lost = chance.choice(keys)
     for bucket, key in ((buckets.sources, f"{video_id}/source"), (buckets.media, lost)):
         patiently(lambda where=bucket, name=key: client.delete_object(Bucket=where, Key=name))
-    client.close()
     sacrifices.without_source.append(video_id)
     return f"deleted {lost} and the source of it"
 

@@ -9,7 +9,6 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.loaders import JSONFileLoader
-from botocore.session import Session
 
 
 @contextmanager
@@ -25,9 +24,3 @@ def read_models_once() -> Iterator[None]:
 
     with patch.object(JSONFileLoader, "load_file", load_file):
         yield
-
-
-def read_models_for_s3() -> None:
-    """Let botocore read what a client for S3 needs."""
-    login = {"aws_access_key_id": "unused", "aws_secret_access_key": "unused"}
-    Session().create_client("s3", region_name="us-east-1", **login)

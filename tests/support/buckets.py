@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import boto3
@@ -23,15 +24,11 @@ class Buckets(Struct, frozen=True):
     media: str
 
     def client(self) -> Any:
-        """A plain blocking client, for looking at what a test left there."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            config=Config(s3={"addressing_style": "path"}, proxies={}),
-        )
+        """A plain blocking client, for looking at what a test left there.
+
+        All tests of a process have the same one: making one takes as long as a few requests.
+        """
+        return _client(self.endpoint, self.region, self.access_key, self.secret_key)
 
     def keys(self, bucket: str) -> list[str]:
         """Every key in a bucket, sorted."""
@@ -61,7 +58,18 @@ def own_buckets(urls: Urls) -> Iterator[Buckets]:
             for key in _keys(client, bucket):
                 client.delete_object(Bucket=bucket, Key=key)
             client.delete_bucket(Bucket=bucket)
-        client.close()
+
+
+@cache
+def _client(endpoint: str, region: str, access_key: str, secret_key: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(s3={"addressing_style": "path"}, proxies={}, max_pool_connections=32),
+    )
 
 
 def _keys(client: Any, bucket: str) -> list[str]:

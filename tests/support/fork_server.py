@@ -6,6 +6,7 @@ gets the pid with a pidfd and, when the process has ended, its wait status and i
 microseconds.
 """
 
+import asyncio
 import contextlib
 import ctypes
 import gc
@@ -85,20 +86,34 @@ def _import(module: str) -> None:
     before = set(sys.modules)
     importlib.import_module(module)
     del sys.modules[module]
-    if "aiobotocore.client" in sys.modules.keys() - before:
-        _read_botocore_models()
-    if sys.modules.keys() - before:
+    if found := sys.modules.keys() - before:
+        _rehearse(found)
         # Without this, a collection in a new process copies the pages of all these objects.
         gc.collect()
         gc.freeze()
 
 
-def _read_botocore_models() -> None:
-    """Read them once, for all new processes: none of them leaves the context."""
-    from tests.support.botocore_models import read_models_for_s3, read_models_once
+def _rehearse(found: set[str]) -> None:
+    """Let libraries do once, for all new processes, what they do at their first use."""
+    if "shared.host.host" in found:
+        from shared.event_store import postgres  # noqa: F401
+        from shared.http.app import create_app
 
-    _for_good.enter_context(read_models_once())
-    read_models_for_s3()
+        create_app("rehearsal", [])
+        importlib.import_module("anyio._backends._asyncio")
+    if "aiobotocore.client" in found:
+        from tests.support.botocore_models import read_models_once
+
+        # None of the new processes leaves the context.
+        _for_good.enter_context(read_models_once())
+        asyncio.run(_open_s3_client())
+
+
+async def _open_s3_client() -> None:
+    from shared.blobs.s3 import s3_client
+
+    async with s3_client("http://localhost", "us-east-1", "unused", "unused"):
+        return
 
 
 def _leave(output: int) -> None:

@@ -7,6 +7,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# A condition that takes long is looked at less and less often: by this share of the time that it
+# has taken so far, and at least so often.
+_SHARE = 0.05
+_RAREST = 0.2
+
 
 async def eventually(
     fn: Callable[[], Awaitable[T | None]] | Callable[[], T | None],
@@ -16,11 +21,13 @@ async def eventually(
 ) -> T:
     """Call ``fn`` until its (awaited) answer is true, and return it.
 
+    The first calls are ``every`` so many seconds; later ones are fewer, as a call may be costly.
     AssertionError counts as "not yet", so ``fn`` may assert. After ``timeout`` seconds the last
     AssertionError is raised, or TimeoutError with the last answer.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
+    began = loop.time()
+    deadline = began + timeout
     while True:
         failure: AssertionError | None = None
         last: T | None = None
@@ -33,4 +40,4 @@ async def eventually(
             return last
         if loop.time() > deadline:
             raise failure or TimeoutError(f"still {last!r} after {timeout} s")
-        await asyncio.sleep(every)
+        await asyncio.sleep(max(every, min(_RAREST, _SHARE * (loop.time() - began))))

@@ -56,7 +56,6 @@ def settings(s3: Buckets) -> dict[str, str]:
     put("v/720p/1.m4s", SEGMENT, ContentType="text/html", CacheControl=IMMUTABLE)
     put("poster.webp", b"RIFF")
     put("notes.html", b"<script>alert(1)</script>", ContentType="text/html")
-    client.close()
     return {
         "s3_endpoint": s3.endpoint,
         "s3_region": s3.region,
