@@ -1,11 +1,11 @@
 """Devices on which somebody has logged in: their cookies, issued and read."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
 from services.auth.tokens import Signer
-from shared.contracts import new_id
 from shared.http.device_cookies import Device, read_device, sign_device
 from shared.http.jwks import Keys
 
@@ -32,8 +32,16 @@ class Devices:
         """The device that sends this cookie, None where it is not known."""
         return read_device(cookie, self._keys.current, issuer=self._issuer)
 
-    def cookie_after_login(self, device: Device | None, user_id: str) -> str:
-        """The cookie of a device on which this user has just shown that they know the password."""
-        known = (device or Device(new_id())).after_login(user_id)
+    def cookie_after_login(self, device: Device | None, user_id: str, client: str) -> str:
+        """The cookie of a device on which this user has just shown that they know the password.
+
+        Without a cookie, a user's devices at one address are one: whoever throws cookies away does
+        not get a budget with each new one.
+        """
+        known = (device or Device(_device_id(user_id, client))).after_login(user_id)
         key = self._signer.signing
         return sign_device(known, key.kid, key.private, self._clock(), issuer=self._issuer)
+
+
+def _device_id(user_id: str, client: str) -> str:
+    return hashlib.sha256(f"device\0{user_id}\0{client}".encode()).hexdigest()[:32]

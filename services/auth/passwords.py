@@ -1,7 +1,8 @@
 """Password hashes (argon2id), and the passwords that are refused.
 
-Hashing is expensive by design, so it runs in a thread per core. When its queue is full, further
-callers get an error instead of a long wait.
+Hashing is expensive by design, so it runs in a thread per core. Callers take turns at the threads,
+and one of them leaves a thread to the others. Who has many hashes waiting, or comes when very many
+wait, gets an error instead of a long wait.
 """
 
 import asyncio
@@ -15,14 +16,17 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS  # pyright: ignore[reportMissingTypeStubs]
 
 from services.auth.domain import MAX_PASSWORD, MIN_PASSWORD, WeakPassword
-from shared.errors import Detail, Unavailable
+from shared.errors import Detail, TooManyRequests, Unavailable
+from shared.turns import Turns
 
 MEMORY_KIB: Final = 19 * 1024
 ITERATIONS: Final = 2
 PARALLELISM: Final = 1
 """OWASP Password Storage Cheat Sheet: argon2id with m = 19 MiB, t = 2, p = 1."""
 
-_QUEUE: Final = 64
+WAITING: Final = 64
+WAITING_PER_CALLER: Final = 8
+WAIT_SECONDS: Final = 10.0
 T = TypeVar("T")
 
 
@@ -33,17 +37,24 @@ class Passwords:
         self._hasher = PasswordHasher(
             time_cost=iterations, memory_cost=memory_kib, parallelism=PARALLELISM, type=Type.ID
         )
-        self._threads = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "argon2")
-        self._waiting = 0
+        threads = max(1, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(threads, "argon2")
+        self._turns = Turns(threads, max(1, threads - 1))
         self._dummy = self._hasher.hash(os.urandom(16).hex())
 
-    async def hash(self, password: str) -> str:
-        """The hash with its salt and parameters. Raises Unavailable where the queue is full."""
-        return await self._run(self._hasher.hash, password)
+    async def hash(self, password: str, by: str) -> str:
+        """The hash with its salt and parameters; ``by``: whose turn it takes.
 
-    async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether ``password`` is the stored one; takes as long for None (no such user)."""
-        matches = await self._run(self._matches, stored or self._dummy, password)
+        Raises TooManyRequests where this caller has too many waiting, Unavailable where all have.
+        """
+        return await self._run(by, self._hasher.hash, password)
+
+    async def verify(self, stored: str | None, password: str, by: str) -> bool:
+        """Whether ``password`` is the stored one; takes as long for None (no such user).
+
+        Raises what ``hash`` raises.
+        """
+        matches = await self._run(by, self._matches, stored or self._dummy, password)
         return matches and stored is not None
 
     def outdated(self, stored: str) -> bool:
@@ -60,15 +71,21 @@ class Passwords:
         except (Argon2Error, InvalidHashError):
             return False
 
-    async def _run(self, function: Callable[..., T], *args: str) -> T:
-        if self._waiting >= _QUEUE:
-            raise Unavailable("Too many logins at once. Try again in a moment.", retry_after=2)
-        self._waiting += 1
+    async def _run(self, by: str, function: Callable[..., T], *args: str) -> T:
+        if self._turns.waiting_of(by) >= WAITING_PER_CALLER:
+            raise TooManyRequests("Too many requests at once. Try again soon.", retry_after=2)
+        try:
+            if self._turns.waiting >= WAITING:
+                raise TimeoutError
+            await self._turns.wait(by, WAIT_SECONDS)
+        except TimeoutError:
+            words = "Too many logins at once. Try again in a moment."
+            raise Unavailable(words, retry_after=2) from None
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, function, *args)
         finally:
-            self._waiting -= 1
+            self._turns.leave(by)
 
 
 class CommonPasswords:

@@ -54,6 +54,11 @@ class Caller(msgspec.Struct, frozen=True):
     user_agent: str = ""
     device: Device | None = None
 
+    @property
+    def counted_as(self) -> str:
+        """Whose turn the caller takes where callers take turns."""
+        return f"device:{self.device.device_id}" if self.device else self.client
+
 
 class PendingEvents(msgspec.Struct, frozen=True, kw_only=True):
     """Decided events, committed together with the change that they describe.

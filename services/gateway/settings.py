@@ -13,6 +13,8 @@ from shared.settings import Address, Key, Secret, Settings
 from shared.token_bucket import MICROS, Bucket
 
 GIB: Final = 1024 * MIB
+DEVICES: Final = 20
+"""Devices of one address that may log in at the full rate of one at the same time."""
 
 
 _PERIODS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -89,9 +91,11 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     @property
     def buckets(self) -> dict[Policy, Bucket]:
         """The bucket of each policy."""
+        auth = self.rate_limit_auth.bucket
         return {
             Policy.GENERAL: self.rate_limit_general.bucket,
-            Policy.AUTH: self.rate_limit_auth.bucket,
+            Policy.AUTH: auth,
+            Policy.DEVICES: Bucket(max(1, auth.interval // DEVICES), auth.burst * DEVICES),
             Policy.MEDIA: self.rate_limit_media.bucket,
             Policy.HEALTH: self.rate_limit_health.bucket,
         }

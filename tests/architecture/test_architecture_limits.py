@@ -8,9 +8,11 @@ import msgspec
 import pytest
 from msgspec import Struct
 
+from services.auth import passwords
 from services.auth.settings import AuthSettings
 from services.catalog.http import dependencies
 from services.catalog.webhooks import webhook_delivery, webhooks
+from services.gateway import settings as gateway_settings
 from services.gateway.http1 import request_body
 from services.gateway.http1.h1_pool import PoolLimits
 from services.gateway.limits import connections, open_requests
@@ -35,6 +37,9 @@ SETTINGS: tuple[type[Settings], ...] = (
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 # Rows whose limit is no setting: the numbers that the row names, in its order.
 FIXED: dict[str, list[float]] = {
+    "logins of known devices, address": [gateway_settings.DEVICES],
+    "checks of passwords under way, known device or address": [passwords.WAITING_PER_CALLER],
+    "checks of passwords under way, process": [passwords.WAITING, passwords.WAIT_SECONDS],
     "slots for uploads, address": [],
     "slots for small uploads, up to 64 KiB, process": [
         upload_slots.SMALL,

@@ -61,7 +61,7 @@ async def test_a_known_device_guesses_no_faster(auth: Stage) -> None:
     burst = auth.config.login_burst
     assert await guess(auth, burst + 1, cookie=device) == [401] * burst + [429]
     assert await guess(auth, 1, ELSEWHERE, cookie=device) == [429]
-    other = sent(cookies(await auth.login(client=OWNER))[DEVICE_COOKIE])
+    other = sent(cookies(await auth.login(client="192.0.2.98"))[DEVICE_COOKIE])
     data(await auth.login(client=OWNER, cookie=other))
 
 
@@ -71,6 +71,22 @@ async def test_a_device_is_known_for_its_own_accounts_only(auth: Stage) -> None:
     burst = auth.config.login_burst
     assert await guess(auth, burst + 1, cookie=mallory) == [401] * burst + [429]
     assert await guess(auth, 1, ELSEWHERE) == [429]
+
+
+async def test_logins_without_a_cookie_make_one_device_for_each_address(auth: Stage) -> None:
+    def device_of(cookie: str) -> str:
+        token = cookie.partition("=")[2]
+        return jwt.decode(token, options={"verify_signature": False})["jti"]
+
+    await registered(auth)
+    made = [sent(cookies(await auth.login(client=ELSEWHERE))[DEVICE_COOKIE]) for _ in range(5)]
+    assert len({device_of(cookie) for cookie in made}) == 1
+    other = sent(cookies(await auth.login(client="192.0.2.77"))[DEVICE_COOKIE])
+    assert device_of(other) != device_of(made[0])
+    # Guesses from one of them use up the budget of all.
+    burst = auth.config.login_burst
+    assert await guess(auth, burst, cookie=made[0]) == [401] * burst
+    assert await guess(auth, 1, cookie=made[4]) == [429]
 
 
 async def test_two_people_on_one_device_are_both_known(auth: Stage) -> None:
@@ -170,6 +186,18 @@ async def test_behind_one_address_a_known_device_is_not_locked_out(
     assert await logins(visitor, 3, device_cookie(service, "phone")) == [200] * 3
     received = [request.headers.get("cookie", "") for request in service.requests[-3:]]
     assert all(cookie.startswith(DEVICE_COOKIE) for cookie in received)
+
+
+async def test_many_devices_of_one_address_share_a_wider_budget(
+    gateway: Rig, service: Service, visitor: httpx.AsyncClient
+) -> None:
+    """Each account that somebody makes is another known device."""
+    await keys_known(gateway, service.token("alice"))
+    statuses: list[int] = []
+    for n in range(25):
+        statuses += await logins(visitor, 3, device_cookie(service, f"device-{n}"))
+    assert statuses.count(200) in {60, 61, 62, 63, 64, 65}
+    assert statuses[:60] == [200] * 60
 
 
 async def test_at_the_gateway_forged_devices_share_the_address(

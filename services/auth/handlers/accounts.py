@@ -85,7 +85,7 @@ class AccountHandlers:
         self._common.check(
             new, username=account.username, email=account.email, field="new_password"
         )
-        hashed = await self._passwords.hash(new)
+        hashed = await self._passwords.hash(new, caller.counted_as)
         now = self._clock()
         async with self._accounts.locked(account.user_id) as locked:
             if locked.account.password_hash != account.password_hash:

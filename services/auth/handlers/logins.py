@@ -62,7 +62,7 @@ class LoginHandlers:
             user_id=new_id(),
             username=username,
             email=email,
-            password_hash=await self._passwords.hash(password),
+            password_hash=await self._passwords.hash(password, caller.counted_as),
             created_at=self._clock(),
         )
         events = domain.decide(User(), domain.Register(account.user_id, username))
@@ -78,12 +78,15 @@ class LoginHandlers:
         user_id = None if account is None else account.user_id
         async with self._checks.attempt(caller, user_id, username_key(username)):
             stored = None if account is None else account.password_hash
-            if not await self._passwords.verify(stored, password) or account is None:
+            if (
+                not await self._passwords.verify(stored, password, caller.counted_as)
+                or account is None
+            ):
                 self._metrics.login("wrong")
                 raise WrongCredentials("Wrong username or password.")
         self._metrics.login("ok")
         if self._passwords.outdated(account.password_hash):
-            stronger = await self._passwords.hash(password)
+            stronger = await self._passwords.hash(password, caller.counted_as)
             await self._registrations.replace_hash(account.user_id, account.password_hash, stronger)
             account = msgspec.structs.replace(account, password_hash=stronger)
         return account, await self._sessions.open(account, caller)
@@ -91,7 +94,7 @@ class LoginHandlers:
     async def _register_again(
         self, account: Account, password: str, caller: Caller
     ) -> tuple[Account, Tokens]:
-        if not await self._passwords.verify(account.password_hash, password):
+        if not await self._passwords.verify(account.password_hash, password, caller.counted_as):
             raise Conflict("This Idempotency-Key was used for another registration.")
         await self._outbox.append_pending(account.user_id)
         return account, await self._sessions.open(account, caller)

@@ -57,7 +57,7 @@ class Reauthentication:
         if account is None:
             raise UserNotFound("There is no such user.")
         async with self._checks.attempt(caller, account.user_id, ""):
-            if not await self._passwords.verify(account.password_hash, password):
+            if not await self._passwords.verify(account.password_hash, password, caller.counted_as):
                 words = "The current password is wrong."
                 raise WrongPassword(words, [Detail(field, "is wrong")])
         return account

@@ -61,7 +61,7 @@ async def register(
         refresh_token=_in_body(tokens, data.session_in),
         user=user,
     )
-    known = devices.cookie_after_login(caller.device, account.user_id)
+    known = devices.cookie_after_login(caller.device, account.user_id, caller.client)
     return Response(
         Success(data=registered),
         status_code=201,
@@ -83,7 +83,7 @@ async def login(
     """401 with the same answer, after the same time, for an unknown user and a wrong password."""
     _refuse_foreign_cookie(request, sites, data.session_in)
     account, tokens = await logins.login(data.username, data.password, caller)
-    known = devices.cookie_after_login(caller.device, account.user_id)
+    known = devices.cookie_after_login(caller.device, account.user_id, caller.client)
     return unstored(
         LoggedIn(
             access_token=tokens.access_token,

@@ -20,7 +20,7 @@ from services.gateway.limits.rate_limit import RateLimiter
 from services.gateway.proxy.error_answers import answer_error
 from services.gateway.proxy.observer import METHODS, RequestObserver
 from services.gateway.request import paths
-from services.gateway.request.callers import Callers
+from services.gateway.request.callers import Buckets, Callers
 from services.gateway.request.error_bodies import ErrorBodies
 from services.gateway.request.exchange import Exchange, ReaderStalled
 from services.gateway.request.request_headers import RequestHeaders
@@ -102,12 +102,10 @@ class Gateway:
         ):
             await self._callers.authenticate(exchange)
         if is_route:
-            policy, identity = self._callers.bucket(exchange, found)
+            buckets = self._callers.buckets(exchange, found)
         else:
-            policy, identity = Policy.GENERAL, exchange.user or exchange.client
-        allowed, headers = await self._limiter.take(policy, identity)
-        exchange.extra += headers
-        if not allowed:
+            buckets = ((Policy.GENERAL, exchange.user or exchange.client),)
+        if not await self._take(exchange, buckets):
             await exchange.fail(429)
         elif refusal:
             await exchange.fail(refusal)
@@ -119,6 +117,16 @@ class Gateway:
             await self._name_methods(exchange, found)
         else:
             await exchange.fail(404)
+
+    async def _take(self, exchange: Exchange, buckets: Buckets) -> bool:
+        """Take a token from each bucket, the narrowest first; the answer tells of one of them."""
+        allowed, headers = await self._limiter.take(*buckets[0])
+        for policy, identity in buckets[1:]:
+            if allowed:
+                allowed, wider = await self._limiter.take(policy, identity)
+                headers = headers if allowed else wider
+        exchange.extra += headers
+        return allowed
 
     async def _dispatch(self, exchange: Exchange, route: Route) -> None:
         exchange.route = route.pattern

@@ -12,6 +12,8 @@ from shared.http.device_cookies import DEVICE_COOKIE, REFRESH_COOKIE, cookie_val
 _LOGIN: Final = "/api/v1/auth/login"
 _REFRESH: Final = "/api/v1/auth/refresh"
 
+Buckets = tuple[tuple[Policy, str], ...]
+
 
 class Callers:
     """Identifies callers. ``public_url`` is the product's address, where it is configured."""
@@ -46,24 +48,27 @@ class Callers:
         if principal is not None:
             exchange.user = principal.user_id
 
-    def bucket(self, exchange: Exchange, route: Route) -> tuple[Policy, str]:
-        """Whose bucket pays for the request, and by which policy.
+    def buckets(self, exchange: Exchange, route: Route) -> Buckets:
+        """Whose buckets pay for the request, and by which policies.
 
         Password guesses share one bucket per address, with or without an access token; but a device
         on which somebody has logged in before has its own, so that others behind the same address
-        cannot use it up. A browser refreshes its session on every page load, with a random token
-        in a cookie that nobody can guess: that costs what any request costs.
+        cannot use it up. All such devices of an address share a wider one, as somebody with many
+        accounts has many devices. A browser refreshes its session on every page load, with a random
+        token in a cookie that nobody can guess: that costs what any request costs.
         """
         if route.policy is Policy.AUTH:
             cookies = exchange.header(b"cookie").decode("latin-1")
             if route.pattern == _LOGIN:
                 sent = cookie_value(cookies, DEVICE_COOKIE)
                 device = read_device(sent, self._verifier.keys, issuer=self._verifier.issuer)
-                return Policy.AUTH, f"device:{device.device_id}" if device else exchange.client
-            if route.pattern == _REFRESH and cookie_value(cookies, REFRESH_COOKIE):
-                return Policy.GENERAL, exchange.client
-            return Policy.AUTH, exchange.client
-        return route.policy, exchange.user or exchange.client
+                if device is not None:
+                    own = Policy.AUTH, f"device:{device.device_id}"
+                    return own, (Policy.DEVICES, exchange.client)
+            elif route.pattern == _REFRESH and cookie_value(cookies, REFRESH_COOKIE):
+                return ((Policy.GENERAL, exchange.client),)
+            return ((Policy.AUTH, exchange.client),)
+        return ((route.policy, exchange.user or exchange.client),)
 
     async def _verify(self, token: str) -> Principal | None:
         try:

@@ -38,10 +38,11 @@ SERVICES: Final = (Target.AUTH, Target.INGEST, Target.CATALOG, Target.TRANSCODER
 
 
 class Policy(StrEnum):
-    """The rate limits: each route has one."""
+    """The rate limits: each route has one, and logins of known devices have another."""
 
     GENERAL = "general"
     AUTH = "auth"
+    DEVICES = "devices"
     MEDIA = "media"
     HEALTH = "health"
 

@@ -8,7 +8,8 @@ import pytest
 from services.auth import passwords
 from services.auth.domain import WeakPassword
 from services.auth.passwords import CommonPasswords, Passwords
-from shared.errors import Unavailable
+from shared.errors import TooManyRequests, Unavailable
+from shared.turns import Turns
 
 COMMON = CommonPasswords()
 
@@ -21,21 +22,21 @@ def hasher() -> Iterator[Passwords]:
 
 
 async def test_a_hash_verifies_its_password_only(hasher: Passwords) -> None:
-    stored = await hasher.hash("corduroy lamp")
+    stored = await hasher.hash("corduroy lamp", "ann")
     assert stored.startswith("$argon2id$")
-    assert await hasher.verify(stored, "corduroy lamp")
-    assert not await hasher.verify(stored, "corduroy lamp ")
-    assert not await hasher.verify(None, "corduroy lamp")
-    assert not await hasher.verify("not a hash", "corduroy lamp")
+    assert await hasher.verify(stored, "corduroy lamp", "ann")
+    assert not await hasher.verify(stored, "corduroy lamp ", "ann")
+    assert not await hasher.verify(None, "corduroy lamp", "ann")
+    assert not await hasher.verify("not a hash", "corduroy lamp", "ann")
 
 
 async def test_hashes_grow_with_the_parameters(hasher: Passwords) -> None:
-    stored = await hasher.hash("corduroy lamp")
+    stored = await hasher.hash("corduroy lamp", "ann")
     assert not hasher.outdated(stored)
     stronger = Passwords(memory_kib=128, iterations=1)
     try:
         assert stronger.outdated(stored)
-        assert await stronger.verify(stored, "corduroy lamp")
+        assert await stronger.verify(stored, "corduroy lamp", "ann")
     finally:
         stronger.close()
 
@@ -43,7 +44,7 @@ async def test_hashes_grow_with_the_parameters(hasher: Passwords) -> None:
 async def test_the_parameters_are_owasps() -> None:
     real = Passwords()
     try:
-        assert "$m=19456,t=2,p=1$" in await real.hash("corduroy lamp")
+        assert "$m=19456,t=2,p=1$" in await real.hash("corduroy lamp", "ann")
     finally:
         real.close()
 
@@ -51,13 +52,32 @@ async def test_the_parameters_are_owasps() -> None:
 async def test_a_flood_is_told_to_come_back(
     hasher: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passwords, "_QUEUE", 2)
+    monkeypatch.setattr(passwords, "WAITING", 2)
+    hasher._turns = Turns(2, 1)
     answers = await asyncio.gather(
-        *(hasher.hash("corduroy lamp") for _ in range(6)), return_exceptions=True
+        *(hasher.hash("corduroy lamp", f"user {n}") for n in range(6)), return_exceptions=True
     )
-    assert sum(isinstance(answer, str) for answer in answers) == 2
-    assert sum(isinstance(answer, Unavailable) for answer in answers) == 4
-    assert await hasher.hash("corduroy lamp")
+    assert sum(isinstance(answer, str) for answer in answers) == 4
+    assert sum(isinstance(answer, Unavailable) for answer in answers) == 2
+    assert await hasher.hash("corduroy lamp", "ann")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_who_sends_many_waits_for_itself(hasher: Passwords, threads: int) -> None:
+    hasher._turns = Turns(threads, 1)
+    done: list[str] = []
+
+    async def hashed(by: str) -> None:
+        await hasher.hash("corduroy lamp", by)
+        done.append(by)
+
+    flood = [asyncio.create_task(hashed("mallory")) for _ in range(20)]
+    await asyncio.sleep(0)
+    await hashed("ann")
+    assert done.index("ann") <= 2
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, TooManyRequests)]
+    assert len(refused) == 20 - 1 - passwords.WAITING_PER_CALLER
 
 
 @pytest.mark.parametrize("good", ["corduroy-9-lamp", "пароль-из-слов", "a b c d e f", "abc" * 85])
