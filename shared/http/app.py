@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from shared.errors import UnsupportedMedia
 from shared.http.access_middleware import AccessMiddleware
 from shared.http.allow import AllowMiddleware
+from shared.http.bodies import OneReading
 from shared.http.heads import HeadMiddleware
 from shared.http.health import Check, health_routes
 from shared.http.identity import Verifier, optional_user, require_user
@@ -73,6 +74,7 @@ def create_app(
         lifespan=contexts,
         logging_config=None,
         openapi_config=openapi_config(service, VERSION),
+        request_class=OneReading,
         request_max_body_size=max_body,
         state=State({**(state or {}), "verifier": verifier, "sessions": sessions}),
     )

@@ -18,7 +18,7 @@ from services.gateway.http1.h1_pool import PoolLimits
 from services.gateway.limits import connections, open_requests
 from services.gateway.request import exchange
 from services.gateway.settings import GatewaySettings
-from services.ingest.handlers import upload_slots
+from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
 from services.transcoder.settings import WorkerSettings
 from shared import database_sessions
@@ -40,6 +40,10 @@ FIXED: dict[str, list[float]] = {
     "logins of known devices, address": [gateway_settings.DEVICES],
     "checks of passwords under way, known device or address": [passwords.WAITING_PER_CALLER],
     "checks of passwords under way, process": [passwords.WAITING, passwords.WAIT_SECONDS],
+    "bytes of bodies with a checksum that were thrown away, user": [
+        discarded.BURST * discarded.MIB,
+        discarded.MIB,
+    ],
     "slots for uploads, address": [],
     "slots for small uploads, up to 64 KiB, process": [
         upload_slots.SMALL,

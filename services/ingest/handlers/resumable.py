@@ -16,6 +16,7 @@ import msgspec
 from services.ingest.details import Details, check_details, parse_details, titled_by_filename
 from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.handlers.concatenation import Concatenation
+from services.ingest.handlers.discarded import Discarded
 from services.ingest.handlers.idempotency import require_same
 from services.ingest.handlers.limits import Limits
 from services.ingest.handlers.steps import UploadSteps
@@ -60,6 +61,7 @@ class Resumable:
         self._concatenation = concatenation
         self._uploads = uploads
         self._limits = limits
+        self._discarded = Discarded()
 
     @property
     def max_bytes(self) -> int:
@@ -136,8 +138,8 @@ class Resumable:
         The upload is complete with its last byte (tus) or, where ``finish`` is given, with the
         end of a body for which it is true (the IETF's draft). ``length`` is the upload's, where
         the client did not send it before. Raises UploadNotFound, OffsetMismatch,
-        ChecksumMismatch, UploadTooLarge, NotAVideo, UploadLost, and what the storage raises;
-        bytes that were durable before that stay.
+        ChecksumMismatch, UploadTooLarge, NotAVideo, UploadLost, TooMuchDiscarded, and what the
+        storage raises; bytes that were durable before that stay.
         """
         upload = await self._owned(user_id, upload_id)
         if upload.phase == "completing":
@@ -146,6 +148,8 @@ class Resumable:
             if offset != upload.received:
                 raise OffsetMismatch(upload.received)
             return upload
+        if checksum is not None:
+            self._discarded.check(user_id)
         async with self._steps.slots.hold(user_id, _memory(upload, body), body.address):
             upload = await self._steps.writers.acquire(upload_id)
             try:
@@ -179,25 +183,35 @@ class Resumable:
         """Whether the upload now has all its bytes and is completing."""
         held_back = checksum is not None
         async with self._steps.writers.writing(upload, body, hold_back=held_back) as writer:
-            digest, held = None if checksum is None else checksum.start(), 0
+            if checksum is not None:
+                await self._write_checked(writer, body, checksum)
+                return await self._end_of_body(upload, writer, finish)
             try:
                 async for chunk in body:
-                    if digest is not None:
-                        digest.update(chunk)
-                        held += len(chunk)
-                        if held > MAX_CHECKED:
-                            raise UploadTooLarge(
-                                f"A body with a checksum may have {readable_size(MAX_CHECKED)}."
-                            )
                     await writer.write(chunk)
             except (ClientGone, Stalled, UploadLost, asyncio.CancelledError):
-                # Bytes that arrived count, unless their checksum can no longer be compared.
-                if not held_back:
-                    await asyncio.shield(writer.flush())
+                # Bytes that arrived count.
+                await asyncio.shield(writer.flush())
                 raise
-            if checksum is not None and digest is not None and digest.digest() != checksum.expected:
-                raise ChecksumMismatch("The bytes arrived damaged and were thrown away.")
             return await self._end_of_body(upload, writer, finish)
+
+    async def _write_checked(self, writer: Writer, body: Body, checksum: Checksum) -> None:
+        """Write a body that counts only if it is whole and has its checksum."""
+        digest, held = checksum.start(), 0
+        try:
+            async for chunk in body:
+                digest.update(chunk)
+                held += len(chunk)
+                if held > MAX_CHECKED:
+                    raise UploadTooLarge(
+                        f"A body with a checksum may have {readable_size(MAX_CHECKED)}."
+                    )
+                await writer.write(chunk)
+            if digest.digest() != checksum.expected:
+                raise ChecksumMismatch("The bytes arrived damaged and were thrown away.")
+        except BaseException:
+            self._discarded.add(writer.upload.user_id, held)
+            raise
 
     async def _end_of_body(self, upload: Upload, writer: Writer, finish: bool | None) -> bool:
         if finish and upload.length not in {None, writer.offset}:

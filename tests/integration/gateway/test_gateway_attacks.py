@@ -55,13 +55,24 @@ async def test_what_can_be_read_in_two_ways_is_refused(
     assert not service.requests
 
 
-@pytest.mark.parametrize("method", [b"CONNECT", b"TRACE", b"PRI", b"get"])
-async def test_other_methods_are_refused(rig: Rig, service: Service, method: bytes):
-    target = b"evil.example:443" if method == b"CONNECT" else b"/api/v1/tags"
+@pytest.mark.parametrize("target", [b"/api/v1/tags", b"/no/route", b"/media/1/2/3", b"/"])
+@pytest.mark.parametrize(
+    "method", [b"CONNECT", b"TRACE", b"PRI", b"get", b"PROPFIND", b"A" * 20, b"A" * 5000]
+)
+async def test_other_methods_are_refused(rig: Rig, service: Service, method: bytes, target: bytes):
     answer = await rig.raw(
         b"%b %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" % (method, target)
     )
-    assert answer[9:12] in (b"400", b"501"), answer[:100]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 501"), head[:200]
+    error = json.loads(body)["error"]
+    assert (error["code"], error["type"]) == (501, "not_implemented")
+    assert not service.requests
+
+
+async def test_a_target_that_is_only_an_authority_is_refused(rig: Rig, service: Service):
+    answer = await rig.raw(b"CONNECT evil.example:443 HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 501"), answer[:200]
     assert not service.requests
 
 

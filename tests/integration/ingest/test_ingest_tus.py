@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.ingest.handlers import discarded
 from shared.contracts import (
     UploadAborted,
     UploadRejected,
@@ -19,6 +20,7 @@ from shared.contracts import (
     VideoUploaded,
     new_id,
 )
+from shared.token_bucket import MICROS, Bucket
 from tests.integration.ingest.forms import problem, send
 from tests.integration.ingest.harness import (
     ForgetfulStore,
@@ -310,6 +312,27 @@ async def test_checksums(ingest: Ingest) -> None:
         right = await patch(client, url, len(first), rest, upload_checksum=checksum("crc32", rest))
         assert right.status_code == 204
     assert ingest.content(url.rpartition("/")[2]) == content
+
+
+async def test_damaged_bodies_are_counted_for_their_sender(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discarded, "_BUCKET", Bucket(3600 * MICROS, 3))
+    content = clip(MIB)
+    wrong = "sha1 " + base64.b64encode(hashlib.sha1(b"other").digest()).decode()
+    right = "sha1 " + base64.b64encode(hashlib.sha1(content).digest()).decode()
+    async with ingest.client() as client, ingest.client("eve") as other:
+        url = await create(client, len(content))
+        statuses = [
+            (await patch(client, url, 0, content, upload_checksum=wrong)).status_code
+            for _ in range(4)
+        ]
+        assert statuses == [460] * 3 + [429]
+        # Others, and bodies that have nothing to compare, go on.
+        theirs = await create(other, len(content))
+        answer = await patch(other, theirs, 0, content, upload_checksum=right)
+        assert answer.status_code == 204, answer.text
+        assert (await patch(client, url, 0, content)).status_code == 204
 
 
 async def test_what_the_protocol_refuses(ingest: Ingest) -> None:

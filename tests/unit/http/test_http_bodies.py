@@ -6,8 +6,11 @@ from typing import Any, get_args
 import httpx
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from litestar.handlers import HTTPRouteHandler
 
+from shared.http.bodies import refuse_repeated_keys
 from tools.openapi_document import applications, document
 
 
@@ -53,3 +56,42 @@ async def test_the_field_is_named(name: str) -> None:
         answer = await client.post("/auth/login", json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["details"] == [{"field": name[:40], "message": "is not known"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"username": "ann", "password": "x", "username": "eve"}',
+        '{"username": "ann", "password": "x", "user\\u006eame": "ann"}',
+        '{"other": [{"username": 1, "username": 2}]}',
+        '{"username": NaN, "username": 1}',
+        '{"username": ' + "9" * 5000 + ', "username": 1}',
+    ],
+)
+async def test_a_key_that_is_there_twice_is_named(body: str) -> None:
+    app: Any = applications()["auth"]
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://auth/api/v1") as client:
+        headers = {"content-type": "application/json"}
+        answer = await client.post("/auth/login", content=body, headers=headers)
+    assert answer.status_code == 400
+    details = answer.json()["error"]["details"]
+    assert details == [{"field": "username", "message": "is there twice"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[" * 100_000, b'{"a":' * 5000, b"\xff\xfe", b'{"a": 1' + b"0" * 5000 + b"}"],
+)
+def test_what_cannot_be_read_is_left_to_the_parser(body: bytes) -> None:
+    refuse_repeated_keys(body)
+
+
+@given(
+    st.recursive(
+        st.integers() | st.text() | st.booleans() | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_what_says_each_thing_once_is_not_refused(value: Any) -> None:
+    refuse_repeated_keys(msgspec.json.encode(value))
