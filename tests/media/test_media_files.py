@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 
 from tests.media.made_files import FILES
+from tests.media.made_pictures import PICTURES
 from tests.media.oracle import differences
 from tests.media.pipeline import process
 
+ALL = FILES | PICTURES
 
-@pytest.mark.parametrize("kind", FILES)
+
+@pytest.mark.parametrize("kind", ALL)
 async def test_a_file_plays_as_plain_ffmpeg_decodes_it(kind: str, tmp_path: Path) -> None:
-    source = FILES[kind](tmp_path)
+    source = ALL[kind](tmp_path)
 
     video = await process(source, tmp_path / "media")
 

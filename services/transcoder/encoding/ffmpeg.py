@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from services.transcoder.encoding.picture_filters import input_options, tone_map, turn
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments
 from services.transcoder.planning.ladder import CRF, encoding
 from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
@@ -63,6 +64,12 @@ class Input(msgspec.Struct, frozen=True):
         return limits
 
 
+# What is read of each of the first frames, and from how many packets of all tracks. Some facts are
+# only in the picture's own data: its orientation (SEI), and fields.
+_FRAME_FACTS: Final = "frame=stream_index,interlaced_frame:frame_side_data=rotation,displaymatrix"
+_FRAME_PACKETS: Final = 5
+
+
 def picture_of(video: VideoTrack) -> str:
     """ffmpeg's name for the video track that is shown, without the number of the input."""
     # Older plans do not say which track they mean: it is the first that is no cover.
@@ -75,7 +82,7 @@ def sound_of(track: AudioTrack) -> str:
 
 
 def probe(source: Input) -> list[str]:
-    """ffprobe: container and streams, as JSON."""
+    """ffprobe: container, streams and the first frames, as JSON."""
     return [
         "-v",
         "error",
@@ -86,6 +93,11 @@ def probe(source: Input) -> list[str]:
         "20000000",
         "-show_format",
         "-show_streams",
+        "-show_frames",
+        "-read_intervals",
+        f"%+#{_FRAME_PACKETS}",
+        "-show_entries",
+        _FRAME_FACTS,
         "-of",
         "json",
         "-i",
@@ -161,7 +173,7 @@ def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
     arguments += ["-copyts", "-start_at_zero"]
     if seek:
         arguments += ["-ss", f"{seek:.6f}"]
-    arguments += [*run.source.options(), "-i", run.source.location]
+    arguments += [*run.source.options(), *input_options(run.video), "-i", run.source.location]
     arguments += ["-filter_complex_threads", str(run.threads)]
     arguments += ["-filter_complex", _graph(run, start)]
     for rendition in run.renditions:
@@ -179,7 +191,10 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     """
     clock = _clock(run, start)
     shown = f"0:{picture_of(run.video)}"
-    graph = f"[{shown}]bwdif=mode=send_frame[top]" if run.video.interlaced else ""
+    # Fields are rows of the picture as it is stored, so they come before it is turned.
+    first = ["bwdif=mode=send_frame"] if run.video.interlaced else []
+    first += turn(run.video)
+    graph = f"[{shown}]{','.join(first)}[top]" if first else ""
     current = "top" if graph else shown
     # Each rendition is scaled from the next larger one, which costs less than from the source.
     for index, rendition in enumerate(run.renditions):
@@ -209,15 +224,6 @@ def _clock(run: ChunkRun, start: Fraction) -> str:
         # Sound may be a little longer than the picture: the last frame is repeated.
         steps.append(f"tpad=stop_mode=clone:stop_duration={float(2 / rate):.6f}")
     return ",".join([*steps, f"trim=end_frame={run.frames}"])
-
-
-def tone_map() -> str:
-    """The filter from HDR (PQ or HLG, BT.2020) to SDR (BT.709)."""
-    return (
-        "zscale=transfer=linear:npl=100:primariesin=2020:matrixin=2020_ncl,format=gbrpf32le,"
-        "zscale=primaries=709,tonemap=hable:desat=0,"
-        "zscale=transfer=709:matrix=709:range=limited"
-    )
 
 
 def _encoder(run: ChunkRun, rendition: Rendition) -> list[str]:

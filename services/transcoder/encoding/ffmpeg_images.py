@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.transcoder.encoding.ffmpeg import Input, picture_of, quiet, sound_of, tone_map
+from services.transcoder.encoding.ffmpeg import Input, picture_of, quiet, sound_of
+from services.transcoder.encoding.picture_filters import input_options, tone_map, turn
 from services.transcoder.planning.probe_report import MAX_PIXELS
 from services.transcoder.planning.storyboard import Sheet
 from shared.contracts import AudioTrack, VideoTrack
@@ -20,7 +21,7 @@ def stills(
     arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS)]
     for time in times:
         arguments += ["-skip_frame", "nokey", "-noaccurate_seek", "-ss", f"{time:.3f}"]
-        arguments += [*source.options(), "-i", source.location]
+        arguments += [*source.options(), *input_options(video), "-i", source.location]
     for number in range(len(times)):
         arguments += ["-map", f"{number}:{picture_of(video)}", "-vf", picture]
         # Otherwise ffmpeg drops a key frame from before the requested time.
@@ -34,7 +35,7 @@ def moments(
 ) -> list[str]:
     """ffmpeg: like ``stills``, but ``rate`` pictures per second, key frames or not."""
     arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
-    arguments += ["-i", source.location, "-map", f"0:{picture_of(video)}"]
+    arguments += [*input_options(video), "-i", source.location, "-map", f"0:{picture_of(video)}"]
     arguments += ["-vf", f"fps={rate:.6f}:round=down,{_picture(video, long_side)}"]
     arguments += ["-frames:v", "12", "-f", "image2", "-c:v", "ppm"]
     return [*arguments, str(folder / "still-%02d.ppm")]
@@ -44,8 +45,8 @@ def _picture(video: VideoTrack, long_side: int) -> str:
     width, height = video.width, video.height
     scale = min(1.0, long_side / max(width, height))
     size = f"scale={max(2, round(width * scale))}:{max(2, round(height * scale))}"
-    colours = f"{size},{tone_map()}" if video.hdr else size
-    return f"{colours},setsar=1,format=rgb24"
+    colours = [size, tone_map()] if video.hdr else [size]
+    return ",".join([*turn(video), *colours, "setsar=1", "format=rgb24"])
 
 
 def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:

@@ -6,8 +6,15 @@ from services.transcoder.planning.media_errors import MediaRejected
 
 
 class SideData(msgspec.Struct, frozen=True):
+    """Side data of a stream or a frame, such as its display matrix or the lines to cut off."""
+
     side_data_type: str = ""
     rotation: float = 0
+    displaymatrix: str = ""
+    crop_top: int = 0
+    crop_bottom: int = 0
+    crop_left: int = 0
+    crop_right: int = 0
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -48,10 +55,19 @@ class Format(msgspec.Struct, frozen=True):
         return self.format_name.split(",")
 
 
+class Frame(msgspec.Struct, frozen=True):
+    """One of the first frames, decoded."""
+
+    stream_index: int = -1
+    interlaced_frame: int = 0
+    side_data_list: list[SideData] = []
+
+
 class ProbeReport(msgspec.Struct, frozen=True):
-    """ffprobe's ``-show_format -show_streams`` as JSON."""
+    """ffprobe's ``-show_format -show_streams -show_frames`` as JSON."""
 
     streams: list[Stream] = []
+    frames: list[Frame] = []
     format: Format = Format()
 
 

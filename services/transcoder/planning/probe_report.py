@@ -10,8 +10,13 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream
+from services.transcoder.planning.ffprobe_answer import Frame, ProbeReport, Stream
 from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.orientation import (
+    Orientation,
+    cropped,
+    orientation_of,
+)
 from services.transcoder.planning.tracks import choose_tracks, language_of, sample_rate
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
 
@@ -89,7 +94,7 @@ def read_source(
         duration_ms=round((duration or 0) * 1000),
         size=size,
         bit_rate=_integer(report.format.bit_rate),
-        video=_video_track(video, rate) if video else None,
+        video=_video_track(video, _frame(report, video), rate) if video else None,
         audio=tuple(
             AudioTrack(
                 index=position,
@@ -190,35 +195,42 @@ def frame_rate(stream: Stream) -> Fraction:
     return max(Fraction(1), rate.limit_denominator(1001))
 
 
-def _video_track(stream: Stream, rate: Fraction) -> VideoTrack:
+def _frame(report: ProbeReport, stream: Stream) -> Frame:
+    """The first decoded frame of a stream; what is known of none is not known."""
+    return next((f for f in report.frames if f.stream_index == stream.index), Frame())
+
+
+def _video_track(stream: Stream, frame: Frame, rate: Fraction) -> VideoTrack:
     if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
         raise MediaRejected(
             "media.too_large_picture",
             f"The picture is {stream.width} × {stream.height}, larger than we can handle.",
         )
-    rotation = round(next((d.rotation for d in stream.side_data_list if d.rotation), 0)) % 360
-    width, height = _displayed(stream, rotation)
+    turn = orientation_of(frame.side_data_list, stream.side_data_list)
+    width, height = _displayed(stream, turn)
     return VideoTrack(
         codec=stream.codec_name,
         stream=stream.index,
         width=width,
         height=height,
-        rotation=rotation,
+        rotation=turn.rotation,
+        mirrored=turn.mirrored,
         frame_rate=f"{rate.numerator}/{rate.denominator}",
         pixel_format=stream.pix_fmt,
-        interlaced=stream.field_order in _FIELD_ORDERS,
+        interlaced=stream.field_order in _FIELD_ORDERS or frame.interlaced_frame == 1,
         hdr=stream.color_transfer in _HDR_TRANSFERS,
     )
 
 
-def _displayed(stream: Stream, rotation: int) -> tuple[int, int]:
-    """Width and height as displayed: square pixels, rotated upright."""
+def _displayed(stream: Stream, turn: Orientation) -> tuple[int, int]:
+    """Width and height as displayed: cropped, square pixels, rotated upright."""
     aspect = _fraction(stream.sample_aspect_ratio.replace(":", "/"))
     if not Fraction(1, 10) <= aspect <= 10:
         aspect = Fraction(1)
-    width = round(stream.width * max(aspect, 1))
-    height = round(stream.height / min(aspect, 1))
-    return (height, width) if rotation % 180 == 90 else (width, height)
+    across, down = cropped(stream.width, stream.height, stream.side_data_list)
+    width = round(across * max(aspect, 1))
+    height = round(down / min(aspect, 1))
+    return (height, width) if turn.sideways else (width, height)
 
 
 def _duration(report: ProbeReport, main: Stream) -> float | None:

@@ -113,6 +113,8 @@ def test_copied_segments_follow_one_another(gops: list[tuple[int, bool]]) -> Non
         ({"codec": "hevc"}, avc_entry(), "H.264"),
         ({"pixel_format": "yuv420p10le"}, avc_entry(), "8 bits"),
         ({"rotation": 90}, avc_entry(), "rotated"),
+        ({"mirrored": True}, avc_entry(), "mirrored"),
+        ({"mirrored": True, "rotation": 180}, avc_entry(), "mirrored"),
         ({"interlaced": True}, avc_entry(), "interlaced"),
         ({"hdr": True}, avc_entry(), "dynamic range"),
         ({"width": 1280}, avc_entry(), "square"),

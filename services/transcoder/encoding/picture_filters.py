@@ -1,0 +1,40 @@
+"""ffmpeg's options and filters that show a source's picture as it is meant. Pure."""
+
+from typing import Final
+
+from shared.contracts import VideoTrack
+
+_TURNS: Final = {90: ("transpose=cclock",), 180: ("hflip", "vflip"), 270: ("transpose=clock",)}
+
+
+def input_options(video: VideoTrack) -> list[str]:
+    """Options before ``-i``: whether ffmpeg itself turns what it decodes."""
+    return ["-noautorotate"] if _turned_here(video) else []
+
+
+def turn(video: VideoTrack) -> list[str]:
+    """The filters that set the picture upright, where ffmpeg does not do so itself.
+
+    An H.264 stream may state its orientation at its beginning only, where most chunks do not read.
+    The picture keeps no matrix, or players would turn it again.
+    """
+    if not _turned_here(video):
+        return []
+    flip = ["hflip"] if video.mirrored else []
+    return [*flip, *_TURNS.get(video.rotation, ()), "sidedata=mode=delete:type=DISPLAYMATRIX"]
+
+
+def _turned_here(video: VideoTrack) -> bool:
+    # Older plans do not know whether the picture is mirrored, but ffmpeg finds that in the file.
+    # Odd angles are ffmpeg's, too.
+    known = video.stream is not None and (video.rotation == 0 or video.rotation in _TURNS)
+    return known and (video.mirrored or video.rotation != 0)
+
+
+def tone_map() -> str:
+    """The filter from HDR (PQ or HLG, BT.2020) to SDR (BT.709)."""
+    return (
+        "zscale=transfer=linear:npl=100:primariesin=2020:matrixin=2020_ncl,format=gbrpf32le,"
+        "zscale=primaries=709,tonemap=hable:desat=0,"
+        "zscale=transfer=709:matrix=709:range=limited"
+    )

@@ -1,0 +1,77 @@
+"""Files whose pictures are turned, cropped, coded in fields, timed or coloured in unusual ways."""
+
+import struct
+from pathlib import Path
+from typing import Final
+
+from tests.integration.transcoder.clips import ffmpeg
+from tests.media.made_files import X264, Recipe, made, picture
+
+_FIT: Final = ("-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", "-g", "60")
+
+
+def turned(name: str, *orientation: str, size: str = "192x108", bsf: str = "null") -> Recipe:
+    """The recipe of a file whose display matrix ``orientation`` states."""
+
+    def write(folder: Path) -> Path:
+        plain = folder / "plain.mp4"
+        ffmpeg(*picture(size, seconds=5 if size == "640x360" else 3), *_FIT, str(plain))
+        ffmpeg(
+            *(*orientation, "-i", str(plain), "-c", "copy", "-bsf:v", bsf, str(folder / name)),
+        )
+        return folder / name
+
+    return write
+
+
+def with_clean_aperture(width: int, height: int) -> Recipe:
+    """The recipe of an MP4 file whose ``clap`` box shows the middle of a 192 × 108 picture."""
+
+    def write(folder: Path) -> Path:
+        target = folder / "clap.mp4"
+        ffmpeg(*picture(), *X264, str(target))
+        data = bytearray(target.read_bytes())
+        box = struct.pack(">I4s8I", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
+        entry = data.rindex(b"avc1") - 4
+        size = int.from_bytes(data[entry : entry + 4], "big")
+        # The boxes around the sample entry; moov is the file's last box, so no offset changes.
+        for kind in (b"stsd", b"stbl", b"minf", b"mdia", b"trak", b"moov"):
+            at = data.rindex(kind, 0, entry) - 4
+            data[at : at + 4] = (int.from_bytes(data[at : at + 4], "big") + 40).to_bytes(4, "big")
+        data[entry : entry + 4] = (size + 40).to_bytes(4, "big")
+        data[entry + size : entry + size] = box
+        target.write_bytes(data)
+        return target
+
+    return write
+
+
+_TURNS: Final = {
+    "turned 90": ("-display_rotation", "90"),
+    "turned 180": ("-display_rotation", "180"),
+    "turned 270": ("-display_rotation", "270"),
+    "mirrored": ("-display_hflip",),
+    "upside down": ("-display_vflip",),
+    "turned 90 and mirrored": ("-display_rotation", "90", "-display_hflip"),
+    "turned 270 and mirrored": ("-display_rotation", "270", "-display_hflip"),
+    "turned 20": ("-display_rotation", "20"),
+}
+
+PICTURES: Final[dict[str, Recipe]] = {
+    **{kind: turned("a.mp4", *options) for kind, options in _TURNS.items()},
+    "mirrored, and else fit": turned("a.mp4", "-display_hflip", size="640x360"),
+    "upside down, and else fit": turned("a.mp4", "-display_vflip", size="640x360"),
+    "mirrored in Matroska": turned("a.mkv", "-display_hflip"),
+    "turned in Matroska": turned("a.mkv", "-display_rotation", "90"),
+    "turned by the picture's data": turned(
+        "a.mp4", bsf="h264_metadata=display_orientation=insert:rotate=90:flip=horizontal"
+    ),
+    "mirrored by the picture's data, and else fit": turned(
+        "a.mp4",
+        size="640x360",
+        bsf="h264_metadata=display_orientation=insert:flip=horizontal",
+    ),
+    "cropped": with_clean_aperture(120, 100),
+    "between rungs": made("a.mp4", *picture("600x338", seconds=2), *X264),
+}
+"""Kinds of which each was once wrong, or is easily wrong."""
