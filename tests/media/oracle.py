@@ -54,8 +54,15 @@ def differences(source: Path, made: Processed, folder: Path) -> list[str]:
     """How a video differs from its source, in words; empty where it does not."""
     if made.failure is not None:
         return [f"failed: {made.failure.code}: {made.failure.reason} {made.failure.detail}"]
-    planned = made.planned
     reference = decode_source(source, made, folder)
+    try:
+        return _differences(made, reference)
+    except subprocess.CalledProcessError as error:
+        return [f"cannot be decoded: {error.stderr.decode(errors='replace')}"]
+
+
+def _differences(made: Processed, reference: Reference) -> list[str]:
+    planned = made.planned
     found: list[str] = []
     smallest = None
     for rendition in planned.renditions:
@@ -66,7 +73,11 @@ def differences(source: Path, made: Processed, folder: Path) -> list[str]:
             found.append(f"{rendition.name}: {len(pictures)} frames, not {len(smallest)}")
         smallest = pictures
     for track, sound in zip(planned.audio, reference.sounds, strict=True):
-        found += compare_sound(audio_name(track.index), decode_sound(made, track), sound)
+        name = audio_name(track.index)
+        if made.state.audio[name].segments:
+            found += compare_sound(name, decode_sound(made, track), sound)
+        elif len(sound) > _LENGTH_SECONDS * _SOUND_RATE:
+            found.append(f"{name}: no sound")
     if planned.source.video is not None and reference.pictures is not None:
         found += _poster(made, reference.pictures)
     return found
@@ -81,17 +92,17 @@ def decode_source(source: Path, made: Processed, folder: Path) -> Reference:
     shape = None
     if video is not None and planned.renditions:
         shape = _shape(planned.renditions[-1])
-        fit = f"scale={shape[0]}:{shape[1]}:force_original_aspect_ratio=decrease:flags=bicubic"
+        fit = _fit(*shape)
         arguments += ["-map", _picture(video), "-c:v", "rawvideo", "-fps_mode", "vfr"]
         field = "bwdif=mode=send_field:deint=interlaced," if video.interlaced else ""
         # Shape of pixels first: the output has square ones.
         square = "scale='trunc(iw*max(sar,1))':'trunc(ih/min(sar,1))',setsar=1"
         pad = f"pad={shape[0]}:{shape[1]}:-1:-1"
         arguments += ["-vf", f"{field}{square},{fit},{pad},setsar=1,format=gray"]
-    for track in audio:
-        arguments += ["-map", _sound(track)]
+    for number, track in enumerate(audio):
+        arguments += ["-map", _sound(track), f"-ac:a:{number}", str(min(2, track.channels))]
     if audio:
-        arguments += ["-c:a", "pcm_s16le", "-ar", str(_SOUND_RATE), "-ac", "1"]
+        arguments += ["-c:a", "pcm_f32le", "-ar", str(_SOUND_RATE)]
     _run([*arguments, "-f", "nut", str(between)])
     pictures = None
     if shape is not None:
@@ -216,6 +227,14 @@ def _shape(rendition: Rendition) -> tuple[int, int]:
     return max(8, round(rendition.width * scale)), max(8, round(rendition.height * scale))
 
 
+def _fit(width: int, height: int) -> str:
+    """The filter that fits pictures of square pixels into a box; near proportions fill it."""
+    near = f"lt(abs(iw/ih*{height}/{width}-1),0.04)"
+    across = f"if({near},{width},min({width},trunc({height}*iw/ih)))"
+    down = f"if({near},{height},min({height},trunc({width}*ih/iw)))"
+    return f"scale='{across}':'{down}':flags=bicubic"
+
+
 def _picture(video: VideoTrack) -> str:
     return "0:V:0" if video.stream is None else f"0:{video.stream}"
 
@@ -234,8 +253,8 @@ def _pictures(source: Path, shape: tuple[int, int], options: Sequence[str]) -> P
 
 def _samples(source: Path, options: Sequence[str]) -> Samples:
     clock = f"aresample={_SOUND_RATE}:async=1:first_pts=0"
-    raw = _run(["-i", str(source), *options, "-af", clock, "-ac", "1", "-f", "s16le", "-"])
-    return np.frombuffer(raw, dtype=np.int16).astype(np.float32) / 32768
+    raw = _run(["-i", str(source), *options, "-af", clock, "-ac", "1", "-f", "f32le", "-"])
+    return np.frombuffer(raw, dtype=np.float32)
 
 
 def _run(arguments: Sequence[str]) -> bytes:
