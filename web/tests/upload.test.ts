@@ -165,6 +165,8 @@ describe('files', () => {
   it('are judged by ending or type', () => {
     expect(fileProblem(new File(['x'], 'FILM.MKV'))).toBeNull();
     expect(fileProblem(new File(['x'], 'film', { type: 'video/mp4' }))).toBeNull();
+    expect(fileProblem(new File(['x'], 'song.opus'))).toBeNull();
+    expect(fileProblem(new File(['x'], 'song', { type: 'audio/mpeg' }))).toBeNull();
     expect(fileProblem(new File(['x'], 'film.exe'))).toMatch(/not a video/);
   });
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 from typing import Any, Final
 
-from services.ingest.containers import HEAD_BYTES, looks_like, recognise
+from services.ingest.containers import HEAD_BYTES, is_hopeless, looks_like, recognise
 from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.ports import Metrics, Part, Progress, SourceStore, Upload, UploadProgress
 from services.ingest.tail import Piece, named, piece_key, pieces_of, size_of, swallowed
@@ -101,7 +101,9 @@ class Writer:
         self._buffer += data
         if self._unrecognised and self._pending >= HEAD_BYTES:
             await self._read(len(self._unread))
-            self._recognise()
+            self._recognise(whole=True)
+        elif not self._unread:
+            self._recognise(whole=False)
         while self._pending >= (size := part_size(self._next_part)):
             await self._read(len(self._unread))
             await self._send(size)
@@ -124,7 +126,7 @@ class Writer:
     async def finish(self) -> None:
         """Store the last part: afterwards all bytes are parts of the multipart upload."""
         await self._read(len(self._unread))
-        self._recognise()
+        self._recognise(whole=True)
         if self._buffer or self._counted == 0:
             await self._send(len(self._buffer))
         await self._settle()
@@ -155,10 +157,13 @@ class Writer:
     def _unrecognised(self) -> bool:
         return self._content_type is None and not self.upload.partial and not self._counted
 
-    def _recognise(self) -> None:
+    def _recognise(self, *, whole: bool) -> None:
+        """Recognise the container. ``whole``: all bytes that this needs are here."""
         if not self._unrecognised:
             return
         head = bytes(self._buffer[:HEAD_BYTES])
+        if not whole and not is_hopeless(head):
+            return
         container = recognise(head)
         if container is None:
             raise NotAVideo(f"This is not a video that we know; it looks like {looks_like(head)}.")

@@ -17,13 +17,11 @@ from services.transcoder.planning.extra_codecs import extra_encoder_arguments
 from services.transcoder.planning.ladder import CRF, encoding
 from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
 from services.transcoder.planning.probe_report import MAX_PIXELS, MAX_STREAMS
+from shared.containers import demuxers
 from shared.contracts import AudioTrack, Chunk, Rendition, SourceFacts, VideoTrack
 
-# ffmpeg detects the format by content. Playlists (hls, dash, concat), image sequences and devices
-# are left out, because each of them can name other files or addresses.
-FORMATS: Final = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,ogg,mp3,aac,wav,flac"
-)
+# ffmpeg detects the format by content, among all that it knows; then this list applies.
+FORMATS: Final = ",".join(demuxers())
 
 AUDIO_RATE: Final = 48_000
 AUDIO_BIT_RATE: Final = 128_000
