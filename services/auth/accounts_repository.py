@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.auth.domain import UserNotFound, email_key
-from services.auth.names import skeletons
+from services.auth.names import RULES, skeletons
 from services.auth.ports import (
     Account,
     EmailTaken,
@@ -84,9 +84,9 @@ class AccountsRepository:
             await _add_pending(connection, pending, now)
 
     async def index_looks(self, most: int) -> int:
-        """Keep the skeletons of accounts that have none yet; returns how many accounts had none."""
+        """Keep the skeletons of accounts that have none by today's rules; returns their number."""
         async with self._engine.begin() as connection:
-            known = select(username_skeletons.c.user_id)
+            known = select(username_skeletons.c.user_id).where(username_skeletons.c.rules == RULES)
             rows = await connection.execute(
                 select(accounts.c.user_id, accounts.c.username)
                 .where(accounts.c.user_id.not_in(known))
@@ -282,8 +282,8 @@ async def _keep_look(connection: AsyncConnection, account: Account) -> None:
 async def _add_look(connection: AsyncConnection, user_id: str, looks: Iterable[str]) -> None:
     await connection.execute(
         upsert(username_skeletons)
-        .values([{"skeleton": look, "user_id": user_id} for look in looks])
-        .on_conflict_do_nothing()
+        .values([{"skeleton": look, "user_id": user_id, "rules": RULES} for look in looks])
+        .on_conflict_do_update(index_elements=["skeleton", "user_id"], set_={"rules": RULES})
     )
 
 

@@ -2,11 +2,14 @@
 
 A name is one or more parts, separated by single spaces (RFC 8265, section 3.5), each in the PRECIS
 profile UsernameCasePreserved; its comparison is that of UsernameCaseMapped and coarser. Names that
-look alike have a common skeleton (UTS 39). Names that were made under earlier rules stay.
+look alike have a common skeleton: that of UTS 39, in which accents, strokes, small capitals and
+punctuation at either end do not count. Names that were made under earlier rules stay.
 """
 
 import functools
+import re
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 
@@ -38,6 +41,18 @@ RESERVED: Final = (
     "webmaster",
 )
 
+RULES: Final = 2
+"""Rises with each change of what a skeleton is: those of an earlier number are made anew."""
+
+# Marks that change a letter of any script, unlike vowels and tones of one script.
+_ACCENTS: Final = re.compile(r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_LETTER: Final = re.compile(
+    r"(LATIN|GREEK|CYRILLIC) (?:LETTER SMALL CAPITAL|SMALL LETTER) (\w+)(?: WITH .+)?"
+)
+# Not in Unicode's table: the prototype of the Cyrillic soft sign.
+_ALSO_ALIKE: Final = {"\u0185": "b"}
+_EDGES: Final = ("P", "S", "Z")
+
 _DATA: Final = Path(__file__).with_name("confusables.txt")
 
 
@@ -53,7 +68,7 @@ def new_username(text: str) -> str:
 
 def skeletons(name: str) -> frozenset[str]:
     """Two names with a skeleton in common look alike, in one of the ways they may be written."""
-    return frozenset(_skeleton(written).casefold() for written in (name, name.lower()))
+    return frozenset(_look(written) for written in (name, name.lower()))
 
 
 def _without_marks(text: str) -> str:
@@ -70,6 +85,37 @@ def _part(part: str) -> str:
             "must consist of letters, digits and common punctuation, with single spaces between"
         ) from None
     return kept
+
+
+def _look(text: str) -> str:
+    """A plain letter may look like two others, and their skeleton like more: until nothing changes.
+
+    A name of nothing but punctuation is kept as it is.
+    """
+    before, look = "", text
+    while look != before:
+        before, look = look, _skeleton(_plain(look)).casefold()
+    start, end = 0, len(look)
+    while start < end and unicodedata.category(look[start])[0] in _EDGES:
+        start += 1
+    while end > start and unicodedata.category(look[end - 1])[0] in _EDGES:
+        end -= 1
+    return look[start:end] or look
+
+
+def _plain(text: str) -> str:
+    """``text`` with letters that have no accents, strokes or forms of their own."""
+    letters = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    return "".join(_plain_letter(char) for char in letters)
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain_letter(char: str) -> str:
+    match = None if char.isascii() else _LETTER.fullmatch(unicodedata.name(char, ""))
+    if match is not None:
+        with suppress(KeyError):
+            return unicodedata.lookup(f"{match[1]} SMALL LETTER {match[2]}")
+    return _ALSO_ALIKE.get(char, char)
 
 
 def _skeleton(text: str) -> str:

@@ -48,6 +48,8 @@ username_skeletons = Table(
         primary_key=True,
         index=True,
     ),
+    # The rules by which it was made (``names.RULES``).
+    Column("rules", Integer, nullable=False, server_default=text("1")),
 )
 
 # Open sessions: ending one deletes its row.

@@ -61,6 +61,16 @@ def test_reserved_names_are_refused_in_every_disguise(name: str) -> None:
         ("bob", "b0b"),
         ("Ελένη", "Eλένη"),
         ("tom", "tоm"),
+        *(("bob", alike) for alike in ("bob.", ".bob", "bob_", "_-bob-_", "bob'", "bob\u00b7")),
+        *(
+            ("bob", alike)
+            for alike in ("ʙob", "ʙᴏʙ", "ḃob", "bo\u0308b", "ɓob", "ƀob", "вob", "ьob")
+        ),
+        *(("bob", alike) for alike in ("ｂｏｂ", "BÖB", "bob\u02bc", "b\u0335ob", "bøb")),
+        ("maria", "ᴍᴀʀɪᴀ"),
+        ("Zoë", "zoe"),
+        ("łukasz", "lukasz"),
+        ("Андрей", "андреи"),
     ],
 )
 def test_names_that_look_alike(one: str, other: str) -> None:
@@ -68,10 +78,47 @@ def test_names_that_look_alike(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("neil", "nell"), ("alice", "alicia"), ("user1", "user2"), ("李", "王")]
+    ("one", "other"),
+    [
+        *(("neil", "nell"), ("alice", "alicia"), ("user1", "user2"), ("李", "王")),
+        # Vowels and voiced sounds are no accents.
+        *(("किरण", "करण"), ("がく", "かく"), ("ราม", "รัม"), ("a.b", "a-b"), ("...a", "...b")),
+    ],
 )
 def test_names_that_do_not(one: str, other: str) -> None:
     assert skeletons(one).isdisjoint(skeletons(other))
+
+
+ACCENTS = "\u0301\u0308\u0323\u0327\u0335\u0307"
+SMALL_CAPITALS = str.maketrans("abcdeghijklmnoprtuvwyz", "ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ")
+WIDE = {ord(char): ord(char) + 0xFEE0 for char in "abcdefghijklmnopqrstuvwxyz"}
+CYRILLIC = str.maketrans("aceopxyi", "асеорхуі")
+
+
+@given(st.data(), st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=12))
+def test_a_disguise_looks_like_the_name(data: st.DataObject, name: str) -> None:
+    disguise = ""
+    for char in name:
+        other = data.draw(
+            st.sampled_from(
+                [
+                    char,
+                    char.upper(),
+                    *(char.translate(table) for table in (SMALL_CAPITALS, WIDE, CYRILLIC)),
+                ]
+            )
+        )
+        disguise += other + data.draw(st.text(ACCENTS, max_size=2))
+    edge = st.text("._-'~", max_size=3)
+    disguise = data.draw(edge) + disguise + data.draw(edge)
+    # A capital I looks like an l: it is one of the ways in which a name may be meant.
+    assert not skeletons(disguise).isdisjoint(skeletons(name)), disguise
+
+
+@given(st.text(max_size=60))
+def test_every_text_has_a_look(text: str) -> None:
+    for look in skeletons(text):
+        assert look or not text or not text.strip()
 
 
 @given(st.text(min_size=3, max_size=60))
