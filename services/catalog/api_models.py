@@ -111,27 +111,36 @@ class FeedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Links(msgspec.Struct, frozen=True):
-    """Builds media URLs; they are relative if ``origin`` is empty."""
+    """Builds media URLs; they are relative if ``origin`` is empty.
+
+    ``session`` is the id of the caller's session, "" without one.
+    """
 
     secret: str
     origin: str = ""
+    session: str = ""
 
-    def for_request(self, origin: str | None) -> "Links":
-        """Links with the request's ``origin``, unless one is configured or it is malformed."""
-        if self.origin or origin is None or not _ORIGIN.match(origin):
-            return self
-        return Links(self.secret, origin)
+    def for_request(self, origin: str | None, session: str = "") -> "Links":
+        """Links for a session and with the request's ``origin``.
+
+        That does not count where one is configured, or where it is malformed.
+        """
+        own = origin if origin is not None and _ORIGIN.match(origin) else ""
+        return Links(self.secret, self.origin or own, session)
 
     def media(self, token: str, key: str | None) -> str | None:
         """The URL of an object of the media bucket; None without a key."""
         return f"{self.origin}/media/{token}/{quote(key)}" if key else None
 
     def token(self, video_id: str, visibility: Visibility, now: float) -> str:
-        """``public``; for a private video or a draft a grant that expires in 6 to 7 hours."""
+        """``public``; for a private video or a draft a grant, which ends with the session.
+
+        However long that lasts, a grant expires in 6 to 7 hours.
+        """
         if visibility in SHOWN_TO_OTHERS:
             return "public"
         expires_at = (int(now) // _GRANT_STEP + 1) * _GRANT_STEP + GRANT_SECONDS
-        return grant(self.secret, video_id, expires_at)
+        return grant(self.secret, video_id, self.session, expires_at)
 
 
 def to_tag(name: str) -> Tag:

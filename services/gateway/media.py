@@ -2,7 +2,8 @@
 
 ``token`` is a signed grant, or ``public`` for videos that others may see by the catalog. URIs
 in playlists are relative, so a player keeps the grant, or follows the redirect, of its playlist.
-A deleted video is refused with a grant, too: its objects stay in the bucket for a while.
+A grant ends with its session. A deleted video is refused with a grant, too: its objects stay in the
+bucket for a while.
 """
 
 import asyncio
@@ -61,8 +62,9 @@ class Visibility:
     def __init__(self, catalog: Upstream, clock: Callable[[], float]) -> None:
         self._catalog = catalog
         self._clock = clock
-        self._known: dict[str, tuple[Shown | None, float]] = {}
-        self._asking: dict[str, asyncio.Task[Shown | None]] = {}
+        # By video and, for grants, the id of the session; "" without one.
+        self._known: dict[tuple[str, str], tuple[Shown | None, float]] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[Shown | None]] = {}
         # Answers to questions of an earlier generation are not kept.
         self._generation = 0
 
@@ -72,8 +74,9 @@ class Visibility:
         self._asking.clear()
         if video is None:
             self._known.clear()
-        else:
-            self._known.pop(video, None)
+            return
+        for key in [key for key in self._known if key[0] == video]:
+            del self._known[key]
 
     async def visible(self, video: str) -> bool:
         """Whether ``video`` needs no grant.
@@ -85,24 +88,27 @@ class Visibility:
         # It may have been published just now.
         return await self._of(video, _FRESH_HIDDEN_SECONDS) in SHOWN_TO_OTHERS
 
-    async def exists(self, video: str) -> bool:
-        """Whether ``video`` is not deleted, or the catalog does not answer."""
+    async def granted(self, video: str, session: str) -> bool:
+        """Whether the session is open and ``video`` not deleted, or the catalog does not answer."""
         try:
-            return await self._of(video, _FRESH_HIDDEN_SECONDS) is not None
+            return await self._of(video, _FRESH_HIDDEN_SECONDS, session) is not None
         except UpstreamError:
             # Grants are given for videos that are there, and expire.
             return True
 
-    async def _of(self, video: str, fresh: float = _FRESH_SECONDS) -> Shown | None:
+    async def _of(
+        self, video: str, fresh: float = _FRESH_SECONDS, session: str = ""
+    ) -> Shown | None:
         now = self._clock()
-        known = self._known.get(video)
+        key = video, session
+        known = self._known.get(key)
         if known is not None and now - known[1] < fresh:
             return known[0]
-        asking = self._asking.get(video)
+        asking = self._asking.get(key)
         if asking is None:
-            asking = asyncio.create_task(self._ask(video))
-            self._asking[video] = asking
-            asking.add_done_callback(lambda task: self._asked(video, task))
+            asking = asyncio.create_task(self._ask(video, session))
+            self._asking[key] = asking
+            asking.add_done_callback(lambda task: self._asked(key, task))
         try:
             return await asyncio.shield(asking)
         except UpstreamError:
@@ -110,14 +116,15 @@ class Visibility:
                 return known[0]
             raise
 
-    def _asked(self, video: str, task: asyncio.Task[Shown | None]) -> None:
-        if self._asking.get(video) is task:
-            del self._asking[video]
+    def _asked(self, key: tuple[str, str], task: asyncio.Task[Shown | None]) -> None:
+        if self._asking.get(key) is task:
+            del self._asking[key]
 
-    async def _ask(self, video: str) -> Shown | None:
+    async def _ask(self, video: str, session: str) -> Shown | None:
         generation = self._generation
+        query = f"?session={session}" if session else ""
         try:
-            status, body = await self._catalog.get(f"/internal/media/{video}")
+            status, body = await self._catalog.get(f"/internal/media/{video}{query}")
         except TimeoutError:
             raise UpstreamError("the catalog took too long") from None
         if status == 200:
@@ -133,7 +140,7 @@ class Visibility:
         if generation == self._generation:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            self._known[video] = (shown, self._clock())
+            self._known[video, session] = (shown, self._clock())
         return shown
 
 
@@ -185,9 +192,8 @@ class Media:
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:
             return await self._visibility.visible(video)
-        if not grants.check(self._grant_secret, token, video, self._clock()):
-            return False
-        return await self._visibility.exists(video)
+        session = grants.check(self._grant_secret, token, video, self._clock())
+        return session is not None and await self._visibility.granted(video, session)
 
     async def _send(
         self,

@@ -58,16 +58,25 @@ class Sessions:
         if await self.ended([principal]):
             raise InvalidToken("Log in again.")
 
+    async def has_ended(self, user_id: str, session_id: str) -> bool:
+        """Whether this session of this user has ended."""
+        user = (await self._read([user_id]))[user_id]
+        return user.has_ended(session_id)
+
     async def ended(self, principals: Collection[Principal]) -> set[Principal]:
         """Those whose session has ended."""
-        users = {each.user_id: self._user(each.user_id) for each in principals}
-        if not users:
-            return set()
-        asked = {stream_id("user", id_): user.version for id_, user in users.items()}
-        found = await self._log.read_after(asked)
-        for id_, user in users.items():
-            user.add(found.get(stream_id("user", id_), ()))
+        users = await self._read({each.user_id for each in principals})
         return {each for each in principals if users[each.user_id].has_ended(each.session_id)}
+
+    async def _read(self, user_ids: Collection[str]) -> dict[str, _User]:
+        """What the log says of these users now."""
+        users = {id_: self._user(id_) for id_ in user_ids}
+        if users:
+            asked = {stream_id("user", id_): user.version for id_, user in users.items()}
+            found = await self._log.read_after(asked)
+            for id_, user in users.items():
+                user.add(found.get(stream_id("user", id_), ()))
+        return users
 
     def _user(self, user_id: str) -> _User:
         user = self._users.get(user_id)

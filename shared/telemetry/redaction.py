@@ -17,7 +17,7 @@ _HIDDEN: Final = "***"
 _SECRET: Final = re.compile(
     r"""
       (?<=/media/)(?!public\b)[^/\s"'\\]+           # the token of a media address
-    | [0-9a-f]{7,10}\.[A-Za-z0-9_-]{43}             # a media grant
+    | [0-9a-f]{7,10}\.(?:[A-Za-z0-9_-]{1,64}\.)?[A-Za-z0-9_-]{43}   # a media grant
     | eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+   # a JWT
     | (?<=://)[^/@\s"'\\]+(?=@)                     # the login of a URL
     | (?i:(?<=bearer[ ]))[^\s"'\\]+

@@ -166,6 +166,18 @@ def test_media_of_a_hidden_video_need_a_grant_of_its_own(
             assert anyone.get(path).status_code == 404, token
 
 
+def test_media_end_with_the_session_that_asked_for_them(
+    cinelog: RunningStack, anyone: httpx.Client, clip: Path
+) -> None:
+    with sign_up(cinelog.url) as person:
+        video = upload(person, clip, "concealed session", visibility="private")
+        person.finish(video)
+        url = person.client.get(f"{API}/streaming/id/{video}").json()["data"]["video"]
+        assert anyone.get(url).status_code == 200
+        assert person.client.post(f"{API}/auth/logout").status_code == 200
+        until(lambda: anyone.get(url).status_code == 404, patience=5)
+
+
 def test_a_deleted_account_is_gone_with_the_answer(
     cinelog: RunningStack, anyone: httpx.Client, clip: Path
 ) -> None:
@@ -298,7 +310,7 @@ def test_no_secret_reaches_a_log_or_a_span(
     encoded = base64.b64encode(b"metadata-secret-2").decode()
     upload_headers = me | TUS | {"upload-length": "9", "upload-metadata": f"title {encoded}"}
     anyone.post(f"{API}/uploads", headers=upload_headers)
-    grant = f"{int(time.time()) + 3600:x}.{'Ab3-_' * 8}xyz"
+    grant = f"{int(time.time()) + 3600:x}.{new_id()}.{'Ab3-_' * 8}xyz"
     refreshed = renewed["refresh_token"]
     for value in (grant, access, refreshed):
         for path in (
@@ -323,7 +335,7 @@ def test_no_secret_reaches_a_log_or_a_span(
     secrets = {
         *(password, email, access, logged_in["access_token"], renewed["access_token"]),
         *(tokens["refresh_token"], logged_in["refresh_token"], refreshed, grant),
-        *(grant.partition(".")[2], webhook["secret"], rotated["secret"]),
+        *(grant.rpartition(".")[2], webhook["secret"], rotated["secret"]),
         *("query-secret-1", "metadata-secret-2", encoded),
     }
     until(lambda: len(telemetry.trace(TRACEPARENT[3:35])) > 100)

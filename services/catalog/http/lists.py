@@ -17,6 +17,7 @@ from services.catalog.http.dependencies import Catalog
 from services.catalog.queries.views import Keyset, Listing, Row
 from shared.errors import InvalidInput
 from shared.http.envelope import Success
+from shared.http.identity import Principal
 from shared.http.paging import Page, PageParams, decode_cursor, encode_cursor, page_params
 
 T = TypeVar("T")
@@ -33,10 +34,18 @@ Paging = NamedDependency[PageParams]
 
 
 def to_videos(
-    rows: Sequence[Row], catalog: Catalog, request: Request[Any, Any, State]
+    rows: Sequence[Row],
+    catalog: Catalog,
+    request: Request[Any, Any, State],
+    principal: Principal | None = None,
 ) -> list[Video]:
-    """Videos with links to the origin of this request."""
-    links = catalog.links.for_request(request.headers.get("x-cinelog-origin"))
+    """Videos with links to the origin of this request.
+
+    ``principal`` is needed where the caller's own videos may be among them, which others do not
+    see: without one, the links of those open nothing.
+    """
+    session = principal.session_id if principal is not None else ""
+    links = catalog.links.for_request(request.headers.get("x-cinelog-origin"), session)
     now = time.time()
     return [api_models.to_video(row, links, now) for row in rows]
 

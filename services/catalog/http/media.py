@@ -1,16 +1,18 @@
 """The route that the gateway asks before it serves a file; the gateway never forwards it."""
 
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import get
+from litestar import Request, get
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from services.catalog.domain import VideoNotFound
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import TheCatalog
 from shared.contracts import Visibility
+from shared.http.sessions import Sessions
 
 
 class MediaAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,9 +20,21 @@ class MediaAccess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/media/{video_id:str}")
-async def media_access(video_id: FromPath[str], catalog: TheCatalog) -> MediaAccess:
+async def media_access(
+    request: Request[Any, Any, State],
+    video_id: FromPath[str],
+    catalog: TheCatalog,
+    session: Annotated[str | None, QueryParameter(name="session", max_length=64)] = None,
+) -> MediaAccess:
+    """``session``: the id of the session with which the access is to end, if it is given.
+
+    It is the owner's: only they are given grants. Raises VideoNotFound.
+    """
     row = await catalog.views.video(checked_id(video_id, VideoNotFound))
     if row is None:
+        raise VideoNotFound
+    sessions: Sessions = request.app.state.sessions
+    if session is not None and await sessions.has_ended(row["user_id"], session):
         raise VideoNotFound
     return MediaAccess(visibility=row["visibility"])
 

@@ -72,7 +72,8 @@ async def channel(
         raise UserNotFound
     own = optional_principal is not None and optional_principal.user_id == id_
     listing = await catalog.views.channel(id_, paging, decode_keyset(cursor), everything=own)
-    return to_page(listing, to_videos(listing.rows, catalog, request), paging)
+    shown = to_videos(listing.rows, catalog, request, optional_principal)
+    return to_page(listing, shown, paging)
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [by_id, by_name, channel]
@@ -96,6 +97,6 @@ async def _to_user(
             username=user["username"],
             email=msgspec.UNSET if email is None else email,
             created_at=user["registered_at"],
-            videos=to_videos(listing.rows, catalog, request),
+            videos=to_videos(listing.rows, catalog, request, principal),
         )
     )

@@ -108,7 +108,7 @@ async def one(
 ) -> Success[Video]:
     """A video in any status; ``video`` is empty until it is playable."""
     row = await _find_visible(catalog, video_id, optional_principal)
-    return Success(data=to_videos([row], catalog, request)[0])
+    return Success(data=to_videos([row], catalog, request, optional_principal)[0])
 
 
 @patch("/streaming/views/{video_id:str}", tags=["videos"], summary="Count a view")
@@ -128,7 +128,7 @@ async def count_view(
     counted = await catalog.views.video(row["id"])
     if counted is None:
         raise VideoNotFound
-    return Success(data=to_videos([counted], catalog, request)[0])
+    return Success(data=to_videos([counted], catalog, request, optional_principal)[0])
 
 
 @put("/streaming/{video_id:str}", tags=["videos"], summary="Edit", security=BEARER)
@@ -207,7 +207,8 @@ async def _change_video(
     row = await find_after_catch_up(catalog, lambda: catalog.views.video(id_))
     if row is None:
         raise VideoNotFound
-    return Success(data=_with_state(to_videos([row], catalog, request)[0], state))
+    shown = to_videos([row], catalog, request, principal)[0]
+    return Success(data=_with_state(shown, state))
 
 
 def _with_state(video: Video, state: domain.Video) -> Video:

@@ -18,7 +18,7 @@ _FLUSH_LINES: Final = 256
 _MEDIA: Final = b"/media/"
 _PUBLIC: Final = (b"public", b"")
 _HIDDEN: Final = b"***"
-# A UUID has 36 characters, a grant 52.
+# A UUID has 36 characters, a grant 89.
 _LONGEST_PART: Final = 40
 
 

@@ -3,7 +3,17 @@
 import re
 from typing import Any
 
-from shared.contracts import TranscodeFailed, TranscodeRetried, new_id, stream_id
+import pytest
+
+from shared.contracts import (
+    Event,
+    SessionRevoked,
+    TranscodeFailed,
+    TranscodeRetried,
+    UserDeleted,
+    new_id,
+    stream_id,
+)
 from shared.http.grants import check
 from shared.http.paging import encode_cursor
 from tests.integration.catalog.stage import GRANT_SECRET, Stage
@@ -244,7 +254,8 @@ async def test_visibility(stage: Stage) -> None:
     token, found = private.json()["data"]["video"].split("/media/")[1].split("/")[:2]
     assert found == video
     assert token != "public"
-    assert check(GRANT_SECRET, token, video, 0)
+    session = check(GRANT_SECRET, token, video, 0)
+    assert session is not None
     assert not check(GRANT_SECRET, token, video, 4_000_000_000)
     assert (await stage.get(f"/streaming/id/{video}")).status_code == 404
     assert (await stage.get(f"/streaming/id/{video}", other)).status_code == 404
@@ -258,6 +269,31 @@ async def test_visibility(stage: Stage) -> None:
     ).status_code == 400
     await stage.call("PATCH", path, user, json={"visibility": "public"})
     assert (await stage.get("/streaming/latest")).json()["data"]["total"] == 1
+
+
+@pytest.mark.parametrize("end", ["logout", "deletion"])
+async def test_a_grant_ends_with_the_session_that_asked_for_it(stage: Stage, end: str) -> None:
+    user, session, other = await stage.user(), new_id(), new_id()
+    video = await stage.ready(user, visibility="private")
+    await stage.settle()
+
+    async def open_for(session_id: str) -> bool:
+        headers = stage.login(user, session=session_id)
+        found = await stage.client.get(f"/streaming/id/{video}", headers=headers)
+        if found.status_code == 200:
+            token = found.json()["data"]["video"].split("/media/")[1].split("/")[0]
+            assert check(GRANT_SECRET, token, video, 0) == session_id
+        asked = f"http://catalog/internal/media/{video}?session={session_id}"
+        return (await stage.client.get(asked)).status_code == 200
+
+    assert await open_for(session)
+    assert await open_for(other)
+    ended: Event = UserDeleted(user_id=user)
+    if end == "logout":
+        ended = SessionRevoked(user_id=user, session_id=session, reason="logout")
+    await stage.record(stream_id("user", user), ended)
+    assert not await open_for(session)
+    assert await open_for(other) == (end == "logout")
 
 
 async def test_links_follow_where_the_caller_came_from(stage: Stage) -> None:

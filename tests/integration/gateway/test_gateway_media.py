@@ -11,6 +11,7 @@ from tests.integration.gateway.rig import SECRET, Clock, Peer, Request, Service,
 from tests.support.buckets import Buckets
 
 VIDEO = "0190b7a8-1111-7000-8000-000000000001"
+SESSION = "01a21b02-3840-7dd3-a142-3a4dabea09dd"
 SEGMENT = bytes(range(256)) * 2000
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -20,6 +21,7 @@ class Catalog:
 
     def __init__(self, service: Service) -> None:
         self.visibility: dict[str, str] = {VIDEO: "public"}
+        self.ended: set[str] = set()
         self.questions = 0
         self.down = False
         self.wrote = ""
@@ -32,8 +34,9 @@ class Catalog:
         if not request.target.startswith("/internal/media/"):
             await peer.answer(200, {"success": True}, x_cinelog_wrote=self.wrote)
             return
-        found = self.visibility.get(request.target.removeprefix("/internal/media/"))
-        if found is None:
+        video, _, session = request.target.removeprefix("/internal/media/").partition("?session=")
+        found = self.visibility.get(video)
+        if found is None or session in self.ended:
             await peer.answer(404, {"success": False, "error": {}})
         else:
             await peer.answer(200, {"visibility": found})
@@ -156,7 +159,7 @@ async def test_what_is_not_media_does_not_exist_and_s3_says_nothing(
 async def test_a_private_video_needs_a_grant(media: httpx.AsyncClient, catalog: Catalog):
     catalog.visibility = {VIDEO: "private"}
     assert (await media.get(path("master.m3u8"))).status_code == 404
-    token = grant(SECRET, VIDEO, int(time.time()) + 60)
+    token = grant(SECRET, VIDEO, SESSION, int(time.time()) + 60)
     granted = await media.get(path("master.m3u8", token))
     assert granted.status_code == 200
     assert granted.headers["cache-control"] == "private, max-age=1"
@@ -195,7 +198,7 @@ async def test_a_deleted_video_is_refused_while_its_objects_are_still_there(
     media: httpx.AsyncClient, catalog: Catalog, clock: Clock
 ):
     catalog.visibility = {VIDEO: "private"}
-    token = grant(SECRET, VIDEO, int(time.time()) + 600)
+    token = grant(SECRET, VIDEO, SESSION, int(time.time()) + 600)
     assert (await media.get(path("master.m3u8", token))).status_code == 200
     catalog.visibility = {}
     clock.now += 5
@@ -204,11 +207,29 @@ async def test_a_deleted_video_is_refused_while_its_objects_are_still_there(
         assert (await media.get(path(name))).status_code == 404
 
 
+async def test_a_grant_ends_with_its_session(
+    media: httpx.AsyncClient, catalog: Catalog, clock: Clock
+):
+    catalog.visibility = {VIDEO: "private"}
+    other = SESSION.replace("d", "e")
+    mine = grant(SECRET, VIDEO, SESSION, int(time.time()) + 600)
+    theirs = grant(SECRET, VIDEO, other, int(time.time()) + 600)
+    for token in (mine, theirs):
+        assert (await media.get(path("v/720p/1.m4s", token))).status_code == 200
+    catalog.ended.add(SESSION)
+    clock.now += 1
+    assert (await media.get(path("v/720p/1.m4s", mine))).status_code == 404
+    assert (await media.get(path("v/720p/1.m4s", theirs))).status_code == 200
+    # A player of an open session goes on for hours.
+    clock.now += 500
+    assert (await media.get(path("v/720p/1.m4s", theirs))).status_code == 200
+
+
 async def test_a_grant_is_enough_while_the_catalog_is_away(
     media: httpx.AsyncClient, catalog: Catalog
 ):
     catalog.down = True
-    token = grant(SECRET, VIDEO, int(time.time()) + 60)
+    token = grant(SECRET, VIDEO, SESSION, int(time.time()) + 60)
     assert (await media.get(path("master.m3u8", token))).status_code == 200
     assert (await media.get(path("master.m3u8"))).status_code == 502
 
@@ -216,10 +237,10 @@ async def test_a_grant_is_enough_while_the_catalog_is_away(
 async def test_a_grant_opens_one_video_until_it_expires(media: httpx.AsyncClient):
     soon = int(time.time()) + 60
     for token in (
-        grant(SECRET, "another-video", soon),
-        grant("another-secret-0123456789-abcdefghij", VIDEO, soon),
-        grant(SECRET, VIDEO, int(time.time()) - 1),
-        grant(SECRET, VIDEO, soon)[:-1],
+        grant(SECRET, "another-video", SESSION, soon),
+        grant("another-secret-0123456789-abcdefghij", VIDEO, SESSION, soon),
+        grant(SECRET, VIDEO, SESSION, int(time.time()) - 1),
+        grant(SECRET, VIDEO, SESSION, soon)[:-1],
         "Public",
         "x",
     ):
@@ -255,7 +276,7 @@ async def test_a_cdn_serves_public_videos_if_it_is_configured(
         answer = await client.get(path("master.m3u8"))
         assert answer.status_code == 307
         assert answer.headers["location"] == f"https://cdn.example/media/{VIDEO}/master.m3u8"
-        token = grant(SECRET, VIDEO, int(time.time()) + 60)
+        token = grant(SECRET, VIDEO, SESSION, int(time.time()) + 60)
         assert (await client.get(path("master.m3u8", token))).status_code == 200
         catalog.visibility = {}
         assert (await client.get(path("x.m4s", video="gone"))).status_code == 404

@@ -50,12 +50,14 @@ def test_a_strange_origin_is_ignored(origin: str) -> None:
 
 
 def test_a_private_video_gets_a_grant_that_stays_the_same_for_a_while() -> None:
-    links = Links(SECRET)
+    links = Links(SECRET).for_request(None, "session-1")
     hour = 500_000 * 3600
     token = links.token("v", "private", hour)
     assert token == links.token("v", "private", hour + 3599)
     assert token != links.token("v", "private", hour + 3600)
-    assert check(SECRET, token, "v", hour + 6 * 3600)
+    assert check(SECRET, token, "v", hour + 6 * 3600) == "session-1"
     assert not check(SECRET, token, "v", hour + 8 * 3600)
     assert not check(SECRET, token, "w", hour)
     assert links.token("v", "unlisted", hour) == "public"
+    nobodys = Links(SECRET).token("v", "private", hour)
+    assert check(SECRET, nobodys, "v", hour) is None

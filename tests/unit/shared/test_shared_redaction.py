@@ -13,7 +13,7 @@ from shared.http.grants import grant
 from shared.telemetry.redaction import RedactingExporter, redacted
 
 VIDEO = "01a21b02-3840-7dd3-a142-3a4dabea09dd"
-GRANT = grant("secret", VIDEO, 1_800_000_000)
+GRANT = grant("secret", VIDEO, VIDEO, 1_800_000_000)
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl-_1"
 REFRESH = "Zm9v-QmFy_" + "a1B2c3D4e5F" * 3
 
@@ -45,7 +45,7 @@ def test_a_secret_is_hidden_wherever_it_stands(text: str, secret: str) -> None:
 def test_every_grant_and_refresh_token_is_hidden() -> None:
     for number in range(500):
         token = secrets.token_urlsafe(32)
-        made = grant("secret", VIDEO, 1_700_000_000 + number * 1_000_000)
+        made = grant("secret", VIDEO, VIDEO, 1_700_000_000 + number * 1_000_000)
         assert redacted(f"x {token} y {made} z") == "x *** y *** z"
 
 
