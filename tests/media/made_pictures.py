@@ -72,6 +72,7 @@ PICTURES: Final[dict[str, Recipe]] = {
         bsf="h264_metadata=display_orientation=insert:flip=horizontal",
     ),
     "cropped": with_clean_aperture(120, 100),
+    "avi in order": made("a.avi", *picture(), *X264, "-bf", "0"),
     "between rungs": made("a.mp4", *picture("600x338", seconds=2), *X264),
 }
 """Kinds of which each was once wrong, or is easily wrong."""

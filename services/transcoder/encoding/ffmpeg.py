@@ -103,8 +103,11 @@ def probe(source: Input) -> list[str]:
     ]
 
 
-def packets(source: Input, after: float | None) -> list[str]:
-    """ffprobe: one line per packet from ``after`` seconds on: stream, time and duration."""
+def packets(source: Input, after: float | None, *, ordered: bool = False) -> list[str]:
+    """ffprobe: one line per packet from ``after`` seconds on: stream, time and duration.
+
+    ``ordered``: pictures are shown in the order in which they are decoded.
+    """
     interval = ["-read_intervals", f"{after:.3f}%"] if after else []
     return [
         "-v",
@@ -112,7 +115,7 @@ def packets(source: Input, after: float | None) -> list[str]:
         *source.options(),
         *interval,
         "-show_entries",
-        "packet=stream_index,pts_time,duration_time",
+        f"packet=stream_index,{'dts_time' if ordered else 'pts_time'},duration_time",
         "-of",
         "csv=p=0",
         "-i",

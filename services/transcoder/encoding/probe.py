@@ -21,7 +21,7 @@ from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.mp4.protection import protection_of
 from services.transcoder.planning.ffprobe_answer import parse_report
-from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import NO_TIMES, TRUNCATED, MediaRejected, TaskFailed
 from services.transcoder.planning.probe_report import (
     Extent,
     ProbedSource,
@@ -86,7 +86,7 @@ async def probe_source(
     extent = Extent(found.main, found.streams)
     try:
         await run_ffprobe_lines(
-            [ffprobe, *ffmpeg.packets(source, after)],
+            [ffprobe, *ffmpeg.packets(source, after, ordered=found.ordered)],
             folder,
             _limits(source, _SCAN_SECONDS),
             extent.add,
@@ -124,6 +124,10 @@ async def _probe(
 
 def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:
     """The facts corrected by the packets' times. Raises MediaRejected for a truncated file."""
+    if extent.untimed > extent.timed:
+        raise MediaRejected(
+            NO_TIMES, "The file does not say when its pictures are shown, only in which order."
+        )
     stated = found.duration
     last = extent.any_end
     if last is None:

@@ -5,6 +5,8 @@ from typing import Final
 TRUNCATED: Final = (
     "The file is incomplete or damaged: it ends before it says it does. Please upload it again."
 )
+# ffmpeg tells the times of such a file's pictures only when it decodes it in order.
+NO_TIMES: Final = "media.no_times"
 
 
 class MediaRejected(Exception):

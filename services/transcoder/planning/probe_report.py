@@ -56,7 +56,8 @@ class ProbedSource(msgspec.Struct, frozen=True):
     used. ``start``: the file's first timestamp in seconds. ``seekable``: whether a chunk may begin
     in the middle. ``seconds``: the whole seconds of the file's time in which packets of used
     streams begin; None where not all packets were read. ``cover``: the stream that is the cover of
-    a source without a moving picture.
+    a source without a moving picture. ``ordered``: packets state only when they are decoded, and
+    pictures are shown in that order.
     """
 
     facts: SourceFacts
@@ -68,6 +69,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     streams: frozenset[int] = frozenset()
     seconds: frozenset[int] | None = None
     cover: int | None = None
+    ordered: bool = False
 
 
 def read_source(
@@ -118,13 +120,15 @@ def read_source(
         "mp4" in names or "matroska" in names,
         frozenset(s.index for s in (*((video,) if video else ()), *sounds)),
         cover=chosen.cover.index if chosen.cover and not video else None,
+        ordered="avi" in names and video is not None and video.has_b_frames == 0,
     )
 
 
 class Extent:
     """The true end of a source and its longest frame, from the times of its packets.
 
-    ``seconds``: the whole seconds in which packets of ``streams`` begin.
+    ``seconds``: the whole seconds in which packets of ``streams`` begin. ``timed`` and ``untimed``:
+    how many packets of the main stream say when they are shown, and how many do not.
     """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
@@ -139,6 +143,7 @@ class Extent:
         self.main_end: float | None = None
         self.any_end: float | None = None
         self.longest = 0.0
+        self.timed = self.untimed = 0
         self.seconds: set[int] = set()
 
     def add(self, line: str) -> None:
@@ -155,7 +160,9 @@ class Extent:
         try:
             time = float(fields[1])
         except ValueError:
+            self.untimed += int(fields[0]) == self._main
             return
+        self.timed += int(fields[0]) == self._main
         end = time + (_number(fields[2]) if len(fields) > 2 else 0.0)
         self.any_end = end if self.any_end is None else max(self.any_end, end)
         # Longer files are refused.

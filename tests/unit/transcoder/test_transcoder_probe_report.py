@@ -309,6 +309,23 @@ def test_the_order_of_decoding_makes_no_difference(lasts: list[int], random: Ran
     assert seen.longest == max(lasts[:-1], default=0)
 
 
+@pytest.mark.parametrize("lines", [("0,N/A,0.04",) * 3, ("0,N/A,1", "0,N/A,1", "0,0,1")])
+def test_pictures_without_times_are_not_taken_for_the_end(lines: tuple[str, ...]) -> None:
+    with pytest.raises(MediaRejected) as caught:
+        with_extent(read(VIDEO), extent(*lines, "1,10.0,1"), whole=True)
+    assert caught.value.code == "media.no_times"
+
+
+@pytest.mark.parametrize(
+    ("container", "late", "ordered"),
+    [("avi", 0, True), ("avi", 2, False), ("mpegts", 0, False)],
+)
+def test_an_avi_file_without_b_frames_is_in_order(
+    container: str, late: int, *, ordered: bool
+) -> None:
+    assert read({**VIDEO, "has_b_frames": late}, format_name=container).ordered == ordered
+
+
 def test_a_frame_may_be_decoded_thirty_two_places_late() -> None:
     late = extent(*(f"0,{time},1" for time in [*range(1, 33), 0, *range(33, 80)]))
     assert late.longest == 1
