@@ -4,7 +4,13 @@ Durations in a track's own timescale are in ticks; all others are in millisecond
 bytes.
 """
 
+from typing import Literal
+
 import msgspec
+
+# How the fields of an interlaced picture belong together: two moments, one picture, or film whose
+# pictures are spread over fields.
+Fields = Literal["apart", "whole", "telecined"]
 
 
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +19,8 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     ``longest_frame_ms`` is the longest duration of one frame, 0 if unknown. ``stream``: its number
     among all streams of the file; unset in older plans, where it is the first picture.
     ``mirrored``: the display matrix flips the picture from left to right before it turns it by
-    ``rotation``.
+    ``rotation``. ``interlaced``: fields must be taken apart before it is shown. ``fields``: how
+    they belong together; unset where they were not looked at.
     """
 
     codec: str
@@ -25,6 +32,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     frame_rate: str = "0/1"
     pixel_format: str | None = None
     interlaced: bool = False
+    fields: Fields | None = None
     hdr: bool = False
     longest_frame_ms: int = 0
 

@@ -7,6 +7,9 @@ from typing import Final
 from tests.integration.transcoder.clips import ffmpeg
 from tests.media.made_files import X264, Recipe, made, picture
 
+_FIELDS_X264: Final = (
+    *("-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "interlaced=1:tff=1"),
+)
 _FIT: Final = ("-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", "-g", "60")
 
 
@@ -18,6 +21,29 @@ def turned(name: str, *orientation: str, size: str = "192x108", bsf: str = "null
         ffmpeg(*picture(size, seconds=5 if size == "640x360" else 3), *_FIT, str(plain))
         ffmpeg(
             *(*orientation, "-i", str(plain), "-c", "copy", "-bsf:v", bsf, str(folder / name)),
+        )
+        return folder / name
+
+    return write
+
+
+def in_fields(name: str, *options: str, rate: str = "50", weave: str = "interlace") -> Recipe:
+    """The recipe of a file that is coded in fields."""
+
+    def write(folder: Path) -> Path:
+        filters = {
+            "interlace": "interlace=scan=tff:lowpass=0,setfield=tff",
+            "bottom": "interlace=scan=bff:lowpass=0,setfield=bff",
+            "whole": "setfield=tff",
+            "telecined": "telecine=pattern=23,setfield=tff",
+        }[weave]
+        # Wide shapes: fine lines look like fields to the detector.
+        shapes = f"testsrc2=size=360x288:rate={rate}:duration=3,scale=720:576,gblur=sigma=2"
+        size = () if name.endswith((".avi", ".dv")) else ("-s", "360x288")
+        flags = ("-flags", "+ildct+ilme") if "dvvideo" not in options else ()
+        ffmpeg(
+            *("-f", "lavfi", "-i", shapes if not size else shapes.replace("720:576", "360:288")),
+            *("-vf", filters, "-pix_fmt", "yuv420p", *flags, *options, str(folder / name)),
         )
         return folder / name
 
@@ -44,6 +70,13 @@ def with_clean_aperture(width: int, height: int) -> Recipe:
         return target
 
     return write
+
+
+def turned_fields(folder: Path) -> Path:
+    """A file in fields that is turned by 90 degrees."""
+    fields = in_fields("fields.mp4", *_FIELDS_X264)(folder)
+    ffmpeg("-display_rotation", "90", "-i", str(fields), "-c", "copy", str(folder / "a.mp4"))
+    return folder / "a.mp4"
 
 
 _TURNS: Final = {
@@ -73,6 +106,15 @@ PICTURES: Final[dict[str, Recipe]] = {
     ),
     "cropped": with_clean_aperture(120, 100),
     "avi in order": made("a.avi", *picture(), *X264, "-bf", "0"),
+    "50i in MPEG-2": in_fields("a.ts", "-c:v", "mpeg2video", "-b:v", "2M"),
+    "50i in H.264": in_fields("a.mp4", *_FIELDS_X264),
+    "59.94i in H.264": in_fields("a.mkv", *_FIELDS_X264, rate="60000/1001"),
+    "50i, the lower field first": in_fields("a.avi", "-c:v", "dvvideo", weave="bottom"),
+    "whole pictures in fields": in_fields("a.mp4", *_FIELDS_X264, rate="25", weave="whole"),
+    "film on video": in_fields(
+        "a.ts", "-c:v", "mpeg2video", "-b:v", "2M", rate="24000/1001", weave="telecined"
+    ),
+    "50i, turned": turned_fields,
     "between rungs": made("a.mp4", *picture("600x338", seconds=2), *X264),
 }
 """Kinds of which each was once wrong, or is easily wrong."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from services.transcoder.encoding.picture_filters import input_options, tone_map, turn
+from services.transcoder.encoding.picture_filters import deinterlace, input_options, tone_map, turn
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments
 from services.transcoder.planning.ladder import CRF, encoding
 from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
@@ -193,8 +193,7 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     clock = _clock(run, start)
     shown = f"0:{picture_of(run.video)}"
     # Fields are rows of the picture as it is stored, so they come before it is turned.
-    first = ["bwdif=mode=send_frame"] if run.video.interlaced else []
-    first += turn(run.video)
+    first = [*deinterlace(run.video), *turn(run.video)]
     graph = f"[{shown}]{','.join(first)}[top]" if first else ""
     current = "top" if graph else shown
     # Each rendition is scaled from the next larger one, which costs less than from the source.

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.transcoder.encoding.ffmpeg import Input, picture_of, quiet, sound_of
-from services.transcoder.encoding.picture_filters import input_options, tone_map, turn
+from services.transcoder.encoding.picture_filters import (
+    deinterlace_still,
+    input_options,
+    tone_map,
+    turn,
+)
 from services.transcoder.planning.probe_report import MAX_PIXELS
 from services.transcoder.planning.storyboard import Sheet
 from shared.contracts import AudioTrack, VideoTrack
@@ -46,7 +51,7 @@ def _picture(video: VideoTrack, long_side: int) -> str:
     scale = min(1.0, long_side / max(width, height))
     size = f"scale={max(2, round(width * scale))}:{max(2, round(height * scale))}"
     colours = [size, tone_map()] if video.hdr else [size]
-    return ",".join([*turn(video), *colours, "setsar=1", "format=rgb24"])
+    return ",".join([*deinterlace_still(video), *turn(video), *colours, "setsar=1", "format=rgb24"])
 
 
 def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:

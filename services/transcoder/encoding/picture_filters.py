@@ -31,6 +31,22 @@ def _turned_here(video: VideoTrack) -> bool:
     return known and (video.mirrored or video.rotation != 0)
 
 
+def deinterlace(video: VideoTrack) -> list[str]:
+    """The filters that make whole frames of fields: one of each, or one of two."""
+    if not video.interlaced:
+        return []
+    if video.fields == "telecined":
+        # What cannot be put together again is interpolated.
+        return ["fieldmatch", "bwdif=mode=send_frame:deint=interlaced"]
+    # Older plans have one frame for two fields.
+    return [f"bwdif=mode={'send_field' if video.fields == 'apart' else 'send_frame'}"]
+
+
+def deinterlace_still(video: VideoTrack) -> list[str]:
+    """The filter for a single frame, which must not use the frames beside it."""
+    return ["estdif=mode=frame"] if video.interlaced else []
+
+
 def tone_map() -> str:
     """The filter from HDR (PQ or HLG, BT.2020) to SDR (BT.709)."""
     return (

@@ -135,7 +135,7 @@ def _picture_fault(facts: SourceFacts, track: SampleTrack) -> str | None:
     video = facts.video
     if video is None or video.codec != "h264" or video.pixel_format != "yuv420p":
         return "its picture is not H.264 with 8 bits and 4:2:0"
-    if video.interlaced or video.hdr or video.rotation or video.mirrored:
+    if video.interlaced or video.fields or video.hdr or video.rotation or video.mirrored:
         return "its picture is interlaced, rotated, mirrored or of high dynamic range"
     coded = int.from_bytes(track.entry[32:34], "big"), int.from_bytes(track.entry[34:36], "big")
     if coded != (video.width, video.height):

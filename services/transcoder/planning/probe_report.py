@@ -29,7 +29,7 @@ MAX_PACKETS: Final = 20_000_000
 # More frames per second are not visibly better, and exceed the ladder's H.264 levels.
 MAX_FRAME_RATE: Final = 60
 # Rates that differ less than this share from a standard rate are the standard rate.
-_RATE_TOLERANCE: Final = Fraction(1, 500)
+RATE_TOLERANCE: Final = Fraction(1, 500)
 STANDARD_RATES: Final = tuple(
     Fraction(*rate)
     for rate in (
@@ -194,10 +194,10 @@ def frame_rate(stream: Stream) -> Fraction:
     rate = real if 0 < real <= MAX_FRAME_RATE else average or real
     if rate <= 0:
         return Fraction(30)
-    while rate > MAX_FRAME_RATE * (1 + _RATE_TOLERANCE):
+    while rate > MAX_FRAME_RATE * (1 + RATE_TOLERANCE):
         rate /= 2
     nearest = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
-    if abs(nearest - rate) <= nearest * _RATE_TOLERANCE:
+    if abs(nearest - rate) <= nearest * RATE_TOLERANCE:
         return nearest
     return max(Fraction(1), rate.limit_denominator(1001))
 

@@ -4,6 +4,7 @@ import asyncio
 from fractions import Fraction
 from typing import Final
 
+from services.transcoder.encoding.field_look import look_at_fields
 from services.transcoder.encoding.probe import probe_indexed, probe_source
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
@@ -56,6 +57,7 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
             known, found = copy.known, copy.found
     check_length(found)
     key = copy.key if copy else task.source_key
+    found = await _with_fields(worker, context, key, found)
     fit = await _passthrough(worker, context, key, known, found)
     everywhere = passthrough_ladder(found.facts) if fit.borders else ladder(found.facts)
     # The lowest H.264 rendition must be last: its first chunk makes the video playable.
@@ -79,6 +81,18 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         picture_delay_us=fit.delay_us,
         remuxed_key=copy.key if copy else None,
     )
+
+
+async def _with_fields(
+    worker: WorkerContext, context: TaskContext, key: str, found: ProbedSource
+) -> ProbedSource:
+    """The facts of a source, with its fields if it is interlaced."""
+    video = found.facts.video
+    if video is None or not video.interlaced:
+        return found
+    tools = worker.tools
+    source = await worker.sources.open_whole(key)
+    return await look_at_fields(tools.ffmpeg, source, found, context.folder, tools.memory_bytes)
 
 
 async def _passthrough(

@@ -1,0 +1,39 @@
+"""Motion, measured in what comes out: no frame is doubled in name only."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.media.made_pictures import PICTURES
+from tests.media.oracle import decode_rendition
+from tests.media.pipeline import process
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "still"),
+    [
+        # Two moments in each frame: twice the rate, and something moves in every frame.
+        ("50i in H.264", "50/1", 0.0),
+        ("59.94i in H.264", "60000/1001", 0.0),
+        ("50i, the lower field first", "50/1", 0.0),
+        # One moment in each frame: the file's own rate.
+        ("whole pictures in fields", "25/1", 0.0),
+        # Film: every fifth frame is a repetition.
+        ("film on video", "30000/1001", 0.2),
+    ],
+)
+async def test_every_moment_is_a_frame(kind: str, rate: str, still: float, tmp_path: Path) -> None:
+    video = await process(PICTURES[kind](tmp_path), tmp_path / "media")
+
+    assert video.failure is None
+    top = video.planned.renditions[0]
+    pictures = decode_rendition(video, top)
+    moved = np.abs(np.diff(pictures, axis=0)).mean(axis=(1, 2))
+    usual = float(np.median(moved))
+    # Without the first and last frames, which have no neighbours to be interpolated from.
+    assert top.frame_rate == rate
+    assert float((moved[2:-4] < usual / 4).mean()) == pytest.approx(still, abs=0.04)
+    # And forwards: fields in the wrong order go back and forth.
+    two = np.abs(pictures[2:] - pictures[:-2]).mean(axis=(1, 2))
+    assert float(np.median(two)) > 1.2 * usual
