@@ -20,8 +20,15 @@ from services.transcoder.encoding.process import (
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.mp4.protection import protection_of
+from services.transcoder.planning.ending import ending, with_note
 from services.transcoder.planning.ffprobe_answer import parse_report
-from services.transcoder.planning.media_errors import NO_TIMES, TRUNCATED, MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import (
+    NO_INDEX,
+    NO_TIMES,
+    TRUNCATED,
+    MediaRejected,
+    TaskFailed,
+)
 from services.transcoder.planning.probe_report import (
     Extent,
     ProbedSource,
@@ -54,9 +61,6 @@ async def probe_indexed(
     found = await _probe(ffprobe, outline, known.size, folder, trials=trials, locks=locks)
     seconds = await asyncio.to_thread(lambda: known.index.seconds)
     found = msgspec.structs.replace(found, seconds=seconds)
-    if known.index.reach > known.size:
-        detail = f"has {known.size} bytes, needs {known.index.reach}"
-        raise MediaRejected("media.truncated", TRUNCATED, detail)
     video = found.facts.video
     picture = known.index.picture_at(video.stream) if video else None
     if picture is None:
@@ -82,7 +86,27 @@ async def probe_source(
     """
     found = await _probe(ffprobe, source, size, folder, trials=trials, locks=locks or {})
     whole = found.duration is None or size <= max(_SCAN_BYTES, found.duration * _DENSE_BYTES)
-    after = None if whole else found.start + max(0.0, (found.duration or 0) - _TAIL_SECONDS)
+    extent = await _scan(ffprobe, source, folder, found, after=None if whole else _tail(found))
+    last = extent.any_end
+    if not whole and (last is None or ending(found.duration, found.start, last).early):
+        # Its end is missing, or elsewhere than the container says.
+        whole = True
+        extent = await _scan(ffprobe, source, folder, found, after=None)
+    return with_extent(found, extent, whole=whole)
+
+
+def _tail(found: ProbedSource) -> float:
+    """The time from which on a source is read to find its end."""
+    stated = found.duration or 0.0
+    # What begins late may state the time of its end instead of its length.
+    end = stated if found.start < stated else found.start + stated
+    return max(found.start, end - _TAIL_SECONDS)
+
+
+async def _scan(
+    ffprobe: str, source: ffmpeg.Input, folder: Path, found: ProbedSource, *, after: float | None
+) -> Extent:
+    """What the packets from ``after`` on say. Raises MediaRejected, TaskFailed."""
     extent = Extent(found.main, found.streams)
     try:
         await run_ffprobe_lines(
@@ -94,7 +118,7 @@ async def probe_source(
     except RunFailed as error:
         raise classify_failure(error, source) from error
     extent.close()
-    return with_extent(found, extent, whole=whole)
+    return extent
 
 
 async def _probe(
@@ -123,29 +147,28 @@ async def _probe(
 
 
 def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:
-    """The facts corrected by the packets' times. Raises MediaRejected for a truncated file."""
+    """The facts corrected by the packets' times. Raises MediaRejected where there are none."""
     if extent.untimed > extent.timed:
         raise MediaRejected(
             NO_TIMES, "The file does not say when its pictures are shown, only in which order."
         )
-    stated = found.duration
     last = extent.any_end
     if last is None:
         raise MediaRejected("media.truncated", TRUNCATED)
-    reached = last - found.start
-    if stated is not None and reached < stated - max(2.0, stated / 50):
-        raise MediaRejected(
-            "media.truncated", TRUNCATED, f"says {stated:.1f} s, but ends at {reached:.1f} s"
-        )
+    ended = ending(found.duration, found.start, last)
+    stated = ended.stated
+    if ended.early:
+        stated = ended.reached
+        found = msgspec.structs.replace(found, facts=with_note(found.facts, ended))
     end = (extent.main_end - found.start) if extent.main_end is not None else stated
     # The end of a track that ends inside the tail is exact. A track that ends before it has no
     # packets there, so the container's statement counts.
     duration = end if end and (whole or stated is None or end > stated - _TAIL_SECONDS) else stated
-    ended = _with_end(found, found.start + (duration or 0.0))
+    known = _with_end(found, found.start + (duration or 0.0))
     if not whole:
-        return ended
-    ended = msgspec.structs.replace(ended, seconds=frozenset(extent.seconds))
-    return _with_longest(ended, extent.longest)
+        return known
+    known = msgspec.structs.replace(known, seconds=frozenset(extent.seconds))
+    return _with_longest(known, extent.longest)
 
 
 def _with_end(found: ProbedSource, end: float) -> ProbedSource:
@@ -195,7 +218,7 @@ def classify_failure(  # noqa: PLR0911 - one return per cause
     if _SCRATCH_WORDS.search(error.detail):
         return TaskFailed("worker.scratch", "The disk for work in progress failed.", detail)
     if "moov atom not found" in error.detail:
-        return MediaRejected("media.truncated", TRUNCATED, detail)
+        return MediaRejected("media.truncated", NO_INDEX, detail)
     if error.killed or _MEMORY_WORDS.search(error.detail):
         return TaskFailed(
             "media.too_heavy",

@@ -176,6 +176,9 @@ class SourceReader:
             raise MediaRejected("media.truncated", TRUNCATED, str(error)) from error
         except (MalformedMp4, struct.error):
             return None
+        if index.reach > size:
+            # The file is cut short, and read from its beginning as far as it goes.
+            return None
         first = _first_bytes(index.tracks)
         if first is not None:
             begin, end = first[0], min(first[1], size)

@@ -1,7 +1,7 @@
 """The tables of one track of an MP4 or MOV file (ISO/IEC 14496-12, 8.5 to 8.7). Pure.
 
-A table has at most as many entries as it has bytes for, and samples of one size must fit into the
-file, so that no file is read into more memory than its own size explains.
+A table has at most as many entries as it has bytes for, and samples of one size must be in
+proportion to the file, so that no file is read into more memory than its own size explains.
 """
 
 import struct
@@ -16,18 +16,20 @@ from services.transcoder.mp4.boxes import Box, MalformedMp4, SamplesMissing
 # takes 32 bytes of memory. A file with more samples is read without an index.
 MAX_SAMPLES: Final = 2_200_000
 _ALL_SAMPLES: Final = 2 * MAX_SAMPLES
+# A file that is cut short has at least one in so many of its bytes.
+_CUT: Final = 64
 
 
 class SampleBudget:
     """What all tracks of a file may have together: samples, and bytes of samples of one size.
 
     A table with a size for each sample is as long as it says. One with a single size is a few bytes
-    for any number of samples, so those samples must fit into the file.
+    for any number of samples, so those samples must be in proportion to the file.
     """
 
     def __init__(self, file_size: int) -> None:
         self._samples = _ALL_SAMPLES
-        self._bytes = file_size
+        self._bytes = _CUT * file_size
 
     def take(self, count: int, size: int) -> None:
         """Count samples of ``size`` bytes each, 0 if sizes differ. Raises MalformedMp4."""

@@ -3,7 +3,14 @@
 from typing import Final
 
 TRUNCATED: Final = (
-    "The file is incomplete or damaged: it ends before it says it does. Please upload it again."
+    "The file is incomplete or damaged: it ends before its first picture or sound. Please upload "
+    "it again."
+)
+NO_INDEX: Final = (
+    "The file has no index (moov), without which nobody can read it: the recording was cut off "
+    "before it was finished, or the file was not copied whole. Copy it from the device again; else "
+    "the program untrunc can often repair it (untrunc other.mp4 this.mp4) with another recording "
+    "of the same device."
 )
 # ffmpeg tells the times of such a file's pictures only when it decodes it in order.
 NO_TIMES: Final = "media.no_times"

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.verified_source import Acknowledged, VerifiedSource, read_again
-from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
 from services.transcoder.scheduler import ClaimedTask
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from shared.contracts import VideoUploaded, stream_id
@@ -29,9 +29,27 @@ async def careful(worker: WorkerContext, context: TaskContext) -> WorkerContext:
     """
     if context.task.error is None:
         return worker
+    return await _verified(worker, context) or worker
+
+
+async def certain_of_cut(worker: WorkerContext, context: TaskContext) -> WorkerContext:
+    """``worker``, reading a verified copy of a source that seems to lack its end.
+
+    Raises MediaRejected where the disk has no room for the copy, until several tries agree;
+    TaskFailed where it is the storage that lacks the end.
+    """
+    if isinstance(worker.sources, VerifiedSource):
+        return worker
+    verified = await _verified(worker, context)
+    if verified is None and not _agreed(context.task, "media.truncated"):
+        raise MediaRejected("media.truncated", TRUNCATED, "it seems to be cut short")
+    return verified or worker
+
+
+async def _verified(worker: WorkerContext, context: TaskContext) -> WorkerContext | None:
     acknowledged = await _acknowledged(worker, context)
     sources = await read_again(worker.sources, context.source_key, context.folder, acknowledged)
-    return worker if sources is None else msgspec.structs.replace(worker, sources=sources)
+    return None if sources is None else msgspec.structs.replace(worker, sources=sources)
 
 
 def judged(
@@ -39,10 +57,14 @@ def judged(
 ) -> MediaRejected | TaskFailed:
     """``error`` where it is believed; else a failure of the task, which is tried again."""
     proven = isinstance(worker.sources, VerifiedSource) and worker.sources.proven
-    agreed = task.error is not None and task.error.code == error.code and task.tries >= _TRIES
-    if proven or agreed:
+    if proven or _agreed(task, error.code):
         return error
     return SourceDoubted(error.code, error.reason, error.detail)
+
+
+def _agreed(task: ClaimedTask, code: str) -> bool:
+    """Whether this is one of several tries that found the same."""
+    return task.error is not None and task.error.code == code and task.tries >= _TRIES
 
 
 async def _acknowledged(worker: WorkerContext, context: TaskContext) -> Acknowledged:

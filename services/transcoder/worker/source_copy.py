@@ -18,6 +18,7 @@ from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.probe import probe_indexed
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.encoding.source_reader import IndexedSource, copy_key
+from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.length import is_explained, least_length
 from services.transcoder.planning.media_errors import TaskFailed
 from services.transcoder.planning.probe_report import ProbedSource
@@ -50,7 +51,8 @@ class RemuxedCopy(msgspec.Struct, frozen=True):
 def worth_copying(facts: SourceFacts, free: int) -> bool:
     """Whether MP4 supports the source's codecs, and ``free`` bytes of disk suffice for the copy."""
     video = facts.video
-    if video is None or facts.container in _INDEXED:
+    # The index is at the end, which may be missing.
+    if video is None or (facts.container in _INDEXED and not is_cut(facts)):
         return False
     fits = video.codec in _PICTURES and all(track.codec in _SOUNDS for track in facts.audio)
     return fits and facts.size <= min(_MAX_BYTES, free // 2)

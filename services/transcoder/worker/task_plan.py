@@ -10,6 +10,7 @@ from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
+from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
@@ -21,6 +22,7 @@ from services.transcoder.planning.passthrough import (
 from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext
+from services.transcoder.worker.judgement import certain_of_cut
 from services.transcoder.worker.source_copy import RemuxedCopy, copy_source
 from shared.contracts import TranscodePlanned
 from shared.telemetry import get_logger
@@ -52,6 +54,12 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         found = await probe_source(
             tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
         )
+        if is_cut(found.facts):
+            worker = await certain_of_cut(worker, context)
+            source = await worker.sources.open_whole(task.source_key)
+            found = await probe_source(
+                tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
+            )
         copy = await copy_source(worker, context, source, found)
         if copy is not None:
             known, found = copy.known, copy.found

@@ -343,11 +343,31 @@ def test_the_longest_frame_is_found_in_decoding_order() -> None:
     assert source.facts.video.longest_frame_ms == 5880
 
 
-@pytest.mark.parametrize("lines", [(), ("0,4.0,0.04", "1,4.1,0.02")])
-def test_what_ends_early_is_incomplete(lines: tuple[str, ...]) -> None:
+def test_what_has_no_packets_is_incomplete() -> None:
     with pytest.raises(MediaRejected) as caught:
-        with_extent(read(VIDEO, AUDIO), extent(*lines), whole=True)
+        with_extent(read(VIDEO, AUDIO), extent(), whole=True)
     assert caught.value.code == "media.truncated"
+
+
+def test_what_ends_early_is_kept_up_to_there() -> None:
+    found = with_extent(read(VIDEO, AUDIO), extent("0,4.0,0.04", "1,4.1,0.02"), whole=True)
+    assert found.facts.duration_ms == 4040
+    assert [note.code for note in found.facts.notes] == ["ends_early"]
+
+
+def test_a_track_that_is_missing_at_all_lasts_as_long_as_the_others() -> None:
+    found = with_extent(read(VIDEO, AUDIO), extent("1,4.1,0.02"), whole=True)
+    assert found.facts.duration_ms == 4120
+
+
+def test_the_time_of_the_end_is_no_length() -> None:
+    late = read(VIDEO, start_time="12.0", duration="10.0")
+    found = with_extent(late, extent("0,12.0,0.04", "0,21.96,0.04"), whole=True)
+    assert found.facts.duration_ms == 10_000
+    end = read({**VIDEO, "duration": "22.0"}, start_time="12.0", duration="22.0")
+    found = with_extent(end, extent("0,12.0,0.04", "0,21.96,0.04"), whole=True)
+    assert found.facts.duration_ms == 10_000
+    assert found.facts.notes == ()
 
 
 def test_an_unknown_length_is_found_by_reading() -> None:
