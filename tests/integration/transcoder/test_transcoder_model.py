@@ -114,11 +114,15 @@ class Log(MemoryEventStore):
 
 
 class Work(msgspec.Struct):
-    """A task that a worker holds. ``fresh``: its lease was renewed a moment ago."""
+    """A task that a worker holds. ``fresh``: its lease was renewed a moment ago.
+
+    ``told``: its result is in the log.
+    """
 
     task: ClaimedTask
     worker: str
     fresh: bool = True
+    told: bool = False
 
 
 class Messages:
@@ -316,6 +320,12 @@ class Core(RuleBasedStateMachine):
         others = [w for w in self.work if w.task.task_id == task.task_id and w.fresh]
         assert not others, f"{task.task_id} is held twice"
         self.work.append(Work(task, worker))
+        # The broker may deliver a message again at any moment, to anybody.
+        for other in WORKERS:
+            twice = await self.scheduler.claim(
+                message.task_id, message.dispatch, other, redelivered=True
+            )
+            assert twice is None, f"{task.task_id} was taken from a worker that holds it"
 
     @precondition(lambda self: self.work)
     @rule(index=INDEX, how=st.sampled_from(["report", "give back", "fail", "die"]), crash=CRASH)
@@ -340,6 +350,7 @@ class Core(RuleBasedStateMachine):
             await self.media.put(key, bytes(size), "")
             self.harmed.pop(key, None)
         await record(self.log, work.task.video_id, event, None)
+        work.told = True
         self.fuse.burn()
         await self.scheduler.finish(work.task, work.worker)
         self.work.remove(work)
@@ -377,6 +388,9 @@ class Core(RuleBasedStateMachine):
         await self.coordinator._dispatch_round(self.messages)
         while self.messages.held:
             await self.claim(self.messages.held.pop(), WORKERS[0], redelivered=False)
+        # The coordinator goes on while they work.
+        await self.coordinator._keep_house()
+        await self.check_leases()
         for work in list(self.work):
             await self.finish(work)
         await self.apply(10_000)
@@ -419,6 +433,29 @@ class Core(RuleBasedStateMachine):
             harmed = self.harmed.keys() | state.lost if state.repairing else self.harmed.keys()
             gone = expected_keys(video_id, whole) - harmed - set(self.media.keys(video_id))
             assert not gone, f"{sorted(gone)} were deleted"
+
+    @invariant()
+    def a_lease_lasts_while_it_is_renewed(self) -> None:
+        self.run(self.check_leases())
+
+    async def check_leases(self) -> None:
+        held = [work for work in self.work if work.fresh and not work.told]
+        lost = await self.lost([work.task.task_id for work in held]) if held else None
+        assert not lost, f"{sorted(lost)} were taken from workers that hold them"
+
+    async def lost(self, task_ids: list[str]) -> set[str]:
+        """Those of these tasks, of attempts that go on, that nobody has according to the table."""
+        async with self.engine.connect() as connection:
+            found = await connection.execute(
+                text(
+                    "select task_id from transcoder.tasks join transcoder.jobs"
+                    " using (video_id, attempt) where task_id = any(:ids)"
+                    " and transcoder.jobs.state in ('pending', 'running')"
+                    " and transcoder.tasks.state in ('waiting', 'queued')"
+                ),
+                {"ids": task_ids},
+            )
+            return set(found.scalars())
 
     @invariant()
     def an_attempt_ends_once(self) -> None:
