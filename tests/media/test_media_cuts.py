@@ -29,3 +29,14 @@ async def test_a_file_may_begin_and_end_anywhere(kind: str, tmp_path: Path) -> N
 
     assert differences(source, video, tmp_path) == []
     assert video.planned.source.notes == ()
+
+
+async def test_bytes_before_a_file_are_no_part_of_it(tmp_path: Path) -> None:
+    plain = OPEN_ENDED["mp4 with an empty edit"](tmp_path)
+    source = tmp_path / "b.mp4"
+    # The index counts from the beginning of the file as it was.
+    source.write_bytes(b"\0\0\0\x10free" + bytes(8) + plain.read_bytes())
+
+    video = await process(source, tmp_path / "media")
+
+    assert differences(plain, video, tmp_path) == []

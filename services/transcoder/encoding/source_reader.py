@@ -79,6 +79,25 @@ class IndexedSource(msgspec.Struct, frozen=True):
         return sum(len(piece.data) for piece in self.pieces) + self.index.weight
 
 
+class _Walk(msgspec.Struct, frozen=True):
+    """The slices read to walk a file's boxes, the moov box as the last one, and where the first
+    box of each kind begins."""
+
+    pieces: list[SourceSlice]
+    places: dict[str, int]
+
+    def uncounted(self, index: SampleIndex, size: int) -> int:
+        """The bytes before ``ftyp`` if somebody has put them there later.
+
+        Then the first sample would begin before the media, and all samples lie as many bytes
+        further on.
+        """
+        before, media = self.places.get("ftyp", 0), self.places.get("mdat", 0)
+        first = min(min(track.offsets) for track in index.tracks)
+        misplaced = first < media + 8 <= first + before
+        return before if misplaced and index.reach + before <= size else 0
+
+
 class SourceReader:
     """Reads sources from the sources bucket, and remuxed copies from the media bucket.
 
@@ -90,6 +109,7 @@ class SourceReader:
         self._media = media
         self._relay = relay
         self._known: OrderedDict[str, IndexedSource | None] = OrderedDict()
+        self._uncounted: dict[str, int] = {}
         self._reading = asyncio.Lock()
 
     @property
@@ -100,15 +120,24 @@ class SourceReader:
     def forget(self, key: str) -> None:
         """Drop what is cached of a source, because it may have been read wrongly."""
         self._known.pop(key, None)
+        self._uncounted.pop(key, None)
 
     async def ping(self) -> None:
         """Return where the sources bucket answers. Raises BlobStoreUnavailable."""
         await self._store.ping()
 
     async def open_whole(self, key: str) -> Input:
-        """An address of the source. Raises MediaRejected, TaskFailed."""
+        """An address of the source, without what its index does not count.
+
+        Raises MediaRejected, TaskFailed.
+        """
+        first = self.uncounted(key)
         size = await self.size(key)
-        return Input(self._relay.share(self._of(key), key, size), remote=True)
+        return Input(self._relay.share(self._of(key), key, size, first), remote=True)
+
+    def uncounted(self, key: str) -> int:
+        """The bytes before a source that its index does not count, as far as it was read."""
+        return self._uncounted.get(key, 0)
 
     async def open_range(
         self, key: str, folder: Path, start: float, stop: float, stream: int | None = None
@@ -167,17 +196,20 @@ class SourceReader:
     async def _look(self, key: str) -> IndexedSource | None:
         size = await self.size(key)
         try:
-            pieces = await self._find_moov(key, size)
-            if pieces is None:
+            walk = await self._find_moov(key, size)
+            if walk is None:
                 return None
-            moov = pieces[-1].data
-            index = await asyncio.to_thread(read_index, moov, size)
+            pieces = walk.pieces
+            index = await asyncio.to_thread(read_index, pieces[-1].data, size)
         except SamplesMissing as error:
             raise MediaRejected("media.truncated", TRUNCATED, str(error)) from error
         except (MalformedMp4, struct.error):
             return None
         if index.reach > size:
             # The file is cut short, and read from its beginning as far as it goes.
+            return None
+        if uncounted := walk.uncounted(index, size):
+            self._uncounted[key] = uncounted
             return None
         first = _first_bytes(index.tracks)
         if first is not None:
@@ -188,17 +220,17 @@ class SourceReader:
 
     async def moov(self, key: str) -> bytes | None:
         """The moov box of a source, in fragments or not. Raises MediaRejected, TaskFailed."""
-        pieces = await self._find_moov(key, await self.size(key))
-        return pieces[-1].data if pieces else None
+        walk = await self._find_moov(key, await self.size(key))
+        return walk.pieces[-1].data if walk else None
 
-    async def _find_moov(self, key: str, size: int) -> list[SourceSlice] | None:
-        """The slices read to walk the top-level boxes, and the moov box as the last one."""
+    async def _find_moov(self, key: str, size: int) -> _Walk | None:
+        """Walk the top-level boxes to moov and mdat."""
         pieces = [SourceSlice(0, await self.read(key, 0, min(size, _HEAD_BYTES)))]
         at = 0
         moov: SourceSlice | None = None
-        seen: set[str] = set()
+        seen: dict[str, int] = {}
         for _ in range(_MAX_BOXES):
-            if at + 8 > size or {"moov", "mdat"} <= seen:
+            if at + 8 > size or {"moov", "mdat"} <= seen.keys():
                 break
             piece = next((p for p in pieces if p.offset <= at <= p.offset + len(p.data) - 16), None)
             if piece is None:
@@ -215,9 +247,9 @@ class SourceReader:
                 if len(data) < length:
                     data += await self.read(key, at + len(data), at + length)
                 moov = SourceSlice(at, data)
-            seen.add(kind)
+            seen.setdefault(kind, at)
             at = size if length == _TO_THE_END else at + length
-        return [*pieces, moov] if moov else None
+        return _Walk([*pieces, moov], seen) if moov else None
 
     async def fetch(self, key: str, target: Path, begin: int, end: int) -> None:
         """Write bytes of a source to their place in a file. Raises MediaRejected, TaskFailed."""

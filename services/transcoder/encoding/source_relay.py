@@ -29,11 +29,12 @@ _RANGE: Final = re.compile(rb"(?im)^range: *bytes=(\d{1,19})-(\d{0,19})\r?$")
 
 
 class _Shared(msgspec.Struct, frozen=True):
-    """An object that a path shows, and its size in bytes."""
+    """An object that a path shows from byte ``first`` on, and the size of that in bytes."""
 
     store: BlobStore
     key: str
     size: int
+    first: int
 
 
 class SourceRelay:
@@ -57,11 +58,11 @@ class SourceRelay:
                 task.cancel()
             await asyncio.gather(*self._answering, return_exceptions=True)
 
-    def share(self, store: BlobStore, key: str, size: int) -> str:
-        """The address of an object of ``size`` bytes; the same one each time."""
+    def share(self, store: BlobStore, key: str, size: int, first: int = 0) -> str:
+        """The address of an object of ``size`` bytes from byte ``first`` on; the same each time."""
         if self._port is None:
             raise RuntimeError("the relay does not serve")
-        shared = _Shared(store, key, size)
+        shared = _Shared(store, key, size - first, first)
         known = (path for path, each in self._shared.items() if each == shared)
         path = next(known, None) or secrets.token_urlsafe(32)
         self._shared[path] = shared
@@ -105,7 +106,8 @@ class SourceRelay:
             return await _send_status(
                 writer, "416 Range Not Satisfiable", f"Content-Range: bytes */{shared.size}\r\n"
             )
-        parts = cast("AsyncGenerator[bytes]", shared.store.open(shared.key, start, end))
+        found = shared.store.open(shared.key, shared.first + start, shared.first + end)
+        parts = cast("AsyncGenerator[bytes]", found)
         async with aclosing(parts):
             # The status is known when the storage has answered.
             try:

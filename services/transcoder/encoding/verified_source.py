@@ -44,7 +44,12 @@ class VerifiedSource(SourceReader):
         if key != self._key:
             return await self._others.open_whole(key)
         await self.size(key)
-        return Input(str(self._file), remote=False)
+        first = self.uncounted(key)
+        if not first:
+            return Input(str(self._file), remote=False)
+        rest = self._file.with_name("rest")
+        await asyncio.to_thread(_copy_rest, self._file, first, rest)
+        return Input(str(rest), remote=False)
 
     async def open_range(
         self, key: str, folder: Path, start: float, stop: float, stream: int | None = None
@@ -95,6 +100,12 @@ async def read_again(
             f"{key} has {target.stat().st_size} bytes with the SHA-256 {found}",
         )
     return VerifiedSource(sources, key, target, proven=mark is not None)
+
+
+def _copy_rest(path: Path, first: int, target: Path) -> None:
+    with path.open("rb") as source, target.open("wb") as file:
+        source.seek(first)
+        shutil.copyfileobj(source, file)
 
 
 def _read(path: Path, start: int, end: int) -> bytes:

@@ -55,6 +55,25 @@ async def test_ranges(tmp_path: Path, fields: str, status: bytes, start: int, en
         assert f"Content-Range: bytes {start}-{end - 1}/{len(DATA)}".encode() in head
 
 
+@pytest.mark.parametrize(
+    ("fields", "start", "end"),
+    [
+        ("", 16, len(DATA)),
+        ("Range: bytes=100-199\r\n", 116, 216),
+        ("Range: bytes=0-\r\n", 16, None),
+    ],
+)
+async def test_what_comes_first_may_be_left_out(
+    tmp_path: Path, fields: str, start: int, end: int | None
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(DATA)
+    async with SourceRelay().serving() as relay:
+        store = Counted(source).store
+        _, body = await asked(*get(relay.share(store, "key", len(DATA), 16), fields))
+    assert body == DATA[start:end]
+
+
 async def test_only_known_paths_and_get_are_answered(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(DATA)
