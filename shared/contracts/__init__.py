@@ -49,6 +49,7 @@ from shared.contracts.ids import Category, category_of, entity_of, new_id, strea
 from shared.contracts.media import (
     AudioTrack,
     Chunk,
+    Colours,
     CompactedTrack,
     EncodedTrack,
     Fields,
@@ -71,6 +72,7 @@ __all__ = [
     "Category",
     "Chunk",
     "ChunkEncoded",
+    "Colours",
     "CompactedTrack",
     "DefaultVisibilityChanged",
     "DetailsChanged",

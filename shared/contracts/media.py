@@ -13,6 +13,18 @@ import msgspec
 Fields = Literal["apart", "whole", "telecined"]
 
 
+class Colours(msgspec.Struct, frozen=True, kw_only=True):
+    """The colours that a picture states, by ffmpeg's names (ITU-T H.273); unset where it does not.
+
+    ``full_range``: values from 0 to 255, where video usually has 16 to 235.
+    """
+
+    matrix: str | None = None
+    primaries: str | None = None
+    transfer: str | None = None
+    full_range: bool = False
+
+
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     """The source's video track. ``width`` and ``height`` are as displayed: after rotation and SAR.
 
@@ -20,7 +32,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     among all streams of the file; unset in older plans, where it is the first picture.
     ``mirrored``: the display matrix flips the picture from left to right before it turns it by
     ``rotation``. ``interlaced``: fields must be taken apart before it is shown. ``fields``: how
-    they belong together; unset where they were not looked at.
+    they belong together; unset where they were not looked at. ``colours``: unset in older plans.
     """
 
     codec: str
@@ -34,6 +46,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     interlaced: bool = False
     fields: Fields | None = None
     hdr: bool = False
+    colours: Colours | None = None
     longest_frame_ms: int = 0
 
 

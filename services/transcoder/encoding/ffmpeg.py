@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from services.transcoder.encoding.picture_filters import deinterlace, input_options, tone_map, turn
+from services.transcoder.encoding.colour_filters import in_output_colours
+from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments
 from services.transcoder.planning.ladder import CRF, encoding
 from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
@@ -63,8 +64,11 @@ class Input(msgspec.Struct, frozen=True):
 
 
 # What is read of each of the first frames, and from how many packets of all tracks. Some facts are
-# only in the picture's own data: its orientation (SEI), and fields.
-_FRAME_FACTS: Final = "frame=stream_index,interlaced_frame:frame_side_data=rotation,displaymatrix"
+# only in the picture's own data: its orientation (SEI), fields, colours.
+_FRAME_FACTS: Final = (
+    "frame=stream_index,interlaced_frame,color_range,color_space,color_primaries,color_transfer"
+    ":frame_side_data=rotation,displaymatrix"
+)
 _FRAME_PACKETS: Final = 5
 
 
@@ -199,11 +203,7 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     # Each rendition is scaled from the next larger one, which costs less than from the source.
     for index, rendition in enumerate(run.renditions):
         size = f"scale={rendition.width}:{rendition.height}:flags=bicubic"
-        if index == 0:
-            picture = f"{size},{tone_map()}" if run.video.hdr else f"{size}:out_range=tv"
-            picture += ",format=yuv420p"
-        else:
-            picture = size
+        picture = ",".join(in_output_colours(run.video, size)) if index == 0 else size
         # Even sizes change the aspect ratio slightly; ffmpeg would record that in the pixel shape.
         picture += ",setsar=1"
         graph += f"{';' if graph else ''}[{current}]{picture}"

@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.transcoder.encoding.colour_filters import in_output_colours
 from services.transcoder.encoding.ffmpeg import Input, picture_of, quiet, sound_of
-from services.transcoder.encoding.picture_filters import (
-    deinterlace_still,
-    input_options,
-    tone_map,
-    turn,
-)
+from services.transcoder.encoding.picture_filters import deinterlace_still, input_options, turn
 from services.transcoder.planning.probe_report import MAX_PIXELS
 from services.transcoder.planning.storyboard import Sheet
 from shared.contracts import AudioTrack, VideoTrack
@@ -50,8 +46,10 @@ def _picture(video: VideoTrack, long_side: int) -> str:
     width, height = video.width, video.height
     scale = min(1.0, long_side / max(width, height))
     size = f"scale={max(2, round(width * scale))}:{max(2, round(height * scale))}"
-    colours = [size, tone_map()] if video.hdr else [size]
-    return ",".join([*deinterlace_still(video), *turn(video), *colours, "setsar=1", "format=rgb24"])
+    first = [*deinterlace_still(video), *turn(video)]
+    # From the colours of the renditions to red, green and blue.
+    seen = "scale=in_color_matrix=bt709:in_range=tv"
+    return ",".join([*first, *in_output_colours(video, size), seen, "setsar=1", "format=rgb24"])
 
 
 def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:

@@ -45,12 +45,3 @@ def deinterlace(video: VideoTrack) -> list[str]:
 def deinterlace_still(video: VideoTrack) -> list[str]:
     """The filter for a single frame, which must not use the frames beside it."""
     return ["estdif=mode=frame"] if video.interlaced else []
-
-
-def tone_map() -> str:
-    """The filter from HDR (PQ or HLG, BT.2020) to SDR (BT.709)."""
-    return (
-        "zscale=transfer=linear:npl=100:primariesin=2020:matrixin=2020_ncl,format=gbrpf32le,"
-        "zscale=primaries=709,tonemap=hable:desat=0,"
-        "zscale=transfer=709:matrix=709:range=limited"
-    )

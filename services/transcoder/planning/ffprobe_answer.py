@@ -34,6 +34,9 @@ class Stream(msgspec.Struct, frozen=True):
     duration: str | None = None
     has_b_frames: int = 0
     field_order: str = "unknown"
+    color_range: str | None = None
+    color_space: str | None = None
+    color_primaries: str | None = None
     color_transfer: str | None = None
     channels: int = 0
     sample_rate: str = "0"
@@ -61,6 +64,10 @@ class Frame(msgspec.Struct, frozen=True):
 
     stream_index: int = -1
     interlaced_frame: int = 0
+    color_range: str | None = None
+    color_space: str | None = None
+    color_primaries: str | None = None
+    color_transfer: str | None = None
     side_data_list: list[SideData] = []
 
 

@@ -16,6 +16,7 @@ import msgspec
 from services.transcoder.mp4.boxes import MalformedMp4, parsing
 from services.transcoder.mp4.sample_entry import config
 from services.transcoder.mp4.sample_index import SampleTrack
+from services.transcoder.planning.colours import players_agree
 from services.transcoder.planning.ladder import BELOW, RUNGS, encoding, ladder, own_name
 from services.transcoder.planning.plan import SEGMENT_SECONDS
 from shared.contracts import Rendition, SourceFacts
@@ -135,16 +136,17 @@ def _picture_fault(facts: SourceFacts, track: SampleTrack) -> str | None:
     video = facts.video
     if video is None or video.codec != "h264" or video.pixel_format != "yuv420p":
         return "its picture is not H.264 with 8 bits and 4:2:0"
-    if video.interlaced or video.fields or video.hdr or video.rotation or video.mirrored:
-        return "its picture is interlaced, rotated, mirrored or of high dynamic range"
+    if video.interlaced or video.fields or video.rotation or video.mirrored:
+        return "its picture is interlaced, rotated or mirrored"
+    if video.hdr or not players_agree(video):
+        return "its picture is of high dynamic range, or its colours are not BT.709"
     coded = int.from_bytes(track.entry[32:34], "big"), int.from_bytes(track.entry[34:36], "big")
     if coded != (video.width, video.height):
         return "its pixels are not square"
     if max(coded) > RUNGS[0].long or min(coded) > RUNGS[0].short:
         return "it is larger than the highest rendition"
-    if not passthrough_ladder(facts):
-        return "it is so small that encoding it costs nothing"
-    return _parameter_fault(track)
+    small = "it is so small that encoding it costs nothing"
+    return _parameter_fault(track) if passthrough_ladder(facts) else small
 
 
 def _parameter_fault(track: SampleTrack) -> str | None:

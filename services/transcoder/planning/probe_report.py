@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.planning.colours import HDR_TRANSFERS, colours_of
 from services.transcoder.planning.ffprobe_answer import Frame, ProbeReport, Stream
 from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.planning.orientation import (
@@ -45,7 +46,6 @@ STANDARD_RATES: Final = tuple(
     )
 )
 
-_HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
 _FIELD_ORDERS = ("tt", "bb", "tb", "bt")
 
 
@@ -213,6 +213,7 @@ def _video_track(stream: Stream, frame: Frame, rate: Fraction) -> VideoTrack:
             "media.too_large_picture",
             f"The picture is {stream.width} × {stream.height}, larger than we can handle.",
         )
+    colours = colours_of(stream, frame)
     turn = orientation_of(frame.side_data_list, stream.side_data_list)
     width, height = _displayed(stream, turn)
     return VideoTrack(
@@ -225,7 +226,8 @@ def _video_track(stream: Stream, frame: Frame, rate: Fraction) -> VideoTrack:
         frame_rate=f"{rate.numerator}/{rate.denominator}",
         pixel_format=stream.pix_fmt,
         interlaced=stream.field_order in _FIELD_ORDERS or frame.interlaced_frame == 1,
-        hdr=stream.color_transfer in _HDR_TRANSFERS,
+        hdr=colours.transfer in HDR_TRANSFERS,
+        colours=colours,
     )
 
 

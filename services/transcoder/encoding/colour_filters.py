@@ -1,0 +1,100 @@
+"""ffmpeg's filters from a source's colours to those of every rendition. Pure.
+
+The output is BT.709 in limited range with 8 bits, and says so. HDR is tone-mapped. Transparent
+parts are shown over black, as players do without a page behind the picture.
+"""
+
+from typing import Final
+
+from services.transcoder.planning.colours import has_alpha, is_deep, is_rgb, matrix_of
+from shared.contracts import Colours, VideoTrack
+
+# What the encoder writes into the stream.
+_TAGS: Final = "setparams=range=limited:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+# Without it, skies have bands.
+_DITHER: Final = ":dither=ordered"
+# Matrices and primaries that the filters know; what has others is taken for BT.709.
+_MATRICES: Final = {
+    "bt470bg": "bt470bg",
+    "smpte170m": "smpte170m",
+    "fcc": "fcc",
+    "smpte240m": "smpte240m",
+    "ycgco": "ycgco",
+    "bt2020nc": "bt2020ncl",
+    "bt2020c": "bt2020ncl",
+}
+_PRIMARIES: Final = frozenset(
+    ("bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "smpte431", "smpte432", "bt2020")
+)
+_HDR_MATRICES: Final = frozenset(("gbr", "ictcp", "bt2020c"))
+_HDR_PRIMARIES: Final = frozenset(("smpte431", "smpte432", "bt709"))
+
+
+def in_output_colours(video: VideoTrack, size: str) -> list[str]:
+    """The filters to the first rendition: ``size`` (a scale filter) and the output's colours."""
+    colours = video.colours
+    if colours is None:
+        return _by_older_plan(video, size)
+    matrix = _MATRICES.get(matrix_of(video), "bt709")
+    steps = _over_black(video)
+    if video.hdr:
+        steps += [size, *_tone_map(colours)]
+    elif colours.primaries in _PRIMARIES:
+        steps += [size, _from_primaries(colours.primaries, matrix_of(video), colours)]
+    elif is_rgb(video):
+        # The matrix must be chosen where red, green and blue end.
+        steps += [f"{size}:out_color_matrix=bt709:out_range=tv"]
+    elif matrix != "bt709":
+        steps += [size, _from_matrix(video, matrix, colours)]
+    else:
+        steps += [f"{size}:out_range=tv"]
+    return [*steps, "format=yuv420p", _TAGS]
+
+
+def _by_older_plan(video: VideoTrack, size: str) -> list[str]:
+    """The filters of plans that do not know the colours: all tasks of a plan must do the same."""
+    if not video.hdr:
+        return [f"{size}:out_range=tv", "format=yuv420p"]
+    steps = _tone_map(Colours())
+    return [size, *steps[:-1], steps[-1].removesuffix(_DITHER), "format=yuv420p"]
+
+
+def _tone_map(colours: Colours) -> list[str]:
+    """The filters from HDR (PQ or HLG) to SDR (BT.709)."""
+    matrix = colours.matrix if colours.matrix in _HDR_MATRICES else "2020_ncl"
+    primaries = colours.primaries if colours.primaries in _HDR_PRIMARIES else "2020"
+    return [
+        f"zscale=transfer=linear:npl=100:primariesin={primaries}:matrixin={matrix}",
+        "format=gbrpf32le",
+        "zscale=primaries=709",
+        "tonemap=hable:desat=0",
+        f"zscale=transfer=709:matrix=709:range=limited{_DITHER}",
+    ]
+
+
+def _from_primaries(primaries: str, matrix: str, colours: Colours) -> str:
+    """The slow filter to BT.709 for red, green and blue of other kinds, as screens show them."""
+    known = matrix if matrix in _MATRICES or matrix == "gbr" else "bt709"
+    extent = "full" if colours.full_range or known == "gbr" else "limited"
+    return (
+        f"zscale=matrixin={known}:primariesin={primaries}:transferin=709:rangein={extent}:"
+        f"matrix=709:primaries=709:transfer=709:range=limited{_DITHER}"
+    )
+
+
+def _from_matrix(video: VideoTrack, matrix: str, colours: Colours) -> str:
+    """The fast filter to BT.709 where only the matrix is another."""
+    # Deep pictures lose their lowest bits in the scaler, which dithers.
+    depth = "yuv420p10" if is_deep(video) else "yuv420p"
+    extent = "pc" if colours.full_range else "tv"
+    source = f"ispace={matrix}:iprimaries=bt709:itrc=bt709:irange={extent}"
+    return f"colorspace=all=bt709:range=tv:format={depth}:{source}"
+
+
+def _over_black(video: VideoTrack) -> list[str]:
+    # What is transparent in a GIF file is white when it is decoded, as on most pages.
+    if not has_alpha(video) or video.codec == "gif":
+        return []
+    if (video.pixel_format or "").startswith("yuva"):
+        return ["premultiply=inplace=1"]
+    return ["format=gbrap|gbrap10|gbrap12|gbrap16", "premultiply=inplace=1"]

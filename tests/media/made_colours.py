@@ -1,0 +1,109 @@
+"""Files of the same coloured patches, stored in many kinds of colours."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from tests.integration.transcoder.clips import ffmpeg
+from tests.media.made_files import Recipe
+
+SIDE: Final = 32
+# Red, green and blue from 0 to 255, as a person should see them.
+PATCHES: Final = (
+    (0, 0, 0),
+    (64, 64, 64),
+    (128, 128, 128),
+    (200, 200, 200),
+    (255, 255, 255),
+    (180, 60, 60),
+    (60, 160, 70),
+    (60, 70, 170),
+    (190, 180, 60),
+    (70, 170, 180),
+    (170, 70, 160),
+    (200, 150, 120),
+)
+_RATE: Final = 25
+
+
+def patches(name: str, filters: str, *options: str, width: int = 0) -> Recipe:
+    """The recipe of a film of the patches; ``filters`` turn RGB into what the file stores."""
+
+    def write(folder: Path) -> Path:
+        row = np.repeat(np.array(PATCHES, dtype=np.uint8)[None], SIDE, axis=0)
+        image = np.repeat(row, SIDE, axis=1)
+        if width:
+            image = np.pad(image, ((0, 0), (0, width - image.shape[1]), (0, 0)))
+        raw = folder / "patches.rgb"
+        raw.write_bytes(image.tobytes() * _RATE)
+        size = f"{image.shape[1]}x{image.shape[0]}"
+        ffmpeg(
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(_RATE), "-i", str(raw)),
+            *("-vf", filters, *options, str(folder / name)),
+        )
+        return folder / name
+
+    return write
+
+
+def _stored(matrix: str, primaries: str = "709", kind: str = "yuv420p", extent: str = "tv") -> str:
+    """The filter from RGB in BT.709 to YUV."""
+    return (
+        "setparams=color_primaries=bt709:color_trc=bt709,format=gbrp,"
+        f"zscale=matrix={matrix}:primaries={primaries}:transfer=709:range={extent},format={kind}"
+    )
+
+
+_X264: Final = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "4")
+_UNSAID: Final = "setparams=color_primaries=unknown:color_trc=unknown:colorspace=unknown"
+
+COLOURS: Final[dict[str, Recipe]] = {
+    "BT.709": patches("a.mp4", _stored("709"), *_X264),
+    "BT.709, full range": patches("a.mp4", _stored("709", extent="pc"), *_X264),
+    "small, not said": patches("a.mp4", f"{_stored('170m')},{_UNSAID}", *_X264),
+    "large, not said": patches("a.mp4", f"{_stored('709')},{_UNSAID}", *_X264, width=1280),
+    "BT.601 that is said": patches("a.mp4", _stored("470bg"), *_X264, width=1280),
+    "BT.601, full range": patches("a.mp4", _stored("470bg", extent="pc"), *_X264),
+    "PAL": patches("a.mp4", _stored("470bg", "bt470bg"), *_X264),
+    "NTSC": patches("a.mp4", _stored("170m", "170m"), *_X264),
+    "motion JPEG": patches("a.mov", _stored("470bg", extent="pc"), "-c:v", "mjpeg", "-q:v", "2"),
+    "BT.2020, 10 bits, no HDR": patches(
+        "a.mkv", _stored("2020_ncl", "2020", "yuv420p10le"), *_X264
+    ),
+    "P3": patches("a.mkv", _stored("709", "smpte432", "yuv420p10le"), *_X264),
+    "4:2:2 with 10 bits": patches("a.mov", _stored("709", kind="yuv422p10le"), "-c:v", "prores_ks"),
+    "4:4:4": patches("a.mkv", _stored("709", kind="yuv444p"), *_X264),
+    "RGB": patches("a.mkv", "format=gbrp", "-c:v", "ffv1"),
+    "RGB in QuickTime": patches("a.mov", "format=rgb24", "-c:v", "qtrle"),
+    "opaque alpha": patches("a.mov", "format=argb", "-c:v", "qtrle"),
+    "opaque alpha in YUV": patches(
+        "a.mov", f"{_stored('709', kind='yuv444p10le')},format=yuva444p10le", "-c:v", "prores_ks"
+    ),
+}
+"""Kinds whose patches must come out as they went in."""
+
+_HDR: Final = (
+    "setparams=color_primaries=bt709:color_trc=bt709,format=gbrp,"
+    "zscale=transfer={curve}:primaries=2020:matrix=2020_ncl:range=tv:npl={white},format=yuv420p10le"
+)
+HDR: Final[dict[str, Recipe]] = {
+    "PQ": patches("a.mkv", _HDR.format(curve="smpte2084", white=203), *_X264),
+    "HLG": patches("a.mkv", _HDR.format(curve="arib-std-b67", white=203), *_X264),
+}
+"""Kinds with more light than the output has; grey must stay grey, and bright must stay bright."""
+
+TRANSPARENT: Final[dict[str, Recipe]] = {
+    "transparent RGB": patches(
+        "a.mov",
+        "format=argb,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='if(lt(X,192),255,0)'",
+        *("-c:v", "qtrle"),
+    ),
+    "transparent YUV": patches(
+        "a.mov",
+        f"{_stored('709', kind='yuv444p10le')},format=yuva444p10le,"
+        "geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='if(lt(X,192),1023,0)'",
+        *("-c:v", "prores_ks"),
+    ),
+}
+"""Kinds whose right half is transparent."""
