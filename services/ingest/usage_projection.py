@@ -37,7 +37,7 @@ class StoredUsage:
         await _store(connection, [e.data for e in events if isinstance(e.data, VideoUploaded)])
         gone = [e.data.video_id for e in events if isinstance(e.data, VideoDeleted)]
         await _delete(connection, gone)
-        await _plan(connection, [e for e in events if isinstance(e.data, TranscodePlanned)])
+        await _plan(connection, events)
 
 
 async def _store(connection: AsyncConnection, uploaded: Sequence[VideoUploaded]) -> None:
@@ -88,14 +88,15 @@ async def _sum_up(connection: AsyncConnection, rows: Sequence[Any], sign: int) -
     )
 
 
-async def _plan(connection: AsyncConnection, planned: Sequence[SequencedEvent]) -> None:
-    if not planned:
-        return
+async def _plan(connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
+    """Add the minutes of plans. An attempt that nobody asked for is counted once only."""
     minutes: Counter[tuple[str, date]] = Counter()
-    for event in planned:
-        assert isinstance(event.data, TranscodePlanned)
-        day = event.recorded_at.astimezone(UTC).date()
-        minutes[event.data.user_id, day] += event.data.source.duration_ms
+    for event in events:
+        if isinstance(event.data, TranscodePlanned) and not event.data.counted:
+            day = event.recorded_at.astimezone(UTC).date()
+            minutes[event.data.user_id, day] += event.data.source.duration_ms
+    if not minutes:
+        return
     statement = insert(planned_days).values(
         [{"user_id": user, "day": day, "ms": ms} for (user, day), ms in minutes.items()]
     )

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from services.transcoder.planning.media_errors import needs_plain
 from services.transcoder.planning.object_join import relocate_tracks
 from services.transcoder.planning.plan import (
     h264_renditions,
@@ -43,6 +44,8 @@ Phase = Literal["pending", "running", "completed", "failed", "cancelled"]
 
 # The name of the images task.
 IMAGES: Final = "images"
+# Who requested an attempt that no person did.
+SYSTEM: Final = "system"
 
 
 class NotRetryable(Conflict):
@@ -75,7 +78,8 @@ class Transcode(msgspec.Struct, frozen=True):
     ``before_repair`` is the state that it returns to if that fails. ``lost``: every key that has
     ever been missing. ``unrepairable``: those that could not be restored. ``replaced``: objects
     that compaction has joined into others. ``sprites`` is keyed by chunk. ``playlists``: those of
-    the complete video.
+    the complete video. ``plain``: this attempt decodes the whole source first. ``counted``: an
+    earlier attempt's plan has been counted, and this one was not asked for.
     """
 
     attempt: int = 1
@@ -93,6 +97,8 @@ class Transcode(msgspec.Struct, frozen=True):
     unrepairable: frozenset[str] = frozenset()
     before_repair: "Transcode | None" = None
     replaced: frozenset[str] = frozenset()
+    plain: bool = False
+    counted: bool = False
 
     @property
     def open(self) -> bool:
@@ -132,6 +138,7 @@ def decide(state: Transcode, command: Command) -> Sequence[Event]:
                 video_id=command.video_id,
                 attempt=state.attempt + 1,
                 requested_by=command.requested_by,
+                plain=state.plain,
             ),
         )
     if isinstance(command, Cancel):
@@ -143,7 +150,24 @@ def decide(state: Transcode, command: Command) -> Sequence[Event]:
     event = command.event
     if isinstance(event, TranscodeFailed) and state.repairing:
         event = _failed_repair(event)
-    return (event,) if _changes(state, event) else ()
+    if not _changes(state, event):
+        return ()
+    if isinstance(event, TranscodeFailed):
+        return (_plain_attempt(state, event) or event,)
+    return (event,)
+
+
+def _plain_attempt(state: Transcode, event: TranscodeFailed) -> TranscodeRetried | None:
+    """The attempt that follows by itself, once, a failure that may lie in reading in parts."""
+    if state.plain or not needs_plain(event.code, planned=state.planned is not None):
+        return None
+    return TranscodeRetried(
+        video_id=event.video_id,
+        attempt=event.attempt + 1,
+        requested_by=SYSTEM,
+        plain=True,
+        code=event.code,
+    )
 
 
 def _failed_repair(event: TranscodeFailed) -> MediaRepairFailed:
@@ -172,6 +196,8 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
         return state.repairing
     if isinstance(event, TranscodePlanned):
         return state.planned is None
+    if isinstance(event, TranscodeProgressed):
+        return event.percent > state.percent and (state.plain or state.planned is not None)
     if state.planned is None:
         return False
     if isinstance(event, ChunkEncoded):
@@ -180,8 +206,6 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
         return _continues(state, event)
     if isinstance(event, ThumbnailsCreated):
         return state.images is None
-    if isinstance(event, TranscodeProgressed):
-        return event.percent > state.percent
     if isinstance(event, VideoPlayable):
         return state.playable is None
     ends = MediaRestored if state.repairing else TranscodeCompleted
@@ -273,7 +297,8 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
         case TranscodeCancelled():
             return msgspec.structs.replace(state, phase="cancelled")
         case TranscodeRetried():
-            return Transcode(attempt=event.attempt)
+            counted = event.requested_by == SYSTEM and state.planned is not None
+            return Transcode(attempt=event.attempt, plain=event.plain, counted=counted)
         case _:
             return state
 

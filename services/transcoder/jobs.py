@@ -21,6 +21,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     changes: int
     correlation_id: str | None
     traceparent: str | None
+    size: int = 0
 
 
 JOB_COLUMNS: Final = [jobs.c[name] for name in JobRecord.__struct_fields__]

@@ -38,6 +38,11 @@ from shared.event_store.store import SequencedEvent
 
 # Estimated CPU seconds.
 _PLAN_COST = 0.5
+# Of decoding a whole source and encoding it without visible loss, for each of its megabytes.
+_PLAIN_COST_PER_MEGABYTE = 5.0
+_MEGABYTE = 1_000_000
+# Plain plans take long: they are in the queue of tasks that do.
+_PLAIN_PRIORITY = 2
 _IMAGES_COST = 2.0
 _AUDIO_COST_PER_SECOND = 0.04
 
@@ -184,16 +189,33 @@ def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
 
 
 def open_tasks(
-    planned: TranscodePlanned | None, video_id: str, user_id: str, attempt: int, names: list[str]
+    planned: TranscodePlanned | None,
+    video_id: str,
+    user_id: str,
+    attempt: int,
+    names: list[str],
+    *,
+    plain_size: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows of the tasks ``names`` of an attempt, which may have no plan yet."""
-    rows = planned_tasks(planned) if planned else [_plan_task(video_id, user_id, attempt)]
+    """The rows of the tasks ``names`` of an attempt, which may have no plan yet.
+
+    ``plain_size``: the source's size in bytes where the attempt decodes it as a whole.
+    """
+    if planned:
+        rows = planned_tasks(planned)
+    else:
+        rows = [_plan_task(video_id, user_id, attempt, plain_size)]
     prefix = f"{video_id}/{attempt}/"
     return [row for row in rows if row["task_id"].removeprefix(prefix) in names]
 
 
-def _plan_task(video_id: str, user_id: str, attempt: int) -> dict[str, Any]:
+def _plan_task(
+    video_id: str, user_id: str, attempt: int, plain_size: int | None = None
+) -> dict[str, Any]:
     row = {"kind": "plan", "name": "plan", "priority": 0, "cost": _PLAN_COST, "spec": {}}
+    if plain_size is not None:
+        cost = _PLAN_COST + _PLAIN_COST_PER_MEGABYTE * plain_size / _MEGABYTE
+        row |= {"priority": _PLAIN_PRIORITY, "cost": cost}
     return _row(video_id, user_id, attempt, row)
 
 
@@ -252,11 +274,16 @@ async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None
         .where(jobs.c.video_id == event.video_id, jobs.c.state != "deleted")
         # The left-overs of the last attempt are swept when this one has ended.
         .values(attempt=event.attempt, state="pending", playable=False, plan=None, clean_at=None)
-        .returning(jobs.c.user_id)
+        .returning(jobs.c.user_id, jobs.c.size)
     )
-    user_id = updated.scalar_one_or_none()
-    if user_id is not None:
-        await _add(connection, [_plan_task(event.video_id, user_id, event.attempt)])
+    # An attempt that follows by itself replaces one that has not ended.
+    await connection.execute(
+        delete(tasks).where(tasks.c.video_id == event.video_id, tasks.c.attempt < event.attempt)
+    )
+    row = updated.one_or_none()
+    if row is not None:
+        size = row.size if event.plain else None
+        await _add(connection, [_plan_task(event.video_id, row.user_id, event.attempt, size)])
 
 
 async def _lost(connection: AsyncConnection, event: MediaLost) -> None:

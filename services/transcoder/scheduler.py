@@ -41,6 +41,8 @@ LOST_SECONDS: Final = 10.0
 # A worker that has not announced itself for so long counts as gone.
 WORKER_SECONDS: Final = 10.0
 MAX_TRIES: Final = 4
+# How many times the cost of a plan that takes long its video is assumed to cost in all.
+_PREPARING_SHARE: Final = 4.0
 
 
 class SchedulerUnavailable(Unavailable):
@@ -228,26 +230,33 @@ _FORGET_WORKERS = text("""
 delete from transcoder.workers where seen_at < now() - interval '1 hour'
 """)
 
+# A plan is part of a video's progress where it takes long: then it decodes the whole source, and
+# the tasks that follow are not known yet.
 _PROGRESS = text("""
-select t.video_id, j.attempt,
+select t.video_id, j.attempt, j.state = 'pending' as preparing,
        100 * sum(t.cost * case t.state when 'done' then 1 else t.progress end) / sum(t.cost)
-           as percent,
+           / case j.state when 'pending' then :unknown else 1 end as percent,
        sum(t.speed) filter (where t.state = 'running' and t.kind = 'video') as speed,
        min(t.worker) filter (where t.state = 'running') as worker
 from transcoder.tasks t join transcoder.jobs j using (video_id, attempt)
-where j.state = 'running' and t.kind <> 'plan'
-group by t.video_id, j.attempt
+where (j.state = 'running' or (j.state = 'pending' and t.state = 'running'))
+  and (t.kind <> 'plan' or t.priority > :urgent)
+group by t.video_id, j.attempt, j.state
 """)
 
 
 class JobProgress(msgspec.Struct, frozen=True):
-    """A video's progress: percent of the planned cost, and the summed speed × real time."""
+    """A video's progress: percent of the planned cost, and the summed speed × real time.
+
+    ``preparing``: it has no plan yet.
+    """
 
     video_id: str
     attempt: int
     percent: float
     speed: float | None
     worker: str | None
+    preparing: bool = False
 
 
 class Scheduler:
@@ -374,7 +383,7 @@ class Scheduler:
 
     async def progress(self) -> list[JobProgress]:
         """The progress of each running video."""
-        rows = await self._all(_PROGRESS)
+        rows = await self._all(_PROGRESS, urgent=URGENT_PRIORITY, unknown=_PREPARING_SHARE)
         return [JobProgress(**row) for row in rows]
 
     async def _all(self, statement: Any, **values: Any) -> list[Mapping[str, Any]]:

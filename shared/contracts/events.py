@@ -128,7 +128,8 @@ class TranscodePlanned(Event, frozen=True, kw_only=True):
     if all segments have the same length. ``picture_delay_us``: microseconds from the file's first
     timestamp to its first picture. ``remuxed_key``: the copy of the source, in the media bucket,
     that the tasks read instead of the source itself. ``plain``: that copy was made by decoding the
-    whole source in order, because it cannot be read in parts.
+    whole source in order, because it cannot be read in parts. ``counted``: an earlier attempt's
+    plan counts for the same upload already, and nobody asked for this attempt.
     """
 
     video_id: str
@@ -146,6 +147,7 @@ class TranscodePlanned(Event, frozen=True, kw_only=True):
     picture_delay_us: int = 0
     remuxed_key: str | None = None
     plain: bool = False
+    counted: bool = False
 
 
 class TranscodeProgressed(Event, frozen=True, kw_only=True):

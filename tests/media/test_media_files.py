@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.media.made_changes import CHANGES
 from tests.media.made_files import FILES
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import differences
 from tests.media.pipeline import process
 
-ALL = FILES | PICTURES
+ALL = FILES | PICTURES | CHANGES
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -241,7 +241,7 @@ class Coordinator:
             video_id=progress.video_id,
             attempt=progress.attempt,
             percent=percent,
-            stage="encoding",
+            stage="preparing" if progress.preparing else "encoding",
             speed=round(progress.speed, 2) if progress.speed else None,
             worker=progress.worker,
         )

@@ -235,7 +235,12 @@ class Reconciliation:
             # without the plan, which is in the job's row, could not be done.
             return []
         rows = open_tasks(
-            state.planned, job.video_id, job.user_id, job.attempt, unfinished_tasks(state)
+            state.planned,
+            job.video_id,
+            job.user_id,
+            job.attempt,
+            unfinished_tasks(state),
+            plain_size=job.size if state.plain else None,
         )
         lost = [row for row in rows if states.get(row["task_id"], "done") == "done"]
         found = [

@@ -173,7 +173,7 @@ def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
     line = run.line
     start = Fraction(run.chunk.first_frame - run.warm_up) / line.frame_rate
     seek = read_from(run.chunk, line, run.gap)
-    arguments = [*quiet(), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
+    arguments = [*quiet(watched=True), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
     # Keep the source's timestamps, relative to its start, so that all chunks have the same clock.
     arguments += ["-copyts", "-start_at_zero"]
     if seek:
@@ -306,7 +306,7 @@ def encode_audio(
         f"aformat=channel_layouts={layout},atrim=start_sample={AAC_FRAME}"
     )
     return [
-        *quiet(),
+        *quiet(watched=True),
         "-copyts",
         "-start_at_zero",
         *source.options(),
@@ -367,7 +367,11 @@ def first_picture(source: Input, stream: int, target: Path) -> list[str]:
     return [*arguments, "-f", "image2", "-c:v", "ppm", "-update", "1", str(target)]
 
 
-def quiet() -> Sequence[str]:
-    """The first arguments of every run: no terminal, errors only, progress on standard output."""
+def quiet(*, watched: bool = False) -> Sequence[str]:
+    """The first arguments of every run: no terminal, errors only, progress on standard output.
+
+    A ``watched`` run also says when its source changes on the way: see ``process``.
+    """
     progress = ("-progress", "pipe:1", "-stats_period", "0.5")
-    return ("-nostdin", "-hide_banner", "-nostats", "-v", "error", "-y", *progress)
+    said = "repeat+level+info" if watched else "error"
+    return ("-nostdin", "-hide_banner", "-nostats", "-v", said, "-y", *progress)

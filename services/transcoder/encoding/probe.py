@@ -13,6 +13,7 @@ from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.process import (
     OutputTooLarge,
     RunFailed,
+    SourceChanges,
     TooMuchOutput,
     run_ffprobe,
     run_ffprobe_lines,
@@ -23,6 +24,7 @@ from services.transcoder.mp4.protection import protection_of
 from services.transcoder.planning.ending import ending, with_note
 from services.transcoder.planning.ffprobe_answer import parse_report
 from services.transcoder.planning.media_errors import (
+    CHANGES,
     NO_INDEX,
     NO_TIMES,
     TRUNCATED,
@@ -30,6 +32,7 @@ from services.transcoder.planning.media_errors import (
     TaskFailed,
 )
 from services.transcoder.planning.probe_report import (
+    JUMPING,
     Extent,
     ProbedSource,
     read_source,
@@ -71,6 +74,22 @@ async def probe_indexed(
     return _with_longest(_with_end(found, end), longest)
 
 
+async def probe_stated(
+    ffprobe: str,
+    source: ffmpeg.Input,
+    size: int,
+    folder: Path,
+    *,
+    trials: TrackTrials | None = None,
+    locks: Mapping[int, str] | None = None,
+) -> ProbedSource:
+    """The source's facts as its container states them, true or not.
+
+    ``locks``: the protection of encrypted tracks by their number. Raises MediaRejected, TaskFailed.
+    """
+    return await _probe(ffprobe, source, size, folder, trials=trials, locks=locks or {})
+
+
 async def probe_source(
     ffprobe: str,
     source: ffmpeg.Input,
@@ -82,7 +101,7 @@ async def probe_source(
 ) -> ProbedSource:
     """The source's facts, with its exact end. Raises MediaRejected, TaskFailed.
 
-    ``locks``: the protection of encrypted tracks by their number.
+    ``locks`` as for ``probe_stated``.
     """
     found = await _probe(ffprobe, source, size, folder, trials=trials, locks=locks or {})
     whole = found.duration is None or size <= max(_SCAN_BYTES, found.duration * _DENSE_BYTES)
@@ -153,7 +172,14 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
             NO_TIMES, "The file does not say when its pictures are shown, only in which order."
         )
     last = extent.any_end
+    jumping = found.facts.container in JUMPING
+    jumps = extent.back + (extent.on if jumping else 0)
+    if jumps:
+        return msgspec.structs.replace(found, jumps=jumps)
     if last is None:
+        if jumping:
+            # The end that the container states, from the last time stamp, is not there.
+            return msgspec.structs.replace(found, jumps=1)
         raise MediaRejected("media.truncated", TRUNCATED)
     ended = ending(found.duration, found.start, last)
     stated = ended.stated
@@ -210,6 +236,10 @@ def classify_failure(  # noqa: PLR0911 - one return per cause
     if isinstance(error, TooMuchOutput):
         return MediaRejected(
             "media.too_much_output", "This file becomes larger than its length allows.", detail
+        )
+    if isinstance(error, SourceChanges):
+        return MediaRejected(
+            CHANGES, "The picture's size or the kind of sound changes in the middle.", detail
         )
     if error.timed_out:
         return TaskFailed("media.too_slow", "Reading this file takes too long.", detail)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -23,6 +24,11 @@ _STDERR_LINES: Final = 20
 _LINE_BYTES: Final = 1000
 # The message for EFBIG: a file reached its limit.
 _FILE_TOO_LARGE: Final = "File too large"
+# What a watched run says of frames of another size or sound of another kind: its filters, which
+# keep the time, begin anew.
+_CHANGED: Final = b"Reconfiguring filter graph because"
+# Lines of a watched run that are no errors.
+_CHATTER: Final = re.compile(rb"(?:^|\] )\[(?:info|warning)\] ")
 
 
 class FfmpegProgress(msgspec.Struct, frozen=True):
@@ -48,6 +54,10 @@ class OutputTooLarge(RunFailed):
 
     def __init__(self) -> None:
         super().__init__("the answer is too long", killed=True)
+
+
+class SourceChanges(RunFailed):
+    """The picture's size or the kind of sound changes on the way. Only watched runs notice."""
 
 
 class TooMuchOutput(RunFailed):
@@ -205,10 +215,16 @@ async def _run(
 
 
 async def _keep_tail(stream: asyncio.StreamReader, tail: "deque[str]") -> None:
+    """Keep the last lines that are errors. Raises SourceChanges."""
     pending = b""
     while part := await stream.read(8192):
         *lines, pending = (pending + part).split(b"\n")
-        tail.extend(_printable(line) for line in lines if line.strip())
+        for line in lines:
+            if _CHATTER.search(line):
+                if _CHANGED in line:
+                    raise SourceChanges(_printable(line), killed=True)
+            elif line.strip():
+                tail.append(_printable(line))
         pending = pending[-_LINE_BYTES:]
     if pending.strip():
         tail.append(_printable(pending))

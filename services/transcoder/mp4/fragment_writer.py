@@ -6,6 +6,7 @@ same bytes.
 
 import struct
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Final
 
@@ -23,6 +24,7 @@ from services.transcoder.mp4.sample_index import SampleTrack
 _SYNC: Final = 0x02000000
 _OTHER: Final = 0x01010000
 _IDR: Final = 5
+_SPS: Final = 7
 # Boxes of a sample entry that decoding needs.
 _KEPT: Final = ("avcC", "colr", "pasp")
 _MATRIX: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
@@ -165,14 +167,47 @@ def has_idr(sample: bytes, entry: bytes) -> bool:
 
     Raises MalformedMp4.
     """
+    return any(unit[0] & 0x1F == _IDR for unit in _units(sample, entry))
+
+
+def changes_parameters(media: bytes, sizes: Iterable[int], entry: bytes) -> bool:
+    """Whether consecutive samples contain parameters of sequences that their entry does not.
+
+    Raises MalformedMp4.
+    """
+    known = _sequence_parameters(entry)
+    at = 0
+    for size in sizes:
+        for unit in _units(media[at : at + size], entry):
+            if unit[0] & 0x1F == _SPS and bytes(unit) not in known:
+                return True
+        at += size
+    return False
+
+
+def _units(sample: bytes, entry: bytes) -> Iterator[memoryview]:
+    """The NAL units of a sample, none of them empty (ISO/IEC 14496-15, 5.3.2)."""
     width = (entry[config(entry).body + 4] & 3) + 1
+    view = memoryview(sample)
     at = 0
     while at + width < len(sample):
-        length = int.from_bytes(sample[at : at + width], "big")
-        if sample[at + width] & 0x1F == _IDR:
-            return True
+        length = int.from_bytes(view[at : at + width], "big")
+        if length:
+            yield view[at + width : at + width + length]
         at += width + length
-    return False
+
+
+@parsing()
+def _sequence_parameters(entry: bytes) -> set[bytes]:
+    """The parameters of sequences in avcC (ISO/IEC 14496-15, 5.3.3.1)."""
+    box = config(entry)
+    known: set[bytes] = set()
+    at = box.body + 6
+    for _ in range(entry[box.body + 5] & 0x1F):
+        length = int.from_bytes(entry[at : at + 2], "big")
+        known.add(entry[at + 2 : at + 2 + length])
+        at += 2 + length
+    return known
 
 
 def _sample_entry(entry: bytes) -> bytes:

@@ -12,8 +12,40 @@ NO_INDEX: Final = (
     "the program untrunc can often repair it (untrunc other.mp4 this.mp4) with another recording "
     "of the same device."
 )
+# Reasons for which reading a source in parts failed, and decoding it as a whole fails too.
+_FINAL: Final = frozenset(
+    (
+        "media.empty",
+        "media.encrypted",
+        "media.gap",
+        "media.no_tracks",
+        "media.too_complex",
+        "media.too_large_picture",
+        "media.too_long",
+        "media.too_many_streams",
+        "media.truncated",
+    )
+)
+# Whose fault the others are: the file's, an encoder's that got what it did not expect, a cut of the
+# file's own frames, or a result that does not agree with its plan.
+_OF_MEDIA: Final = ("media.", "encoder.", "remux.", "result.")
+# Reasons that are certain without a second look, and known before anything is made.
+CHANGES: Final = "media.changes"
+JUMPS: Final = "media.jumps"
 # ffmpeg tells the times of such a file's pictures only when it decodes it in order.
 NO_TIMES: Final = "media.no_times"
+CERTAIN: Final = frozenset((CHANGES, JUMPS, NO_TIMES))
+
+
+def needs_plain(code: str, *, planned: bool) -> bool:
+    """Whether a source that failed with ``code`` may succeed if it is decoded as a whole.
+
+    A source for which no plan could be made cannot be opened at all, unless its plan says that it
+    changes on the way.
+    """
+    if code in CERTAIN:
+        return True
+    return planned and code.startswith(_OF_MEDIA) and code not in _FINAL
 
 
 class MediaRejected(Exception):

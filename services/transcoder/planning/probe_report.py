@@ -46,6 +46,13 @@ STANDARD_RATES: Final = tuple(
     )
 )
 
+# Containers in which ffmpeg takes a jump of the clock for a gap to be closed. Pictures and sound of
+# others may be so far apart.
+JUMPING: Final = frozenset(("mpegts", "mpeg"))
+# The seconds by which the time of a track's next packet jumps on, or back.
+_JUMP_ON: Final = 10.0
+_JUMP_BACK: Final = 1.0
+
 _FIELD_ORDERS = ("tt", "bb", "tb", "bt")
 
 
@@ -57,7 +64,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     in the middle. ``seconds``: the whole seconds of the file's time in which packets of used
     streams begin; None where not all packets were read. ``cover``: the stream that is the cover of
     a source without a moving picture. ``ordered``: packets state only when they are decoded, and
-    pictures are shown in that order.
+    pictures are shown in that order. ``jumps``: how often the times of packets jump.
     """
 
     facts: SourceFacts
@@ -70,6 +77,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     seconds: frozenset[int] | None = None
     cover: int | None = None
     ordered: bool = False
+    jumps: int = 0
 
 
 def read_source(
@@ -145,6 +153,8 @@ class Extent:
         self.longest = 0.0
         self.timed = self.untimed = 0
         self.seconds: set[int] = set()
+        self.back = self.on = 0
+        self._last: dict[str, float] = {}
 
     def add(self, line: str) -> None:
         """Add one line of ffprobe: stream index, time, duration; ``N/A`` where unknown.
@@ -165,6 +175,7 @@ class Extent:
         self.timed += int(fields[0]) == self._main
         end = time + (_number(fields[2]) if len(fields) > 2 else 0.0)
         self.any_end = end if self.any_end is None else max(self.any_end, end)
+        self._compare(fields[0], time, end - time)
         # Longer files are refused.
         if int(fields[0]) in self._streams and len(self.seconds) <= 2 * MAX_DURATION_S:
             self.seconds.add(int(time // 1))
@@ -174,6 +185,15 @@ class Extent:
         heapq.heappush(self._pending, time)
         if len(self._pending) > self._REORDER:
             self._show(heapq.heappop(self._pending))
+
+    def _compare(self, stream: str, time: float, duration: float) -> None:
+        """Count a jump. Frames are stored in decoding order, so times go back a little."""
+        if int(stream) not in self._streams:
+            return
+        last = self._last.get(stream, time)
+        self.back += time < last - _JUMP_BACK - self._REORDER / 4 * duration
+        self.on += time > last + _JUMP_ON
+        self._last[stream] = time
 
     def close(self) -> None:
         """Finish after the last line."""
@@ -232,22 +252,25 @@ def _video_track(stream: Stream, frame: Frame, rate: Fraction) -> VideoTrack:
 
 
 def _displayed(stream: Stream, turn: Orientation) -> tuple[int, int]:
-    """Width and height as displayed: cropped, square pixels, rotated upright."""
-    aspect = _fraction(stream.sample_aspect_ratio.replace(":", "/"))
+    across, down = cropped(stream.width, stream.height, stream.side_data_list)
+    return displayed_size(across, down, stream.sample_aspect_ratio, sideways=turn.sideways)
+
+
+def displayed_size(width: int, height: int, shape: str, *, sideways: bool) -> tuple[int, int]:
+    """Width and height as displayed: square pixels, rotated upright.
+
+    ``shape``: that of the stored pixels, as ``width:height``.
+    """
+    aspect = _fraction(shape.replace(":", "/"))
     if not Fraction(1, 10) <= aspect <= 10:
         aspect = Fraction(1)
-    across, down = cropped(stream.width, stream.height, stream.side_data_list)
-    width = round(across * max(aspect, 1))
-    height = round(down / min(aspect, 1))
-    return (height, width) if turn.sideways else (width, height)
+    wide, high = round(width * max(aspect, 1)), round(height / min(aspect, 1))
+    return (high, wide) if sideways else (wide, high)
 
 
 def _duration(report: ProbeReport, main: Stream) -> float | None:
     """Seconds, as the main track states, else as the container states."""
-    seconds = _seconds(main.duration) or _seconds(report.format.duration)
-    if seconds is not None and seconds > MAX_DURATION_S:
-        raise MediaRejected("media.too_long", "The video is longer than 24 hours.")
-    return seconds
+    return _seconds(main.duration) or _seconds(report.format.duration)
 
 
 def _number(text: str | None) -> float:

@@ -9,7 +9,12 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.verified_source import Acknowledged, VerifiedSource, read_again
-from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import (
+    CERTAIN,
+    TRUNCATED,
+    MediaRejected,
+    TaskFailed,
+)
 from services.transcoder.scheduler import ClaimedTask
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from shared.contracts import VideoUploaded, stream_id
@@ -56,6 +61,8 @@ def judged(
     worker: WorkerContext, task: ClaimedTask, error: MediaRejected
 ) -> MediaRejected | TaskFailed:
     """``error`` where it is believed; else a failure of the task, which is tried again."""
+    if error.code in CERTAIN:
+        return error
     proven = isinstance(worker.sources, VerifiedSource) and worker.sources.proven
     if proven or _agreed(task, error.code):
         return error

@@ -9,7 +9,9 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import msgspec
@@ -18,10 +20,10 @@ from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.probe import probe_indexed
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.encoding.source_reader import IndexedSource, copy_key
+from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ending import is_cut
-from services.transcoder.planning.length import is_explained, least_length
-from services.transcoder.planning.media_errors import TaskFailed
-from services.transcoder.planning.probe_report import ProbedSource
+from services.transcoder.planning.media_errors import CHANGES, JUMPS, MediaRejected, TaskFailed
+from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from shared.contracts import SourceFacts
 from shared.telemetry import get_logger
@@ -38,6 +40,11 @@ _SOUNDS: Final = frozenset(
 _INDEXED: Final = frozenset(("matroska",))
 _MAX_BYTES: Final = 3 << 30
 _BLOCK: Final = 1 << 20
+# The share by which packets of one sample rate may differ in length; how often they may differ by
+# more, and by how many seconds in all.
+_APART: Final = 0.05
+_OFTEN: Final = 8
+_APART_SECONDS: Final = 0.15
 
 
 class RemuxedCopy(msgspec.Struct, frozen=True):
@@ -92,17 +99,15 @@ async def copy_source(
             ) from error
         _log.info("source cannot be remuxed", task=context.task.task_id, error=error.detail)
         return None
-    key = copy_key(context.prefix, await asyncio.to_thread(_digest, target))
-    await worker.media.put_stream(key, _read(target), "video/mp4")
-    target.unlink()
-    known = await worker.sources.indexed(key)
-    if known is None:
+    copy = await store_copy(worker, context, target)
+    if copy is None:
         return None
-    outline = await worker.sources.open_outline(known, context.folder)
-    found = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
+    found = copy.found
     if found.facts.video is None or _lost(before, found):
         _log.warning("remuxed copy is incomplete", task=context.task.task_id)
-        return None
+        raise jumps()
+    if any(_changes_rate(track) for track in copy.known.index.tracks):
+        raise MediaRejected(CHANGES, "The kind of sound changes in the middle.")
     facts = msgspec.structs.replace(
         found.facts,
         container=facts.container,
@@ -110,20 +115,58 @@ async def copy_source(
         bit_rate=facts.bit_rate,
         notes=facts.notes + found.facts.notes,
     )
-    return RemuxedCopy(key, known, msgspec.structs.replace(found, facts=facts))
+    found = msgspec.structs.replace(found, facts=facts)
+    return msgspec.structs.replace(copy, found=found)
+
+
+async def store_copy(
+    worker: WorkerContext, context: TaskContext, target: Path
+) -> RemuxedCopy | None:
+    """Store a copy and probe it; None where it has no index. The file is deleted.
+
+    Raises MediaRejected, TaskFailed.
+    """
+    key = copy_key(context.prefix, await asyncio.to_thread(_digest, target))
+    await worker.media.put_stream(key, _read(target), "video/mp4")
+    await asyncio.to_thread(target.unlink)
+    known = await worker.sources.indexed(key)
+    if known is None:
+        return None
+    outline = await worker.sources.open_outline(known, context.folder)
+    found = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
+    return RemuxedCopy(key, known, found)
+
+
+def jumps() -> MediaRejected:
+    """The error for a source that only ffmpeg's own clock reads rightly."""
+    return MediaRejected(JUMPS, "The time stamps of this file jump.")
+
+
+def _changes_rate(track: SampleTrack) -> bool:
+    """Whether packets of AAC last longer or shorter than others, again and again.
+
+    MP4 states one sample rate for all of them. In a transport stream, several packets share a time
+    stamp, so the difference is seen at every few of them.
+    """
+    if track.kind != "soun" or track.entry[4:8] != b"mp4a" or track.count < 2:
+        return False
+    lengths = [later - earlier for earlier, later in pairwise(track.decode)]
+    usual = median(lengths)
+    apart = [abs(length - usual) for length in lengths if abs(length - usual) > usual * _APART]
+    return len(apart) >= _OFTEN and sum(apart) > _APART_SECONDS * track.timescale
 
 
 def _lost(before: ProbedSource, after: ProbedSource) -> bool:
     """Whether the copy lacks tracks, or more than a second and 2 % of its end.
 
     Where the clock of a transport stream jumps, ffmpeg closes the gap, and the copy is shorter.
+    Where it jumps back, the copy is longer.
     """
     expected = before.facts.duration_ms
-    if not is_explained(before):
-        expected = round(1000 * least_length(before))
     slack = max(1000, expected // 50)
     tracks = len(after.facts.audio) != len(before.facts.audio)
-    return tracks or after.facts.duration_ms < expected - slack
+    longer = after.facts.duration_ms - expected
+    return tracks or longer < -slack or (longer > slack and before.facts.container in JUMPING)
 
 
 def _digest(path: Path) -> str:

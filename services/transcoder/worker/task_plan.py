@@ -4,26 +4,31 @@ import asyncio
 from fractions import Fraction
 from typing import Final
 
+import msgspec
+
 from services.transcoder.encoding.field_look import look_at_fields
-from services.transcoder.encoding.probe import probe_indexed, probe_source
+from services.transcoder.encoding.probe import probe_indexed, probe_source, probe_stated
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
+from services.transcoder.handlers import state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
 from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
+from services.transcoder.planning.media_errors import CHANGES, MediaRejected
 from services.transcoder.planning.passthrough import (
     PassthroughVerdict,
     check_passthrough,
     passthrough_ladder,
 )
 from services.transcoder.planning.plan import chunks, timeline, timeline_along
-from services.transcoder.planning.probe_report import ProbedSource
+from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from services.transcoder.worker.judgement import certain_of_cut
-from services.transcoder.worker.source_copy import RemuxedCopy, copy_source
+from services.transcoder.worker.plain_copy import decode_source
+from services.transcoder.worker.source_copy import copy_source, jumps
 from shared.contracts import TranscodePlanned
 from shared.telemetry import get_logger
 
@@ -40,31 +45,11 @@ _LOOK_BYTES: Final = 32 << 10
 async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePlanned:
     """Probe the source and make the plan. Raises MediaRejected, TaskFailed."""
     task = context.task
-    known = await worker.sources.indexed(task.source_key)
-    copy: RemuxedCopy | None = None
-    tools, folder = worker.tools, context.folder
-    trials = TrackTrials(tools.ffmpeg, folder, lambda: worker.sources.open_whole(task.source_key))
-    if known is not None:
-        outline = await worker.sources.open_outline(known, folder)
-        found = await probe_indexed(tools.ffprobe, known, outline, folder, trials=trials)
-    else:
-        source = await worker.sources.open_whole(task.source_key)
-        moov = await worker.sources.moov(task.source_key)
-        locks = protected_tracks(moov) if moov else {}
-        found = await probe_source(
-            tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
-        )
-        if is_cut(found.facts):
-            worker = await certain_of_cut(worker, context)
-            source = await worker.sources.open_whole(task.source_key)
-            found = await probe_source(
-                tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
-            )
-        copy = await copy_source(worker, context, source, found)
-        if copy is not None:
-            known, found = copy.known, copy.found
+    state = await state_of(worker.store, task.video_id)
+    read = await _decoded(worker, context) if state.plain else await _read(worker, context)
+    known, found, copied = read.known, read.found, read.copied
     check_length(found)
-    key = copy.key if copy else task.source_key
+    key = copied or task.source_key
     found = await _with_fields(worker, context, key, found)
     fit = await _passthrough(worker, context, key, known, found)
     everywhere = passthrough_ladder(found.facts) if fit.borders else ladder(found.facts)
@@ -87,7 +72,9 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         worker=worker.name,
         borders=fit.borders,
         picture_delay_us=fit.delay_us,
-        remuxed_key=copy.key if copy else None,
+        remuxed_key=copied,
+        plain=state.plain,
+        counted=state.counted,
     )
 
 
@@ -101,6 +88,72 @@ async def _with_fields(
     tools = worker.tools
     source = await worker.sources.open_whole(key)
     return await look_at_fields(tools.ffmpeg, source, found, context.folder, tools.memory_bytes)
+
+
+class _Readable(msgspec.Struct, frozen=True):
+    """What the tasks read: its index, its facts, and its key where it is a copy."""
+
+    known: IndexedSource | None
+    found: ProbedSource
+    copied: str | None = None
+
+
+async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
+    """The copy that is made by decoding the whole source. Raises MediaRejected, TaskFailed."""
+    task = context.task
+    source = await worker.sources.open_whole(task.source_key)
+    before = await probe_stated(
+        worker.tools.ffprobe,
+        source,
+        task.size,
+        context.folder,
+        trials=_trials(worker, context),
+        locks=await _locks(worker, context),
+    )
+    before = await _with_fields(worker, context, task.source_key, before)
+    copy = await decode_source(worker, context, source, before)
+    return _Readable(copy.known, copy.found, copy.key)
+
+
+async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
+    """The source, or its remuxed copy. Raises MediaRejected where neither can be read in parts."""
+    task, tools, folder = context.task, worker.tools, context.folder
+    trials = _trials(worker, context)
+    known = await worker.sources.indexed(task.source_key)
+    if known is not None:
+        if any(track.entries > 1 for track in known.index.tracks):
+            raise MediaRejected(CHANGES, "The tracks of this file consist of different parts.")
+        outline = await worker.sources.open_outline(known, folder)
+        found = await probe_indexed(tools.ffprobe, known, outline, folder, trials=trials)
+        return _Readable(known, found)
+    source = await worker.sources.open_whole(task.source_key)
+    locks = await _locks(worker, context)
+    found = await probe_source(tools.ffprobe, source, task.size, folder, trials=trials, locks=locks)
+    if found.jumps:
+        raise jumps()
+    if is_cut(found.facts):
+        worker = await certain_of_cut(worker, context)
+        source = await worker.sources.open_whole(task.source_key)
+        found = await probe_source(
+            tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
+        )
+    copy = await copy_source(worker, context, source, found)
+    if copy is not None:
+        return _Readable(copy.known, copy.found, copy.key)
+    if found.facts.container in JUMPING:
+        # Too large to be read in order beforehand, or in codecs that MP4 does not support.
+        raise jumps()
+    return _Readable(None, found)
+
+
+def _trials(worker: WorkerContext, context: TaskContext) -> TrackTrials:
+    key = context.task.source_key
+    return TrackTrials(worker.tools.ffmpeg, context.folder, lambda: worker.sources.open_whole(key))
+
+
+async def _locks(worker: WorkerContext, context: TaskContext) -> dict[int, str]:
+    moov = await worker.sources.moov(context.task.source_key)
+    return protected_tracks(moov) if moov else {}
 
 
 async def _passthrough(

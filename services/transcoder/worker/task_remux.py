@@ -6,7 +6,7 @@ from typing import Final
 
 from services.transcoder.mp4 import fragment_reader, fragment_writer
 from services.transcoder.mp4.sample_index import SampleTrack
-from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import CHANGES, MediaRejected, TaskFailed
 from services.transcoder.planning.passthrough import segment_samples
 from services.transcoder.planning.plan import passthrough_rendition, timeline_of
 from services.transcoder.worker.context import (
@@ -107,13 +107,15 @@ async def _samples(
         offset, size = track.offsets[sample], track.sizes[sample]
         start = starts[bisect_right(starts, offset) - 1]
         media += parts[start][offset - start : offset - start + size]
-    if not fragment_writer.has_idr(bytes(media[: track.sizes[first]]), track.entry):
+    made = bytes(media)
+    if not fragment_writer.has_idr(made[: track.sizes[first]], track.entry):
         # The index marks a frame as a key frame that is no IDR picture; browsers do not start
-        # there. A retry encodes the source.
-        raise MediaRejected(
-            "media.not_fit", "This file's key frames are not what it says. Please try again."
-        )
-    return bytes(media)
+        # there.
+        raise MediaRejected("media.not_fit", "This file's key frames are not what it says.")
+    if fragment_writer.changes_parameters(made, track.sizes[first:stop], track.entry):
+        # Browsers take the parameters from the init segment.
+        raise MediaRejected(CHANGES, "The picture's parameters change in the middle.")
+    return made
 
 
 def check(

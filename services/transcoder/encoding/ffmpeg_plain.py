@@ -1,0 +1,123 @@
+"""The arguments of the runs that decode a source as a whole, in order. Pure.
+
+ffmpeg itself closes the gaps where time stamps jump, and sets up its filters again where the
+picture's size or the kind of sound changes. Its own times are kept: without ``-copyts``, and with
+a variable frame rate.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from services.transcoder.encoding.ffmpeg import AUDIO_RATE, Input, picture_of, quiet, sound_of
+from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
+from services.transcoder.planning.plain import CopyBudget, Frame, is_deep
+from services.transcoder.planning.probe_report import MAX_DURATION_S, MAX_PIXELS
+from shared.contracts import AudioTrack, SourceFacts, VideoTrack
+
+# No loss is visible, and the encoder takes less time than the decoder.
+_CRF: Final = 12
+_KEY_SECONDS: Final = 2
+_CLOCK: Final = 90_000
+
+
+def picture_sizes(source: Input, video: VideoTrack) -> list[str]:
+    """ffprobe: a line per key frame, at which sizes change: width, height, shape of pixels."""
+    return [
+        "-v",
+        "error",
+        *source.options(),
+        "-skip_frame",
+        "nokey",
+        "-select_streams",
+        picture_of(video),
+        "-show_entries",
+        "frame=width,height,sample_aspect_ratio",
+        "-of",
+        "csv=p=0",
+        "-i",
+        source.location,
+    ]
+
+
+class WholeRun(msgspec.Struct, frozen=True):
+    """One run that decodes the used tracks of a source. ``frame``: None without a picture."""
+
+    source: Input
+    facts: SourceFacts
+    frame: Frame | None
+    budget: CopyBudget
+    threads: int
+
+
+def decode_whole(run: WholeRun, target: Path) -> list[str]:
+    """ffmpeg: decode the used tracks of a source into an MP4 file of one frame size."""
+    arguments = [*quiet(), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
+    # Where most frames are damaged, what can be seen of the others is shown.
+    arguments += ["-max_error_rate", "1", *run.source.options()]
+    video = run.facts.video
+    arguments += [*(input_options(video) if video else []), "-i", run.source.location]
+    if video is not None and run.frame is not None:
+        arguments += _picture(video, run.frame, run.budget, run.threads)
+    for place, track in enumerate(run.facts.audio):
+        arguments += _sound(place, track)
+    # One second more than is accepted, so that a source that is too long is seen to be.
+    arguments += ["-t", str(MAX_DURATION_S + 1), "-map_metadata:g", "-1", "-map_chapters", "-1"]
+    return [*arguments, "-f", "mp4", str(target)]
+
+
+def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) -> list[str]:
+    size = f"{frame.width}:{frame.height}"
+    steps = [*deinterlace(video), *turn(video)]
+    colours = "" if video.hdr else ":out_range=tv"
+    steps += [
+        f"scale={size}:flags=bicubic:force_original_aspect_ratio=decrease:force_divisible_by=2"
+        f":reset_sar=1{colours}",
+        f"pad={size}:-1:-1",
+        "setsar=1",
+        f"format={'yuv420p10le' if is_deep(video) else 'yuv420p'}",
+    ]
+    return [
+        "-map",
+        f"0:{picture_of(video)}",
+        "-filter:v",
+        ",".join(steps),
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-threads:v",
+        str(threads),
+        "-crf",
+        str(_CRF),
+        "-maxrate",
+        str(budget.rate),
+        "-bufsize",
+        str(budget.rate),
+        "-bf",
+        "0",
+        "-g",
+        "600",
+        "-force_key_frames",
+        f"expr:gte(t,n_forced*{_KEY_SECONDS})",
+        "-fps_mode:v",
+        "vfr",
+        "-enc_time_base:v",
+        f"1:{_CLOCK}",
+        "-video_track_timescale",
+        str(_CLOCK),
+    ]
+
+
+def _sound(place: int, track: AudioTrack) -> list[str]:
+    layout = "mono" if track.channels == 1 else "stereo"
+    steps = f"aresample={AUDIO_RATE},aformat=sample_fmts=s16:channel_layouts={layout}"
+    return [
+        "-map",
+        f"0:{sound_of(track)}",
+        f"-filter:a:{place}",
+        steps,
+        f"-c:a:{place}",
+        "flac",
+    ]

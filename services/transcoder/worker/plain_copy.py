@@ -1,0 +1,114 @@
+"""Decodes a whole source in order into a copy that can be read in parts.
+
+Some sources change on the way: their time stamps jump, their pictures' size or their sound's
+layout changes, or parts of them are damaged. ffmpeg decodes such a source rightly from its
+beginning on, but not from the middle. So one ordinary run decodes all of it, once, without visible
+loss; the copy is then split and encoded like any other MP4.
+"""
+
+import asyncio
+import shutil
+
+import msgspec
+
+from services.transcoder.encoding import ffmpeg, ffmpeg_plain
+from services.transcoder.encoding.confinement import Limits
+from services.transcoder.encoding.probe import classify_failure
+from services.transcoder.encoding.process import (
+    FfmpegProgress,
+    RunFailed,
+    run_ffmpeg,
+    run_ffprobe_lines,
+)
+from services.transcoder.planning.ending import ending, with_note
+from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.planning.plain import CopyBudget, Frame, copy_budget, frame_for
+from services.transcoder.planning.probe_report import JUMPING, ProbedSource
+from services.transcoder.worker.context import TaskContext, WorkerContext, limits
+from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
+from shared.contracts import SourceFacts, VideoTrack
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+# Seconds in which the sizes of the key frames are looked at; what was seen until then counts.
+_SIZES_SECONDS = 300.0
+
+
+async def decode_source(
+    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, before: ProbedSource
+) -> RemuxedCopy:
+    """Decode the source and store the copy. Raises MediaRejected, TaskFailed."""
+    task, facts = context.task, before.facts
+    frame = await _frame(worker, context, source, facts.video) if facts.video else None
+    free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
+    budget = copy_budget(facts, frame, free)
+    target = context.folder / "plain.mp4"
+
+    def progressed(progress: FfmpegProgress) -> None:
+        context.progress.fraction = min(0.95, progress.seconds / budget.seconds)
+        context.progress.speed = progress.speed
+
+    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, worker.tools.threads)
+    try:
+        await run_ffmpeg(
+            [worker.tools.ffmpeg, *ffmpeg_plain.decode_whole(run, target)],
+            context.folder,
+            _limits(source, worker, budget),
+            progressed,
+        )
+    except RunFailed as error:
+        raise classify_failure(error, source) from error
+    _log.info("source decoded as a whole", task=task.task_id, seconds=context.elapsed_ms / 1000)
+    copy = await store_copy(worker, context, target)
+    if copy is None:
+        raise TaskFailed("media.no_copy", "What was decoded of this file cannot be read again.")
+    facts = described(before, copy.found)
+    return msgspec.structs.replace(copy, found=msgspec.structs.replace(copy.found, facts=facts))
+
+
+def described(before: ProbedSource, after: ProbedSource) -> SourceFacts:
+    """The facts of the copy, with what only the source itself can say."""
+    source, copy = before.facts, after.facts
+    video = copy.video
+    if video is not None and source.video is not None:
+        video = msgspec.structs.replace(video, codec=source.video.codec)
+    audio = tuple(
+        msgspec.structs.replace(track, codec=known.codec, language=known.language)
+        for track, known in zip(copy.audio, source.audio, strict=False)
+    )
+    facts = msgspec.structs.replace(
+        source, duration_ms=copy.duration_ms, video=video, audio=audio or copy.audio
+    )
+    # Where a clock jumps, the container does not know its own length.
+    ended = ending(before.duration, 0.0, after.duration or 0.0)
+    return with_note(facts, ended) if ended.early and source.container not in JUMPING else facts
+
+
+async def _frame(
+    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, video: VideoTrack
+) -> Frame:
+    """The frame that all of the source's pictures fit into."""
+    sizes: dict[tuple[int, int, str], None] = {}
+
+    def add(line: str) -> None:
+        fields = line.split(",")
+        if len(fields) >= 2 and fields[0].isdigit() and fields[1].isdigit():
+            shape = fields[2] if len(fields) > 2 else "1:1"
+            sizes[int(fields[0]), int(fields[1]), shape] = None
+
+    arguments = [worker.tools.ffprobe, *ffmpeg_plain.picture_sizes(source, video)]
+    allowed = limits(source, worker.tools, 1.0, urgent=False)
+    allowed = msgspec.structs.replace(
+        allowed, seconds=_SIZES_SECONDS, cpu_seconds=round(_SIZES_SECONDS), file_bytes=0
+    )
+    try:
+        await run_ffprobe_lines(arguments, context.folder, allowed, add)
+    except RunFailed as error:
+        _log.info("not all sizes are known", task=context.task.task_id, error=error.detail)
+    return frame_for(video, sizes)
+
+
+def _limits(source: ffmpeg.Input, worker: WorkerContext, budget: CopyBudget) -> Limits:
+    usual = limits(source, worker.tools, budget.seconds, urgent=False)
+    return msgspec.structs.replace(usual, file_bytes=budget.bytes)

@@ -1,0 +1,84 @@
+"""Files that change on the way: their clock jumps, their pictures or their sound become others."""
+
+from pathlib import Path
+from typing import Final
+
+from tests.integration.transcoder.clips import ffmpeg
+from tests.media.made_files import X264, Recipe, joined, picture, tone
+
+AAC: Final = ("-g", "25", "-c:a", "aac")
+
+
+def _part(frequency: int, *options: str, size: str = "192x108") -> tuple[str, ...]:
+    return (*picture(size), *tone(frequency), *X264, *AAC, *options)
+
+
+def _old(frequency: int, *options: str) -> tuple[str, ...]:
+    return (*picture("160x120"), *tone(frequency), "-c:v", "mpeg2video", "-b:v", "300k", *options)
+
+
+def copied_together(name: str, *parts: tuple[str, ...], of: str) -> Recipe:
+    """The recipe of a file with the packets of ``parts``, files of the type ``of``, one after the
+    other on one clock."""
+
+    def write(folder: Path) -> Path:
+        listed: list[str] = []
+        for number, options in enumerate(parts):
+            ffmpeg(*options, str(folder / f"part-{number}.{of}"))
+            listed.append(f"file part-{number}.{of}\n")
+        (folder / "list").write_text("".join(listed))
+        ffmpeg("-f", "concat", "-safe", "0", "-i", "list", "-c", "copy", name, cwd=folder)
+        return folder / name
+
+    return write
+
+
+def _seen(size: str, rate: str = "25", *options: str) -> tuple[str, ...]:
+    """A picture that brings its parameters with each key frame."""
+    return (*picture(size, rate), *X264, "-bsf:v", "dump_extra", *options)
+
+
+CHANGES: Final[dict[str, Recipe]] = {
+    "size changes": copied_together("a.mp4", _seen("320x180"), _seen("180x320"), of="mp4"),
+    "size grows": copied_together("a.mkv", _seen("96x54"), _seen("192x108"), of="mp4"),
+    "size changes where it is fit to be shown": copied_together(
+        "a.mp4", _seen("640x360", "30", "-g", "60"), _seen("480x640", "30", "-g", "60"), of="mp4"
+    ),
+    "size changes, webm": copied_together(
+        "a.webm",
+        (*picture("320x180"), "-c:v", "libvpx", "-b:v", "300k"),
+        (*picture("180x320"), "-c:v", "libvpx", "-b:v", "300k"),
+        of="webm",
+    ),
+    "size changes, ts": joined("a.ts", _part(440, size="320x180"), _part(880, size="180x320")),
+    "sound from stereo to 5.1": joined(
+        "a.ts",
+        _old(440, "-c:a", "ac3", "-ac", "2"),
+        _old(880, "-c:a", "ac3", "-ac", "6", "-output_ts_offset", "3"),
+    ),
+    "sound from mono to stereo": joined(
+        "a.ts", _part(440, "-ac", "1"), _part(880, "-ac", "2", "-output_ts_offset", "3")
+    ),
+    "sound of another rate": joined(
+        "a.ts", _part(440, "-ar", "44100"), _part(880, "-ar", "48000", "-output_ts_offset", "3")
+    ),
+    "clock jumps an hour on": joined("a.ts", _part(440), _part(880, "-output_ts_offset", "3600")),
+    "clock jumps back": joined("a.ts", _part(440, "-output_ts_offset", "5000"), _part(880)),
+    "clock begins again": joined("a.ts", _part(440), _part(880)),
+    # The clock has 33 bits at 90 kHz: 95,443.7 s.
+    "clock wraps": joined("a.ts", _part(440, "-output_ts_offset", "95441")),
+    "clock wraps and jumps": joined(
+        "a.ts", _part(440, "-output_ts_offset", "95441"), _part(880, "-output_ts_offset", "60")
+    ),
+    "program stream joined": joined("a.mpg", _old(440, "-c:a", "mp2"), _old(880, "-c:a", "mp2")),
+    "program stream jumps": joined(
+        "a.mpg", _old(440, "-c:a", "mp2"), _old(880, "-c:a", "mp2", "-output_ts_offset", "900")
+    ),
+    "flv joined": joined("a.flv", _part(440, "-ar", "44100"), _part(880, "-ar", "44100")),
+    "avi joined": joined(
+        "a.avi",
+        (*picture(), *tone(), "-c:v", "mpeg4", "-c:a", "libmp3lame"),
+        (*picture(), *tone(880), "-c:v", "mpeg4", "-c:a", "libmp3lame"),
+    ),
+}
+"""Kinds of which each was once refused or wrong, or is decoded as a whole."""
