@@ -6,6 +6,7 @@ script ``sandbox`` applies the layers in the new process.
 
 import ctypes
 import functools
+import marshal
 import os
 import platform
 import sys
@@ -114,7 +115,7 @@ def confined(
         "port": limits.port,
         "filter": _filter(network=limits.port is not None),
     }
-    text = msgspec.json.encode(specification).decode()
+    text = marshal.dumps(specification).hex()
     local = [argument.removeprefix(f"{folder}/") for argument in arguments[1:]]
     return [sys.executable, "-I", "-S", str(_SANDBOX), text, program, *local]
 
@@ -138,8 +139,8 @@ def _own_uid() -> int | None:
 
 
 @functools.cache
-def _filter(*, network: bool) -> str:
-    return build_filter(platform.machine(), network=network).hex()
+def _filter(*, network: bool) -> bytes:
+    return build_filter(platform.machine(), network=network)
 
 
 @functools.cache
