@@ -47,7 +47,7 @@ def main() -> None:
         sys.exit("usage: python3 deploy/local/bootstrap.py run|dev")
     steps: list[Callable[[], None]] = [lambda: prepare_python(group), prepare_web, prepare_broker]
     if group == "dev":
-        steps.append(prepare_browser)
+        steps.append(prepare_installed)
     if group == "dev" or os.environ.get("OBSERVABILITY") == "1":
         steps.append(prepare_prometheus)
     try:
@@ -150,6 +150,12 @@ def _unpacked(name: str, package: str, into: Path, leaves_out: Sequence[str] = (
             raise Missing(str(error)) from error
 
 
+def prepare_installed() -> None:
+    """What is installed as root: one after the other, as apt-get lets no second one in."""
+    prepare_browser()
+    prepare_compiler()
+
+
 def prepare_browser() -> None:
     """Chromium, in which the end-to-end tests play a video."""
     if shutil.which("chromium") is None:
@@ -157,12 +163,20 @@ def prepare_browser() -> None:
             install_debian("chromium", why="Chromium")
 
 
-def install_debian(package: str, *, why: str) -> None:
-    """Install a Debian package as root; raises Missing with the command otherwise."""
-    advice = f"{why} is missing. As root: apt-get update && apt-get install {package}"
+def prepare_compiler() -> None:
+    """A C compiler, for the program that tries to get out of the decoders' sandbox."""
+    if shutil.which("cc") is None:
+        with _told("installing a C compiler for the tests of the sandbox"):
+            install_debian("gcc", "libc6-dev", why="A C compiler")
+
+
+def install_debian(*packages: str, why: str) -> None:
+    """Install Debian packages as root; raises Missing with the command otherwise."""
+    names = " ".join(packages)
+    advice = f"{why} is missing. As root: apt-get update && apt-get install {names}"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise Missing(advice)
-    install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+    install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
     if not (_works("apt-get", "update", "-qq") and _works(*install)):
         raise Missing(f"{advice} (apt-get could not fetch it just now)")
 

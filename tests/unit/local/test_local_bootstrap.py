@@ -123,6 +123,21 @@ def test_without_root_the_command_to_type_is_said(monkeypatch: pytest.MonkeyPatc
         bootstrap.install_debian("chromium", why="Chromium")
 
 
+def test_what_is_installed_as_root_comes_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a compiler the tests of the sandbox could not ask what a decoder may do."""
+    installed: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda _: None)
+    monkeypatch.setattr(
+        bootstrap, "install_debian", lambda *packages, why: installed.append(packages)
+    )
+
+    bootstrap.prepare_installed()
+
+    assert installed == [("chromium",), ("gcc", "libc6-dev")]
+
+
 def test_no_debian_is_said_with_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
