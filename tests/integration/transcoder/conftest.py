@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.transcoder.scheduler import Scheduler
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
-from tests.integration.transcoder.stage import Processes, Studio
+from tests.integration.transcoder.stage import Processes, Studio, environment
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
@@ -20,27 +20,8 @@ from tests.support.databases import Database
 def processes(
     database: Database, broker: Broker, s3: Buckets, tmp_path: Path
 ) -> Iterator[Processes]:
-    env = {
-        "CINELOG_MODE": "local",
-        "DATABASE_URL": database.url("transcoder"),
-        "AMQP_URL": broker.amqp_url,
-        "S3_ENDPOINT": s3.endpoint,
-        "S3_REGION": s3.region,
-        "S3_ACCESS_KEY": s3.access_key,
-        "S3_SECRET_KEY": s3.secret_key,
-        "S3_SOURCES_BUCKET": s3.sources,
-        "S3_MEDIA_BUCKET": s3.media,
-        "JWKS_URL": "http://127.0.0.1:9/unused",
-        "JWT_ISSUER": "cinelog",
-        "JWT_AUDIENCE": "cinelog",
-        "SCRATCH_DIR": str(tmp_path / "scratch"),
-        "X264_PRESET": "superfast",
-        "DRAIN_SECONDS": "0",
-        "DELETION_DELAY_HOURS": "0",
-        "DELETED_VIDEO_HOURS": "0",
-    }
     with ExitStack() as stack:
-        started = Processes(env, tmp_path)
+        started = Processes(environment(database, broker, s3, tmp_path), tmp_path)
         stack.callback(started.stop)
         started.relay(database.url("relay"))
         yield started

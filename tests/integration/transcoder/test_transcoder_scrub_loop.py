@@ -1,0 +1,183 @@
+"""What a scrub believes, reports and leaves alone; where it goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from deploy.local.parts import Urls
+from services.transcoder.coordinator.media_checks import media_checks
+from services.transcoder.coordinator.metrics import CoordinatorMetrics
+from services.transcoder.coordinator.scrub_loop import ScrubLoop, ScrubPlan
+from services.transcoder.coordinator.scrub_reading import Pace
+from services.transcoder.handlers import load_state
+from shared.blobs.store import BlobStoreUnavailable
+from shared.contracts import VideoDeleted
+from shared.loops.cancellation import end
+from tests.integration.transcoder.finished import Finished, finished_video
+from tests.integration.transcoder.scrub_bench import Bench, bench_at
+from tests.integration.transcoder.stage import Studio
+from tests.support.buckets import Buckets, own_buckets
+from tests.support.databases import Database, copy_of
+from tests.support.wait import eventually
+from tests.support.wrong_s3 import WrongS3
+
+
+@pytest.fixture(scope="module")
+def finished(
+    parts: Urls, database_template: str, s3_models: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Finished]:
+    folder = tmp_path_factory.mktemp("finished")
+    with finished_video(parts, database_template, folder) as made:
+        yield made
+
+
+@pytest.fixture
+def database(parts: Urls, finished: Finished) -> Iterator[Database]:
+    """A database that knows the finished video."""
+    with copy_of(parts.postgres, finished.database) as own:
+        yield own
+
+
+@pytest.fixture
+def s3(parts: Urls, finished: Finished) -> Iterator[Buckets]:
+    """Two buckets with the finished video's objects."""
+    with own_buckets(parts) as own:
+        finished.put_into(own)
+        yield own
+
+
+@pytest.fixture
+async def bench(engine: AsyncEngine, studio: Studio) -> AsyncIterator[Bench]:
+    async with bench_at(studio.s3.endpoint, engine, studio) as made:
+        yield made
+
+
+async def test_one_wrong_answer_of_the_storage_is_not_believed(
+    studio: Studio,
+    engine: AsyncEngine,
+    database: Database,
+    finished: Finished,
+) -> None:
+    video_id = finished.video_id
+    with WrongS3(studio.s3.endpoint, 1.0, ["flipped"]).running() as wrong:
+        async with bench_at(wrong.url, engine, studio) as bench:
+            await bench.loop.round()
+            assert bench.value("checks_total", verdict="damaged") > 0
+            assert await suspects(database)
+            wrong.share = 0.0
+            await bench.again(3)
+            assert await suspects(database) == []
+            assert bench.value("damaged_total", outcome="remade") == 0
+    assert "MediaLost" not in await studio.types(video_id)
+
+
+async def test_nothing_is_believed_of_a_storage_that_sends_nothing(
+    studio: Studio,
+    engine: AsyncEngine,
+    database: Database,
+    finished: Finished,
+) -> None:
+    video_id = finished.video_id
+    with WrongS3(studio.s3.endpoint, 0.0, ["500"]).running() as wrong:
+        async with bench_at(wrong.url, engine, studio) as bench:
+            await bench.again(1)
+            wrong.share = 1.0
+            found = next(
+                iter(media_checks(video_id, (await load_state(studio.store, video_id))[0]))
+            )
+            with pytest.raises(BlobStoreUnavailable):
+                await bench.scrubber.read(found, Pace())
+    assert await suspects(database) == []
+
+
+async def test_a_damaged_source_is_reported_and_counted_until_it_is_restored(
+    studio: Studio,
+    bench: Bench,
+    database: Database,
+    finished: Finished,
+) -> None:
+    video_id = finished.video_id
+    key = f"{video_id}/source"
+    right = await bench.sources.read(key)
+    await bench.sources.put(key, right[:-1] + bytes([right[-1] ^ 1]), "video/mp4")
+    await bench.again(4)
+    assert bench.value("irreparable") == 1
+    assert bench.value("damaged_total", outcome="lost") == 1
+    found = await bench.scrubber.scrub(video_id, dry_run=False)
+    assert found is not None
+    assert [(each.action, each.subject) for each in found.findings] == [("damaged", key)]
+    assert bench.value("damaged_total", outcome="lost") == 1
+    assert "MediaLost" not in await studio.types(video_id)
+    await bench.sources.put(key, right, "video/mp4")
+    assert await bench.scrubber.scrub(video_id, dry_run=False)
+    await bench.loop.round()
+    assert bench.value("irreparable") == 0
+
+
+async def test_a_scrub_leaves_deleted_videos_and_newer_versions_alone(
+    studio: Studio,
+    bench: Bench,
+    database: Database,
+    finished: Finished,
+) -> None:
+    video_id = finished.video_id
+    state, version = await load_state(studio.store, video_id)
+    assert state.images is not None
+    poster = state.images.poster_key
+    await bench.flip(poster)
+    keys = studio.keys()
+    assert await bench.scrubber.settle(video_id, [poster], version - 1) == []
+    deleted = VideoDeleted(video_id=video_id, user_id="user-1", deleted_by="user-1")
+    await studio.append("video", video_id, deleted)
+    assert await bench.scrubber.settle(video_id, [poster], version) == []
+    assert await bench.scrubber.scrub(video_id, dry_run=False) is None
+    assert "MediaLost" not in await studio.types(video_id)
+    assert keys
+
+
+async def test_a_restarted_scrub_goes_on_where_the_last_one_stopped(
+    studio: Studio,
+    bench: Bench,
+    engine: AsyncEngine,
+    database: Database,
+    finished: Finished,
+) -> None:
+    video_id = finished.video_id
+    state, _ = await load_state(studio.store, video_id)
+    checks = len(media_checks(video_id, state)) + 1
+    metrics = CoordinatorMetrics(engine, CollectorRegistry())
+    slow = ScrubLoop(bench.scrubber, bench.repository, ScrubPlan(2000, timedelta(days=7)), metrics)
+    going = asyncio.create_task(slow.round())
+    await eventually(lambda: place(database), 30)
+    await end((going,))
+    before = bench.value("checks_total", verdict="sound")
+    assert 0 < before < checks
+    fast = ScrubLoop(
+        bench.scrubber, bench.repository, ScrubPlan(1 << 30, timedelta(days=7)), metrics
+    )
+    await fast.round()
+    after = bench.value("checks_total", verdict="sound")
+    # One check may have been under way.
+    assert after in (checks, checks + 1)
+    assert await place(database) is None
+    await fast.round()
+    assert bench.value("checks_total", verdict="sound") == after, "its next scrub is in a week"
+
+
+async def place(database: Database) -> str | None:
+    connection = await asyncpg.connect(database.admin_url)
+    found = await connection.fetchval("select place from transcoder.scrubs")
+    await connection.close()
+    return found
+
+
+async def suspects(database: Database) -> list[str]:
+    connection = await asyncpg.connect(database.admin_url)
+    rows = await connection.fetch("select key from transcoder.suspect_objects")
+    await connection.close()
+    return [row["key"] for row in rows]
