@@ -3,8 +3,6 @@
 import asyncio
 import os
 import random
-import subprocess
-import sys
 import time
 import uuid
 from typing import Any, Final
@@ -13,11 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import msgspec
 
-from deploy.local.database import ROOT
 from deploy.local.environments import tool_environment
 from shared.database.setup import prepare
 from tests.chaos.looking import patiently, rows
 from tests.chaos.scene import Broken, Scene
+from tests.support.forked import run_service
 from tests.support.stack import RunningStack
 from tests.support.threads import run
 
@@ -127,15 +125,7 @@ def _cinelog(stack: RunningStack, *command: str, database: str | None = None) ->
     environment = {**os.environ, **tool_environment(stack.stack, "cli")}
     if database is not None:
         environment["DATABASE_ADMIN_URL"] = database
-    ended = subprocess.run(
-        (sys.executable, "-m", "services.operator.main", *command),
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    ended = run_service("services.operator.main", *command, env=environment, timeout=300)
     if ended.returncode != 0:
         raise OSError(f"cinelog {' '.join(command)}: {ended.stdout}{ended.stderr}"[-2000:])
 

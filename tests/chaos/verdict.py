@@ -2,15 +2,12 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
 
-from deploy.local.database import ROOT
 from deploy.local.environments import tool_environment
 from services.transcoder.coordinator.media_objects import referenced, required
 from services.transcoder.handlers import state_of
@@ -18,6 +15,7 @@ from shared.event_store.postgres import open_event_store
 from tests.chaos.looking import broker_of, buckets_of, patiently, rows
 from tests.chaos.scene import Sacrifices
 from tests.chaos.uploads import Acknowledged
+from tests.support.forked import run_service
 from tests.support.stack import RunningStack
 from tests.support.threads import run
 
@@ -217,16 +215,10 @@ class Verdict:
         return found
 
     def _read_models_are_rebuilt_equal(self) -> list[str]:
-        rebuild = subprocess.run(
-            (sys.executable, "-m", "services.catalog.main", "rebuild", "--verify"),
-            cwd=ROOT,
-            env={
-                **self._stack.environment("projector"),
-                "DATABASE_ADMIN_URL": self._stack.stack.urls.postgres,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
+        login = {"DATABASE_ADMIN_URL": self._stack.stack.urls.postgres}
+        rebuild = run_service(
+            *("services.catalog.main", "rebuild", "--verify"),
+            env={**self._stack.environment("projector"), **login},
             timeout=300,
         )
         if rebuild.returncode != 0:
@@ -236,13 +228,9 @@ class Verdict:
 
     def _the_audit_finds_nothing(self) -> list[str]:
         """The operator's own audit, by its own rules."""
-        ended = subprocess.run(
-            (sys.executable, "-m", "services.operator.main", "audit", "--settle", "30"),
-            cwd=ROOT,
+        ended = run_service(
+            *("services.operator.main", "audit", "--settle", "30"),
             env=tool_environment(self._stack.stack, "cli"),
-            capture_output=True,
-            text=True,
-            check=False,
             timeout=300,
         )
         return [] if ended.returncode == 0 else [f"audit: {ended.stdout}{ended.stderr}"]

@@ -1,9 +1,9 @@
 """The server of ``tests.support.forked``: starts services by fork, with their imports done.
 
 ``python -m tests.support.fork_server FD`` serves a connected Unix socket until its other end is
-closed. Each message is a request with two descriptors: the new process's output, and a socket that
-gets the pid with a pidfd and, when the process has ended, its wait status and its CPU time in
-microseconds.
+closed. Each message is a request with three descriptors: the new process's output, its errors, and
+a socket that gets the pid with a pidfd and, when the process has ended, its wait status and its
+CPU time in microseconds.
 """
 
 import asyncio
@@ -63,17 +63,18 @@ def _serve(requests: socket.socket) -> Request | None:
                     _report(status, ended, round(1e6 * (used.ru_utime + used.ru_stime)))
                     status.close()
                     continue
-                message, descriptors, _, _ = socket.recv_fds(requests, MAX_MESSAGE, 2)
+                message, descriptors, _, _ = socket.recv_fds(requests, MAX_MESSAGE, 3)
                 if not message:
                     return None
                 request = msgspec.json.decode(message, type=Request)
                 _import(request.module)
                 pid = os.fork()
                 if pid == 0:
-                    _leave(descriptors[0])
+                    _leave(*descriptors[:2])
                     return request
                 os.close(descriptors[0])
-                status = socket.socket(fileno=descriptors[1])
+                os.close(descriptors[1])
+                status = socket.socket(fileno=descriptors[2])
                 # Opened here, where the process is still known after it has ended.
                 running = os.pidfd_open(pid)
                 with contextlib.suppress(OSError):
@@ -116,12 +117,12 @@ async def _open_s3_client() -> None:
         return
 
 
-def _leave(output: int) -> None:
+def _leave(output: int, errors: int) -> None:
     """Make a new process independent of the server, except that it ends with the server."""
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
-    os.dup2(output, 2)
+    os.dup2(errors, 2)
     os.closerange(3, 1024)
     ctypes.CDLL(None).prctl(_SET_PDEATHSIG, int(signal.SIGTERM))
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -130,16 +131,34 @@ def start_service(
     *arguments: str,
     env: Mapping[str, str],
     output: BinaryIO,
+    errors: BinaryIO | None = None,
     folder: Path = _ROOT,
 ) -> Forked:
-    """Start ``python -m module arguments…`` with exactly this environment."""
+    """Start ``python -m module arguments…`` with exactly this environment.
+
+    Without ``errors`` these go where the output goes.
+    """
     mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     request = Request(module, list(arguments), str(folder), dict(env))
     with its:
-        descriptors = [output.fileno(), its.fileno()]
+        descriptors = [output.fileno(), (errors or output).fileno(), its.fileno()]
         requests, _ = _fork_server()
         socket.send_fds(requests, [msgspec.json.encode(request)], descriptors)
     return Forked(mine)
+
+
+def run_service(
+    module: str, *arguments: str, env: Mapping[str, str], timeout: float = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run it to its end, as ``subprocess.run`` does. Raises subprocess.TimeoutExpired."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = start_service(module, *arguments, env=env, output=output, errors=errors)
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        said = [file.seek(0) or file.read().decode() for file in (output, errors)]
+    return subprocess.CompletedProcess((module, *arguments), code, *said)
 
 
 async def launch_forked(process: Process, logs: Path) -> Running:

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import os
-import subprocess
-import sys
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +21,7 @@ from shared.settings import Secret
 from tests.support.auth_stage import Clock, Stage, data, error, stage
 from tests.support.databases import Database
 from tests.support.entry_points import refused
+from tests.support.forked import run_service
 from tests.support.wait import eventually
 
 
@@ -305,17 +304,6 @@ def environment(config: AuthSettings, **changes: str | None) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def command(env: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "services.auth.main", *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 async def test_a_process_that_cannot_start_says_why(auth: Stage, config: AuthSettings) -> None:
     for secret in (None, "short"):
         env = environment(config, SIGNING_KEY_SECRET=secret)
@@ -326,14 +314,15 @@ async def test_a_process_that_cannot_start_says_why(auth: Stage, config: AuthSet
         assert len(said.splitlines()) == 1
 
     env = environment(config, SIGNING_KEY_SECRET="not the one that it was sealed with")
-    ended = await asyncio.to_thread(command, env, "rotate-keys")
+    ended = await asyncio.to_thread(run_service, "services.auth.main", "rotate-keys", env=env)
     assert ended.returncode == 2
     assert ended.stderr.startswith("cinelog: SIGNING")
     assert len(ended.stderr.splitlines()) == 1
 
 
 async def test_an_operator_can_rotate_the_keys(auth: Stage, config: AuthSettings) -> None:
-    ended = await asyncio.to_thread(command, environment(config), "rotate-keys")
+    env = environment(config)
+    ended = await asyncio.to_thread(run_service, "services.auth.main", "rotate-keys", env=env)
     assert ended.returncode == 0, ended.stderr
     kids = [row[0] for row in await auth.rows("select kid from auth.signing_keys")]
     assert len(kids) == 2

@@ -6,8 +6,6 @@ import contextlib
 import http.server
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +25,7 @@ from tests.integration.ingest.test_ingest_tus import TUS, create, patch, stallin
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
-from tests.support.forked import Forked, start_service
+from tests.support.forked import Forked, run_service, start_service
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -194,14 +192,8 @@ async def _stamp(database: Database) -> None:
 
 
 def test_a_missing_variable_is_named_in_one_line() -> None:
-    process = subprocess.run(
-        [sys.executable, "-m", "services.ingest.main"],
-        check=False,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "BIND": "127.0.0.1:1"},
-        capture_output=True,
-        timeout=60,
-    )
-    assert process.returncode == 2
-    assert process.stderr.decode().count("\n") == 1
-    assert "DATABASE_URL" in process.stderr.decode()
+    env = {"PATH": os.environ["PATH"], "BIND": "127.0.0.1:1"}
+    ended = run_service("services.ingest.main", env=env)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "DATABASE_URL" in ended.stderr

@@ -1,6 +1,8 @@
 """Every command of the operator's command line, on the whole of Cinelog."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from shared import settings
 from shared.blobs.s3 import S3Store, s3_client
 from shared.messaging.broker import create_broker
 from tests.e2e.people import BIKES, Person, sign_up, until
+from tests.support.forked import run_service
 from tests.support.stack import RunningStack
 from tests.support.threads import run as run_async
 
@@ -28,9 +31,20 @@ def person(cinelog: RunningStack) -> Iterator[Person]:
         yield somebody
 
 
+def run_forked(
+    command: tuple[str, ...], *, env: dict[str, str], **_options: object
+) -> "subprocess.CompletedProcess[str]":
+    """As ``subprocess.run`` of ``python -m module arguments…``, without the imports."""
+    assert command[:2] == (sys.executable, "-m")
+    return run_service(*command[2:], env=env, timeout=300)
+
+
 @pytest.fixture
-def cli(cinelog: RunningStack, capsys: pytest.CaptureFixture[str]) -> Cli:
+def cli(
+    cinelog: RunningStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Cli:
     """Run a command with --json; its result. ``code`` is the exit code it must have."""
+    monkeypatch.setattr(subprocess, "run", run_forked)
     environment = tool_environment(cinelog.stack, "cli") | {
         "S3_ENDPOINT": cinelog.stack.urls.s3_endpoint,
         "S3_ACCESS_KEY": cinelog.stack.urls.s3_access_key,

@@ -8,6 +8,8 @@ import time
 if __name__ == "__main__":
     print(json.dumps({"arguments": sys.argv[1:], "env": dict(os.environ), "in": os.getcwd()}))
     sys.stdout.flush()
+    if "loud" in sys.argv:
+        sys.stderr.write("an error\n")
     if sys.argv[1] == "wait":
         time.sleep(60)
     if sys.argv[1] == "busy":

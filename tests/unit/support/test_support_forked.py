@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forked import Forked, start_service, used_cpu
+from tests.support.forked import Forked, run_service, start_service, used_cpu
 from tests.support.wait import eventually
 
 PROGRAM = "tests.unit.support.program"
@@ -24,6 +24,15 @@ def test_it_gets_its_arguments_environment_folder_and_output(tmp_path: Path) -> 
     assert process.wait(30) == process.returncode == process.poll() == 7
     said = json.loads((tmp_path / "log").read_text())
     assert said == {"arguments": ["7", "b"], "env": {"LEFT": "1"}, "in": str(tmp_path)}
+
+
+def test_output_and_errors_of_one_that_ends_are_kept_apart() -> None:
+    ended = run_service(PROGRAM, "3", "loud", env={})
+    assert ended.returncode == 3
+    assert json.loads(ended.stdout)["arguments"] == ["3", "loud"]
+    assert ended.stderr == "an error\n"
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_service(PROGRAM, "wait", env={}, timeout=0.2)
 
 
 def test_its_cpu_time_is_known_once_it_was_waited_for(tmp_path: Path) -> None:
