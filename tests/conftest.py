@@ -149,6 +149,7 @@ def cinelog(parts: Urls, database_template: str, telemetry: Receiver) -> Iterato
                 own.enter_context(own_redis(parts)),
                 own.enter_context(own_buckets(parts)),
                 workers=2,
+                X264_PRESET="superfast",
                 OTEL_EXPORTER_OTLP_ENDPOINT=telemetry.endpoint,
                 # Only what a request's own traceparent wants recorded.
                 OTEL_TRACES_SAMPLER="parentbased_always_off",

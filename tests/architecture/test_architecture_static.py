@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.support.passed_checks import PassedCheck, files_below
 
 # Slow on a busy machine, and nothing in them can hang on us.
 pytestmark = pytest.mark.timeout(1200)
@@ -31,12 +34,43 @@ def test_python_style(arguments: tuple[str, ...]) -> None:
     run(str(TOOLS / "ruff"), *arguments, ".")
 
 
-def test_python_types() -> None:
-    run(str(TOOLS / "pyright"))
+def run_unless_passed(
+    config: pytest.Config, *command: str, folder: Path, files: list[Path]
+) -> None:
+    """Run it, unless it has passed with the same files and the same node."""
+    node = _output("node", "--version")
+    check = PassedCheck(config, (*command, node), ROOT, files)
+    if check.is_known():
+        return
+    run(*command, folder=folder)
+    check.note()
 
 
-@pytest.mark.parametrize("script", ["lint", "typecheck", "test"])
-def test_web_client(script: str) -> None:
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_python_types(pytestconfig: pytest.Config) -> None:
+    settings = ROOT / "pyproject.toml"
+    checked = tomllib.loads(settings.read_text())["tool"]["pyright"]["include"]
+    code = [file for name in checked for file in files_below(ROOT / name, ".py")]
+    # What is installed beside them, the type checker included, is what the last file pins.
+    files = [*code, settings, ROOT / "requirements" / "dev.txt"]
+    run_unless_passed(pytestconfig, str(TOOLS / "pyright"), folder=ROOT, files=files)
+
+
+@pytest.mark.parametrize("script", ["lint", "typecheck"])
+def test_web_clients_style_and_types(pytestconfig: pytest.Config, script: str) -> None:
+    files = files_below(ROOT / "web", leave_out=("node_modules", "dist"))
+    npm = (find_npm(), "run", "--silent", script)
+    run_unless_passed(pytestconfig, *npm, folder=ROOT / "web", files=files)
+
+
+def test_web_clients_own_tests() -> None:
+    run(find_npm(), "run", "--silent", "test", folder=ROOT / "web")
+
+
+def find_npm() -> str:
     npm = shutil.which("npm")
     assert npm is not None, "npm is missing: get Node 20 or newer"
-    run(npm, "run", "--silent", script, folder=ROOT / "web")
+    return npm

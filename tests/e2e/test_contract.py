@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.people import BIKES, PASSWORD, Person, sign_up, until
+from tests.e2e.people import BIKES, PASSWORD, SMALL, Person, sign_up, until
 from tests.support.stack import RunningStack
 
 API = "/api/v1"
@@ -216,7 +216,7 @@ def test_what_only_the_owner_may_do(
 
 def test_a_deleted_video_is_gone_with_its_files(cinelog: RunningStack) -> None:
     with sign_up(cinelog.url) as person:
-        job = person.upload(BIKES, "Soon gone")
+        job = person.upload(SMALL, "Soon gone")
         assert person.finish(job)["status"] == "completed"
         video = data(person.client.get(f"{API}/streaming/id/{job}"))
         assert data(person.client.delete(f"{API}/streaming/{job}"))["message"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.people import BIKES, Person, until
+from tests.e2e.people import BIKES, SMALL, Person, until
 from tests.support.stack import RunningStack
 
 PROCESSES = ("gateway", "auth", "ingest", "catalog", "projector", "planner", "relay", "worker-1")
@@ -13,7 +13,7 @@ PROCESSES = ("gateway", "auth", "ingest", "catalog", "projector", "planner", "re
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_killed_process_costs_nothing(cinelog: RunningStack, person: Person, name: str) -> None:
     """Right after the upload was acknowledged, in the midst of the work that it sets off."""
-    job = person.upload(BIKES)
+    job = person.upload(SMALL)
     killed = cinelog.kill(name)
     assert person.finish(job)["status"] == "completed"
     until(lambda: cinelog.is_back(name, killed))
@@ -53,4 +53,4 @@ def test_an_upload_that_is_cut_is_not_acknowledged_and_can_be_repeated(
     assert answer.status_code in (502, 503, 504), answer.text
     assert answer.json()["success"] is False
     until(lambda: person.client.get("/ready").is_success)
-    assert person.finish(person.upload(BIKES))["status"] == "completed"
+    assert person.finish(person.upload(SMALL))["status"] == "completed"

@@ -12,7 +12,7 @@ from deploy.local import daemon, state
 from deploy.local.database import ROOT
 from deploy.local.ports import choose
 from deploy.local.supervisor import Status
-from tests.e2e.people import BIKES, sign_up
+from tests.e2e.people import SMALL, sign_up
 from tests.support.wait import eventually
 
 
@@ -104,7 +104,7 @@ async def test_state_survives(home: Home) -> None:
         assert home.url in home.make("up")
         frozen = home.freeze("reconciler")
         with sign_up(home.url) as person:
-            job = person.upload(BIKES, "Still here")
+            job = person.upload(SMALL, "Still here")
             assert person.finish(job)["status"] == "completed"
             assert "already up" in home.make("up")
             await eventually(lambda: home.is_back("reconciler", frozen), timeout=120)

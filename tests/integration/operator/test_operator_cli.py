@@ -17,7 +17,7 @@ from services.operator.settings import OperatorSettings
 from shared import settings
 from shared.blobs.s3 import S3Store, s3_client
 from shared.messaging.broker import create_broker
-from tests.e2e.people import BIKES, Person, sign_up, until
+from tests.e2e.people import BIKES, SMALL, Person, sign_up, until
 from tests.support.forked import run_service
 from tests.support.stack import RunningStack
 from tests.support.threads import run as run_async
@@ -68,7 +68,7 @@ def _with(made: Any, environment: dict[str, str]) -> Any:
 
 
 def test_the_log_is_shown_counted_and_checked(cli: Cli, person: Person) -> None:
-    person.finish(job := person.upload(BIKES))
+    person.finish(job := person.upload(SMALL))
     story = cli("events", "show", f"transcode-{job}")
     assert [event["version"] for event in story] == list(range(1, len(story) + 1))
     assert story[0]["type"] == "TranscodePlanned"
@@ -141,7 +141,7 @@ def test_a_job_is_shown_stopped_and_tried_again(cli: Cli, person: Person) -> Non
 def test_lost_media_is_found_and_made_again(
     cinelog: RunningStack, cli: Cli, person: Person
 ) -> None:
-    person.finish(job := person.upload(BIKES))
+    person.finish(job := person.upload(SMALL))
     until(lambda: cli("jobs", "show", job)["state"] == "completed")
     urls = cinelog.stack.urls
 
@@ -176,7 +176,7 @@ def test_lost_media_is_found_and_made_again(
 def test_a_changed_byte_is_found_by_a_scrub(
     cinelog: RunningStack, cli: Cli, person: Person
 ) -> None:
-    person.finish(job := person.upload(BIKES))
+    person.finish(job := person.upload(SMALL))
     stack = cinelog.stack
     (images,) = [
         event["data"]
@@ -210,7 +210,7 @@ def test_a_changed_byte_is_found_by_a_scrub(
 
 
 def test_a_deletion_is_listed_held_back_and_released(cli: Cli, person: Person) -> None:
-    person.finish(job := person.upload(BIKES))
+    person.finish(job := person.upload(SMALL))
     person.client.delete(f"/api/v1/streaming/{job}").raise_for_status()
     until(lambda: len(cli("deletions", "list", job)) == 2)
     listed = cli("deletions", "list", job)
@@ -227,7 +227,7 @@ def test_a_deletion_is_listed_held_back_and_released(cli: Cli, person: Person) -
 
 
 def test_the_log_is_archived_and_the_archive_checked(cli: Cli, person: Person) -> None:
-    person.upload(BIKES)
+    person.upload(SMALL)
     until(lambda: cli("events", "verify")["unsequenced"] == 0)
     head = cli("archive", "run")
     assert head["last"] > 0
@@ -242,10 +242,10 @@ def test_the_log_is_archived_and_the_archive_checked(cli: Cli, person: Person) -
 def test_what_accounts_use_is_shown_and_a_role_is_given(
     cinelog: RunningStack, cli: Cli, person: Person
 ) -> None:
-    person.upload(BIKES)
+    person.upload(SMALL)
     me = person.get("/api/v1/users/me")
     assert me is not None
-    size = BIKES.stat().st_size
+    size = SMALL.stat().st_size
 
     def shown() -> bool:
         # Nothing is listed before the projection has seen the upload.
