@@ -65,6 +65,7 @@ TARGETS: Final = (
             "tests/unit/event_store",
             "tests/contract/test_event_store.py",
             "tests/integration/event_store/test_sequencer.py",
+            "tests/integration/event_store/test_sequencer_leaders.py",
             "tests/integration/event_store/test_group_commit.py",
         ),
     ),

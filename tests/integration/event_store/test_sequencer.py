@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 import pytest
@@ -10,33 +10,11 @@ import pytest
 from shared.contracts import EmailChanged, new_id, stream_id
 from shared.event_store import sequencer as sequencer_module
 from shared.event_store.postgres import PostgresEventStore, open_event_store
-from shared.event_store.sequencer import Fenced, Sequencer
+from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
+from tests.integration.event_store.log_writers import INSERT, Connection, order
 from tests.support.databases import Database
 from tests.support.wait import eventually
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-INSERT = """
-insert into log.events (stream_id, version, event_id, type, schema_version, data, metadata)
-values ($1, 1, gen_random_uuid(), 'EmailChanged', 1, jsonb_build_object('user_id', $1::text), '{}')
-returning seq
-"""
-
-
-@pytest.fixture
-async def writers(database: Database) -> AsyncIterator[tuple[Connection, Connection]]:
-    first = await asyncpg.connect(database.admin_url)
-    second = await asyncpg.connect(database.admin_url)
-    yield first, second
-    await first.close()
-    await second.close()
-
-
-@pytest.fixture
-async def leader(database: Database) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(database.url("relay"))
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture
@@ -45,11 +23,22 @@ async def store(database: Database) -> AsyncIterator[PostgresEventStore]:
         yield store
 
 
-async def order(connection: Connection) -> list[str]:
-    rows = await connection.fetch(
-        "select stream_id from log.positions join log.events using (seq) order by position"
-    )
-    return [row[0] for row in rows]
+class Before:
+    """The sequencer's connection, with something done before each of its statements."""
+
+    def __init__(
+        self, connection: Connection, act: Callable[[str, tuple[Any, ...]], Awaitable[None]]
+    ) -> None:
+        self._connection = connection
+        self._act = act
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        await self._act(query, values)
+        return await self._connection.fetch(query, *values)
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        await self._act(query, values)
+        return await self._connection.fetchval(query, *values)
 
 
 async def test_a_naive_reader_loses_what_commits_late_and_ours_does_not(
@@ -101,30 +90,6 @@ async def test_a_number_is_kept_as_long_as_its_writer_runs(
     assert (await order(leader))[-1] == "late"
 
 
-async def test_a_new_leader_keeps_a_number_as_long_as_its_writer_runs(
-    writers: tuple[Connection, Connection], leader: Connection
-) -> None:
-    slow, fast = writers
-    early = fast.transaction()
-    await early.start()
-    await fast.fetchval("select pg_current_xact_id()")
-    late = slow.transaction()
-    await late.start()
-    await slow.fetchval(INSERT, "late")
-    await fast.fetchval(INSERT, "early")
-    await early.commit()
-    old = Sequencer(leader)
-    await old.load()
-    await old.stamp()
-    new = Sequencer(leader)
-    await new.load()
-    for _ in range(3):
-        await new.stamp()
-    await late.commit()
-    await new.stamp()
-    assert await order(leader) == ["early", "late"]
-
-
 async def test_a_rolled_back_number_is_forgotten_and_the_frontier_moves_on(
     writers: tuple[Connection, Connection], leader: Connection
 ) -> None:
@@ -150,42 +115,6 @@ async def test_a_rolled_back_number_is_forgotten_and_the_frontier_moves_on(
     streams = await order(leader)
     assert streams[0] == "a"
     assert "never" not in streams
-
-
-async def test_a_new_leader_finds_what_the_old_one_saw_uncommitted(
-    writers: tuple[Connection, Connection], leader: Connection
-) -> None:
-    slow, fast = writers
-    old = Sequencer(leader)
-    await old.load()
-    transaction = slow.transaction()
-    await transaction.start()
-    await slow.fetchval(INSERT, "late")
-    await fast.fetchval(INSERT, "early")
-    await old.stamp()
-    new = Sequencer(leader)
-    await new.load()
-    await transaction.commit()
-    assert await new.stamp() == 1
-    assert await order(leader) == ["early", "late"]
-
-
-class Before:
-    """The sequencer's connection, with something done before each of its statements."""
-
-    def __init__(
-        self, connection: Connection, act: Callable[[str, tuple[Any, ...]], Awaitable[None]]
-    ) -> None:
-        self._connection = connection
-        self._act = act
-
-    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        await self._act(query, values)
-        return await self._connection.fetch(query, *values)
-
-    async def fetchval(self, query: str, *values: Any) -> Any:
-        await self._act(query, values)
-        return await self._connection.fetchval(query, *values)
 
 
 async def test_an_owner_that_commits_while_it_is_looked_for_is_not_forgotten(
@@ -242,33 +171,6 @@ async def test_a_number_that_never_comes_is_looked_for_no_longer(
     await eventually(asks_no_longer)
 
 
-async def test_a_new_leader_goes_by_the_sequencers_own_frontier(
-    writers: tuple[Connection, Connection], leader: Connection, database: Database
-) -> None:
-    """Other values are kept beside it, as the end of the archive is."""
-    slow, fast = writers
-    await fast.execute("insert into log.relay (name, value) values ('a', 1000), ('z', 1000)")
-    old = Sequencer(leader)
-    await old.load()
-    transaction = slow.transaction()
-    await fast.fetchval(INSERT, "first")
-    await old.stamp()
-    await transaction.start()
-    await slow.fetchval(INSERT, "late")
-    for name in ("early", "next"):
-        await fast.fetchval(INSERT, name)
-    await old.stamp()
-    await transaction.commit()
-    new = Sequencer(leader)
-    await new.load()
-    assert new.head == 3
-    assert await new.stamp() == 1
-    assert new.head == 4
-    assert await order(leader) == ["first", "early", "next", "late"]
-    others = await fast.fetch("select value from log.relay where name in ('a', 'z')")
-    assert [row["value"] for row in others] == [1000, 1000]
-
-
 async def test_a_number_that_never_comes_is_forgotten_under_load_too(
     writers: tuple[Connection, Connection], leader: Connection
 ) -> None:
@@ -289,45 +191,6 @@ async def test_a_number_that_never_comes_is_forgotten_under_load_too(
     await eventually(frontier_moves_on)
 
 
-async def test_a_new_leader_keeps_the_first_of_several_numbers(
-    writers: tuple[Connection, Connection], leader: Connection, database: Database
-) -> None:
-    first, other = writers
-    second = await asyncpg.connect(database.admin_url)
-    try:
-        for connection, name in ((first, "first"), (second, "second")):
-            await connection.execute("begin")
-            await connection.fetchval(INSERT, name)
-            await other.fetchval(INSERT, f"after {name}")
-        old = Sequencer(leader)
-        await old.load()
-        assert await old.stamp() == 2
-        new = Sequencer(leader)
-        await new.load()
-        for connection in (first, second):
-            await connection.execute("commit")
-            assert await new.stamp() == 1
-    finally:
-        await second.close()
-    assert await order(leader) == ["after first", "after second", "first", "second"]
-
-
-async def test_a_new_leader_goes_on_where_everything_was_stamped(
-    writers: tuple[Connection, Connection], leader: Connection
-) -> None:
-    for number in range(3):
-        await writers[0].fetchval(INSERT, f"old-{number}")
-    old = Sequencer(leader)
-    await old.load()
-    assert await old.stamp() == 3
-    assert await old.stamp() == 0
-    new = Sequencer(leader)
-    await new.load()
-    await writers[0].fetchval(INSERT, "new")
-    assert await new.stamp() == 1
-    assert (await order(leader))[3:] == ["new"]
-
-
 async def test_a_long_log_is_stamped_in_steps(
     writers: tuple[Connection, Connection], leader: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,25 +203,6 @@ async def test_a_long_log_is_stamped_in_steps(
     assert [await sequencer.stamp() for _ in range(4)] == [2, 2, 1, 0]
     assert sequencer.head == 5
     assert await order(leader) == names
-
-
-async def test_two_sequencers_cannot_both_stamp(
-    writers: tuple[Connection, Connection], leader: Connection, database: Database
-) -> None:
-    rival_connection = await asyncpg.connect(database.url("relay"))
-    try:
-        leading, rival = Sequencer(leader), Sequencer(rival_connection)
-        await leading.load()
-        await rival.load()
-        await writers[0].fetchval(INSERT, "a")
-        await leading.stamp()
-        await writers[0].fetchval(INSERT, "b")
-        with pytest.raises(Fenced):
-            await rival.stamp()
-        await leading.stamp()
-        assert await order(leader) == ["a", "b"]
-    finally:
-        await rival_connection.close()
 
 
 async def test_writers_that_race_and_abort_lose_nothing(
@@ -419,36 +263,3 @@ async def test_what_was_appended_after_an_acknowledgement_comes_after_it(
     await reading
     await sequencer.stamp()
     assert await order(leader) == [stream_id("user", user) for user in users]
-
-
-@pytest.mark.parametrize("table", ["events", "positions"])
-@pytest.mark.parametrize(
-    "statement", ["delete from log.{}", "truncate log.{}", "update log.{} set seq = seq"]
-)
-async def test_not_even_the_owner_changes_the_log(
-    database: Database, table: str, statement: str
-) -> None:
-    owner = await asyncpg.connect(database.admin_url)
-    try:
-        with pytest.raises(asyncpg.PostgresError):
-            await owner.execute(statement.format(table))
-    finally:
-        await owner.close()
-
-
-@pytest.mark.parametrize("role", ["auth", "ingest", "transcoder", "catalog", "relay"])
-async def test_services_may_not_change_the_log_nor_read_each_others_tables(
-    database: Database, role: str
-) -> None:
-    connection = await asyncpg.connect(database.url(role))
-    try:
-        for statement in ("delete from log.events", "update log.positions set position = 0"):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(statement)
-        for schema in {"auth", "ingest", "transcoder", "catalog"} - {role}:
-            readable = await connection.fetchval(
-                "select has_schema_privilege(current_user, $1, 'usage')", schema
-            )
-            assert not readable
-    finally:
-        await connection.close()

@@ -44,7 +44,7 @@ async def running_task(database: Database, kind: str = "video") -> str:
 
 def clip(folder: Path) -> Path:
     """A source with several chunks and renditions."""
-    return make(folder / "clip.mp4", seconds=12, size="640x360", rate="30")
+    return make(folder / "clip.mp4", seconds=12, size="640x360", rate="10")
 
 
 def encoders(worker: int) -> list[psutil.Process]:

@@ -13,42 +13,19 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
-from typing import Any, TypeVar
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from prometheus_client import CollectorRegistry
+from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.coordinator.coordinator import Coordinator
-from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.missing_media import expected_keys
-from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
-from services.transcoder.coordinator.reconciling import Reconciliation
-from services.transcoder.domain import NotCancellable, NotRetryable, Transcode
-from services.transcoder.handlers import cancel, record, retry, state_of
+from services.transcoder.domain import NotCancellable, NotRetryable
+from services.transcoder.handlers import cancel, retry, state_of
 from services.transcoder.jobs import JobRepository
-from services.transcoder.projections import JobProjection
-from services.transcoder.scheduler import (
-    MAX_TRIES,
-    SILENT_SECONDS,
-    ClaimedTask,
-    PickedTask,
-    QueueName,
-    Scheduler,
-    TaskError,
-)
+from services.transcoder.scheduler import TaskError
 from shared.contracts import (
     TranscodeCancelled,
     TranscodeCompleted,
@@ -58,23 +35,11 @@ from shared.contracts import (
     stream_id,
 )
 from shared.database.connect import create_engine
-from shared.event_store.memory import MemoryEventStore
-from shared.event_store.store import Metadata, NewEvent
-from shared.loops.loops import Loops
-from tests.integration.transcoder.made_results import result
-from tests.integration.transcoder.task_table import deletion_list
+from tests.integration.transcoder.model_core import LONG, WORKERS, Core
 from tests.support.databases import Database
-from tests.support.memory_blobs import MemoryBlobs
-
-T = TypeVar("T")
 
 EXAMPLES = int(os.environ.get("CINELOG_MODEL_EXAMPLES", "5"))
 MAX_VIDEOS = 3
-WORKERS = ("w0", "w1")
-# Longer than players may use what has been replaced, and than orphans are kept.
-LONG = 9_000.0
-# How long objects are listed before they are deleted.
-DELAY = timedelta(seconds=90)
 INDEX = st.integers(0, 99)
 # At which write of a step its process ends.
 CRASH = st.none() | st.integers(0, 4)
@@ -82,128 +47,8 @@ STEPS = ["publish", "keep house", "compact", "delete", "reconcile"]
 ENDS = (TranscodeCompleted, TranscodeFailed, TranscodeCancelled)
 
 
-class Crash(BaseException):
-    """The process ends here; no handler of errors sees it."""
-
-
-class Fuse:
-    """Ends the process at the write that it is set for, before that changes anything."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-
-    def burn(self) -> None:
-        if self.left is None:
-            return
-        self.left -= 1
-        if self.left < 0:
-            self.left = None
-            raise Crash
-
-
-class Log(MemoryEventStore):
-    """The log, where a process may end before an append."""
-
-    def __init__(self, fuse: Fuse) -> None:
-        super().__init__()
-        self._fuse = fuse
-
-    async def append(self, *arguments: Any, **named: Any) -> int:
-        self._fuse.burn()
-        return await super().append(*arguments, **named)
-
-
-class Work(msgspec.Struct):
-    """A task that a worker holds. ``fresh``: its lease was renewed a moment ago.
-
-    ``told``: its result is in the log.
-    """
-
-    task: ClaimedTask
-    worker: str
-    fresh: bool = True
-    told: bool = False
-
-
-class Messages:
-    """The broker's queues. ``refuses`` is set while it takes no message."""
-
-    def __init__(self, fuse: Fuse) -> None:
-        self.held: list[PickedTask] = []
-        self.refuses = False
-        self._fuse = fuse
-
-    async def send(self, queue: QueueName, task: PickedTask) -> None:
-        self._fuse.burn()
-        if self.refuses:
-            raise ConnectionError("the broker is away")
-        self.held.append(task)
-
-
-class Core(RuleBasedStateMachine):
+class Model(Core):
     """Its rules are what people, processes, the broker and the storage may do at any time."""
-
-    runner: asyncio.Runner
-    engine: AsyncEngine
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fuse = Fuse()
-        self.log = Log(self.fuse)
-        self.media = MemoryBlobs(self.fuse.burn)
-        self.messages = Messages(self.fuse)
-        self.scheduler = Scheduler(self.engine)
-        self.coordinator = self.new_coordinator()
-        self.reconciliation = Reconciliation(
-            ReconcileRepository(self.engine),
-            self.log,
-            self.media,
-            deletion_list(self.engine, DELAY),
-            timedelta(hours=1),
-            settle_seconds=0.0,
-        )
-        self.videos: list[str] = []
-        self.deleted: set[str] = set()
-        self.applied = 0
-        self.work: list[Work] = []
-        # What storage lost or damaged, until it is made again.
-        self.harmed: dict[str, int | None] = {}
-        self.run(self.clear_tables())
-
-    def new_coordinator(self) -> Coordinator:
-        registry = CollectorRegistry()
-        return Coordinator(
-            JobRepository(self.engine),
-            self.scheduler,
-            self.log,
-            self.media,
-            deletion_list(self.engine, DELAY),
-            metrics=CoordinatorMetrics(self.engine, registry),
-            loops=Loops(registry),
-        )
-
-    def run(self, step: Awaitable[T]) -> T:
-        return self.runner.run(_awaited(step))
-
-    def in_process(self, step: Awaitable[T], crash: int | None) -> T | None:
-        """Run a step of a process that ends at the ``crash``-th write; then a new one begins."""
-        self.fuse.left = crash
-        try:
-            return self.run(step)
-        except Crash:
-            self.coordinator = self.new_coordinator()
-            return None
-        finally:
-            self.fuse.left = None
-
-    async def clear_tables(self) -> None:
-        async with self.engine.begin() as connection:
-            await connection.execute(
-                text(
-                    "truncate transcoder.jobs, transcoder.tasks, transcoder.shares,"
-                    " transcoder.clock, transcoder.workers, transcoder.deletions"
-                )
-            )
 
     # People.
 
@@ -238,9 +83,6 @@ class Core(RuleBasedStateMachine):
         with contextlib.suppress(NotRetryable, NotCancellable):
             self.run((retry if wish == "retry" else cancel)(self.log, video_id, "ada"))
 
-    async def append(self, category: Any, video_id: str, event: Any) -> None:
-        await self.log.append(stream_id(category, video_id), 0, [NewEvent(event)], Metadata())
-
     # The storage.
 
     @precondition(lambda self: self.media.keys())
@@ -267,14 +109,6 @@ class Core(RuleBasedStateMachine):
     @rule(most=st.integers(1, 12), crash=CRASH)
     def project(self, most: int, crash: int | None) -> None:
         self.in_process(self.apply(most), crash)
-
-    async def apply(self, most: int) -> None:
-        events = await self.log.read_all(self.applied, most)
-        if events:
-            async with self.engine.begin() as connection:
-                await JobProjection().apply(connection, events)
-                self.fuse.burn()
-            self.applied += len(events)
 
     @rule(refuses=st.booleans(), crash=CRASH)
     def dispatch(self, refuses: bool, crash: int | None) -> None:
@@ -311,22 +145,6 @@ class Core(RuleBasedStateMachine):
         if again == "at once":
             self.run(self.claim(message, WORKERS[1], redelivered=True))
 
-    async def claim(self, message: PickedTask, worker: str, *, redelivered: bool) -> None:
-        task = await self.scheduler.claim(
-            message.task_id, message.dispatch, worker, redelivered=redelivered
-        )
-        if task is None:
-            return
-        others = [w for w in self.work if w.task.task_id == task.task_id and w.fresh]
-        assert not others, f"{task.task_id} is held twice"
-        self.work.append(Work(task, worker))
-        # The broker may deliver a message again at any moment, to anybody.
-        for other in WORKERS:
-            twice = await self.scheduler.claim(
-                message.task_id, message.dispatch, other, redelivered=True
-            )
-            assert twice is None, f"{task.task_id} was taken from a worker that holds it"
-
     @precondition(lambda self: self.work)
     @rule(index=INDEX, how=st.sampled_from(["report", "give back", "fail", "die"]), crash=CRASH)
     def end_work(self, index: int, how: str, crash: int | None) -> None:
@@ -344,17 +162,6 @@ class Core(RuleBasedStateMachine):
                 )
             )
 
-    async def finish(self, work: Work) -> None:
-        objects, event = result(work.task)
-        for key, size in objects.items():
-            await self.media.put(key, bytes(size), "")
-            self.harmed.pop(key, None)
-        await record(self.log, work.task.video_id, event, None)
-        work.told = True
-        self.fuse.burn()
-        await self.scheduler.finish(work.task, work.worker)
-        self.work.remove(work)
-
     @rule(index=INDEX, told=st.booleans())
     def fail_for_good(self, index: int, told: bool) -> None:
         """A task that waits cannot be done, however often it is tried."""
@@ -363,65 +170,17 @@ class Core(RuleBasedStateMachine):
             self.run(self.coordinator._keep_house())
             self.run(self.apply(10_000))
 
-    async def exhaust(self, index: int) -> None:
-        async with self.engine.begin() as connection:
-            found = await connection.execute(
-                text("select task_id from transcoder.tasks where state = 'waiting' order by 1")
-            )
-            waiting = list(found.scalars())
-            if waiting:
-                await connection.execute(
-                    text("update transcoder.tasks set tries = :tries where task_id = :task_id"),
-                    {"tries": MAX_TRIES, "task_id": waiting[index % len(waiting)]},
-                )
-
     @rule()
     def nothing_goes_wrong(self) -> None:
         """For as long as it takes to do what is open now."""
         for _ in range(2):
             self.run(self.work_on())
 
-    async def work_on(self) -> None:
-        await self.apply(10_000)
-        for worker in WORKERS:
-            await self.scheduler.seen(worker, 4)
-        await self.coordinator._dispatch_round(self.messages)
-        while self.messages.held:
-            await self.claim(self.messages.held.pop(), WORKERS[0], redelivered=False)
-        # The coordinator goes on while they work.
-        await self.coordinator._keep_house()
-        await self.check_leases()
-        for work in list(self.work):
-            await self.finish(work)
-        await self.apply(10_000)
-        await self.coordinator._publish_round()
-        await self.coordinator._keep_house()
-
     @rule(seconds=st.sampled_from([1.0, 6.0, 20.0, 70.0, LONG]))
     def wait(self, seconds: float) -> None:
         self.run(self.pass_time(seconds))
 
-    async def pass_time(self, seconds: float) -> None:
-        self.media.advance(seconds)
-        if seconds >= LONG:
-            # No worker is silent for hours and then reports.
-            self.work.clear()
-        if seconds > SILENT_SECONDS:
-            self.work = [msgspec.structs.replace(work, fresh=False) for work in self.work]
-        async with self.engine.begin() as connection:
-            for table, columns in _TIMES.items():
-                changes = ", ".join(f"{c} = {c} - make_interval(secs => :s)" for c in columns)
-                await connection.execute(
-                    text(f"update transcoder.{table} set {changes}"), {"s": seconds}
-                )
-
     # What must hold.
-
-    def alive(self) -> list[str]:
-        return [video_id for video_id in self.videos if video_id not in self.deleted]
-
-    def state(self, video_id: str) -> Transcode:
-        return self.run(state_of(self.log, video_id))
 
     @invariant()
     def nothing_that_a_completed_video_needs_is_deleted(self) -> None:
@@ -437,25 +196,6 @@ class Core(RuleBasedStateMachine):
     @invariant()
     def a_lease_lasts_while_it_is_renewed(self) -> None:
         self.run(self.check_leases())
-
-    async def check_leases(self) -> None:
-        held = [work for work in self.work if work.fresh and not work.told]
-        lost = await self.lost([work.task.task_id for work in held]) if held else None
-        assert not lost, f"{sorted(lost)} were taken from workers that hold them"
-
-    async def lost(self, task_ids: list[str]) -> set[str]:
-        """Those of these tasks, of attempts that go on, that nobody has according to the table."""
-        async with self.engine.connect() as connection:
-            found = await connection.execute(
-                text(
-                    "select task_id from transcoder.tasks join transcoder.jobs"
-                    " using (video_id, attempt) where task_id = any(:ids)"
-                    " and transcoder.jobs.state in ('pending', 'running')"
-                    " and transcoder.tasks.state in ('waiting', 'queued')"
-                ),
-                {"ids": task_ids},
-            )
-            return set(found.scalars())
 
     @invariant()
     def an_attempt_ends_once(self) -> None:
@@ -519,32 +259,20 @@ class Core(RuleBasedStateMachine):
                 assert not self.media.keys(f"{video_id}/"), "objects of a failed video are left"
 
 
-_TIMES = {
-    "tasks": ("seen_at", "queued_at", "not_before"),
-    "jobs": ("clean_at", "compact_at", "drop_at"),
-    "workers": ("seen_at",),
-    "deletions": ("due_at",),
-}
-
-
-async def _awaited(step: Awaitable[T]) -> T:
-    return await step
-
-
 @pytest.fixture
-def core(database: Database) -> Iterator[type[Core]]:
+def core(database: Database) -> Iterator[type[Model]]:
     with asyncio.Runner() as runner:
 
         async def opened() -> AsyncEngine:
             return create_engine(database.url("transcoder"), size=4)
 
         engine = runner.run(opened())
-        yield type("OwnCore", (Core,), {"runner": runner, "engine": engine})
+        yield type("OwnModel", (Model,), {"runner": runner, "engine": engine})
         runner.run(engine.dispose())
 
 
 @pytest.mark.timeout(0)
-def test_whatever_happens_every_video_comes_to_its_end(core: type[Core]) -> None:
+def test_whatever_happens_every_video_comes_to_its_end(core: type[Model]) -> None:
     run_state_machine_as_test(
         core,
         settings=settings(
