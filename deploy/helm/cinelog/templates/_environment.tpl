@@ -37,6 +37,9 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "MEDIA_REDIRECT_BASE" $settings.mediaRedirectBase
   "MAX_UPLOAD_BYTES" ($settings.maxUploadBytes | int64 | toString)
   "MAX_UPLOADS_AT_ONCE" ($settings.maxUploadsAtOnce | toString)
+  "MAX_UPLOADS_PER_USER" ($settings.maxUploadsPerUser | toString)
+  "UPLOAD_MIN_BYTES_PER_SECOND" ($settings.uploadMinBytesPerSecond | toString)
+  "UPLOAD_SLOW_SECONDS" ($settings.uploadSlowSeconds | toString)
   "UPLOAD_EXPIRY_HOURS" ($settings.uploadExpiryHours | toString)
   "QUOTA_BYTES" ($settings.quotas.bytes | int64 | toString)
   "QUOTA_VIDEOS" ($settings.quotas.videos | int64 | toString)
@@ -49,6 +52,13 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "RATE_LIMIT_AUTH" $settings.rateLimits.auth
   "RATE_LIMIT_MEDIA" $settings.rateLimits.media
   "RATE_LIMIT_HEALTH" $settings.rateLimits.health
+  "MAX_STREAMS" ($settings.openRequests.streams | toString)
+  "MAX_STREAMS_PER_USER" ($settings.openRequests.streamsPerUser | toString)
+  "MAX_STREAMS_PER_ADDRESS" ($settings.openRequests.streamsPerAddress | toString)
+  "MAX_MEDIA_PER_ADDRESS" ($settings.openRequests.mediaPerAddress | toString)
+  "MAX_REQUESTS_PER_ADDRESS" ($settings.openRequests.othersPerAddress | toString)
+  "MAX_IDLE_CONNECTIONS_PER_ADDRESS" ($settings.openRequests.idlePerAddress | toString)
+  "VIEWS_PER_ADDRESS" ($settings.viewsPerAddress | toString)
   "ACCESS_LOG" ($settings.accessLog | toString)
   "REFRESH_DAYS" ($settings.refreshDays | toString)
   "LOGIN_BURST" ($settings.loginBurst | toString)
