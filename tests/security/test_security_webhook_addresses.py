@@ -136,6 +136,54 @@ async def test_one_inner_address_among_public_ones_refuses_a_name(
     assert called.hosts == []
 
 
+async def test_a_reason_does_not_tell_which_inner_names_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        if host == "unknown.internal":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.1.2.3", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    reasons: set[str] = set()
+    async with httpx.AsyncClient(transport=Called(httpx.Response(200))) as client:
+        sender = WebhookSender(client, Reach())
+        for host in ("postgres.internal", "unknown.internal"):
+            with pytest.raises(NotDelivered) as refused:
+                await sender.send(f"https://{host}/", {}, b"{}")
+            reasons.add(str(refused.value))
+    assert len(reasons) == 1
+    assert "10.1" not in reasons.pop()
+
+
+class Unconnected(httpx.AsyncBaseTransport):
+    """Fails as a connection to an address does."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ConnectError("[Errno 113] Connect call failed ('8.8.8.8', 443)"),
+        httpx.ConnectTimeout("8.8.8.8"),
+        OSError("cannot assign 192.168.3.4"),
+    ],
+)
+async def test_a_reason_names_no_address_and_no_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    resolving(monkeypatch, ["8.8.8.8"])
+    async with httpx.AsyncClient(transport=Unconnected(error)) as client:
+        with pytest.raises(NotDelivered) as refused:
+            await WebhookSender(client, Reach()).send("https://hook.example/", {}, b"{}")
+    assert str(refused.value) in {"no answer in time", "no answer that can be read"}
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(
     "location", ["http://127.0.0.1:8888/", "https://other.example/", "/elsewhere", "http:x"]

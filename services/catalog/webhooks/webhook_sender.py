@@ -19,6 +19,11 @@ _TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 _LOOKUPS: Final = 128
 
 
+# The same for a name that is unknown and for one of the installation's own network: what differed
+# would tell which names there are.
+_UNREACHABLE: Final = "the host is not on the internet"
+
+
 class NotDelivered(Exception):
     """The reason is for the webhook's owner. ``gone``: the receiver answered 410."""
 
@@ -49,7 +54,9 @@ class WebhookSender:
         except Exception as error:
             # Whatever a receiver answers, such as a Location that is no address.
             check_cancelled()
-            raise NotDelivered(f"no answer ({type(error).__name__})") from error
+            late = isinstance(error, (TimeoutError, httpx.TimeoutException))
+            words = "no answer in time" if late else "no answer that can be read"
+            raise NotDelivered(words) from error
         if not 200 <= status < 300:
             raise NotDelivered(f"answered {status}", gone=status == httpx.codes.GONE)
 
@@ -71,11 +78,14 @@ class WebhookSender:
             return response.status_code
 
     async def _resolve(self, host: str, port: int, *, encrypted: bool) -> str:
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._lookups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._lookups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            )
+        except (OSError, UnicodeError) as error:
+            raise NotDelivered(_UNREACHABLE) from error
         addresses = [str(entry[4][0]) for entry in found]
         # One private address among public ones suffices to refuse the host.
         if not all(self._reach.allows(address, encrypted=encrypted) for address in addresses):
-            raise NotDelivered("the host has an address that is not on the internet")
+            raise NotDelivered(_UNREACHABLE)
         return addresses[0]
