@@ -29,6 +29,7 @@ class UserRow(msgspec.Struct, kw_only=True):
 class VideoRow(msgspec.Struct, kw_only=True):
     """A video whose upload is complete. ``listed``: lists and search show it.
 
+    ``created_at``: when its upload was complete, or when it was published, if it was a draft.
     ``publish_at``: when a draft becomes public, if its owner has said so.
     """
 

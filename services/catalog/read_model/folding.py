@@ -9,6 +9,7 @@ from services.catalog.read_model.text_analysis import normalise, vector, vocabul
 from services.catalog.read_model.transcode_folding import fail_job, fold_transcode
 from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
 from shared.contracts import (
+    SHOWN_TO_OTHERS,
     AudioEncoded,
     ChunkEncoded,
     DetailsChanged,
@@ -198,6 +199,9 @@ class Fold:
                 self._mark_updated(video, at)
                 self._update_search(video)
             case VisibilityChanged():
+                if video.visibility == "draft" and event.visibility in SHOWN_TO_OTHERS:
+                    # Lists show it among what is new now, however long ago it was uploaded.
+                    video.created_at = at
                 video.visibility, video.publish_at = event.visibility, event.publish_at
                 self._mark_updated(video, at)
                 self._update_listed(video)

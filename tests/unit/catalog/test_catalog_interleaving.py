@@ -1,7 +1,7 @@
 """Events of different writers in every order: the catalog's rows agree where they should."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,7 @@ from shared.contracts import (
     UserRegistered,
     VideoDeleted,
     ViewsCounted,
+    Visibility,
     VisibilityChanged,
 )
 from shared.event_store.store import Metadata, SequencedEvent
@@ -63,7 +64,8 @@ def merges(one: Story, other: Story) -> Iterator[Story]:
         yield [other[0], *rest]
 
 
-def folded(story: Sequence[tuple[str, Event]]) -> Fold:
+def folded(story: Sequence[tuple[str, Event]], *, apart: timedelta = timedelta()) -> Fold:
+    """``apart``: the time between two events."""
     fold = Fold()
     for position, (stream, event) in enumerate(story, 1):
         fold.apply(
@@ -75,7 +77,7 @@ def folded(story: Sequence[tuple[str, Event]]) -> Fold:
                 data=event,
                 event_id=UUID(int=position),
                 metadata=Metadata(),
-                recorded_at=AT,
+                recorded_at=AT + position * apart,
             )
         )
     return fold
@@ -121,6 +123,29 @@ def test_what_is_published_is_listed_once_it_plays(before: Story) -> None:
             assert video.listed == (video.visibility == "public" and video.playable)
         found.add(state(folded(before + story)))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("shown", ["public", "unlisted"])
+def test_a_published_draft_is_as_new_as_its_publication(shown: Visibility) -> None:
+    day = timedelta(days=1)
+    uploaded_at = AT + 2 * day
+    draft = HIDDEN[2]
+    publish = ("video-v", VisibilityChanged(video_id="v", visibility=shown))
+    still = ("video-v", VisibilityChanged(video_id="v", visibility="draft", publish_at=AT))
+    hide = ("video-v", VisibilityChanged(video_id="v", visibility="private"))
+    for story, expected in (
+        ([*draft, *COMPLETES], uploaded_at),
+        ([*draft, still, *COMPLETES], uploaded_at),
+        ([*draft, still, publish], AT + 4 * day),
+        ([*draft, publish, hide, publish], AT + 3 * day),
+        # What was shown, or hidden otherwise, is not new.
+        ([*HIDDEN[1], publish], uploaded_at),
+        ([*draft, hide], uploaded_at),
+    ):
+        fold = folded(story, apart=day)
+        assert fold.videos["v"].created_at == expected
+        assert fold.jobs["v"].created_at == uploaded_at
+        assert {row.created_at for row in tag_rows(fold.videos["v"])} == {expected}
 
 
 @pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
