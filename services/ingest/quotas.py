@@ -22,7 +22,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bytes``: sources of its videos and the lengths of its open uploads. ``open_uploads``:
     resumable and direct uploads that are not complete, and complete partial ones.
-    ``encode_minutes``: of sources, planned since midnight (UTC).
+    ``encode_minutes``: of sources, planned since midnight (UTC), but for those that failed.
     """
 
     bytes: int | None = None

@@ -112,6 +112,16 @@ planned_days = Table(
     Column("ms", BigInteger, nullable=False),
 )
 
+# Of them, the milliseconds that are given back if the video's transcode fails.
+refundable_plans = Table(
+    "refundable_plans",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("ms", BigInteger, nullable=False),
+)
+
 # The roles that operators gave; an account without a row is a user.
 account_roles = Table(
     "account_roles",

@@ -3,14 +3,21 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.tables import planned_days, stored_sources, stored_sums
-from shared.contracts import TranscodePlanned, VideoDeleted, VideoUploaded
+from services.ingest.tables import planned_days, refundable_plans, stored_sources, stored_sums
+from shared.contracts import (
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodePlanned,
+    VideoDeleted,
+    VideoUploaded,
+)
 from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.store import SequencedEvent
 
@@ -21,12 +28,31 @@ REPLAYED_TABLES: Final = (
     ReplayedTable(table=stored_sources, key="video_id", compared=("user_id", "size")),
     ReplayedTable(table=stored_sums, key="user_id", compared=("videos", "bytes")),
     ReplayedTable(table=planned_days, key="user_id", compared=()),
+    ReplayedTable(table=refundable_plans, key="video_id", compared=("user_id", "ms")),
 )
 """What a rebuild replaces."""
+
+_OF_TRANSCODES: Final = (
+    TranscodePlanned,
+    TranscodeFailed,
+    TranscodeCompleted,
+    TranscodeCancelled,
+    VideoDeleted,
+)
+
+
+class _Plan(NamedTuple):
+    """A plan whose minutes are given back if it fails."""
+
+    user_id: str
+    day: date
+    ms: int
 
 
 class StoredUsage:
     """VideoUploaded and VideoDeleted: the sources of an account. TranscodePlanned: its minutes.
+
+    TranscodeFailed gives them back.
 
     It reads the log without a queue: what is under way is counted in the table of uploads.
     """
@@ -89,27 +115,64 @@ async def _sum_up(connection: AsyncConnection, rows: Sequence[Any], sign: int) -
 
 
 async def _plan(connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
-    """Add the minutes of plans. An attempt that nobody asked for is counted once only."""
+    """Count what is planned, and give it back where the transcode fails.
+
+    What completes or is cancelled is not given back. The plan of another attempt is counted anew,
+    but for one that nobody asked for: it stands for the same minutes.
+    """
+    about = {e.data.video_id for e in events if isinstance(e.data, _OF_TRANSCODES)}
+    if not about:
+        return
+    found = await connection.execute(
+        select(refundable_plans).where(refundable_plans.c.video_id.in_(about))
+    )
+    plans = {row.video_id: _Plan(row.user_id, row.day, row.ms) for row in found}
     minutes: Counter[tuple[str, date]] = Counter()
     for event in events:
-        if isinstance(event.data, TranscodePlanned) and not event.data.counted:
-            day = event.recorded_at.astimezone(UTC).date()
-            minutes[event.data.user_id, day] += event.data.source.duration_ms
-    if not minutes:
-        return
-    statement = insert(planned_days).values(
-        [{"user_id": user, "day": day, "ms": ms} for (user, day), ms in minutes.items()]
-    )
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["user_id", "day"],
-            set_={"ms": planned_days.c.ms + statement.excluded.ms},
+        match event.data:
+            case TranscodePlanned(counted=True):
+                pass
+            case TranscodePlanned(video_id=video_id, user_id=user_id, source=source):
+                plan = _Plan(user_id, event.recorded_at.astimezone(UTC).date(), source.duration_ms)
+                plans[video_id] = plan
+                minutes[user_id, plan.day] += plan.ms
+            case TranscodeFailed(video_id=video_id):
+                failed = plans.pop(video_id, None)
+                if failed is not None:
+                    minutes[failed.user_id, failed.day] -= failed.ms
+            case TranscodeCompleted() | TranscodeCancelled() | VideoDeleted():
+                plans.pop(event.data.video_id, None)
+            case _:
+                pass
+    await connection.execute(delete(refundable_plans).where(refundable_plans.c.video_id.in_(about)))
+    if plans:
+        rows = [{"video_id": id_, **plan._asdict()} for id_, plan in plans.items()]
+        await connection.execute(insert(refundable_plans).values(rows))
+    await _add_minutes(connection, minutes)
+
+
+async def _add_minutes(connection: AsyncConnection, minutes: Counter[tuple[str, date]]) -> None:
+    more = [
+        {"user_id": user, "day": day, "ms": ms} for (user, day), ms in minutes.items() if ms > 0
+    ]
+    if more:
+        statement = insert(planned_days).values(more)
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["user_id", "day"],
+                set_={"ms": planned_days.c.ms + statement.excluded.ms},
+            )
         )
-    )
-    users = {user for user, _ in minutes}
+    for (user, day), ms in minutes.items():
+        if ms < 0:
+            await connection.execute(
+                update(planned_days)
+                .where(planned_days.c.user_id == user, planned_days.c.day == day)
+                .values(ms=func.greatest(planned_days.c.ms + ms, 0))
+            )
     await connection.execute(
         delete(planned_days).where(
-            planned_days.c.user_id.in_(users),
+            planned_days.c.user_id.in_({user for user, _ in minutes}),
             planned_days.c.day < func.current_date() - _FORGOTTEN.days,
         )
     )

@@ -13,6 +13,8 @@ from services.ingest.usage_projection import StoredUsage
 from shared.contracts import (
     Event,
     SourceFacts,
+    TranscodeCancelled,
+    TranscodeFailed,
     TranscodePlanned,
     VideoDeleted,
     VideoUploaded,
@@ -166,6 +168,20 @@ async def _facts(database: Database, facts: list[tuple[str, Event]]) -> None:
     await relay.close()
 
 
+async def _facts_after(database: Database, facts: dict[str, tuple[str, Event]]) -> None:
+    """Put further facts behind those that their streams have."""
+    async with open_event_store(database.admin_url) as store:
+        for stream, event in facts.values():
+            version = len(await store.read_stream(stream))
+            await store.append(stream, version, [NewEvent(event)], Metadata())
+    relay = await asyncpg.connect(database.url("relay"))
+    sequencer = Sequencer(relay)
+    await sequencer.load()
+    while await sequencer.stamp():
+        pass
+    await relay.close()
+
+
 async def _catch_up(database: Database) -> None:
     engine = create_engine(database.url("ingest"), size=2)
     async with open_event_store(database.url("ingest")) as store:
@@ -228,6 +244,39 @@ async def test_the_log_says_what_is_stored_and_planned(database: Database, inges
         assert problem(await _form(client, _KIB)) == (403, "quota_exceeded")
     async with ingest.client("bob") as other:
         assert (await _form(other, _KIB)).status_code == 202
+
+
+async def test_minutes_of_what_failed_are_given_back(database: Database, ingest: Ingest) -> None:
+    failing, again, cancelled, running = (new_id() for _ in range(4))
+
+    def failed(video: str) -> tuple[str, Event]:
+        event = TranscodeFailed(video_id=video, attempt=1, code="media.unreadable", reason="r")
+        return stream_id("transcode", video), event
+
+    given_up = TranscodeCancelled(video_id=cancelled, requested_by="ann")
+    await _facts(
+        database,
+        [
+            _planned(failing, "ann", 1000),
+            failed(failing),
+            # It was told twice.
+            failed(failing),
+            _planned(again, "ann", 200),
+            failed(again),
+            _planned(again, "ann", 200),
+            _planned(cancelled, "ann", 30),
+            (stream_id("transcode", cancelled), given_up),
+            failed(cancelled),
+            _planned(running, "ann", 4),
+        ],
+    )
+    await _catch_up(database)
+    async with ingest.client() as client:
+        assert (await _usage(client))["encode_minutes"]["used"] == 234
+    await _facts_after(database, {again: failed(again), running: failed(running)})
+    await _catch_up(database)
+    async with ingest.client() as client:
+        assert (await _usage(client))["encode_minutes"]["used"] == 30
 
 
 async def test_a_rebuild_comes_to_the_same(database: Database, ingest: Ingest) -> None:
