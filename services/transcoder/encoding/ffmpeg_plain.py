@@ -10,9 +10,10 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.encoding.colour_filters import in_output_colours
 from services.transcoder.encoding.ffmpeg import AUDIO_RATE, Input, picture_of, quiet, sound_of
 from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
-from services.transcoder.planning.plain import CopyBudget, Frame, is_deep
+from services.transcoder.planning.plain import CopyBudget, Frame
 from services.transcoder.planning.probe_report import MAX_DURATION_S, MAX_PIXELS
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
 
@@ -69,15 +70,13 @@ def decode_whole(run: WholeRun, target: Path) -> list[str]:
 
 def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) -> list[str]:
     size = f"{frame.width}:{frame.height}"
-    steps = [*deinterlace(video), *turn(video)]
-    colours = "" if video.hdr else ":out_range=tv"
-    steps += [
+    fit = (
         f"scale={size}:flags=bicubic:force_original_aspect_ratio=decrease:force_divisible_by=2"
-        f":reset_sar=1{colours}",
-        f"pad={size}:-1:-1",
-        "setsar=1",
-        f"format={'yuv420p10le' if is_deep(video) else 'yuv420p'}",
-    ]
+        ":reset_sar=1"
+    )
+    # HDR keeps its colours for the renditions to be made of; all else gets theirs here.
+    shown = [fit, "format=yuv420p10le"] if video.hdr else in_output_colours(video, fit)
+    steps = [*deinterlace(video), *turn(video), *shown, f"pad={size}:-1:-1", "setsar=1"]
     return [
         "-map",
         f"0:{picture_of(video)}",

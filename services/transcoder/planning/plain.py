@@ -4,15 +4,17 @@ The copy is what all renditions are made from: one picture size, one kind of sou
 at which ffmpeg itself shows what it decodes.
 """
 
-import re
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 import msgspec
 
+from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ladder import RUNGS
-from services.transcoder.planning.probe_report import displayed_size
+from services.transcoder.planning.probe_report import STANDARD_RATES, displayed_size
 from shared.contracts import SourceFacts, VideoTrack
 
 # Bits per second of a copy of 1080p in which no loss is visible, and the least of any.
@@ -25,8 +27,12 @@ _FILLED: Final = 0.9
 _SOUND_RATE: Final = 1_600_000
 # Sources of which no length is known are assumed to have so many bits per second.
 _THIN_RATE: Final = 500_000
-# Names of pixel formats with more than 8 bits per component.
-_DEEP: Final = re.compile(r"(?:9|1[0246])(?:le|be)$|^p[0-4]1[026]|48(?:le|be)$|64(?:le|be)$")
+# Frames that are too few to know their rate by; the share of frames that a rate must show; how far
+# a usual rate is from a standard one, and by how much a stated rate is higher than the usual one.
+_FEW_FRAMES: Final = 10
+_MOST: Final = Fraction(9, 10)
+_NEARLY: Final = Fraction(1, 50)
+_FASTER: Final = Fraction(3, 2)
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -63,9 +69,26 @@ def frame_for(video: VideoTrack, sizes: Iterable[tuple[int, int, str]]) -> Frame
     return Frame(_even(width * scale), _even(height * scale))
 
 
-def is_deep(video: VideoTrack) -> bool:
-    """Whether the picture has more than 8 bits per component."""
-    return video.hdr or _DEEP.search(video.pixel_format or "") is not None
+def plain_rate(stated: Fraction, track: SampleTrack | None) -> Fraction:
+    """The output's frame rate: ``stated`` by the source, unless the copy's frames say otherwise.
+
+    Where parts are joined, two frames may be closer together than all others, and a rate that
+    shows both is twice as high as it need be. Where a clock jumps, the stated rate may be an
+    average over the gap.
+    """
+    if track is None or track.count < _FEW_FRAMES:
+        return stated
+    usual = Fraction(track.timescale) / max(1, round(median(differences(track.decode))))
+    seconds = Fraction(max(1, track.end - track.decode[0]), track.timescale)
+    fitting = min(STANDARD_RATES, key=lambda rate: abs(rate - usual))
+    fits = abs(fitting - usual) < usual * _NEARLY and track.count * _MOST <= fitting * seconds
+    slow = stated * seconds < track.count * _MOST
+    return fitting if fits and (slow or stated > usual * _FASTER) else stated
+
+
+def differences(times: Iterable[int]) -> list[int]:
+    """The differences between each time and the next."""
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 def copy_budget(facts: SourceFacts, frame: Frame | None, free: int) -> CopyBudget:

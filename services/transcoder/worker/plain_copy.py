@@ -22,11 +22,11 @@ from services.transcoder.encoding.process import (
 )
 from services.transcoder.planning.ending import ending, with_note
 from services.transcoder.planning.media_errors import TaskFailed
-from services.transcoder.planning.plain import CopyBudget, Frame, copy_budget, frame_for
+from services.transcoder.planning.plain import CopyBudget, Frame, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
-from shared.contracts import SourceFacts, VideoTrack
+from shared.contracts import VideoTrack
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -63,16 +63,19 @@ async def decode_source(
     copy = await store_copy(worker, context, target)
     if copy is None:
         raise TaskFailed("media.no_copy", "What was decoded of this file cannot be read again.")
-    facts = described(before, copy.found)
-    return msgspec.structs.replace(copy, found=msgspec.structs.replace(copy.found, facts=facts))
+    return msgspec.structs.replace(copy, found=_described(before, copy))
 
 
-def described(before: ProbedSource, after: ProbedSource) -> SourceFacts:
-    """The facts of the copy, with what only the source itself can say."""
+def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
+    """What is found of the copy, with what only the source itself can say."""
+    after = made.found
     source, copy = before.facts, after.facts
-    video = copy.video
+    video, rate = copy.video, after.frame_rate
     if video is not None and source.video is not None:
-        video = msgspec.structs.replace(video, codec=source.video.codec)
+        rate = plain_rate(before.frame_rate, made.known.index.picture_at(video.stream))
+        video = msgspec.structs.replace(
+            video, codec=source.video.codec, frame_rate=f"{rate.numerator}/{rate.denominator}"
+        )
     audio = tuple(
         msgspec.structs.replace(track, codec=known.codec, language=known.language)
         for track, known in zip(copy.audio, source.audio, strict=False)
@@ -82,7 +85,9 @@ def described(before: ProbedSource, after: ProbedSource) -> SourceFacts:
     )
     # Where a clock jumps, the container does not know its own length.
     ended = ending(before.duration, 0.0, after.duration or 0.0)
-    return with_note(facts, ended) if ended.early and source.container not in JUMPING else facts
+    if ended.early and source.container not in JUMPING:
+        facts = with_note(facts, ended)
+    return msgspec.structs.replace(after, facts=facts, frame_rate=rate)
 
 
 async def _frame(

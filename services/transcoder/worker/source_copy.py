@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import AsyncIterator
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -23,6 +22,7 @@ from services.transcoder.encoding.source_reader import IndexedSource, copy_key
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.media_errors import CHANGES, JUMPS, MediaRejected, TaskFailed
+from services.transcoder.planning.plain import differences
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from shared.contracts import SourceFacts
@@ -150,7 +150,7 @@ def _changes_rate(track: SampleTrack) -> bool:
     """
     if track.kind != "soun" or track.entry[4:8] != b"mp4a" or track.count < 2:
         return False
-    lengths = [later - earlier for earlier, later in pairwise(track.decode)]
+    lengths = differences(track.decode)
     usual = median(lengths)
     apart = [abs(length - usual) for length in lengths if abs(length - usual) > usual * _APART]
     return len(apart) >= _OFTEN and sum(apart) > _APART_SECONDS * track.timescale

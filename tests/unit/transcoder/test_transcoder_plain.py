@@ -1,6 +1,7 @@
 """The plain way: when an attempt follows by itself, and what it decodes a source into."""
 
 import itertools
+from array import array
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from services.transcoder.domain import (
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.ffmpeg_plain import WholeRun, decode_whole
 from services.transcoder.encoding.probe import with_extent
+from services.transcoder.mp4.sample_index import Edits, SampleTrack
 from services.transcoder.planning.media_errors import CHANGES, JUMPS, MediaRejected
-from services.transcoder.planning.plain import Frame, copy_budget, frame_for, is_deep
+from services.transcoder.planning.plain import Frame, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import Extent, ProbedSource
 from services.transcoder.projections import open_tasks
 from services.transcoder.scheduler import URGENT_PRIORITY
@@ -151,10 +153,36 @@ def test_a_copy_leaves_room_on_the_disk() -> None:
     assert copy_budget(short, frame, 1 << 40).seconds > 3600
 
 
-@pytest.mark.parametrize("name", ["yuv420p10le", "p010le", "yuv422p12be", "gray16le", "rgb48le"])
-def test_depth_is_kept(name: str) -> None:
-    assert is_deep(msgspec.structs.replace(VIDEO, pixel_format=name))
-    assert not is_deep(VIDEO)
+@pytest.mark.parametrize(
+    ("stated", "times", "rate"),
+    [
+        # Two parts whose last and first frame are half as far apart as others.
+        (50, [*range(0, 100, 2), *range(99, 199, 2)], 25),
+        # A picture that often stands still.
+        (30, [n for n in range(0, 400, 3) if n % 90 < 30], 30),
+        # An average over a clock that jumps.
+        (1, [*range(0, 200, 2)], 25),
+        (25, [0, 2, 4], 25),
+    ],
+)
+def test_the_rate_is_the_sources_unless_frames_say_otherwise(
+    stated: int, times: list[int], rate: int
+) -> None:
+    line = array("q", times)
+    track = SampleTrack(
+        kind="vide",
+        timescale=90 if stated == 30 else 50,
+        sizes=line,
+        offsets=line,
+        decode=line,
+        composition=line,
+        keys=line,
+        edits=Edits(0, None, True, True),
+        entry=b"",
+        entries=1,
+        end=times[-1] + 2,
+    )
+    assert plain_rate(Fraction(stated), track) == rate
 
 
 def test_one_ordinary_run_takes_every_track(tmp_path: Path) -> None:
