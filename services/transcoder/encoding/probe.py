@@ -169,7 +169,9 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
     """The facts corrected by the packets' times. Raises MediaRejected where there are none."""
     if extent.untimed > extent.timed:
         raise MediaRejected(
-            NO_TIMES, "The file does not say when its pictures are shown, only in which order."
+            NO_TIMES,
+            "The file says in which order its pictures are shown, but not when. "
+            "ffmpeg -i in.avi out.mp4 writes one that does.",
         )
     last = extent.any_end
     jumping = found.facts.container in JUMPING

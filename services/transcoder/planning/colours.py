@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from services.transcoder.planning.ffprobe_answer import Frame, Stream
-from shared.contracts import Colours, VideoTrack
+from shared.contracts import Colours, SourceNote, VideoTrack
 
 HDR_TRANSFERS: Final = frozenset(("smpte2084", "arib-std-b67"))
 _UNSTATED: Final = frozenset(("unknown", "unspecified", "reserved", ""))
@@ -24,14 +24,30 @@ _DEEP: Final = re.compile(r"(?:9|1[0246])(?:le|be)$|^p[0-4]1[026]|48(?:le|be)$|6
 
 def colours_of(stream: Stream, frame: Frame) -> Colours:
     """The colours that a stream states; its decoded pictures know them better."""
-    stated = frame.color_range or stream.color_range
+    extent = _stated(frame.color_range) or _stated(stream.color_range)
     pixels = stream.pix_fmt or ""
     return Colours(
         matrix=_stated(frame.color_space) or _stated(stream.color_space),
         primaries=_stated(frame.color_primaries) or _stated(stream.color_primaries),
         transfer=_stated(frame.color_transfer) or _stated(stream.color_transfer),
-        full_range=stated == "pc" or pixels.startswith("yuvj"),
+        full_range=extent == "pc" or pixels.startswith("yuvj"),
     )
+
+
+def colour_notes(stream: Stream) -> tuple[SourceNote, ...]:
+    """What the uploader should know of colours that cannot be shown as they are meant."""
+    for each in stream.side_data_list:
+        # Pictures that no other decoder can use: they depend on what Dolby's makes of them.
+        if each.dv_profile is not None and each.dv_bl_signal_compatibility_id == 0:
+            return (
+                SourceNote(
+                    code="colours_unknown",
+                    text=f"The picture is in Dolby Vision, profile {each.dv_profile}, which we "
+                    "cannot decode completely: its colours are wrong. Export the film as HDR10, "
+                    "HLG or SDR, and upload that.",
+                ),
+            )
+    return ()
 
 
 def is_rgb(video: VideoTrack) -> bool:

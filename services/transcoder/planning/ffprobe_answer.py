@@ -15,6 +15,8 @@ class SideData(msgspec.Struct, frozen=True):
     crop_bottom: int = 0
     crop_left: int = 0
     crop_right: int = 0
+    dv_profile: int | None = None
+    dv_bl_signal_compatibility_id: int | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):

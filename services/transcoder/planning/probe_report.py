@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.planning.colours import HDR_TRANSFERS, colours_of
+from services.transcoder.planning.colours import HDR_TRANSFERS, colour_notes, colours_of
 from services.transcoder.planning.ffprobe_answer import Frame, ProbeReport, Stream
 from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.planning.orientation import (
@@ -116,7 +116,7 @@ def read_source(
             )
             for position, stream in enumerate(sounds)
         ),
-        notes=chosen.notes,
+        notes=chosen.notes + (colour_notes(video) if video else ()),
     )
     names = report.format.names
     return ProbedSource(
