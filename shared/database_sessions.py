@@ -7,9 +7,11 @@ which takes hours by default.
 
 from typing import Any, Final
 
-# How long a transaction, or a leader's session, may stay without a statement. A client that is
-# alive sends one far more often; its own limits of a wait have passed by then as well.
+# How long a transaction may stay without a statement. A client that is alive sends one far more
+# often; its own limits of a wait have passed by then as well.
 _SILENT: Final = "15s"
+# Until a leader's session ends nobody else leads: it is ended a little after its client gives up.
+_SILENT_LEADER: Final = "10s"
 # Seconds that any other session may. The server has room for so many sessions only: those of lost
 # connections must be gone before the next connections are lost.
 _IDLE_SECONDS: Final = 60
@@ -39,7 +41,7 @@ SESSION: Final = {
 }
 """For sessions that hold locks only in transactions, and for those that only listen."""
 
-LEADER_SESSION: Final = SESSION | {"idle_session_timeout": _SILENT}
+LEADER_SESSION: Final = SESSION | {"idle_session_timeout": _SILENT_LEADER}
 """For a session that holds a lock as long as it lives."""
 
 

@@ -197,7 +197,8 @@ async def compose_worker(config: WorkerSettings, host: Host) -> Process:
     metrics = WorkerMetrics(host.registry)
     metrics.watch_scratch(scratch)
     metrics.watch_sandbox(layers())
-    worker = Worker(context, Scheduler(engine), scratch, metrics, config.worker_slots)
+    beats = Scheduler(await host.engine(config.database_url, size=1, quick=True))
+    worker = Worker(context, Scheduler(engine), scratch, metrics, config.worker_slots, beats=beats)
     messages = MessageMetrics(host.registry)
 
     async def take(progress: LoopProgress) -> None:

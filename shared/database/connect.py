@@ -1,6 +1,8 @@
 """Engines and pools from a ``postgresql://`` URL, with a limit on every wait."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -18,10 +20,13 @@ T = TypeVar("T")
 # waits for a connection of the pool.
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 15.0
+# The same for statements that find one row by its key, and that others wait for.
+QUICK_SECONDS: Final = 5.0
 _POOL_SECONDS: Final = 10.0
 # Seconds that an unused connection has to show that it is alive, on a busy machine too.
 PING_SECONDS: Final = 5.0
 _FRESH: Final = "fresh"
+_OPENED: Final = "opened"
 
 
 class Silence:
@@ -33,6 +38,7 @@ class Silence:
 
     def __init__(self) -> None:
         self._pools: list[asyncpg.Pool[asyncpg.Record]] = []
+        self._found_at = -math.inf
         self._telling: set[asyncio.Task[None]] = set()
 
     def add(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
@@ -41,10 +47,15 @@ class Silence:
 
     def found(self) -> None:
         """A statement was not answered in time."""
+        self._found_at = time.monotonic()
         for pool in self._pools:
             task = asyncio.get_running_loop().create_task(pool.expire_connections())
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
+
+    def since(self, opened_at: float) -> bool:
+        """Whether a connection was found silent after ``opened_at``, by the steady clock."""
+        return opened_at <= self._found_at
 
 
 def create_engine(
@@ -96,12 +107,15 @@ def _check_at_checkout(engine: AsyncEngine, silence: Silence | None, *, limited:
 
     def connected(connection: Any, record: Any) -> None:
         record.info[_FRESH] = True
+        record.info[_OPENED] = time.monotonic()
         if limited:
             connection.run_async(limit_transactions)
 
     def taken(connection: Any, record: Any, _proxy: Any) -> None:
         if record.info.pop(_FRESH, False):
             return
+        if silence is not None and silence.since(record.info[_OPENED]):
+            raise InvalidatePoolError("another connection does not answer")
         try:
             connection.run_async(_ping)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -68,14 +68,24 @@ class Host:
         self.stack: Final = stack
         self._silence: Silence | None = None
 
-    async def engine(self, url: str, *, size: int) -> "AsyncEngine":
-        """A SQLAlchemy engine of at most ``2 * size`` connections, with metrics."""
+    async def engine(self, url: str, *, size: int, quick: bool = False) -> "AsyncEngine":
+        """A SQLAlchemy engine of at most ``2 * size`` connections, with metrics.
+
+        ``quick``: for statements whose answer is not waited for as long as for others; without
+        metrics.
+        """
         # Here and below, for the gateway: it has no database, and SQLAlchemy takes 18 MB.
-        from shared.database.connect import create_engine  # noqa: PLC0415
+        from shared.database import connect  # noqa: PLC0415
         from shared.database.metrics import watch_engine  # noqa: PLC0415
 
-        engine = create_engine(url, size=size, silence=self._silent_database())
-        watch_engine(self.registry, engine)
+        engine = connect.create_engine(
+            url,
+            size=size,
+            answer_seconds=connect.QUICK_SECONDS if quick else connect.ANSWER_SECONDS,
+            silence=self._silent_database(),
+        )
+        if not quick:
+            watch_engine(self.registry, engine)
         self.stack.push_async_callback(engine.dispose)
         return engine
 
@@ -98,6 +108,7 @@ class Host:
             from shared.database.connect import Silence  # noqa: PLC0415
 
             self._silence = Silence()
+            self.loops.database_silent = self._silence.found
         return self._silence
 
     def verifier(self, jwks_url: str, *, issuer: str, audience: str) -> Verifier:

@@ -19,9 +19,11 @@ from shared.loops.cancellation import end
 # Seconds between two attempts of a standby, and between two checks of a leader's session.
 _RETRY_SECONDS: Final = 0.5
 _HEARTBEAT_SECONDS: Final = 2.0
-# Seconds that the database has to accept a connection, and to answer a query on it.
+# Seconds that the database has to accept a connection, to answer a query on it, and to answer the
+# check of a session: with the time between two checks that is less than the server waits.
 _CONNECT_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 10.0
+_CHECK_SECONDS: Final = 6.0
 
 
 class LeadershipLost(ConnectionError):
@@ -40,13 +42,15 @@ async def lead_once(
     *,
     heartbeat: bool = True,
     alive: Callable[[], None] = lambda: None,
+    silent: Callable[[], None] = lambda: None,
 ) -> None:
     """Wait until this process holds the lock ``name``, then run ``body`` until either ends.
 
     ``body`` gets the connection that holds the lock, and runs as a task of its own, so that losing
     the lock cancels the body and nothing else. With ``heartbeat`` the connection is checked every
     two seconds and the body must not use it; a body that uses it in every round does without.
-    ``alive`` is called at each attempt of a standby and at each check of a leader.
+    ``alive`` is called at each attempt of a standby and at each check of a leader, ``silent`` where
+    the session did not answer: other connections may be silent, too.
 
     Raises LeadershipLost where the session ended, whatever ``body`` raised, and TaskDidNotEnd
     where the body outlived its cancellation.
@@ -54,7 +58,7 @@ async def lead_once(
     async with _locked(url, name, alive) as connection:
         leading = asyncio.create_task(_run(body, connection), name=f"leading {name}")
         watching = asyncio.create_task(
-            _until_lost(connection, alive, heartbeat=heartbeat), name=f"watching {name}"
+            _until_lost(connection, alive, silent, heartbeat=heartbeat), name=f"watching {name}"
         )
         try:
             await asyncio.wait({leading, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -76,6 +80,7 @@ async def _run(
 async def _until_lost(
     connection: "asyncpg.Connection[asyncpg.Record]",
     alive: Callable[[], None],
+    silent: Callable[[], None],
     *,
     heartbeat: bool,
 ) -> None:
@@ -91,8 +96,10 @@ async def _until_lost(
             if not heartbeat:
                 continue
             try:
-                await connection.fetchval("select 1")
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.fetchval("select 1", timeout=_CHECK_SECONDS)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if isinstance(error, TimeoutError):
+                    silent()
                 return
 
 
@@ -104,7 +111,7 @@ async def _locked(
     connection = await asyncpg.connect(
         url,
         timeout=_CONNECT_SECONDS,
-        command_timeout=ANSWER_SECONDS,
+        command_timeout=_ANSWER_SECONDS,
         server_settings=LEADER_SESSION,
     )
     try:

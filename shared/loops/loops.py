@@ -38,6 +38,8 @@ class Loops:
         self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.progress = Progress(registry, clock)
+        self.database_silent: Callable[[], None] = lambda: None
+        """Called where a leader's session did not answer."""
         self._leader = Gauge(
             "cinelog_leader", "1 while this process leads.", ("leader",), registry=registry
         )
@@ -139,6 +141,7 @@ class Loops:
                             leading,
                             heartbeat=heartbeat,
                             alive=progress.came_round,
+                            silent=self.database_silent,
                         )
                     _log.error("leading ended", leader=leader.value)
                 except TaskDidNotEnd:

@@ -41,6 +41,7 @@ _log = get_logger(__name__)
 # Seconds between two renewals of a lease.
 HEARTBEAT_SECONDS: Final = 1.0
 _POSTPONE_SECONDS: Final = 5.0
+_RECORD_TRIES: Final = 3
 # How long the tasks of a video wait whose stream this build cannot read: until an upgrade.
 _UNREADABLE_SECONDS: Final = 30.0
 
@@ -67,7 +68,10 @@ class _Lease:
 
 
 class Worker:
-    """Performs tasks side by side: up to ``slots`` of each queue."""
+    """Performs tasks side by side: up to ``slots`` of each queue.
+
+    ``beats`` renews leases, over connections that are given up before a lease ends.
+    """
 
     def __init__(
         self,
@@ -76,9 +80,12 @@ class Worker:
         scratch: Scratch,
         metrics: WorkerMetrics,
         slots: int,
+        *,
+        beats: Scheduler | None = None,
     ) -> None:
         self._context = context
         self._scheduler = scheduler
+        self._beats = beats or scheduler
         self._scratch = scratch
         self._metrics = metrics
         self._slots = slots
@@ -94,9 +101,9 @@ class Worker:
         worker can take a task either, so leases are not given up.
         """
         if not self._draining.is_set():
-            await self._scheduler.seen(self._context.name, self._slots)
+            await self._beats.seen(self._context.name, self._slots)
         for lease in list(self._leases):
-            held = await self._scheduler.beat(
+            held = await self._beats.beat(
                 lease.task, self._context.name, lease.progress.fraction, lease.progress.speed
             )
             if not held:
@@ -255,9 +262,24 @@ class Worker:
                 for running in (performing, losing):
                     running.cancel()
                 await asyncio.gather(performing, losing, return_exceptions=True)
-        await record(self._context.store, task.video_id, event, task.correlation_id)
+            await self._record(task, event)
         await self._scheduler.finish(task, self._context.name)
         self._metrics.done(task, event)
+
+    async def _record(self, task: ClaimedTask, event: Event) -> None:
+        """Append the event of a task, again where the database is away: the work would be lost.
+
+        An append whose answer was lost changes nothing when it is repeated.
+        """
+        for _ in range(_RECORD_TRIES - 1):
+            try:
+                await record(self._context.store, task.video_id, event, task.correlation_id)
+            except (Unavailable, OSError) as error:
+                _log.warning("result not recorded yet", task=task.task_id, error=repr(error))
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+            else:
+                return
+        await record(self._context.store, task.video_id, event, task.correlation_id)
 
     async def _make(self, context: TaskContext) -> Event:
         """The event of a task. Raises MediaRejected where that is believed, TaskFailed."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts import EmailChanged, new_id, stream_id
-from shared.database.connect import Silence, create_engine, create_pool
+from shared.database.connect import PING_SECONDS, Silence, create_engine, create_pool
 from shared.database_sessions import POOLED_SECONDS
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.projections.projection_tables import is_transient
@@ -173,6 +173,22 @@ async def test_a_connection_that_is_silent_speaks_for_all_pools_of_its_process(
                 await asyncio.gather(*(pool.fetchval("select pg_sleep(0.1)") for _ in range(2)))
         for pool in pools:
             pool.terminate()
+        await engine.dispose()
+
+
+async def test_engines_do_not_ask_connections_that_are_as_old_as_a_silent_one(
+    database: Database,
+) -> None:
+    with network({"postgres": urlsplit(database.admin_url).port or 0}) as roads:
+        silence = Silence()
+        engine = create_engine(roads.over(database.url("auth")), size=2, silence=silence)
+        await ask(engine)
+        assert roads.roads["postgres"].mute() == 1
+        # As a leader's session has found out.
+        silence.found()
+        async with asyncio.timeout(PING_SECONDS - 1):
+            await ask(engine)
+            await ask(engine)
         await engine.dispose()
 
 
