@@ -45,7 +45,7 @@ async def reads(source: Path, folder: Path) -> Reads:
     planned = chunks(line, found.duration or 0)
     gap = video.longest_frame_ms / 1000
     for chunk in (planned[0], *planned):
-        begin = known.index.start + read_from(chunk, line, gap)
+        begin = known.index.start + read_from(chunk, line, video)
         end = known.index.start + gap
         end += float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate)
         part = await sources.open_range("source", folder, begin, end)

@@ -129,7 +129,9 @@ class TranscodePlanned(Event, frozen=True, kw_only=True):
     timestamp to its first picture. ``remuxed_key``: the copy of the source, in the media bucket,
     that the tasks read instead of the source itself. ``plain``: that copy was made by decoding the
     whole source in order, because it cannot be read in parts. ``counted``: an earlier attempt's
-    plan counts for the same upload already, and nobody asked for this attempt.
+    plan counts for the same upload already, and nobody asked for this attempt. ``picture_key``: a
+    file in the media bucket with the one picture of a source of sound alone: its cover, or its
+    waveform.
     """
 
     video_id: str
@@ -148,6 +150,7 @@ class TranscodePlanned(Event, frozen=True, kw_only=True):
     remuxed_key: str | None = None
     plain: bool = False
     counted: bool = False
+    picture_key: str | None = None
 
 
 class TranscodeProgressed(Event, frozen=True, kw_only=True):

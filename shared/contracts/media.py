@@ -28,7 +28,8 @@ class Colours(msgspec.Struct, frozen=True, kw_only=True):
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     """The source's video track. ``width`` and ``height`` are as displayed: after rotation and SAR.
 
-    ``longest_frame_ms`` is the longest duration of one frame, 0 if unknown. ``stream``: its number
+    ``longest_frame_ms`` is the longest duration of one frame, 0 if unknown. ``length_ms``: when it
+    ends, if the sound goes on after it; 0 if it is as long as the video. ``stream``: its number
     among all streams of the file; unset in older plans, where it is the first picture.
     ``mirrored``: the display matrix flips the picture from left to right before it turns it by
     ``rotation``. ``interlaced``: fields must be taken apart before it is shown. ``fields``: how
@@ -48,6 +49,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     hdr: bool = False
     colours: Colours | None = None
     longest_frame_ms: int = 0
+    length_ms: int = 0
 
 
 class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):

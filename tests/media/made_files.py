@@ -105,7 +105,40 @@ def with_unknown_sound(name: str, *, first: bool) -> Recipe:
     return write
 
 
+COVER: Final = ("-f", "lavfi", "-i", "mandelbrot=size=300x300:rate=1,trim=end_frame=1")
+COVERED: Final = ("-map", "0:a", "-map", "1:v", "-disposition:v", "attached_pic")
+STILL: Final = ("-f", "lavfi", "-i", "testsrc2=size=192x192:rate=1:duration=1")
+
 ODD: Final[dict[str, Recipe]] = {
+    "one picture and a song": made("a.mp4", *STILL, *tone(seconds=9), *X264, "-c:a", "aac"),
+    "one picture and a song in ts": made("a.ts", *STILL, *tone(seconds=9), *X264, "-c:a", "aac"),
+    "one picture and a song in mkv": made("a.mkv", *STILL, *tone(seconds=9), *X264),
+    "a film of a second and a long song": made(
+        "a.mp4", *picture(seconds=1), *tone(seconds=16), *X264, "-c:a", "aac"
+    ),
+    "a film that ends within a segment": made(
+        "a.mkv", *picture(seconds=5.3), *tone(seconds=11), *X264, "-g", "30"
+    ),
+    "sound shorter than the picture": made(
+        "a.mp4", *picture(seconds=6), *tone(seconds=2), *X264, "-c:a", "aac"
+    ),
+    "sound that begins late": made(
+        "a.mp4", *picture(seconds=4), "-itsoffset", "1.5", *tone(seconds=2), *X264, "-c:a", "aac"
+    ),
+    "sound that begins before the picture": made(
+        "a.mkv", *tone(seconds=4), "-itsoffset", "1", *picture(seconds=3), *X264
+    ),
+    "m4a": made("a.m4a", *tone(seconds=5), "-c:a", "aac"),
+    "m4a with cover": made(
+        "a.m4a", *tone(seconds=9), *COVER, *COVERED, "-c:a", "aac", "-c:v", "png"
+    ),
+    "mp3 with cover": made(
+        "a.mp3", *tone(seconds=9), *COVER, *COVERED, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"
+    ),
+    "flac with cover": made("a.flac", *tone(seconds=5), *COVER, *COVERED, "-c:v", "png"),
+    "wav": made("a.wav", *tone(seconds=5)),
+    "ogg": made("a.ogg", *tone(seconds=5), "-c:a", "libvorbis"),
+    "sound alone in mkv": made("a.mka", *tone(seconds=5), "-c:a", "libopus"),
     "unknown sound after the good one": with_unknown_sound("a.mov", first=False),
     "unknown sound before the good one": with_unknown_sound("a.mov", first=True),
     "second picture is the default": made(

@@ -35,6 +35,8 @@ _OF_FRAMES: Final = 0.97
 # Frames by which a constant frame rate may show a picture earlier or later.
 _NEAR: Final = 1
 _LENGTH_SECONDS: Final = 0.2
+# Sound that is so much longer than the picture is played out over its last frame.
+_PLAYED_OUT: Final = 1.0
 
 # Sound is compared in windows of this length.
 _WINDOW: Final = _SOUND_RATE // 5
@@ -72,14 +74,18 @@ def _differences(made: Processed, reference: Reference) -> list[str]:
         if smallest is not None and len(smallest) != len(pictures):
             found.append(f"{rendition.name}: {len(pictures)} frames, not {len(smallest)}")
         smallest = pictures
+    shown = 0.0 if smallest is None else len(smallest) / Fraction(planned.renditions[0].frame_rate)
     for track, sound in zip(planned.audio, reference.sounds, strict=True):
         name = audio_name(track.index)
+        wanted = _until(sound, float(shown))
         if made.state.audio[name].segments:
-            found += compare_sound(name, decode_sound(made, track), sound)
+            found += compare_sound(name, decode_sound(made, track), wanted)
         elif len(sound) > _LENGTH_SECONDS * _SOUND_RATE:
             found.append(f"{name}: no sound")
-    if planned.source.video is not None and reference.pictures is not None:
+    if reference.pictures is not None:
         found += _poster(made, reference.pictures)
+    elif planned.renditions:
+        found += _still(made, max(len(sound) for sound in reference.sounds) / _SOUND_RATE)
     return found
 
 
@@ -90,7 +96,7 @@ def decode_source(source: Path, made: Processed, folder: Path) -> Reference:
     between = folder / "reference.nut"
     arguments = ["-i", str(source), "-map_metadata", "-1"]
     shape = None
-    if video is not None and planned.renditions:
+    if video is not None and planned.renditions and planned.picture_key is None:
         shape = _shape(planned.renditions[-1])
         fit = _fit(*shape)
         arguments += ["-map", _picture(video), "-c:v", "rawvideo", "-fps_mode", "vfr"]
@@ -109,7 +115,13 @@ def decode_source(source: Path, made: Processed, folder: Path) -> Reference:
         rate = Fraction(planned.renditions[0].frame_rate)
         clock = f"fps={rate}:start_time=0:round=near"
         pictures = _pictures(between, shape, ["-map", "0:v", "-vf", clock])
+        if not len(pictures):
+            # The only picture of a file that does not say how long it is shown.
+            pictures = _pictures(between, shape, ["-map", "0:v"])
     sounds = [_samples(between, ["-map", f"0:a:{number}"]) for number in range(len(audio))]
+    if pictures is not None and sounds:
+        longest = max(len(sound) for sound in sounds) / _SOUND_RATE
+        pictures = _held(pictures, longest, Fraction(planned.renditions[0].frame_rate))
     return Reference(pictures, tuple(sounds))
 
 
@@ -192,6 +204,32 @@ def compare_sound(name: str, made: Samples, wanted: Samples) -> list[str]:
     if off.sum() > 1 + clear.sum() * 0.05:
         first = int(np.flatnonzero(off)[0]) * _WINDOW / _SOUND_RATE
         found.append(f"{name}: another pitch than the source from {first:.1f} s on")
+    return found
+
+
+def _held(pictures: Pictures, seconds: float, rate: Fraction) -> Pictures:
+    """The pictures of a film; where its sound goes on, the last one is held."""
+    missing = round(seconds * rate) - len(pictures)
+    if missing <= rate * _PLAYED_OUT:
+        return pictures
+    return np.concatenate([pictures, pictures[-1:].repeat(missing, 0)])
+
+
+def _until(sound: Samples, seconds: float) -> Samples:
+    """Sound, followed by silence where the picture goes on for long."""
+    missing = round((seconds - _PLAYED_OUT / 2) * _SOUND_RATE) - len(sound)
+    return np.concatenate([sound, np.zeros(max(0, missing))]).astype(np.float32)
+
+
+def _still(made: Processed, seconds: float) -> list[str]:
+    """What is wrong with the picture of a source of sound alone: it is the same all the time."""
+    found: list[str] = []
+    for rendition in made.planned.renditions:
+        pictures, rate = decode_rendition(made, rendition), Fraction(rendition.frame_rate)
+        if abs(len(pictures) - seconds * rate) > max(1, rate * _PLAYED_OUT):
+            found.append(f"{rendition.name}: {len(pictures)} frames for {seconds:.1f} s")
+        if similarity(pictures, pictures[:1].repeat(len(pictures), 0)).min() < _ALIKE:
+            found.append(f"{rendition.name}: the picture changes")
     return found
 
 

@@ -51,7 +51,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
         private=(
             *_OWNED,
             *("prefix", "source", "chunks", "audio", "segment_ms", "encoder", "worker"),
-            *("borders", "picture_delay_us", "remuxed_key", "plain", "counted"),
+            *("borders", "picture_delay_us", "remuxed_key", "plain", "counted", "picture_key"),
         ),
     ),
     c.TranscodeProgressed: Fields(

@@ -46,9 +46,9 @@ def media_checks(video_id: str, state: Transcode) -> list[Check]:
         for check in _of_track(track):
             _add(checks, check)
     planned = state.planned
-    if planned is not None and planned.remuxed_key is not None:
-        mark = copy_mark(planned.remuxed_key) or ""
-        _add(checks, Check(planned.remuxed_key, 0, None, mark))
+    for key in (planned.remuxed_key, planned.picture_key) if planned is not None else ():
+        if key is not None:
+            _add(checks, Check(key, 0, None, copy_mark(key) or ""))
     known = {check.key for check in checks.values()}
     for key in expected_keys(video_id, state) - known:
         _add(checks, Check(key, 0, None, content_mark(key) or ""))

@@ -52,9 +52,8 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
         return set()
     keys = required(video_id, state)
     keys |= sprites(state)
-    if planned.remuxed_key is not None:
-        # Missing media are made again from the remuxed copy.
-        keys.add(planned.remuxed_key)
+    # Missing media are made again from the remuxed copy, or the picture.
+    keys |= {key for key in (planned.remuxed_key, planned.picture_key) if key is not None}
     names = [iframes_name(name) for name in state.video]
     # Joined objects, which playlists may name before the event is recorded.
     keys |= {whole.key for whole, _ in planned_joins(state)}

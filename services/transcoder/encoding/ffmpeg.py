@@ -26,6 +26,8 @@ FORMATS: Final = ",".join(demuxers())
 
 AUDIO_RATE: Final = 48_000
 AUDIO_BIT_RATE: Final = 128_000
+# Sound may end so long before the picture.
+_SHORT_SECONDS: Final = 0.5
 # Samples that the AAC encoder puts before the first one: one frame.
 AAC_FRAME: Final = 1024
 
@@ -130,8 +132,7 @@ def packets(source: Input, after: float | None, *, ordered: bool = False) -> lis
 class ChunkRun(msgspec.Struct, frozen=True):
     """One run that encodes some renditions of a chunk.
 
-    ``last``: whether it is the video's last chunk. ``gap``: the longest time between two frames of
-    the source, in seconds.
+    ``last``: whether it is the video's last chunk.
     """
 
     source: Input
@@ -142,7 +143,6 @@ class ChunkRun(msgspec.Struct, frozen=True):
     last: bool
     preset: str
     threads: int
-    gap: float = 0.0
 
     @property
     def warm_up(self) -> int:
@@ -154,25 +154,37 @@ class ChunkRun(msgspec.Struct, frozen=True):
         """Frames that the run encodes, warm-up included."""
         return self.warm_up + (self.chunk.frames or 0)
 
+    @property
+    def start(self) -> Fraction:
+        """When the run's first frame is shown, in seconds."""
+        return Fraction(self.chunk.first_frame - self.warm_up) / self.line.frame_rate
+
 
 def _warm_up(chunk: Chunk) -> int:
     return min(WARM_UP_FRAMES, chunk.first_frame)
 
 
-def read_from(chunk: Chunk, line: Timeline, gap: float) -> float:
+def picture_end(video: VideoTrack) -> float | None:
+    """When the picture ends, in seconds; None where it is as long as the video."""
+    return video.length_ms / 1000 if video.length_ms else None
+
+
+def read_from(chunk: Chunk, line: Timeline, video: VideoTrack) -> float:
     """Where a chunk's run starts to read, in seconds after the source's start.
 
     It is early enough to include the source frame that is on screen at the run's first frame.
     """
-    start = Fraction(chunk.first_frame - _warm_up(chunk)) / line.frame_rate
-    return max(0.0, float(start) - max(1.0, gap + 0.1))
+    start = float(Fraction(chunk.first_frame - _warm_up(chunk)) / line.frame_rate)
+    ended = picture_end(video)
+    if ended is not None:
+        start = min(start, ended)
+    return max(0.0, start - max(1.0, video.longest_frame_ms / 1000 + 0.1))
 
 
 def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
     """ffmpeg: decode a chunk once, encode each rendition to ``folder/<name>.mp4``."""
     line = run.line
-    start = Fraction(run.chunk.first_frame - run.warm_up) / line.frame_rate
-    seek = read_from(run.chunk, line, run.gap)
+    seek = read_from(run.chunk, line, run.video)
     arguments = [*quiet(watched=True), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
     # Keep the source's timestamps, relative to its start, so that all chunks have the same clock.
     arguments += ["-copyts", "-start_at_zero"]
@@ -180,7 +192,7 @@ def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
         arguments += ["-ss", f"{seek:.6f}"]
     arguments += [*run.source.options(), *input_options(run.video), "-i", run.source.location]
     arguments += ["-filter_complex_threads", str(run.threads)]
-    arguments += ["-filter_complex", _graph(run, start)]
+    arguments += ["-filter_complex", _graph(run)]
     for rendition in run.renditions:
         arguments += ["-map", f"[{rendition.name}]", *_encoder(run, rendition)]
         arguments += [*_fragmented(), "-video_track_timescale", str(line.timescale)]
@@ -188,13 +200,13 @@ def encode_chunk(run: ChunkRun, folder: Path) -> list[str]:
     return arguments
 
 
-def _graph(run: ChunkRun, start: Fraction) -> str:
+def _graph(run: ChunkRun) -> str:
     """The filters from the source's frames to each rendition.
 
     Frames are repeated after they are scaled: a repeated frame is then the same memory, where a
     scaled one would be new. ffmpeg makes all frames of a gap before an encoder takes the first.
     """
-    clock = _clock(run, start)
+    clock = _clock(run)
     shown = f"0:{picture_of(run.video)}"
     # Fields are rows of the picture as it is stored, so they come before it is turned.
     first = [*deinterlace(run.video), *turn(run.video)]
@@ -216,11 +228,18 @@ def _graph(run: ChunkRun, start: Fraction) -> str:
     return graph
 
 
-def _clock(run: ChunkRun, start: Fraction) -> str:
+def _clock(run: ChunkRun) -> str:
     """The filters that make output frame n show what the source shows at time n / rate."""
     rate = run.line.frame_rate
-    steps = [f"fps={rate}:start_time={float(start):.9f}:round=near"]
-    if run.last:
+    start, ended = float(run.start), picture_end(run.video)
+    steps = [f"fps={rate}:start_time={start:.9f}:round=near"]
+    if ended is not None and ended < start + float(run.frames / rate):
+        late = start + float(2 / rate) - ended
+        if ended < start + float(1 / rate):
+            # The picture has ended before: its end is moved into the frames that are dropped.
+            steps.insert(0, f"setpts=PTS+{late:.6f}/TB")
+        steps.append("tpad=stop_mode=clone:stop=-1")
+    elif run.last:
         # Sound may be a little longer than the picture: the last frame is repeated.
         steps.append(f"tpad=stop_mode=clone:stop_duration={float(2 / rate):.6f}")
     return ",".join([*steps, f"trim=end_frame={run.frames}"])
@@ -295,9 +314,12 @@ def _fragmented() -> list[str]:
 
 
 def encode_audio(
-    source: Input, track: AudioTrack, segment_seconds: float, target: Path
+    source: Input, track: AudioTrack, seconds: float, segment_seconds: float, target: Path
 ) -> list[str]:
-    """ffmpeg: encode one whole sound track as AAC-LC, in fragments of about one segment."""
+    """ffmpeg: encode one whole sound track as AAC-LC, in fragments of about one segment.
+
+    ``seconds``: the length of the video.
+    """
     layout = "mono" if track.channels == 1 else "stereo"
     # Sample 0 of the output is time 0 of the file: gaps are filled with silence. The input starts
     # one frame later, because the encoder puts a silent frame before it.
@@ -305,6 +327,10 @@ def encode_audio(
         f"aresample={AUDIO_RATE}:async=1:first_pts=0,"
         f"aformat=channel_layouts={layout},atrim=start_sample={AAC_FRAME}"
     )
+    # Players wait for sound where it ends long before the picture: silence follows it.
+    least = round((seconds - _SHORT_SECONDS) * AUDIO_RATE) - AAC_FRAME
+    if least > 0:
+        clock += f",apad=whole_len={least}"
     return [
         *quiet(watched=True),
         "-copyts",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from services.transcoder.encoding.colour_filters import in_output_colours
 from services.transcoder.encoding.ffmpeg import Input, picture_of, quiet, sound_of
@@ -81,8 +82,31 @@ def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
     ]
 
 
-def waveform(source: Input, sound: AudioTrack, target: Path) -> list[str]:
-    """ffmpeg: draw the waveform of the first minute, for a source without a picture."""
+def cover(source: Input, stream: int, target: Path) -> list[str]:
+    """ffmpeg: write the cover of a source as a film of one frame, at most of the largest size."""
+    sides = (
+        "scale=w='if(gte(iw,ih),min(1920,iw),min(1080,iw))'"
+        ":h='if(gte(iw,ih),min(1080,ih),min(1920,ih))'"
+        ":force_original_aspect_ratio=decrease:force_divisible_by=2:out_range=tv"
+    )
+    arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
+    arguments += ["-i", source.location, "-map", f"0:{stream}", "-vf", f"{sides},setsar=1"]
+    return [*arguments, *_FILM, str(target)]
+
+
+# A film of one frame that lasts a second.
+_FILM: Final = (
+    *("-frames:v", "1", "-r", "1", "-c:v", "libx264", "-preset", "veryfast", "-crf", "12"),
+    *("-pix_fmt", "yuv420p", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "mp4"),
+)
+
+
+def waveform(source: Input, sound: AudioTrack, target: Path, *, film: bool = False) -> list[str]:
+    """ffmpeg: draw the waveform of the first minute, for a source without a picture.
+
+    ``film``: as a film of one frame.
+    """
+    form = _FILM if film else ("-frames:v", "1", "-f", "image2", "-c:v", "ppm", "-update", "1")
     return [
         *quiet(),
         "-t",
@@ -95,13 +119,6 @@ def waveform(source: Input, sound: AudioTrack, target: Path) -> list[str]:
         "showwavespic=s=1280x720:colors=0x7C9CF5[wave]",
         "-map",
         "[wave]",
-        "-frames:v",
-        "1",
-        "-f",
-        "image2",
-        "-c:v",
-        "ppm",
-        "-update",
-        "1",
+        *form,
         str(target),
     ]

@@ -46,6 +46,8 @@ _MEMORY_BYTES: Final = 768 << 20
 _SCAN_BYTES: Final = 32 << 20
 _DENSE_BYTES: Final = 12_500
 _TAIL_SECONDS: Final = 3.0
+# Sound may be so much longer than the picture without making the video longer: players play it out.
+_HOLD_SECONDS: Final = 1.0
 
 
 async def probe_indexed(
@@ -66,12 +68,14 @@ async def probe_indexed(
     found = msgspec.structs.replace(found, seconds=seconds)
     video = found.facts.video
     picture = known.index.picture_at(video.stream) if video else None
+    stated = found.start + (found.duration or 0.0)
+    others = [t.until for t in known.index.tracks if t.number in found.streams - {found.main}]
     if picture is None:
-        return _with_end(found, found.start + (found.duration or 0.0))
+        return with_ends(found, stated, max(others, default=None))
     # An edit list that leaves frames out determines the duration itself.
-    end = picture.finish if picture.edits.whole else found.start + (found.duration or 0.0)
+    end = picture.finish if picture.edits.whole else stated
     longest = await asyncio.to_thread(lambda: picture.longest)
-    return _with_longest(_with_end(found, end), longest)
+    return _with_longest(with_ends(found, end, max(others, default=None)), longest)
 
 
 async def probe_stated(
@@ -104,11 +108,16 @@ async def probe_source(
     ``locks`` as for ``probe_stated``.
     """
     found = await _probe(ffprobe, source, size, folder, trials=trials, locks=locks or {})
-    whole = found.duration is None or size <= max(_SCAN_BYTES, found.duration * _DENSE_BYTES)
+    duration = found.duration or 0.0
+    whole = duration <= _TAIL_SECONDS or size <= max(_SCAN_BYTES, duration * _DENSE_BYTES)
     extent = await _scan(ffprobe, source, folder, found, after=None if whole else _tail(found))
     last = extent.any_end
-    if not whole and (last is None or ending(found.duration, found.start, last).early):
-        # Its end is missing, or elsewhere than the container says.
+    if not whole and (
+        last is None
+        or (extent.main_end is None and not extent.untimed)
+        or ending(found.duration, found.start, last).early
+    ):
+        # Its end or its picture's is missing, or elsewhere than the container says.
         whole = True
         extent = await _scan(ffprobe, source, folder, found, after=None)
     return with_extent(found, extent, whole=whole)
@@ -192,11 +201,28 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
     # The end of a track that ends inside the tail is exact. A track that ends before it has no
     # packets there, so the container's statement counts.
     duration = end if end and (whole or stated is None or end > stated - _TAIL_SECONDS) else stated
-    known = _with_end(found, found.start + (duration or 0.0))
+    known = with_ends(found, found.start + (duration or 0.0), extent.other_end)
     if not whole:
         return known
     known = msgspec.structs.replace(known, seconds=frozenset(extent.seconds))
     return _with_longest(known, extent.longest)
+
+
+def with_ends(found: ProbedSource, main: float, other: float | None) -> ProbedSource:
+    """The facts of a source whose main track ends at ``main``, and the longest other at ``other``.
+
+    Sound that goes on long after the picture makes the video longer, and the last picture is held.
+    Raises MediaRejected for a source without length.
+    """
+    video = found.facts.video
+    if other is None or other <= main + (_HOLD_SECONDS if video else 0.0):
+        return _with_end(found, main)
+    ended = _with_end(found, other)
+    if video is None:
+        return ended
+    video = msgspec.structs.replace(video, length_ms=max(1, round(1000 * (main - found.start))))
+    facts = msgspec.structs.replace(ended.facts, video=video)
+    return msgspec.structs.replace(ended, facts=facts)
 
 
 def _with_end(found: ProbedSource, end: float) -> ProbedSource:

@@ -35,12 +35,14 @@ class Edits(msgspec.Struct, frozen=True):
 
     ``shift``: add it to media time to get the file's time. ``begin``: nothing is shown before it.
     ``linear``: one run of samples is shown, in order. ``whole``: that run has all samples.
+    ``stop``: nothing is shown after it, in the file's time.
     """
 
     shift: int
     begin: int | None
     linear: bool
     whole: bool
+    stop: int | None = None
 
 
 class SampleTrack(msgspec.Struct, frozen=True):
@@ -92,8 +94,8 @@ class SampleTrack(msgspec.Struct, frozen=True):
 
     @property
     def longest(self) -> float:
-        """The longest time between two frames, in seconds."""
-        times = sorted(self.composition)
+        """The longest time that a frame is shown, in seconds."""
+        times = [*sorted(self.composition), self.end]
         gaps = (later - earlier for earlier, later in pairwise(times))
         return max(gaps, default=0) / self.timescale
 
@@ -101,6 +103,14 @@ class SampleTrack(msgspec.Struct, frozen=True):
     def finish(self) -> float:
         """The time at which the last sample ends, in seconds of the file's time."""
         return (self.end + self.shift) / self.timescale
+
+    @property
+    def until(self) -> float:
+        """The time until which its edit list shows or plays it, in seconds of the file's time."""
+        last, stop = self.end + self.shift, self.edits.stop
+        if stop is None:
+            return last / self.timescale
+        return (min(last, stop) if self.edits.linear else stop) / self.timescale
 
     def bytes_between(self, start: float, stop: float, spare: int) -> tuple[int, int]:
         """The bytes from the key frame before ``start`` to ``spare`` samples after ``stop``.
@@ -279,4 +289,6 @@ def _edits(data: bytes, trak: Box, clocks: Fraction, composition: "array[int]", 
         # A length of zero means: to the end.
         and (not length or start + shown >= max(composition[-64:]) - frame)
     )
-    return Edits(shift - start, shift, linear, whole)
+    lengths = [edit[0] for edit in edits]
+    stop = shift + int(sum(lengths) * clocks) if all(lengths) else None
+    return Edits(shift - start, shift, linear, whole, stop)

@@ -57,7 +57,7 @@ def check_passthrough(
 
     ``start``: the file's first timestamp in seconds. ``rate``: the output's frames per second.
     """
-    reason = _picture_fault(facts, track) or _clock_fault(track, start)
+    reason = _picture_fault(facts, track) or _clock_fault(facts, track, start)
     if reason:
         return PassthroughVerdict(reason=reason)
     samples = segment_samples(track)
@@ -162,7 +162,9 @@ def _parameter_fault(track: SampleTrack) -> str | None:
     return None if fits else f"its profile is {profile} and its level {level}"
 
 
-def _clock_fault(track: SampleTrack, start: float) -> str | None:
+def _clock_fault(facts: SourceFacts, track: SampleTrack, start: float) -> str | None:
+    if facts.video is not None and facts.video.length_ms:
+        return "its sound goes on after its picture"
     if not track.edits.whole:
         return "its edit list leaves frames out"
     if not -0.001 <= track.start - start <= _MAX_DELAY_SECONDS:

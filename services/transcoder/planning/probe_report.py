@@ -135,8 +135,10 @@ def read_source(
 class Extent:
     """The true end of a source and its longest frame, from the times of its packets.
 
-    ``seconds``: the whole seconds in which packets of ``streams`` begin. ``timed`` and ``untimed``:
-    how many packets of the main stream say when they are shown, and how many do not.
+    ``main_end``: the end of the main track; ``other_end``: of the others of ``streams``;
+    ``any_end``: of all. ``seconds``: the whole seconds in which packets of ``streams`` begin.
+    ``timed`` and ``untimed``: how many packets of the main stream say when they are shown, and how
+    many do not.
     """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
@@ -149,6 +151,7 @@ class Extent:
         self._pending: list[float] = []
         self._shown: float | None = None
         self.main_end: float | None = None
+        self.other_end: float | None = None
         self.any_end: float | None = None
         self.longest = 0.0
         self.timed = self.untimed = 0
@@ -180,6 +183,8 @@ class Extent:
         if int(fields[0]) in self._streams and len(self.seconds) <= 2 * MAX_DURATION_S:
             self.seconds.add(int(time // 1))
         if int(fields[0]) != self._main:
+            if int(fields[0]) in self._streams:
+                self.other_end = end if self.other_end is None else max(self.other_end, end)
             return
         self.main_end = end if self.main_end is None else max(self.main_end, end)
         heapq.heappush(self._pending, time)
@@ -199,6 +204,8 @@ class Extent:
         """Finish after the last line."""
         while self._pending:
             self._show(heapq.heappop(self._pending))
+        if self.main_end is not None:
+            self._show(self.main_end)
 
     def _show(self, time: float) -> None:
         if self._shown is not None:

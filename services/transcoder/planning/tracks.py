@@ -106,6 +106,21 @@ def choose_tracks(
     )
 
 
+def cover_note() -> SourceNote:
+    """What the uploader of sound with a cover is told."""
+    return SourceNote(
+        code="cover_shown", text="The file holds sound alone. Its cover is shown as the picture."
+    )
+
+
+def waveform_note() -> SourceNote:
+    """What the uploader of sound without a cover is told."""
+    return SourceNote(
+        code="waveform_shown",
+        text="The file holds sound alone. A picture of its sound was made for it.",
+    )
+
+
 def doubtful_sounds(report: ProbeReport) -> list[Stream]:
     """The sounds that must be tried: no parameters, or a codec that ffmpeg knows in part only."""
     return [s for s in report.streams if s.codec_type == "audio" and _is_doubtful(s)]

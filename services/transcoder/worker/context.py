@@ -24,6 +24,8 @@ _LEAST_SECONDS: Final = 120.0
 _FILE_BYTES_PER_SECOND: Final = 2 << 20
 _LEAST_FILE_BYTES: Final = 16 << 20
 _MOST_FILE_BYTES: Final = 4 << 30
+# The kinds of tasks that read the picture of a source of sound alone.
+_OF_PICTURES: Final = frozenset(("video", "images"))
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -78,9 +80,11 @@ class TaskContext(msgspec.Struct, frozen=True):
 
     @property
     def source_key(self) -> str:
-        """The key that the attempt's tasks read: the source, or its remuxed copy."""
+        """The key that the task reads: the source, its remuxed copy, or its picture."""
         if self.task.plan is None:
             return self.task.source_key
+        if self.plan.picture_key is not None and self.task.kind in _OF_PICTURES:
+            return self.plan.picture_key
         return self.plan.remuxed_key or self.task.source_key
 
     @property

@@ -62,7 +62,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
         run_ffmpeg(
             [
                 worker.tools.ffmpeg,
-                *encode_audio(source, track, plan.segment_ms / 1000, target),
+                *encode_audio(source, track, seconds, plan.segment_ms / 1000, target),
             ],
             context.folder,
             limits(source, worker.tools, seconds, urgent=True),

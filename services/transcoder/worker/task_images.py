@@ -71,7 +71,7 @@ async def _stills(
     if video is None:
         arguments = waveform(source, plan.audio[0], context.folder / "still-0.ppm")
     else:
-        seconds = plan.source.duration_ms / 1000
+        seconds = (video.length_ms or plan.source.duration_ms) / 1000
         times = [seconds * part for part in PLACES]
         if seconds <= _SHORT_SECONDS:
             rate = len(times) / seconds

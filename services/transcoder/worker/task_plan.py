@@ -29,6 +29,7 @@ from services.transcoder.worker.context import TaskContext, WorkerContext
 from services.transcoder.worker.judgement import certain_of_cut
 from services.transcoder.worker.plain_copy import decode_source
 from services.transcoder.worker.source_copy import copy_source, jumps
+from services.transcoder.worker.still_picture import StillPicture, make_picture, shown
 from shared.contracts import TranscodePlanned
 from shared.telemetry import get_logger
 
@@ -49,6 +50,10 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     read = await _decoded(worker, context) if state.plain else await _read(worker, context)
     known, found, copied = read.known, read.found, read.copied
     check_length(found)
+    still: StillPicture | None = None
+    if found.facts.video is None:
+        still = await make_picture(worker, context, found)
+        found = shown(found, still)
     key = copied or task.source_key
     found = await _with_fields(worker, context, key, found)
     fit = await _passthrough(worker, context, key, known, found)
@@ -75,6 +80,7 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         remuxed_key=copied,
         plain=state.plain,
         counted=state.counted,
+        picture_key=still.key if still else None,
     )
 
 

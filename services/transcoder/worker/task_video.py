@@ -39,7 +39,6 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
     if video is None:
         raise TaskFailed("internal.plan", "The plan has no picture.")
     line = timeline_of(plan)
-    gap = video.longest_frame_ms / 1000
     source = await _open(worker, context, video, chunk, line)
     urgent = chunk.index == 0 and {each.name for each in h264_renditions(plan)} > set(names)
     run = ChunkRun(
@@ -52,7 +51,6 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
         preset=worker.tools.preset,
         # The task that makes the video playable may use a second core.
         threads=max(2, worker.tools.threads) if urgent else worker.tools.threads,
-        gap=gap,
     )
     seconds = float(run.frames / run.line.frame_rate)
 
@@ -98,7 +96,7 @@ async def _open(
     known = await worker.sources.indexed(context.source_key)
     if known is None:
         return await worker.sources.open_whole(context.source_key)
-    begin = known.index.start + read_from(chunk, line, gap)
+    begin = known.index.start + read_from(chunk, line, video)
     end = (
         known.index.start + float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate) + gap
     )

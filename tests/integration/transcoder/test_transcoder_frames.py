@@ -62,7 +62,6 @@ async def stitched(source: Path, folder: Path) -> tuple[ProbedSource, bytes, set
             last=chunk is planned[-1],
             preset="superfast",
             threads=1,
-            gap=found.facts.video.longest_frame_ms / 1000,
         )
         await run_ffmpeg([find_ffmpeg(None), *encode_chunk(run, folder)], folder, LIMITS)
         data = (folder / f"{rendition.name}.mp4").read_bytes()

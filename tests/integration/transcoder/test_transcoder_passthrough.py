@@ -120,7 +120,7 @@ async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fracti
     starts: list[Fraction] = []
     gap = video.longest_frame_ms / 1000
     for chunk in reversed(planned):
-        begin = looked.source.start + read_from(chunk, line, gap)
+        begin = looked.source.start + read_from(chunk, line, video)
         stop = looked.source.start + gap
         stop += float((chunk.first_frame + (chunk.frames or 0)) / line.frame_rate)
         part = await sources.open_range("source", folder, begin, stop)
@@ -134,7 +134,6 @@ async def below(looked: Looked, folder: Path) -> tuple[bytes, bytes, list[Fracti
             last=chunk is planned[-1],
             preset="superfast",
             threads=1,
-            gap=gap,
         )
         await run_ffmpeg([find_ffmpeg(None), *encode_chunk(run, folder)], folder, LIMITS)
         data = (folder / f"{lowest.name}.mp4").read_bytes()

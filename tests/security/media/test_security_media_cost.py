@@ -210,7 +210,9 @@ def test_the_memory_of_a_run_follows_the_first_version_of_control_groups(tmp_pat
 async def test_a_frame_that_is_held_takes_no_memory_each_time(tmp_path: Path) -> None:
     """ffmpeg makes all frames of a gap before an encoder takes the first."""
     source = with_gap(tmp_path / "gap.mp4", 60, "-s", "640x360")
-    video = VideoTrack(codec="h264", width=640, height=360, frame_rate="25/1")
+    video = VideoTrack(
+        codec="h264", width=640, height=360, frame_rate="25/1", longest_frame_ms=60_000
+    )
     whole = SourceFacts(container="mov", duration_ms=62_400, size=1, video=video)
     run = ChunkRun(
         source=Input(str(source), remote=False),
@@ -221,7 +223,6 @@ async def test_a_frame_that_is_held_takes_no_memory_each_time(tmp_path: Path) ->
         last=False,
         preset="superfast",
         threads=1,
-        gap=60.0,
     )
     # Without encoders' own memory, 700 frames would be 240 MB in the first rendition alone.
     limits = Limits(

@@ -30,7 +30,6 @@ def run_of(chunk: Chunk, **changes: Any) -> ChunkRun:
         last=chunk is LAST,
         preset="veryfast",
         threads=1,
-        gap=0.04,
     )
     return msgspec.structs.replace(run, **changes)
 
