@@ -70,6 +70,13 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     dash: str | None
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What a video lacks of its file, or how it differs: a stable code and a sentence."""
+
+    code: str
+    text: str
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """The processing of an upload; ``id`` is the video's id."""
 
@@ -87,6 +94,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     playable: bool
     stage: str
     attempts: int
+    notes: list[Note]
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +201,7 @@ def to_job(row: Mapping[Any, Any]) -> Job:
         "error_code": _unset_if_none(row["error_code"]),
         "progress": round(row["progress"], 1),
         "attempts": row["attempt"],
+        "notes": msgspec.convert(row["notes"], list[Note], from_attributes=True),
     }
     return Job(**same_fields(Job, row) | computed)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts import PublishedRendition, Visibility
+from shared.contracts import PublishedRendition, SourceNote, Visibility
 
 VideoStatus = Literal["processing", "ready", "failed"]
 JobStatus = Literal["pending", "processing", "completed", "failed"]
@@ -73,7 +73,10 @@ class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class JobRow(msgspec.Struct, kw_only=True):
-    """The processing of an upload; ``progress`` in percent."""
+    """The processing of an upload; ``progress`` in percent.
+
+    ``notes``: what the video lacks of the file, or how it differs.
+    """
 
     id: str
     user_id: str
@@ -88,6 +91,7 @@ class JobRow(msgspec.Struct, kw_only=True):
     progress: float = 0.0
     playable: bool = False
     attempt: int = 1
+    notes: tuple[SourceNote, ...] = ()
 
 
 class FeedRow(msgspec.Struct, kw_only=True, frozen=True):

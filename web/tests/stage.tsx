@@ -128,6 +128,7 @@ export function aJob(changes: Partial<Job> = {}): Job {
     playable: false,
     stage: 'encoding',
     attempts: 1,
+    notes: [],
     ...changes,
   };
 }

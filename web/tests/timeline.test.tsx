@@ -46,7 +46,7 @@ describe('the words of a story', () => {
 describe('the page', () => {
   const path = 'GET /api/v1/videos/v1/timeline';
 
-  it('shows each step and the encoder’s last words', async () => {
+  it('shows each step and what ffmpeg said last', async () => {
     fakeApi({
       [path]: () =>
         success({
@@ -60,6 +60,11 @@ describe('the page', () => {
           steps: [
             { type: 'UploadStarted', at, data: {} },
             {
+              type: 'TranscodePlanned',
+              at,
+              data: { notes: [{ code: 'sound_left_out', text: 'A sound track was left out.' }] },
+            },
+            {
               type: 'TranscodeFailed',
               at: '2026-01-02T03:04:09Z',
               error: 'The file ends too early.',
@@ -72,6 +77,7 @@ describe('the page', () => {
     const { container } = renderAt(<TimelinePage />, '/watch/v1/story', '/watch/:videoId/story');
     expect(await screen.findByText('The file ends too early.')).toBeVisible();
     expect(screen.getByText('moov atom not found')).toBeVisible();
+    expect(screen.getByText('A sound track was left out.')).toBeVisible();
     expect(screen.getByText('+4.0 s')).toBeVisible();
     await expectAccessible(container);
   });

@@ -67,6 +67,7 @@ def _advance(event: AttemptEvent, at: datetime, job: JobRow, video: VideoRow | N
     match event:
         case TranscodePlanned():
             job.status, job.stage = "processing", "planned"
+            job.notes = event.source.notes
             if video is not None:
                 _describe(video, event.source)
         case TranscodeProgressed():
@@ -102,7 +103,7 @@ def fail_job(job: JobRow, at: datetime, stage: str, code: str, reason: str) -> N
 def _retry(event: TranscodeRetried, job: JobRow, video: VideoRow | None) -> None:
     job.status, job.stage, job.attempt = "pending", "queued", event.attempt
     job.error_code = job.error_message = None
-    job.progress, job.playable = 0.0, False
+    job.progress, job.playable, job.notes = 0.0, False, ()
     if video is not None:
         video.playable, video.renditions = False, ()
         video.playlist_key = video.dash_key = None

@@ -42,7 +42,7 @@ MODELS = [
     (
         api_models.Job,
         JobRow,
-        {"video_id", "attempts", "error_code", "error_message", "progress"},
+        {"video_id", "attempts", "error_code", "error_message", "progress", "notes"},
         {"attempt"},
     ),
     (api_models.FeedEvent, FeedRow, {"id", "cursor", "data"}, {"user_id", "position", "event_id"}),
@@ -135,6 +135,7 @@ def test_a_job_leaves_out_errors_that_it_does_not_have() -> None:
 
     assert (job.video_id, job.attempts, job.stage) == ("v", 2, "uploading")
     assert "error_code" not in msgspec.to_builtins(job)
+    assert job.notes == []
     row.error_code, row.progress = "c", 12.345
     job = to_job(msgspec.structs.asdict(row))
     assert (job.error_code, job.progress) == ("c", 12.3)

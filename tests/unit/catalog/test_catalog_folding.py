@@ -11,13 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.catalog.api_models import Note, to_job
 from services.catalog.read_model.folding import IGNORED, Fold, tag_rows
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     EncodedTrack,
     Event,
+    SourceNote,
     TranscodePlanned,
+    TranscodeRetried,
     UploadAborted,
     UploadExpired,
     UploadRejected,
@@ -29,6 +32,7 @@ from shared.contracts import (
 )
 from shared.event_store.store import Metadata, SequencedEvent
 from tests.support.catalog_stories import recorded
+from tests.unit.transcoder.facts_about import plan
 
 
 class Tables:
@@ -186,9 +190,26 @@ def test_an_upload_that_ends_without_a_video_fails_its_job(
     assert (alone.jobs, alone.changed_jobs) == ({}, set())
 
 
+def test_a_jobs_notes_are_those_of_the_attempts_plan() -> None:
+    fold = Fold()
+    fold.apply(_at(1, UploadStarted(video_id="v", user_id="u", protocol="tus", title="Sea")))
+    told = SourceNote(code="sound_left_out", text="A sound track was left out.")
+    planned = plan()
+    source = msgspec.structs.replace(planned.source, notes=(told,))
+    planned = msgspec.structs.replace(planned, source=source)
+    fold.apply(_at(2, planned))
+    assert fold.jobs["v"].notes == (told,)
+    assert to_job(msgspec.structs.asdict(fold.jobs["v"])).notes == [
+        Note(code=told.code, text=told.text)
+    ]
+
+    fold.apply(_at(3, TranscodeRetried(video_id="v", attempt=2, requested_by="u")))
+    assert fold.jobs["v"].notes == ()
+
+
 def _at(position: int, event: Event) -> SequencedEvent:
     return SequencedEvent(
-        stream_id=stream_id("upload", "v"),
+        stream_id=stream_id("transcode" if hasattr(event, "attempt") else "upload", "v"),
         version=position,
         type=type(event).__name__,
         data=event,

@@ -5,6 +5,7 @@ type Schemas = components['schemas'];
 export type Video = Schemas['Video'];
 export type Tag = Schemas['Tag'];
 export type Job = Schemas['Job'];
+export type JobNote = Schemas['Note'];
 export type User = Schemas['User'];
 export type Me = Schemas['Me'];
 export type Timeline = Schemas['Timeline'];

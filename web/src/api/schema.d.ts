@@ -873,6 +873,7 @@ export interface components {
             playable: boolean;
             stage: string;
             attempts: number;
+            notes: components["schemas"]["Note"][];
         };
         /** LoggedIn */
         LoggedIn: {
@@ -927,6 +928,11 @@ export interface components {
             url: string;
             types?: string[];
             after?: string | null;
+        };
+        /** Note */
+        Note: {
+            code: string;
+            text: string;
         };
         /** OldTag */
         OldTag: {

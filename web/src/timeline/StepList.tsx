@@ -1,6 +1,7 @@
 import type { TimelineStep } from '../api/models';
 import { cx } from '../ui/cx';
-import { elapsed, stepFacts, stepMood, type StepMood, stepTitle } from './wording';
+import { JobNotes } from '../jobs/JobNotes';
+import { elapsed, stepFacts, stepMood, type StepMood, stepNotes, stepTitle } from './wording';
 
 const DOTS: Record<StepMood, string> = {
   good: 'bg-accent',
@@ -40,13 +41,14 @@ function StepBody({ step, sinceStartMs }: { step: TimelineStep; sinceStartMs: nu
         </time>
       </div>
       {facts.length > 0 && <p className="text-sm text-muted">{facts.join(' · ')}</p>}
+      <JobNotes notes={stepNotes(step)} />
       {step.error != null && <p className="mt-1 text-sm text-danger">{step.error}</p>}
       {step.detail != null && (
         <pre
           // Long lines scroll inside; the focus lets the keyboard do that too.
           // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
           tabIndex={0}
-          aria-label="The encoder’s last words"
+          aria-label="What ffmpeg said last"
           className="mt-2 max-h-48 overflow-auto rounded-lg bg-sunken p-3 timecode text-xs"
         >
           {step.detail}

@@ -1,4 +1,4 @@
-import type { TimelineStep } from '../api/models';
+import type { JobNote, TimelineStep } from '../api/models';
 
 const TITLES: Readonly<Record<string, string>> = {
   UploadStarted: 'Upload started',
@@ -53,4 +53,10 @@ export function stepFacts(step: TimelineStep): string[] {
   if (step.tries != null && step.tries > 1) facts.push(`at try ${step.tries}`);
   if (step.attempt != null && step.attempt > 1) facts.push(`attempt ${step.attempt}`);
   return facts;
+}
+
+/** What the plan says of the file: tracks that were left out, and such. */
+export function stepNotes(step: TimelineStep): JobNote[] {
+  const notes = step.data.notes;
+  return Array.isArray(notes) ? (notes as JobNote[]) : [];
 }

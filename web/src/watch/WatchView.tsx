@@ -7,6 +7,7 @@ import { Avatar } from '../ui/Avatar';
 import { isReady } from '../videos/status';
 import { OwnerActions } from '../videos/OwnerActions';
 import { TagList } from '../videos/TagList';
+import { OwnersNotes } from './OwnersNotes';
 import { ProcessingNotice } from './ProcessingNotice';
 import { ShareButton } from './ShareButton';
 import { Stage } from './Stage';
@@ -47,6 +48,7 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
         {video.description && (
           <p className="mt-5 max-w-prose break-words whitespace-pre-line">{video.description}</p>
         )}
+        {mine && isReady(video) && <OwnersNotes videoId={video.id} />}
         <TagList video={video} editable={mine} />
       </div>
     </div>
