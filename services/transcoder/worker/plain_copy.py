@@ -63,7 +63,8 @@ async def decode_source(
     copy = await store_copy(worker, context, target)
     if copy is None:
         raise TaskFailed("media.no_copy", "What was decoded of this file cannot be read again.")
-    return msgspec.structs.replace(copy, found=_described(before, copy))
+    found = msgspec.structs.replace(_described(before, copy), cover=before.cover)
+    return msgspec.structs.replace(copy, found=found)
 
 
 def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
