@@ -81,11 +81,12 @@ def run(tmp_path: Path) -> Run:
     (tmp_path / "test_h.py").write_text(MIXED.replace("def test_", "def test_other_"))
     (tmp_path / "test_i.py").write_text(FAILING)
     notes = tmp_path / "notes"
-    plugins = ("-p", "no:schemathesis", "-p", "no:faker", "-p", "no:cacheprovider")
+    plugins = ("-p", "xdist", "-p", "no:cacheprovider")
     done = subprocess.run(
         (sys.executable, "-m", "pytest", "-n", "2", "-rf", *plugins, "--durations=1", "."),
         cwd=tmp_path,
-        env={"NOTES": str(notes), "PATH": ""},
+        # Without the others, which import for seconds in each of the three processes.
+        env={"NOTES": str(notes), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
