@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
@@ -36,7 +37,7 @@ class Receiver:
         self.endpoint = endpoint
         self._spans: list[Span] = []
         self._exports: list[bytes] = []
-        self._metrics: dict[str, dict[str, Any]] = {}
+        self._metrics: dict[str, dict[str, Message]] = {}
         self._lock = threading.Lock()
 
     def trace(self, trace_id: str) -> list[Span]:
@@ -53,7 +54,9 @@ class Receiver:
     def metrics(self, service: str) -> dict[str, Any]:
         """The last data of each metric of a service, by name, as OTLP's JSON."""
         with self._lock:
-            return dict(self._metrics.get(service, {}))
+            found = dict(self._metrics.get(service, {}))
+        # Here, and not for each export: a stack sends thousands of metrics that nobody asks for.
+        return {name: MessageToDict(metric) for name, metric in found.items()}
 
     def take(self, path: str, body: bytes) -> None:
         """Keep what one request brought."""
@@ -91,7 +94,7 @@ class Receiver:
             for scope in resource.scope_metrics:
                 with self._lock:
                     self._metrics.setdefault(service, {}).update(
-                        {metric.name: MessageToDict(metric) for metric in scope.metrics}
+                        {metric.name: metric for metric in scope.metrics}
                     )
 
 
