@@ -72,7 +72,9 @@ async def s3_client(
     )
     parsers = session._session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=parse_time)
-    async with session.client("s3", endpoint_url=endpoint, config=config) as client:
+    # Without TLS no certificate is verified, and reading all authorities' takes 25 ms.
+    verify = None if endpoint.startswith("https:") else False
+    async with session.client("s3", endpoint_url=endpoint, config=config, verify=verify) as client:
         if metrics is not None:
             metrics.attach(client)
         yield client
