@@ -10,6 +10,7 @@ from tests.media.made_files import X264, Recipe, made, picture
 _FIELDS_X264: Final = (
     *("-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "interlaced=1:tff=1"),
 )
+_BRIEF: Final = ("-pix_fmt", "yuv420p", "-qp", "20")
 _FIT: Final = ("-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", "-g", "60")
 
 
@@ -72,6 +73,21 @@ def with_clean_aperture(width: int, height: int) -> Recipe:
     return write
 
 
+def cut_from(name: str) -> Recipe:
+    """The recipe of a film that begins at a key frame which earlier pictures refer across."""
+
+    def write(folder: Path) -> Path:
+        options = "open-gop=1:keyint=25:min-keyint=25:bframes=4:scenecut=0"
+        ffmpeg(
+            *(*picture(seconds=4), "-c:v", "libx264", "-preset", "veryfast", *_BRIEF),
+            *("-x264-params", options, str(folder / "whole.ts")),
+        )
+        ffmpeg("-ss", "1", "-i", str(folder / "whole.ts"), "-c", "copy", str(folder / name))
+        return folder / name
+
+    return write
+
+
 def turned_fields(folder: Path) -> Path:
     """A file in fields that is turned by 90 degrees."""
     fields = in_fields("fields.mp4", *_FIELDS_X264)(folder)
@@ -105,6 +121,12 @@ PICTURES: Final[dict[str, Recipe]] = {
         bsf="h264_metadata=display_orientation=insert:flip=horizontal",
     ),
     "cropped": with_clean_aperture(120, 100),
+    "avi without times": made("a.avi", *picture(), "-c:v", "libx264", "-bf", "3", *_BRIEF),
+    "H.264 without a container": made("a.h264", *picture(), "-c:v", "libx264", "-bf", "3", *_BRIEF),
+    "VVC": made("a.mp4", *picture(seconds=2), "-c:v", "libvvenc", "-preset", "faster"),
+    "a recording that begins in mid-film": cut_from("a.ts"),
+    "a copy that begins in mid-film": cut_from("a.mp4"),
+    "a slow slide show": made("a.mp4", *picture(rate="1/5", seconds=20), *X264),
     "avi in order": made("a.avi", *picture(), *X264, "-bf", "0"),
     "50i in MPEG-2": in_fields("a.ts", "-c:v", "mpeg2video", "-b:v", "2M"),
     "50i in H.264": in_fields("a.mp4", *_FIELDS_X264),

@@ -1,10 +1,12 @@
-"""Motion, measured in what comes out: no frame is doubled in name only."""
+"""Motion and frames, measured in what comes out: none is missing, or doubled in name only."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from services.transcoder.encoding.programs import find_ffmpeg
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import decode_rendition
 from tests.media.pipeline import process
@@ -37,3 +39,39 @@ async def test_every_moment_is_a_frame(kind: str, rate: str, still: float, tmp_p
     # And forwards: fields in the wrong order go back and forth.
     two = np.abs(pictures[2:] - pictures[:-2]).mean(axis=(1, 2))
     assert float(np.median(two)) > 1.2 * usual
+
+
+@pytest.mark.parametrize(
+    ("kind", "times"),
+    [
+        ("avi in order", 1),
+        ("avi without times", 1),
+        ("H.264 without a container", 1),
+        ("VVC", 1),
+        ("a copy that begins in mid-film", 1),
+        ("upside down, and else fit", 1),
+        ("50i in H.264", 2),
+    ],
+)
+async def test_as_many_frames_as_ffmpeg_decodes(kind: str, times: int, tmp_path: Path) -> None:
+    source = PICTURES[kind](tmp_path)
+    video = await process(source, tmp_path / "media")
+
+    assert video.failure is None, video.failure
+    frames = [len(decode_rendition(video, each)) for each in video.planned.renditions]
+    assert set(frames) == {times * _decoded(source)}
+
+
+def _decoded(source: Path) -> int:
+    """Frames that plain ffmpeg decodes of a file."""
+    found = subprocess.run(
+        [
+            *(find_ffmpeg(None), "-nostdin", "-v", "error", "-i", str(source), "-map", "0:v"),
+            *("-fps_mode", "passthrough", "-f", "framecrc", "-"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return sum(line[0] != "#" for line in found.stdout.splitlines())
