@@ -79,6 +79,13 @@ async def test_patches_keep_their_colours(kind: str, tmp_path: Path) -> None:
         poster = _middles(np.asarray(image.convert("RGB")), facts.width).astype(np.int16)
     # WebP stores colours at half the size, and lossily.
     assert np.abs(poster - wanted).mean() <= _NEAR, (poster - wanted).tolist()
+    (sprite,) = video.folder.rglob("00000*.webp")
+    with Image.open(sprite) as image:
+        tile = np.asarray(image.convert("RGB"))
+    # In a strip that is wider, the tile has too few lines to tell.
+    if facts.width == SIDE * len(PATCHES):
+        small = _middles(tile, facts.width).astype(np.int16)
+        assert np.abs(small - wanted).mean() <= _NEAR, (small - wanted).tolist()
 
 
 @pytest.mark.parametrize("kind", HDR)
@@ -171,3 +178,33 @@ def test_skies_have_no_bands(colours: Colours) -> None:
     ramp = luma.reshape(64, 64, 20).mean(axis=(0, 2))
     assert len(set(np.round(ramp, 1))) > 2 * len(set(np.round(ramp)))
     assert (np.diff(ramp) > -0.1).all()
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv444p10le", "gbrp"])
+@pytest.mark.parametrize(
+    "colours",
+    [
+        Colours(matrix="ycgco"),
+        Colours(matrix="ipt-c2"),
+        Colours(matrix="chroma-derived-nc", primaries="smpte428"),
+        Colours(matrix="gbr", primaries="bt2020", transfer="smpte2084"),
+        Colours(matrix="bt709", transfer="log100"),
+    ],
+)
+def test_no_name_of_colours_stops_a_video(colours: Colours, pixels: str) -> None:
+    video = VideoTrack(
+        codec="ffv1",
+        width=64,
+        height=64,
+        pixel_format=pixels,
+        colours=colours,
+        hdr=colours.transfer == "smpte2084",
+    )
+    stated = f"setparams=colorspace={colours.matrix}"
+    stated += f":color_primaries={colours.primaries or 'bt709'}"
+    stated += f":color_trc={colours.transfer or 'bt709'}"
+    steps = in_output_colours(video, "scale=32:32:flags=bicubic")
+    source = f"testsrc2=size=64x64:duration=0.1,format={pixels},{stated},{','.join(steps)}"
+    run = [find_ffmpeg(None), "-v", "error", "-f", "lavfi", "-i", source, "-f", "null", "-"]
+    made = subprocess.run(run, check=True, capture_output=True, timeout=60)
+    assert made.stderr == b""

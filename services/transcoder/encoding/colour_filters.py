@@ -26,8 +26,16 @@ _MATRICES: Final = {
 _PRIMARIES: Final = frozenset(
     ("bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "smpte431", "smpte432", "bt2020")
 )
-_HDR_MATRICES: Final = frozenset(("gbr", "ictcp", "bt2020c"))
+_HDR_MATRICES: Final = frozenset(("ictcp", "bt2020c"))
 _HDR_PRIMARIES: Final = frozenset(("smpte431", "smpte432", "bt709"))
+
+_TONE_MAP_BEFORE: Final = (
+    "zscale=transfer=linear:npl=100:primariesin=2020:matrixin=2020_ncl",
+    "format=gbrpf32le",
+    "zscale=primaries=709",
+    "tonemap=hable:desat=0",
+    "zscale=transfer=709:matrix=709:range=limited",
+)
 
 
 def in_output_colours(video: VideoTrack, size: str) -> list[str]:
@@ -36,11 +44,11 @@ def in_output_colours(video: VideoTrack, size: str) -> list[str]:
     if colours is None:
         return _by_older_plan(video, size)
     matrix = _MATRICES.get(matrix_of(video), "bt709")
-    steps = _over_black(video)
+    steps = [_plain_tags(video, colours), *_over_black(video)]
     if video.hdr:
-        steps += [size, *_tone_map(colours)]
+        steps += [size, *_tone_map(video, colours)]
     elif colours.primaries in _PRIMARIES:
-        steps += [size, _from_primaries(colours.primaries, matrix_of(video), colours)]
+        steps += [size, _from_primaries(video, colours.primaries, colours)]
     elif is_rgb(video):
         # The matrix must be chosen where red, green and blue end.
         steps += [f"{size}:out_color_matrix=bt709:out_range=tv"]
@@ -51,20 +59,33 @@ def in_output_colours(video: VideoTrack, size: str) -> list[str]:
     return [*steps, "format=yuv420p", _TAGS]
 
 
+def _plain_tags(video: VideoTrack, colours: Colours) -> str:
+    """The filter that takes unusual names from pictures: the scaler refuses those it cannot read.
+
+    The filters below name what they convert from.
+    """
+    if is_rgb(video):
+        return "setparams=range=full:color_primaries=bt709:color_trc=bt709:colorspace=gbr"
+    extent = "full" if colours.full_range else "limited"
+    return f"setparams=range={extent}:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+
+
 def _by_older_plan(video: VideoTrack, size: str) -> list[str]:
     """The filters of plans that do not know the colours: all tasks of a plan must do the same."""
     if not video.hdr:
         return [f"{size}:out_range=tv", "format=yuv420p"]
-    steps = _tone_map(Colours())
-    return [size, *steps[:-1], steps[-1].removesuffix(_DITHER), "format=yuv420p"]
+    return [size, *_TONE_MAP_BEFORE, "format=yuv420p"]
 
 
-def _tone_map(colours: Colours) -> list[str]:
+def _tone_map(video: VideoTrack, colours: Colours) -> list[str]:
     """The filters from HDR (PQ or HLG) to SDR (BT.709)."""
-    matrix = colours.matrix if colours.matrix in _HDR_MATRICES else "2020_ncl"
-    primaries = colours.primaries if colours.primaries in _HDR_PRIMARIES else "2020"
+    matrix = colours.matrix if colours.matrix in _HDR_MATRICES else "bt2020nc"
+    matrix = "gbr" if is_rgb(video) else matrix
+    primaries = colours.primaries if colours.primaries in _HDR_PRIMARIES else "bt2020"
+    extent = "full" if colours.full_range or is_rgb(video) else "limited"
+    source = f"matrixin={matrix}:primariesin={primaries}:transferin={colours.transfer}"
     return [
-        f"zscale=transfer=linear:npl=100:primariesin={primaries}:matrixin={matrix}",
+        f"zscale={source}:rangein={extent}:transfer=linear:npl=100",
         "format=gbrpf32le",
         "zscale=primaries=709",
         "tonemap=hable:desat=0",
@@ -72,12 +93,13 @@ def _tone_map(colours: Colours) -> list[str]:
     ]
 
 
-def _from_primaries(primaries: str, matrix: str, colours: Colours) -> str:
+def _from_primaries(video: VideoTrack, primaries: str, colours: Colours) -> str:
     """The slow filter to BT.709 for red, green and blue of other kinds, as screens show them."""
-    known = matrix if matrix in _MATRICES or matrix == "gbr" else "bt709"
-    extent = "full" if colours.full_range or known == "gbr" else "limited"
+    stated = matrix_of(video)
+    matrix = "gbr" if is_rgb(video) else stated if stated in _MATRICES else "bt709"
+    extent = "full" if colours.full_range or is_rgb(video) else "limited"
     return (
-        f"zscale=matrixin={known}:primariesin={primaries}:transferin=709:rangein={extent}:"
+        f"zscale=matrixin={matrix}:primariesin={primaries}:transferin=709:rangein={extent}:"
         f"matrix=709:primaries=709:transfer=709:range=limited{_DITHER}"
     )
 

@@ -65,7 +65,8 @@ def sprite(source: Path, layout: Sheet, target: Path) -> list[str]:
         "-i",
         str(source),
         "-vf",
-        f"{picked},scale={layout.width}:{layout.height},{grid}",
+        # WebP stores BT.601.
+        f"{picked},scale={layout.width}:{layout.height}:out_color_matrix=bt601,{grid}",
         "-fps_mode",
         "passthrough",
         "-frames:v",
