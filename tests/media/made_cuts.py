@@ -117,6 +117,7 @@ OPEN_ENDED: Final[dict[str, Recipe]] = {
     "mp4 with an empty edit": made("a.mp4", *_SOURCES, *X264, "-output_ts_offset", "3"),
     "late picture": shifted("a.mp4", "1.5", "0"),
     "late sound in Matroska": shifted("a.mkv", "0", "1.5"),
+    "h264 without a container": made("a.h264", *picture("160x90"), *X264),
     "gif": made("a.gif", *picture("160x90", rate="10")),
     "apng": made("a.png", *picture("96x54", rate="10"), "-f", "apng"),
     "dv": made("a.dv", *picture("720x576"), *tone(), "-ar", "48000", "-ac", "2"),

@@ -21,7 +21,7 @@ from services.transcoder.encoding.process import (
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.mp4.protection import protection_of
-from services.transcoder.planning.ending import ending, with_note
+from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.ffprobe_answer import parse_report
 from services.transcoder.planning.media_errors import (
     CHANGES,
@@ -109,7 +109,8 @@ async def probe_source(
     """
     found = await _probe(ffprobe, source, size, folder, trials=trials, locks=locks or {})
     duration = found.duration or 0.0
-    whole = duration <= _TAIL_SECONDS or size <= max(_SCAN_BYTES, duration * _DENSE_BYTES)
+    guessed = duration <= _TAIL_SECONDS or found.facts.container in GUESSED
+    whole = guessed or size <= max(_SCAN_BYTES, duration * _DENSE_BYTES)
     extent = await _scan(ffprobe, source, folder, found, after=None if whole else _tail(found))
     last = extent.any_end
     if not whole and (
@@ -192,16 +193,16 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
             # The end that the container states, from the last time stamp, is not there.
             return msgspec.structs.replace(found, jumps=1)
         raise MediaRejected("media.truncated", TRUNCATED)
-    ended = ending(found.duration, found.start, last)
-    stated = ended.stated
+    guessed = found.facts.container in GUESSED
+    ended = ending(None if guessed else found.duration, found.start, last)
+    stated = ended.reached if ended.stated is None or ended.early else ended.stated
     if ended.early:
-        stated = ended.reached
         found = msgspec.structs.replace(found, facts=with_note(found.facts, ended))
     end = (extent.main_end - found.start) if extent.main_end is not None else stated
     # The end of a track that ends inside the tail is exact. A track that ends before it has no
     # packets there, so the container's statement counts.
-    duration = end if end and (whole or stated is None or end > stated - _TAIL_SECONDS) else stated
-    known = with_ends(found, found.start + (duration or 0.0), extent.other_end)
+    duration = end if end and (whole or end > stated - _TAIL_SECONDS) else stated
+    known = with_ends(found, found.start + duration, extent.other_end)
     if not whole:
         return known
     known = msgspec.structs.replace(known, seconds=frozenset(extent.seconds))

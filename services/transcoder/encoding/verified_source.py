@@ -14,7 +14,7 @@ import msgspec
 
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.source_reader import IndexedSource, SourceReader, copy_mark
-from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.planning.media_errors import DAMAGED, TaskFailed
 
 # Larger sources are read by ranges and URL again.
 _MAX_BYTES: Final = 8 << 30
@@ -96,7 +96,7 @@ async def read_again(
     if changed or (mark is not None and not found.startswith(mark)):
         raise TaskFailed(
             "storage.damaged",
-            "The stored file is no longer the one that was uploaded. The fault is on our side.",
+            DAMAGED,
             f"{key} has {target.stat().st_size} bytes with the SHA-256 {found}",
         )
     return VerifiedSource(sources, key, target, proven=mark is not None)

@@ -11,9 +11,11 @@ import msgspec
 from shared.contracts import SourceFacts, SourceNote
 
 ENDS_EARLY: Final = "ends_early"
+# Containers that state no length: ffmpeg guesses it from the bit rate.
+GUESSED: Final = frozenset(("aac", "ac3", "amr", "dts", "eac3", "mp3"))
 # The share of a stated length, and the seconds, that packets may stay behind it.
 _SLACK: Final = 50
-_SLACK_SECONDS: Final = 2.0
+_SLACK_SECONDS: Final = 1.0
 
 
 class Ending(msgspec.Struct, frozen=True):

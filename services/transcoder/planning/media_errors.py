@@ -6,6 +6,7 @@ TRUNCATED: Final = (
     "The file is incomplete or damaged: it ends before its first picture or sound. Please upload "
     "it again."
 )
+DAMAGED: Final = "The stored file is no longer the one that was uploaded. The fault is on our side."
 NO_INDEX: Final = (
     "The file has no index (moov), without which nobody can read it: the recording was cut off "
     "before it was finished, or the file was not copied whole. Copy it from the device again; else "

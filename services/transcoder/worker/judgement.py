@@ -11,6 +11,7 @@ import msgspec
 from services.transcoder.encoding.verified_source import Acknowledged, VerifiedSource, read_again
 from services.transcoder.planning.media_errors import (
     CERTAIN,
+    DAMAGED,
     TRUNCATED,
     MediaRejected,
     TaskFailed,
@@ -35,6 +36,17 @@ async def careful(worker: WorkerContext, context: TaskContext) -> WorkerContext:
     if context.task.error is None:
         return worker
     return await _verified(worker, context) or worker
+
+
+async def check_size(worker: WorkerContext, task: ClaimedTask) -> None:
+    """Raise TaskFailed where the storage has not as many bytes as were acknowledged.
+
+    A source without its end might be played as far as it goes.
+    """
+    size = await worker.sources.size(task.source_key)
+    if size != task.size:
+        detail = f"{task.source_key} has {size} bytes, not {task.size}"
+        raise TaskFailed("storage.damaged", DAMAGED, detail)
 
 
 async def certain_of_cut(worker: WorkerContext, context: TaskContext) -> WorkerContext:

@@ -13,7 +13,7 @@ from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.handlers import state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
-from services.transcoder.planning.ending import is_cut
+from services.transcoder.planning.ending import GUESSED, ending, is_cut, with_note
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
@@ -26,7 +26,7 @@ from services.transcoder.planning.passthrough import (
 from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext
-from services.transcoder.worker.judgement import certain_of_cut
+from services.transcoder.worker.judgement import certain_of_cut, check_size
 from services.transcoder.worker.plain_copy import decode_source
 from services.transcoder.worker.source_copy import copy_source, jumps
 from services.transcoder.worker.still_picture import StillPicture, make_picture, shown
@@ -46,6 +46,7 @@ _LOOK_BYTES: Final = 32 << 10
 async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePlanned:
     """Probe the source and make the plan. Raises MediaRejected, TaskFailed."""
     task = context.task
+    await check_size(worker, task)
     state = await state_of(worker.store, task.video_id)
     read = await _decoded(worker, context) if state.plain else await _read(worker, context)
     known, found, copied = read.known, read.found, read.copied
@@ -107,6 +108,8 @@ class _Readable(msgspec.Struct, frozen=True):
 async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
     """The copy that is made by decoding the whole source. Raises MediaRejected, TaskFailed."""
     task = context.task
+    # Only the index tells which bytes before it are no part of the file.
+    await worker.sources.indexed(task.source_key)
     source = await worker.sources.open_whole(task.source_key)
     before = await probe_stated(
         worker.tools.ffprobe,
@@ -118,7 +121,13 @@ async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
     )
     before = await _with_fields(worker, context, task.source_key, before)
     copy = await decode_source(worker, context, source, before)
-    return _Readable(copy.known, copy.found, copy.key)
+    found = copy.found
+    ended = ending(before.duration, before.start, before.start + found.facts.duration_ms / 1000)
+    # A length that is guessed, or from time stamps that jump, says nothing.
+    if ended.early and found.facts.container not in JUMPING | GUESSED:
+        await certain_of_cut(worker, context)
+        found = msgspec.structs.replace(found, facts=with_note(found.facts, ended))
+    return _Readable(copy.known, found, copy.key)
 
 
 async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:

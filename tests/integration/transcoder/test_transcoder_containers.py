@@ -16,20 +16,19 @@ NAMING_OTHERS = {
     *("rtp", "sap", "tty", "webm_dash_manifest", "ffmetadata", "vapoursynth", "avisynth", "vobsub"),
     *("mpl2", "data", "dvdvideo", "tedcaptions", "rpl"),
 }
-# They have no times of their own.
-TIMELESS = {"h264", "hevc", "m2v"}
 
 
 def test_no_demuxer_opens_what_a_file_names() -> None:
     assert not NAMING_OTHERS & set(FORMATS.split(","))
 
 
-@pytest.mark.parametrize("name", sorted(WITH_PICTURE.keys() - TIMELESS))
+@pytest.mark.parametrize("name", WITH_PICTURE)
 async def test_a_moving_picture_is_planned_whole(tmp_path: Path, name: str) -> None:
     source = make_container(tmp_path, name, seconds=1)
     facts = (await PlanStage(tmp_path).plan(source)).source
     assert facts.video is not None
-    assert facts.video.frame_rate == "25/1"
+    # Fields are pictures of their own.
+    assert facts.video.frame_rate in ("25/1", "50/1")
     # Some containers round times, and some codecs of sound fill their last frame.
     assert facts.duration_ms == pytest.approx(1000, abs=60)
     assert facts.notes == ()

@@ -3,15 +3,17 @@
 import struct
 import time
 from pathlib import Path
-from typing import Any, cast
 
 from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
+from services.transcoder.handlers import record
+from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.scheduler import ClaimedTask
 from services.transcoder.worker.context import TaskContext, TaskProgress, Tools, WorkerContext
 from services.transcoder.worker.task_plan import make_plan
-from shared.contracts import TranscodePlanned
+from shared.contracts import TranscodeFailed, TranscodePlanned
+from shared.event_store.memory import MemoryEventStore
 from tests.integration.transcoder.clips import ffmpeg
 from tests.integration.transcoder.counted import Counted
 from tests.support.memory_blobs import MemoryBlobs
@@ -19,6 +21,7 @@ from tests.support.memory_blobs import MemoryBlobs
 RATE = 25
 FRAMES = 60
 DAY = 86_000
+_VIDEO = "video"
 
 
 class PlanStage:
@@ -29,7 +32,10 @@ class PlanStage:
         self.media = MemoryBlobs()
 
     async def plan(self, source: Path) -> TranscodePlanned:
-        """The plan of a file. Raises MediaRejected, TaskFailed."""
+        """The plan of a file, of the second attempt where there is one.
+
+        Raises MediaRejected, TaskFailed.
+        """
         tools = Tools(
             ffmpeg=find_ffmpeg(None),
             ffprobe=find_ffprobe(None),
@@ -42,18 +48,33 @@ class PlanStage:
         async with SourceRelay().serving() as relay:
             sources = SourceReader(Counted(source).store, self.media, relay)
             worker = WorkerContext(
-                name="worker", tools=tools, sources=sources, media=self.media, store=cast(Any, None)
+                name="worker",
+                tools=tools,
+                sources=sources,
+                media=self.media,
+                store=MemoryEventStore(),
             )
-            context = TaskContext(_task(source), folder, TaskProgress(), time.monotonic())
-            return await make_plan(worker, context)
+            try:
+                return await make_plan(worker, _context(source, folder, 1))
+            except MediaRejected as error:
+                failed = TranscodeFailed(
+                    video_id=_VIDEO, attempt=1, code=error.code, reason=error.reason
+                )
+                if not (await record(worker.store, _VIDEO, failed, None)).state.open:
+                    raise
+            return await make_plan(worker, _context(source, folder, 2))
 
 
-def _task(source: Path) -> ClaimedTask:
+def _context(source: Path, folder: Path, attempt: int) -> TaskContext:
+    return TaskContext(_task(source, attempt), folder, TaskProgress(), time.monotonic())
+
+
+def _task(source: Path, attempt: int) -> ClaimedTask:
     return ClaimedTask(
         task_id="task",
-        video_id="video",
+        video_id=_VIDEO,
         user_id="user",
-        attempt=1,
+        attempt=attempt,
         kind="plan",
         spec={},
         dispatch=1,

@@ -15,8 +15,8 @@ FACTS = SourceFacts(container="mov", duration_ms=432_000, size=1)
         # Containers round, and the last frames of sound are longer.
         (600.0, 0.0, 588.5, False),
         (600.0, 0.0, 587.9, True),
-        (10.0, 0.0, 8.1, False),
-        (10.0, 0.0, 7.9, True),
+        (10.0, 0.0, 9.1, False),
+        (10.0, 0.0, 8.9, True),
         (10.0, -0.02, 9.98, False),
         (None, 0.0, 432.0, False),
         # The time of the end, and the length.

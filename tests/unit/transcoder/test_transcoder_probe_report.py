@@ -354,6 +354,11 @@ def test_what_ends_early_is_kept_up_to_there() -> None:
     assert [note.code for note in found.facts.notes] == ["ends_early"]
 
 
+def test_a_length_that_is_guessed_is_no_statement() -> None:
+    found = with_extent(read(AUDIO, format_name="mp3"), extent("1,4.1,0.02"), whole=True)
+    assert (found.facts.duration_ms, found.facts.notes) == (4120, ())
+
+
 def test_a_track_that_is_missing_at_all_lasts_as_long_as_the_others() -> None:
     found = with_extent(read(VIDEO, AUDIO), extent("1,4.1,0.02"), whole=True)
     assert found.facts.duration_ms == 4120
