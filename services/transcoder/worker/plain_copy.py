@@ -20,7 +20,7 @@ from services.transcoder.encoding.process import (
     run_ffmpeg,
     run_ffprobe_lines,
 )
-from services.transcoder.planning.ending import ending, with_note
+from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.media_errors import TaskFailed
 from services.transcoder.planning.plain import CopyBudget, Frame, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
@@ -84,9 +84,9 @@ def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
     facts = msgspec.structs.replace(
         source, duration_ms=copy.duration_ms, video=video, audio=audio or copy.audio
     )
-    # Where a clock jumps, the container does not know its own length.
-    ended = ending(before.duration, 0.0, after.duration or 0.0)
-    if ended.early and source.container not in JUMPING:
+    # Where a clock jumps, or none is stated, the container does not know its own length.
+    ended = ending(before.duration, before.start, before.start + (after.duration or 0.0))
+    if ended.early and source.container not in JUMPING | GUESSED:
         facts = with_note(facts, ended)
     return msgspec.structs.replace(after, facts=facts, frame_rate=rate)
 

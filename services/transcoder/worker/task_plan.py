@@ -13,7 +13,7 @@ from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.handlers import state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
-from services.transcoder.planning.ending import GUESSED, ending, is_cut, with_note
+from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
@@ -121,13 +121,9 @@ async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
     )
     before = await _with_fields(worker, context, task.source_key, before)
     copy = await decode_source(worker, context, source, before)
-    found = copy.found
-    ended = ending(before.duration, before.start, before.start + found.facts.duration_ms / 1000)
-    # A length that is guessed, or from time stamps that jump, says nothing.
-    if ended.early and found.facts.container not in JUMPING | GUESSED:
+    if is_cut(copy.found.facts):
         await certain_of_cut(worker, context)
-        found = msgspec.structs.replace(found, facts=with_note(found.facts, ended))
-    return _Readable(copy.known, found, copy.key)
+    return _Readable(copy.known, copy.found, copy.key)
 
 
 async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
