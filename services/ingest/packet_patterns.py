@@ -15,6 +15,8 @@ _SOUND_BYTES: Final = 16 << 10
 
 _TS_PACKETS: Final = (188, 192, 204)
 _TS_LOOKED: Final = 64
+# Places from which on a first packet is looked for.
+_TS_BEGINS: Final = (0, 1 << 10, 8 << 10, 32 << 10)
 
 
 def recognise(head: bytes) -> str | None:
@@ -29,11 +31,13 @@ def recognise(head: bytes) -> str | None:
 
 
 def transport_stream(head: bytes) -> str | None:
-    """Sync bytes at the distance of packets: 188, 204 with error correction, 192 on disc."""
-    for packet in _TS_PACKETS:
-        for first in range(packet):
-            if head[first : first + 1] != b"G":
-                continue
+    """Sync bytes at the distance of packets: 188, 204 with error correction, 192 on disc.
+
+    Other bytes may precede them.
+    """
+    starts = (begin + within for begin in _TS_BEGINS for within in range(max(_TS_PACKETS)))
+    for first in (at for at in starts if head[at : at + 1] == b"G"):
+        for packet in _TS_PACKETS:
             places = range(first, len(head) - 3, packet)[:_TS_LOOKED]
             if len(places) < _FEW or any(head[at] != 0x47 for at in places):
                 continue

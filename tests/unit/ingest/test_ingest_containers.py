@@ -64,6 +64,11 @@ def test_a_transport_stream_may_begin_in_mid_packet(files: dict[str, bytes], cut
     assert name_of(files["ts"][cut:]) == "ts"
 
 
+@pytest.mark.parametrize("junk", [10, 900, 5000, 30_000])
+def test_a_transport_stream_may_begin_with_anything(files: dict[str, bytes], junk: int) -> None:
+    assert name_of(b"\x9a\xbc\xde\x47" * (junk // 4) + files["ts"]) == "ts"
+
+
 def test_a_transport_stream_with_error_correction(files: dict[str, bytes]) -> None:
     whole = files["ts"]
     packets = [whole[at : at + 188] + b"\x47" * 16 for at in range(0, len(whole), 188)]
