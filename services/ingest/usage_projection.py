@@ -32,13 +32,7 @@ REPLAYED_TABLES: Final = (
 )
 """What a rebuild replaces."""
 
-_OF_TRANSCODES: Final = (
-    TranscodePlanned,
-    TranscodeFailed,
-    TranscodeCompleted,
-    TranscodeCancelled,
-    VideoDeleted,
-)
+_OF_TRANSCODES: Final = (TranscodePlanned, TranscodeFailed, TranscodeCompleted, TranscodeCancelled)
 
 
 class _Plan(NamedTuple):
@@ -117,7 +111,8 @@ async def _sum_up(connection: AsyncConnection, rows: Sequence[Any], sign: int) -
 async def _plan(connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
     """Count what is planned, and give it back where the transcode fails.
 
-    What completes or is cancelled is not given back. The plan of another attempt is counted anew,
+    What completes or is cancelled is not given back. A deletion changes nothing: it may come before
+    the plan of its video or after it. The plan of another attempt is counted anew,
     but for one that nobody asked for: it stands for the same minutes.
     """
     about = {e.data.video_id for e in events if isinstance(e.data, _OF_TRANSCODES)}
@@ -140,11 +135,15 @@ async def _plan(connection: AsyncConnection, events: Sequence[SequencedEvent]) -
                 failed = plans.pop(video_id, None)
                 if failed is not None:
                     minutes[failed.user_id, failed.day] -= failed.ms
-            case TranscodeCompleted() | TranscodeCancelled() | VideoDeleted():
+            case TranscodeCompleted() | TranscodeCancelled():
                 plans.pop(event.data.video_id, None)
             case _:
                 pass
-    await connection.execute(delete(refundable_plans).where(refundable_plans.c.video_id.in_(about)))
+    # Those of other videos that nobody asks for any more: a deleted video's transcode has no end.
+    forgotten = refundable_plans.c.day < func.current_date() - _FORGOTTEN.days
+    await connection.execute(
+        delete(refundable_plans).where(refundable_plans.c.video_id.in_(about) | forgotten)
+    )
     if plans:
         rows = [{"video_id": id_, **plan._asdict()} for id_, plan in plans.items()]
         await connection.execute(insert(refundable_plans).values(rows))

@@ -95,6 +95,7 @@ def test_a_loop_of_its_own_is_found(body: str) -> None:
 ENDING = {
     # A number of attempts.
     "services/catalog/read_model/rebuild.py:_swap_when_free",
+    "services/transcoder/worker/worker.py:_record",
     # The loss of the connection, in a session that `persist` repeats.
     "services/gateway/limits/redis_pipe.py:session",
     # A deadline.
