@@ -6,7 +6,7 @@ from typing import Final
 from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.ffmpeg import Input, picture_of
 from services.transcoder.encoding.process import OutputTooLarge, RunFailed, run_ffprobe
-from services.transcoder.planning.fields import fields_of, read_frames, with_fields
+from services.transcoder.planning.fields import read_frames, with_fields
 from services.transcoder.planning.probe_report import MAX_PIXELS, ProbedSource
 from shared.contracts import VideoTrack
 from shared.telemetry import get_logger
@@ -50,7 +50,7 @@ async def look_at_fields(
             text += await run_ffprobe([ffmpeg, *arguments], folder, limits)
         except (RunFailed, OutputTooLarge) as error:
             _log.info("fields not looked at", at=start, error=str(error))
-    return with_fields(found, fields_of(read_frames(text.decode(errors="replace"))))
+    return with_fields(found, read_frames(text.decode(errors="replace")))
 
 
 def detect(source: Input, video: VideoTrack, start: float, frames: int) -> list[str]:

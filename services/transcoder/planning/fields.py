@@ -6,8 +6,10 @@ the output has twice the frame rate, and motion is as smooth as on a television 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 import msgspec
@@ -23,27 +25,36 @@ _LEAST: Final = 10
 # whole frames with fine lines look like both.
 _OF_OTHER: Final = 2
 _OF_WHOLE: Final = 0.05
+# Frames this much further apart than the stated rate says are pairs of what it counts.
+_TWICE: Final = 1.8
 
 
 class SeenFrame(msgspec.Struct, frozen=True):
     """What ffmpeg's detector says of a frame: ``tff``, ``bff``, ``progressive`` or
-    ``undetermined``; and the field that it repeats: ``top``, ``bottom`` or ``neither``."""
+    ``undetermined``; the field that it repeats: ``top``, ``bottom`` or ``neither``; and its time in
+    seconds."""
 
     order: str
     repeated: str
+    time: float = 0.0
 
 
 def read_frames(text: str) -> list[SeenFrame]:
-    """Read the detector's lines: for each frame the order, and the field that is repeated."""
+    """Read the detector's lines: for each frame its time, the order, and the repeated field."""
     orders: list[str] = []
     repeats: list[str] = []
+    times: list[float] = []
+    time = 0.0
     for line in text.splitlines():
         name, _, value = line.strip().partition("=")
         if name == "lavfi.idet.single.current_frame":
             orders.append(value)
+            times.append(time)
         elif name == "lavfi.idet.repeated.current_frame":
             repeats.append(value)
-    return [SeenFrame(*pair) for pair in zip(orders, repeats, strict=False)]
+        elif name.startswith("frame:"):
+            time = _seconds(name.rpartition("pts_time:")[2])
+    return [SeenFrame(*each) for each in zip(orders, repeats, times, strict=False)]
 
 
 def fields_of(frames: Iterable[SeenFrame]) -> Fields:
@@ -59,12 +70,16 @@ def fields_of(frames: Iterable[SeenFrame]) -> Fields:
     return "whole" if clear >= _LEAST and whole else "apart"
 
 
-def with_fields(found: ProbedSource, fields: Fields) -> ProbedSource:
-    """The facts of an interlaced source whose fields are known, with the output's frame rate."""
+def with_fields(found: ProbedSource, frames: Sequence[SeenFrame]) -> ProbedSource:
+    """The facts of an interlaced source of which ``frames`` were seen, and the output's rate."""
     video = found.facts.video
     if video is None:
         return found
+    fields = fields_of(frames)
     rate = found.frame_rate
+    # Where each field is a packet of its own, that is the rate of fields.
+    if _spacing(frames) * rate >= _TWICE:
+        rate /= 2
     if fields == "apart" and 2 * rate <= MAX_FRAME_RATE * (1 + RATE_TOLERANCE):
         rate = 2 * rate
     video = msgspec.structs.replace(
@@ -75,3 +90,16 @@ def with_fields(found: ProbedSource, fields: Fields) -> ProbedSource:
     )
     facts = msgspec.structs.replace(found.facts, video=video)
     return msgspec.structs.replace(found, facts=facts, frame_rate=Fraction(rate))
+
+
+def _spacing(frames: Iterable[SeenFrame]) -> float:
+    """The usual time between two frames in seconds; 0 where it is not known."""
+    steps = [later.time - one.time for one, later in pairwise(frames)]
+    return median(steps) if steps else 0.0
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -43,29 +43,46 @@ def test_the_detector_is_read() -> None:
         "frame:0    pts:0       pts_time:0\nlavfi.idet.repeated.current_frame=neither\n"
         "frame:1    pts:1       pts_time:0.04\nlavfi.idet.single.current_frame=undetermined\n"
         "frame:1    pts:1       pts_time:0.04\nlavfi.idet.repeated.current_frame=top\n"
+        "frame:2    pts:2       pts_time:NOPTS\nlavfi.idet.single.current_frame=bff\n"
+        "frame:2    pts:2       pts_time:NOPTS\nlavfi.idet.repeated.current_frame=bottom\n"
     )
-    assert read_frames(text) == [SeenFrame("tff", "neither"), SeenFrame("undetermined", "top")]
+    assert read_frames(text) == [
+        SeenFrame("tff", "neither", 0.0),
+        SeenFrame("undetermined", "top", 0.04),
+        SeenFrame("bff", "bottom", 0.0),
+    ]
     assert read_frames("") == []
 
 
 @pytest.mark.parametrize(
-    ("fields", "rate", "output", "interlaced"),
+    ("fields", "rate", "step", "output", "interlaced"),
     [
-        ("apart", Fraction(25), "50/1", True),
-        ("apart", Fraction(30000, 1001), "60000/1001", True),
-        ("apart", Fraction(30), "60/1", True),
-        # A file may state the rate of its fields.
-        ("apart", Fraction(50), "50/1", True),
-        ("whole", Fraction(25), "25/1", False),
-        ("telecined", Fraction(30000, 1001), "30000/1001", True),
+        ("apart", Fraction(25), 0.04, "50/1", True),
+        ("apart", Fraction(30000, 1001), 0.0334, "60000/1001", True),
+        ("apart", Fraction(30), 0.0333, "60/1", True),
+        ("whole", Fraction(25), 0.04, "25/1", False),
+        ("telecined", Fraction(30000, 1001), 0.0334, "30000/1001", True),
+        # Each field is a packet, and the file states the rate of packets.
+        ("apart", Fraction(50), 0.04, "50/1", True),
+        ("whole", Fraction(50), 0.04, "25/1", False),
+        # More than that is not shown.
+        ("apart", Fraction(50), 0.02, "50/1", True),
+        # Times that are not known.
+        ("apart", Fraction(25), 0.0, "50/1", True),
     ],
 )
 def test_two_moments_are_two_frames(
-    fields: Fields, rate: Fraction, output: str, *, interlaced: bool
+    fields: Fields, rate: Fraction, step: float, output: str, *, interlaced: bool
 ) -> None:
+    repeats = ("top", "bottom", "neither", "neither", "neither")
+    order = "progressive" if fields == "whole" else "tff"
+    frames = [
+        SeenFrame(order, repeats[n % 5] if fields == "telecined" else "neither", n * step)
+        for n in range(50)
+    ]
     video = VideoTrack(codec="h264", width=720, height=576, interlaced=True)
     facts = SourceFacts(container="mov", duration_ms=1000, size=1, video=video)
-    found = with_fields(ProbedSource(facts, rate, 1.0, 0, 0.0, seekable=True), fields)
+    found = with_fields(ProbedSource(facts, rate, 1.0, 0, 0.0, seekable=True), frames)
     assert found.facts.video is not None
     assert found.facts.video.frame_rate == output
     assert found.frame_rate == Fraction(output)

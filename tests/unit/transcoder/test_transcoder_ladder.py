@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.transcoder.planning.extra_codecs import extra_encoder_arguments, extra_renditions
 from services.transcoder.planning.ladder import RUNGS, encoding, h264_level, ladder
 from shared.contracts import Rendition, SourceFacts, VideoTrack
 
@@ -192,3 +193,11 @@ def test_every_rung_fits_in_the_one_above() -> None:
         assert above.long > below.long
         assert above.short > below.short
         assert above.max_rate > below.max_rate
+
+
+def test_another_codec_has_the_same_sizes_between_rungs() -> None:
+    extra = extra_renditions(ladder(source(960, 540)), ["av1"])
+    assert [each.name for each in extra] == ["540p-av1", "360p-av1", "240p-av1"]
+    arguments = extra_encoder_arguments(extra[0], 120, "0", 1)
+    # A share of the cap in H.264.
+    assert arguments[arguments.index("-maxrate") + 1] == str(round(1_697_500 * 13 / 20))
