@@ -56,7 +56,8 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
     """One audio track of the source. ``index``: its place among those that are used.
 
     ``stream``: its number among all streams of the file; unset in older plans, where the tracks
-    used are the first ones.
+    used are the first ones. ``end_ms``: when it ends, from the file's first timestamp on, as its
+    packets say; unset if that is not known.
     """
 
     index: int
@@ -65,6 +66,7 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
     channels: int = 2
     sample_rate: int = 48000
     language: str | None = None
+    end_ms: int | None = None
 
 
 class SourceNote(msgspec.Struct, frozen=True, kw_only=True):

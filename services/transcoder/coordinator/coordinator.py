@@ -183,6 +183,12 @@ class Coordinator:
             state = await state_of(self._store, job.video_id)
             for event in await self._publisher.publish(job.video_id, state):
                 outcome = await record(self._store, job.video_id, event, job.correlation_id)
+                self._metrics.attempts.observe(outcome)
+                if isinstance(event, TranscodeFailed) and outcome.events:
+                    self._metrics.faults.labels(event.code).inc()
+                    _log.warning(
+                        "result rejected", video=job.video_id, code=event.code, detail=event.detail
+                    )
                 if any(isinstance(new, VideoPlayable) for new in outcome.events):
                     await self._observe_playable(job)
         await self._jobs.published(job)
@@ -223,6 +229,7 @@ class Coordinator:
             detail=error.detail,
         )
         outcome = await record(self._store, task.video_id, event, task.video_id)
+        self._metrics.attempts.observe(outcome)
         for new in outcome.events:
             if isinstance(new, MediaRepairFailed):
                 self._metrics.failed_repairs.inc()

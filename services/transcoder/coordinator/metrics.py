@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.transcoder.attempt_metrics import AttemptMetrics
 from services.transcoder.scheduler import URGENT_PRIORITY, WORKER_SECONDS
 from shared.loops.items import ItemMetrics
 
@@ -50,6 +51,13 @@ class CoordinatorMetrics:
             "Repairs of lost media that failed; the videos stay as they were.",
             registry=registry,
         )
+        self.faults = Counter(
+            "cinelog_transcode_result_faults",
+            "Results that did not agree with their plan, by what was wrong.",
+            ["code"],
+            registry=registry,
+        )
+        self.attempts = AttemptMetrics(registry)
         self.deletions = Counter(
             "cinelog_deletions",
             "Entries of the list of deletions, by what became of them.",

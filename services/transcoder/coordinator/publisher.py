@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.transcoder.coordinator.media_objects import audible
+from services.transcoder.coordinator.result_check import Fault, find_fault
 from services.transcoder.domain import (
     Transcode,
     audio_name,
@@ -34,6 +35,7 @@ from shared.contracts import (
     Rendition,
     StoredObject,
     TranscodeCompleted,
+    TranscodeFailed,
     TranscodePlanned,
     VideoPlayable,
 )
@@ -54,11 +56,17 @@ class Publisher:
         self._media = media
 
     async def publish(self, video_id: str, state: Transcode) -> list[Event]:
-        """Bring the playlists up to date; returns the events that follow, some recorded already."""
+        """Bring the playlists up to date; returns the events that follow, some recorded already.
+
+        Where what was made does not agree with the plan, the only one says that the attempt failed.
+        """
         planned = state.planned
         if planned is None or not state.open or not is_playable(state):
             return []
         final = is_complete(state)
+        fault = find_fault(state) if final and not state.repairing else None
+        if fault is not None:
+            return [_failed(video_id, state, fault)]
         written: tuple[StoredObject, ...] = ()
         if state.repairing and not final:
             # The playlists stay as they are; the objects that they name are being made again.
@@ -158,6 +166,16 @@ class Publisher:
         data = text.encode()
         await self._media.put(key, data, CONTENT_TYPE, cache)
         return _stored(key, data)
+
+
+def _failed(video_id: str, state: Transcode, fault: Fault) -> TranscodeFailed:
+    return TranscodeFailed(
+        video_id=video_id,
+        attempt=state.attempt,
+        code=fault.code,
+        reason=fault.reason,
+        detail=fault.detail,
+    )
 
 
 def _stored(key: str, data: bytes) -> StoredObject:

@@ -37,6 +37,7 @@ from services.transcoder.planning.probe_report import (
     ProbedSource,
     read_source,
 )
+from shared.contracts import AudioTrack
 
 _PROBE_SECONDS: Final = 60.0
 _SCAN_SECONDS: Final = 900.0
@@ -66,6 +67,8 @@ async def probe_indexed(
     found = await _probe(ffprobe, outline, known.size, folder, trials=trials, locks=locks)
     seconds = await asyncio.to_thread(lambda: known.index.seconds)
     found = msgspec.structs.replace(found, seconds=seconds)
+    ends = {t.number: t.finish for t in known.index.tracks if t.edits.whole}
+    found = _with_sound_ends(found, ends)
     video = found.facts.video
     picture = known.index.picture_at(video.stream) if video else None
     stated = found.start + (found.duration or 0.0)
@@ -206,6 +209,7 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
     if not whole:
         return known
     known = msgspec.structs.replace(known, seconds=frozenset(extent.seconds))
+    known = _with_sound_ends(known, extent.ends)
     return _with_longest(known, extent.longest)
 
 
@@ -232,6 +236,20 @@ def _with_end(found: ProbedSource, end: float) -> ProbedSource:
         raise MediaRejected("media.empty", "The video has no length.")
     facts = msgspec.structs.replace(found.facts, duration_ms=round(duration * 1000))
     return msgspec.structs.replace(found, facts=facts, duration=duration)
+
+
+def _with_sound_ends(found: ProbedSource, ends: Mapping[int, float]) -> ProbedSource:
+    """The facts with the end of each sound track; ``ends``: in seconds of the file's time."""
+
+    def ended(track: AudioTrack) -> AudioTrack:
+        end = None if track.stream is None else ends.get(track.stream)
+        if end is None:
+            return track
+        return msgspec.structs.replace(track, end_ms=round(1000 * (end - found.start)))
+
+    audio = tuple(map(ended, found.facts.audio))
+    facts = msgspec.structs.replace(found.facts, audio=audio)
+    return msgspec.structs.replace(found, facts=facts)
 
 
 def _with_longest(found: ProbedSource, longest: float) -> ProbedSource:

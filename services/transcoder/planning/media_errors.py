@@ -35,7 +35,9 @@ CHANGES: Final = "media.changes"
 JUMPS: Final = "media.jumps"
 # ffmpeg tells the times of such a file's pictures only when it decodes it in order.
 NO_TIMES: Final = "media.no_times"
-CERTAIN: Final = frozenset((CHANGES, JUMPS, NO_TIMES))
+# What an encoder made has other times than it has samples.
+RESULT_SOUND: Final = "result.samples"
+CERTAIN: Final = frozenset((CHANGES, JUMPS, NO_TIMES, RESULT_SOUND))
 
 
 def needs_plain(code: str, *, planned: bool) -> bool:

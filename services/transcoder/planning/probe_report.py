@@ -157,7 +157,9 @@ class Extent:
         self.timed = self.untimed = 0
         self.seconds: set[int] = set()
         self.back = self.on = 0
-        self._last: dict[str, float] = {}
+        # When each used stream ends.
+        self.ends: dict[int, float] = {}
+        self._last: dict[int, float] = {}
 
     def add(self, line: str) -> None:
         """Add one line of ffprobe: stream index, time, duration; ``N/A`` where unknown.
@@ -178,7 +180,7 @@ class Extent:
         self.timed += int(fields[0]) == self._main
         end = time + (_number(fields[2]) if len(fields) > 2 else 0.0)
         self.any_end = end if self.any_end is None else max(self.any_end, end)
-        self._compare(fields[0], time, end - time)
+        self._follow(int(fields[0]), time, end - time)
         # Longer files are refused.
         if int(fields[0]) in self._streams and len(self.seconds) <= 2 * MAX_DURATION_S:
             self.seconds.add(int(time // 1))
@@ -191,14 +193,18 @@ class Extent:
         if len(self._pending) > self._REORDER:
             self._show(heapq.heappop(self._pending))
 
-    def _compare(self, stream: str, time: float, duration: float) -> None:
-        """Count a jump. Frames are stored in decoding order, so times go back a little."""
-        if int(stream) not in self._streams:
+    def _follow(self, stream: int, time: float, duration: float) -> None:
+        """Note a stream's end and its jumps.
+
+        Packets are stored in decoding order, so their times go back a little.
+        """
+        if stream not in self._streams:
             return
         last = self._last.get(stream, time)
         self.back += time < last - _JUMP_BACK - self._REORDER / 4 * duration
         self.on += time > last + _JUMP_ON
         self._last[stream] = time
+        self.ends[stream] = max(time + duration, self.ends.get(stream, time))
 
     def close(self) -> None:
         """Finish after the last line."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.transcoder.attempt_metrics import AttemptMetrics
 from services.transcoder.encoding.scratch import Scratch
 from services.transcoder.scheduler import MAX_TRIES, ClaimedTask
 from shared.contracts import ChunkEncoded, Event
@@ -42,6 +43,7 @@ class WorkerMetrics:
             buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 12, 20),
             registry=registry,
         )
+        self.attempts = AttemptMetrics(registry)
         self._registry = registry
 
     def watch_scratch(self, scratch: Scratch) -> None:

@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 
 from services.transcoder.domain import SoundTrack, audio_name
-from services.transcoder.encoding.ffmpeg import encode_audio
+from services.transcoder.encoding.ffmpeg import AAC_FRAME, AUDIO_RATE, encode_audio
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.handlers import record, state_of
 from services.transcoder.mp4 import boxes, fragment_reader
-from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.planning.media_errors import RESULT_SOUND, MediaRejected, TaskFailed
 from services.transcoder.worker.context import (
     TaskContext,
     WorkerContext,
@@ -28,14 +28,20 @@ from shared.contracts import AudioEncoded, EncodedTrack, Segment
 _LOOK_SECONDS: Final = 0.1
 # Seconds between two parts. The first part is published immediately, so that the video can play.
 _GATHER_SECONDS: Final = 4.0
+# Seconds by which a track's samples may differ from their times.
+_MOST_AHEAD: Final = 0.25
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """New segments: their init segment, their bytes, and the offset of each in the bytes."""
+    """New segments: their init segment, their bytes, and the offset of each in the bytes.
+
+    ``ahead``: the seconds by which their samples are longer than their times say.
+    """
 
     init: bytes
     body: bytes
     segments: tuple[Segment, ...]
+    ahead: float
 
 
 async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEncoded:
@@ -58,6 +64,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
     # Continue after the parts that an earlier try published; its encode had the same result.
     known = (await state_of(worker.store, task.video_id)).audio.get(name, SoundTrack())
     reached = known.segments
+    ahead = 0.0
     encoding = asyncio.create_task(
         run_ffmpeg(
             [
@@ -71,6 +78,11 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
     )
     try:
         async for part in _parts(target, encoding):
+            ahead += part.ahead
+            if abs(ahead) > _MOST_AHEAD:
+                raise MediaRejected(
+                    RESULT_SOUND, "The sound's time stamps do not agree with its length."
+                )
             fresh = tuple(segment for segment in part.segments if segment.index >= reached)
             if not fresh:
                 continue
@@ -106,7 +118,9 @@ async def _parts(target: Path, encoding: "asyncio.Task[None]") -> AsyncIterator[
         found = fragment_reader.read_fragments(pending) if init is not None and due else []
         if found and init is not None:
             body = b"".join(pending[f.offset : f.offset + f.size] for f in found)
-            yield _Part(init, body, _segments(found, index))
+            frames = sum(fragment.samples for fragment in found)
+            ticks = frames * AAC_FRAME - sum(fragment.duration for fragment in found)
+            yield _Part(init, body, _segments(found, index), ticks / AUDIO_RATE)
             index += len(found)
             used = found[-1].offset + found[-1].size
             pending, offset = pending[used:], offset + used

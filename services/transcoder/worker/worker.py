@@ -335,7 +335,8 @@ class Worker:
             detail=detail,
             worker=self._context.name,
         )
-        await record(self._context.store, task.video_id, event, task.correlation_id)
+        outcome = await record(self._context.store, task.video_id, event, task.correlation_id)
+        self._metrics.attempts.observe(outcome)
 
 
 def _attributes(task: ClaimedTask) -> dict[str, str]:
