@@ -101,6 +101,7 @@ _MAGIC: Final[tuple[tuple[int, bytes, str | Callable[[bytes], str | None]], ...]
     (0, b".RMF", "rm"),
     (0, b".ra\xfd", "rm"),
     (0, bytes.fromhex("b7d800203749da11a64e0007e95ead8d"), "wtv"),
+    (0, b"DHAV", "dav"),
     (0, b"nut/multimedia container\0", "nut"),
     (0, b"DKIF\0\0", "ivf"),
     (0, b"YUV4MPEG2 ", "y4m"),

@@ -92,7 +92,7 @@ def _packet_length(head: bytes) -> int:
 
 
 def _elementary_stream(head: bytes) -> str | None:
-    """Pictures without a container: H.264, HEVC (Annex B), MPEG-1 and MPEG-2."""
+    """Pictures without a container: H.264, HEVC (Annex B), MPEG-1, MPEG-2 and MPEG-4."""
     start = head.find(b"\0\0\x01", 0, 16)
     if start < 0 or any(head[:start]) or len(head) < start + 6:
         return None
@@ -104,6 +104,9 @@ def _elementary_stream(head: bytes) -> str | None:
         return "h264"
     if {32, 33, 34} <= {unit >> 1 & 0x3F for unit in kinds}:
         return "hevc"
+    # A visual object sequence, or a video object, and then the object's layer (ISO 14496-2).
+    if (kinds[0] == 0xB0 or kinds[0] < 0x20) and any(0x20 <= kind < 0x30 for kind in kinds[:4]):
+        return "m4e"
     return None
 
 

@@ -40,6 +40,7 @@ WITH_PICTURE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "hevc": ("a.hevc", ("-an", "-c:v", "libx265", "-preset", "ultrafast",
                         "-x265-params", "log-level=none"), ""),
     "m2v": ("a.m2v", ("-an", "-c:v", "mpeg2video"), ""),
+    "m4e": ("a.m4e", ("-an", "-f", "m4v", "-c:v", "mpeg4"), ""),
     "gif": ("a.gif", ("-an",), ""),
     "apng": ("a.apng", ("-an", "-f", "apng"), ""),
     "mj2": ("a.mj2", ("-an", "-f", "mov", "-c:v", "jpeg2000"), ""),

@@ -15,6 +15,7 @@ WEB = Path(__file__).resolve().parents[3] / "web" / "src" / "upload" / "files.ts
 # No encoder at hand makes these.
 HEADS = {
     "amr": b"#!AMR\n<\x91\x17\x16\xbef\x79\xe1\xe0\x01\xe7\x8c",
+    "dav": b"DHAV\xfd\0\0\0" + bytes(60),
     "ape": b"MAC \x96\x0f\0\0" + bytes(60),
 }
 MADE = (*WITH_PICTURE, *ONLY_SOUND)
@@ -135,6 +136,11 @@ def test_sound_behind_a_tag_of_any_size(files: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("name", ["mp3", "aac", "ac3", "eac3"])
 def test_sound_may_begin_in_mid_frame(files: dict[str, bytes], name: str) -> None:
     assert name_of(files[name][100:]) == name
+
+
+def test_h264_of_broadcasts_is_no_mpeg_4() -> None:
+    units = (b"\x09\xf0", b"\x27\x64\0\x28", b"\x28\xee", b"\x25\x88" + b"\xab" * 500)
+    assert name_of(b"".join(b"\0\0\0\1" + unit for unit in units)) == "h264"
 
 
 def test_mxf_may_begin_with_a_run_in(files: dict[str, bytes]) -> None:
