@@ -89,6 +89,12 @@ _HDR: Final = (
 )
 HDR: Final[dict[str, Recipe]] = {
     "PQ": patches("a.mkv", _HDR.format(curve="smpte2084", white=203), *_X264),
+    "PQ that says how bright it is": patches(
+        "a.ts",
+        _HDR.format(curve="smpte2084", white=203),
+        *("-c:v", "libx265", "-preset", "ultrafast", "-x265-params"),
+        "log-level=error:qp=4:hdr10=1:max-cll=4000,400",
+    ),
     "HLG": patches("a.mkv", _HDR.format(curve="arib-std-b67", white=203), *_X264),
 }
 """Kinds with more light than the output has; grey must stay grey, and bright must stay bright."""

@@ -88,7 +88,9 @@ def _tone_map(video: VideoTrack, colours: Colours) -> list[str]:
         f"zscale={source}:rangein={extent}:transfer=linear:npl=100",
         "format=gbrpf32le",
         "zscale=primaries=709",
-        "tonemap=hable:desat=0",
+        # 1000 cd/m², whatever the film says: it may say so only at its beginning,
+        # where most chunks do not read, and all must be equally bright.
+        "tonemap=hable:desat=0:peak=10",
         f"zscale=transfer=709:matrix=709:range=limited{_DITHER}",
     ]
 
