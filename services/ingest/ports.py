@@ -314,8 +314,17 @@ class Body(Protocol):
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
+    @property
+    def slow(self) -> bool:
+        """Whether its sender keeps the upload waiting, beyond its first seconds."""
+        ...
+
     def interrupt(self) -> None:
         """End the iteration with UploadLost: another request goes on with this upload."""
+        ...
+
+    def displace(self) -> None:
+        """End the iteration with Stalled: others need its place."""
         ...
 
 

@@ -62,9 +62,13 @@ class _StoredUploads:
         self._interrupted = False
         self.length = sum(part.received for part in parts)
         self.address = None
+        self.slow = False
 
     def interrupt(self) -> None:
         self._interrupted = True
+
+    def displace(self) -> None:
+        """Nobody sends it, so it holds no address's place."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for part in self._parts:

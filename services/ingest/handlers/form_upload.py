@@ -89,7 +89,7 @@ class FormUploads:
         if body.length is not None and body.length > limit + _FORM_OVERHEAD:
             raise FileTooLarge(f"A video may have at most {readable_size(limit)}.")
         key = checked_key(idempotency_key)
-        async with self._steps.slots.hold(user_id, body.length, body.address):
+        async with self._steps.slots.hold(user_id, body.length, body.address, body):
             earlier = None if key is None else await self._claim(user_id, key)
             if earlier is not None:
                 return await self._compare(earlier, parser, body)

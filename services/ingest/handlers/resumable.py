@@ -150,7 +150,7 @@ class Resumable:
             return upload
         if checksum is not None:
             self._discarded.check(user_id)
-        async with self._steps.slots.hold(user_id, _memory(upload, body), body.address):
+        async with self._steps.slots.hold(user_id, _memory(upload, body), body.address, body):
             upload = await self._steps.writers.acquire(upload_id)
             try:
                 if upload.received != offset:

@@ -9,6 +9,9 @@ from litestar import Request
 from services.ingest.ports import ClientGone, Stalled, UploadLost
 from shared.pace import Pace
 
+# Whoever has been waited for so long, in seconds, and sends fewer bytes a second is slow.
+PATIENCE: Final = 5.0
+SLOW_RATE: Final = 64 * 1024
 # The gateway's word for the address that a request came from.
 _CLIENT_HEADER: Final = "x-cinelog-client"
 
@@ -23,11 +26,28 @@ class IncomingBody:
         peer = request.client.host if request.client else None
         self.address = request.headers.get(_CLIENT_HEADER) or peer
         self._waiting: asyncio.Timeout | None = None
-        self._interrupted = False
+        self._waiting_since: float | None = None
+        self._waited = 0.0
+        self._arrived = 0
+        self._interrupted = self._displaced = False
         self.ended = False
+
+    @property
+    def slow(self) -> bool:
+        waited = self._waited
+        if self._waiting_since is not None:
+            waited += asyncio.get_running_loop().time() - self._waiting_since
+        return waited > PATIENCE and self._arrived < waited * SLOW_RATE
 
     def interrupt(self) -> None:
         self._interrupted = True
+        self._stop_waiting()
+
+    def displace(self) -> None:
+        self._displaced = True
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
@@ -43,8 +63,10 @@ class IncomingBody:
     async def _next(self) -> Any:
         if self._interrupted:
             raise UploadLost("Another request goes on with this upload.")
+        if self._displaced:
+            raise Stalled("The upload arrives too slowly, and others wait.")
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        self._waiting_since = began = loop.time()
         try:
             async with asyncio.timeout(self._pace.left) as self._waiting:
                 event: Any = await self._receive()
@@ -53,8 +75,11 @@ class IncomingBody:
                 raise UploadLost("Another request goes on with this upload.") from None
             raise Stalled("The upload arrives too slowly.") from None
         finally:
-            self._waiting = None
-        self._pace.arrived(len(event.get("body", b"")), loop.time() - began)
+            self._waiting = self._waiting_since = None
+        waited = loop.time() - began
+        self._waited += waited
+        self._arrived += len(event.get("body", b""))
+        self._pace.arrived(len(event.get("body", b"")), waited)
         return event
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 
+from services.ingest.http import body
 from tests.integration.ingest.forms import CONTENT_TYPE, UPLOAD, form, problem, send
 from tests.integration.ingest.harness import Ingest, clip, config, running
 from tests.integration.ingest.test_ingest_tus import FILM, STREAM, TUS, UPLOADS, create
@@ -69,6 +70,34 @@ async def test_uploads_that_trickle_leave_slots_to_others(database: Database, s3
         assert answers.count((408, "upload_stalled")) == 8
         assert answers.count((429, "too_many_uploads")) == 12
         assert slots.receiving == 0
+
+
+async def test_trickles_from_two_addresses_leave_slots_to_others(
+    database: Database, s3: Buckets, monkeypatch: pytest.MonkeyPatch
+):
+    """Many accounts at a few addresses fill all slots, each within its own limits."""
+    monkeypatch.setattr(body, "PATIENCE", 0.3)
+    settings = config(database, s3, max_uploads_at_once=16)
+    async with running(settings, s3) as ingest, ingest.client("bob") as bob:
+        slots = ingest.parts.steps.slots
+
+        async def attack(number: int) -> httpx.Response:
+            headers = {"x-cinelog-client": f"198.51.100.{number % 2}"}
+            async with ingest.client(f"eve-{number // 2}") as eve:
+                eve.headers.update(headers)
+                return await trickling(eve, pauses=600)
+
+        slow = [asyncio.create_task(attack(number)) for number in range(16)]
+        await eventually(lambda: slots.receiving == 16)
+        await eventually(lambda: all(held.body.slow for held in slots._held))
+        for _ in range(4):
+            assert (await send(bob, LARGE)).status_code == 202
+        # No more are ended than were needed.
+        await eventually(lambda: 12 <= slots.receiving < 16)
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+        await eventually(lambda: slots.receiving == 0)
 
 
 async def by_form(client: httpx.AsyncClient) -> httpx.Response:

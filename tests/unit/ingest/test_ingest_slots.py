@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any, cast
 
 import pytest
 
@@ -115,6 +116,57 @@ async def test_a_queue_is_bounded_per_user():
         }
         assert found.waiting == 0
     assert found.receiving == 0
+
+
+class Sent:
+    """A body, slow or not."""
+
+    length = None
+    address = None
+
+    def __init__(self, slow: bool) -> None:
+        self.slow = slow
+        self.displaced = False
+
+    def displace(self) -> None:
+        self.displaced = True
+
+
+async def test_a_slow_upload_of_who_has_more_is_ended_for_who_has_fewer():
+    found, counted = slots(at_once=8)
+    async with AsyncExitStack() as held:
+
+        async def take(user: str, address: str, *, slow: bool) -> Sent:
+            body = Sent(slow)
+            await held.enter_async_context(found.hold(user, None, address, cast("Any", body)))
+            return body
+
+        crowd = [await take(f"eve-{n}", f"address-{n % 2}", slow=True) for n in range(6)]
+        fast = [await take("fay", f"address-{n}", slow=False) for n in range(2)]
+        # Each address has four: the third and the fourth of another address are not refused.
+        for n in range(2):
+            await take("bob", "elsewhere", slow=True)
+            assert sum(body.displaced for body in crowd) == n + 1
+        assert not any(body.displaced for body in fast)
+        assert counted.refusals == []
+    assert found.receiving == 0
+
+
+async def test_nobody_is_ended_for_who_has_as_many_and_none_that_is_fast():
+    for slow, addresses in ((True, 8), (False, 2)):
+        found, counted = slots(at_once=8)
+        async with AsyncExitStack() as held:
+            bodies = [Sent(slow) for _ in range(8)]
+            for n, body in enumerate(bodies):
+                address = f"address-{n % addresses}"
+                await held.enter_async_context(
+                    found.hold(f"u{n}", None, address, cast("Any", body))
+                )
+            with pytest.raises((TooManyUploads, TooManyOfYourUploads)):
+                async with found.hold("bob", None, "elsewhere", cast("Any", Sent(True))):
+                    pass
+            assert not any(body.displaced for body in bodies)
+            assert counted.refusals == ["process"]
 
 
 async def test_a_slot_that_comes_too_late_goes_to_the_next():
