@@ -14,6 +14,7 @@ from shared.contracts import (
     TagRemoved,
     TagsAdded,
     TranscodeFailed,
+    TranscodeRetried,
     UserDeleted,
     UserRegistered,
     VideoDeleted,
@@ -37,6 +38,15 @@ FAILS: Story = [
     ("transcode-v", playable("v")),
     ("transcode-v", TranscodeFailed(video_id="v", attempt=1, code="c", reason="r")),
 ]
+BEGINS_AGAIN: Story = [
+    *FAILS[:2],
+    (
+        "transcode-v",
+        TranscodeRetried(video_id="v", attempt=2, requested_by="system", plain=True, code="c"),
+    ),
+    ("transcode-v", msgspec.structs.replace(COMPLETES[-1][1], attempt=2)),
+]
+TRANSCODES: list[Story] = [COMPLETES, FAILS, BEGINS_AGAIN]
 CHANGES: Story = [
     ("video-v", DetailsChanged(video_id="v", title="New", description="d")),
     ("video-v", TagsAdded(video_id="v", tags=("one", "two"))),
@@ -89,13 +99,13 @@ def state(fold: Fold) -> bytes:
     return msgspec.json.encode((fold.users, fold.videos, fold.jobs, tags), order="sorted")
 
 
-@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+@pytest.mark.parametrize("transcode", TRANSCODES, ids=["completes", "fails", "begins again"])
 def test_a_transcode_and_its_owners_changes_commute(transcode: Story) -> None:
     found = {state(folded(BEFORE + story)) for story in merges(transcode, CHANGES)}
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+@pytest.mark.parametrize("transcode", TRANSCODES, ids=["completes", "fails", "begins again"])
 def test_nothing_of_a_deleted_video_comes_back(transcode: Story) -> None:
     for story in merges(transcode, CHANGES + DELETED):
         fold = folded(BEFORE + story)
@@ -103,7 +113,7 @@ def test_nothing_of_a_deleted_video_comes_back(transcode: Story) -> None:
 
 
 @pytest.mark.parametrize("before", HIDDEN, ids=["unlisted", "private", "draft"])
-@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+@pytest.mark.parametrize("transcode", TRANSCODES, ids=["completes", "fails", "begins again"])
 def test_a_hidden_upload_is_listed_at_no_moment(before: Story, transcode: Story) -> None:
     others = [change for change in CHANGES if not isinstance(change[1], VisibilityChanged)]
     for story in merges(transcode, others):
@@ -148,7 +158,7 @@ def test_a_published_draft_is_as_new_as_its_publication(shown: Visibility) -> No
         assert {row.created_at for row in tag_rows(fold.videos["v"])} == {expected}
 
 
-@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+@pytest.mark.parametrize("transcode", TRANSCODES, ids=["completes", "fails", "begins again"])
 def test_nothing_of_a_deleted_account_is_listed(transcode: Story) -> None:
     for story in merges(transcode + PUBLISHED, LEAVES):
         assert not folded(BEFORE + story).videos["v"].listed
@@ -161,7 +171,7 @@ def test_the_feed_tells_the_same_events_whatever_their_order() -> None:
     assert len({tuple(told(story)) for story in merges(COMPLETES, CHANGES)}) == 1
 
 
-@pytest.mark.parametrize("transcode", [COMPLETES, FAILS], ids=["completes", "fails"])
+@pytest.mark.parametrize("transcode", TRANSCODES, ids=["completes", "fails", "begins again"])
 def test_the_feed_of_a_deleted_account_stays_empty(transcode: Story) -> None:
     """Its webhooks read the feed, and its videos go on for a moment."""
     for story in merges(transcode + DELETED, LEAVES):
