@@ -14,6 +14,7 @@ import msgspec
 
 from services.transcoder.encoding.colour_filters import in_output_colours
 from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
+from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments
 from services.transcoder.planning.ladder import CRF, encoding
 from services.transcoder.planning.plan import LONGEST_FRAMES, Timeline
@@ -370,7 +371,9 @@ def encode_audio(
 
 def copy_packets(source: Input, facts: SourceFacts, target: Path) -> list[str]:
     """ffmpeg: copy the picture and the sound tracks that are used into an MP4 file."""
-    arguments = [*quiet(), "-fflags", "+genpts", *source.options(), "-i", source.location]
+    # Where a file is cut, its last packet is not whole.
+    flags = "+genpts+discardcorrupt" if is_cut(facts) else "+genpts"
+    arguments = [*quiet(), "-fflags", flags, *source.options(), "-i", source.location]
     tracks = [picture_of(facts.video)] if facts.video else []
     for track in (*tracks, *map(sound_of, facts.audio)):
         arguments += ["-map", f"0:{track}"]
