@@ -59,6 +59,9 @@ CHANGES: Final[dict[str, Recipe]] = {
     "sound from mono to stereo": joined(
         "a.ts", _part(440, "-ac", "1"), _part(880, "-ac", "2", "-output_ts_offset", "3")
     ),
+    "sound from stereo to 5.1, aac": joined(
+        "a.ts", _part(440, "-ac", "2"), _part(880, "-ac", "6", "-output_ts_offset", "3")
+    ),
     "sound of another rate": joined(
         "a.ts", _part(440, "-ar", "44100"), _part(880, "-ar", "48000", "-output_ts_offset", "3")
     ),

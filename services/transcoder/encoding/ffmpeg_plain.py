@@ -111,7 +111,11 @@ def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) 
 
 def _sound(place: int, track: AudioTrack) -> list[str]:
     layout = "mono" if track.channels == 1 else "stereo"
-    steps = f"aresample={AUDIO_RATE},aformat=sample_fmts=s16:channel_layouts={layout}"
+    # Mixed in floating point, as in other attempts: integers would be scaled to make room.
+    steps = (
+        f"aresample={AUDIO_RATE},aformat=sample_fmts=fltp:channel_layouts={layout},"
+        "aformat=sample_fmts=s16"
+    )
     return [
         "-map",
         f"0:{sound_of(track)}",

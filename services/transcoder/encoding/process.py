@@ -27,6 +27,8 @@ _FILE_TOO_LARGE: Final = "File too large"
 # What a watched run says of frames of another size or sound of another kind: its filters, which
 # keep the time, begin anew.
 _CHANGED: Final = b"Reconfiguring filter graph because"
+# What it says of AAC with more channels than an MP4 file states.
+_OTHER_CHANNELS: Final = b"[error] channel element "
 # Lines of a watched run that are no errors.
 _CHATTER: Final = re.compile(rb"(?:^|\] )\[(?:info|warning)\] ")
 
@@ -220,6 +222,8 @@ async def _keep_tail(stream: asyncio.StreamReader, tail: "deque[str]") -> None:
     while part := await stream.read(8192):
         *lines, pending = (pending + part).split(b"\n")
         for line in lines:
+            if _OTHER_CHANNELS in line:
+                raise SourceChanges(_printable(line), killed=True)
             if _CHATTER.search(line):
                 if _CHANGED in line:
                     raise SourceChanges(_printable(line), killed=True)

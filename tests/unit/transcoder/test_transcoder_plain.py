@@ -199,7 +199,7 @@ def test_one_ordinary_run_takes_every_track(tmp_path: Path) -> None:
     assert mapped == ["0:2", "0:1", "0:4"]
     assert "-copyts" not in arguments
     assert arguments[arguments.index("-filter:v") + 1].startswith("bwdif=mode=send_field")
-    assert arguments[arguments.index("-filter:a:1") + 1].endswith("layouts=mono")
+    assert "layouts=mono" in arguments[arguments.index("-filter:a:1") + 1]
 
 
 def probed(container: str) -> ProbedSource:
