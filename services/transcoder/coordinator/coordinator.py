@@ -18,6 +18,7 @@ from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.coordinator.sweeping import sweep
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord, JobRepository
+from services.transcoder.planning.reasons import reason
 from services.transcoder.scheduler import (
     ExhaustedTask,
     JobProgress,
@@ -57,7 +58,7 @@ _JOBS: Final = 8
 # Progress becomes an event when it has grown by this many percent.
 _STEP_PERCENT: Final = 1.0
 # The error of a task whose workers died each time before they could report one.
-_WORKER_DIED: Final = TaskError("worker.died", "Processing this video failed several times.")
+_WORKER_DIED: Final = TaskError("worker.died", reason("worker.died"))
 # Attempts whose last reported percentage is remembered.
 _MAX_REPORTED: Final = 10_000
 

@@ -13,7 +13,7 @@ import msgspec
 
 from services.transcoder.domain import SoundTrack, Transcode, audio_name
 from services.transcoder.planning.ending import clock
-from services.transcoder.planning.plan import timeline_of
+from services.transcoder.planning.plan import silence_until, timeline_of
 from shared.contracts import AudioTrack, EncodedTrack, Rendition, Segment, TranscodePlanned
 
 # Seconds and shares by which lengths may differ: containers round, and damaged ends are lost.
@@ -57,7 +57,7 @@ def find_fault(state: Transcode) -> Fault | None:
         fault = _gap(made)
         if fault:
             return fault
-    return _of_pictures(planned, pictures) or _of_sounds(sounds)
+    return _of_pictures(planned, pictures) or _of_sounds(planned, sounds)
 
 
 def _of_pictures(planned: TranscodePlanned, pictures: Sequence[_Made]) -> Fault | None:
@@ -88,13 +88,18 @@ def _of_pictures(planned: TranscodePlanned, pictures: Sequence[_Made]) -> Fault 
     return None
 
 
-def _of_sounds(sounds: Sequence[tuple[AudioTrack, _Made]]) -> Fault | None:
+def _of_sounds(
+    planned: TranscodePlanned, sounds: Sequence[tuple[AudioTrack, _Made]]
+) -> Fault | None:
     for track, made in sounds:
         if track.end_ms is None:
             continue
-        seconds = track.end_ms / 1000
-        if abs(made.seconds - seconds) > _slack(seconds):
-            return _length("result.sound", "sound", made, seconds)
+        # Silence ends where the plan says; sound itself may be a little shorter or longer.
+        silence = silence_until(track, planned.source.duration_ms)
+        seconds = track.end_ms / 1000 if silence is None else silence
+        slack = _slack(seconds) if silence is None else _SAME
+        if abs(made.seconds - seconds) > slack:
+            return _length("result.sound", "sound", made, track.end_ms / 1000)
     return None
 
 

@@ -27,8 +27,6 @@ FORMATS: Final = ",".join(demuxers())
 
 AUDIO_RATE: Final = 48_000
 AUDIO_BIT_RATE: Final = 128_000
-# Sound may end so long before the picture.
-_SHORT_SECONDS: Final = 0.5
 # Samples that the AAC encoder puts before the first one: one frame.
 AAC_FRAME: Final = 1024
 
@@ -315,11 +313,11 @@ def _fragmented() -> list[str]:
 
 
 def encode_audio(
-    source: Input, track: AudioTrack, seconds: float, segment_seconds: float, target: Path
+    source: Input, track: AudioTrack, silence: float | None, segment_seconds: float, target: Path
 ) -> list[str]:
     """ffmpeg: encode one whole sound track as AAC-LC, in fragments of about one segment.
 
-    ``seconds``: the length of the video.
+    ``silence``: until when silence follows it, in seconds.
     """
     layout = "mono" if track.channels == 1 else "stereo"
     # Sample 0 of the output is time 0 of the file: gaps are filled with silence. The input starts
@@ -328,10 +326,8 @@ def encode_audio(
         f"aresample={AUDIO_RATE}:async=1:first_pts=0,"
         f"aformat=channel_layouts={layout},atrim=start_sample={AAC_FRAME}"
     )
-    # Players wait for sound where it ends long before the picture: silence follows it.
-    least = round((seconds - _SHORT_SECONDS) * AUDIO_RATE) - AAC_FRAME
-    if least > 0:
-        clock += f",apad=whole_len={least}"
+    if silence is not None:
+        clock += f",apad=whole_len={round(silence * AUDIO_RATE) - AAC_FRAME}"
     return [
         *quiet(watched=True),
         "-copyts",

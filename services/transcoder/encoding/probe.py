@@ -25,18 +25,20 @@ from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.ffprobe_answer import parse_report
 from services.transcoder.planning.media_errors import (
     CHANGES,
-    NO_INDEX,
     NO_TIMES,
-    TRUNCATED,
     MediaRejected,
     TaskFailed,
+    failed,
+    rejected,
 )
 from services.transcoder.planning.probe_report import (
     JUMPING,
+    MAX_STREAMS,
     Extent,
     ProbedSource,
     read_source,
 )
+from services.transcoder.planning.reasons import reason
 from shared.contracts import AudioTrack
 
 _PROBE_SECONDS: Final = 60.0
@@ -67,7 +69,7 @@ async def probe_indexed(
     found = await _probe(ffprobe, outline, known.size, folder, trials=trials, locks=locks)
     seconds = await asyncio.to_thread(lambda: known.index.seconds)
     found = msgspec.structs.replace(found, seconds=seconds)
-    ends = {t.number: t.finish for t in known.index.tracks if t.edits.whole}
+    ends = {t.number: t.until for t in known.index.tracks if t.edits.linear}
     found = _with_sound_ends(found, ends)
     video = found.facts.video
     picture = known.index.picture_at(video.stream) if video else None
@@ -167,9 +169,7 @@ async def _probe(
             [ffprobe, *ffmpeg.probe(source)], folder, _limits(source, _PROBE_SECONDS)
         )
     except OutputTooLarge as error:
-        raise MediaRejected(
-            "media.too_complex", "The file describes more tracks than we can handle."
-        ) from error
+        raise rejected("media.too_complex") from error
     except RunFailed as error:
         raise classify_failure(error, source) from error
     report = parse_report(answer)
@@ -181,11 +181,7 @@ async def _probe(
 def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:
     """The facts corrected by the packets' times. Raises MediaRejected where there are none."""
     if extent.untimed > extent.timed:
-        raise MediaRejected(
-            NO_TIMES,
-            "The file says in which order its pictures are shown, but not when. "
-            "ffmpeg -i in.avi out.mp4 writes one that does.",
-        )
+        raise rejected(NO_TIMES)
     last = extent.any_end
     jumping = found.facts.container in JUMPING
     jumps = extent.back + (extent.on if jumping else 0)
@@ -195,7 +191,7 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
         if jumping:
             # The end that the container states, from the last time stamp, is not there.
             return msgspec.structs.replace(found, jumps=1)
-        raise MediaRejected("media.truncated", TRUNCATED)
+        raise rejected("media.truncated")
     guessed = found.facts.container in GUESSED
     ended = ending(None if guessed else found.duration, found.start, last)
     stated = ended.reached if ended.stated is None or ended.early else ended.stated
@@ -233,7 +229,7 @@ def with_ends(found: ProbedSource, main: float, other: float | None) -> ProbedSo
 def _with_end(found: ProbedSource, end: float) -> ProbedSource:
     duration = end - found.start
     if duration <= 0:
-        raise MediaRejected("media.empty", "The video has no length.")
+        raise rejected("media.empty")
     facts = msgspec.structs.replace(found.facts, duration_ms=round(duration * 1000))
     return msgspec.structs.replace(found, facts=facts, duration=duration)
 
@@ -281,32 +277,22 @@ def classify_failure(  # noqa: PLR0911 - one return per cause
     """The error of a failed run: MediaRejected where the source is at fault, else TaskFailed."""
     detail = hide_address(error.detail, source)
     if isinstance(error, TooMuchOutput):
-        return MediaRejected(
-            "media.too_much_output", "This file becomes larger than its length allows.", detail
-        )
+        return rejected("media.too_much_output", detail)
     if isinstance(error, SourceChanges):
-        return MediaRejected(
-            CHANGES, "The picture's size or the kind of sound changes in the middle.", detail
-        )
+        return rejected(CHANGES, detail)
     if error.timed_out:
-        return TaskFailed("media.too_slow", "Reading this file takes too long.", detail)
+        return failed("media.too_slow", detail)
     if _STORAGE_WORDS.search(error.detail):
-        return TaskFailed("storage.unreadable", "The uploaded file could not be read.", detail)
+        return failed("storage.unreadable", detail)
     if _SCRATCH_WORDS.search(error.detail):
-        return TaskFailed("worker.scratch", "The disk for work in progress failed.", detail)
+        return failed("worker.scratch", detail)
     if "moov atom not found" in error.detail:
-        return MediaRejected("media.truncated", NO_INDEX, detail)
+        return MediaRejected("media.truncated", reason("media.no_index"), detail)
     if error.killed or _MEMORY_WORDS.search(error.detail):
-        return TaskFailed(
-            "media.too_heavy",
-            "Processing this file takes more memory or time than allowed.",
-            detail,
-        )
+        return failed("media.too_heavy", detail)
     if "max_streams" in error.detail:
-        return MediaRejected("media.too_many_streams", "The file has too many tracks.", detail)
-    return MediaRejected(
-        "media.unreadable", "This file is not a video that we can read, or it is damaged.", detail
-    )
+        return rejected("media.too_many_streams", detail, most=str(MAX_STREAMS))
+    return rejected("media.unreadable", detail)
 
 
 def hide_address(text: str, source: ffmpeg.Input) -> str:

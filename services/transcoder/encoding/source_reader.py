@@ -17,7 +17,7 @@ from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.mp4.boxes import MalformedMp4, SamplesMissing
 from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_index
-from services.transcoder.planning.media_errors import TRUNCATED, MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed, rejected
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 
 _HEAD_BYTES: Final = 256 << 10
@@ -202,7 +202,7 @@ class SourceReader:
             pieces = walk.pieces
             index = await asyncio.to_thread(read_index, pieces[-1].data, size)
         except SamplesMissing as error:
-            raise MediaRejected("media.truncated", TRUNCATED, str(error)) from error
+            raise rejected("media.truncated", str(error)) from error
         except (MalformedMp4, struct.error):
             return None
         if index.reach > size:
@@ -270,7 +270,7 @@ class SourceReader:
         """The source's size in bytes. Raises MediaRejected (missing or empty), TaskFailed."""
         size = await self._stored_size(key)
         if size == 0:
-            raise MediaRejected("media.empty", "The file is empty.")
+            raise rejected("media.empty")
         return size
 
     async def _stored_size(self, key: str) -> int:
@@ -318,8 +318,8 @@ def _write(target: Path, known: IndexedSource) -> None:
 
 
 def _missing() -> MediaRejected:
-    return MediaRejected("source.missing", "The uploaded file is no longer there.")
+    return rejected("source.missing")
 
 
 def _unavailable() -> TaskFailed:
-    return TaskFailed("storage.unavailable", "The storage did not answer.")
+    return failed("storage.unavailable")

@@ -14,7 +14,7 @@ import msgspec
 
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.source_reader import IndexedSource, SourceReader, copy_mark
-from services.transcoder.planning.media_errors import DAMAGED, TaskFailed
+from services.transcoder.planning.media_errors import failed
 
 # Larger sources are read by ranges and URL again.
 _MAX_BYTES: Final = 8 << 30
@@ -94,9 +94,8 @@ async def read_again(
     mark = acknowledged.sha256 or copy_mark(key)
     changed = acknowledged.size not in (None, target.stat().st_size)
     if changed or (mark is not None and not found.startswith(mark)):
-        raise TaskFailed(
+        raise failed(
             "storage.damaged",
-            DAMAGED,
             f"{key} has {target.stat().st_size} bytes with the SHA-256 {found}",
         )
     return VerifiedSource(sources, key, target, proven=mark is not None)

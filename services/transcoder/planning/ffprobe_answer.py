@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.media_errors import rejected
 
 
 class SideData(msgspec.Struct, frozen=True):
@@ -86,6 +86,4 @@ def parse_report(text: bytes) -> ProbeReport:
     try:
         return msgspec.json.decode(text, type=ProbeReport)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise MediaRejected(
-            "media.unreadable", "This file is not a video that we can read."
-        ) from error
+        raise rejected("media.unreadable") from error

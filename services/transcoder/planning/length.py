@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.media_errors import rejected
 from services.transcoder.planning.probe_report import MAX_DURATION_S, ProbedSource
 
 # A packet explains the time up to the next one, but at most so many seconds or output frames,
@@ -53,14 +53,10 @@ def check_length(found: ProbedSource) -> None:
     """Raise MediaRejected for a source that is too long, or whose length is not explained."""
     reach = _reach(found)
     if reach > MAX_DURATION_S:
-        raise MediaRejected("media.too_long", "The video is longer than 24 hours.")
+        raise rejected("media.too_long")
     if not is_explained(found):
         covered = explained(found) or 0.0
-        raise MediaRejected(
-            "media.gap",
-            f"The file claims to last {_words(reach)}, but holds pictures and sound for "
-            f"{_words(min(reach, covered))} only.",
-        )
+        raise rejected("media.gap", reach=_words(reach), covered=_words(min(reach, covered)))
 
 
 def _reach(found: ProbedSource) -> float:

@@ -2,17 +2,8 @@
 
 from typing import Final
 
-TRUNCATED: Final = (
-    "The file is incomplete or damaged: it ends before its first picture or sound. Please upload "
-    "it again."
-)
-DAMAGED: Final = "The stored file is no longer the one that was uploaded. The fault is on our side."
-NO_INDEX: Final = (
-    "The file has no index (moov), without which nobody can read it: the recording was cut off "
-    "before it was finished, or the file was not copied whole. Copy it from the device again; else "
-    "the program untrunc can often repair it (untrunc other.mp4 this.mp4) with another recording "
-    "of the same device."
-)
+from services.transcoder.planning.reasons import reason
+
 # Reasons for which reading a source in parts failed, and decoding it as a whole fails too.
 _FINAL: Final = frozenset(
     (
@@ -72,3 +63,13 @@ class TaskFailed(Exception):
         self.code = code
         self.reason = reason
         self.detail = detail
+
+
+def rejected(code: str, detail: str | None = None, **values: str) -> MediaRejected:
+    """The error of a source, in the words of its code."""
+    return MediaRejected(code, reason(code, **values), detail)
+
+
+def failed(code: str, detail: str | None = None, **values: str) -> TaskFailed:
+    """The error of a task, in the words of its code."""
+    return TaskFailed(code, reason(code, **values), detail)

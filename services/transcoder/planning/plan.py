@@ -11,11 +11,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from shared.contracts import Chunk, Rendition, SourceFacts, TranscodePlanned
+from shared.contracts import AudioTrack, Chunk, Rendition, SourceFacts, TranscodePlanned
 
 SEGMENT_SECONDS: Final = 4
 # The most frames of a segment that begins at a key frame of the source.
 LONGEST_FRAMES: Final = 1000
+# Sound may end so much earlier than the video.
+_SILENT_END_MS: Final = 500
 # Lengths of the first chunks in segments; the last is that of all others: 4, 8, 16, 28 seconds.
 CHUNK_SEGMENTS: Final = (1, 2, 4, 7)
 
@@ -132,6 +134,15 @@ _FIRST: Final = 0
 _NEXT: Final = 1
 _LATER: Final = 2
 _LAST: Final = 3
+
+
+def silence_until(track: AudioTrack, duration_ms: int) -> float | None:
+    """When the silence ends that follows a sound track, in seconds; None where it needs none.
+
+    Players wait for sound that ends long before the picture.
+    """
+    end_ms = duration_ms - _SILENT_END_MS
+    return end_ms / 1000 if track.end_ms is not None and track.end_ms < end_ms else None
 
 
 def passthrough_rendition(planned: TranscodePlanned) -> Rendition | None:

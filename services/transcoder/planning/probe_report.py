@@ -12,7 +12,7 @@ import msgspec
 
 from services.transcoder.planning.colours import HDR_TRANSFERS, colour_notes, colours_of
 from services.transcoder.planning.ffprobe_answer import Frame, ProbeReport, Stream
-from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.media_errors import rejected
 from services.transcoder.planning.orientation import (
     Orientation,
     cropped,
@@ -91,9 +91,7 @@ def read_source(
     ``decoders`` and ``protected`` as for ``choose_tracks``.
     """
     if len(report.streams) > MAX_STREAMS:
-        raise MediaRejected(
-            "media.too_many_streams", f"The file has more than {MAX_STREAMS} tracks."
-        )
+        raise rejected("media.too_many_streams", most=str(MAX_STREAMS))
     chosen = choose_tracks(report, decoders, protected)
     video, sounds = chosen.picture, chosen.sounds
     main = video or sounds[0]
@@ -168,7 +166,7 @@ class Extent:
         """
         self._packets += 1
         if self._packets > MAX_PACKETS:
-            raise MediaRejected("media.too_complex", "The file has more frames than we can handle.")
+            raise rejected("media.too_complex")
         fields = line.split(",")
         if len(fields) < 2 or not fields[0].isdigit():
             return
@@ -242,9 +240,8 @@ def _frame(report: ProbeReport, stream: Stream) -> Frame:
 
 def _video_track(stream: Stream, frame: Frame, rate: Fraction) -> VideoTrack:
     if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
-        raise MediaRejected(
-            "media.too_large_picture",
-            f"The picture is {stream.width} × {stream.height}, larger than we can handle.",
+        raise rejected(
+            "media.too_large_picture", width=str(stream.width), height=str(stream.height)
         )
     colours = colours_of(stream, frame)
     turn = orientation_of(frame.side_data_list, stream.side_data_list)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream
-from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.media_errors import MediaRejected, rejected
 from shared.contracts import SourceNote
 
 MAX_AUDIO_TRACKS: Final = 8
@@ -198,23 +198,11 @@ def _locks(report: ProbeReport) -> dict[int, str]:
 def _refusal(lost: Sequence[Stream], locks: Mapping[int, str], what: str) -> MediaRejected:
     locked = [locks[s.index] for s in lost if s.index in locks]
     if locked:
-        return MediaRejected(
-            "media.encrypted",
-            f"The file is protected ({locked[0]}), and cannot be decoded without its key. Upload a"
-            " copy without protection; what was bought or rented with protection has no such copy.",
-        )
+        return rejected("media.encrypted", protection=locked[0])
     if lost:
         names = " and ".join(dict.fromkeys(format_name(s) for s in lost))
-        return MediaRejected(
-            "media.unknown_codec",
-            f"The {what} cannot be decoded: {names}. The file is not damaged. Export it from the"
-            " program or device that made it as H.264 with AAC in an MP4 file, and upload that.",
-        )
-    return MediaRejected(
-        "media.no_tracks",
-        "The file holds neither pictures nor sound. Copy it anew from where it was recorded, and"
-        " upload that.",
-    )
+        return rejected("media.unknown_codec", what=what, formats=names)
+    return rejected("media.no_tracks")
 
 
 def _left_out(stream: Stream, locks: Mapping[int, str]) -> SourceNote:

@@ -11,10 +11,10 @@ import msgspec
 from services.transcoder.encoding.verified_source import Acknowledged, VerifiedSource, read_again
 from services.transcoder.planning.media_errors import (
     CERTAIN,
-    DAMAGED,
-    TRUNCATED,
     MediaRejected,
     TaskFailed,
+    failed,
+    rejected,
 )
 from services.transcoder.scheduler import ClaimedTask
 from services.transcoder.worker.context import TaskContext, WorkerContext
@@ -46,7 +46,7 @@ async def check_size(worker: WorkerContext, task: ClaimedTask) -> None:
     size = await worker.sources.size(task.source_key)
     if size != task.size:
         detail = f"{task.source_key} has {size} bytes, not {task.size}"
-        raise TaskFailed("storage.damaged", DAMAGED, detail)
+        raise failed("storage.damaged", detail)
 
 
 async def certain_of_cut(worker: WorkerContext, context: TaskContext) -> WorkerContext:
@@ -59,7 +59,7 @@ async def certain_of_cut(worker: WorkerContext, context: TaskContext) -> WorkerC
         return worker
     verified = await _verified(worker, context)
     if verified is None and not _agreed(context.task, "media.truncated"):
-        raise MediaRejected("media.truncated", TRUNCATED, "it seems to be cut short")
+        raise rejected("media.truncated", "it seems to be cut short")
     return verified or worker
 
 

@@ -21,7 +21,7 @@ from services.transcoder.encoding.process import (
     run_ffprobe_lines,
 )
 from services.transcoder.planning.ending import GUESSED, ending, with_note
-from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.planning.media_errors import failed
 from services.transcoder.planning.plain import CopyBudget, Frame, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
@@ -62,7 +62,7 @@ async def decode_source(
     _log.info("source decoded as a whole", task=task.task_id, seconds=context.elapsed_ms / 1000)
     copy = await store_copy(worker, context, target)
     if copy is None:
-        raise TaskFailed("media.no_copy", "What was decoded of this file cannot be read again.")
+        raise failed("media.no_copy")
     found = msgspec.structs.replace(_described(before, copy), cover=before.cover)
     return msgspec.structs.replace(copy, found=found)
 

@@ -21,7 +21,13 @@ from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_
 from services.transcoder.encoding.source_reader import IndexedSource, copy_key
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ending import is_cut
-from services.transcoder.planning.media_errors import CHANGES, JUMPS, MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import (
+    CHANGES,
+    JUMPS,
+    MediaRejected,
+    failed,
+    rejected,
+)
 from services.transcoder.planning.plain import differences
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
@@ -94,9 +100,7 @@ async def copy_source(
         )
     except RunFailed as error:
         if error.killed:
-            raise TaskFailed(
-                "media.too_slow", "Reading this file takes too long.", "copying packets"
-            ) from error
+            raise failed("media.too_slow", "copying packets") from error
         _log.info("source cannot be remuxed", task=context.task.task_id, error=error.detail)
         return None
     copy = await store_copy(worker, context, target)
@@ -107,7 +111,7 @@ async def copy_source(
         _log.warning("remuxed copy is incomplete", task=context.task.task_id)
         raise jumps()
     if any(_changes_rate(track) for track in copy.known.index.tracks):
-        raise MediaRejected(CHANGES, "The kind of sound changes in the middle.")
+        raise rejected(CHANGES, "the kind of sound")
     facts = msgspec.structs.replace(
         found.facts,
         container=facts.container,
@@ -139,7 +143,7 @@ async def store_copy(
 
 def jumps() -> MediaRejected:
     """The error for a source that only ffmpeg's own clock reads rightly."""
-    return MediaRejected(JUMPS, "The time stamps of this file jump.")
+    return rejected(JUMPS)
 
 
 def _changes_rate(track: SampleTrack) -> bool:

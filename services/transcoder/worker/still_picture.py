@@ -15,7 +15,7 @@ from services.transcoder.encoding.ffmpeg_images import cover, waveform
 from services.transcoder.encoding.probe import classify_failure, probe_indexed
 from services.transcoder.encoding.process import RunFailed, run_ffmpeg
 from services.transcoder.encoding.source_reader import copy_key
-from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.planning.media_errors import TaskFailed, failed
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.planning.tracks import cover_note, waveform_note
 from services.transcoder.worker.context import TaskContext, WorkerContext, digest, limits
@@ -88,11 +88,11 @@ async def _stored(
     await worker.media.put(key, data, "video/mp4")
     known = await worker.sources.indexed(key)
     if known is None:
-        raise TaskFailed("internal.plan", "The picture cannot be read.")
+        raise failed("internal.plan", "the made picture")
     outline = await worker.sources.open_outline(known, context.folder)
     seen = await probe_indexed(worker.tools.ffprobe, known, outline, context.folder)
     if seen.facts.video is None:
-        raise TaskFailed("internal.plan", "The picture cannot be read.")
+        raise failed("internal.plan", "the made picture")
     held = (found.duration or 0.0) * 1000 > _LENGTH_MS
     video = msgspec.structs.replace(seen.facts.video, length_ms=_LENGTH_MS if held else 0)
     return StillPicture(key, video, note)

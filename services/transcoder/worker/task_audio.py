@@ -14,7 +14,8 @@ from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.handlers import record, state_of
 from services.transcoder.mp4 import boxes, fragment_reader
-from services.transcoder.planning.media_errors import RESULT_SOUND, MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import RESULT_SOUND, failed, rejected
+from services.transcoder.planning.plan import silence_until
 from services.transcoder.worker.context import (
     TaskContext,
     WorkerContext,
@@ -56,6 +57,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
     target = context.folder / "sound.mp4"
     target.touch()
     seconds = plan.source.duration_ms / 1000
+    silence = silence_until(track, plan.source.duration_ms)
 
     def progressed(progress: FfmpegProgress) -> None:
         context.progress.fraction = min(1.0, progress.seconds / max(0.001, seconds))
@@ -69,7 +71,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
         run_ffmpeg(
             [
                 worker.tools.ffmpeg,
-                *encode_audio(source, track, seconds, plan.segment_ms / 1000, target),
+                *encode_audio(source, track, silence, plan.segment_ms / 1000, target),
             ],
             context.folder,
             limits(source, worker.tools, seconds, urgent=True),
@@ -80,9 +82,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
         async for part in _parts(target, encoding):
             ahead += part.ahead
             if abs(ahead) > _MOST_AHEAD:
-                raise MediaRejected(
-                    RESULT_SOUND, "The sound's time stamps do not agree with its length."
-                )
+                raise rejected(RESULT_SOUND)
             fresh = tuple(segment for segment in part.segments if segment.index >= reached)
             if not fresh:
                 continue
@@ -93,7 +93,7 @@ async def encode_sound(worker: WorkerContext, context: TaskContext) -> AudioEnco
             if outcome.state.audio.get(name, SoundTrack()).segments != reached:
                 # Another worker publishes this track, or the attempt is over. Later parts would
                 # leave a gap.
-                raise TaskFailed("worker.overtaken", "Another worker took this task over.")
+                raise failed("worker.overtaken")
         await encoding
     except RunFailed as error:
         raise classify_failure(error, source) from error
@@ -160,7 +160,7 @@ async def _store(
     try:
         track = fragment_reader.read_track(part.init)
     except boxes.MalformedMp4 as error:
-        raise TaskFailed("encoder.sound", "The encoder wrote sound that cannot be read.") from error
+        raise failed("encoder.sound") from error
     base = fresh[0].offset
     segments = tuple(
         msgspec.structs.replace(segment, offset=segment.offset - base) for segment in fresh

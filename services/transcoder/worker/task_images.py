@@ -12,7 +12,7 @@ from services.transcoder.encoding.ffmpeg_images import moments, stills, waveform
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import RunFailed, run_ffmpeg
 from services.transcoder.object_keys import storyboard_key
-from services.transcoder.planning.media_errors import TaskFailed
+from services.transcoder.planning.media_errors import failed
 from services.transcoder.planning.storyboard import CONTENT_TYPE, webvtt
 from services.transcoder.worker.context import (
     TaskContext,
@@ -43,7 +43,7 @@ async def make_images(worker: WorkerContext, context: TaskContext) -> Thumbnails
     source = await worker.sources.open_whole(context.source_key)
     taken = await _stills(worker, context, plan, source)
     if not taken:
-        raise TaskFailed("media.no_still", "No picture could be taken from the video.")
+        raise failed("media.no_still")
     poster = await _store(worker, context, "poster", await asyncio.to_thread(choose, taken))
     film = await asyncio.to_thread(animate, taken)
     preview = await _store(worker, context, "preview", film) if film else None

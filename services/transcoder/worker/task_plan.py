@@ -17,7 +17,7 @@ from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
-from services.transcoder.planning.media_errors import CHANGES, MediaRejected
+from services.transcoder.planning.media_errors import CHANGES, rejected
 from services.transcoder.planning.passthrough import (
     PassthroughVerdict,
     check_passthrough,
@@ -133,7 +133,7 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     known = await worker.sources.indexed(task.source_key)
     if known is not None:
         if any(track.entries > 1 for track in known.index.tracks):
-            raise MediaRejected(CHANGES, "The tracks of this file consist of different parts.")
+            raise rejected(CHANGES)
         outline = await worker.sources.open_outline(known, folder)
         found = await probe_indexed(tools.ffprobe, known, outline, folder, trials=trials)
         return _Readable(known, found)

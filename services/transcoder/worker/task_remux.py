@@ -6,7 +6,11 @@ from typing import Final
 
 from services.transcoder.mp4 import fragment_reader, fragment_writer
 from services.transcoder.mp4.sample_index import SampleTrack
-from services.transcoder.planning.media_errors import CHANGES, MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import (
+    CHANGES,
+    failed,
+    rejected,
+)
 from services.transcoder.planning.passthrough import segment_samples
 from services.transcoder.planning.plan import passthrough_rendition, timeline_of
 from services.transcoder.worker.context import (
@@ -31,10 +35,10 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
     video = plan.source.video
     track = known.index.picture_at(video.stream if video else None) if known else None
     if top is None or track is None:
-        raise TaskFailed("internal.plan", "The plan does not fit the source.")
+        raise failed("internal.plan")
     borders = (*await asyncio.to_thread(segment_samples, track), track.count)
     if len(borders) != len(plan.borders) + 1:
-        raise TaskFailed("internal.plan", "The plan does not fit the source.")
+        raise failed("internal.plan")
     timescale = timeline_of(plan).timescale
     clock = await asyncio.to_thread(
         fragment_writer.output_clock, track, plan.picture_delay_us, timescale
@@ -111,10 +115,10 @@ async def _samples(
     if not fragment_writer.has_idr(made[: track.sizes[first]], track.entry):
         # The index marks a frame as a key frame that is no IDR picture; browsers do not start
         # there.
-        raise MediaRejected("media.not_fit", "This file's key frames are not what it says.")
+        raise rejected("media.not_fit")
     if fragment_writer.changes_parameters(made, track.sizes[first:stop], track.entry):
         # Browsers take the parameters from the init segment.
-        raise MediaRejected(CHANGES, "The picture's parameters change in the middle.")
+        raise rejected(CHANGES, "the picture's parameters")
     return made
 
 
@@ -133,4 +137,4 @@ def check(
         or found[0].size < expected
         or clock.shown(track, stop) <= clock.shown(track, first)
     ):
-        raise TaskFailed("remux.damaged", "A part of the file could not be copied.")
+        raise failed("remux.damaged")

@@ -9,7 +9,7 @@ from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.mp4 import boxes, fragment_reader
 from services.transcoder.object_keys import sprite_key
-from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import MediaRejected, failed, rejected
 from services.transcoder.planning.plan import Timeline, h264_renditions, timeline_of
 from services.transcoder.planning.storyboard import sheet
 from services.transcoder.worker.context import (
@@ -37,7 +37,7 @@ async def encode_video(worker: WorkerContext, context: TaskContext) -> ChunkEnco
     chunk = plan.chunks[context.setting("chunk", int)]
     video = plan.source.video
     if video is None:
-        raise TaskFailed("internal.plan", "The plan has no picture.")
+        raise failed("internal.plan")
     line = timeline_of(plan)
     source = await _open(worker, context, video, chunk, line)
     urgent = chunk.index == 0 and {each.name for each in h264_renditions(plan)} > set(names)
@@ -201,15 +201,13 @@ def check(
         raise damaged(run)
     for segment in segments:
         if segment.start != line.first_frame(segment.index) * line.frame_ticks:
-            raise TaskFailed("encoder.timing", "The encoder put a segment at the wrong time.")
+            raise failed("encoder.timing")
     if not all(fragment.keyframe for fragment in found):
-        raise TaskFailed("encoder.keyframes", "The encoder began a segment without a key frame.")
+        raise failed("encoder.keyframes")
 
 
 def damaged(run: ChunkRun) -> MediaRejected:
     """The error for a chunk of the source that cannot be decoded."""
     start = run.chunk.first_frame / run.line.frame_rate
     minutes, seconds = divmod(int(start), 60)
-    return MediaRejected(
-        "media.damaged", f"The picture cannot be decoded from {minutes}:{seconds:02d} on."
-    )
+    return rejected("media.damaged", at=f"{minutes}:{seconds:02d}")

@@ -13,7 +13,7 @@ from typing import Final
 from services.transcoder.encoding.process import run_attributes
 from services.transcoder.encoding.scratch import Scratch, ScratchFull
 from services.transcoder.handlers import record, state_of
-from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed
 from services.transcoder.scheduler import (
     MAX_TRIES,
     ClaimedTask,
@@ -242,9 +242,7 @@ class Worker:
         except Exception as error:
             outcome = "failed"
             log.error("task failed unexpectedly", error=repr(error), exc_info=True)
-            await self._retry_or_fail(
-                task, TaskFailed("internal", "Something went wrong on our side.", repr(error))
-            )
+            await self._retry_or_fail(task, failed("internal", repr(error)))
         return outcome
 
     async def _perform(self, task: ClaimedTask, started: float) -> None:
