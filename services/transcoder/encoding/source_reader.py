@@ -37,6 +37,8 @@ _SEEK_SECONDS: Final = 0.5
 # Bytes of cached slices and of the tables read from them.
 _CACHE_BYTES: Final = 128 << 20
 _KINDS: Final = frozenset({"ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "udta", "uuid"})
+# What follows the tables of a file in fragments.
+_FRAGMENTS: Final = frozenset({"moof", "sidx", "styp"})
 
 
 # The beginning of the names of remuxed copies.
@@ -238,6 +240,8 @@ class SourceReader:
                 piece = SourceSlice(at, await self.read(key, at, min(size, at + length)))
                 pieces.append(piece)
             kind, length = _header(piece.data[at - piece.offset :])
+            if kind in _FRAGMENTS and moov is not None:
+                break
             if kind not in _KINDS or length < 8:
                 return None
             if kind == "moov":

@@ -17,7 +17,7 @@ from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
-from services.transcoder.planning.media_errors import CHANGES, rejected
+from services.transcoder.planning.media_errors import CHANGES, MediaRejected, rejected
 from services.transcoder.planning.passthrough import (
     PassthroughVerdict,
     check_passthrough,
@@ -25,6 +25,7 @@ from services.transcoder.planning.passthrough import (
 )
 from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
+from services.transcoder.planning.scrambling import is_scrambled
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from services.transcoder.worker.judgement import certain_of_cut, check_size
 from services.transcoder.worker.plain_copy import decode_source
@@ -41,6 +42,11 @@ _ENCODER = "x264"
 # Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
+# What is found of scrambled sources, and how much of them is looked at then.
+_PERHAPS_SCRAMBLED: Final = frozenset(
+    ("media.empty", "media.no_tracks", "media.truncated", "media.unknown_codec", "media.unreadable")
+)
+_HEAD_BYTES: Final = 1 << 20
 
 
 async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePlanned:
@@ -48,7 +54,12 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     task = context.task
     await check_size(worker, task)
     state = await state_of(worker.store, task.video_id)
-    read = await _decoded(worker, context) if state.plain else await _read(worker, context)
+    try:
+        read = await _decoded(worker, context) if state.plain else await _read(worker, context)
+    except MediaRejected as error:
+        if error.code in _PERHAPS_SCRAMBLED and await _is_scrambled(worker, context):
+            raise rejected("media.encrypted", protection="a scrambled broadcast") from error
+        raise
     known, found, copied = read.known, read.found, read.copied
     check_length(found)
     still: StillPicture | None = None
@@ -83,6 +94,13 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         counted=state.counted,
         picture_key=still.key if still else None,
     )
+
+
+async def _is_scrambled(worker: WorkerContext, context: TaskContext) -> bool:
+    """Whether the source is a transport stream that needs a key. Raises MediaRejected."""
+    key = context.task.source_key
+    size = await worker.sources.size(key)
+    return is_scrambled(await worker.sources.read(key, 0, min(size, _HEAD_BYTES)))
 
 
 async def _with_fields(
