@@ -19,6 +19,9 @@ TWO_PICTURES = made(
     [
         (FILES["unknown sound before the good one"], "sound_left_out", "Apple Positional Audio"),
         # Tasks read a copy of it, which has the tracks that are used and no others.
+        (FILES["mp3 with cover"], "cover_shown", "Its cover"),
+        (FILES["m4a with cover"], "cover_shown", "Its cover"),
+        (FILES["wav"], "waveform_shown", "picture of its sound"),
         (TWO_PICTURES, "picture_left_out", "192 × 108, H.264"),
     ],
 )

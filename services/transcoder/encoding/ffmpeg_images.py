@@ -95,8 +95,9 @@ def cover(source: Input, stream: int, target: Path) -> list[str]:
     return [*arguments, *_FILM, str(target)]
 
 
-# A film of one frame that lasts a second.
+# A film of one frame that lasts a second. Otherwise MP4 would take it for a cover again.
 _FILM: Final = (
+    *("-disposition:v", "0"),
     *("-frames:v", "1", "-r", "1", "-c:v", "libx264", "-preset", "veryfast", "-crf", "12"),
     *("-pix_fmt", "yuv420p", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "mp4"),
 )
