@@ -136,7 +136,8 @@ def decode_rendition(made: Processed, rendition: Rendition) -> Pictures:
 
 def decode_sound(made: Processed, track: AudioTrack) -> Samples:
     """A sound track's samples from time 0 on."""
-    return _samples(made.playlist(audio_name(track.index)), ["-map", "0:a"])
+    # Every sample that players decode: times that disagree with them must not hide any.
+    return _samples(made.playlist(audio_name(track.index)), ["-map", "0:a"], clock="")
 
 
 def compare_pictures(
@@ -289,8 +290,9 @@ def _pictures(source: Path, shape: tuple[int, int], options: Sequence[str]) -> P
     return data.reshape(count, height, width).astype(np.float32)
 
 
-def _samples(source: Path, options: Sequence[str]) -> Samples:
-    clock = f"aresample={_SOUND_RATE}:async=1:first_pts=0"
+def _samples(source: Path, options: Sequence[str], clock: str = ":async=1:first_pts=0") -> Samples:
+    """A sound track's samples; ``clock``: how gaps in its times are filled."""
+    clock = f"aresample={_SOUND_RATE}{clock}"
     raw = _run(["-i", str(source), *options, "-af", clock, "-ac", "1", "-f", "f32le", "-"])
     return np.frombuffer(raw, dtype=np.float32)
 
