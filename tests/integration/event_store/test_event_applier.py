@@ -199,3 +199,12 @@ async def test_a_watcher_of_what_was_never_written_or_stamped(
         assert not await watcher.wait_for_event("user-nobody", 1, timeout=0)
         await store.append("user-a", 0, [NewEvent(EmailChanged(user_id="a"))], Metadata())
         assert not await watcher.wait_for_latest(timeout=0)
+
+
+async def test_a_watcher_leaves_no_listener_behind(engine: AsyncEngine, database: Database) -> None:
+    before = asyncio.all_tasks()
+    async with watch_checkpoint(
+        Loops(CollectorRegistry()), database.url("catalog"), MemoryEventStore(), "sample", "counts"
+    ):
+        assert asyncio.all_tasks() > before
+    assert asyncio.all_tasks() == before
