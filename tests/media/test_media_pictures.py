@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.transcoder.encoding.programs import find_ffmpeg
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.probe import probe_source
+from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import decode_rendition
 from tests.media.pipeline import process
@@ -60,6 +62,21 @@ async def test_as_many_frames_as_ffmpeg_decodes(kind: str, times: int, tmp_path:
     assert video.failure is None, video.failure
     frames = [len(decode_rendition(video, each)) for each in video.planned.renditions]
     assert set(frames) == {times * _decoded(source)}
+
+
+async def test_first_frames_that_memory_does_not_hold_are_not_looked_at(tmp_path: Path) -> None:
+    source = PICTURES["turned 90"](tmp_path)
+    small = tmp_path / "ffprobe"
+    small.write_text(
+        f'#!/bin/sh\ncase "$*" in *show_frames*) kill -9 $$;; esac\n'
+        f'exec {find_ffprobe(None)} "$@"\n'
+    )
+    small.chmod(0o755)
+    given, size = Input(str(source), remote=False), source.stat().st_size
+
+    found = await probe_source(str(small), given, size, tmp_path)
+
+    assert found == await probe_source(find_ffprobe(None), given, size, tmp_path)
 
 
 def _decoded(source: Path) -> int:

@@ -84,8 +84,9 @@ def sound_of(track: AudioTrack) -> str:
     return f"a:{track.index}" if track.stream is None else str(track.stream)
 
 
-def probe(source: Input) -> list[str]:
+def probe(source: Input, *, frames: bool = True) -> list[str]:
     """ffprobe: container, streams and the first frames, as JSON."""
+    shown = ["-show_frames", "-read_intervals", f"%+#{_FRAME_PACKETS}"] if frames else []
     return [
         "-v",
         "error",
@@ -96,11 +97,8 @@ def probe(source: Input) -> list[str]:
         "20000000",
         "-show_format",
         "-show_streams",
-        "-show_frames",
-        "-read_intervals",
-        f"%+#{_FRAME_PACKETS}",
-        "-show_entries",
-        _FRAME_FACTS,
+        *shown,
+        *(("-show_entries", _FRAME_FACTS) if frames else ()),
         "-of",
         "json",
         "-i",

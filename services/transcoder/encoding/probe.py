@@ -164,10 +164,16 @@ async def _probe(
     trials: TrackTrials | None,
     locks: Mapping[int, str],
 ) -> ProbedSource:
+    allowed = _limits(source, _PROBE_SECONDS)
     try:
-        answer = await run_ffprobe(
-            [ffprobe, *ffmpeg.probe(source)], folder, _limits(source, _PROBE_SECONDS)
-        )
+        try:
+            answer = await run_ffprobe([ffprobe, *ffmpeg.probe(source)], folder, allowed)
+        except RunFailed as error:
+            if not error.killed or error.timed_out:
+                raise
+            # The first frames are too large for the memory; the streams still say most.
+            arguments = [ffprobe, *ffmpeg.probe(source, frames=False)]
+            answer = await run_ffprobe(arguments, folder, allowed)
     except OutputTooLarge as error:
         raise rejected("media.too_complex") from error
     except RunFailed as error:
