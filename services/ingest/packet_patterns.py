@@ -4,6 +4,7 @@ Such a file may be cut from a longer one, and begin in the middle of a packet. S
 must follow each other at the distance that each of them states.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -14,9 +15,16 @@ _FEW: Final = 3
 _SOUND_BYTES: Final = 16 << 10
 
 _TS_PACKETS: Final = (188, 192, 204)
-_TS_LOOKED: Final = 64
-# Places from which on a first packet is looked for.
-_TS_BEGINS: Final = (0, 1 << 10, 8 << 10, 32 << 10)
+# A sync byte, no error flag, and some payload or field.
+_TS_HEADER: Final = re.compile(rb"G[\x00-\x7f][\x00-\xff][\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff]")
+# So many headers at the distance of so many bytes.
+_TS_RUNS: Final = {
+    (packet, count): re.compile(
+        _TS_HEADER.pattern + (rb"[\x00-\xff]{%d}" % (packet - 4) + _TS_HEADER.pattern) * (count - 1)
+    )
+    for packet in _TS_PACKETS
+    for count in (_FEW, _MANY)
+}
 
 
 def recognise(head: bytes) -> str | None:
@@ -31,24 +39,52 @@ def recognise(head: bytes) -> str | None:
 
 
 def transport_stream(head: bytes) -> str | None:
-    """Sync bytes at the distance of packets: 188, 204 with error correction, 192 on disc.
+    """Headers at the distance of packets: 188, 204 with error correction, 192 on disc.
 
-    Other bytes may precede them.
+    Other bytes may precede them, and some may be damaged or lost: half of the bytes from the first
+    packets on must be packets that others follow.
     """
-    starts = (begin + within for begin in _TS_BEGINS for within in range(max(_TS_PACKETS)))
-    for first in (at for at in starts if head[at : at + 1] == b"G"):
-        for packet in _TS_PACKETS:
-            places = range(first, len(head) - 3, packet)[:_TS_LOOKED]
-            if len(places) < _FEW or any(head[at] != 0x47 for at in places):
-                continue
-            if 2 * sum(_is_ts_header(head[at : at + 4]) for at in places) > len(places):
-                return "ts"
+    for packet in _TS_PACKETS:
+        first = _ts_begin(head, 0, packet)
+        if first is not None and 2 * _ts_bytes(head, first, packet) >= len(head) - first:
+            return "ts"
     return None
 
 
-def _is_ts_header(header: bytes) -> bool:
-    # The sync byte is also the letter G: so no error flag, some payload or field.
-    return not header[1] & 0x80 and bool(header[3] & 0x30)
+def _ts_bytes(head: bytes, first: int, packet: int) -> int:
+    """The bytes of packets from ``first`` on; bytes between them may be damaged or lost."""
+    found = 0
+    at: int | None = first
+    while at is not None and at < len(head) - 3:
+        if _is_ts_header(head, at):
+            found += packet
+            at += packet
+        elif _is_ts_header(head, at + packet):
+            # Only the header is damaged.
+            at += packet
+        else:
+            # Where bytes are lost, the next packet begins before its place.
+            at = _ts_begin(head, at - packet + 1, packet)
+    return found
+
+
+def _ts_begin(head: bytes, start: int, packet: int) -> int | None:
+    """Where several packets follow each other, from ``start`` on."""
+    # Packets at the very beginning need not be many: the file may be short.
+    few = _TS_RUNS[packet, _FEW].search(head, start, _FEW * packet + 3)
+    found = few or _TS_RUNS[packet, _MANY].search(head, start)
+    while found and _is_text(found[0][::packet] + found[0][1::packet] + found[0][3::packet]):
+        found = _TS_RUNS[packet, _MANY].search(head, found.start() + 1)
+    return found.start() if found else None
+
+
+def _is_ts_header(head: bytes, at: int) -> bool:
+    return _TS_HEADER.match(head, at) is not None
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether all bytes are characters: the sync byte is also the letter G."""
+    return all(32 <= byte < 127 or byte in b"\t\n\r" for byte in data)
 
 
 def program_stream(head: bytes) -> str | None:

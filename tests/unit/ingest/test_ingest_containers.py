@@ -1,5 +1,6 @@
 """Recognising containers: real files of every kind, disguises, and any bytes at all."""
 
+import random
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.containers import HEAD_BYTES, is_hopeless, looks_like, recognise
+from services.ingest.packet_patterns import transport_stream
 from shared.containers import CONTAINERS, Container
 from tests.support.made_containers import ONLY_SOUND, WITH_PICTURE, make_container, run_ffmpeg
 
@@ -68,6 +70,24 @@ def test_a_transport_stream_may_begin_in_mid_packet(files: dict[str, bytes], cut
 @pytest.mark.parametrize("junk", [10, 900, 5000, 30_000])
 def test_a_transport_stream_may_begin_with_anything(files: dict[str, bytes], junk: int) -> None:
     assert name_of(b"\x9a\xbc\xde\x47" * (junk // 4) + files["ts"]) == "ts"
+
+
+@pytest.mark.parametrize("packet", [0, 1, 2, 3, 5, 20])
+def test_a_transport_stream_may_be_damaged(files: dict[str, bytes], packet: int) -> None:
+    damaged = bytearray(files["ts"])
+    damaged[188 * packet] ^= 4
+    assert name_of(bytes(damaged)) == "ts"
+
+
+@pytest.mark.parametrize("packet", [3, 12, 20])
+def test_a_transport_stream_may_lack_bytes(files: dict[str, bytes], packet: int) -> None:
+    whole, at = files["ts"], 188 * packet
+    assert name_of(whole[:at] + whole[at + 50 :]) == "ts"
+
+
+@pytest.mark.parametrize("place", [0, 9, 2000])
+def test_a_transport_stream_may_hold_zeros(files: dict[str, bytes], place: int) -> None:
+    assert name_of(files["ts"][:place] + bytes(3000) + files["ts"][place:]) == "ts"
 
 
 def test_a_transport_stream_with_error_correction(files: dict[str, bytes]) -> None:
@@ -242,6 +262,21 @@ def test_any_bytes_have_an_answer(magic: bytes, rest: bytes) -> None:
     container = recognise(head)
     assert container is None or container in CONTAINERS
     assert looks_like(head)
+
+
+@given(st.integers(0), st.binary(max_size=8))
+def test_random_bytes_are_no_transport_stream(seed: int, often: bytes) -> None:
+    # Bytes that are more frequent than others, as in text and in pictures.
+    letters = often * 20 + bytes(range(256))
+    noise = bytes(random.Random(seed).choices(letters, k=16 << 10))
+    assert transport_stream(noise) is None
+
+
+@given(st.integers(0), st.sampled_from([b"ACGT", b"GATTACA\n", b"G \n0", b"GT"]))
+def test_letters_are_no_transport_stream(seed: int, letters: bytes) -> None:
+    text = bytes(random.Random(seed).choices(letters, k=16 << 10))
+    assert name_of(text) is None
+    assert name_of(b"\xff\0" + text) is None
 
 
 @given(st.text(max_size=2000))
