@@ -80,8 +80,9 @@ async def check_story(studio: Studio, video_id: str) -> None:
     assert poster.format == "WEBP"
     assert poster.size == (1280, 720)
     assert ImageStat.Stat(poster.convert("L")).stddev[0] > 10
-    assert images.storyboard_key == f"{video_id}/a1/storyboard.vtt"
-    words = studio.get(images.storyboard_key).decode()
+    storyboard = f"{video_id}/a1/storyboard.vtt"
+    assert images.storyboard_key == storyboard
+    words = studio.get(storyboard).decode()
     found = re.findall(r"(storyboard/\d+\.webp)#xywh=(\d+),(\d+),(\d+),(\d+)", words)
     # The source has one key frame, and so one segment.
     assert len(found) == 1
