@@ -8,6 +8,8 @@ from tests.media.made_files import X264, Recipe, joined, picture, tone
 
 AAC: Final = ("-g", "25", "-c:a", "aac")
 
+_AAC: Final = ("-c:a", "aac")
+
 
 def _part(frequency: int, *options: str, size: str = "192x108") -> tuple[str, ...]:
     return (*picture(size), *tone(frequency), *X264, *AAC, *options)
@@ -64,6 +66,14 @@ CHANGES: Final[dict[str, Recipe]] = {
     ),
     "sound of another rate": joined(
         "a.ts", _part(440, "-ar", "44100"), _part(880, "-ar", "48000", "-output_ts_offset", "3")
+    ),
+    "sound without a container, at twice the rate": joined(
+        "a.aac", (*tone(), *_AAC, "-ar", "22050"), (*tone(880), *_AAC, "-ar", "44100")
+    ),
+    "sound without a container, slower and to stereo": joined(
+        "a.aac",
+        (*tone(), *_AAC, "-ar", "48000"),
+        (*tone(880), *_AAC, "-ar", "32000", "-ac", "2"),
     ),
     "clock jumps an hour on": joined("a.ts", _part(440), _part(880, "-output_ts_offset", "3600")),
     "clock jumps back": joined("a.ts", _part(440, "-output_ts_offset", "5000"), _part(880)),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from services.transcoder.domain import audio_name
 from services.transcoder.encoding.programs import find_ffmpeg
+from services.transcoder.planning.ending import GUESSED
 from shared.contracts import AudioTrack, Rendition, VideoTrack
 from tests.media.pipeline import Processed
 
@@ -118,7 +119,11 @@ def decode_source(source: Path, made: Processed, folder: Path) -> Reference:
         if not len(pictures):
             # The only picture of a file that does not say how long it is shown.
             pictures = _pictures(between, shape, ["-map", "0:v"])
-    sounds = [_samples(between, ["-map", f"0:a:{number}"]) for number in range(len(audio))]
+    if planned.source.container in GUESSED:
+        # Times of a stream without a container are only guessed: its samples are laid end to end.
+        sounds = [_in_order(source, track) for track in audio]
+    else:
+        sounds = [_samples(between, ["-map", f"0:a:{number}"]) for number in range(len(audio))]
     if pictures is not None and sounds:
         longest = max(len(sound) for sound in sounds) / _SOUND_RATE
         pictures = _held(pictures, longest, Fraction(planned.renditions[0].frame_rate))
@@ -295,6 +300,14 @@ def _samples(source: Path, options: Sequence[str], clock: str = ":async=1:first_
     clock = f"aresample={_SOUND_RATE}{clock}"
     raw = _run(["-i", str(source), *options, "-af", clock, "-ac", "1", "-f", "f32le", "-"])
     return np.frombuffer(raw, dtype=np.float32)
+
+
+def _in_order(source: Path, track: AudioTrack) -> Samples:
+    """A sound track's samples one after the other, whatever their times."""
+    layout = "mono" if track.channels == 1 else "stereo"
+    steps = f"aformat=channel_layouts={layout},aresample={_SOUND_RATE}"
+    mono = ["-map", _sound(track), "-af", steps, "-ac", "1", "-f", "f32le", "-"]
+    return np.frombuffer(_run(["-i", str(source), *mono]), dtype=np.float32)
 
 
 def _run(arguments: Sequence[str]) -> bytes:

@@ -13,6 +13,7 @@ import msgspec
 from services.transcoder.encoding.colour_filters import in_output_colours
 from services.transcoder.encoding.ffmpeg import AUDIO_RATE, Input, picture_of, quiet, sound_of
 from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
+from services.transcoder.planning.ending import GUESSED
 from services.transcoder.planning.plain import CopyBudget, Frame
 from services.transcoder.planning.probe_report import MAX_DURATION_S, MAX_PIXELS
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
@@ -56,7 +57,7 @@ def decode_whole(run: WholeRun, target: Path) -> list[str]:
     """ffmpeg: decode the used tracks of a source into an MP4 file of one frame size."""
     arguments = [*quiet(), "-threads", str(run.threads), "-max_pixels", str(MAX_PIXELS)]
     # Where most frames are damaged, what can be seen of the others is shown.
-    arguments += ["-max_error_rate", "1", *run.source.options()]
+    arguments += ["-max_error_rate", "1", *_times(run), *run.source.options()]
     video = run.facts.video
     arguments += [*(input_options(video) if video else []), "-i", run.source.location]
     if video is not None and run.frame is not None:
@@ -66,6 +67,13 @@ def decode_whole(run: WholeRun, target: Path) -> list[str]:
     # One second more than is accepted, so that a source that is too long is seen to be.
     arguments += ["-t", str(MAX_DURATION_S + 1), "-map_metadata:g", "-1", "-map_chapters", "-1"]
     return [*arguments, "-f", "mp4", str(target)]
+
+
+def _times(run: WholeRun) -> list[str]:
+    """Which of the times that ffmpeg reads or makes up are not used."""
+    # Times of a stream without a container are counted at its first sample rate. Without them, the
+    # decoder counts samples, each at its own rate.
+    return ["-fflags", "+nofillin"] if run.facts.container in GUESSED else []
 
 
 def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) -> list[str]:
