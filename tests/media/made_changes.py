@@ -9,6 +9,7 @@ from tests.media.made_files import X264, Recipe, joined, picture, tone
 AAC: Final = ("-g", "25", "-c:a", "aac")
 
 _AAC: Final = ("-c:a", "aac")
+_WEBM: Final = ("-c:v", "libvpx", "-b:v", "300k", "-c:a", "libopus")
 
 
 def _part(frequency: int, *options: str, size: str = "192x108") -> tuple[str, ...]:
@@ -88,6 +89,12 @@ CHANGES: Final[dict[str, Recipe]] = {
         "a.mpg", _old(440, "-c:a", "mp2"), _old(880, "-c:a", "mp2", "-output_ts_offset", "900")
     ),
     "flv joined": joined("a.flv", _part(440, "-ar", "44100"), _part(880, "-ar", "44100")),
+    "mkv joined": joined("a.mkv", _part(440), _part(880), _part(660)),
+    "webm joined, short": joined(
+        "a.webm",
+        (*picture(seconds=1), *tone(seconds=1), *_WEBM),
+        (*picture(seconds=2), *tone(880, seconds=2), *_WEBM),
+    ),
     "avi joined": joined(
         "a.avi",
         (*picture(), *tone(), "-c:v", "mpeg4", "-c:a", "libmp3lame"),

@@ -38,6 +38,10 @@ _NEAR: Final = 1
 _LENGTH_SECONDS: Final = 0.2
 # Sound that is so much longer than the picture is played out over its last frame.
 _PLAYED_OUT: Final = 1.0
+# Containers that ffmpeg reads on where a second file follows, whose times begin again; the number
+# of pictures that may be dropped elsewhere.
+_RESTARTING: Final = frozenset(("flv", "matroska"))
+_FEW: Final = 5
 
 # Sound is compared in windows of this length.
 _WINDOW: Final = _SOUND_RATE // 5
@@ -105,7 +109,13 @@ def decode_source(source: Path, made: Processed, folder: Path) -> Reference:
         # Shape of pixels first: the output has square ones.
         square = "scale='trunc(iw*max(sar,1))':'trunc(ih/min(sar,1))',setsar=1"
         pad = f"pad={shape[0]}:{shape[1]}:-1:-1"
-        arguments += ["-vf", f"{field}{square},{fit},{pad},setsar=1,format=gray"]
+        shown = f"{field}{square},{fit},{pad},setsar=1,format=gray"
+        arguments += ["-vf", shown]
+        if planned.source.container in _RESTARTING:
+            every = _pictures(source, shape, ["-map", _picture(video), "-vf", shown])
+            if len(every) > _count(source, video) + _FEW:
+                # Times begin again on the way: all is shown one after the other.
+                return Reference(every, tuple(_in_order(source, track) for track in audio))
     for number, track in enumerate(audio):
         arguments += ["-map", _sound(track), f"-ac:a:{number}", str(min(2, track.channels))]
     if audio:
@@ -300,6 +310,12 @@ def _samples(source: Path, options: Sequence[str], clock: str = ":async=1:first_
     clock = f"aresample={_SOUND_RATE}{clock}"
     raw = _run(["-i", str(source), *options, "-af", clock, "-ac", "1", "-f", "f32le", "-"])
     return np.frombuffer(raw, dtype=np.float32)
+
+
+def _count(source: Path, video: VideoTrack) -> int:
+    """How many of a source's pictures have a time of their own, after those before."""
+    options = ["-map", _picture(video), "-vf", "scale=8:8,format=gray", "-fps_mode", "vfr"]
+    return len(_run(["-i", str(source), *options, "-f", "rawvideo", "-"])) // 64
 
 
 def _in_order(source: Path, track: AudioTrack) -> Samples:

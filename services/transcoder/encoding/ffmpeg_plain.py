@@ -44,13 +44,18 @@ def picture_sizes(source: Input, video: VideoTrack) -> list[str]:
 
 
 class WholeRun(msgspec.Struct, frozen=True):
-    """One run that decodes the used tracks of a source. ``frame``: None without a picture."""
+    """One run that decodes the used tracks of a source. ``frame``: None without a picture.
+
+    ``back``: the least number of seconds by which the times of a source jump back, if they do and
+    its container is not one in which ffmpeg expects that.
+    """
 
     source: Input
     facts: SourceFacts
     frame: Frame | None
     budget: CopyBudget
     threads: int
+    back: float | None = None
 
 
 def decode_whole(run: WholeRun, target: Path) -> list[str]:
@@ -61,9 +66,9 @@ def decode_whole(run: WholeRun, target: Path) -> list[str]:
     video = run.facts.video
     arguments += [*(input_options(video) if video else []), "-i", run.source.location]
     if video is not None and run.frame is not None:
-        arguments += _picture(video, run.frame, run.budget, run.threads)
+        arguments += _picture(video, run.frame, run)
     for place, track in enumerate(run.facts.audio):
-        arguments += _sound(place, track)
+        arguments += _sound(place, track, run.back)
     # One second more than is accepted, so that a source that is too long is seen to be.
     arguments += ["-t", str(MAX_DURATION_S + 1), "-map_metadata:g", "-1", "-map_chapters", "-1"]
     return [*arguments, "-f", "mp4", str(target)]
@@ -76,7 +81,25 @@ def _times(run: WholeRun) -> list[str]:
     return ["-fflags", "+nofillin"] if run.facts.container in GUESSED else []
 
 
-def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) -> list[str]:
+def _one_clock(filter_name: str, back: float | None, length: str) -> list[str]:
+    """The filter that lets times go on where they jump back by ``back`` seconds or more.
+
+    Recordings may have been joined: the times of the second one begin again at 0. ``length``: that
+    of the frame before, as an expression. Register 0 holds what is added to times, register 1 the
+    length, register 2 whether times jump.
+    """
+    if back is None:
+        return []
+    steps = (
+        f"st(2,lt(PTS,PREV_INPTS-{back / 2:.6f}/TB))",
+        "st(0,if(ld(2),PREV_OUTPTS+ld(1)-PTS,ld(0)))",
+        f"st(1,{length})",
+        "PTS+ld(0)",
+    )
+    return [f"{filter_name}='{';'.join(steps)}'"]
+
+
+def _picture(video: VideoTrack, frame: Frame, run: WholeRun) -> list[str]:
     size = f"{frame.width}:{frame.height}"
     fit = (
         f"scale={size}:flags=bicubic:force_original_aspect_ratio=decrease:force_divisible_by=2"
@@ -84,7 +107,10 @@ def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) 
     )
     # HDR keeps its colours for the renditions to be made of; all else gets theirs here.
     shown = [fit, "format=yuv420p10le"] if video.hdr else in_output_colours(video, fit)
-    steps = [*deinterlace(video), *turn(video), *shown, f"pad={size}:-1:-1", "setsar=1"]
+    # Until the second frame, none has a length.
+    length = "if(ld(2)+isnan(PREV_INPTS),max(1,ld(1)),PTS-PREV_INPTS)"
+    clock = _one_clock("setpts", run.back, length)
+    steps = [*clock, *deinterlace(video), *turn(video), *shown, f"pad={size}:-1:-1", "setsar=1"]
     return [
         "-map",
         f"0:{picture_of(video)}",
@@ -95,13 +121,13 @@ def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) 
         "-preset",
         "ultrafast",
         "-threads:v",
-        str(threads),
+        str(run.threads),
         "-crf",
         str(_CRF),
         "-maxrate",
-        str(budget.rate),
+        str(run.budget.rate),
         "-bufsize",
-        str(budget.rate),
+        str(run.budget.rate),
         "-bf",
         "0",
         "-g",
@@ -117,18 +143,19 @@ def _picture(video: VideoTrack, frame: Frame, budget: CopyBudget, threads: int) 
     ]
 
 
-def _sound(place: int, track: AudioTrack) -> list[str]:
+def _sound(place: int, track: AudioTrack, back: float | None) -> list[str]:
     layout = "mono" if track.channels == 1 else "stereo"
     # Mixed in floating point, as in other attempts: integers would be scaled to make room.
-    steps = (
-        f"aresample={AUDIO_RATE},aformat=sample_fmts=fltp:channel_layouts={layout},"
-        "aformat=sample_fmts=s16"
-    )
+    steps = [
+        *_one_clock("asetpts", back, "NB_SAMPLES/SR/TB"),
+        f"aresample={AUDIO_RATE},aformat=sample_fmts=fltp:channel_layouts={layout}",
+        "aformat=sample_fmts=s16",
+    ]
     return [
         "-map",
         f"0:{sound_of(track)}",
         f"-filter:a:{place}",
-        steps,
+        ",".join(steps),
         f"-c:a:{place}",
         "flac",
     ]

@@ -129,6 +129,16 @@ async def probe_source(
     return with_extent(found, extent, whole=whole)
 
 
+async def jump_back(
+    ffprobe: str, source: ffmpeg.Input, folder: Path, found: ProbedSource
+) -> float | None:
+    """The least number of seconds by which a source's times jump back; None where none does.
+
+    Raises MediaRejected, TaskFailed.
+    """
+    return (await _scan(ffprobe, source, folder, found, after=None)).least_back
+
+
 def _tail(found: ProbedSource) -> float:
     """The time from which on a source is read to find its end."""
     stated = found.duration or 0.0
@@ -141,7 +151,8 @@ async def _scan(
     ffprobe: str, source: ffmpeg.Input, folder: Path, found: ProbedSource, *, after: float | None
 ) -> Extent:
     """What the packets from ``after`` on say. Raises MediaRejected, TaskFailed."""
-    extent = Extent(found.main, found.streams)
+    sounds = frozenset(t.stream for t in found.facts.audio if t.stream is not None)
+    extent = Extent(found.main, found.streams, sounds)
     try:
         await run_ffprobe_lines(
             [ffprobe, *ffmpeg.packets(source, after, ordered=found.ordered)],

@@ -52,6 +52,7 @@ JUMPING: Final = frozenset(("mpegts", "mpeg"))
 # The seconds by which the time of a track's next packet jumps on, or back.
 _JUMP_ON: Final = 10.0
 _JUMP_BACK: Final = 1.0
+_SOUND_BACK: Final = 0.5
 
 _FIELD_ORDERS = ("tt", "bb", "tb", "bt")
 
@@ -136,15 +137,23 @@ class Extent:
     ``main_end``: the end of the main track; ``other_end``: of the others of ``streams``;
     ``any_end``: of all. ``seconds``: the whole seconds in which packets of ``streams`` begin.
     ``timed`` and ``untimed``: how many packets of the main stream say when they are shown, and how
-    many do not.
+    many do not. ``back``: how often times jump back, the least by ``least_back`` seconds; ``on``:
+    how often they jump on. ``sounds``: the streams whose packets are stored in the order in which
+    they are heard.
     """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
     _REORDER = 32
 
-    def __init__(self, main: int, streams: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        main: int,
+        streams: frozenset[int] = frozenset(),
+        sounds: frozenset[int] = frozenset(),
+    ) -> None:
         self._main = main
         self._streams = streams | {main}
+        self._sounds = sounds
         self._packets = 0
         self._pending: list[float] = []
         self._shown: float | None = None
@@ -155,6 +164,7 @@ class Extent:
         self.timed = self.untimed = 0
         self.seconds: set[int] = set()
         self.back = self.on = 0
+        self.least_back: float | None = None
         # When each used stream ends.
         self.ends: dict[int, float] = {}
         self._last: dict[int, float] = {}
@@ -199,7 +209,10 @@ class Extent:
         if stream not in self._streams:
             return
         last = self._last.get(stream, time)
-        self.back += time < last - _JUMP_BACK - self._REORDER / 4 * duration
+        later = _JUMP_BACK + self._REORDER / 4 * duration
+        if time < last - (_SOUND_BACK if stream in self._sounds else later):
+            self.back += 1
+            self.least_back = min(last - time, self.least_back or last - time)
         self.on += time > last + _JUMP_ON
         self._last[stream] = time
         self.ends[stream] = max(time + duration, self.ends.get(stream, time))

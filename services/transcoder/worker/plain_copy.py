@@ -13,7 +13,7 @@ import msgspec
 
 from services.transcoder.encoding import ffmpeg, ffmpeg_plain
 from services.transcoder.encoding.confinement import Limits
-from services.transcoder.encoding.probe import classify_failure
+from services.transcoder.encoding.probe import classify_failure, jump_back
 from services.transcoder.encoding.process import (
     FfmpegProgress,
     RunFailed,
@@ -33,12 +33,17 @@ _log = get_logger(__name__)
 
 # Seconds in which the sizes of the key frames are looked at; what was seen until then counts.
 _SIZES_SECONDS = 300.0
+# Containers that ffmpeg reads on where a second file follows, whose times begin again.
+_RESTARTING = frozenset(("flv", "matroska"))
 
 
 async def decode_source(
     worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, before: ProbedSource
 ) -> RemuxedCopy:
     """Decode the source and store the copy. Raises MediaRejected, TaskFailed."""
+    back = None
+    if before.facts.container in _RESTARTING:
+        back = await jump_back(worker.tools.ffprobe, source, context.folder, before)
     task, facts = context.task, before.facts
     frame = await _frame(worker, context, source, facts.video) if facts.video else None
     free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
@@ -49,7 +54,7 @@ async def decode_source(
         context.progress.fraction = min(0.95, progress.seconds / budget.seconds)
         context.progress.speed = progress.speed
 
-    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, worker.tools.threads)
+    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, worker.tools.threads, back)
     try:
         await run_ffmpeg(
             [worker.tools.ffmpeg, *ffmpeg_plain.decode_whole(run, target)],

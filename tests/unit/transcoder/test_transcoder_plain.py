@@ -231,6 +231,32 @@ def test_jumps_are_counted(container: str, times: tuple[float, ...], jumps: int)
     assert with_extent(probed(container), extent(*times), whole=True).jumps == jumps
 
 
+def test_the_least_jump_back_is_known() -> None:
+    found = Extent(0, frozenset((0, 1)), sounds=frozenset((1,)))
+    # Pictures are stored in decoding order, sound is not.
+    for time in ("0,1.0", "0,0.2", "1,1.0", "1,0.2", "0,5.0", "0,0.0"):
+        found.add(f"{time},0.02")
+    assert found.back == 2
+    assert found.least_back == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("container", "back", "options"),
+    [("flv", 3.0, 0), ("flv", None, 0), ("aac", None, 1)],
+)
+def test_times_that_begin_again_or_are_guessed_are_not_used(
+    container: str, back: float | None, options: int, tmp_path: Path
+) -> None:
+    sound = AudioTrack(index=0, codec="aac", stream=0)
+    facts = msgspec.structs.replace(probed(container).facts, audio=(sound,))
+    budget = copy_budget(facts, None, 1 << 30)
+    run = WholeRun(Input("f", remote=False), facts, None, budget, 1, back)
+    arguments = decode_whole(run, tmp_path / "plain.mp4")
+    assert arguments.count("+nofillin") == options
+    clock = arguments[arguments.index("-filter:a:0") + 1].startswith("asetpts=")
+    assert clock == (back is not None)
+
+
 def test_the_end_that_a_jumping_clock_states_is_not_missing() -> None:
     nothing = Extent(0)
     assert with_extent(probed("mpegts"), nothing, whole=False).jumps
