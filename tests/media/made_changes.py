@@ -1,5 +1,6 @@
 """Files that change on the way: their clock jumps, their pictures or their sound become others."""
 
+import struct
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,30 @@ def copied_together(name: str, *parts: tuple[str, ...], of: str) -> Recipe:
     return write
 
 
+def edited(name: str, *edits: tuple[int, int]) -> Recipe:
+    """The recipe of an MP4 file of pictures whose edit list shows parts of it: the length of each
+    in milliseconds, and its first tick of 12,800 a second."""
+
+    def write(folder: Path) -> Path:
+        target = folder / name
+        ffmpeg(*picture("160x90"), *X264, "-g", "25", str(target))
+        data = bytearray(target.read_bytes())
+        entries = b"".join(struct.pack(">Iii", *edit, 1 << 16) for edit in edits)
+        elst = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
+        at = data.index(b"edts") - 4
+        (length,) = struct.unpack_from(">I", data, at)
+        data[at : at + length] = struct.pack(">I4s", 8 + len(elst), b"edts") + elst
+        # The index is the end of the file, so nothing that it points at moves.
+        for kind in (b"moov", b"trak"):
+            place = data.index(kind) - 4
+            (size,) = struct.unpack_from(">I", data, place)
+            struct.pack_into(">I", data, place, size + 8 + len(elst) - length)
+        target.write_bytes(data)
+        return target
+
+    return write
+
+
 def _seen(size: str, rate: str = "25", *options: str) -> tuple[str, ...]:
     """A picture that brings its parameters with each key frame."""
     return (*picture(size, rate), *X264, "-bsf:v", "dump_extra", *options)
@@ -43,6 +68,9 @@ def _seen(size: str, rate: str = "25", *options: str) -> tuple[str, ...]:
 
 CHANGES: Final[dict[str, Recipe]] = {
     "size changes": copied_together("a.mp4", _seen("320x180"), _seen("180x320"), of="mp4"),
+    "a part is shown five times": edited("a.mp4", *5 * ((800, 0),)),
+    "parts change places": edited("a.mp4", (1000, 25_600), (1000, 0)),
+    "parts are left out": edited("a.mp4", (1000, 0), (1000, 25_600)),
     "size grows": copied_together("a.mkv", _seen("96x54"), _seen("192x108"), of="mp4"),
     "size changes where it is fit to be shown": copied_together(
         "a.mp4", _seen("640x360", "30", "-g", "60"), _seen("480x640", "30", "-g", "60"), of="mp4"

@@ -7,6 +7,7 @@ that a task can then request the bytes that it needs. Every count is checked aga
 import struct
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise, takewhile
 from typing import Final
@@ -35,7 +36,8 @@ class Edits(msgspec.Struct, frozen=True):
 
     ``shift``: add it to media time to get the file's time. ``begin``: nothing is shown before it.
     ``linear``: one run of samples is shown, in order. ``whole``: that run has all samples.
-    ``stop``: nothing is shown after it, in the file's time.
+    ``stop``: nothing is shown after it, in the file's time. ``repeats``: media is shown again, or
+    in another order than it is stored.
     """
 
     shift: int
@@ -43,6 +45,7 @@ class Edits(msgspec.Struct, frozen=True):
     linear: bool
     whole: bool
     stop: int | None = None
+    repeats: bool = False
 
 
 class SampleTrack(msgspec.Struct, frozen=True):
@@ -291,4 +294,12 @@ def _edits(data: bytes, trak: Box, clocks: Fraction, composition: "array[int]", 
     )
     lengths = [edit[0] for edit in edits]
     stop = shift + int(sum(lengths) * clocks) if all(lengths) else None
-    return Edits(shift - start, shift, linear, whole, stop)
+    return Edits(shift - start, shift, linear, whole, stop, _repeats(edits, clocks, frame))
+
+
+def _repeats(edits: Sequence[tuple[int, int, int]], clocks: Fraction, frame: int) -> bool:
+    """Whether an edit (length, start, rate) begins before the end of the one before it."""
+    shown = [edit for edit in edits if edit[1] >= 0]
+    return any(
+        later[1] + frame <= earlier[1] + earlier[0] * clocks for earlier, later in pairwise(shown)
+    )

@@ -150,7 +150,7 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     trials = _trials(worker, context)
     known = await worker.sources.indexed(task.source_key)
     if known is not None:
-        if any(track.entries > 1 for track in known.index.tracks):
+        if any(track.entries > 1 or track.edits.repeats for track in known.index.tracks):
             raise rejected(CHANGES)
         outline = await worker.sources.open_outline(known, folder)
         found = await probe_indexed(tools.ffprobe, known, outline, folder, trials=trials)
