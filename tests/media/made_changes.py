@@ -81,6 +81,9 @@ CHANGES: Final[dict[str, Recipe]] = {
         (*picture("180x320"), "-c:v", "libvpx", "-b:v", "300k"),
         of="webm",
     ),
+    "sound alone, which becomes another kind": joined(
+        "a.flac", tone(440, 2), (*tone(880, 2), "-ar", "48000", "-ac", "2")
+    ),
     "size changes, ts": joined("a.ts", _part(440, size="320x180"), _part(880, size="180x320")),
     "sound from stereo to 5.1": joined(
         "a.ts",

@@ -6,11 +6,12 @@ import pytest
 
 from tests.media.made_changes import CHANGES
 from tests.media.made_files import FILES
+from tests.media.made_moments import MOMENTS
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import differences
 from tests.media.pipeline import process
 
-ALL = FILES | PICTURES | CHANGES
+ALL = FILES | PICTURES | CHANGES | MOMENTS
 
 
 @pytest.mark.parametrize("kind", ALL)

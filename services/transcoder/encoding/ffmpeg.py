@@ -230,6 +230,9 @@ def _clock(run: ChunkRun) -> str:
     rate = run.line.frame_rate
     start, ended = float(run.start), picture_end(run.video)
     steps = [f"fps={rate}:start_time={start:.9f}:round=near"]
+    if run.chunk.first_frame == 0 and (ended or float(run.frames / rate)) <= float(1 / rate):
+        # A picture that is over before half a frame is shown nevertheless.
+        steps[0] += ":eof_action=pass"
     if ended is not None and ended < start + float(run.frames / rate):
         late = start + float(2 / rate) - ended
         if ended < start + float(1 / rate):

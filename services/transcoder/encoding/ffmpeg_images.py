@@ -117,7 +117,8 @@ def waveform(source: Input, sound: AudioTrack, target: Path, *, film: bool = Fal
         "-i",
         source.location,
         "-filter_complex",
-        f"[0:{sound_of(sound)}]aformat=channel_layouts=mono,"
+        # Sound shorter than a sample for each column gives no picture.
+        f"[0:{sound_of(sound)}]aformat=channel_layouts=mono,apad=whole_len=1280,"
         "showwavespic=s=1280x720:colors=0x7C9CF5[wave]",
         "-map",
         "[wave]",

@@ -238,17 +238,26 @@ def with_ends(found: ProbedSource, main: float, other: float | None) -> ProbedSo
     ended = _with_end(found, other)
     if video is None:
         return ended
-    video = msgspec.structs.replace(video, length_ms=max(1, round(1000 * (main - found.start))))
+    length = max(main - found.start, _one_frame(found))
+    video = msgspec.structs.replace(video, length_ms=max(1, round(1000 * length)))
     facts = msgspec.structs.replace(ended.facts, video=video)
     return msgspec.structs.replace(ended, facts=facts)
 
 
 def _with_end(found: ProbedSource, end: float) -> ProbedSource:
     duration = end - found.start
+    if duration >= 0:
+        # The last frame of some files has no duration, or one tick; a frame is shown nevertheless.
+        duration = max(duration, _one_frame(found))
     if duration <= 0:
         raise rejected("media.empty")
     facts = msgspec.structs.replace(found.facts, duration_ms=round(duration * 1000))
     return msgspec.structs.replace(found, facts=facts, duration=duration)
+
+
+def _one_frame(found: ProbedSource) -> float:
+    """How long a frame is shown, in seconds; 0 for sound."""
+    return float(1 / found.frame_rate) if found.frame_rate else 0.0
 
 
 def _with_sound_ends(found: ProbedSource, ends: Mapping[int, float]) -> ProbedSource:

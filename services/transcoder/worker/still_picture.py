@@ -39,9 +39,12 @@ class StillPicture(msgspec.Struct, frozen=True):
 
 
 async def make_picture(
-    worker: WorkerContext, context: TaskContext, found: ProbedSource
+    worker: WorkerContext, context: TaskContext, found: ProbedSource, copied: str | None
 ) -> StillPicture:
-    """Make and store the picture. Raises MediaRejected, TaskFailed."""
+    """Make and store the picture. Raises MediaRejected, TaskFailed.
+
+    ``copied``: the key of the copy that ``found`` describes, if it is one; it has no cover.
+    """
     source = await worker.sources.open_whole(context.task.source_key)
     target = context.folder / "picture.mp4"
     if found.cover is not None:
@@ -52,6 +55,8 @@ async def make_picture(
                 return made
         except (RunFailed, TaskFailed, FileNotFoundError) as error:
             _log.info("no cover", task=context.task.task_id, error=str(error))
+    if copied is not None:
+        source = await worker.sources.open_whole(copied)
     try:
         await _run(
             worker, context, source, waveform(source, found.facts.audio[0], target, film=True)

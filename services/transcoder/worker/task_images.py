@@ -42,6 +42,10 @@ async def make_images(worker: WorkerContext, context: TaskContext) -> Thumbnails
     plan, task = context.plan, context.task
     source = await worker.sources.open_whole(context.source_key)
     taken = await _stills(worker, context, plan, source)
+    if not taken and plan.source.video is not None:
+        # A frame that is shown for a moment only is at none of the times.
+        first = stills(source, plan.source.video, [0.0], context.folder, long_side=LONG_SIDE)
+        taken = await _taken(worker, context, source, first)
     if not taken:
         raise failed("media.no_still")
     poster = await _store(worker, context, "poster", await asyncio.to_thread(choose, taken))
@@ -71,13 +75,20 @@ async def _stills(
     if video is None:
         arguments = waveform(source, plan.audio[0], context.folder / "still-0.ppm")
     else:
-        seconds = (video.length_ms or plan.source.duration_ms) / 1000
+        seconds = max(1, video.length_ms or plan.source.duration_ms) / 1000
         times = [seconds * part for part in PLACES]
         if seconds <= _SHORT_SECONDS:
             rate = len(times) / seconds
             arguments = moments(source, video, rate, context.folder, long_side=LONG_SIDE)
         else:
             arguments = stills(source, video, times, context.folder, long_side=LONG_SIDE)
+    return await _taken(worker, context, source, arguments)
+
+
+async def _taken(
+    worker: WorkerContext, context: TaskContext, source: Input, arguments: list[str]
+) -> list[Path]:
+    """The stills that a run of ffmpeg leaves. Raises MediaRejected, TaskFailed."""
     problem: RunFailed | None = None
     try:
         await run_ffmpeg(

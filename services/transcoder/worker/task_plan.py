@@ -64,7 +64,7 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     check_length(found)
     still: StillPicture | None = None
     if found.facts.video is None:
-        still = await make_picture(worker, context, found)
+        still = await make_picture(worker, context, found, copied)
         found = shown(found, still)
     key = copied or task.source_key
     found = await _with_fields(worker, context, key, found)
