@@ -126,6 +126,11 @@ CHANGES: Final[dict[str, Recipe]] = {
         (*picture(seconds=1), *tone(seconds=1), *_WEBM),
         (*picture(seconds=2), *tone(880, seconds=2), *_WEBM),
     ),
+    "webm joined, turned": joined(
+        "a.webm",
+        (*picture("160x90"), *tone(), *_WEBM),
+        (*picture("90x160"), *tone(880), *_WEBM),
+    ),
     "avi joined": joined(
         "a.avi",
         (*picture(), *tone(), "-c:v", "mpeg4", "-c:a", "libmp3lame"),

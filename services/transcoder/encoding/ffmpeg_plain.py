@@ -47,7 +47,7 @@ class WholeRun(msgspec.Struct, frozen=True):
     """One run that decodes the used tracks of a source. ``frame``: None without a picture.
 
     ``back``: the least number of seconds by which the times of a source jump back, if they do and
-    its container is not one in which ffmpeg expects that.
+    its container is not one in which ffmpeg expects that. ``resized``: its picture's size changes.
     """
 
     source: Input
@@ -56,6 +56,7 @@ class WholeRun(msgspec.Struct, frozen=True):
     budget: CopyBudget
     threads: int
     back: float | None = None
+    resized: bool = False
 
 
 def decode_whole(run: WholeRun, target: Path) -> list[str]:
@@ -78,7 +79,13 @@ def _times(run: WholeRun) -> list[str]:
     """Which of the times that ffmpeg reads or makes up are not used."""
     # Times of a stream without a container are counted at its first sample rate. Without them, the
     # decoder counts samples, each at its own rate.
-    return ["-fflags", "+nofillin"] if run.facts.container in GUESSED else []
+    if run.facts.container in GUESSED:
+        return ["-fflags", "+nofillin"]
+    if run.back is None or not run.resized:
+        return []
+    # With another size, filters begin anew and forget by how much times have jumped. Times that are
+    # so far from those before are made up instead, from the usual length of a frame.
+    return ["-dts_error_threshold", f"{run.back / 2:.6f}"]
 
 
 def _one_clock(filter_name: str, back: float | None, length: str) -> list[str]:

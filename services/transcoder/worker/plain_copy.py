@@ -22,7 +22,7 @@ from services.transcoder.encoding.process import (
 )
 from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.media_errors import failed
-from services.transcoder.planning.plain import CopyBudget, Frame, copy_budget, frame_for, plain_rate
+from services.transcoder.planning.plain import CopyBudget, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
@@ -45,7 +45,8 @@ async def decode_source(
     if before.facts.container in _RESTARTING:
         back = await jump_back(worker.tools.ffprobe, source, context.folder, before)
     task, facts = context.task, before.facts
-    frame = await _frame(worker, context, source, facts.video) if facts.video else None
+    sizes = await _sizes(worker, context, source, facts.video) if facts.video else {}
+    frame = frame_for(facts.video, sizes) if facts.video else None
     free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
     budget = copy_budget(facts, frame, free)
     target = context.folder / "plain.mp4"
@@ -54,7 +55,8 @@ async def decode_source(
         context.progress.fraction = min(0.95, progress.seconds / budget.seconds)
         context.progress.speed = progress.speed
 
-    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, worker.tools.threads, back)
+    threads, resized = worker.tools.threads, len(sizes) > 1
+    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, threads, back, resized)
     try:
         await run_ffmpeg(
             [worker.tools.ffmpeg, *ffmpeg_plain.decode_whole(run, target)],
@@ -96,10 +98,10 @@ def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
     return msgspec.structs.replace(after, facts=facts, frame_rate=rate)
 
 
-async def _frame(
+async def _sizes(
     worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, video: VideoTrack
-) -> Frame:
-    """The frame that all of the source's pictures fit into."""
+) -> dict[tuple[int, int, str], None]:
+    """The sizes of the source's pictures and the shapes of their pixels, in order."""
     sizes: dict[tuple[int, int, str], None] = {}
 
     def add(line: str) -> None:
@@ -117,7 +119,7 @@ async def _frame(
         await run_ffprobe_lines(arguments, context.folder, allowed, add)
     except RunFailed as error:
         _log.info("not all sizes are known", task=context.task.task_id, error=error.detail)
-    return frame_for(video, sizes)
+    return sizes
 
 
 def _limits(source: ffmpeg.Input, worker: WorkerContext, budget: CopyBudget) -> Limits:

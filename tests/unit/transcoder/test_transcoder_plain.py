@@ -255,6 +255,10 @@ def test_times_that_begin_again_or_are_guessed_are_not_used(
     assert arguments.count("+nofillin") == options
     clock = arguments[arguments.index("-filter:a:0") + 1].startswith("asetpts=")
     assert clock == (back is not None)
+    assert "-dts_error_threshold" not in arguments
+    resized = msgspec.structs.replace(run, resized=True)
+    changed = decode_whole(resized, tmp_path / "plain.mp4")
+    assert ("-dts_error_threshold" in changed) == (back is not None)
 
 
 def test_the_end_that_a_jumping_clock_states_is_not_missing() -> None:
