@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.media.made_files import FILES, X264, Recipe, made, picture, tone
+from tests.media.made_files import FILES, X264, Recipe, joined, made, picture, tone
 from tests.media.pipeline import process
 
 TWO_PICTURES = made(
@@ -33,6 +33,21 @@ async def test_what_is_left_out_is_told(
     (note,) = video.planned.source.notes
     assert note.code == code
     assert words in note.text
+
+
+@pytest.mark.parametrize(
+    ("rate", "codes"),
+    [("48000", ["rest_left_out", "waveform_shown"]), ("44100", ["waveform_shown"])],
+)
+async def test_recordings_of_another_kind_are_told(
+    rate: str, codes: list[str], tmp_path: Path
+) -> None:
+    vorbis = ("-c:a", "libvorbis")
+    parts = ((*tone(440), *vorbis), (*tone(880), "-ar", rate, *vorbis))
+    source = joined("a.ogg", *parts)(tmp_path)
+    video = await process(source, tmp_path / "media")
+    assert [note.code for note in video.planned.source.notes] == codes
+    assert video.planned.source.duration_ms == pytest.approx(3000 * (3 - len(codes)), abs=30)
 
 
 async def test_an_ordinary_file_has_no_notes(tmp_path: Path) -> None:

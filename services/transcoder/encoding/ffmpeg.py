@@ -107,7 +107,7 @@ def probe(source: Input, *, frames: bool = True) -> list[str]:
 
 
 def packets(source: Input, after: float | None, *, ordered: bool = False) -> list[str]:
-    """ffprobe: one line per packet from ``after`` seconds on: stream, time and duration.
+    """ffprobe: one line per packet from ``after`` seconds on: stream, time, duration and place.
 
     ``ordered``: pictures are shown in the order in which they are decoded.
     """
@@ -118,7 +118,7 @@ def packets(source: Input, after: float | None, *, ordered: bool = False) -> lis
         *source.options(),
         *interval,
         "-show_entries",
-        f"packet=stream_index,{'dts_time' if ordered else 'pts_time'},duration_time",
+        f"packet=stream_index,{'dts_time' if ordered else 'pts_time'},duration_time,pos",
         "-of",
         "csv=p=0",
         "-i",

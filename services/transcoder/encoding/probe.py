@@ -197,6 +197,7 @@ async def _probe(
 
 def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:
     """The facts corrected by the packets' times. Raises MediaRejected where there are none."""
+    found = msgspec.structs.replace(found, place=extent.place)
     if extent.untimed > extent.timed:
         raise rejected(NO_TIMES)
     last = extent.any_end

@@ -1,7 +1,7 @@
 """Where a source ends: what it states against what its packets reach. Pure.
 
 A full card, a crash or a broken download cuts a file short. What is there is kept, and the uploader
-is told.
+is told. So is the uploader of several recordings in one file, of which ffmpeg plays the first.
 """
 
 from typing import Final
@@ -13,6 +13,8 @@ from shared.contracts import SourceFacts, SourceNote
 ENDS_EARLY: Final = "ends_early"
 # Containers that state no length: ffmpeg guesses it from the bit rate.
 GUESSED: Final = frozenset(("aac", "ac3", "amr", "dts", "eac3", "mp3"))
+# A page is at most so long (RFC 3533), and two more may follow the last packet.
+PAGES_BYTES: Final = 3 << 16
 # The share of a stated length, and the seconds, that packets may stay behind it.
 _SLACK: Final = 50
 _SLACK_SECONDS: Final = 1.0
@@ -54,6 +56,30 @@ def with_note(facts: SourceFacts, ending: Ending) -> SourceFacts:
         code=ENDS_EARLY,
         text=f"The file says that it lasts {clock(ending.stated or 0)}, but it ends at "
         f"{clock(ending.reached)}. Everything up to there is kept.",
+    )
+    return msgspec.structs.replace(facts, notes=(*facts.notes, note))
+
+
+def another_follows(pages: bytes) -> bool:
+    """Whether another recording begins after the first of ``pages`` of Ogg.
+
+    ffmpeg reads on where it is of the same kind, and else stops before it.
+    """
+    at = 0
+    while pages[at : at + 4] == b"OggS" and len(pages) >= at + 27:
+        if at and pages[at + 5] & 0x02:
+            return True
+        segments = at + 27 + pages[at + 26]
+        at = segments + sum(pages[at + 27 : segments])
+    return False
+
+
+def with_rest(facts: SourceFacts) -> SourceFacts:
+    """The facts of a source that goes on with recordings which are not played."""
+    note = SourceNote(
+        code="rest_left_out",
+        text="The file holds several recordings of different kinds, one after the other, of which"
+        " the first is kept. Save the others as files of their own, and upload them too.",
     )
     return msgspec.structs.replace(facts, notes=(*facts.notes, note))
 

@@ -65,7 +65,8 @@ class ProbedSource(msgspec.Struct, frozen=True):
     in the middle. ``seconds``: the whole seconds of the file's time in which packets of used
     streams begin; None where not all packets were read. ``cover``: the stream that is the cover of
     a source without a moving picture. ``ordered``: packets state only when they are decoded, and
-    pictures are shown in that order. ``jumps``: how often the times of packets jump.
+    pictures are shown in that order. ``jumps``: how often the times of packets jump. ``place``: as
+    in ``Extent``.
     """
 
     facts: SourceFacts
@@ -79,6 +80,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     cover: int | None = None
     ordered: bool = False
     jumps: int = 0
+    place: int = 0
 
 
 def read_source(
@@ -139,7 +141,7 @@ class Extent:
     ``timed`` and ``untimed``: how many packets of the main stream say when they are shown, and how
     many do not. ``back``: how often times jump back, the least by ``least_back`` seconds; ``on``:
     how often they jump on. ``sounds``: the streams whose packets are stored in the order in which
-    they are heard.
+    they are heard. ``place``: where the last packet lies in the file, in bytes.
     """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
@@ -162,6 +164,7 @@ class Extent:
         self.any_end: float | None = None
         self.longest = 0.0
         self.timed = self.untimed = 0
+        self.place = 0
         self.seconds: set[int] = set()
         self.back = self.on = 0
         self.least_back: float | None = None
@@ -170,7 +173,7 @@ class Extent:
         self._last: dict[int, float] = {}
 
     def add(self, line: str) -> None:
-        """Add one line of ffprobe: stream index, time, duration; ``N/A`` where unknown.
+        """Add one line of ffprobe: stream index, time, duration, place; ``N/A`` where unknown.
 
         Raises MediaRejected after too many.
         """
@@ -180,6 +183,8 @@ class Extent:
         fields = line.split(",")
         if len(fields) < 2 or not fields[0].isdigit():
             return
+        if len(fields) > 3 and fields[3].isdigit():
+            self.place = max(self.place, int(fields[3]))
         try:
             time = float(fields[1])
         except ValueError:

@@ -13,7 +13,7 @@ from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.handlers import state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
-from services.transcoder.planning.ending import is_cut
+from services.transcoder.planning.ending import PAGES_BYTES, another_follows, is_cut, with_rest
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
@@ -166,6 +166,7 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         found = await probe_source(
             tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
         )
+    found = await _with_rest(worker, task.source_key, found)
     copy = await copy_source(worker, context, source, found)
     if copy is not None:
         return _Readable(copy.known, copy.found, copy.key)
@@ -173,6 +174,17 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         # Too large to be read in order beforehand, or in codecs that MP4 does not support.
         raise jumps()
     return _Readable(None, found)
+
+
+async def _with_rest(worker: WorkerContext, key: str, found: ProbedSource) -> ProbedSource:
+    """The facts of a source, with a note where it goes on after all that ffmpeg reads."""
+    if found.facts.container != "ogg":
+        return found
+    end = min(found.facts.size, found.place + PAGES_BYTES)
+    pages = await worker.sources.read(key, found.place, end)
+    if not another_follows(pages):
+        return found
+    return msgspec.structs.replace(found, facts=with_rest(found.facts))
 
 
 def _trials(worker: WorkerContext, context: TaskContext) -> TrackTrials:
