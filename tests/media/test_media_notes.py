@@ -14,6 +14,40 @@ TWO_PICTURES = made(
 )
 
 
+def _changed(box: bytes, after: int, new: bytes, *, last: bool) -> Recipe:
+    """The recipe of an MP4 with other bytes ``after`` the first or last box of a name."""
+
+    def write(folder: Path) -> Path:
+        target = FILES["mp4"](folder)
+        data = bytearray(target.read_bytes())
+        at = (data.rindex(box) if last else data.index(box)) + after
+        data[at : at + len(new)] = new
+        target.write_bytes(data)
+        return target
+
+    return write
+
+
+# The sound's track is the last one.
+SOUND_WITHOUT_TIMES = _changed(b"stts", 0, b"free", last=True)
+# The picture's list of edits shows what lies after its end.
+PICTURE_EDITED_AWAY = _changed(b"elst", 16, (1 << 28).to_bytes(4, "big"), last=False)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "codes"),
+    [
+        (SOUND_WITHOUT_TIMES, ["sound_left_out"]),
+        (PICTURE_EDITED_AWAY, ["picture_left_out", "waveform_shown"]),
+    ],
+)
+async def test_a_track_of_which_nothing_decodes_is_told(
+    recipe: Recipe, codes: list[str], tmp_path: Path
+) -> None:
+    video = await process(recipe(tmp_path), tmp_path / "media")
+    assert [note.code for note in video.planned.source.notes] == codes
+
+
 @pytest.mark.parametrize(
     ("recipe", "code", "words"),
     [

@@ -12,7 +12,7 @@ import msgspec
 
 from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream
 from services.transcoder.planning.media_errors import MediaRejected, rejected
-from shared.contracts import SourceNote
+from shared.contracts import SourceFacts, SourceNote
 
 MAX_AUDIO_TRACKS: Final = 8
 
@@ -89,7 +89,8 @@ def choose_tracks(
     pictures = [s for s in moving if usable(s)]
     if lost and not pictures:
         raise _refusal(lost, locks, "picture")
-    pictures = [s for s in pictures if s.width > 0 and s.height > 0]
+    unseen = [s for s in pictures if s.width <= 0 or s.height <= 0]
+    pictures = [s for s in pictures if s not in unseen]
     covers = [s for s in report.streams if is_cover(s) and usable(s)]
     lost = [s for s in lost if not is_cover(s)]
     sounds = [s for s in report.streams if s.codec_type == "audio" and usable(s)]
@@ -98,7 +99,7 @@ def choose_tracks(
     if picture is None and not audible:
         raise _refusal(lost, locks, "sound")
     notes = [_left_out(s, locks) for s in lost]
-    notes += [_no_sound(s) for s in sounds if s not in audible]
+    notes += [_empty(s) for s in (*unseen, *sounds) if s not in audible]
     notes += [_second_picture(s) for s in pictures if s is not picture]
     notes += _too_many(audible[MAX_AUDIO_TRACKS:])
     return Chosen(
@@ -111,6 +112,23 @@ def cover_note() -> SourceNote:
     return SourceNote(
         code="cover_shown", text="The file holds sound alone. Its cover is shown as the picture."
     )
+
+
+def lost_notes(before: SourceFacts, after: SourceFacts) -> tuple[SourceNote, ...]:
+    """What the uploader is told of the tracks that a source has, and what is decoded of it not."""
+    notes: list[SourceNote] = []
+    why = "left out, because nothing of it can be decoded"
+    if before.video is not None and after.video is None:
+        notes.append(SourceNote(code="picture_left_out", text=f"The picture was {why}."))
+    lost = len(before.audio) - len(after.audio)
+    if lost > 0:
+        what = "The sound" if lost == len(before.audio) else "A sound track"
+        if 1 < lost < len(before.audio):
+            what = f"{lost} sound tracks"
+            why = "left out, because nothing of them can be decoded"
+        was = "were" if what[0].isdigit() else "was"
+        notes.append(SourceNote(code="sound_left_out", text=f"{what} {was} {why}."))
+    return tuple(notes)
 
 
 def waveform_note() -> SourceNote:
@@ -215,10 +233,11 @@ def _left_out(stream: Stream, locks: Mapping[int, str]) -> SourceNote:
     )
 
 
-def _no_sound(stream: Stream) -> SourceNote:
+def _empty(stream: Stream) -> SourceNote:
+    kind = "sound" if stream.codec_type == "audio" else "picture"
     return SourceNote(
-        code="sound_left_out",
-        text=f"A sound track ({_described(stream)}) was left out, because it holds no sound that"
+        code=f"{kind}_left_out",
+        text=f"A {kind} track ({_described(stream)}) was left out, because it holds no {kind} that"
         " can be decoded.",
     )
 

@@ -24,6 +24,7 @@ from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.media_errors import failed
 from services.transcoder.planning.plain import CopyBudget, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
+from services.transcoder.planning.tracks import lost_notes
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
 from shared.contracts import VideoTrack
@@ -84,12 +85,15 @@ def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
         video = msgspec.structs.replace(
             video, codec=source.video.codec, frame_rate=f"{rate.numerator}/{rate.denominator}"
         )
-    audio = tuple(
-        msgspec.structs.replace(track, codec=known.codec, language=known.language)
-        for track, known in zip(copy.audio, source.audio, strict=False)
-    )
+    audio = copy.audio
+    if len(audio) == len(source.audio):
+        audio = tuple(
+            msgspec.structs.replace(track, codec=known.codec, language=known.language)
+            for track, known in zip(audio, source.audio, strict=True)
+        )
+    notes = source.notes + lost_notes(source, copy)
     facts = msgspec.structs.replace(
-        source, duration_ms=copy.duration_ms, video=video, audio=audio or copy.audio
+        source, duration_ms=copy.duration_ms, video=video, audio=audio, notes=notes
     )
     # Where a clock jumps, or none is stated, the container does not know its own length.
     ended = ending(before.duration, before.start, before.start + (after.duration or 0.0))

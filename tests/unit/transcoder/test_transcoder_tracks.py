@@ -7,7 +7,13 @@ import pytest
 
 from services.transcoder.planning.ffprobe_answer import ProbeReport, parse_report
 from services.transcoder.planning.media_errors import MediaRejected
-from services.transcoder.planning.tracks import Chosen, choose_tracks, doubtful_sounds
+from services.transcoder.planning.tracks import (
+    Chosen,
+    choose_tracks,
+    doubtful_sounds,
+    lost_notes,
+)
+from shared.contracts import AudioTrack, SourceFacts
 
 PICTURE: dict[str, Any] = {
     "index": 0,
@@ -53,6 +59,35 @@ def choose(*streams: dict[str, Any], protected: dict[int, str] | None = None) ->
 
 def notes(chosen: Chosen) -> list[tuple[str, str]]:
     return [(note.code, note.text) for note in chosen.notes]
+
+
+def test_a_picture_of_which_nothing_decodes_is_told() -> None:
+    chosen = choose({**PICTURE, "width": 0, "height": 0}, SOUND)
+    assert chosen.picture is None
+    assert notes(chosen) == [
+        (
+            "picture_left_out",
+            "A picture track (H.264) was left out, because it holds no picture that can be"
+            " decoded.",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (2, 2, []),
+        (1, 0, ["The sound was left out, because nothing of it can be decoded."]),
+        (2, 1, ["A sound track was left out, because nothing of it can be decoded."]),
+        (3, 1, ["2 sound tracks were left out, because nothing of them can be decoded."]),
+    ],
+)
+def test_tracks_that_a_copy_lacks_are_told(before: int, after: int, told: list[str]) -> None:
+    def facts(sounds: int) -> SourceFacts:
+        audio = tuple(AudioTrack(index=n, codec="aac") for n in range(sounds))
+        return SourceFacts(container="mov", duration_ms=1, size=1, audio=audio)
+
+    assert [note.text for note in lost_notes(facts(before), facts(after))] == told
 
 
 def test_an_ordinary_file_needs_no_note() -> None:
