@@ -5,11 +5,11 @@ import json
 import pytest
 
 from services.gateway.observability.access_log import AccessLog, Entry
-from shared.contracts import new_id
 from shared.http.grants import grant
 
 VIDEO = "01a21b02-3840-7dd3-a142-3a4dabea09dd"
-GRANT = grant("a secret", VIDEO, new_id(), 1_800_000_000)
+SESSION = "01a21b02-3840-7dd3-a142-3a4dabea09de"
+GRANT = grant("a secret", VIDEO, SESSION, 1_800_000_000)
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
 
 
