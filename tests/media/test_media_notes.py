@@ -70,15 +70,21 @@ async def test_what_is_left_out_is_told(
 
 
 @pytest.mark.parametrize(
-    ("rate", "codes"),
-    [("48000", ["rest_left_out", "waveform_shown"]), ("44100", ["waveform_shown"])],
+    ("name", "rate", "codes"),
+    [
+        ("a.ogg", "48000", ["rest_left_out", "waveform_shown"]),
+        ("a.ogg", "44100", ["waveform_shown"]),
+        ("a.flac", "48000", ["rest_left_out", "waveform_shown"]),
+        ("a.flac", "44100", ["waveform_shown"]),
+    ],
 )
 async def test_recordings_of_another_kind_are_told(
-    rate: str, codes: list[str], tmp_path: Path
+    name: str, rate: str, codes: list[str], tmp_path: Path
 ) -> None:
-    vorbis = ("-c:a", "libvorbis")
-    parts = ((*tone(440), *vorbis), (*tone(880), "-ar", rate, *vorbis))
-    source = joined("a.ogg", *parts)(tmp_path)
+    # The second one has two channels where it has another rate.
+    kind = ("-ar", rate, "-ac", "1" if rate == "44100" else "2")
+    codec = ("-c:a", "libvorbis" if name == "a.ogg" else "flac")
+    source = joined(name, (*tone(440), *codec), (*tone(880), *kind, *codec))(tmp_path)
     video = await process(source, tmp_path / "media")
     assert [note.code for note in video.planned.source.notes] == codes
     assert video.planned.source.duration_ms == pytest.approx(3000 * (3 - len(codes)), abs=30)

@@ -147,6 +147,13 @@ def _tail(found: ProbedSource) -> float:
     return max(found.start, end - _TAIL_SECONDS)
 
 
+async def read_packets(
+    ffprobe: str, source: ffmpeg.Input, folder: Path, found: ProbedSource
+) -> Extent:
+    """What all packets of a source say. Raises MediaRejected, TaskFailed."""
+    return await _scan(ffprobe, source, folder, found, after=None)
+
+
 async def _scan(
     ffprobe: str, source: ffmpeg.Input, folder: Path, found: ProbedSource, *, after: float | None
 ) -> Extent:

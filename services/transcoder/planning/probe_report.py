@@ -142,6 +142,7 @@ class Extent:
     many do not. ``back``: how often times jump back, the least by ``least_back`` seconds; ``on``:
     how often they jump on. ``sounds``: the streams whose packets are stored in the order in which
     they are heard. ``place``: where the last packet lies in the file, in bytes.
+    ``length``: the seconds of the main track's packets together.
     """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
@@ -165,6 +166,7 @@ class Extent:
         self.longest = 0.0
         self.timed = self.untimed = 0
         self.place = 0
+        self.length = 0.0
         self.seconds: set[int] = set()
         self.back = self.on = 0
         self.least_back: float | None = None
@@ -201,6 +203,7 @@ class Extent:
             if int(fields[0]) in self._streams:
                 self.other_end = end if self.other_end is None else max(self.other_end, end)
             return
+        self.length += end - time
         self.main_end = end if self.main_end is None else max(self.main_end, end)
         heapq.heappush(self._pending, time)
         if len(self._pending) > self._REORDER:

@@ -35,7 +35,7 @@ _log = get_logger(__name__)
 # Seconds in which the sizes of the key frames are looked at; what was seen until then counts.
 _SIZES_SECONDS = 300.0
 # Containers that ffmpeg reads on where a second file follows, whose times begin again.
-_RESTARTING = frozenset(("flv", "matroska"))
+_RESTARTING = frozenset(("flac", "flv", "matroska"))
 
 
 async def decode_source(

@@ -7,13 +7,24 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.field_look import look_at_fields
-from services.transcoder.encoding.probe import probe_indexed, probe_source, probe_stated
+from services.transcoder.encoding.probe import (
+    probe_indexed,
+    probe_source,
+    probe_stated,
+    read_packets,
+)
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.handlers import state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
-from services.transcoder.planning.ending import PAGES_BYTES, another_follows, is_cut, with_rest
+from services.transcoder.planning.ending import (
+    PAGES_BYTES,
+    another_follows,
+    ending,
+    is_cut,
+    with_rest,
+)
 from services.transcoder.planning.extra_codecs import extra_renditions
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
@@ -39,6 +50,8 @@ _log = get_logger(__name__)
 # Segments of a source without video are as long as those of others.
 _SOUND_SEGMENT_MS = 4000
 _ENCODER = "x264"
+# Containers of recordings that may follow each other, of which ffmpeg plays those of one kind.
+_SEVERAL: Final = frozenset(("flac", "ogg"))
 # Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
@@ -139,9 +152,14 @@ async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
     )
     before = await _with_fields(worker, context, task.source_key, before)
     copy = await decode_source(worker, context, source, before)
-    if is_cut(copy.found.facts):
+    found = copy.found
+    if is_cut(found.facts):
         await certain_of_cut(worker, context)
-    return _Readable(copy.known, copy.found, copy.key)
+    if before.facts.container in _SEVERAL:
+        read = await read_packets(worker.tools.ffprobe, source, context.folder, before)
+        found = msgspec.structs.replace(found, place=read.place)
+        found = await _with_rest(worker, task.source_key, found, read.length)
+    return _Readable(copy.known, found, copy.key)
 
 
 async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
@@ -166,7 +184,8 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         found = await probe_source(
             tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
         )
-    found = await _with_rest(worker, task.source_key, found)
+    if found.facts.container == "ogg":
+        found = await _with_rest(worker, task.source_key, found)
     copy = await copy_source(worker, context, source, found)
     if copy is not None:
         return _Readable(copy.known, copy.found, copy.key)
@@ -176,15 +195,20 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     return _Readable(None, found)
 
 
-async def _with_rest(worker: WorkerContext, key: str, found: ProbedSource) -> ProbedSource:
-    """The facts of a source, with a note where it goes on after all that ffmpeg reads."""
-    if found.facts.container != "ogg":
-        return found
-    end = min(found.facts.size, found.place + PAGES_BYTES)
-    pages = await worker.sources.read(key, found.place, end)
-    if not another_follows(pages):
-        return found
-    return msgspec.structs.replace(found, facts=with_rest(found.facts))
+async def _with_rest(
+    worker: WorkerContext, key: str, found: ProbedSource, length: float = 0.0
+) -> ProbedSource:
+    """The facts of a source, with a note where it goes on after all that ffmpeg plays.
+
+    ``length``: the seconds of its packets, of which not all may have been decoded.
+    """
+    if found.facts.container == "ogg":
+        end = min(found.facts.size, found.place + PAGES_BYTES)
+        goes_on = another_follows(await worker.sources.read(key, found.place, end))
+    else:
+        goes_on = ending(length, 0.0, found.duration or 0.0).early
+    facts = with_rest(found.facts) if goes_on else found.facts
+    return msgspec.structs.replace(found, facts=facts)
 
 
 def _trials(worker: WorkerContext, context: TaskContext) -> TrackTrials:
