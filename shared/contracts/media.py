@@ -57,7 +57,8 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
 
     ``stream``: its number among all streams of the file; unset in older plans, where the tracks
     used are the first ones. ``end_ms``: when it ends, from the file's first timestamp on, as its
-    packets say; unset if that is not known.
+    packets say; unset if that is not known. ``unplaced``: nothing says which of its channels is
+    left and which right, so the first two are used.
     """
 
     index: int
@@ -67,6 +68,7 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int = 48000
     language: str | None = None
     end_ms: int | None = None
+    unplaced: bool = False
 
 
 class SourceNote(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,9 @@
 A recipe writes its file into a folder and returns it. Pictures are small and a few seconds long.
 """
 
+import math
 import re
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -105,6 +107,35 @@ def with_unknown_sound(name: str, *, first: bool) -> Recipe:
     return write
 
 
+def many_channels(count: int) -> Recipe:
+    """The recipe of sound of so many channels, which does not say where they belong."""
+
+    def write(folder: Path) -> Path:
+        target = folder / "a.wav"
+        with wave.open(str(target), "wb") as file:
+            file.setnchannels(count)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            for number in range(16_000):
+                heard = round(8000 * math.sin(number * math.tau * 440 / 8000))
+                file.writeframes(
+                    heard.to_bytes(2, "little", signed=True) * 2 + bytes(2 * count - 4)
+                )
+        return target
+
+    return write
+
+
+def _film_with(sound: Recipe) -> Recipe:
+    """The recipe of a film with a sound."""
+
+    def write(folder: Path) -> Path:
+        heard = ("-i", str(sound(folder)), "-c:a", "copy", "-t", "2")
+        return made("a.mov", *picture(), *heard, *X264)(folder)
+
+    return write
+
+
 COVER: Final = ("-f", "lavfi", "-i", "mandelbrot=size=300x300:rate=1,trim=end_frame=1")
 COVERED: Final = ("-map", "0:a", "-map", "1:v", "-disposition:v", "attached_pic")
 STILL: Final = ("-f", "lavfi", "-i", "testsrc2=size=192x192:rate=1:duration=1")
@@ -137,6 +168,8 @@ ODD: Final[dict[str, Recipe]] = {
     ),
     "flac with cover": made("a.flac", *tone(seconds=5), *COVER, *COVERED, "-c:v", "png"),
     "wav": made("a.wav", *tone(seconds=5)),
+    "wav of nine channels": many_channels(9),
+    "film with thirty-two channels": _film_with(many_channels(32)),
     "ogg": made("a.ogg", *tone(seconds=5), "-c:a", "libvorbis"),
     "sound alone in mkv": made("a.mka", *tone(seconds=5), "-c:a", "libopus"),
     "unknown sound after the good one": with_unknown_sound("a.mov", first=False),

@@ -117,7 +117,11 @@ def decode_source(source: Path, made: Processed, folder: Path) -> Reference:
                 # Times begin again on the way: all is shown one after the other.
                 return Reference(every, tuple(_in_order(source, track) for track in audio))
     for number, track in enumerate(audio):
-        arguments += ["-map", _sound(track), f"-ac:a:{number}", str(min(2, track.channels))]
+        mixed = [f"-ac:a:{number}", str(min(2, track.channels))]
+        if track.unplaced:
+            # ffmpeg does not mix them.
+            mixed = [f"-filter:a:{number}", "pan=stereo|c0=c0|c1=c1"]
+        arguments += ["-map", _sound(track), *mixed]
     if audio:
         arguments += ["-c:a", "pcm_f32le", "-ar", str(_SOUND_RATE)]
     _run([*arguments, "-f", "nut", str(between)])

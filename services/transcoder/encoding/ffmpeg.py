@@ -84,6 +84,11 @@ def sound_of(track: AudioTrack) -> str:
     return f"a:{track.index}" if track.stream is None else str(track.stream)
 
 
+def placed(track: AudioTrack) -> list[str]:
+    """The filter that gives the channels of a track their places, where ffmpeg knows none."""
+    return ["pan=stereo|c0=c0|c1=c1"] if track.unplaced else []
+
+
 def probe(source: Input, *, frames: bool = True) -> list[str]:
     """ffprobe: container, streams and the first frames, as JSON."""
     shown = ["-show_frames", "-read_intervals", f"%+#{_FRAME_PACKETS}"] if frames else []
@@ -323,12 +328,13 @@ def encode_audio(
     layout = "mono" if track.channels == 1 else "stereo"
     # Sample 0 of the output is time 0 of the file: gaps are filled with silence. The input starts
     # one frame later, because the encoder puts a silent frame before it.
-    clock = (
-        f"aresample={AUDIO_RATE}:async=1:first_pts=0,"
-        f"aformat=channel_layouts={layout},atrim=start_sample={AAC_FRAME}"
-    )
+    steps = [
+        *placed(track),
+        f"aresample={AUDIO_RATE}:async=1:first_pts=0",
+        f"aformat=channel_layouts={layout},atrim=start_sample={AAC_FRAME}",
+    ]
     if silence is not None:
-        clock += f",apad=whole_len={round(silence * AUDIO_RATE) - AAC_FRAME}"
+        steps.append(f"apad=whole_len={round(silence * AUDIO_RATE) - AAC_FRAME}")
     return [
         *quiet(watched=True),
         "-copyts",
@@ -339,7 +345,7 @@ def encode_audio(
         "-map",
         f"0:{sound_of(track)}",
         "-af",
-        clock,
+        ",".join(steps),
         "-c:a",
         "aac",
         "-b:a",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from services.transcoder.encoding.colour_filters import in_output_colours
-from services.transcoder.encoding.ffmpeg import Input, picture_of, quiet, sound_of
+from services.transcoder.encoding.ffmpeg import Input, picture_of, placed, quiet, sound_of
 from services.transcoder.encoding.picture_filters import deinterlace_still, input_options, turn
 from services.transcoder.planning.probe_report import MAX_PIXELS
 from services.transcoder.planning.storyboard import Sheet
@@ -108,6 +108,12 @@ def waveform(source: Input, sound: AudioTrack, target: Path, *, film: bool = Fal
 
     ``film``: as a film of one frame.
     """
+    steps = (
+        *placed(sound),
+        # Sound shorter than a sample for each column gives no picture.
+        "aformat=channel_layouts=mono,apad=whole_len=1280",
+        "showwavespic=s=1280x720:colors=0x7C9CF5",
+    )
     form = _FILM if film else ("-frames:v", "1", "-f", "image2", "-c:v", "ppm", "-update", "1")
     return [
         *quiet(),
@@ -117,9 +123,7 @@ def waveform(source: Input, sound: AudioTrack, target: Path, *, film: bool = Fal
         "-i",
         source.location,
         "-filter_complex",
-        # Sound shorter than a sample for each column gives no picture.
-        f"[0:{sound_of(sound)}]aformat=channel_layouts=mono,apad=whole_len=1280,"
-        "showwavespic=s=1280x720:colors=0x7C9CF5[wave]",
+        f"[0:{sound_of(sound)}]{','.join(steps)}[wave]",
         "-map",
         "[wave]",
         *form,

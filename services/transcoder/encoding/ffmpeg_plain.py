@@ -11,7 +11,14 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.colour_filters import in_output_colours
-from services.transcoder.encoding.ffmpeg import AUDIO_RATE, Input, picture_of, quiet, sound_of
+from services.transcoder.encoding.ffmpeg import (
+    AUDIO_RATE,
+    Input,
+    picture_of,
+    placed,
+    quiet,
+    sound_of,
+)
 from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
 from services.transcoder.planning.ending import GUESSED
 from services.transcoder.planning.plain import CopyBudget, Frame
@@ -154,6 +161,7 @@ def _sound(place: int, track: AudioTrack, back: float | None) -> list[str]:
     layout = "mono" if track.channels == 1 else "stereo"
     # Mixed in floating point, as in other attempts: integers would be scaled to make room.
     steps = [
+        *placed(track),
         *_one_clock("asetpts", back, "NB_SAMPLES/SR/TB"),
         f"aresample={AUDIO_RATE},aformat=sample_fmts=fltp:channel_layouts={layout}",
         "aformat=sample_fmts=s16",

@@ -41,6 +41,7 @@ class Stream(msgspec.Struct, frozen=True):
     color_primaries: str | None = None
     color_transfer: str | None = None
     channels: int = 0
+    channel_layout: str = "unknown"
     sample_rate: str = "0"
     bit_rate: str | None = None
     disposition: dict[str, int] = {}

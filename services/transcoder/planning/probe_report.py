@@ -18,7 +18,12 @@ from services.transcoder.planning.orientation import (
     cropped,
     orientation_of,
 )
-from services.transcoder.planning.tracks import choose_tracks, language_of, sample_rate
+from services.transcoder.planning.tracks import (
+    choose_tracks,
+    is_unplaced,
+    language_of,
+    sample_rate,
+)
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
 
 MAX_DURATION_S: Final = 24 * 3600
@@ -114,6 +119,7 @@ def read_source(
                 channels=min(stream.channels, 8),
                 sample_rate=sample_rate(stream),
                 language=language_of(stream),
+                unplaced=is_unplaced(stream),
             )
             for position, stream in enumerate(sounds)
         ),

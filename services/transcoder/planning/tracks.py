@@ -53,6 +53,9 @@ _FORMATS: Final[Mapping[str, str]] = {
     "vp9": "VP9",
     "vvc": "VVC",
 }
+# So many channels, and these numbers of them, have places that ffmpeg takes for granted.
+_PLACED: Final = 8
+_USUAL_CHANNELS: Final = frozenset((10, 12, 14, 16, 24))
 _UNNAMED: Final = frozenset(("", "none", "unknown"))
 
 
@@ -100,6 +103,7 @@ def choose_tracks(
         raise _refusal(lost, locks, "sound")
     notes = [_left_out(s, locks) for s in lost]
     notes += [_empty(s) for s in (*unseen, *sounds) if s not in audible]
+    notes += [_unplaced(s) for s in audible[:MAX_AUDIO_TRACKS] if is_unplaced(s)]
     notes += [_second_picture(s) for s in pictures if s is not picture]
     notes += _too_many(audible[MAX_AUDIO_TRACKS:])
     return Chosen(
@@ -162,6 +166,12 @@ def is_cover(stream: Stream) -> bool:
 def sample_rate(stream: Stream) -> int:
     """Samples per second; 0 where they are not known."""
     return int(stream.sample_rate) if stream.sample_rate.isdigit() else 0
+
+
+def is_unplaced(stream: Stream) -> bool:
+    """Whether nothing says where the channels of a sound belong, and ffmpeg cannot mix them."""
+    known = stream.channel_layout not in ("", "unknown")
+    return not known and stream.channels > _PLACED and stream.channels not in _USUAL_CHANNELS
 
 
 def format_name(stream: Stream) -> str:
@@ -239,6 +249,14 @@ def _empty(stream: Stream) -> SourceNote:
         code=f"{kind}_left_out",
         text=f"A {kind} track ({_described(stream)}) was left out, because it holds no {kind} that"
         " can be decoded.",
+    )
+
+
+def _unplaced(stream: Stream) -> SourceNote:
+    return SourceNote(
+        code="two_channels",
+        text=f"A sound track ({_described(stream)}) has {stream.channels} channels and does not say"
+        " where they belong. The first two are heard, left and right.",
     )
 
 

@@ -90,6 +90,21 @@ def test_tracks_that_a_copy_lacks_are_told(before: int, after: int, told: list[s
     assert [note.text for note in lost_notes(facts(before), facts(after))] == told
 
 
+@pytest.mark.parametrize(
+    ("channels", "layout", "told"),
+    [
+        (8, "unknown", False),
+        (9, "unknown", True),
+        (16, "unknown", False),
+        (20, "unknown", True),
+        (11, "7.1.2+LFE2", False),
+    ],
+)
+def test_channels_without_places_are_told(channels: int, layout: str, told: bool) -> None:
+    chosen = choose(PICTURE, {**SOUND, "channels": channels, "channel_layout": layout})
+    assert [code for code, _ in notes(chosen)] == (["two_channels"] if told else [])
+
+
 def test_an_ordinary_file_needs_no_note() -> None:
     chosen = choose(PICTURE, SOUND)
     assert chosen.picture is not None
