@@ -71,6 +71,9 @@ ORDINARY: Final[dict[str, Recipe]] = {
     "flv": made("a.flv", *picture(), *tone(), *X264, "-c:a", "aac"),
     "mpeg": made("a.mpg", *picture(), *tone(), "-c:v", "mpeg2video", "-c:a", "mp2"),
     "upright": made("a.mp4", *picture("108x192"), *tone(), *X264, "-c:a", "aac"),
+    "odd width": made(
+        "a.webm", *picture("160x90"), "-vf", "setsar=4/3", "-c:v", "libvpx", "-b:v", "300k"
+    ),
     "no sound": made("a.mp4", *picture(), *X264),
     "two sounds": made(
         "a.mp4",

@@ -98,6 +98,10 @@ def decode_source(source: Path, made: Processed, folder: Path) -> Reference:
     """Decode a source's tracks in one ordinary run, so that ffmpeg keeps them together."""
     planned = made.planned
     video, audio = planned.source.video, planned.audio
+    if planned.remuxed_key:
+        # The numbers of streams are those of the copy.
+        video = msgspec.structs.replace(video, stream=None) if video else None
+        audio = tuple(msgspec.structs.replace(track, stream=None) for track in audio)
     between = folder / "reference.nut"
     arguments = ["-i", str(source), "-map_metadata", "-1"]
     shape = None

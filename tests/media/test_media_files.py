@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.media.made_changes import CHANGES
-from tests.media.made_files import FILES
+from tests.media.made_files import FILES, ORDINARY
 from tests.media.made_moments import MOMENTS
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import differences
@@ -21,3 +21,5 @@ async def test_a_file_plays_as_plain_ffmpeg_decodes_it(kind: str, tmp_path: Path
     video = await process(source, tmp_path / "media")
 
     assert differences(source, video, tmp_path) == []
+    # Nothing ordinary is read twice, and encoded twice.
+    assert video.attempts == 1 or kind not in ORDINARY

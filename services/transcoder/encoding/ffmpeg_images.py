@@ -44,9 +44,10 @@ def moments(
 
 
 def _picture(video: VideoTrack, long_side: int) -> str:
-    width, height = video.width, video.height
-    scale = min(1.0, long_side / max(width, height))
-    size = f"scale={max(2, round(width * scale))}:{max(2, round(height * scale))}"
+    scale = min(1.0, long_side / max(video.width, video.height))
+    # The filters of colours take even sizes only.
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in (video.width, video.height))
+    size = f"scale={width}:{height}"
     first = [*deinterlace_still(video), *turn(video)]
     # From the colours of the renditions to red, green and blue.
     seen = "scale=in_color_matrix=bt709:in_range=tv"

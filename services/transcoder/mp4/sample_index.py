@@ -29,6 +29,8 @@ from services.transcoder.mp4.sample_tables import (
 _MAX_TRACKS: Final = 32
 _MAX_EDITS: Final = 10_000
 _NORMAL_RATE: Final = 0x10000
+# How often an edit list may show the length of its media.
+_MOST_TIMES: Final = 8
 
 
 class Edits(msgspec.Struct, frozen=True):
@@ -294,7 +296,10 @@ def _edits(data: bytes, trak: Box, clocks: Fraction, composition: "array[int]", 
     )
     lengths = [edit[0] for edit in edits]
     stop = shift + int(sum(lengths) * clocks) if all(lengths) else None
-    return Edits(shift - start, shift, linear, whole, stop, _repeats(edits, clocks, frame))
+    # A few bytes can have the same media shown a thousand times: then it is shown once.
+    few = sum(lengths) * clocks <= _MOST_TIMES * (end - first)
+    repeats = few and _repeats(edits, clocks, frame)
+    return Edits(shift - start, shift, linear, whole, stop, repeats)
 
 
 def _repeats(edits: Sequence[tuple[int, int, int]], clocks: Fraction, frame: int) -> bool:
