@@ -23,11 +23,16 @@ _NEAR = 5
 
 def _shown(video: Processed, rendition: Rendition) -> Picture:
     """The first picture of a rendition in red, green and blue, as a player shows BT.709."""
+    steps = "zscale=matrixin=709:rangein=limited:matrix=gbr:range=full,format=gbrp"
+    return _first_picture(video.playlist(rendition.name), steps, rendition)
+
+
+def _first_picture(source: Path, steps: str, rendition: Rendition) -> Picture:
+    """The first picture of a file after filters that end in planes of green, blue and red."""
     raw = subprocess.run(
         [
-            *(find_ffmpeg(None), "-v", "error", "-i", str(video.playlist(rendition.name))),
-            *("-frames:v", "1", "-vf", "zscale=matrixin=709:rangein=limited:matrix=gbr:range=full"),
-            *("-pix_fmt", "gbrp", "-f", "rawvideo", "-"),
+            *(find_ffmpeg(None), "-v", "error", "-i", str(source), "-frames:v", "1"),
+            *("-vf", steps, "-f", "rawvideo", "-"),
         ],
         check=True,
         capture_output=True,
@@ -114,18 +119,7 @@ def _mapped(source: Path, rendition: Rendition) -> Picture:
         "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=709,"
         "tonemap=hable:desat=0,zscale=transfer=709:matrix=gbr:range=full,format=gbrp"
     )
-    raw = subprocess.run(
-        [
-            *(find_ffmpeg(None), "-v", "error", "-i", str(source), "-frames:v", "1"),
-            *("-vf", steps, "-f", "rawvideo", "-"),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    ).stdout
-    size = (3, rendition.height, rendition.width)
-    green, blue, red = np.frombuffer(raw, np.uint8, count=int(np.prod(size))).reshape(size)
-    return np.stack([red, green, blue], axis=-1)
+    return _first_picture(source, steps, rendition)
 
 
 @pytest.mark.parametrize("kind", TRANSPARENT)

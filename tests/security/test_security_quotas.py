@@ -12,7 +12,7 @@ from services.ingest.details import Details
 from services.ingest.handlers import resumable
 from tests.integration.ingest.forms import CONTENT_TYPE, UPLOAD, form, problem
 from tests.integration.ingest.harness import Ingest, clip, config, running
-from tests.integration.ingest.test_ingest_tus import FILM, TUS, UPLOADS, create, offset_of, patch
+from tests.integration.ingest.tus_client import FILM, TUS, UPLOADS, create, offset_of, patch
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
 

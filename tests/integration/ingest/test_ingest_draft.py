@@ -5,7 +5,7 @@ import asyncio
 from shared.contracts import UploadAborted, VideoUploaded
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest, clip
-from tests.integration.ingest.test_ingest_tus import stalling
+from tests.integration.ingest.tus_client import stalling
 from tests.support.wait import eventually
 
 UPLOADS = "/api/v1/uploads"

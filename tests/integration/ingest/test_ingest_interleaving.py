@@ -24,31 +24,16 @@ from shared.contracts import (
     UserDeleted,
     UserRegistered,
     VideoDeleted,
-    VideoUploaded,
     VisibilityChanged,
     new_id,
     stream_id,
 )
 from shared.database.connect import create_engine
-from shared.event_store.store import Metadata, SequencedEvent
+from tests.integration.ingest.facts import Fact, uploaded
 from tests.support.databases import Database
+from tests.support.sequenced import sequenced
 
 V, W, USER = new_id(), new_id(), new_id()
-Fact = tuple[str, Event]
-
-
-def uploaded(video: str, size: int) -> Fact:
-    event = VideoUploaded(
-        video_id=video,
-        user_id=USER,
-        title="t",
-        description="",
-        filename="f",
-        content_type="video/mp4",
-        size=size,
-        source_key=f"{video}/source",
-    )
-    return stream_id("upload", video), event
 
 
 def planned(video: str, attempt: int, minutes: int, *, counted: bool = False) -> Fact:
@@ -85,7 +70,7 @@ COMPLETED = TranscodeCompleted(
 )
 # What each writer may add to a video of whose stream the beginning is there, and to its account.
 WRITERS: dict[str, list[Fact]] = {
-    "ingest": [uploaded(W, 7)],
+    "ingest": [uploaded(W, USER, 7)],
     "transcoder": [
         planned(V, 2, 30),
         planned(V, 2, 30, counted=True),
@@ -105,10 +90,10 @@ WRITERS: dict[str, list[Fact]] = {
     ],
 }
 BEFORE: dict[str, list[Fact]] = {
-    "uploaded": [uploaded(V, 5)],
-    "planned": [uploaded(V, 5), planned(V, 1, 10)],
+    "uploaded": [uploaded(V, USER, 5)],
+    "planned": [uploaded(V, USER, 5), planned(V, 1, 10)],
     "failed": [
-        uploaded(V, 5),
+        uploaded(V, USER, 5),
         planned(V, 1, 10),
         transcode(TranscodeFailed(video_id=V, attempt=1, code="c", reason="r")),
     ],
@@ -134,23 +119,6 @@ def pairs() -> Iterator[tuple[Fact, Fact]]:
                 yield a, b
 
 
-def sequenced(facts: Sequence[Fact]) -> list[SequencedEvent]:
-    now = datetime.now(UTC)
-    return [
-        SequencedEvent(
-            stream_id=stream,
-            version=position,
-            position=position,
-            type=type(event).__name__,
-            data=event,
-            event_id=UUID(int=position),
-            metadata=Metadata(),
-            recorded_at=now,
-        )
-        for position, (stream, event) in enumerate(facts, 1)
-    ]
-
-
 async def folded(connection: AsyncConnection, batches: Sequence[Sequence[Fact]]) -> list[Any]:
     """All rows of ingest's projections after these batches; nothing of them stays."""
     transaction = await connection.begin()
@@ -158,7 +126,7 @@ async def folded(connection: AsyncConnection, batches: Sequence[Sequence[Fact]])
         await connection.execute(text(OPEN), {"id": UUID(int=1), "user": USER})
         for batch in batches:
             for projection in (PendingDeletions(timedelta(hours=1)), StoredUsage()):
-                await projection.apply(connection, sequenced(batch))
+                await projection.apply(connection, sequenced(batch, datetime.now(UTC)))
         return [[tuple(row) for row in await connection.execute(text(query))] for query in QUERIES]
     finally:
         await transaction.rollback()
@@ -199,9 +167,9 @@ async def test_batches_of_any_size_come_to_the_same(database: Database) -> None:
             await folded(connection, batches)
             for story in ([plan, failed, gone], [plan, gone, failed], [gone, plan, failed])
             for batches in (
-                [[uploaded(V, 5), *story]],
-                [[uploaded(V, 5)], *([fact] for fact in story)],
-                [[uploaded(V, 5), story[0]], story[1:]],
+                [[uploaded(V, USER, 5), *story]],
+                [[uploaded(V, USER, 5)], *([fact] for fact in story)],
+                [[uploaded(V, USER, 5), story[0]], story[1:]],
             )
         ]
     await engine.dispose()

@@ -21,7 +21,7 @@ from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
 from tests.integration.ingest.forms import form, send
 from tests.integration.ingest.harness import StaticKeys, clip, free_port
-from tests.integration.ingest.test_ingest_tus import TUS, create, patch, stalling
+from tests.integration.ingest.tus_client import TUS, create, patch, stalling
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database

@@ -18,7 +18,7 @@ from shared.contracts import (
 from tests.integration.ingest.forms import CONTENT_TYPE, UPLOAD, form, send
 from tests.integration.ingest.harness import Ingest, clip, record
 from tests.integration.ingest.test_ingest_direct import DIRECT, put
-from tests.integration.ingest.test_ingest_tus import STREAM, TUS, UPLOADS, metadata
+from tests.integration.ingest.tus_client import STREAM, TUS, UPLOADS, metadata
 from tests.support.databases import Database
 from tests.support.wait import eventually
 

@@ -17,7 +17,6 @@ from shared.contracts import (
     TranscodeFailed,
     TranscodePlanned,
     VideoDeleted,
-    VideoUploaded,
     new_id,
     stream_id,
 )
@@ -27,6 +26,7 @@ from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.projections.replay import Replay
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
+from tests.integration.ingest.facts import uploaded
 from tests.integration.ingest.forms import form, problem, send
 from tests.integration.ingest.harness import Ingest, clip, config, running
 from tests.support.buckets import Buckets
@@ -132,7 +132,7 @@ async def test_parts_are_joined_once(ingest: Ingest) -> None:
         assert (usage["videos"]["used"], usage["open_uploads"]["used"]) == (1, 0)
 
 
-async def test_videos_are_counted_while_they_are_uploaded(ingest: Ingest) -> None:
+async def test_videos_are_counted_while_they_areuploaded(ingest: Ingest) -> None:
     async with ingest.client() as client:
         answers = await asyncio.gather(*(_form(client, _KIB) for _ in range(9)))
         assert sorted(answer.status_code for answer in answers) == [202] * 6 + [403] * 3
@@ -191,20 +191,6 @@ async def _catch_up(database: Database) -> None:
     await engine.dispose()
 
 
-def _uploaded(video: str, user: str, size: int) -> tuple[str, Event]:
-    uploaded = VideoUploaded(
-        video_id=video,
-        user_id=user,
-        title="A",
-        description="",
-        filename="a.mp4",
-        content_type="video/mp4",
-        size=size,
-        source_key=f"{video}/source",
-    )
-    return stream_id("upload", video), uploaded
-
-
 def _planned(video: str, user: str, minutes: int) -> tuple[str, Event]:
     planned = TranscodePlanned(
         video_id=video,
@@ -228,8 +214,8 @@ async def test_the_log_says_what_is_stored_and_planned(database: Database, inges
     await _facts(
         database,
         [
-            _uploaded(one, "ann", 5000),
-            _uploaded(two, "ann", 700),
+            uploaded(one, "ann", 5000),
+            uploaded(two, "ann", 700),
             _planned(one, "ann", 9),
             (stream_id("video", one), deleted),
             _planned(two, "ann", 1),
@@ -281,7 +267,7 @@ async def test_minutes_of_what_failed_are_given_back(database: Database, ingest:
 
 async def test_a_rebuild_comes_to_the_same(database: Database, ingest: Ingest) -> None:
     videos = [new_id() for _ in range(5)]
-    facts = [_uploaded(video, f"user-{n % 2}", 100 + n) for n, video in enumerate(videos)]
+    facts = [uploaded(video, f"user-{n % 2}", 100 + n) for n, video in enumerate(videos)]
     await _facts(database, [*facts, _planned(videos[0], "user-0", 3)])
     await _catch_up(database)
     admin = await asyncpg.connect(database.admin_url)

@@ -9,7 +9,7 @@ import pytest
 from services.ingest.http import body
 from tests.integration.ingest.forms import CONTENT_TYPE, UPLOAD, form, problem, send
 from tests.integration.ingest.harness import Ingest, clip, config, running
-from tests.integration.ingest.test_ingest_tus import FILM, STREAM, TUS, UPLOADS, create
+from tests.integration.ingest.tus_client import FILM, STREAM, TUS, UPLOADS, create
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
 from tests.support.wait import eventually

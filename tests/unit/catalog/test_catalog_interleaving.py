@@ -22,8 +22,8 @@ from shared.contracts import (
     Visibility,
     VisibilityChanged,
 )
-from shared.event_store.store import Metadata, SequencedEvent
 from tests.support.catalog_events import planned, playable, transcoded, uploaded
+from tests.support.sequenced import sequenced
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 Story = list[tuple[str, Event]]
@@ -77,19 +77,8 @@ def merges(one: Story, other: Story) -> Iterator[Story]:
 def folded(story: Sequence[tuple[str, Event]], *, apart: timedelta = timedelta()) -> Fold:
     """``apart``: the time between two events."""
     fold = Fold()
-    for position, (stream, event) in enumerate(story, 1):
-        fold.apply(
-            SequencedEvent(
-                stream_id=stream,
-                version=position,
-                position=position,
-                type=type(event).__name__,
-                data=event,
-                event_id=UUID(int=position),
-                metadata=Metadata(),
-                recorded_at=AT + position * apart,
-            )
-        )
+    for event in sequenced(story, AT, apart=apart):
+        fold.apply(event)
     return fold
 
 
