@@ -14,13 +14,13 @@ import msgspec
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
 from services.transcoder.encoding.probe import probe_source
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.mp4 import fragment_reader
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import Timeline, chunks, timeline
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.task_video import cut
 from shared.contracts import Chunk, Rendition
+from shared.mp4 import fragment_reader
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -9,9 +9,9 @@ import msgspec
 
 from benchmarks.transcode.playable import environment
 from services.transcoder import handlers
-from services.transcoder.encoding.programs import find_ffmpeg
 from shared.contracts import TranscodePlanned, VideoPlayable, VideoUploaded, new_id
 from shared.event_store.postgres import open_event_store
+from shared.programs.finding import find_ffmpeg
 from tests.integration.transcoder.stage import Processes, Studio
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets

@@ -9,10 +9,10 @@ import msgspec
 
 from services.transcoder.encoding.ffmpeg import read_from
 from services.transcoder.encoding.probe import probe_indexed
-from services.transcoder.encoding.programs import find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.planning.plan import chunks, timeline
+from shared.programs.finding import find_ffprobe
 from tests.integration.transcoder.counted import Counted
 
 

@@ -26,9 +26,6 @@ from services.transcoder.coordinator.reconciling import Reconciliation
 from services.transcoder.coordinator.scrub_loop import SCRUB, SCRUB_SECONDS, ScrubLoop, ScrubPlan
 from services.transcoder.coordinator.scrub_repository import ScrubRepository
 from services.transcoder.coordinator.scrubbing import Scrubber
-from services.transcoder.encoding.confinement import layers, protect_memory
-from services.transcoder.encoding.container_memory import memory_of_one_run, memory_of_runs
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
@@ -65,6 +62,9 @@ from shared.messaging.consuming import consume
 from shared.messaging.inbox import subscribe
 from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import declare, projection_queue
+from shared.programs.confinement import layers, protect_memory
+from shared.programs.container_memory import memory_of_one_run, memory_of_runs
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 
 SCHEMA = "transcoder"
 _EVENTS = projection_queue(SCHEMA, JobProjection.name)

@@ -32,7 +32,7 @@ MUTATIONS = [
     ("services/ingest/domain.py", "import services.ingest.tables", "Ingest is layered"),
     ("services/ingest/stray.py", "", "Ingest is layered"),
     (
-        "services/transcoder/mp4/boxes.py",
+        "services/transcoder/mp4/sample_index.py",
         "import services.transcoder.planning.plan",
         "Transcoder is layered",
     ),

@@ -102,10 +102,6 @@ ENDING = {
     "services/ingest/handlers/upload_writers.py:acquire",
     # The operator who follows the log.
     "services/operator/log_commands.py:_events",
-    # Two signals, sent one after the other.
-    "services/transcoder/encoding/process.py:_end",
-    # The end of the program that it watches.
-    "services/transcoder/encoding/run_memory.py:watch_memory",
     # A number of readings.
     "services/transcoder/coordinator/scrubbing.py:_judge",
     # The end of a program whose output is read.

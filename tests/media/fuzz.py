@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from services.transcoder.encoding.programs import find_ffmpeg
+from shared.programs.finding import find_ffmpeg
 from tests.media.grammar import Recipe, makes_file, recipe
 from tests.media.oracle import differences
 from tests.media.pipeline import process

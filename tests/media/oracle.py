@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from services.transcoder.domain import audio_name
-from services.transcoder.encoding.programs import find_ffmpeg
 from services.transcoder.planning.ending import GUESSED
 from shared.contracts import AudioTrack, Rendition, VideoTrack
+from shared.programs.finding import find_ffmpeg
 from tests.media.pipeline import Processed
 
 Pictures = np.ndarray[Any, np.dtype[np.float32]]

@@ -16,7 +16,6 @@ import msgspec
 
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.domain import Transcode
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.handlers import record, state_of
@@ -27,6 +26,7 @@ from services.transcoder.worker.context import TaskContext, TaskProgress, Tools,
 from services.transcoder.worker.worker import PERFORMERS
 from shared.contracts import Event, TranscodeFailed, TranscodePlanned, new_id, stream_id
 from shared.event_store.memory import MemoryEventStore
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 from tests.support.memory_blobs import MemoryBlobs
 
 _USER = "user-1"

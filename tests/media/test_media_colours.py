@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from services.transcoder.encoding.colour_filters import in_output_colours
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from shared.contracts import Colours, Rendition, VideoTrack
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 from tests.media.made_colours import COLOURS, HDR, PATCHES, SIDE, TRANSPARENT
 from tests.media.pipeline import Processed, process
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.probe import probe_source
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import decode_rendition
 from tests.media.pipeline import process

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from services.transcoder.encoding.programs import find_ffmpeg
+from shared.programs.finding import find_ffmpeg
 
 _PICTURE: Final = ("-f", "lavfi", "-i", "testsrc2=size={size}:rate=25:duration={seconds}")
 _TONE: Final = ("-f", "lavfi", "-i", "sine=440:duration={seconds}")

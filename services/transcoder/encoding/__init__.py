@@ -1,1 +1,1 @@
-"""Runs ffmpeg and ffprobe as sandboxed subprocesses with limits."""
+"""What ffmpeg and ffprobe are asked to do, and what they answer."""

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Final
 
-from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.ffmpeg import Input, picture_of
-from services.transcoder.encoding.process import OutputTooLarge, RunFailed, run_ffprobe
 from services.transcoder.planning.fields import read_frames, with_fields
 from services.transcoder.planning.probe_report import MAX_PIXELS, ProbedSource
 from shared.contracts import VideoTrack
+from shared.programs.confinement import Limits
+from shared.programs.process import OutputTooLarge, RunFailed, run_ffprobe
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

@@ -9,15 +9,6 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding import ffmpeg
-from services.transcoder.encoding.confinement import Limits
-from services.transcoder.encoding.process import (
-    OutputTooLarge,
-    RunFailed,
-    SourceChanges,
-    TooMuchOutput,
-    run_ffprobe,
-    run_ffprobe_lines,
-)
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.mp4.protection import protection_of
@@ -40,6 +31,15 @@ from services.transcoder.planning.probe_report import (
 )
 from services.transcoder.planning.reasons import reason
 from shared.contracts import AudioTrack
+from shared.programs.confinement import Limits
+from shared.programs.process import (
+    OutputTooLarge,
+    RunFailed,
+    SourceChanges,
+    TooMuchOutput,
+    run_ffprobe,
+    run_ffprobe_lines,
+)
 
 _PROBE_SECONDS: Final = 60.0
 _SCAN_SECONDS: Final = 900.0

@@ -15,10 +15,10 @@ import msgspec
 
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.source_relay import SourceRelay
-from services.transcoder.mp4.boxes import MalformedMp4, SamplesMissing
 from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_index
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed, rejected
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
+from shared.mp4.boxes import MalformedMp4, SamplesMissing
 
 _HEAD_BYTES: Final = 256 << 10
 _TAIL_BYTES: Final = 1 << 20

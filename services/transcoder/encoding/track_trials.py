@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding import ffmpeg
-from services.transcoder.encoding.confinement import Limits
-from services.transcoder.encoding.process import RunFailed, run_ffmpeg
-from services.transcoder.encoding.programs import decoders_of
 from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream
 from services.transcoder.planning.tracks import doubtful_sounds, unmeasured_pictures
+from shared.programs.confinement import Limits
+from shared.programs.finding import decoders_of
+from shared.programs.process import RunFailed, run_ffmpeg
 
 _SECONDS: Final = 60.0
 _MEMORY_BYTES: Final = 768 << 20

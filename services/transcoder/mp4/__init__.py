@@ -1,1 +1,1 @@
-"""ISO base media files (ISO/IEC 14496-12): boxes, sample tables, fragments. Pure."""
+"""ISO base media files (ISO/IEC 14496-12): sample tables, fragments that are written. Pure."""

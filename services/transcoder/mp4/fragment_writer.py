@@ -12,14 +12,14 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, parsing
-from services.transcoder.mp4.sample_entry import (
+from services.transcoder.mp4.sample_index import SampleTrack
+from shared.mp4.boxes import Box, MalformedMp4, parsing
+from shared.mp4.sample_entry import (
     codec_string,
     config,
     entry_children,
     visual_fields,
 )
-from services.transcoder.mp4.sample_index import SampleTrack
 
 _SYNC: Final = 0x02000000
 _OTHER: Final = 0x01010000

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from services.transcoder.mp4.boxes import MalformedMp4, boxes, find, parsing
+from shared.mp4.boxes import MalformedMp4, boxes, find, parsing
 
 # Types of sample entries whose samples are encrypted.
 _LOCKED: Final = frozenset(("encv", "enca", "enct", "encs", "drms", "drmi", "p608"))

@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
 from services.transcoder.mp4.sample_tables import (
     SampleBudget,
     entry_count,
@@ -25,6 +24,7 @@ from services.transcoder.mp4.sample_tables import (
     read_offsets,
     read_sizes,
 )
+from shared.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
 
 _MAX_TRACKS: Final = 32
 _MAX_EDITS: Final = 10_000

@@ -10,7 +10,7 @@ from array import array
 from itertools import accumulate, chain, pairwise, repeat
 from typing import Final
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, SamplesMissing
+from shared.mp4.boxes import Box, MalformedMp4, SamplesMissing
 
 # Samples of one track (ten hours at 60 frames per second), and of all tracks together. A sample
 # takes 32 bytes of memory. A file with more samples is read without an index.

@@ -13,13 +13,13 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.mp4.boxes import MalformedMp4, parsing
-from services.transcoder.mp4.sample_entry import config
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.colours import players_agree
 from services.transcoder.planning.ladder import BELOW, RUNGS, encoding, ladder, own_name
 from services.transcoder.planning.plan import SEGMENT_SECONDS
 from shared.contracts import Rendition, SourceFacts
+from shared.mp4.boxes import MalformedMp4, parsing
+from shared.mp4.sample_entry import config
 
 # The longest segment: with longer ones players start and switch too slowly. x264's default key
 # frame interval, 250 frames, is 8.3 s at 30 frames per second.

@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from services.transcoder.encoding import ffmpeg
-from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.object_keys import IMMUTABLE, attempt_prefix
 from services.transcoder.planning.extra_codecs import Codec
@@ -16,6 +15,7 @@ from services.transcoder.scheduler import ClaimedTask
 from shared.blobs.store import BlobStore
 from shared.contracts import EncodedTrack, Segment, StoredObject, TranscodePlanned
 from shared.event_store.store import EventStore
+from shared.programs.confinement import Limits
 
 # Seconds per second of media that a run may take, for a machine that is full of other work.
 _PATIENCE: Final = 60

@@ -12,14 +12,7 @@ import shutil
 import msgspec
 
 from services.transcoder.encoding import ffmpeg, ffmpeg_plain
-from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.probe import classify_failure, jump_back
-from services.transcoder.encoding.process import (
-    FfmpegProgress,
-    RunFailed,
-    run_ffmpeg,
-    run_ffprobe_lines,
-)
 from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.media_errors import failed
 from services.transcoder.planning.plain import CopyBudget, copy_budget, frame_for, plain_rate
@@ -28,6 +21,13 @@ from services.transcoder.planning.tracks import lost_notes
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
 from shared.contracts import VideoTrack
+from shared.programs.confinement import Limits
+from shared.programs.process import (
+    FfmpegProgress,
+    RunFailed,
+    run_ffmpeg,
+    run_ffprobe_lines,
+)
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

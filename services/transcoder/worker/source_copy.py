@@ -17,7 +17,6 @@ import msgspec
 
 from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.probe import probe_indexed
-from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.encoding.source_reader import IndexedSource, copy_key
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ending import is_cut
@@ -32,6 +31,7 @@ from services.transcoder.planning.plain import differences
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from shared.contracts import SourceFacts
+from shared.programs.process import FfmpegProgress, RunFailed, run_ffmpeg
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

@@ -13,13 +13,13 @@ import msgspec
 from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.ffmpeg_images import cover, waveform
 from services.transcoder.encoding.probe import classify_failure, probe_indexed
-from services.transcoder.encoding.process import RunFailed, run_ffmpeg
 from services.transcoder.encoding.source_reader import copy_key
 from services.transcoder.planning.media_errors import TaskFailed, failed
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.planning.tracks import cover_note, waveform_note
 from services.transcoder.worker.context import TaskContext, WorkerContext, digest, limits
 from shared.contracts import SourceNote, VideoTrack
+from shared.programs.process import RunFailed, run_ffmpeg
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

@@ -11,9 +11,7 @@ import msgspec
 from services.transcoder.domain import SoundTrack, audio_name
 from services.transcoder.encoding.ffmpeg import AAC_FRAME, AUDIO_RATE, encode_audio
 from services.transcoder.encoding.probe import classify_failure
-from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
 from services.transcoder.handlers import record, state_of
-from services.transcoder.mp4 import boxes, fragment_reader
 from services.transcoder.planning.media_errors import RESULT_SOUND, failed, rejected
 from services.transcoder.planning.plan import silence_until
 from services.transcoder.worker.context import (
@@ -25,6 +23,8 @@ from services.transcoder.worker.context import (
     publish_segments,
 )
 from shared.contracts import AudioEncoded, EncodedTrack, Segment
+from shared.mp4 import boxes, fragment_reader
+from shared.programs.process import FfmpegProgress, RunFailed, run_ffmpeg
 
 _LOOK_SECONDS: Final = 0.1
 # Seconds between two parts. The first part is published immediately, so that the video can play.

@@ -10,7 +10,6 @@ from PIL import Image, ImageStat
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.ffmpeg_images import moments, stills, waveform
 from services.transcoder.encoding.probe import classify_failure
-from services.transcoder.encoding.process import RunFailed, run_ffmpeg
 from services.transcoder.object_keys import storyboard_key
 from services.transcoder.planning.media_errors import failed
 from services.transcoder.planning.storyboard import CONTENT_TYPE, webvtt
@@ -22,6 +21,7 @@ from services.transcoder.worker.context import (
     publish_object,
 )
 from shared.contracts import StoredObject, ThumbnailsCreated, TranscodePlanned
+from shared.programs.process import RunFailed, run_ffmpeg
 
 # Positions of the stills relative to the duration. Starts and ends are often black or text.
 PLACES: Final = (0.06, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.94)

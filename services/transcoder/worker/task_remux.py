@@ -4,7 +4,7 @@ import asyncio
 from bisect import bisect_right
 from typing import Final
 
-from services.transcoder.mp4 import fragment_reader, fragment_writer
+from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.media_errors import (
     CHANGES,
@@ -21,6 +21,7 @@ from services.transcoder.worker.context import (
     publish_segments,
 )
 from shared.contracts import ChunkEncoded, EncodedTrack, Segment
+from shared.mp4 import fragment_reader
 
 # Gaps between frames, such as sound, are read with them up to this size.
 _GAP_BYTES: Final = 256 << 10

@@ -6,8 +6,6 @@ from pathlib import Path
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
 from services.transcoder.encoding.ffmpeg_images import sprite as sprite_arguments
 from services.transcoder.encoding.probe import classify_failure
-from services.transcoder.encoding.process import FfmpegProgress, RunFailed, run_ffmpeg
-from services.transcoder.mp4 import boxes, fragment_reader
 from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.media_errors import MediaRejected, failed, rejected
 from services.transcoder.planning.plan import Timeline, h264_renditions, timeline_of
@@ -22,6 +20,8 @@ from services.transcoder.worker.context import (
     publish_segments,
 )
 from shared.contracts import Chunk, ChunkEncoded, EncodedTrack, Segment, StoredObject, VideoTrack
+from shared.mp4 import boxes, fragment_reader
+from shared.programs.process import FfmpegProgress, RunFailed, run_ffmpeg
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)

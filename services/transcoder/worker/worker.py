@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
-from services.transcoder.encoding.process import run_attributes
 from services.transcoder.encoding.scratch import Scratch, ScratchFull
 from services.transcoder.handlers import record, state_of
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed
@@ -34,6 +33,7 @@ from shared.blobs.store import BlobStoreUnavailable
 from shared.contracts import Event, TranscodeFailed
 from shared.errors import Unavailable
 from shared.event_store.store import UnreadableStream
+from shared.programs.process import run_attributes
 from shared.telemetry import continued, current_traceparent, exemplar, get_logger, tracer
 
 _log = get_logger(__name__)

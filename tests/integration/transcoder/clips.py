@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 
 
 def ffmpeg(*arguments: str, cwd: Path | None = None) -> None:

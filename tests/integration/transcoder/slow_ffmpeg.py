@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from services.transcoder.encoding.programs import find_ffmpeg
+from shared.programs.finding import find_ffmpeg
 
 
 class SlowFfmpeg:

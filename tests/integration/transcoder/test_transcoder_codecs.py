@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from services.transcoder.mp4 import fragment_reader
 from shared.contracts import MediaCompacted, TranscodeCompleted
+from shared.mp4 import fragment_reader
 from tests.integration.transcoder.clips import decoded, make
 from tests.integration.transcoder.screen import screen
 from tests.integration.transcoder.stage import Processes, Studio

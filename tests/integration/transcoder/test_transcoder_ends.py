@@ -8,7 +8,7 @@ import pytest
 from services.transcoder.encoding import probe
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.probe import probe_source
-from services.transcoder.encoding.programs import find_ffprobe
+from shared.programs.finding import find_ffprobe
 from tests.integration.transcoder.clips import make
 
 X264 = ("-c:v", "libx264", "-g", "25")

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.encoding.confinement import Limits
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
 from services.transcoder.encoding.probe import probe_source
-from services.transcoder.encoding.process import run_ffmpeg
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
-from services.transcoder.mp4 import fragment_reader
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import chunks, timeline
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.task_video import check, cut
+from shared.mp4 import fragment_reader
+from shared.programs.confinement import Limits
+from shared.programs.finding import find_ffmpeg, find_ffprobe
+from shared.programs.process import run_ffmpeg
 from tests.integration.transcoder.clips import ffmpeg
 
 GREYS = 100

@@ -9,12 +9,9 @@ import pytest
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
 from services.transcoder.encoding.probe import probe_indexed, probe_source
-from services.transcoder.encoding.process import run_ffmpeg
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
-from services.transcoder.mp4 import fragment_reader, fragment_writer
-from services.transcoder.mp4.boxes import MalformedMp4
+from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.sample_index import SampleTrack, read_index
 from services.transcoder.planning.passthrough import (
     PassthroughVerdict,
@@ -26,6 +23,10 @@ from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.task_remux import check as check_remux
 from services.transcoder.worker.task_video import check, cut
+from shared.mp4 import fragment_reader
+from shared.mp4.boxes import MalformedMp4
+from shared.programs.finding import find_ffmpeg, find_ffprobe
+from shared.programs.process import run_ffmpeg
 from tests.integration.transcoder.clips import ffmpeg
 from tests.integration.transcoder.counted import Counted
 from tests.integration.transcoder.test_transcoder_frames import LIMITS

@@ -5,8 +5,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from shared.contracts import TranscodeCompleted, TranscodePlanned
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 from tests.integration.transcoder.clips import ffmpeg
 from tests.integration.transcoder.stage import Processes, Studio
 

@@ -4,7 +4,6 @@ import struct
 import time
 from pathlib import Path
 
-from services.transcoder.encoding.programs import find_ffmpeg, find_ffprobe
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.handlers import record
@@ -14,6 +13,7 @@ from services.transcoder.worker.context import TaskContext, TaskProgress, Tools,
 from services.transcoder.worker.task_plan import make_plan
 from shared.contracts import TranscodeFailed, TranscodePlanned
 from shared.event_store.memory import MemoryEventStore
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 from tests.integration.transcoder.clips import ffmpeg
 from tests.integration.transcoder.counted import Counted
 from tests.support.memory_blobs import MemoryBlobs

@@ -12,14 +12,15 @@ import pytest
 
 from services.ingest.containers import recognise
 from services.transcoder.encoding.source_reader import IndexedSource, SourceSlice
-from services.transcoder.mp4 import fragment_reader, fragment_writer
-from services.transcoder.mp4.boxes import Box, MalformedMp4
-from services.transcoder.mp4.sample_entry import codec_string
+from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.sample_index import SampleIndex, read_index
 from services.transcoder.planning.ffprobe_answer import parse_report
 from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.planning.passthrough import check_passthrough
 from services.transcoder.planning.probe_report import read_source
+from shared.mp4 import fragment_reader
+from shared.mp4.boxes import Box, MalformedMp4
+from shared.mp4.sample_entry import codec_string
 from tests.security.media.made_moov import Tables, box, film, full, moov
 from tests.unit.transcoder.source_tracks import avc_entry, facts, track
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.encoding.confinement import Limits
-from services.transcoder.encoding.container_memory import memory_of_one_run, memory_of_runs
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
-from services.transcoder.encoding.process import run_ffmpeg
-from services.transcoder.encoding.programs import find_ffmpeg
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.planning.plan import timeline
 from shared.contracts import Chunk, SourceFacts, VideoTrack
+from shared.programs.confinement import Limits
+from shared.programs.container_memory import memory_of_one_run, memory_of_runs
+from shared.programs.finding import find_ffmpeg
+from shared.programs.process import run_ffmpeg
 from tests.integration.transcoder.clips import ffmpeg
 from tests.security.media.hostile_media import (
     DAY,

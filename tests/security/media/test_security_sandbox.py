@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.transcoder.encoding import confinement
-from services.transcoder.encoding.confinement import Limits, confined, layers, protect_memory
-from services.transcoder.encoding.process import RunFailed, TooMuchOutput, run_ffmpeg
-from services.transcoder.encoding.programs import find_ffmpeg
+from shared.programs import confinement
+from shared.programs.confinement import Limits, confined, layers, protect_memory
+from shared.programs.finding import find_ffmpeg
+from shared.programs.process import RunFailed, TooMuchOutput, run_ffmpeg
 from tests.integration.transcoder.clips import make
 
 LIMITS = Limits(seconds=30, cpu_seconds=30, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0)

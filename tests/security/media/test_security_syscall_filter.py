@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from services.transcoder.encoding.syscall_filter import REFUSED, build_filter
+from shared.programs.syscall_filter import REFUSED, build_filter
 
 AUDIT: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x50001, 0x50026

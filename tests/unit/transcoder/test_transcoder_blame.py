@@ -4,8 +4,8 @@ import pytest
 
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.probe import classify_failure
-from services.transcoder.encoding.process import RunFailed
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
+from shared.programs.process import RunFailed
 
 SOURCE = Input("/scratch/source.mp4", remote=False)
 

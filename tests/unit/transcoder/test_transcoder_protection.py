@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.mp4.boxes import find
 from services.transcoder.mp4.protection import protected_tracks, protection_of
+from shared.mp4.boxes import find
 from tests.integration.transcoder.clips import ffmpeg
 from tests.media.made_files import X264, picture, tone
 

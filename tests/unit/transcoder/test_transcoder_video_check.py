@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input
-from services.transcoder.mp4.fragment_reader import Fragment
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.worker.task_video import check, cut
 from shared.contracts import Chunk, Segment, VideoTrack
+from shared.mp4.fragment_reader import Fragment
 
 LINE = timeline(Fraction(25))
 TICKS = LINE.frame_ticks

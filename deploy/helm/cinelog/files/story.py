@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from services.transcoder.encoding.programs import find_ffmpeg
+from shared.programs.finding import find_ffmpeg
 
 GATEWAY = os.environ["GATEWAY"]
 PATIENCE = float(os.environ.get("PATIENCE", "300"))

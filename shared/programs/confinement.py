@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.encoding.syscall_filter import build_filter
+from shared.programs.syscall_filter import build_filter
 
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
+from shared.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
 
 # Bytes of a sample entry between its header and its child boxes.
 VISUAL_FIELDS_BYTES: Final = 78

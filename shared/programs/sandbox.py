@@ -15,6 +15,11 @@ import resource
 import struct
 import sys
 
+# The module typing takes as long to import as all of the above.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 # linux/prctl.h, linux/seccomp.h
@@ -54,7 +59,7 @@ def _give_up_privileges(uid: int | None, folder: str) -> None:
     _LIBC.capset(header, bytes(24))
 
 
-def _limit(limits: dict) -> None:
+def _limit(limits: "dict[str, Any]") -> None:
     def limit(what: int, most: int) -> None:
         resource.setrlimit(what, (most, most))
 
@@ -81,7 +86,7 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
         os.close(handle)
 
 
-def _ruleset(wanted: dict) -> int | None:
+def _ruleset(wanted: "dict[str, Any]") -> int | None:
     """Landlock's rules as a handle. Paths are opened here, before the user changes."""
     version = wanted["landlock"]
     if not version:

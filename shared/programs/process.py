@@ -14,8 +14,8 @@ import msgspec
 from opentelemetry import baggage, context
 from opentelemetry.trace import Span
 
-from services.transcoder.encoding.confinement import Limits, confined
-from services.transcoder.encoding.run_memory import MemoryUsedUp, watch_memory
+from shared.programs.confinement import Limits, confined
+from shared.programs.run_memory import MemoryUsedUp, watch_memory
 from shared.telemetry import child_span
 
 _GRACE_SECONDS: Final = 1.0

@@ -4,8 +4,8 @@ import struct
 
 import msgspec
 
-from services.transcoder.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
-from services.transcoder.mp4.sample_entry import codec_string
+from shared.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
+from shared.mp4.sample_entry import codec_string
 
 
 class Fragment(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""ISO base media files: boxes, codec strings, fragments. Pure."""

@@ -1,0 +1,1 @@
+"""Programs of others: found, confined, run and ended."""
