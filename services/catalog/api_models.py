@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from services.catalog.rows import JobStatus, VideoStatus
-from shared.contracts import SHOWN_TO_OTHERS, Visibility
+from shared.contracts import SHOWN_TO_OTHERS, VideoRange, Visibility
 from shared.http.grants import grant
 from shared.http.paging import encode_cursor
 from shared.text_rules import tag_key
@@ -31,7 +31,10 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """A rendition of a video; bandwidths in bits per second."""
+    """A rendition of a video; bandwidths in bits per second.
+
+    ``video_range``: ``PQ`` or ``HLG`` where it is HDR.
+    """
 
     name: str
     width: int
@@ -40,6 +43,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     average_bandwidth: int
     codecs: str
     frame_rate: float
+    video_range: VideoRange = "SDR"
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):

@@ -183,6 +183,7 @@ async def compose_worker(config: WorkerSettings, host: Host) -> Process:
             ffprobe=find_ffprobe(config.ffprobe),
             preset=config.x264_preset,
             extra_codecs=config.extra_codecs,
+            hdr_codecs=config.hdr_codecs,
             threads=config.worker_threads,
             memory_bytes=config.worker_memory_bytes or memory_of_one_run(),
             shared_bytes=memory_of_runs(),

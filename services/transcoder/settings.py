@@ -56,7 +56,8 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     ``worker_memory_bytes``: memory of one ffmpeg; without it, what the container has to spare.
     ``scratch_reserve_bytes``: free bytes in ``scratch_dir`` that starting a task needs.
     ``drain_seconds``: time for running tasks at a stop.
-    ``extra_codecs``: codecs besides H.264 in which the ladder is encoded.
+    ``extra_codecs``: codecs besides H.264 in which the ladder is encoded. ``hdr_codecs``: those in
+    which it is encoded as HDR, of HDR sources.
     """
 
     metrics_bind: Address
@@ -69,6 +70,7 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 20.0
     x264_preset: Preset = "veryfast"
     extra_codecs: tuple[Literal["hevc", "av1"], ...] = ()
+    hdr_codecs: tuple[Literal["hevc", "av1"], ...] = ()
     ffmpeg: str | None = None
     ffprobe: str | None = None
 

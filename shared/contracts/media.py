@@ -11,6 +11,8 @@ import msgspec
 # How the fields of an interlaced picture belong together: two moments, one picture, or film whose
 # pictures are spread over fields.
 Fields = Literal["apart", "whole", "telecined"]
+# The range of light of a rendition, by the names of HLS: standard, or HDR by its curve.
+VideoRange = Literal["SDR", "PQ", "HLG"]
 
 
 class Colours(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,28 @@ class Colours(msgspec.Struct, frozen=True, kw_only=True):
     full_range: bool = False
 
 
+class MasteringDisplay(msgspec.Struct, frozen=True, kw_only=True):
+    """The screen on which an HDR film was finished (SMPTE ST 2086).
+
+    ``red``, ``green``, ``blue`` and ``white``: chromaticities x and y in 1/50,000. ``darkest`` and
+    ``brightest``: what it shows, in 1/10,000 cd/m².
+    """
+
+    red: tuple[int, int]
+    green: tuple[int, int]
+    blue: tuple[int, int]
+    white: tuple[int, int]
+    darkest: int
+    brightest: int
+
+
+class ContentLight(msgspec.Struct, frozen=True, kw_only=True):
+    """The brightest pixel, and the highest average of a frame, in cd/m² (CTA-861.3)."""
+
+    brightest: int
+    average: int
+
+
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     """The source's video track. ``width`` and ``height`` are as displayed: after rotation and SAR.
 
@@ -34,6 +58,8 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     ``mirrored``: the display matrix flips the picture from left to right before it turns it by
     ``rotation``. ``interlaced``: fields must be taken apart before it is shown. ``fields``: how
     they belong together; unset where they were not looked at. ``colours``: unset in older plans.
+    ``mastering`` and ``light``: what an HDR film states of its light. ``dolby_vision``: profile and
+    compatibility of its base layer, such as ``8.4``.
     """
 
     codec: str
@@ -48,6 +74,9 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True):
     fields: Fields | None = None
     hdr: bool = False
     colours: Colours | None = None
+    mastering: MasteringDisplay | None = None
+    light: ContentLight | None = None
+    dolby_vision: str | None = None
     longest_frame_ms: int = 0
     length_ms: int = 0
 
@@ -99,6 +128,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     frame_rate: str
     video_codec: str = "h264"
+    video_range: VideoRange = "SDR"
     passthrough: bool = False
 
 
@@ -171,3 +201,4 @@ class PublishedRendition(msgspec.Struct, frozen=True, kw_only=True):
     average_bandwidth: int
     codecs: str
     frame_rate: str
+    video_range: VideoRange = "SDR"

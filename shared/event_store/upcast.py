@@ -38,6 +38,9 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("TranscodePlanned", 1): _same,
     # Tracks got ``stream``, pictures ``mirrored``, sources ``notes``, attempts ``plain``.
     ("TranscodePlanned", 2): _same,
+    # Pictures got ``mastering``, ``light`` and ``dolby_vision``; renditions got ``video_range``.
+    ("TranscodePlanned", 3): _same,
+    ("TranscodeCompleted", 2): _same,
     ("TranscodeRetried", 1): _same,
     # Every video was public at first; uploads got ``visibility``, drafts ``publish_at``.
     ("UploadStarted", 1): _public,

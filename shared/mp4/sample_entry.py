@@ -1,5 +1,6 @@
 """Sample entries (ISO/IEC 14496-12, 12.1.3 and 12.2.3): boxes and codec strings. Pure."""
 
+import struct
 from typing import Final
 
 from shared.mp4.boxes import Box, MalformedMp4, boxes, find, parsing
@@ -43,8 +44,11 @@ def codec_string(init: bytes, entry: Box) -> str:
         box = find(init, ("hvcC",), entry.body + VISUAL_FIELDS_BYTES, entry.end)
         return f"hvc1.{_hevc_profile(init[box.body : box.end])}"
     if entry.kind == "av01":
-        box = find(init, ("av1C",), entry.body + VISUAL_FIELDS_BYTES, entry.end)
-        return f"av01.{_av1_profile(init[box.body : box.end])}"
+        begin = entry.body + VISUAL_FIELDS_BYTES
+        box = find(init, ("av1C",), begin, entry.end)
+        colours = [b for b in boxes(init, begin, entry.end) if b.kind == "colr"]
+        said = init[colours[0].body : colours[0].end] if colours else b""
+        return f"av01.{_av1_profile(init[box.body : box.end])}{_av1_colours(said)}"
     raise MalformedMp4(f"no codec string is known for {entry.kind}")
 
 
@@ -64,6 +68,20 @@ def _av1_profile(config: bytes) -> str:
     tier = "H" if config[2] & 0x80 else "M"
     depth = (12 if config[2] & 0x20 else 10) if config[2] & 0x40 else 8
     return f"{profile}.{level:02d}{tier}.{depth:02d}"
+
+
+def _av1_colours(colr: bytes) -> str:
+    """Layout, primaries, transfer, matrix and range, where they are not those of BT.709.
+
+    ``colr``: the body of the sample entry's box, empty where there is none.
+    """
+    if colr[:4] != b"nclx":
+        return ""
+    primaries, transfer, matrix, extent = struct.unpack(">HHHB", colr[4:11])
+    if (primaries, transfer, matrix, extent >> 7) == (1, 1, 1, 0):
+        return ""
+    # 4:2:0, its colours stored left of every second row.
+    return f".0.110.{primaries:02d}.{transfer:02d}.{matrix:02d}.{extent >> 7}"
 
 
 def _audio_object_type(descriptors: bytes) -> int:

@@ -96,6 +96,20 @@ HDR: Final[dict[str, Recipe]] = {
         "log-level=error:qp=4:hdr10=1:max-cll=4000,400",
     ),
     "HLG": patches("a.mkv", _HDR.format(curve="arib-std-b67", white=203), *_X264),
+    "PQ in full range": patches(
+        "a.mkv", _HDR.format(curve="smpte2084", white=203).replace("range=tv", "range=pc"), *_X264
+    ),
+    "PQ in the colours of P3": patches(
+        "a.mkv",
+        _HDR.format(curve="smpte2084", white=203).replace("=2020:", "=smpte432:"),
+        *_X264,
+    ),
+    "PQ in RGB": patches(
+        "a.mkv",
+        "setparams=color_primaries=bt709:color_trc=bt709,format=gbrp,"
+        "zscale=transfer=smpte2084:primaries=2020:matrix=gbr:range=pc:npl=203,format=gbrp10le",
+        *("-c:v", "ffv1"),
+    ),
 }
 """Kinds with more light than the output has; grey must stay grey, and bright must stay bright."""
 

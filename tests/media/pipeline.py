@@ -19,6 +19,7 @@ from services.transcoder.domain import Transcode
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.handlers import record, state_of
+from services.transcoder.planning.extra_codecs import Codec
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.projections import open_tasks, planned_tasks
 from services.transcoder.scheduler import ClaimedTask
@@ -59,7 +60,7 @@ class Processed(msgspec.Struct, frozen=True):
         return self.folder / f"{self.planned.prefix}/{name}.m3u8"
 
 
-async def process(source: Path, folder: Path) -> Processed:
+async def process(source: Path, folder: Path, *, hdr_codecs: tuple[Codec, ...] = ()) -> Processed:
     """Do all of a video's tasks, until it is completed or has failed."""
     sources, media, store = MemoryBlobs(), MemoryBlobs(), MemoryEventStore()
     data = await asyncio.to_thread(source.read_bytes)
@@ -74,6 +75,7 @@ async def process(source: Path, folder: Path) -> Processed:
                 preset="superfast",
                 threads=1,
                 memory_bytes=_MEMORY_BYTES,
+                hdr_codecs=hdr_codecs,
             ),
             sources=SourceReader(sources, media, relay),
             media=media,

@@ -182,6 +182,8 @@ def test_skies_have_no_bands(colours: Colours) -> None:
         Colours(matrix="ipt-c2"),
         Colours(matrix="chroma-derived-nc", primaries="smpte428"),
         Colours(matrix="gbr", primaries="bt2020", transfer="smpte2084"),
+        Colours(matrix="bt2020c", primaries="bt2020", transfer="arib-std-b67"),
+        Colours(matrix="ictcp", primaries="bt2020", transfer="arib-std-b67"),
         Colours(matrix="bt709", transfer="log100"),
     ],
 )

@@ -51,6 +51,13 @@ describe('storyboard', () => {
 });
 
 describe('qualities', () => {
+  it('tell HDR from SDR of the same size', () => {
+    const size = { width: 1280, height: 720 };
+    expect(qualityLabel({ ...size, frameRate: 25, videoRange: 'SDR' })).toBe('720p');
+    expect(qualityLabel({ ...size, frameRate: 25, videoRange: 'PQ' })).toBe('720p HDR');
+    expect(qualityLabel({ ...size, frameRate: 60, videoRange: 'HLG' })).toBe('720p60 HDR');
+  });
+
   it('are named as people know them, best first', () => {
     const levels = [
       { width: 640, height: 360, frameRate: 25 },

@@ -94,10 +94,16 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.VideoDeleted: Fields(public=("deleted_by",), private=_OWNED),
     # Structs inside public fields.
     c.Rendition: Fields(
-        public=("name", "width", "height", "frame_rate", "video_codec", "passthrough")
+        public=(
+            *("name", "width", "height", "frame_rate", "video_codec", "video_range"),
+            "passthrough",
+        )
     ),
     c.PublishedRendition: Fields(
-        public=("name", "width", "height", "bandwidth", "average_bandwidth", "codecs", "frame_rate")
+        public=(
+            *("name", "width", "height", "bandwidth", "average_bandwidth", "codecs"),
+            *("frame_rate", "video_range"),
+        )
     ),
 }
 _UNDECLARED: Final = Fields()

@@ -1,7 +1,8 @@
 """ffmpeg's filters from a source's colours to those of every rendition. Pure.
 
-The output is BT.709 in limited range with 8 bits, and says so. HDR is tone-mapped. Transparent
-parts are shown over black, as players do without a page behind the picture.
+The output is BT.709 in limited range with 8 bits, and says so. HDR is tone-mapped; sets that stay
+HDR are BT.2100 with 10 bits and the source's own curve. Transparent parts are shown over black, as
+players do without a page behind the picture.
 """
 
 from typing import Final
@@ -26,7 +27,9 @@ _MATRICES: Final = {
 _PRIMARIES: Final = frozenset(
     ("bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "smpte431", "smpte432", "bt2020")
 )
-_HDR_MATRICES: Final = frozenset(("ictcp", "bt2020c"))
+# What has another matrix is taken for BT.2020's usual one. The slow filter cannot read constant
+# luminance (``bt2020c``) on a curve of HDR.
+_HDR_MATRICES: Final = frozenset(("ictcp",))
 _HDR_PRIMARIES: Final = frozenset(("smpte431", "smpte432", "bt709"))
 
 _TONE_MAP_BEFORE: Final = (
@@ -59,6 +62,22 @@ def in_output_colours(video: VideoTrack, size: str) -> list[str]:
     return [*steps, "format=yuv420p", _TAGS]
 
 
+def in_source_light(video: VideoTrack, size: str) -> list[str]:
+    """The filters to the first HDR rendition: ``size``, and BT.2020 with the source's curve."""
+    colours = video.colours or Colours()
+    steps = [_plain_tags(video, colours), *_over_black(video)]
+    unusual = colours.matrix in _HDR_MATRICES or colours.primaries in _HDR_PRIMARIES
+    if unusual or is_rgb(video):
+        into = f"matrix=2020_ncl:primaries=2020:transfer={colours.transfer}:range=limited"
+        steps += [size, f"zscale={_hdr_source(video, colours)}:{into}"]
+    else:
+        steps += [f"{size}:out_range=tv"]
+    tags = f"color_primaries=bt2020:color_trc={colours.transfer}:colorspace=bt2020nc"
+    # What frames say of their light may be only at the film's beginning: the encoder gets it from
+    # the plan instead, so that all chunks say the same.
+    return [*steps, "format=yuv420p10le", f"setparams=range=limited:{tags}", "sidedata=mode=delete"]
+
+
 def _plain_tags(video: VideoTrack, colours: Colours) -> str:
     """The filter that takes unusual names from pictures: the scaler refuses those it cannot read.
 
@@ -79,13 +98,8 @@ def _by_older_plan(video: VideoTrack, size: str) -> list[str]:
 
 def _tone_map(video: VideoTrack, colours: Colours) -> list[str]:
     """The filters from HDR (PQ or HLG) to SDR (BT.709)."""
-    matrix = colours.matrix if colours.matrix in _HDR_MATRICES else "bt2020nc"
-    matrix = "gbr" if is_rgb(video) else matrix
-    primaries = colours.primaries if colours.primaries in _HDR_PRIMARIES else "bt2020"
-    extent = "full" if colours.full_range or is_rgb(video) else "limited"
-    source = f"matrixin={matrix}:primariesin={primaries}:transferin={colours.transfer}"
     return [
-        f"zscale={source}:rangein={extent}:transfer=linear:npl=100",
+        f"zscale={_hdr_source(video, colours)}:transfer=linear:npl=100",
         "format=gbrpf32le",
         "zscale=primaries=709",
         # 1000 cd/m², whatever the film says: it may say so only at its beginning,
@@ -93,6 +107,17 @@ def _tone_map(video: VideoTrack, colours: Colours) -> list[str]:
         "tonemap=hable:desat=0:peak=10",
         f"zscale=transfer=709:matrix=709:range=limited{_DITHER}",
     ]
+
+
+def _hdr_source(video: VideoTrack, colours: Colours) -> str:
+    """What the slow filter reads of an HDR picture."""
+    matrix = colours.matrix if colours.matrix in _HDR_MATRICES else "bt2020nc"
+    matrix = "gbr" if is_rgb(video) else matrix
+    primaries = colours.primaries if colours.primaries in _HDR_PRIMARIES else "bt2020"
+    extent = "full" if colours.full_range or is_rgb(video) else "limited"
+    return (
+        f"matrixin={matrix}:primariesin={primaries}:transferin={colours.transfer}:rangein={extent}"
+    )
 
 
 def _from_primaries(video: VideoTrack, primaries: str, colours: Colours) -> str:

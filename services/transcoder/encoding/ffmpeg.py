@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from services.transcoder.encoding.colour_filters import in_output_colours
+from services.transcoder.encoding.colour_filters import in_output_colours, in_source_light
 from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
 from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments
@@ -68,7 +68,8 @@ class Input(msgspec.Struct, frozen=True):
 # only in the picture's own data: its orientation (SEI), fields, colours.
 _FRAME_FACTS: Final = (
     "frame=stream_index,interlaced_frame,color_range,color_space,color_primaries,color_transfer"
-    ":frame_side_data=rotation,displaymatrix"
+    ":frame_side_data=rotation,displaymatrix,red_x,red_y,green_x,green_y,blue_x,blue_y"
+    ",white_point_x,white_point_y,min_luminance,max_luminance,max_content,max_average"
 )
 _FRAME_PACKETS: Final = 5
 
@@ -217,7 +218,7 @@ def _graph(run: ChunkRun) -> str:
     # Each rendition is scaled from the next larger one, which costs less than from the source.
     for index, rendition in enumerate(run.renditions):
         size = f"scale={rendition.width}:{rendition.height}:flags=bicubic"
-        picture = ",".join(in_output_colours(run.video, size)) if index == 0 else size
+        picture = ",".join(_first_picture(run.video, rendition, size)) if index == 0 else size
         # Even sizes change the aspect ratio slightly; ffmpeg would record that in the pixel shape.
         picture += ",setsar=1"
         graph += f"{';' if graph else ''}[{current}]{picture}"
@@ -228,6 +229,11 @@ def _graph(run: ChunkRun) -> str:
             graph += ","
         graph += f"{clock}[{rendition.name}]"
     return graph
+
+
+def _first_picture(video: VideoTrack, rendition: Rendition, size: str) -> list[str]:
+    """The filters to the largest rendition of a run; all of a run have the same range."""
+    return (in_output_colours if rendition.video_range == "SDR" else in_source_light)(video, size)
 
 
 def _clock(run: ChunkRun) -> str:
@@ -255,7 +261,7 @@ def _encoder(run: ChunkRun, rendition: Rendition) -> list[str]:
     longest = LONGEST_FRAMES if run.line.borders else run.line.segment_frames
     keys = _key_frames(run)
     if rendition.video_codec != "h264":
-        return extra_encoder_arguments(rendition, longest, keys, run.threads)
+        return extra_encoder_arguments(rendition, run.video, longest, keys, run.threads)
     settings = encoding(rendition)
     return [
         "-c:v",

@@ -3,18 +3,31 @@
 It is static, for complete videos, and lists byte ranges per track.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.etree import ElementTree as Xml
 
 from services.transcoder.domain import Transcode, audio_name
 from services.transcoder.manifests.hls import audio_segments, measured, relative, rendition_segments
-from shared.contracts import AudioTrack, EncodedTrack, PublishedRendition, TranscodePlanned
+from shared.contracts import (
+    AudioTrack,
+    EncodedTrack,
+    PublishedRendition,
+    TranscodePlanned,
+    VideoRange,
+)
 
 MANIFEST: Final = "manifest.mpd"
 CONTENT_TYPE: Final = "application/dash+xml"
 
 _NAMESPACE: Final = "urn:mpeg:dash:schema:mpd:2011"
+# The colours of a set that is HDR, by ISO/IEC 23091-2.
+_BT2020: Final = (("ColourPrimaries", "9"), ("MatrixCoefficients", "9"))
+_COLOURS: Final[Mapping[VideoRange, Sequence[tuple[str, str]]]] = {
+    "SDR": (),
+    "PQ": (*_BT2020, ("TransferCharacteristics", "16")),
+    "HLG": (*_BT2020, ("TransferCharacteristics", "18")),
+}
 
 
 def manifest(
@@ -36,10 +49,10 @@ def manifest(
     )
     period = Xml.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     if planned.renditions:
-        # One adaptation set per codec, because players switch within a set only.
-        kinds = dict.fromkeys(_codec(rendition) for rendition in renditions)
+        # One adaptation set per codec and range, because players switch within a set only.
+        kinds = dict.fromkeys(_kind(rendition) for rendition in renditions)
         for kind in kinds:
-            alike = [rendition for rendition in renditions if _codec(rendition) == kind]
+            alike = [rendition for rendition in renditions if _kind(rendition) == kind]
             _add_video(period, state, planned, alike)
     for track in audio:
         _add_audio(period, state, planned, track)
@@ -47,8 +60,8 @@ def manifest(
     return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
-def _codec(rendition: PublishedRendition) -> str:
-    return rendition.codecs.partition(".")[0]
+def _kind(rendition: PublishedRendition) -> tuple[str, str]:
+    return rendition.codecs.partition(".")[0], rendition.video_range
 
 
 def _add_video(
@@ -67,6 +80,10 @@ def _add_video(
             "startWithSAP": "1",
         },
     )
+    for scheme, value in _COLOURS[renditions[0].video_range]:
+        # Essential: players that do not know HDR must leave the set out (DASH, 5.8.4.8).
+        attributes = {"schemeIdUri": f"urn:mpeg:mpegB:cicp:{scheme}", "value": value}
+        Xml.SubElement(group, "EssentialProperty", attributes)
     for rendition in renditions:
         rates = measured(rendition_segments(state, rendition.name, early=False))
         shown = Xml.SubElement(

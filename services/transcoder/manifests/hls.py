@@ -183,6 +183,7 @@ def published(
         average_bandwidth=rates.average,
         codecs=",".join(filter(None, (video_codecs, audio_codecs))),
         frame_rate=rendition.frame_rate,
+        video_range=rendition.video_range,
     )
 
 
@@ -211,19 +212,23 @@ def multivariant(
     for track in audio:
         uri = f"{folder}/{shown(audio_name(track.index))}.m3u8"
         lines.append(_audio_media(track, uri, titles[track.index]))
+    # Where some are HDR, players must know of each whether it is.
+    ranges = any(rendition.video_range != "SDR" for rendition in renditions)
     for rendition in renditions:
-        lines.append(_stream_inf(rendition, "audio" if audio else None))
+        lines.append(_stream_inf(rendition, "audio" if audio else None, ranges=ranges))
         lines.append(f"{folder}/{shown(rendition.name)}.m3u8")
     return "\n".join([*lines, *iframes, ""])
 
 
-def _stream_inf(rendition: PublishedRendition, group: str | None) -> str:
+def _stream_inf(rendition: PublishedRendition, group: str | None, *, ranges: bool = False) -> str:
     attributes = [f"BANDWIDTH={rendition.bandwidth}"]
     attributes.append(f"AVERAGE-BANDWIDTH={rendition.average_bandwidth}")
     attributes.append(f'CODECS="{rendition.codecs}"')
     if rendition.width:
         attributes.append(f"RESOLUTION={rendition.width}x{rendition.height}")
         attributes.append(f"FRAME-RATE={float(Fraction(rendition.frame_rate)):.3f}")
+        if ranges:
+            attributes.append(f"VIDEO-RANGE={rendition.video_range}")
         attributes.append("CLOSED-CAPTIONS=NONE")
     if group:
         attributes.append(f'AUDIO="{group}"')

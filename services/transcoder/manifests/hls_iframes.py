@@ -40,6 +40,7 @@ def iframe_stream_inf(
         f"AVERAGE-BANDWIDTH={rates.average}",
         f'CODECS="{rendition.codecs.split(",")[0]}"',
         f"RESOLUTION={rendition.width}x{rendition.height}",
+        *([f"VIDEO-RANGE={rendition.video_range}"] if rendition.video_range != "SDR" else []),
         f'URI="{folder}/{iframes_name(rendition.name)}.m3u8"',
     ]
     return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"

@@ -6,7 +6,10 @@ from services.transcoder.planning.media_errors import rejected
 
 
 class SideData(msgspec.Struct, frozen=True):
-    """Side data of a stream or a frame, such as its display matrix or the lines to cut off."""
+    """Side data of a stream or a frame, such as its display matrix or the lines to cut off.
+
+    Chromaticities and luminances of the mastering display are fractions.
+    """
 
     side_data_type: str = ""
     rotation: float = 0
@@ -17,6 +20,18 @@ class SideData(msgspec.Struct, frozen=True):
     crop_right: int = 0
     dv_profile: int | None = None
     dv_bl_signal_compatibility_id: int | None = None
+    red_x: str | None = None
+    red_y: str | None = None
+    green_x: str | None = None
+    green_y: str | None = None
+    blue_x: str | None = None
+    blue_y: str | None = None
+    white_point_x: str | None = None
+    white_point_y: str | None = None
+    min_luminance: str | None = None
+    max_luminance: str | None = None
+    max_content: int | None = None
+    max_average: int | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):

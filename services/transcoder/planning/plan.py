@@ -162,11 +162,16 @@ def video_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:
     rendition of the first chunk alone. Tasks for extra codecs are last.
     """
     tasks = list(_h264_tasks(planned))
-    for codec in dict.fromkeys(each.video_codec for each in planned.renditions):
-        names = tuple(each.name for each in planned.renditions if each.video_codec == codec)
-        if codec != "h264":
-            tasks += [_task(planned, chunk, names, _LAST) for chunk in planned.chunks]
+    extra = [each for each in planned.renditions if each.video_codec != "h264"]
+    for kind in dict.fromkeys(map(_set_of, extra)):
+        names = tuple(each.name for each in extra if _set_of(each) == kind)
+        tasks += [_task(planned, chunk, names, _LAST) for chunk in planned.chunks]
     return tuple(tasks)
+
+
+def _set_of(rendition: Rendition) -> tuple[str, str]:
+    """What all renditions of a set have in common: they are encoded in one run."""
+    return rendition.video_codec, rendition.video_range
 
 
 def _h264_tasks(planned: TranscodePlanned) -> tuple[VideoTask, ...]:

@@ -12,6 +12,7 @@ import msgspec
 
 from services.transcoder.planning.colours import HDR_TRANSFERS, colour_notes, colours_of
 from services.transcoder.planning.ffprobe_answer import Frame, ProbeReport, Stream
+from services.transcoder.planning.hdr import content_light, dolby_vision, mastering_display
 from services.transcoder.planning.media_errors import rejected
 from services.transcoder.planning.orientation import (
     Orientation,
@@ -273,6 +274,7 @@ def _video_track(stream: Stream, frame: Frame, rate: Fraction) -> VideoTrack:
     colours = colours_of(stream, frame)
     turn = orientation_of(frame.side_data_list, stream.side_data_list)
     width, height = _displayed(stream, turn)
+    said = [*frame.side_data_list, *stream.side_data_list]
     return VideoTrack(
         codec=stream.codec_name,
         stream=stream.index,
@@ -285,6 +287,9 @@ def _video_track(stream: Stream, frame: Frame, rate: Fraction) -> VideoTrack:
         interlaced=stream.field_order in _FIELD_ORDERS or frame.interlaced_frame == 1,
         hdr=colours.transfer in HDR_TRANSFERS,
         colours=colours,
+        mastering=mastering_display(said),
+        light=content_light(said),
+        dolby_vision=dolby_vision(said),
     )
 
 

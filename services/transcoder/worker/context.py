@@ -41,6 +41,7 @@ class Tools(msgspec.Struct, frozen=True):
     memory_bytes: int
     shared_bytes: int | None = None
     extra_codecs: tuple[Codec, ...] = ()
+    hdr_codecs: tuple[Codec, ...] = ()
 
 
 class TaskProgress:

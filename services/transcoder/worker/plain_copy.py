@@ -83,7 +83,12 @@ def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
     if video is not None and source.video is not None:
         rate = plain_rate(before.frame_rate, made.known.index.picture_at(video.stream))
         video = msgspec.structs.replace(
-            video, codec=source.video.codec, frame_rate=f"{rate.numerator}/{rate.denominator}"
+            video,
+            codec=source.video.codec,
+            frame_rate=f"{rate.numerator}/{rate.denominator}",
+            mastering=source.video.mastering,
+            light=source.video.light,
+            dolby_vision=source.video.dolby_vision,
         )
     audio = copy.audio
     if len(audio) == len(source.audio):

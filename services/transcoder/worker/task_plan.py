@@ -26,6 +26,7 @@ from services.transcoder.planning.ending import (
     with_rest,
 )
 from services.transcoder.planning.extra_codecs import extra_renditions
+from services.transcoder.planning.hdr import hdr_renditions, with_dolby_note
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
 from services.transcoder.planning.media_errors import CHANGES, MediaRejected, rejected
@@ -83,8 +84,11 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     found = await _with_fields(worker, context, key, found)
     fit = await _passthrough(worker, context, key, known, found)
     everywhere = passthrough_ladder(found.facts) if fit.borders else ladder(found.facts)
+    bright = hdr_renditions(found.facts, ladder(found.facts), worker.tools.hdr_codecs)
+    extra = extra_renditions(ladder(found.facts), worker.tools.extra_codecs)
     # The lowest H.264 rendition must be last: its first chunk makes the video playable.
-    renditions = (*extra_renditions(ladder(found.facts), worker.tools.extra_codecs), *everywhere)
+    renditions = (*bright, *extra, *everywhere)
+    facts = with_dolby_note(found.facts) if bright else found.facts
     line = timeline(found.frame_rate) if renditions else None
     if fit.borders:
         line = timeline_along(found.frame_rate, fit.borders)
@@ -93,7 +97,7 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         user_id=task.user_id,
         attempt=task.attempt,
         prefix=context.prefix,
-        source=found.facts,
+        source=facts,
         renditions=renditions,
         chunks=chunks(line, found.duration or 0.0, splittable=found.seekable) if line else (),
         audio=found.facts.audio,

@@ -51,3 +51,40 @@ async def test_further_rendition_sets(processes: Processes, studio: Studio, tmp_
             return seen["ended"]
 
         await eventually(ended, 60, every=0.2)
+
+
+async def test_an_hdr_set_beside_sdr(processes: Processes, studio: Studio, tmp_path: Path) -> None:
+    processes.planner()
+    processes.worker(HDR_CODECS="hevc")
+    bright = (
+        "format=yuv420p10le,setparams=range=limited:color_primaries=bt2020"
+        ":color_trc=arib-std-b67:colorspace=bt2020nc"
+    )
+    source = make(tmp_path / "a.mkv", "-vf", bright, "-c:v", "ffv1", seconds=6, rate="10")
+    video_id = await studio.upload(source)
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
+    assert isinstance(done, TranscodeCompleted)
+    assert [(each.name, each.video_range) for each in done.renditions] == [
+        ("240p", "SDR"),
+        ("240p-hevc-hdr", "HLG"),
+    ]
+    assert re.fullmatch(r"hvc1\.2\.4\.L\d+\.\w+,mp4a\.40\.2", done.renditions[1].codecs)
+
+    compacted = await studio.wait_for(video_id, "MediaCompacted")
+    assert isinstance(compacted, MediaCompacted)
+    assert {each.track for each in compacted.objects} == {"240p", "240p-hevc-hdr", "audio-0"}
+    folder = studio.download(video_id, tmp_path / "out")
+    assert decoded(folder / "a1" / "240p-hevc-hdr.m3u8") == 60
+    assert (folder / "master.m3u8").read_text().count("VIDEO-RANGE=HLG") == 2
+    assert "urn:mpeg:mpegB:cicp:TransferCharacteristics" in (folder / "manifest.mpd").read_text()
+
+    # A player whose screen and decoders are those of SDR plays on.
+    async with screen(studio) as page:
+        await page.evaluate("url => play(url)", f"/{done.playlist_key}")
+
+        async def ended() -> bool:
+            seen = await page.evaluate("report()")
+            assert not seen["fatal"], seen
+            return seen["ended"]
+
+        await eventually(ended, 60, every=0.2)

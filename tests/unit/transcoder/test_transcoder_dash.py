@@ -3,10 +3,11 @@
 from xml.etree import ElementTree as Xml
 
 import msgspec
+import pytest
 
 from services.transcoder.manifests.dash import manifest
 from services.transcoder.manifests.hls import Rates, published
-from shared.contracts import AudioTrack
+from shared.contracts import AudioTrack, VideoRange
 from tests.unit.transcoder.facts_about import after, audio_encoded, chunk_encoded, plan
 
 PLAN = plan(seconds=10)
@@ -80,6 +81,24 @@ def test_players_switch_only_between_renditions_of_one_codec() -> None:
     sets = root.findall(".//AdaptationSet", MPD)
     ids = [[each.get("id") for each in group.iterfind("Representation", MPD)] for group in sets]
     assert ids == [["360p"], ["240p"]]
+
+
+@pytest.mark.parametrize(("kept", "curve"), [("PQ", "16"), ("HLG", "18")])
+def test_players_without_hdr_leave_its_sets_out(kept: VideoRange, curve: str) -> None:
+    sdr, low = (msgspec.structs.replace(each, codecs="hvc1.1.6.L63.90") for each in LISTED)
+    hdr = msgspec.structs.replace(low, codecs="hvc1.2.4.L63.90", video_range=kept)
+    root = Xml.fromstring(manifest(STATE, PLAN, [sdr, hdr], ()))
+    plain, bright = root.findall(".//AdaptationSet", MPD)
+    assert plain.find("EssentialProperty", MPD) is None
+    told = {e.get("schemeIdUri"): e.get("value") for e in bright.iterfind("EssentialProperty", MPD)}
+    assert told == {
+        "urn:mpeg:mpegB:cicp:ColourPrimaries": "9",
+        "urn:mpeg:mpegB:cicp:MatrixCoefficients": "9",
+        "urn:mpeg:mpegB:cicp:TransferCharacteristics": curve,
+    }
+    # The order that the schema of the manifest demands.
+    kinds = [each.tag.rpartition("}")[2] for each in bright]
+    assert kinds == [*(["EssentialProperty"] * 3), "Representation"]
 
 
 def test_the_first_sound_track_is_the_main_one() -> None:

@@ -34,7 +34,9 @@ def test_what_everybody_can_play_goes_first() -> None:
 def arguments(name: str) -> dict[str, str]:
     """The encoder's arguments for one rendition of the sets."""
     (rendition,) = (each for each in MORE if each.name == name)
-    listed = extra_encoder_arguments(rendition, 100, "expr:0", 3)
+    video = PLAN.source.video
+    assert video is not None
+    listed = extra_encoder_arguments(rendition, video, 100, "expr:0", 3)
     return dict(zip(listed[::2], listed[1::2], strict=True))
 
 

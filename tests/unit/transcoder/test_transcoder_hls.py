@@ -117,6 +117,26 @@ def test_a_multivariant_playlist() -> None:
     )
 
 
+def test_where_some_are_hdr_players_know_of_each_whether_it_is() -> None:
+    low, high = PLAN.renditions[1], PLAN.renditions[0]
+    bright = msgspec.structs.replace(high, name="360p-hevc-hdr", video_range="HLG")
+    listed = [
+        published(low, Rates(2, 1), "avc1.640015", None),
+        published(bright, Rates(4, 3), "hvc1.2.4.L63.B0", None),
+    ]
+    lines = multivariant(listed, (), "a1").splitlines()
+    assert [line.partition("VIDEO-RANGE=")[2][:3] for line in lines if "STREAM-INF" in line] == [
+        "SDR",
+        "HLG",
+    ]
+    assert "VIDEO-RANGE" not in multivariant(listed[:1], (), "a1")
+    segments = rendition_segments(after(PLAN, LOW, REST, NEXT), "360p", early=False)
+    for entry, said in zip(listed, (False, True), strict=True):
+        line = iframe_stream_inf(entry, segments, "a1")
+        assert line is not None
+        assert ("VIDEO-RANGE=HLG" in line) == said
+
+
 def test_sound_alone() -> None:
     sound = published(PLAN.renditions[0], Rates(130_000, 128_000), "", "mp4a.40.2")
     alone = type(sound)(

@@ -196,8 +196,10 @@ def test_every_rung_fits_in_the_one_above() -> None:
 
 
 def test_another_codec_has_the_same_sizes_between_rungs() -> None:
-    extra = extra_renditions(ladder(source(960, 540)), ["av1"])
+    facts = source(960, 540)
+    extra = extra_renditions(ladder(facts), ["av1"])
     assert [each.name for each in extra] == ["540p-av1", "360p-av1", "240p-av1"]
-    arguments = extra_encoder_arguments(extra[0], 120, "0", 1)
+    assert facts.video is not None
+    arguments = extra_encoder_arguments(extra[0], facts.video, 120, "0", 1)
     # A share of the cap in H.264.
     assert arguments[arguments.index("-maxrate") + 1] == str(round(1_697_500 * 13 / 20))

@@ -1010,6 +1010,11 @@ export interface components {
             average_bandwidth: number;
             codecs: string;
             frame_rate: number;
+            /**
+             * @default SDR
+             * @enum {string}
+             */
+            video_range: "SDR" | "PQ" | "HLG";
         };
         /** RetryAccepted */
         RetryAccepted: {

@@ -10,9 +10,11 @@ interface LevelFacts {
   width: number;
   height: number;
   frameRate: number;
+  /** SDR where a playlist names none. */
+  videoRange?: string;
 }
 
-/** Names as people know them ("1080p", "720p60"), best first. */
+/** Names as people know them ("1080p", "720p60", "720p HDR"), best first. */
 export function qualitiesOf(levels: readonly LevelFacts[]): Quality[] {
   return levels
     .map((facts, level) => ({ level, label: qualityLabel(facts), ...facts }))
@@ -20,9 +22,10 @@ export function qualitiesOf(levels: readonly LevelFacts[]): Quality[] {
     .map(({ level, label }) => ({ level, label }));
 }
 
-export function qualityLabel({ width, height, frameRate }: LevelFacts): string {
+export function qualityLabel({ width, height, frameRate, videoRange }: LevelFacts): string {
   // Of the 16:9 frame that would hold the picture, whichever way it is turned: 640 × 272 is 360p.
   const lines = Math.max(Math.min(width, height), Math.round((Math.max(width, height) * 9) / 16));
   if (lines === 0) return 'Audio';
-  return `${lines}p${frameRate > 32 ? Math.round(frameRate) : ''}`;
+  const hdr = videoRange === 'PQ' || videoRange === 'HLG' ? ' HDR' : '';
+  return `${lines}p${frameRate > 32 ? Math.round(frameRate) : ''}${hdr}`;
 }

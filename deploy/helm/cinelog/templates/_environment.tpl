@@ -70,6 +70,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "DRAIN_SECONDS" ($worker.drainSeconds | toString)
   "X264_PRESET" $worker.preset
   "EXTRA_CODECS" (join "," $worker.extraCodecs)
+  "HDR_CODECS" (join "," $worker.hdrCodecs)
 -}}
 {{- with include "cinelog.otlpEndpoint" . -}}
 {{- $_ := set $options "OTEL_EXPORTER_OTLP_ENDPOINT" . -}}
