@@ -5,7 +5,7 @@ import time
 from typing import Literal
 from uuid import UUID
 
-Category = Literal["user", "upload", "transcode", "video"]
+Category = Literal["user", "upload", "transcode", "live", "livesession", "video"]
 
 
 def uuid7() -> UUID:

@@ -15,7 +15,7 @@ from shared.database.connect import create_engine
 from shared.database.migrations import Migrations
 from shared.database_sessions import STATEMENT_SECONDS
 
-ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
+ROLES = ("auth", "ingest", "transcoder", "catalog", "live", "relay", "operator")
 
 # Serialises setups: all replicas of a release may start one.
 _SETUP_LOCK = 7_100_001

@@ -143,8 +143,10 @@ def test_tools_get_what_the_table_lists(tmp_path: Path) -> None:
 
 
 def test_setup_knows_the_password_of_every_role() -> None:
-    assert set(table().roles) == set(ROLES)
-    passwords = {f"ROLE_PASSWORD_{role.upper()}" for role in ROLES}
+    # The process that logs in as live is not there yet.
+    roles = set(ROLES) - {"live"}
+    assert set(table().roles) == roles
+    passwords = {f"ROLE_PASSWORD_{role.upper()}" for role in roles}
     assert set(table().tools["migrations"].variables) == passwords | {"DATABASE_ADMIN_URL"}
 
 

@@ -29,7 +29,7 @@ class Database(Struct, frozen=True):
         return urlsplit(self.admin_url).path.removeprefix("/")
 
     def url(self, role: str) -> str:
-        """The login of ``auth``, ``ingest``, ``transcoder``, ``catalog`` or ``relay``."""
+        """The login of ``auth``, ``ingest``, ``transcoder``, ``catalog``, ``live`` or ``relay``."""
         parts = urlsplit(self.admin_url)
         password = passwords(self.admin_url)[role]
         netloc = f"cinelog_{role}:{password}@{parts.hostname}:{parts.port}"

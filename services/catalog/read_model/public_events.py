@@ -23,6 +23,9 @@ class Fields(NamedTuple):
 _VIDEO: Final = ("video_id",)
 _OWNED: Final = ("video_id", "user_id")
 _PICTURE: Final = ("attempt", "duration_ms", "width", "height")
+_LIVE_SETTINGS: Final = (
+    *("title", "description", "visibility", "latency", "record", "reconnect_seconds"),
+)
 _PLAYLISTS: Final = ("playlist_key", "dash_key")
 
 FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
@@ -86,6 +89,31 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.MediaCompacted: Fields(
         public=("attempt",), private=(*_VIDEO, "objects", "keep_seconds", "playlists")
     ),
+    c.LiveStreamCreated: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
+    c.LiveStreamChanged: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
+    c.StreamKeyRotated: Fields(public=("live_id",), private=("user_id",)),
+    c.LiveStreamEnabled: Fields(public=("live_id",), private=("user_id",)),
+    c.LiveStreamDisabled: Fields(public=("live_id",), private=("user_id",)),
+    c.LiveStreamDeleted: Fields(public=("live_id",), private=("user_id",)),
+    c.LiveSessionOpened: Fields(public=("live_id",), private=_OWNED),
+    c.LiveSessionClosed: Fields(public=("live_id",), private=_OWNED),
+    c.LiveConnected: Fields(
+        public=(
+            *("live_id", "protocol", "title", "description", "visibility", "latency", "record"),
+        ),
+        private=(*_OWNED, "epoch", "replica"),
+    ),
+    c.LivePublished: Fields(
+        public=("started_at",), private=(*_VIDEO, "epoch", "first_segment", "tracks", "jump")
+    ),
+    c.LiveDisconnected: Fields(public=("reason", "clean"), private=(*_VIDEO, "epoch")),
+    c.LiveReconnected: Fields(public=("protocol",), private=(*_VIDEO, "epoch", "replica")),
+    c.LiveEnded: Fields(public=("live_id", "reason"), private=_OWNED),
+    c.LiveRecorded: Fields(
+        public=("duration_ms", "width", "height", "renditions", "size"),
+        private=(*_VIDEO, *_PLAYLISTS, "playlists"),
+    ),
+    c.LivePosterMade: Fields(private=(*_VIDEO, "poster_key", "object")),
     c.DetailsChanged: Fields(public=("title", "description"), private=_VIDEO),
     c.TagsAdded: Fields(public=("tags",), private=_VIDEO),
     c.TagRemoved: Fields(public=("tag",), private=_VIDEO),
@@ -107,8 +135,11 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     ),
 }
 _UNDECLARED: Final = Fields()
-# They come by the hundred; a job's Server-Sent Events have them.
-_NOT_IN_FEED: Final = (c.TranscodeProgressed, c.ChunkEncoded, c.AudioEncoded)
+# They come by the hundred; Server-Sent Events of a job have them.
+_NOT_IN_FEED: Final = (
+    *(c.TranscodeProgressed, c.ChunkEncoded, c.AudioEncoded),
+    c.LivePublished,
+)
 
 
 def feed_data(event: c.Event) -> msgspec.Raw | None:

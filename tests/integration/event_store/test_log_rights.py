@@ -21,7 +21,7 @@ async def test_not_even_the_owner_changes_the_log(
         await owner.close()
 
 
-@pytest.mark.parametrize("role", ["auth", "ingest", "transcoder", "catalog", "relay"])
+@pytest.mark.parametrize("role", ["auth", "ingest", "transcoder", "catalog", "live", "relay"])
 async def test_services_may_not_change_the_log_nor_read_each_others_tables(
     database: Database, role: str
 ) -> None:
@@ -30,7 +30,7 @@ async def test_services_may_not_change_the_log_nor_read_each_others_tables(
         for statement in ("delete from log.events", "update log.positions set position = 0"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
-        for schema in {"auth", "ingest", "transcoder", "catalog"} - {role}:
+        for schema in {"auth", "ingest", "transcoder", "catalog", "live"} - {role}:
             readable = await connection.fetchval(
                 "select has_schema_privilege(current_user, $1, 'usage')", schema
             )

@@ -123,4 +123,4 @@ def test_frequent_events_are_not_in_the_feed() -> None:
         is None
     }
 
-    assert left_out == {"TranscodeProgressed", "ChunkEncoded", "AudioEncoded"}
+    assert left_out == {"TranscodeProgressed", "ChunkEncoded", "AudioEncoded", "LivePublished"}

@@ -1,0 +1,1 @@
+"""The deciders of live streams and of their sessions. Pure."""

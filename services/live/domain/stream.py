@@ -1,0 +1,256 @@
+"""The decider of a live stream: its settings, its key, whether it may be used. Pure.
+
+The key itself is in no command and no event: the table has its hash.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from shared import text_rules
+from shared.contracts import (
+    Event,
+    Latency,
+    LiveSessionClosed,
+    LiveSessionOpened,
+    LiveStreamChanged,
+    LiveStreamCreated,
+    LiveStreamDeleted,
+    LiveStreamDisabled,
+    LiveStreamEnabled,
+    StreamKeyRotated,
+    Visibility,
+)
+from shared.errors import Conflict, Detail, InvalidInput, NotFound
+from shared.text_rules import RefusedText
+
+MAX_RECONNECT_SECONDS: Final = 1800
+VISIBILITIES: Final[tuple[Visibility, ...]] = ("public", "unlisted", "private")
+"""A session plays while it is being made, so there is no draft of it."""
+
+_Value = TypeVar("_Value")
+
+
+class LiveStreamNotFound(NotFound):
+    """There is no such live stream of this user."""
+
+    code = "live_stream_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such live stream.")
+
+
+class StreamDisabled(Conflict):
+    """The live stream takes no publisher until it is enabled."""
+
+    code = "live_stream_disabled"
+
+    def __init__(self) -> None:
+        super().__init__("This live stream is disabled.")
+
+
+class SessionRunning(Conflict):
+    """Another publisher has opened a session meanwhile."""
+
+    code = "live_session_running"
+
+    def __init__(self) -> None:
+        super().__init__("This live stream has a running session.")
+
+
+class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner says about a live stream."""
+
+    title: str = ""
+    description: str = ""
+    visibility: Visibility = "public"
+    latency: Latency = "low"
+    record: bool = True
+    reconnect_seconds: int = 60
+
+
+class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
+    """A live stream, folded from its events. ``owner`` is None before it was created.
+
+    ``video_id``: the session that was opened and not closed yet.
+    """
+
+    id: str = ""
+    owner: str | None = None
+    settings: LiveSettings = LiveSettings()
+    disabled: bool = False
+    deleted: bool = False
+    video_id: str | None = None
+    sessions: tuple[str, ...] = ()
+
+
+class CreateStream(msgspec.Struct, frozen=True):
+    live_id: str
+    caller: str
+    settings: LiveSettings
+
+
+class ChangeStream(msgspec.Struct, frozen=True):
+    """``changes``: the settings that the owner names, by name."""
+
+    caller: str
+    changes: dict[str, object]
+
+
+class RotateKey(msgspec.Struct, frozen=True):
+    caller: str
+
+
+class EnableStream(msgspec.Struct, frozen=True):
+    caller: str
+
+
+class DisableStream(msgspec.Struct, frozen=True):
+    caller: str
+
+
+class DeleteStream(msgspec.Struct, frozen=True):
+    """Also where the owner's account is deleted."""
+
+    caller: str
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    video_id: str
+
+
+class CloseSession(msgspec.Struct, frozen=True):
+    video_id: str
+
+
+OwnersCommand = ChangeStream | RotateKey | EnableStream | DisableStream | DeleteStream
+Command = CreateStream | OwnersCommand | OpenSession | CloseSession
+
+
+def initial() -> LiveStream:
+    """The state before the first event."""
+    return LiveStream()
+
+
+def decide(stream: LiveStream, command: Command) -> Sequence[Event]:
+    """The events that ``command`` causes; none if it changes nothing.
+
+    Raises LiveStreamNotFound (also for another's stream), InvalidInput, StreamDisabled,
+    SessionRunning.
+    """
+    if isinstance(command, CreateStream):
+        return _create(stream, command)
+    if isinstance(command, CloseSession):
+        return _close(stream, command)
+    if stream.owner is None or stream.deleted:
+        raise LiveStreamNotFound
+    if isinstance(command, OpenSession):
+        return _open(stream, command)
+    if stream.owner != command.caller:
+        raise LiveStreamNotFound
+    return _decide_for_owner(stream, stream.owner, command)
+
+
+def _decide_for_owner(stream: LiveStream, owner: str, command: OwnersCommand) -> Sequence[Event]:
+    match command:
+        case ChangeStream():
+            settings = checked(_changed(stream.settings, command.changes))
+            if settings == stream.settings:
+                return []
+            return [
+                LiveStreamChanged(
+                    live_id=stream.id, user_id=owner, **msgspec.structs.asdict(settings)
+                )
+            ]
+        case RotateKey():
+            return [StreamKeyRotated(live_id=stream.id, user_id=owner)]
+        case EnableStream():
+            enabled = LiveStreamEnabled(live_id=stream.id, user_id=owner)
+            return [enabled] if stream.disabled else []
+        case DisableStream():
+            disabled = LiveStreamDisabled(live_id=stream.id, user_id=owner)
+            return [] if stream.disabled else [disabled]
+        case DeleteStream():
+            return [LiveStreamDeleted(live_id=stream.id, user_id=owner)]
+
+
+def _create(stream: LiveStream, command: CreateStream) -> Sequence[Event]:
+    if stream.owner is not None:
+        return []
+    settings = msgspec.structs.asdict(checked(command.settings))
+    return [LiveStreamCreated(live_id=command.live_id, user_id=command.caller, **settings)]
+
+
+def _open(stream: LiveStream, command: OpenSession) -> Sequence[Event]:
+    if stream.disabled:
+        raise StreamDisabled
+    if stream.video_id == command.video_id:
+        return []
+    if stream.video_id is not None:
+        raise SessionRunning
+    return [
+        LiveSessionOpened(live_id=stream.id, user_id=stream.owner or "", video_id=command.video_id)
+    ]
+
+
+def _close(stream: LiveStream, command: CloseSession) -> Sequence[Event]:
+    if stream.video_id != command.video_id:
+        return []
+    return [
+        LiveSessionClosed(live_id=stream.id, user_id=stream.owner or "", video_id=command.video_id)
+    ]
+
+
+def evolve(stream: LiveStream, event: Event) -> LiveStream:  # noqa: PLR0911 - one per event
+    """The live stream after ``event``."""
+    match event:
+        case LiveStreamCreated():
+            return LiveStream(id=event.live_id, owner=event.user_id, settings=_settings(event))
+        case LiveStreamChanged():
+            return msgspec.structs.replace(stream, settings=_settings(event))
+        case LiveStreamEnabled():
+            return msgspec.structs.replace(stream, disabled=False)
+        case LiveStreamDisabled():
+            return msgspec.structs.replace(stream, disabled=True)
+        case LiveStreamDeleted():
+            return msgspec.structs.replace(stream, deleted=True)
+        case LiveSessionOpened():
+            sessions = (*stream.sessions, event.video_id)
+            return msgspec.structs.replace(stream, video_id=event.video_id, sessions=sessions)
+        case LiveSessionClosed():
+            return msgspec.structs.replace(stream, video_id=None)
+        case _:
+            return stream
+
+
+def checked(settings: LiveSettings) -> LiveSettings:
+    """The settings, with cleaned texts. Raises InvalidInput."""
+    if settings.visibility not in VISIBILITIES:
+        raise _refused("visibility", f"must be one of {', '.join(VISIBILITIES)}")
+    if not 0 <= settings.reconnect_seconds <= MAX_RECONNECT_SECONDS:
+        raise _refused("reconnect_seconds", f"must be 0 to {MAX_RECONNECT_SECONDS}")
+    return msgspec.structs.replace(
+        settings,
+        title=_clean("title", text_rules.clean_title, settings.title),
+        description=_clean("description", text_rules.clean_description, settings.description),
+    )
+
+
+def _changed(settings: LiveSettings, changes: dict[str, object]) -> LiveSettings:
+    return msgspec.convert({**msgspec.structs.asdict(settings), **changes}, LiveSettings)
+
+
+def _settings(event: LiveStreamCreated | LiveStreamChanged) -> LiveSettings:
+    return LiveSettings(**{name: getattr(event, name) for name in LiveSettings.__struct_fields__})
+
+
+def _clean(field: str, rule: Callable[[_Value], _Value], value: _Value) -> _Value:
+    try:
+        return rule(value)
+    except RefusedText as refused:
+        raise _refused(field, refused.problem) from None
+
+
+def _refused(field: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"The {field} {problem}.", [Detail(field, problem)])

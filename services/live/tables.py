@@ -1,0 +1,99 @@
+"""Live's tables: keys, who owns which session, what is to be deleted.
+
+What a stream or a session is stands in the log. A row is written before its first event, so that
+the leader finds whatever a process that died has left unfinished (decision 0022).
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from shared.event_store.tables import projection_tables
+
+metadata = MetaData(schema="live")
+
+# A stream's key: SHA-256 of it, in hex. A key has 160 random bits, so a plain hash is enough.
+streams = Table(
+    "streams",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("key_hash", Text, nullable=False, unique=True),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    Index(
+        "streams_idempotency",
+        "user_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Column("live_id", Uuid(as_uuid=False), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    # open: it has not ended. ended: its video is not made yet. closed: nothing is left to do.
+    Column("phase", Text, nullable=False, server_default=text("'open'")),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
+    # Whether the owner may still add segments.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+    # The owner's internal address, and when it last reported and last received media.
+    Column("address", Text),
+    Column("replica", Text),
+    Column("beat_at", DateTime(timezone=True)),
+    Column("media_at", DateTime(timezone=True)),
+    # What the owner last said of the publisher's media, for the API.
+    Column("health", Text),
+    Column(
+        "opened_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    Column("started_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    CheckConstraint("phase in ('open', 'ended', 'closed')", name="phase"),
+    Index("sessions_live", "live_id", "opened_at"),
+    Index("sessions_open", "user_id", postgresql_where=text("phase = 'open'")),
+    Index("sessions_unfinished", "phase", postgresql_where=text("phase <> 'closed'")),
+)
+
+# Folded from the log: videos whose objects are to be deleted, and accounts that are gone.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    # Held back by an operator.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+)
+
+closed_accounts = Table(
+    "closed_accounts",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+)
+
+checkpoints, parked_events = projection_tables(metadata)
