@@ -100,6 +100,9 @@ ENDING = {
     "services/gateway/limits/redis_pipe.py:session",
     # A deadline.
     "services/ingest/handlers/upload_writers.py:acquire",
+    # The end of a publisher's connection, which silence ends too.
+    "services/live/rtmp/connection.py:_handle_all",
+    "services/live/rtmp/connection.py:_linger",
     # The operator who follows the log.
     "services/operator/log_commands.py:_events",
     # A number of readings.
@@ -128,6 +131,8 @@ ONCE = {
     # Timers that run only while something waits for them.
     "services/gateway/limits/redis_pipe.py",
     "services/gateway/observability/access_log.py",
+    # What is left over of a publisher's bytes; the end of a connection that does not close.
+    "services/live/rtmp/connection.py",
     # Notices, once per part of an answer, that its reader does not take it.
     "services/gateway/request/exchange.py",
 }

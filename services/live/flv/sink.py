@@ -1,0 +1,21 @@
+"""Where the tags of a publisher go, whatever its protocol."""
+
+from typing import Protocol
+
+from services.live.flv.tags import Tag
+
+
+class Stopped(Exception):
+    """The stream takes no more tags; the text is for the publisher."""
+
+
+class Sink(Protocol):
+    """Takes the tags of one publisher. ``take`` waits while what reads them is slow."""
+
+    async def take(self, tag: Tag) -> None:
+        """Raises NotPlayable where the publisher sends what is not accepted; Stopped."""
+        ...
+
+    async def close(self, reason: str, *, clean: bool) -> None:
+        """The publisher has gone; ``clean``: it said that it would."""
+        ...

@@ -1,0 +1,1 @@
+"""RTMP: receives from publishers such as OBS and ffmpeg. It never sends media."""

@@ -1,0 +1,308 @@
+"""Publishers over RTMP: real ffmpeg, and hand-made bytes for what no publisher does."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag, content
+from services.live.ports import Publisher, Refused
+from services.live.rtmp.server import Limits, RtmpServer
+from shared.programs.finding import find_ffmpeg
+from shared.settings import Address
+from tests.support.rtmp_bytes import (
+    AVC_HEADER,
+    HANDSHAKE,
+    chunk,
+    command,
+    picture,
+    publish,
+)
+from tests.support.wait import eventually
+
+LOCAL = Address("127.0.0.1", 0)
+CLIENTS: list[asyncio.StreamWriter] = []
+
+
+class Kept:
+    """A sink that keeps everything, and may be slow."""
+
+    def __init__(self) -> None:
+        self.tags: list[Tag] = []
+        self.ended: tuple[str, bool] | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def take(self, tag: Tag) -> None:
+        await self.open.wait()
+        if tag.kind != SCRIPT:
+            content(tag)
+        self.tags.append(tag)
+
+    async def close(self, reason: str, *, clean: bool) -> None:
+        self.ended = reason, clean
+
+
+class Door:
+    def __init__(self) -> None:
+        self.sinks: list[Kept] = []
+        self.publishers: list[Publisher] = []
+
+    async def admit(self, key: str, publisher: Publisher) -> Kept:
+        if key != "good":
+            raise Refused("unknown_key", "no stream has this key")
+        self.sinks.append(Kept())
+        self.publishers.append(publisher)
+        return self.sinks[-1]
+
+
+@asynccontextmanager
+async def serving(limits: Limits | None = None) -> AsyncGenerator[tuple[RtmpServer, Door, int]]:
+    door = Door()
+    server = RtmpServer(door, limits)
+    port = await server.listen(LOCAL)
+    try:
+        yield server, door, port
+    finally:
+        await server.close()
+        while CLIENTS:
+            CLIENTS.pop().transport.abort()
+        # Aborted transports close their sockets in the next turn.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def ffmpeg_publishes(port: int, key: str, *codecs: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        find_ffmpeg(None),
+        *("-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10:duration=3"),
+        *("-f", "lavfi", "-i", "sine=duration=3", *codecs, "-c:a", "aac", "-g", "10"),
+        *("-pix_fmt", "yuv420p", "-f", "flv", f"rtmp://127.0.0.1:{port}/live/{key}"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def send(port: int, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    CLIENTS.append(writer)
+    writer.write(data)
+    return reader, writer
+
+
+async def answers(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(10):
+        return await reader.read()
+
+
+async def test_everything_that_ffmpeg_sends_arrives() -> None:
+    async with serving() as (server, door, port):
+        code, said = await ffmpeg_publishes(port, "good", "-c:v", "libx264")
+        assert code == 0, said
+        await eventually(lambda: door.sinks[0].ended)
+        (sink,) = door.sinks
+        assert sink.ended == ("unpublished", True)
+        assert [sink.tags[i].kind for i in range(2)] == [SCRIPT, VIDEO]
+        found = [(tag.kind, content(tag)) for tag in sink.tags if tag.kind != SCRIPT]
+        frames = [kind for kind, inside in found if inside is not None and inside.frames]
+        assert frames.count(VIDEO) == 30
+        assert frames.count(AUDIO) >= 129
+        assert "Lavf" in door.publishers[0].software
+        await eventually(lambda: server.connections == 0)
+
+
+@pytest.mark.parametrize(("encoder", "codec"), [("libx265", "hevc"), ("libsvtav1", "av1")])
+async def test_newer_codecs_come_as_enhanced_rtmp(encoder: str, codec: str) -> None:
+    quick = ("-preset", "ultrafast" if codec == "hevc" else "12")
+    async with serving() as (_, door, port):
+        code, said = await ffmpeg_publishes(port, "good", "-c:v", encoder, *quick)
+        assert code == 0, said
+        await eventually(lambda: door.sinks[0].ended)
+        pictures = [content(tag) for tag in door.sinks[0].tags if tag.kind == VIDEO]
+        frames = [inside for inside in pictures if inside is not None and inside.frames]
+        assert {inside.codec for inside in frames} == {codec}
+        assert frames[0].key
+        assert len(frames) == 30
+
+
+async def test_a_wrong_key_is_refused_in_words() -> None:
+    async with serving() as (_, door, port):
+        code, said = await ffmpeg_publishes(port, "bad", "-c:v", "libx264")
+        assert code != 0
+        assert "no stream has this key" in said
+        assert door.sinks == []
+
+
+async def test_a_guesser_is_not_asked_after_some_wrong_keys() -> None:
+    async with serving(Limits(wrong_keys=2)) as (_, door, port):
+        for expected in (b"no stream has", b"no stream has", b"wrong stream keys"):
+            reader, writer = await send(port, publish("guess"))
+            assert expected in await answers(reader)
+            writer.close()
+        reader, writer = await send(port, publish("good"))
+        assert b"wrong stream keys" in await answers(reader)
+        writer.close()
+        assert door.sinks == []
+
+
+async def test_what_arrived_before_a_reset_is_handled_first() -> None:
+    async with serving() as (_, door, port):
+        _, writer = await send(port, publish() + chunk(9, AVC_HEADER, stream=1, number=6))
+        await eventually(lambda: door.sinks and door.sinks[0].tags)
+        writer.write(b"".join(picture(at, key=at == 0, size=3000) for at in range(0, 4000, 40)))
+        await writer.drain()
+        plain = writer.get_extra_info("socket")
+        # A close with this option resets the connection.
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await eventually(lambda: writer.transport.get_write_buffer_size() == 0)
+        await eventually(lambda: len(door.sinks[0].tags) > 1)
+        writer.transport.abort()
+        await eventually(lambda: door.sinks[0].ended)
+        assert door.sinks[0].ended is not None
+        assert door.sinks[0].ended[1] is False
+
+
+async def test_a_slow_consumer_slows_the_publisher_and_loses_nothing() -> None:
+    count, size = 600, 50_000
+    async with serving() as (_, door, port):
+        _, writer = await send(port, publish() + chunk(9, AVC_HEADER, stream=1, number=6))
+        await eventually(lambda: door.sinks and door.sinks[0].tags)
+        (sink,) = door.sinks
+        sink.open.clear()
+        sent = asyncio.create_task(_send_slowly(writer, count, size))
+        transport = writer.transport
+        await eventually(lambda: transport.get_write_buffer_size() > size)
+        held = transport.get_write_buffer_size()
+        await asyncio.sleep(0.3)
+        assert transport.get_write_buffer_size() >= held
+        assert not sent.done()
+        sink.open.set()
+        await sent
+        writer.write(command("deleteStream", None, 1.0))
+        await eventually(lambda: sink.ended)
+        assert sink.ended == ("unpublished", True)
+        assert len(sink.tags) == count + 1
+        assert [tag.milliseconds for tag in sink.tags[1:]] == list(range(0, 40 * count, 40))
+        writer.close()
+
+
+async def _send_slowly(writer: asyncio.StreamWriter, count: int, size: int) -> None:
+    for number in range(count):
+        writer.write(picture(40 * number, key=number == 0, size=size))
+        await writer.drain()
+
+
+async def test_publishers_that_say_nothing_are_closed() -> None:
+    limits = Limits(handshake=0.2, commands=0.3, idle=0.5)
+    async with serving(limits) as (server, door, port):
+        for data in (b"", HANDSHAKE[:700], HANDSHAKE, HANDSHAKE + command("connect", {})):
+            reader, writer = await send(port, data)
+            await answers(reader)
+            writer.close()
+        _, writer = await send(port, publish() + picture(0, key=True))
+        await eventually(lambda: door.sinks and door.sinks[0].ended)
+        assert door.sinks[0].ended == ("silent", False)
+        assert len(door.sinks[0].tags) == 1
+        writer.close()
+        await eventually(lambda: server.connections == 0)
+
+
+async def test_one_address_has_so_many_connections() -> None:
+    async with serving(Limits(open_per_address=2)) as (server, door, port):
+        open_ = [await send(port, publish()) for _ in range(2)]
+        await eventually(lambda: len(door.sinks) == 2)
+        third, writer = await send(port, publish())
+        with suppress(ConnectionError):
+            assert await answers(third) == b""
+        assert len(door.sinks) == 2
+        writer.close()
+        for _, writer in open_:
+            writer.close()
+        await eventually(lambda: server.connections == 0)
+        _, writer = await send(port, publish())
+        await eventually(lambda: len(door.sinks) == 3)
+        writer.close()
+
+
+async def test_one_address_connects_so_often_in_a_minute() -> None:
+    async with serving(Limits(connects=3, open_per_address=100)) as (_, door, port):
+        writers = [(await send(port, publish()))[1] for _ in range(8)]
+        await eventually(lambda: len(door.sinks) == 3)
+        await asyncio.sleep(0.2)
+        assert len(door.sinks) == 3
+        for writer in writers:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (HANDSHAKE + command("connect", {"app": "vod"}), b"ends in /live"),
+        (
+            HANDSHAKE + command("connect", {"app": "live"}) + command("play", None, "x", stream=1),
+            b"only receives",
+        ),
+        (publish(key=""), b"no stream has this key"),
+        (publish(key="x" * 5000), b"no stream has this key"),
+        (HANDSHAKE + command("publish", None, "good"), b""),
+        (publish() + command("publish", None, "good", "live", stream=1), b""),
+        (HANDSHAKE + command("connect", {"app": "live"}) + command("createStream", None) * 9, b""),
+        (HANDSHAKE + chunk(20, b"\xff\xff"), b""),
+        (HANDSHAKE + chunk(17, b""), b""),
+        (b"GET / HTTP/1.1\r\n\r\n", b""),
+    ],
+)
+async def test_what_no_publisher_does_ends_its_connection_alone(data: bytes, said: bytes) -> None:
+    limits = Limits(commands=2, handshake=2)
+    async with serving(limits) as (server, door, port):
+        _, good = await send(port, publish())
+        await eventually(lambda: door.sinks)
+        reader, writer = await send(port, data)
+        assert said in await answers(reader)
+        writer.close()
+        good.write(picture(0, key=True))
+        await eventually(lambda: door.sinks[0].tags)
+        assert door.sinks[0].ended is None
+        good.close()
+        await eventually(lambda: server.connections == 0)
+
+
+async def test_a_codec_that_is_not_accepted_is_refused_in_words() -> None:
+    async with serving() as (_, door, port):
+        body = b"\x91vp09" + bytes(20)
+        reader, writer = await send(port, publish() + chunk(9, body, stream=1, number=6))
+        assert b"choose H.264, HEVC or AV1" in await answers(reader)
+        writer.close()
+        with pytest.raises(NotPlayable):
+            content(Tag(VIDEO, 0, body))
+        assert door.sinks[0].ended is not None
+
+
+async def test_a_stop_tells_publishers_and_ends_them() -> None:
+    async with serving() as (server, door, port):
+        reader, writer = await send(port, publish() + picture(0, key=True))
+        await eventually(lambda: door.sinks and door.sinks[0].tags)
+        await server.close("come back in a moment")
+        assert b"come back in a moment" in await answers(reader)
+        writer.close()
+        assert door.sinks[0].ended == ("come back in a moment", False)
+        assert server.connections == 0
+
+
+async def test_chunks_of_a_byte_do_not_hold_up_others() -> None:
+    size = chunk(1, (1).to_bytes(4, "big"), number=2)
+    body = bytes(100_000)
+    head = chunk(9, AVC_HEADER, number=6)[:4] + len(body).to_bytes(3, "big") + b"\x09" + bytes(4)
+    async with serving() as (_, door, port):
+        _, tiny = await send(port, publish() + size + head + b"\xc6".join([b"\0"] * len(body)))
+        await eventually(lambda: len(door.sinks) == 1)
+        _, good = await send(port, publish())
+        await eventually(lambda: len(door.sinks) == 2)
+        good.write(picture(0, key=True))
+        await eventually(lambda: door.sinks[1].tags)
+        tiny.close()
+        good.close()
