@@ -5,9 +5,12 @@ Kinds are named by patterns with commas between them: ``--kinds "mute *,lose pow
 
 import argparse
 import random
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
-from tests.chaos.kinds import named
+from tests.chaos.kinds import impossible, named
 from tests.chaos.storm import storm
 
 
@@ -19,7 +22,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--kinds", default="")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
     sys.stdout.write(f"seed {arguments.seed} (replay with --seed {arguments.seed})\n")
+    for name, reason in impossible().items():
+        _say(f"left out: {name}: {reason}")
     patterns = [each.strip() for each in arguments.kinds.split(",")]
     outcome = storm(
         arguments.seed,
@@ -41,6 +47,11 @@ def main() -> int:
     if outcome.logs:
         _say(outcome.logs)
     return 1 if outcome.problems else 0
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """What the storm has started and mounted is taken away, as after Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _say(line: str) -> None:

@@ -26,11 +26,13 @@ class Clips:
     def __init__(self, folder: Path) -> None:
         faststart = ("-c:v", "libx264", "-c:a", "aac", "-movflags", "+faststart")
         silent = ("-c:v", "libx264", "-an", "-movflags", "+faststart")
+        # As small as they can be: a storm is about the ways of an upload, not about encoding. The
+        # third has two chunks, the last two renditions.
         self._good = [
-            make(folder / "a.mp4", *faststart, seconds=1, size="256x144").read_bytes(),
-            make(folder / "b.mp4", *silent, seconds=2, size="320x240").read_bytes(),
-            make(folder / "c.mp4", *faststart, seconds=3, size="192x144", rate="15").read_bytes(),
-            make(folder / "d.mp4", *faststart, seconds=2, size="640x360", rate="12").read_bytes(),
+            make(folder / "a.mp4", *faststart, seconds=1, size="64x36", rate="10").read_bytes(),
+            make(folder / "b.mp4", *silent, seconds=1, size="96x72", rate="10").read_bytes(),
+            make(folder / "c.mp4", *faststart, seconds=9, size="64x48", rate="5").read_bytes(),
+            make(folder / "d.mp4", *silent, seconds=1, size="640x360", rate="5").read_bytes(),
         ]
         self._sound = self._good[0::2]
         # The index of the movie is whole, the movie itself is noise.

@@ -1,5 +1,6 @@
 """Objects that are damaged or lost with their source, and videos that are deleted at any step."""
 
+import hashlib
 import random
 import time
 from typing import Any, Final
@@ -8,7 +9,7 @@ from tests.chaos.looking import buckets_of, patiently, rows
 from tests.chaos.scene import Fault, Scene
 
 _SECONDS: Final = 60.0
-_DAMAGES: Final = ("cut", "emptied", "longer")
+_DAMAGES: Final = ("cut", "emptied", "longer", "flipped")
 _STEP_SECONDS: Final = 0.05
 _RUNNING: Final = (
     "select from transcoder.tasks where video_id = $1 and kind = '{}' and state = '{}'"
@@ -27,7 +28,7 @@ STEPS: Final = {
 
 
 def damage_objects(scene: Scene, chance: random.Random) -> str | None:
-    """Some objects of completed videos have another size than the log says."""
+    """Some objects of completed videos have other bytes than the log says, or more, or fewer."""
     buckets = buckets_of(scene.stack)
     completed = {
         row[0]
@@ -38,7 +39,7 @@ def damage_objects(scene: Scene, chance: random.Random) -> str | None:
     keys = [
         key
         for key in patiently(lambda: buckets.keys(buckets.media))
-        if key.partition("/")[0] in completed and key.endswith((".mp4", ".m3u8"))
+        if key.partition("/")[0] in completed and key.endswith((".mp4", ".m3u8", ".mpd", ".webp"))
     ]
     chosen = chance.sample(keys, min(len(keys), chance.randint(1, 4)))
     if not chosen:
@@ -49,16 +50,27 @@ def damage_objects(scene: Scene, chance: random.Random) -> str | None:
         whole = patiently(
             lambda name=key: client.get_object(Bucket=buckets.media, Key=name)["Body"].read()
         )
-        # A playlist's size is not in the log: only an empty one shows.
-        how = chance.choice(_DAMAGES) if key.endswith(".mp4") else "emptied"
-        body = {"cut": whole[: len(whole) // 2], "emptied": b"", "longer": whole + b"x"}[how]
+        how = chance.choice(_DAMAGES)
+        body = _damaged(whole, how)
         patiently(
             lambda name=key, content=body: client.put_object(
                 Bucket=buckets.media, Key=name, Body=content
             )
         )
+        scene.sacrifices.damaged[key] = hashlib.sha256(body).hexdigest()
         done.append(f"{key} {how}")
     return f"damaged {', '.join(done)}"
+
+
+def _damaged(whole: bytes, how: str) -> bytes:
+    middle = len(whole) // 2
+    flipped = bytes([whole[middle] ^ 1]) if whole else b"x"
+    return {
+        "cut": whole[:middle],
+        "emptied": b"",
+        "longer": whole + b"x",
+        "flipped": whole[:middle] + flipped + whole[middle + 1 :],
+    }[how]
 
 
 def lose_source(scene: Scene, chance: random.Random) -> str | None:

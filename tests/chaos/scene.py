@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -25,6 +26,8 @@ class Sacrifices:
         self._lock = threading.Lock()
         self._uploader: Uploader | None = None
         self.deleted: list[str] = []
+        # Of any video: the hash of each damaged object by its key.
+        self.damaged: dict[str, str] = {}
         self.without_source: list[str] = []
 
     def upload(self, chance: random.Random) -> str:
@@ -43,12 +46,14 @@ class Sacrifices:
 
 
 class Scene(Struct, frozen=True):
-    """``network`` and ``disk`` are there where a chosen kind of fault needs them."""
+    """``network``, ``disk`` and ``older``, a folder with the packages of an earlier version, are
+    there where a chosen kind of fault needs them."""
 
     stack: RunningStack
     sacrifices: Sacrifices
     network: Network | None = None
     disk: Disk | None = None
+    older: Path | None = None
 
 
 Fault = Callable[[Scene, random.Random], str | None]

@@ -3,22 +3,21 @@
 import random
 import tempfile
 import time
-import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
-from deploy.local.supervisor import StepFailed
 from tests.chaos.clips import Clips
 from tests.chaos.faults import SERVICES
-from tests.chaos.kinds import KINDS, NEED_DISK, NEED_NETWORK, choose
+from tests.chaos.kinds import KINDS, NEED_DISK, NEED_NETWORK, NEED_OLDER, choose
 from tests.chaos.network_faults import ROADS
-from tests.chaos.scene import Broken, Sacrifices, Scene
+from tests.chaos.scene import Sacrifices, Scene
+from tests.chaos.strikes import Strikes
 from tests.chaos.uploads import Traffic
 from tests.chaos.verdict import Verdict
+from tests.chaos.version_faults import older_code
 from tests.support.network import Network, network
 from tests.support.power import Disk, disk
 from tests.support.real_parts import in_memory
@@ -26,9 +25,6 @@ from tests.support.stack import RunningStack
 from tests.support.whole_stack import whole_stack
 
 _PEOPLE = 5
-_PAUSE = 0.5
-_TRIES = 6
-_AGAIN_SECONDS = 5.0
 _DISK_BYTES = 3 << 30
 
 # Everything that is a matter of hours in production is one of seconds here.
@@ -39,6 +35,7 @@ _OPTIONS = {
     "DELETION_DELAY_HOURS": "0.002",
     "DELETED_VIDEO_HOURS": "0.002",
     "RECONCILE_SECONDS": "5",
+    "SCRUB_DAYS": "0.003",
     "UPLOAD_EXPIRY_HOURS": "0.05",
     "X264_PRESET": "superfast",
 }
@@ -70,37 +67,28 @@ def storm(
     everything may take to settle at the end.
     """
     began = time.monotonic()
-    done: Counter[str] = Counter()
-    broken: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="cinelog-clips-") as folder,
         scene(kinds or tuple(KINDS), Path(folder)) as (place, clips),
     ):
         stack = place.stack
         say(f"seed {seed}: everything is up at {stack.url}, logs in {stack.logs}")
-        traffic = Traffic(stack.url, clips.take, seed)
-        chance = random.Random(f"{seed} faults")
-        order = choose(faults, chance, kinds)
-        with traffic.running(uploads, _PEOPLE) as going_on:
-            for number, name in enumerate(order):
-                traffic.allow(_PEOPLE + (number + 1) * uploads // faults)
-                while going_on() and traffic.begun * faults < number * uploads:
-                    time.sleep(_PAUSE)
-                try:
-                    _strike(place, name, chance, done, say)
-                except Broken as error:
-                    broken.append(f"{name}: {error}")
+        traffic = Traffic(stack.url, clips.take, seed, people=_PEOPLE)
+        strikes = Strikes(place, seed, say)
+        order = choose(faults, random.Random(f"{seed} faults"), kinds)
+        with traffic.running(uploads) as going_on:
+            strikes.all(order, traffic, uploads, going_on)
             traffic.allow(uploads)
         say(f"{len(traffic.acknowledged)} uploads acknowledged; waiting for the end of it all")
         verdict = Verdict(stack, traffic.acknowledged, place.sacrifices, patience)
-        problems = [*traffic.problems, *broken, *verdict.problems()]
+        problems = [*traffic.problems, *strikes.broken, *verdict.problems()]
         if len(traffic.acknowledged) != uploads and not traffic.problems:
             problems.append(f"{len(traffic.acknowledged)} of {uploads} uploads acknowledged")
         logs = stack.all_logs(60) if problems else ""
     return Outcome(
         seed=seed,
         acknowledged=len(traffic.acknowledged),
-        faults=dict(done),
+        faults=dict(strikes.done),
         problems=problems,
         seconds=time.monotonic() - began,
         logs=logs,
@@ -128,35 +116,11 @@ def scene(kinds: tuple[str, ...], folder: Path) -> Iterator[tuple[Scene, Clips]]
                     env = stack.environment(name)
                     env.update({key: roads[0].over(value) for key, value in env.items()})
 
+        older: Path | None = None
+        if NEED_OLDER & set(kinds):
+            older = at_the_end.enter_context(older_code(folder))
         stack = at_the_end.enter_context(
             whole_stack(2, _OPTIONS, place=own.folder if own else None, before=lay_roads)
         )
         sacrifices = Sacrifices(stack.url, clips)
-        yield Scene(stack, sacrifices, roads[0] if roads else None, own), clips
-
-
-def _strike(
-    place: Scene,
-    name: str,
-    chance: random.Random,
-    done: Counter[str],
-    say: Callable[[str], None],
-) -> None:
-    began = time.monotonic()
-    said: str | None = None
-    for _ in range(_TRIES):
-        try:
-            said = KINDS[name](place, chance)
-        except Broken:
-            raise
-        except StepFailed as error:
-            raise Broken(f"not everything started again: {error}") from error
-        except Exception as error:
-            # A part that another fault has taken away may not answer to this one yet.
-            say(f"  {name}: {error!r}\n{traceback.format_exc(limit=-4)}")
-        if said is not None:
-            break
-        time.sleep(_AGAIN_SECONDS)
-    if said is not None:
-        done[name] += 1
-        say(f"  {time.strftime('%H:%M:%S')} {said} ({time.monotonic() - began:.1f} s)")
+        yield Scene(stack, sacrifices, roads[0] if roads else None, own, older), clips

@@ -177,7 +177,10 @@ class Uploader:
 class Traffic:
     """Uploads by several people at once, each one's after the other's end."""
 
-    def __init__(self, url: str, take: Callable[[random.Random], Clip], seed: int) -> None:
+    def __init__(
+        self, url: str, take: Callable[[random.Random], Clip], seed: int, *, people: int
+    ) -> None:
+        self.people = people
         self._url = url
         self._take = take
         self._seed = seed
@@ -189,12 +192,12 @@ class Traffic:
         self.problems: list[str] = []
 
     @contextmanager
-    def running(self, count: int, people: int) -> Iterator[Callable[[], bool]]:
+    def running(self, count: int) -> Iterator[Callable[[], bool]]:
         """Begin; yields whether anybody is still at it. Waits for all of them at the end."""
         self._left = count
         threads = [
             threading.Thread(target=self._upload_all, args=(number,), daemon=True)
-            for number in range(people)
+            for number in range(self.people)
         ]
         for thread in threads:
             thread.start()

@@ -54,6 +54,7 @@ class Verdict:
             self._all_is_said,
             self._the_deleted_are_gone,
             self._failed_repairs_are_recorded,
+            self._nothing_stays_damaged,
             self._the_log_agrees_with_the_bucket,
             self._nothing_is_orphaned,
             self._the_queues_are_empty,
@@ -120,6 +121,20 @@ class Verdict:
             for video_id in sorted(lost)
             if video_id not in failed & completed
         ]
+
+    def _nothing_stays_damaged(self) -> list[str]:
+        """Damaged objects have been made again, or deleted with what replaced them."""
+        client: Any = self._buckets.client()
+        there = set(self._buckets.keys(self._buckets.media))
+        found: list[str] = []
+        for key, damaged in self._sacrifices.damaged.items():
+            # Of a video without a source, media cannot be made again.
+            if key not in there or key.partition("/")[0] in self._sacrifices.without_source:
+                continue
+            body = client.get_object(Bucket=self._buckets.media, Key=key)["Body"].read()
+            if hashlib.sha256(body).hexdigest() == damaged:
+                found.append(f"still damaged: {key}")
+        return found
 
     def _completed(self) -> list[str]:
         found = rows(self._stack, "select video_id from transcoder.jobs where state = 'completed'")

@@ -17,6 +17,7 @@ from deploy.local import ports
 from deploy.local.environments import Stack, port_names, secret_names
 from deploy.local.parts import READY, Urls
 from deploy.local.process import Process, Step
+from deploy.local.running import Running, launch
 from deploy.local.stack import forget_what_is_done, steps
 from deploy.local.state import Home
 from deploy.local.supervisor import Status, Supervisor
@@ -56,6 +57,7 @@ class RunningStack:
         self._steps = {step.name: step for step in (*parts, *services)}
         self._longest_pause = longest_pause
         self._probe_seconds = probe_seconds
+        self._elsewhere: dict[str, Path] = {}
         self._supervisor = self._supervise()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -115,6 +117,13 @@ class RunningStack:
         self.environment(name).update(environment)
         return self.kill(name)
 
+    def run_code_in(self, name: str, folder: Path | None) -> None:
+        """From its next start on, a service is of the packages in ``folder``; None: of ours."""
+        if folder is None:
+            self._elsewhere.pop(name, None)
+        else:
+            self._elsewhere[name] = folder
+
     def environment(self, name: str) -> dict[str, str]:
         """What a process is started with."""
         step = self._steps[name]
@@ -130,7 +139,7 @@ class RunningStack:
         """Where one process stands."""
         return next(status for status in self._supervisor.statuses if status.name == name)
 
-    def is_back(self, name: str, killed: int) -> bool:
+    def is_back(self, name: str, killed: int | None) -> bool:
         """Whether a process that was killed is ready again."""
         status = self.status(name)
         return status.state == "up" and status.pid != killed
@@ -148,8 +157,14 @@ class RunningStack:
             self.logs,
             longest_pause=self._longest_pause,
             probe_seconds=self._probe_seconds,
-            launch=launch_forked,
+            launch=self._launch,
         )
+
+    async def _launch(self, process: Process, logs: Path) -> Running:
+        folder = self._elsewhere.get(process.name)
+        if folder is None:
+            return await launch_forked(process, logs)
+        return await launch(msgspec.structs.replace(process, folder=folder), logs)
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
