@@ -7,6 +7,7 @@ joined from.
 import msgspec
 
 from services.transcoder.coordinator.missing_media import expected_keys, stated_objects
+from services.transcoder.coordinator.playlist_documents import final_documents
 from services.transcoder.domain import Transcode
 from services.transcoder.encoding.source_reader import copy_mark
 from services.transcoder.object_keys import content_mark
@@ -49,10 +50,23 @@ def media_checks(video_id: str, state: Transcode) -> list[Check]:
     for key in (planned.remuxed_key, planned.picture_key) if planned is not None else ():
         if key is not None:
             _add(checks, Check(key, 0, None, copy_mark(key) or ""))
-    known = {check.key for check in checks.values()}
-    for key in expected_keys(video_id, state) - known:
-        _add(checks, Check(key, 0, None, content_mark(key) or ""))
+    unknown = expected_keys(video_id, state) - {check.key for check in checks.values()}
+    derived = _derived(video_id, state) if unknown else {}
+    for key in unknown:
+        _add(checks, Check(key, 0, None, derived.get(key) or content_mark(key) or ""))
     return sorted(checks.values(), key=lambda check: check.place)
+
+
+def _derived(video_id: str, state: Transcode) -> dict[str, str]:
+    """The hashes of the playlists as they follow from the log now, by key.
+
+    Older events do not have them. A playlist that another version wrote in another way is written
+    again, and its hash is in the log then.
+    """
+    if state.planned is None:
+        return {}
+    _, documents = final_documents(video_id, state, state.planned)
+    return {each.key: each.stored.sha256 for each in documents}
 
 
 def source_check(uploaded: VideoUploaded) -> Check:

@@ -4,11 +4,15 @@ Idempotent: the same state gives the same objects under the same keys. A playlis
 after the objects that it names.
 """
 
-import hashlib
-from collections.abc import Sequence
 from typing import Final
 
 from services.transcoder.coordinator.media_objects import audible
+from services.transcoder.coordinator.playlist_documents import (
+    CONTENT_TYPE,
+    final_documents,
+    listed,
+    multivariant,
+)
 from services.transcoder.coordinator.result_check import Fault, find_fault
 from services.transcoder.domain import (
     Transcode,
@@ -19,20 +23,12 @@ from services.transcoder.domain import (
     ready_chunks,
 )
 from services.transcoder.manifests import dash, hls
-from services.transcoder.manifests.hls import MASTER, Rates
-from services.transcoder.manifests.hls_iframes import (
-    iframe_playlist,
-    iframe_stream_inf,
-    iframes_name,
-)
-from services.transcoder.planning.ladder import encoding
+from services.transcoder.manifests.hls import MASTER
 from shared.blobs.store import BlobStore
 from shared.contracts import (
-    AudioTrack,
     Event,
     MediaRestored,
     PublishedRendition,
-    Rendition,
     StoredObject,
     TranscodeCompleted,
     TranscodeFailed,
@@ -40,13 +36,10 @@ from shared.contracts import (
     VideoPlayable,
 )
 
-CONTENT_TYPE: Final = "application/vnd.apple.mpegurl"
 # Players reload a growing playlist every few seconds. A finished one changes only when the video is
 # made again or compacted.
 GROWING: Final = "public, max-age=1"
 FINISHED: Final = "public, max-age=60"
-
-_SOUND_ONLY: Final = audio_name(0)
 
 
 class Publisher:
@@ -75,12 +68,12 @@ class Publisher:
         if not final or state.playable is not None:
             await self._put_early(state, planned, ended=final)
         if final:
-            listed, written = await self.put_final(video_id, state, planned)
+            found, written = await self.put_final(video_id, state, planned)
         else:
-            listed = _listed(state, planned, audio, final=False)
-            await self._put_master(video_id, planned, listed, audio, ())
-        master = f"{video_id}/{MASTER}"
-        return _events(state, planned, master, listed, written if final else None)
+            found = listed(state, planned, audio, final=False)
+            master = multivariant(video_id, planned, found, audio, [])
+            await self._media.put(master.key, master.data, CONTENT_TYPE, GROWING)
+        return _events(state, planned, f"{video_id}/{MASTER}", found, written if final else None)
 
     async def put_final(
         self, video_id: str, state: Transcode, planned: TranscodePlanned
@@ -89,39 +82,10 @@ class Publisher:
 
         Returns what the multivariant playlist lists, and the objects that were written.
         """
-        audio = audible(state, planned)
-        written: list[StoredObject] = []
-        for track in audio:
-            name = audio_name(track.index)
-            segments = hls.audio_segments(planned, state.audio[name])
-            text = hls.media_playlist(segments, ended=True)
-            written.append(await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True))
-        listed = _listed(state, planned, audio, final=True)
-        lines: list[str] = []
-        for rendition in listed if planned.renditions else ():
-            found, playlists = await self._put_rendition(video_id, state, planned, rendition)
-            lines += found
-            written += playlists
-        written.append(await self._put_master(video_id, planned, listed, audio, lines, final=True))
-        document = dash.manifest(state, planned, listed, audio)
-        key = f"{video_id}/{dash.MANIFEST}"
-        await self._media.put(key, document, dash.CONTENT_TYPE, FINISHED)
-        return listed, (*written, _stored(key, document))
-
-    async def _put_master(
-        self,
-        video_id: str,
-        planned: TranscodePlanned,
-        listed: list[PublishedRendition],
-        audio: tuple[AudioTrack, ...],
-        lines: Sequence[str],
-        *,
-        final: bool = False,
-    ) -> StoredObject:
-        folder = hls.relative(planned.prefix, video_id)
-        sound_only = listed[0] if not planned.renditions and listed else None
-        text = hls.multivariant(listed, audio, folder, sound_only, early=not final, iframes=lines)
-        return await self._put(f"{video_id}/{MASTER}", text, ended=final)
+        found, documents = final_documents(video_id, state, planned)
+        for each in documents:
+            await self._media.put(each.key, each.data, each.content_type, FINISHED)
+        return found, tuple(each.stored for each in documents)
 
     async def _put_early(self, state: Transcode, planned: TranscodePlanned, *, ended: bool) -> None:
         # A passthrough rendition may be complete long before the encoded ones.
@@ -138,34 +102,9 @@ class Publisher:
             name = hls.early_name(audio_name(track.index))
             await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=ended)
 
-    async def _put_rendition(
-        self,
-        video_id: str,
-        state: Transcode,
-        planned: TranscodePlanned,
-        rendition: PublishedRendition,
-    ) -> tuple[list[str], list[StoredObject]]:
-        """Write a rendition's playlists.
-
-        Returns the multivariant lines of its I-frame playlist, and the objects that were written.
-        """
-        name = rendition.name
-        segments = hls.rendition_segments(state, name, early=False)
-        text = hls.media_playlist(segments, ended=True)
-        written = [await self._put(f"{planned.prefix}/{name}.m3u8", text, ended=True)]
-        folder = hls.relative(planned.prefix, video_id)
-        pictures = iframe_playlist(segments)
-        line = iframe_stream_inf(rendition, segments, folder)
-        if pictures is None or line is None:
-            return [], written
-        key = f"{planned.prefix}/{iframes_name(name)}.m3u8"
-        return [line], [*written, await self._put(key, pictures, ended=True)]
-
-    async def _put(self, key: str, text: str, *, ended: bool) -> StoredObject:
+    async def _put(self, key: str, text: str, *, ended: bool) -> None:
         cache = FINISHED if ended else GROWING
-        data = text.encode()
-        await self._media.put(key, data, CONTENT_TYPE, cache)
-        return _stored(key, data)
+        await self._media.put(key, text.encode(), CONTENT_TYPE, cache)
 
 
 def _failed(video_id: str, state: Transcode, fault: Fault) -> TranscodeFailed:
@@ -176,56 +115,6 @@ def _failed(video_id: str, state: Transcode, fault: Fault) -> TranscodeFailed:
         reason=fault.reason,
         detail=fault.detail,
     )
-
-
-def _stored(key: str, data: bytes) -> StoredObject:
-    return StoredObject(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-
-
-def _listed(
-    state: Transcode,
-    planned: TranscodePlanned,
-    audio: tuple[AudioTrack, ...],
-    *,
-    final: bool,
-) -> list[PublishedRendition]:
-    loudest = _loudest(state, planned, audio) if final else hls.AUDIO_CEILING
-    if not audio:
-        loudest = Rates(0, 0)
-    sound_codecs = state.audio[audio_name(audio[0].index)].parts[0].codecs if audio else None
-    if not planned.renditions:
-        return [
-            PublishedRendition(
-                name=_SOUND_ONLY,
-                width=0,
-                height=0,
-                bandwidth=loudest.peak,
-                average_bandwidth=loudest.average,
-                codecs=sound_codecs or "",
-                frame_rate="0/1",
-            )
-        ]
-    listed: list[PublishedRendition] = []
-    for rendition in _by_codec(planned) if final else early_renditions(planned):
-        if final or rendition.passthrough:
-            segments = hls.rendition_segments(state, rendition.name, early=not final)
-            rates = hls.measured(segments)
-            codecs = state.video[rendition.name][0].codecs
-        else:
-            rates, codecs = hls.ceiling(rendition), encoding(rendition).codecs
-        listed.append(hls.published(rendition, rates + loudest, codecs, sound_codecs))
-    return listed
-
-
-def _by_codec(planned: TranscodePlanned) -> list[Rendition]:
-    """H.264, which every player supports, comes first."""
-    return sorted(planned.renditions, key=lambda each: each.video_codec != "h264")
-
-
-def _loudest(state: Transcode, planned: TranscodePlanned, audio: tuple[AudioTrack, ...]) -> Rates:
-    sounds = [hls.audio_segments(planned, state.audio[audio_name(track.index)]) for track in audio]
-    rates = [hls.measured(sound) for sound in sounds]
-    return max(rates, key=lambda each: each.peak, default=Rates(0, 0))
 
 
 def _events(

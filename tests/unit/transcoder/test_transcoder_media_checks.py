@@ -5,6 +5,7 @@ import msgspec
 from services.transcoder.coordinator.media_checks import Check, media_checks, source_check
 from services.transcoder.coordinator.media_objects import planned_joins
 from services.transcoder.coordinator.missing_media import expected_keys
+from services.transcoder.coordinator.playlist_documents import final_documents
 from services.transcoder.domain import Transcode, evolve
 from services.transcoder.object_keys import content_mark
 from shared.contracts import (
@@ -104,7 +105,17 @@ def test_playlists_and_images_are_compared_where_the_log_has_their_hash() -> Non
     assert checks["v/master.m3u8"] == Check("v/master.m3u8", 0, None, "f" * 64, 7)
     assert checks["v/a1/storyboard/00001.webp"].sha256 == "f" * 64
     assert checks["v/a1/240p-iframes.m3u8"].size == 7
-    assert checks["v/manifest.mpd"].sha256 == ""
+
+
+def test_playlists_without_a_hash_in_the_log_are_compared_with_what_follows_from_it() -> None:
+    for state in (done("a" * 64), compacted(done("a" * 64))):
+        _, documents = final_documents("v", state, PLAN)
+        derived = {each.key: each.stored.sha256 for each in documents}
+        checks = {check.key: check.sha256 for check in media_checks("v", state)}
+        assert {"v/master.m3u8", "v/manifest.mpd", "v/a1/240p.m3u8"} <= derived.keys()
+        expected = derived.keys() & checks.keys()
+        assert {key: checks[key] for key in expected} == {key: derived[key] for key in expected}
+        assert len(expected) == sum(not key.endswith((".mp4", ".webp")) for key in checks)
 
 
 def test_the_mark_of_a_key() -> None:
