@@ -13,6 +13,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -115,6 +116,18 @@ suspect_objects = Table(
     # When to read it again; null if it is damaged and cannot be made again.
     Column("due_at", DateTime(timezone=True)),
     Index("ix_transcoder_suspects_due", "due_at", postgresql_where=text("due_at is not null")),
+)
+
+# How far the reading of a large object is, by the place of its check.
+unfinished_readings = Table(
+    "unfinished_readings",
+    metadata,
+    Column("video_id", Text, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("etag", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    # That of the hash of all bytes before the position.
+    Column("state", LargeBinary, nullable=False),
 )
 
 # Objects that are to be deleted. A key that ends with a slash stands for all keys below it.

@@ -37,7 +37,7 @@ SCRUB: Final = "scrub objects"
 SCRUB_SECONDS: Final = 5.0
 
 _AGAIN: Final = timedelta(seconds=20)
-# A round stops after the check that it is at when this time is over.
+# A round stops at this time, in the midst of a large object too.
 _ROUND_SECONDS: Final = 30.0
 _SUSPECTS: Final = 100
 
@@ -90,7 +90,9 @@ class ScrubLoop:
                 sorted(suspects, key=lambda each: each.video_id), key=lambda each: each.video_id
             )
         ]
-        await self._suspects.each(by_video, lambda each: each[0].video_id, self._look_again)
+        await self._suspects.each(
+            by_video, lambda each: each[0].video_id, lambda each: self._look_again(each, until)
+        )
         if time.monotonic() >= self._look_at:
             await self._scrub_videos(until)
         self._metrics.irreparable.set(await self._repository.count_irreparable())
@@ -121,19 +123,27 @@ class ScrubLoop:
             if last is not None and check.place <= last:
                 continue
             # All checks of an object in one pass are one reading of it.
-            if check.key not in suspected and not await self._check(video_id, check):
-                suspected.add(check.key)
+            if check.key not in suspected:
+                verdict = await self._check(video_id, check, until)
+                if verdict == "unfinished":
+                    return
+                if verdict in WRONG:
+                    suspected.add(check.key)
             await self._repository.reached(video_id, found.version, check.place)
             if time.monotonic() >= until:
                 return
         for key in await self._repository.irreparable_of(video_id):
-            if not WRONG & set(await self._verdicts(found, key)):
+            verdicts = set(await self._verdicts(video_id, found, key, until))
+            if "unfinished" in verdicts:
+                return
+            if not WRONG & verdicts:
                 await self._repository.cleared(video_id, key)
         await self._repository.finished(video_id, found.version)
 
-    async def _check(self, video_id: str, check: Check) -> bool:
-        """Whether no fault was found; else the object is suspected."""
-        verdict = await self._scrubber.read(check, self._reading)
+    async def _check(self, video_id: str, check: Check, until: float) -> Verdict:
+        """Read a check's bytes until it is time to stop; an object that is wrong is suspected."""
+        unfinished = self._repository.unfinished(video_id, until)
+        verdict = await self._scrubber.read(check, self._reading, unfinished)
         if verdict == "sound":
             self._control = check
         elif verdict == "unreadable":
@@ -141,14 +151,18 @@ class ScrubLoop:
             await self._repository.suspect(video_id, check.key, UNREADABLE_AGAIN)
         elif verdict in WRONG:
             await self._repository.suspect(video_id, check.key, self._plan.again)
-        return verdict not in WRONG
+        return verdict
 
-    async def _verdicts(self, found: Scrubbable, key: str) -> list[Verdict]:
-        """One reading of all checks of an object."""
+    async def _verdicts(
+        self, video_id: str, found: Scrubbable, key: str, until: float
+    ) -> list[Verdict]:
+        """One reading of all checks of an object. Several are read without a stop."""
         checks = [check for check in found.checks if check.key == key]
-        return [await self._scrubber.read(check, self._reading) for check in checks]
+        end = until if len(checks) == 1 else float("inf")
+        unfinished = self._repository.unfinished(video_id, end)
+        return [await self._scrubber.read(check, self._reading, unfinished) for check in checks]
 
-    async def _look_again(self, suspects: list[Suspect]) -> None:
+    async def _look_again(self, suspects: list[Suspect], until: float) -> None:
         """Read the suspected objects of one video; act on those that all readings found wrong."""
         video_id = suspects[0].video_id
         found = await self._scrubber.checks(video_id)
@@ -156,13 +170,17 @@ class ScrubLoop:
         for suspect in suspects:
             if found is None or found.state.phase in ("pending", "running"):
                 await self._repository.postponed(video_id, suspect.key, self._plan.again)
-            elif await self._is_wrong(found, suspect):
+            elif await self._is_wrong(found, suspect, until):
                 believed.append(suspect.key)
         if found is not None and believed:
             await self._scrubber.settle(video_id, believed, found.version)
 
-    async def _is_wrong(self, found: Scrubbable, suspect: Suspect) -> bool:
-        wrong = WRONG & set(await self._verdicts(found, suspect.key))
+    async def _is_wrong(self, found: Scrubbable, suspect: Suspect, until: float) -> bool:
+        """Whether this was the last of the readings that must find it wrong."""
+        verdicts = set(await self._verdicts(suspect.video_id, found, suspect.key, until))
+        if "unfinished" in verdicts:
+            return False
+        wrong = WRONG & verdicts
         if not wrong:
             await self._repository.cleared(suspect.video_id, suspect.key)
             return False

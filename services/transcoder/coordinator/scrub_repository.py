@@ -18,7 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.tables import jobs, scrubs, suspect_objects
+from services.transcoder.coordinator.unfinished_readings import UnfinishedReadings
+from services.transcoder.tables import jobs, scrubs, suspect_objects, unfinished_readings
 
 # Jobs whose objects are to stay as they are.
 SCRUBBED_STATES = ("completed", "failed", "cancelled")
@@ -91,6 +92,10 @@ class ScrubRepository:
             .values(video_id=video_id, **values)
             .on_conflict_do_update(index_elements=["video_id"], set_=values)
         )
+
+    def unfinished(self, video_id: str, until: float = float("inf")) -> UnfinishedReadings:
+        """How far the readings of a video's objects are; they stop at ``until``."""
+        return UnfinishedReadings(self._engine, video_id, until)
 
     async def suspect(self, video_id: str, key: str, again: timedelta) -> int:
         """Count a reading that found an object wrong; returns how many there were.
@@ -174,6 +179,8 @@ class ScrubRepository:
         gone = select(jobs.c.video_id).where(jobs.c.state == "deleted")
         await self._write(delete(suspect_objects).where(suspect_objects.c.video_id.in_(gone)))
         await self._write(delete(scrubs).where(scrubs.c.video_id.in_(gone)))
+        readings = unfinished_readings
+        await self._write(delete(readings).where(readings.c.video_id.in_(gone)))
 
     async def _write(self, statement: Executable) -> None:
         async with self._engine.begin() as connection:

@@ -17,6 +17,7 @@ from services.transcoder.coordinator.metrics import ScrubMetrics
 from services.transcoder.coordinator.missing_media import media_lost
 from services.transcoder.coordinator.scrub_reading import Pace, Verdict, read_check
 from services.transcoder.coordinator.scrub_repository import ScrubRepository
+from services.transcoder.coordinator.unfinished_readings import UnfinishedReadings
 from services.transcoder.domain import Transcode
 from services.transcoder.handlers import is_deleted, load_state, record
 from shared.blobs.store import BlobStore
@@ -73,13 +74,16 @@ class Scrubber:
                 checks.append(source_check(recorded.data))
         return Scrubbable(state, version, sorted(checks, key=lambda check: check.place))
 
-    async def read(self, check: Check, pace: Pace) -> Verdict:
+    async def read(
+        self, check: Check, pace: Pace, unfinished: UnfinishedReadings | None = None
+    ) -> Verdict:
         """Read a check's bytes once. Raises BlobStoreUnavailable where the storage is away."""
         bucket = self._sources if check.of_source else self._media
         before = pace.read
-        verdict = await read_check(bucket, check, pace)
+        verdict = await read_check(bucket, check, pace, unfinished)
         self._metrics.bytes.inc(pace.read - before)
-        self._metrics.checks.labels(verdict).inc()
+        if verdict != "unfinished":
+            self._metrics.checks.labels(verdict).inc()
         if verdict in WRONG:
             _log.warning("object is not as recorded", key=check.place, verdict=verdict)
         return verdict

@@ -1,6 +1,8 @@
 """What a scrub believes, reports and leaves alone; where it goes on."""
 
 import asyncio
+import hashlib
+import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
@@ -10,13 +12,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.parts import Urls
-from services.transcoder.coordinator.media_checks import media_checks
+from services.transcoder.coordinator import scrub_reading, unfinished_readings
+from services.transcoder.coordinator.media_checks import Check, media_checks
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.scrub_loop import ScrubLoop, ScrubPlan
-from services.transcoder.coordinator.scrub_reading import Pace
+from services.transcoder.coordinator.scrub_reading import Pace, Verdict, read_check
 from services.transcoder.handlers import load_state
 from shared.blobs.store import BlobStoreUnavailable
-from shared.contracts import VideoDeleted
+from shared.contracts import MediaLost, VideoDeleted
 from shared.loops.cancellation import end
 from tests.integration.transcoder.finished import Finished, finished_video
 from tests.integration.transcoder.scrub_bench import Bench, bench_at
@@ -167,6 +170,99 @@ async def test_a_restarted_scrub_goes_on_where_the_last_one_stopped(
     assert await place(database) is None
     await fast.round()
     assert bench.value("checks_total", verdict="sound") == after, "its next scrub is in a week"
+
+
+@pytest.mark.parametrize("name", ["master.m3u8", "manifest.mpd", "a1/240p.m3u8"])
+async def test_a_playlist_whose_hash_an_older_version_did_not_note_is_compared_too(
+    studio: Studio, bench: Bench, database: Database, finished: Finished, name: str
+) -> None:
+    video_id = finished.video_id
+    connection = await asyncpg.connect(database.admin_url)
+    async with connection.transaction():
+        await connection.execute("set local session_replication_role = replica")
+        await connection.execute("update log.events set data = data - 'playlists'")
+    await connection.close()
+    assert not (await load_state(studio.store, video_id))[0].playlists
+    await bench.again(4)
+    assert bench.value("checks_total", verdict="unknown") == 0
+    assert "MediaLost" not in await studio.types(video_id)
+    await bench.flip(f"{video_id}/{name}")
+    await bench.again(4)
+    lost = await studio.wait_for(video_id, "MediaLost", timeout=5)
+    assert isinstance(lost, MediaLost)
+    assert lost.keys == (f"{video_id}/{name}",)
+    assert lost.tasks == ()
+
+
+async def test_a_large_object_is_read_on_where_the_last_reading_stopped(bench: Bench) -> None:
+    key, data = "v/a1/large.mp4", random.Random(1).randbytes((17 << 20) + 5)
+    await bench.media.put(key, data, "video/mp4")
+    check = Check(key, 0, None, hashlib.sha256(data).hexdigest())
+    pace = Pace()
+
+    async def read() -> Verdict:
+        # Another process each time, and it is late already.
+        return await read_check(bench.media, check, pace, bench.repository.unfinished("v", 0.0))
+
+    assert [await read() for _ in range(3)] == ["unfinished", "unfinished", "sound"]
+    assert pace.read == len(data)
+    # The next one begins at the beginning, and what is wrong in any part of it shows.
+    assert await read() == "unfinished"
+    await bench.media.put(key, data[:-1] + bytes([data[-1] ^ 1]), "video/mp4")
+    assert [await read() for _ in range(3)] == ["unfinished", "unfinished", "damaged"]
+    assert [await read() for _ in range(3)] == ["unfinished", "unfinished", "damaged"]
+
+
+async def test_a_process_that_ends_leaves_a_note_of_how_far_it_was(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished_readings, "_NOTE_BYTES", 8 << 20)
+    key, data = "v/a1/large.mp4", random.Random(1).randbytes((17 << 20) + 5)
+    await bench.media.put(key, data, "video/mp4")
+    check = Check(key, 0, None, hashlib.sha256(data).hexdigest())
+    blocks: list[int] = []
+
+    def ends() -> None:
+        blocks.append(1)
+        if len(blocks) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await read_check(bench.media, check, Pace(advanced=ends), bench.repository.unfinished("v"))
+    pace = Pace()
+    readings = bench.repository.unfinished("v")
+    assert await read_check(bench.media, check, pace, readings) == "sound"
+    assert pace.read == len(data) - (16 << 20)
+
+
+async def test_a_scrub_in_short_rounds_reads_each_byte_once(
+    bench: Bench, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.loop.round()
+    whole = bench.value("bytes_total")
+    monkeypatch.setattr(scrub_reading, "_BLOCK", 32 << 10)
+    monkeypatch.setattr(scrub_reading, "_LEAST_BLOCK", 32 << 10)
+    readings = bench.repository.unfinished
+    # It is late after each block.
+    monkeypatch.setattr(
+        bench.repository, "unfinished", lambda video_id, _until=0.0: readings(video_id, 0.0)
+    )
+    stopped = 0
+    while bench.value("bytes_total") < 2 * whole:
+        await bench.loop.round()
+        stopped += await unfinished(database)
+    assert stopped > 0
+    assert await place(database) is None
+    assert await unfinished(database) == 0
+    assert bench.value("bytes_total") == 2 * whole
+    assert bench.value("checks_total", verdict="damaged") == 0
+
+
+async def unfinished(database: Database) -> int:
+    connection = await asyncpg.connect(database.admin_url)
+    found = await connection.fetchval("select count(*) from transcoder.unfinished_readings")
+    await connection.close()
+    return found
 
 
 async def place(database: Database) -> str | None:
