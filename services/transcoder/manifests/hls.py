@@ -35,7 +35,7 @@ _AUDIO_CEILING: Final = 160_000
 class MediaSegment(msgspec.Struct, frozen=True):
     """A segment as a media playlist lists it; offset and sizes in bytes.
 
-    Where ``init`` equals ``uri``, the init segment is the first ``init_size`` bytes of that object.
+    The init segment is the first ``init_size`` bytes of ``init``, all of it where that is 0.
     ``key_bytes``: the size of the first frame's part of the segment, 0 where it is unknown.
     """
 
@@ -76,7 +76,8 @@ def media_playlist(
     for segment in segments:
         if segment.init != init:
             init = segment.init
-            within = f',BYTERANGE="{segment.init_size}@0"' if init == segment.uri else ""
+            # Without a range, ffmpeg asks for the range of the segment before on a kept connection.
+            within = f',BYTERANGE="{segment.init_size}@0"' if segment.init_size else ""
             lines.append(f'#EXT-X-MAP:URI="{init}"{within}')
         lines.append(f"#EXTINF:{float(segment.seconds):.6f},")
         lines.append(f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}")

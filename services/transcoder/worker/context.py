@@ -9,6 +9,7 @@ import msgspec
 
 from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.source_reader import SourceReader
+from services.transcoder.mp4.segment_object import GAP
 from services.transcoder.object_keys import IMMUTABLE, attempt_prefix
 from services.transcoder.planning.extra_codecs import Codec
 from services.transcoder.scheduler import ClaimedTask
@@ -144,8 +145,11 @@ async def publish_init(
 async def publish_segments(
     media: BlobStore, folder: str, number: int, body: bytes, content_type: str
 ) -> tuple[str, str]:
-    """Store consecutive segments as one object under a key with its hash; returns key and hash."""
-    mark = digest(body)
+    """Store packed segments under a key with their hash; returns key and hash.
+
+    The hash begins with the first segment, so that it stays right where objects are joined.
+    """
+    mark = digest(body[len(GAP) :])
     key = f"{folder}/{number:05d}-{mark[:12]}.mp4"
     await media.put(key, body, content_type, IMMUTABLE)
     return key, mark

@@ -12,6 +12,7 @@ from services.transcoder.domain import SoundTrack, audio_name
 from services.transcoder.encoding.ffmpeg import AAC_FRAME, AUDIO_RATE, encode_audio
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.handlers import record, state_of
+from services.transcoder.mp4.segment_object import pack_segments
 from services.transcoder.planning.media_errors import RESULT_SOUND, failed, rejected
 from services.transcoder.planning.plan import silence_until
 from services.transcoder.worker.context import (
@@ -161,15 +162,13 @@ async def _store(
         track = fragment_reader.read_track(part.init)
     except boxes.MalformedMp4 as error:
         raise failed("encoder.sound") from error
-    base = fresh[0].offset
-    segments = tuple(
-        msgspec.structs.replace(segment, offset=segment.offset - base) for segment in fresh
+    body, segments = pack_segments(
+        (segment, part.body[segment.offset : segment.offset + segment.size]) for segment in fresh
     )
     folder = f"{context.prefix}/{name}"
     init_key, mark = await publish_init(worker.media, folder, part.init, "audio/mp4")
-    stored = await publish_segments(
-        worker.media, folder, segments[0].index, part.body[base:], "audio/mp4"
-    )
+    number = segments[0].index
+    stored = await publish_segments(worker.media, folder, number, body, "audio/mp4")
     return encoded_track(
         name,
         track.timescale,

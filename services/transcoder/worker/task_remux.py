@@ -6,6 +6,7 @@ from typing import Final
 
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.sample_index import SampleTrack
+from services.transcoder.mp4.segment_object import pack_segments
 from services.transcoder.planning.media_errors import (
     CHANGES,
     failed,
@@ -44,8 +45,7 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
     clock = await asyncio.to_thread(
         fragment_writer.output_clock, track, plan.picture_delay_us, timescale
     )
-    body = bytearray()
-    segments: list[Segment] = []
+    parts: list[tuple[Segment, bytes]] = []
     for number in range(chunk.first_segment, chunk.first_segment + chunk.segments):
         first, stop = borders[number], borders[number + 1]
         media = await _samples(worker, context, track, first, stop)
@@ -54,29 +54,27 @@ async def cut_from_source(worker: WorkerContext, context: TaskContext) -> ChunkE
         )
         check(made, track, clock, first, stop)
         (found,) = fragment_reader.read_fragments(made)
-        segments.append(
-            Segment(
-                index=number,
-                start=clock.shown(track, first),
-                duration=clock.shown(track, stop) - clock.shown(track, first),
-                size=len(made),
-                offset=len(body),
-                key_bytes=found.key_bytes,
-            )
+        segment = Segment(
+            index=number,
+            start=clock.shown(track, first),
+            duration=clock.shown(track, stop) - clock.shown(track, first),
+            size=len(made),
+            key_bytes=found.key_bytes,
         )
-        body += made
+        parts.append((segment, made))
         context.progress.fraction = (number + 1 - chunk.first_segment) / chunk.segments
     folder = f"{context.prefix}/{top.name}"
     init = fragment_writer.write_init_segment(track, clock)
     init_key, mark = await publish_init(worker.media, folder, init, "video/mp4")
-    stored = await publish_segments(worker.media, folder, chunk.index, bytes(body), "video/mp4")
+    body, segments = pack_segments(parts)
+    stored = await publish_segments(worker.media, folder, chunk.index, body, "video/mp4")
     made_track = encoded_track(
         top.name,
         clock.timescale,
         fragment_writer.codecs(track),
         (init_key, mark, len(init)),
         stored=stored,
-        segments=tuple(segments),
+        segments=segments,
     )
     return _chunk_encoded(worker, context, chunk.index, made_track)
 

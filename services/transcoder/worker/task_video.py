@@ -6,6 +6,7 @@ from pathlib import Path
 from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
 from services.transcoder.encoding.ffmpeg_images import sprite as sprite_arguments
 from services.transcoder.encoding.probe import classify_failure
+from services.transcoder.mp4.segment_object import pack_segments
 from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.media_errors import MediaRejected, failed, rejected
 from services.transcoder.planning.plan import Timeline, h264_renditions, timeline_of
@@ -162,23 +163,20 @@ def cut(
 ) -> tuple[bytes, tuple[Segment, ...]]:
     """The chunk's own fragments, without the warm-up: their bytes, and the segments in them."""
     start = chunk.first_frame * line.frame_ticks
-    body = bytearray()
-    segments: list[Segment] = []
-    for fragment in found:
-        if fragment.start < start:
-            continue
-        segments.append(
+    own = (fragment for fragment in found if fragment.start >= start)
+    return pack_segments(
+        (
             Segment(
-                index=chunk.first_segment + len(segments),
+                index=chunk.first_segment + place,
                 start=fragment.start,
                 duration=fragment.duration,
                 size=fragment.size,
-                offset=len(body),
                 key_bytes=fragment.key_bytes,
-            )
+            ),
+            data[fragment.offset : fragment.offset + fragment.size],
         )
-        body += data[fragment.offset : fragment.offset + fragment.size]
-    return bytes(body), tuple(segments)
+        for place, fragment in enumerate(own)
+    )
 
 
 def check(

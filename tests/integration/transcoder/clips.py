@@ -56,6 +56,26 @@ def decoded(playlist: Path) -> int:
     return sum(line[0] != "#" for line in found.stdout.splitlines())
 
 
+def pictures_on_the_web(playlist: str, pace: float = 0.0) -> int:
+    """Pictures that ffmpeg's HLS reader finds with their sound, without an error.
+
+    ``pace``: seconds of the video per second, 0 for as many as there are.
+    """
+    listed = subprocess.run(
+        [
+            *(find_ffmpeg(None), "-nostdin", "-v", "error", "-readrate", str(pace)),
+            *("-i", playlist, "-map", "0:v:0", "-map", "0:a:0", "-c", "copy"),
+            *("-f", "framecrc", "-"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert listed.stderr == "", listed.stderr
+    return sum(line.startswith("0,") for line in listed.stdout.splitlines())
+
+
 def frames_by_dash(manifest: str) -> list[int]:
     """Frames of each picture track that ffmpeg's DASH reader finds in a manifest on the web; in
     a file it does not look for ranges."""

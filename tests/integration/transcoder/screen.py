@@ -80,9 +80,11 @@ class _Objects(BaseHTTPRequestHandler):
             self._answer(404, b"", "text/plain")
             return
         kind = self.studio.head(path)["ContentType"]
-        match = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted or "")
-        if match:
-            first, last = int(match[1]), int(match[2])
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "")
+        if match and int(match[1]) >= len(body):
+            self._answer(416, b"", kind, f"bytes */{len(body)}")
+        elif match:
+            first, last = int(match[1]), min(int(match[2] or len(body)), len(body) - 1)
             self._answer(206, body[first : last + 1], kind, f"bytes {first}-{last}/{len(body)}")
         else:
             self._answer(200, body, kind)

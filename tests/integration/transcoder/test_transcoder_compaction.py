@@ -13,8 +13,15 @@ from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.handlers import state_of
 from shared.blobs.s3 import S3Store, s3_client
 from shared.contracts import MediaCompacted, ThumbnailsCreated, TranscodeCompleted
-from tests.integration.transcoder.clips import ffmpeg, frames_by_dash, look, make
+from tests.integration.transcoder.clips import (
+    ffmpeg,
+    frames_by_dash,
+    look,
+    make,
+    pictures_on_the_web,
+)
 from tests.integration.transcoder.screen import serving
+from tests.integration.transcoder.slow_ffmpeg import SlowFfmpeg
 from tests.integration.transcoder.stage import Processes, Studio
 from tests.support.databases import Database
 from tests.support.wait import eventually
@@ -107,6 +114,28 @@ async def test_one_object_for_each_track(
     master = (folder / "master.m3u8").read_text()
     assert master.count("#EXT-X-I-FRAME-STREAM-INF:") == 2
     assert look(folder / "master.m3u8", count=False)["complaints"] == ""
+
+
+async def test_who_began_before_plays_to_the_end(
+    processes: Processes, studio: Studio, database: Database, tmp_path: Path
+) -> None:
+    processes.planner()
+    processes.worker(WORKER_SLOTS="1", FFMPEG=str(SlowFfmpeg(tmp_path, 4).path))
+    source = make(tmp_path / "a.mkv", "-c:v", "ffv1", seconds=20, size="160x90", rate="10")
+    video_id = await studio.upload(source)
+    await studio.wait_for(video_id, "VideoPlayable")
+    with serving(studio) as url:
+        # It asks for byte ranges on connections that it keeps, and for the next one beforehand.
+        playing = asyncio.create_task(
+            asyncio.to_thread(pictures_on_the_web, f"{url}{video_id}/master.m3u8", pace=1.0)
+        )
+        await studio.wait_for(video_id, "TranscodeCompleted")
+        before = await asyncio.to_thread(pictures_on_the_web, f"{url}{video_id}/master.m3u8")
+        await due(database, "clean_at")
+        await studio.wait_for(video_id, "MediaCompacted")
+        assert not playing.done()
+        after = await asyncio.to_thread(pictures_on_the_web, f"{url}{video_id}/master.m3u8")
+        assert (before, after, await playing) == (200, 200, 200)
 
 
 async def test_a_planner_that_dies_over_it(

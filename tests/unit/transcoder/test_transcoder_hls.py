@@ -37,11 +37,11 @@ def test_a_growing_playlist_shows_the_lowest_rendition_first() -> None:
         "#EXT-X-PLAYLIST-TYPE:EVENT\n"
         "#EXT-X-INDEPENDENT-SEGMENTS\n"
         "#EXT-X-START:TIME-OFFSET=0\n"
-        '#EXT-X-MAP:URI="240p/init.mp4"\n'
+        '#EXT-X-MAP:URI="240p/init.mp4",BYTERANGE="800@0"\n'
         "#EXTINF:4.000000,\n"
         "#EXT-X-BYTERANGE:100000@0\n"
         "240p/00000.mp4\n"
-        '#EXT-X-MAP:URI="360p/init.mp4"\n'
+        '#EXT-X-MAP:URI="360p/init.mp4",BYTERANGE="800@0"\n'
         "#EXTINF:4.000000,\n"
         "#EXT-X-BYTERANGE:300000@0\n"
         "360p/00001.mp4\n"

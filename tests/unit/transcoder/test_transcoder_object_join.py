@@ -139,7 +139,7 @@ def test_key_pictures_are_the_beginnings_of_segments() -> None:
         "#EXT-X-MEDIA-SEQUENCE:0\n"
         "#EXT-X-PLAYLIST-TYPE:VOD\n"
         "#EXT-X-I-FRAMES-ONLY\n"
-        '#EXT-X-MAP:URI="360p/init.mp4"\n'
+        '#EXT-X-MAP:URI="360p/init.mp4",BYTERANGE="800@0"\n'
         "#EXTINF:4.000000,\n"
         "#EXT-X-BYTERANGE:9000@0\n"
         "360p/00000.mp4\n"
