@@ -14,6 +14,7 @@ import msgspec
 from services.transcoder.domain import SoundTrack, Transcode, audio_name
 from services.transcoder.planning.ending import clock
 from services.transcoder.planning.plan import silence_until, timeline_of
+from services.transcoder.planning.reasons import reason
 from shared.contracts import AudioTrack, EncodedTrack, Rendition, Segment, TranscodePlanned
 
 # Seconds and shares by which lengths may differ: containers round, and damaged ends are lost.
@@ -21,10 +22,6 @@ _SLACK_SECONDS: Final = 1.0
 _SLACK_SHARE: Final = 0.02
 # Seconds by which renditions, and segments that follow one another, may differ.
 _SAME: Final = 0.25
-_ADVICE: Final = (
-    "The file is probably damaged or its tracks contradict each other. Converting it may help:"
-    " ffmpeg -i FILE -c:v libx264 -c:a aac NEW.mp4"
-)
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -67,7 +64,7 @@ def _of_pictures(planned: TranscodePlanned, pictures: Sequence[_Made]) -> Fault 
     seconds = float(frames / timeline_of(planned).frame_rate)
     for made in pictures:
         if abs(made.seconds - seconds) > _slack(seconds):
-            return _length("result.picture", "picture", made, seconds)
+            return _length("result.picture", made, seconds)
     first = pictures[0]
     # The lowest rate has frames of a second, and each rendition rounds to whole ones.
     same = max(_SAME, 2 / float(Fraction(planned.renditions[0].frame_rate)))
@@ -79,9 +76,8 @@ def _of_pictures(planned: TranscodePlanned, pictures: Sequence[_Made]) -> Fault 
             or apart
             or abs(first.seconds - other.seconds) > same
         ):
-            return Fault(
+            return _fault(
                 "result.renditions",
-                f"The picture has different lengths in different sizes. {_ADVICE}",
                 f"{first.name}: {len(first.spans)} segments, {first.seconds:.3f} s;"
                 f" {other.name}: {len(other.spans)} segments, {other.seconds:.3f} s",
             )
@@ -99,27 +95,27 @@ def _of_sounds(
         seconds = track.end_ms / 1000 if silence is None else silence
         slack = _slack(seconds) if silence is None else _SAME
         if abs(made.seconds - seconds) > slack:
-            return _length("result.sound", "sound", made, track.end_ms / 1000)
+            return _length("result.sound", made, track.end_ms / 1000)
     return None
 
 
-def _length(code: str, what: str, made: _Made, seconds: float) -> Fault:
-    return Fault(
-        code,
-        f"The {what} of this file lasts {clock(seconds)}, but what could be decoded of it lasts"
-        f" {clock(made.seconds)}. {_ADVICE}",
-        f"{made.name}: {made.seconds:.3f} s, planned {seconds:.3f} s",
-    )
+def _length(code: str, made: _Made, seconds: float) -> Fault:
+    detail = f"{made.name}: {made.seconds:.3f} s, planned {seconds:.3f} s"
+    return _fault(code, detail, stated=clock(seconds), made=clock(made.seconds))
+
+
+def _fault(code: str, detail: str, **values: str) -> Fault:
+    return Fault(code, reason(code, **values), detail)
 
 
 def _gap(made: _Made) -> Fault | None:
     """Segments that do not follow one another."""
     for (_, end), (start, _) in pairwise(made.spans):
         if abs(start - end) > _SAME:
-            return Fault(
+            return _fault(
                 "result.gap",
-                f"The file cannot be decoded without a gap at {clock(end)}. {_ADVICE}",
                 f"{made.name}: a segment ends at {end:.3f} s, the next begins at {start:.3f} s",
+                at=clock(end),
             )
     return None
 

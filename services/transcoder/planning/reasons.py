@@ -11,6 +11,10 @@ _OURS: Final = (
     "The fault is on our side, and the file is kept: try again a little later. If that does not"
     " help either, upload it again."
 )
+_DISAGREES: Final = (
+    "The file is probably damaged, or its tracks contradict each other. Write it anew"
+    f" ({_CONVERT}), and upload the result."
+)
 _UNUSUAL: Final = (
     f"The file may be unusual rather than damaged. Write it anew ({_CONVERT}), and upload the"
     " result."
@@ -117,9 +121,19 @@ REASONS: Final[Mapping[str, str]] = {
         f" ({_CONVERT}), and upload the result."
     ),
     "remux.damaged": f"A part of the file came out incomplete. {_UNUSUAL}",
+    "result.gap": f"The file cannot be decoded without a gap at {{at}}. {_DISAGREES}",
+    "result.picture": (
+        "The picture of this file lasts {stated}, but what could be decoded of it lasts {made}."
+        f" {_DISAGREES}"
+    ),
+    "result.renditions": f"The picture has different lengths in different sizes. {_DISAGREES}",
     "result.samples": (
         "The sound's time stamps do not agree with its length, and it could not be decoded from"
         f" beginning to end. Write it anew ({_CONVERT}), and upload the result."
+    ),
+    "result.sound": (
+        "The sound of this file lasts {stated}, but what could be decoded of it lasts {made}."
+        f" {_DISAGREES}"
     ),
     "source.missing": (
         "The uploaded file is no longer there. The file on your device is not at fault:"
