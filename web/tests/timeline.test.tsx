@@ -9,8 +9,15 @@ const at = '2026-01-02T03:04:05Z';
 
 describe('the words of a story', () => {
   it('knows its steps, and keeps the names of new ones', () => {
-    expect(stepTitle('VideoPlayable')).toBe('Playable');
-    expect(stepTitle('CaptionsWritten')).toBe('Captions Written');
+    expect(stepTitle({ type: 'VideoPlayable', data: {} })).toBe('Playable');
+    expect(stepTitle({ type: 'CaptionsWritten', data: {} })).toBe('Captions Written');
+  });
+
+  it('tells an attempt that decodes the file as a whole from one that somebody asked for', () => {
+    expect(stepTitle({ type: 'TranscodeRetried', data: { plain: false } })).toBe('Trying again');
+    expect(stepTitle({ type: 'TranscodeRetried', data: { plain: true } })).toContain(
+      'Decoding the whole file',
+    );
   });
 
   it('tells good from bad', () => {

@@ -31,6 +31,25 @@ RESULT_SOUND: Final = "result.samples"
 CERTAIN: Final = frozenset((CHANGES, JUMPS, NO_TIMES, RESULT_SOUND))
 
 
+# Failures of tasks that the same bytes give each time: the second one is certain. Others may pass,
+# such as those of time and memory.
+_REPEATABLE: Final = frozenset(
+    (
+        "encoder.keyframes",
+        "encoder.sound",
+        "encoder.timing",
+        "media.no_copy",
+        "media.no_still",
+        "remux.damaged",
+    )
+)
+
+
+def is_repeatable(code: str) -> bool:
+    """Whether a task that has failed with ``code`` twice fails so each time."""
+    return code in _REPEATABLE
+
+
 def needs_plain(code: str, *, planned: bool) -> bool:
     """Whether a source that failed with ``code`` may succeed if it is decoded as a whole.
 

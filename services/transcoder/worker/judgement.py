@@ -14,9 +14,10 @@ from services.transcoder.planning.media_errors import (
     MediaRejected,
     TaskFailed,
     failed,
+    is_repeatable,
     rejected,
 )
-from services.transcoder.scheduler import ClaimedTask
+from services.transcoder.scheduler import MAX_TRIES, ClaimedTask
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from shared.contracts import VideoUploaded, stream_id
 
@@ -79,6 +80,15 @@ def judged(
     if proven or _agreed(task, error.code):
         return error
     return SourceDoubted(error.code, error.reason, error.detail)
+
+
+def is_last(task: ClaimedTask, error: TaskFailed) -> bool:
+    """Whether a failed try of a task is its last.
+
+    Every try after the first reads a verified copy of the source, where that is possible.
+    """
+    twice = task.error is not None and task.error.code == error.code
+    return task.tries >= MAX_TRIES or (twice and is_repeatable(error.code))
 
 
 def _agreed(task: ClaimedTask, code: str) -> bool:

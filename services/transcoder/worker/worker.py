@@ -14,7 +14,6 @@ from services.transcoder.encoding.scratch import Scratch, ScratchFull
 from services.transcoder.handlers import record, state_of
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed
 from services.transcoder.scheduler import (
-    MAX_TRIES,
     ClaimedTask,
     Scheduler,
     SchedulerUnavailable,
@@ -22,7 +21,7 @@ from services.transcoder.scheduler import (
     wait_before,
 )
 from services.transcoder.worker.context import TaskContext, TaskProgress, WorkerContext
-from services.transcoder.worker.judgement import SourceDoubted, careful, judged
+from services.transcoder.worker.judgement import SourceDoubted, careful, is_last, judged
 from services.transcoder.worker.metrics import WorkerMetrics
 from services.transcoder.worker.task_audio import encode_sound
 from services.transcoder.worker.task_images import make_images
@@ -313,7 +312,7 @@ class Worker:
         )
 
     async def _retry_or_fail(self, task: ClaimedTask, error: TaskFailed) -> None:
-        if task.tries >= MAX_TRIES:
+        if is_last(task, error):
             await self._fail(task, error.code, error.reason, error.detail)
             return
         await self._scheduler.give_back(

@@ -35,7 +35,7 @@ function StepBody({ step, sinceStartMs }: { step: TimelineStep; sinceStartMs: nu
   return (
     <>
       <div className="flex flex-wrap items-baseline justify-between gap-x-4">
-        <p className="font-semibold">{stepTitle(step.type)}</p>
+        <p className="font-semibold">{stepTitle(step)}</p>
         <time dateTime={step.at} className="timecode text-xs text-muted">
           +{elapsed(Math.max(0, sinceStartMs))}
         </time>

@@ -23,7 +23,10 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 /** A step in words; one that this client doesn't know yet keeps its own name, spaced out. */
-export function stepTitle(type: string): string {
+export function stepTitle({ type, data }: Pick<TimelineStep, 'type' | 'data'>): string {
+  if (type === 'TranscodeRetried' && data.plain === true) {
+    return 'Decoding the whole file in order, because parts of it could not be decoded';
+  }
   return TITLES[type] ?? type.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ');
 }
 
