@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.media.made_broken import NO_PICTURE, NO_SOUND
 from tests.media.made_files import FILES, X264, Recipe, joined, made, picture, tone
+from tests.media.oracle import differences
 from tests.media.pipeline import process
 
 TWO_PICTURES = made(
@@ -46,6 +48,23 @@ async def test_a_track_of_which_nothing_decodes_is_told(
 ) -> None:
     video = await process(recipe(tmp_path), tmp_path / "media")
     assert [note.code for note in video.planned.source.notes] == codes
+
+
+@pytest.mark.parametrize("kind", NO_PICTURE)
+async def test_sound_beside_a_broken_picture_plays(kind: str, tmp_path: Path) -> None:
+    source = NO_PICTURE[kind](tmp_path)
+    video = await process(source, tmp_path / "media")
+    assert differences(source, video, tmp_path) == []
+    codes = [note.code for note in video.planned.source.notes]
+    assert codes == ["picture_left_out", "waveform_shown"]
+
+
+@pytest.mark.parametrize("kind", NO_SOUND)
+async def test_a_picture_beside_broken_sound_plays(kind: str, tmp_path: Path) -> None:
+    source = NO_SOUND[kind](tmp_path)
+    video = await process(source, tmp_path / "media")
+    assert differences(source, video, tmp_path) == []
+    assert [note.code for note in video.planned.source.notes] == ["sound_left_out"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ _FILE_BYTES: Final = 1 << 30
 _MOST: Final = 12
 # Where a WAV file has its number of channels, two bytes, and its sample rate, four.
 _WAV_CHANNELS: Final = 22
+# Bytes of a WAV file without samples, at most.
+_EMPTY_WAV: Final = 128
+
+First = Callable[[ffmpeg.Input, int, Path], list[str]]
+"""The arguments that decode the beginning of a numbered track to a file."""
 
 
 class TrackTrials:
@@ -57,26 +62,27 @@ class TrackTrials:
         streams = [tried.get(s.index, s) for s in report.streams]
         return msgspec.structs.replace(report, streams=streams)
 
+    async def decodes(self, first: First, source: ffmpeg.Input, stream: int | None) -> bool:
+        """Whether anything of a track decodes; one without a number is taken to."""
+        return stream is None or len(await self._first(first, source, stream)) > _EMPTY_WAV
+
     async def _sound(self, source: ffmpeg.Input, stream: Stream) -> Stream:
-        data = await self._first(ffmpeg.first_sound, source, stream)
+        data = await self._first(ffmpeg.first_sound, source, stream.index)
         channels = int.from_bytes(data[_WAV_CHANNELS : _WAV_CHANNELS + 2], "little")
         rate = int.from_bytes(data[_WAV_CHANNELS + 2 : _WAV_CHANNELS + 6], "little")
         return msgspec.structs.replace(stream, channels=channels, sample_rate=str(rate))
 
     async def _picture(self, source: ffmpeg.Input, stream: Stream) -> Stream:
         # A PPM file begins with "P6", its width and its height.
-        fields = (await self._first(ffmpeg.first_picture, source, stream)).split(maxsplit=3)[1:3]
+        fields = (await self._first(ffmpeg.first_picture, source, stream.index)).split(maxsplit=3)[
+            1:3
+        ]
         width, height = (int(field) for field in fields) if len(fields) == 2 else (0, 0)
         return msgspec.structs.replace(stream, width=width, height=height)
 
-    async def _first(
-        self,
-        arguments: Callable[[ffmpeg.Input, int, Path], list[str]],
-        source: ffmpeg.Input,
-        stream: Stream,
-    ) -> bytes:
+    async def _first(self, arguments: First, source: ffmpeg.Input, stream: int) -> bytes:
         """The beginning of a file that holds what decodes first of a track; empty if nothing."""
-        target = self._folder / f"trial-{stream.index}"
+        target = self._folder / f"trial-{stream}"
         limits = Limits(
             seconds=_SECONDS,
             cpu_seconds=int(_SECONDS),
@@ -87,7 +93,7 @@ class TrackTrials:
         )
         try:
             await run_ffmpeg(
-                [self._program, *arguments(source, stream.index, target)], self._folder, limits
+                [self._program, *arguments(source, stream, target)], self._folder, limits
             )
         except RunFailed:
             return b""

@@ -49,6 +49,7 @@ class Stream(msgspec.Struct, frozen=True):
     avg_frame_rate: str = "0/0"
     start_time: str | None = None
     duration: str | None = None
+    nb_frames: str | None = None
     has_b_frames: int = 0
     field_order: str = "unknown"
     color_range: str | None = None

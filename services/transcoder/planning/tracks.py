@@ -1,8 +1,8 @@
 """Chooses the tracks of a source that are used, and says what is left out. Pure.
 
-Only what ffmpeg decodes is used. A file whose picture cannot be decoded is refused, though it may
-have sound: without its picture it is not the video that its owner means. A track of sound that
-cannot be decoded is left out.
+Only what ffmpeg decodes is used. What does not decode is left out, a picture as well as a sound,
+and the uploader is told which and why: sound whose picture is lost plays with a cover or a
+waveform. A file is refused where nothing of it decodes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,6 +23,9 @@ _ORDINARY_SOUNDS: Final = frozenset(
 _ORDINARY_AAC: Final = frozenset(("LC", "HE-AAC", "HE-AACv2", "Main"))
 # Codecs of still pictures: beside another picture they are a cover, whatever the container says.
 _STILL: Final = frozenset(("png", "bmp", "webp", "tiff", "jpegxl", "mjpeg", "mjpegb", "ljpeg"))
+
+# The brands of image sequences (ISO/IEC 23008-12).
+_SEQUENCES: Final = frozenset(("avis", "msf1", "hevc", "hevx", "hevm", "hevs"))
 
 # ffprobe's names are long or missing. Keys are codec names and, after a dot, four-character codes.
 _FORMATS: Final[Mapping[str, str]] = {
@@ -88,10 +91,10 @@ def choose_tracks(
             return False
         return True
 
+    stills = _stills_of_a_sequence(report)
     moving = [s for s in report.streams if s.codec_type == "video" and not is_cover(s)]
+    moving = [s for s in moving if s not in stills]
     pictures = [s for s in moving if usable(s)]
-    if lost and not pictures:
-        raise _refusal(lost, locks, "picture")
     unseen = [s for s in pictures if s.width <= 0 or s.height <= 0]
     pictures = [s for s in pictures if s not in unseen]
     covers = [s for s in report.streams if is_cover(s) and usable(s)]
@@ -100,7 +103,7 @@ def choose_tracks(
     audible = [s for s in sounds if s.channels > 0 and sample_rate(s) > 0]
     picture = min(pictures, key=_rank(pictures), default=None)
     if picture is None and not audible:
-        raise _refusal(lost, locks, "sound")
+        raise _refusal(lost, locks)
     notes = [_left_out(s, locks) for s in lost]
     notes += [_empty(s) for s in (*unseen, *sounds) if s not in audible]
     notes += [_unplaced(s) for s in audible[:MAX_AUDIO_TRACKS] if is_unplaced(s)]
@@ -111,10 +114,10 @@ def choose_tracks(
     )
 
 
-def cover_note() -> SourceNote:
-    """What the uploader of sound with a cover is told."""
+def cover_note(others: Sequence[SourceNote] = ()) -> SourceNote:
+    """What the uploader of sound with a cover is told. ``others``: the file's other notes."""
     return SourceNote(
-        code="cover_shown", text="The file holds sound alone. Its cover is shown as the picture."
+        code="cover_shown", text=f"{_alone(others)} Its cover is shown as the picture."
     )
 
 
@@ -135,12 +138,16 @@ def lost_notes(before: SourceFacts, after: SourceFacts) -> tuple[SourceNote, ...
     return tuple(notes)
 
 
-def waveform_note() -> SourceNote:
-    """What the uploader of sound without a cover is told."""
+def waveform_note(others: Sequence[SourceNote] = ()) -> SourceNote:
+    """What the uploader of sound without a cover is told. ``others``: the file's other notes."""
     return SourceNote(
-        code="waveform_shown",
-        text="The file holds sound alone. A picture of its sound was made for it.",
+        code="waveform_shown", text=f"{_alone(others)} A picture of its sound was made for it."
     )
+
+
+def _alone(others: Sequence[SourceNote]) -> str:
+    lost = any(note.code == "picture_left_out" for note in others)
+    return f"{'What can be decoded of the file is' if lost else 'The file holds'} sound alone."
 
 
 def doubtful_sounds(report: ProbeReport) -> list[Stream]:
@@ -197,6 +204,15 @@ def _is_doubtful(stream: Stream) -> bool:
     return stream.codec_name not in _ORDINARY_SOUNDS and not stream.codec_name.startswith("pcm_")
 
 
+def _stills_of_a_sequence(report: ProbeReport) -> list[Stream]:
+    """The single pictures beside the track of an AVIF or HEIF sequence, which show the same."""
+    if report.format.tags.get("major_brand", "") not in _SEQUENCES:
+        return []
+    pictures = [s for s in report.streams if s.codec_type == "video"]
+    stills = [s for s in pictures if s.nb_frames == "1"]
+    return stills if len(stills) < len(pictures) else []
+
+
 def _rank(pictures: Sequence[Stream]) -> Callable[[Stream], tuple[bool, bool, int, int]]:
     mixed = any(s.codec_name not in _STILL for s in pictures)
 
@@ -223,12 +239,14 @@ def _locks(report: ProbeReport) -> dict[int, str]:
     }
 
 
-def _refusal(lost: Sequence[Stream], locks: Mapping[int, str], what: str) -> MediaRejected:
+def _refusal(lost: Sequence[Stream], locks: Mapping[int, str]) -> MediaRejected:
     locked = [locks[s.index] for s in lost if s.index in locks]
     if locked:
         return rejected("media.encrypted", protection=locked[0])
     if lost:
-        names = " and ".join(dict.fromkeys(format_name(s) for s in lost))
+        what = "picture" if lost[0].codec_type == "video" else "sound"
+        alike = [s for s in lost if s.codec_type == lost[0].codec_type]
+        names = " and ".join(dict.fromkeys(format_name(s) for s in alike))
         return rejected("media.unknown_codec", what=what, formats=names)
     return rejected("media.no_tracks")
 

@@ -8,19 +8,21 @@ loss; the copy is then split and encoded like any other MP4.
 
 import asyncio
 import shutil
+from pathlib import Path
 
 import msgspec
 
 from services.transcoder.encoding import ffmpeg, ffmpeg_plain
 from services.transcoder.encoding.probe import classify_failure, jump_back
+from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.planning.ending import GUESSED, ending, with_note
-from services.transcoder.planning.media_errors import failed
+from services.transcoder.planning.media_errors import MediaRejected, failed
 from services.transcoder.planning.plain import CopyBudget, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.planning.tracks import lost_notes
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
-from shared.contracts import VideoTrack
+from shared.contracts import SourceFacts, VideoTrack
 from shared.programs.confinement import Limits
 from shared.programs.process import (
     FfmpegProgress,
@@ -51,32 +53,67 @@ async def decode_source(
     free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
     budget = copy_budget(facts, frame, free)
     target = context.folder / "plain.mp4"
-
-    def progressed(progress: FfmpegProgress) -> None:
-        context.progress.fraction = min(0.95, progress.seconds / budget.seconds)
-        context.progress.speed = progress.speed
-
     threads, resized = worker.tools.threads, len(sizes) > 1
     run = ffmpeg_plain.WholeRun(source, facts, frame, budget, threads, back, resized)
     try:
-        await run_ffmpeg(
-            [worker.tools.ffmpeg, *ffmpeg_plain.decode_whole(run, target)],
-            context.folder,
-            _limits(source, worker, budget),
-            progressed,
-        )
-    except RunFailed as error:
-        raise classify_failure(error, source) from error
+        await _run(worker, context, run, target)
+    except MediaRejected:
+        # One track of which nothing decodes fails them all.
+        decodable = await _decodable(worker, context, source, facts)
+        if decodable in (None, facts):
+            raise
+        run = msgspec.structs.replace(run, facts=decodable)
+        await _run(worker, context, run, target)
     _log.info("source decoded as a whole", task=task.task_id, seconds=context.elapsed_ms / 1000)
     copy = await store_copy(worker, context, target)
     if copy is None:
         raise failed("media.no_copy")
-    found = msgspec.structs.replace(_described(before, copy), cover=before.cover)
+    found = msgspec.structs.replace(_described(before, run.facts, copy), cover=before.cover)
     return msgspec.structs.replace(copy, found=found)
 
 
-def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
-    """What is found of the copy, with what only the source itself can say."""
+async def _run(
+    worker: WorkerContext, context: TaskContext, run: ffmpeg_plain.WholeRun, target: Path
+) -> None:
+    """Decode a source into ``target``. Raises MediaRejected, TaskFailed."""
+
+    def progressed(progress: FfmpegProgress) -> None:
+        context.progress.fraction = min(0.95, progress.seconds / run.budget.seconds)
+        context.progress.speed = progress.speed
+
+    try:
+        await run_ffmpeg(
+            [worker.tools.ffmpeg, *ffmpeg_plain.decode_whole(run, target)],
+            context.folder,
+            _limits(run.source, worker, run.budget),
+            progressed,
+        )
+    except RunFailed as error:
+        raise classify_failure(error, run.source) from error
+
+
+async def _decodable(
+    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, facts: SourceFacts
+) -> SourceFacts | None:
+    """The facts of a source without the tracks of which nothing decodes; None if none is left."""
+    key = context.task.source_key
+    trials = TrackTrials(
+        worker.tools.ffmpeg, context.folder, lambda: worker.sources.open_whole(key)
+    )
+    video = facts.video
+    if video is not None and not await trials.decodes(ffmpeg.first_picture, source, video.stream):
+        video = None
+    heard = [t for t in facts.audio if await trials.decodes(ffmpeg.first_sound, source, t.stream)]
+    if video is None and not heard:
+        return None
+    return msgspec.structs.replace(facts, video=video, audio=tuple(heard))
+
+
+def _described(before: ProbedSource, used: SourceFacts, made: RemuxedCopy) -> ProbedSource:
+    """What is found of the copy, with what only the source itself can say.
+
+    ``used``: the facts of the tracks that were decoded.
+    """
     after = made.found
     source, copy = before.facts, after.facts
     video, rate = copy.video, after.frame_rate
@@ -91,10 +128,10 @@ def _described(before: ProbedSource, made: RemuxedCopy) -> ProbedSource:
             dolby_vision=source.video.dolby_vision,
         )
     audio = copy.audio
-    if len(audio) == len(source.audio):
+    if len(audio) == len(used.audio):
         audio = tuple(
             msgspec.structs.replace(track, codec=known.codec, language=known.language)
-            for track, known in zip(audio, source.audio, strict=True)
+            for track, known in zip(audio, used.audio, strict=True)
         )
     notes = source.notes + lost_notes(source, copy)
     facts = msgspec.structs.replace(

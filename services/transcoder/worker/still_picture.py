@@ -50,7 +50,7 @@ async def make_picture(
     if found.cover is not None:
         try:
             await _run(worker, context, source, cover(source, found.cover, target))
-            made = await _stored(worker, context, found, cover_note())
+            made = await _stored(worker, context, found, cover_note(found.facts.notes))
             if min(made.video.width, made.video.height) >= _LEAST_SIDE:
                 return made
         except (RunFailed, TaskFailed, FileNotFoundError) as error:
@@ -63,7 +63,7 @@ async def make_picture(
         )
     except RunFailed as error:
         raise classify_failure(error, source) from error
-    return await _stored(worker, context, found, waveform_note())
+    return await _stored(worker, context, found, waveform_note(found.facts.notes))
 
 
 def shown(found: ProbedSource, still: StillPicture) -> ProbedSource:

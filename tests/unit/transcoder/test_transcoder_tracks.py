@@ -186,6 +186,17 @@ def test_the_default_picture_is_shown_and_else_the_largest(
     assert [note.code for note in found.notes] == ["picture_left_out"] * len(others)
 
 
+def test_the_still_of_an_image_sequence_is_not_its_film() -> None:
+    still, film = {**PICTURE, "nb_frames": "1"}, {**PICTURE, "index": 1, "nb_frames": "20"}
+    chosen = choose_tracks(report(still, film, major_brand="avis"), DECODERS)
+    assert chosen.picture is not None
+    assert (chosen.picture.index, chosen.notes) == (1, ())
+    # Elsewhere a track of one picture is a track, which is told.
+    assert [n.code for n in choose_tracks(report(still, film), DECODERS).notes] == [
+        "picture_left_out"
+    ]
+
+
 def test_a_cover_is_never_the_picture() -> None:
     film = choose(
         {**COVER, "disposition": {"attached_pic": 1, "default": 1}}, {**PICTURE, "index": 1}
@@ -206,11 +217,10 @@ def test_a_cover_is_never_the_picture() -> None:
         ([COVER], "media.no_tracks", "neither pictures nor sound"),
         ([{**SOUND, "codec_type": "data"}], "media.no_tracks", "neither"),
         ([NAMELESS], "media.unknown_codec", "Apple Positional Audio Codec"),
-        # Sound alone is not the video that its owner means.
         (
-            [{**PICTURE, "codec_name": "none", "codec_tag_string": "aprn"}, SOUND],
+            [{**PICTURE, "codec_name": "none", "codec_tag_string": "aprn"}, NAMELESS],
             "media.unknown_codec",
-            "ProRes RAW",
+            "picture cannot be decoded: ProRes RAW",
         ),
     ],
 )
@@ -220,6 +230,23 @@ def test_a_file_of_which_nothing_decodes_is_refused_by_name(
     with pytest.raises(MediaRejected, match=words) as refused:
         choose(*streams)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "locks", "why"),
+    [
+        ({"codec_name": "none", "codec_tag_string": "aprn"}, {}, "it cannot be decoded"),
+        ({}, {0: "Apple FairPlay"}, "it is protected (Apple FairPlay)"),
+    ],
+)
+def test_sound_plays_without_a_picture_that_cannot_be_shown(
+    changes: dict[str, Any], locks: dict[int, str], why: str
+) -> None:
+    chosen = choose({**PICTURE, **changes}, SOUND, protected=locks)
+    assert (chosen.picture, [s.index for s in chosen.sounds]) == (None, [1])
+    ((code, text),) = notes(chosen)
+    assert code == "picture_left_out"
+    assert why in text
 
 
 def test_protected_tracks_are_refused_by_the_name_of_the_protection() -> None:

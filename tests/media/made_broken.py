@@ -1,0 +1,74 @@
+"""Files of which one track cannot be decoded, and the other can."""
+
+from pathlib import Path
+from typing import Final
+
+from tests.integration.transcoder.clips import ffmpeg
+from tests.media.made_files import X264, Recipe, made, picture, tone
+
+_SOURCES: Final = (*picture(), *tone())
+_FIT: Final = (
+    *(*picture("640x360", "30", 5), *tone(seconds=5), "-c:v", "libx264"),
+    *("-preset", "superfast", "-pix_fmt", "yuv420p", "-g", "60", "-c:a", "aac"),
+)
+
+
+def noise(kind: str, recipe: Recipe) -> Recipe:
+    """The recipe of a file whose pictures or sounds are noise; ``kind``: ffmpeg's v or a.
+
+    The container and its tables stay as they are.
+    """
+
+    def write(folder: Path) -> Path:
+        whole = recipe(folder)
+        target = folder / f"noise-{whole.name}"
+        noisy = (f"-bsf:{kind}", "noise=amount=1")
+        ffmpeg("-i", str(whole), "-map", "0", "-c", "copy", *noisy, str(target))
+        return target
+
+    return write
+
+
+def renamed(recipe: Recipe, *names: tuple[bytes, bytes]) -> Recipe:
+    """The recipe of a file in which codes of four characters are other ones."""
+
+    def write(folder: Path) -> Path:
+        target = recipe(folder)
+        data = target.read_bytes()
+        for old, new in names:
+            data = data.replace(old, new)
+        target.write_bytes(data)
+        return target
+
+    return write
+
+
+_MP4: Final = made("a.mp4", *_SOURCES, *X264, "-c:a", "aac")
+_WEBM: Final = ("-c:v", "libvpx-vp9", "-cpu-used", "8", "-b:v", "200k", "-c:a", "libopus")
+# Where only the sound can be decoded, and where only the picture can.
+NO_PICTURE: Final[dict[str, Recipe]] = {
+    "mp4, noise for a picture": noise("v", _MP4),
+    "mp4 that fits, noise for a picture": noise("v", made("a.mp4", *_FIT)),
+    "webm, noise for a picture": noise("v", made("a.webm", *_SOURCES, *_WEBM)),
+    "ts, noise for a picture": noise(
+        "v", made("a.ts", *_SOURCES, "-c:v", "mpeg2video", "-c:a", "mp2")
+    ),
+    "mov, a picture in an unknown codec": renamed(
+        made("a.mov", *_SOURCES, *X264, "-c:a", "pcm_s16le"), (b"avc1", b"aprn"), (b"avcC", b"free")
+    ),
+    "avi, a picture in an unknown codec": renamed(
+        made("a.avi", *_SOURCES, "-c:v", "mpeg4", "-c:a", "libmp3lame"), (b"FMP4", b"QZ9X")
+    ),
+    "mkv, a picture in an unknown codec": renamed(
+        made("a.mkv", *_SOURCES, *X264, "-c:a", "libopus"),
+        (b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"),
+    ),
+}
+NO_SOUND: Final[dict[str, Recipe]] = {
+    "mp4, noise for sound": noise("a", _MP4),
+    "mkv, noise for flac": noise("a", made("a.mkv", *_SOURCES, *X264, "-c:a", "flac")),
+    "ts, noise for sound": noise("a", made("a.ts", *_SOURCES, *X264, "-c:a", "ac3")),
+    "avi, noise for sound": noise(
+        "a", made("a.avi", *_SOURCES, "-c:v", "mpeg4", "-c:a", "libmp3lame")
+    ),
+}
