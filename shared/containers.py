@@ -81,6 +81,8 @@ CONTAINERS: Final = (
     Container("gif", "GIF", "moving picture", "image/gif", ("gif",), "gif", "animated only"),
     Container("apng", "APNG", "moving picture", "image/apng", ("apng", "png"), "apng",
               "animated only"),
+    Container("avif", "AVIF and HEIF sequences", "moving picture", "image/avif",
+              ("avif", "avifs", "heics", "heifs"), _MOV, "animated only"),
     Container("m4a", "M4A, M4B", "sound", "audio/mp4", ("m4a", "m4b", "f4a"), _MOV),
     Container("mp3", "MP3, MP2", "sound", "audio/mpeg", ("mp3", "mp2"), "mp3"),
     Container("aac", "AAC (ADTS)", "sound", "audio/aac", ("aac", "adts"), "aac"),
@@ -106,8 +108,8 @@ REFUSED: Final = (
      "they name other files or addresses; upload the media itself"),
     ("single pictures (JPEG, PNG, HEIC, AVIF, WebP, GIF with one picture)",
      "a video has more than one picture"),
-    ("animated WebP, AVIF and HEIF", "ffmpeg reads at most their first picture everywhere; "
-     "turn them into a GIF, an APNG or a video"),
+    ("animated WebP", "ffmpeg reads at most its first picture everywhere; turn it into a GIF, an "
+     "APNG or a video"),
     ("streams of MJPEG, AV1 or VVC without a container", "they are rare, and one of MJPEG looks "
      "like a picture; `ffmpeg -i a.obu -c copy a.mkv` puts one into a container"),
     ("Flash programs, formats of games, discs and cameras' raw photographs",

@@ -12,9 +12,12 @@ from services.ingest import packet_patterns
 # ISO base media brands (mp4ra.org).
 _SOUND_BRANDS: Final = frozenset({b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "})
 _PICTURE_BRANDS: Final = frozenset(
-    {b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"msf1", b"hevc", b"hevx", b"avif"}
-    | {b"avis", b"avci", b"avcs", b"jpeg", b"jpgs", b"j2ki", b"j2is", b"jp2 ", b"jpx ", b"jpm "}
-    | {b"crx "}
+    {b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif", b"avci", b"jpeg", b"j2ki"}
+    | {b"jp2 ", b"jpx ", b"jpm ", b"crx "}
+)
+# Image sequences (ISO/IEC 23008-12): they have a track of pictures, as a film has.
+_SEQUENCE_BRANDS: Final = frozenset(
+    {b"avis", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avcs", b"jpgs", b"j2is"}
 )
 PROTECTED: Final = frozenset({b"aax ", b"aaxc"})
 # Boxes at the top of a file, before the media or instead of ``ftyp``.
@@ -63,6 +66,8 @@ def _by_brand(brand: bytes) -> str | None:
     named = {b"qt  ": "mov", b"mjp2": "mj2", b"f4v ": "f4v"}
     if brand in _PICTURE_BRANDS or brand in PROTECTED:
         return None
+    if brand in _SEQUENCE_BRANDS:
+        return "avif"
     if brand in _SOUND_BRANDS:
         return "m4a"
     if brand[:3] == b"M4V":

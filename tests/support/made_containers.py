@@ -43,6 +43,7 @@ WITH_PICTURE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "m4e": ("a.m4e", ("-an", "-f", "m4v", "-c:v", "mpeg4"), ""),
     "gif": ("a.gif", ("-an",), ""),
     "apng": ("a.apng", ("-an", "-f", "apng"), ""),
+    "avif": ("a.avif", ("-an", "-c:v", "libsvtav1", "-preset", "12", "-f", "avif"), ""),
     "mj2": ("a.mj2", ("-an", "-f", "mov", "-c:v", "jpeg2000"), ""),
 }  # fmt: skip
 ONLY_SOUND: Final[dict[str, tuple[str, tuple[str, ...]]]] = {

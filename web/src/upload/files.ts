@@ -7,7 +7,7 @@ const EXTENSIONS: readonly string[] = [
   'webm', 'avi', 'divx', 'flv', 'wmv', 'asf', 'wma', 'mpg', 'mpeg', 'vob', 'm2p', 'ts', 'm2ts',
   'mts', 'm2t', 'trp', 'ogv', 'ogm', 'mxf', 'dv', 'dif', 'gxf', 'rm', 'rmvb', 'ra', 'wtv', 'nut',
   'ivf', 'y4m', 'h264', '264', 'avc', 'h265', '265', 'hevc', 'm2v', 'm1v', 'mpv', 'm4e', 'mp4v',
-  'dav', 'gif', 'apng', 'png', 'm4a', 'm4b', 'f4a', 'mp3', 'mp2', 'aac', 'adts', 'ogg', 'oga',
+  'dav', 'gif', 'apng', 'png', 'avif', 'avifs', 'heics', 'heifs', 'm4a', 'm4b', 'f4a', 'mp3', 'mp2', 'aac', 'adts', 'ogg', 'oga',
   'opus', 'spx', 'flac', 'wav', 'bwf', 'w64', 'aiff', 'aif', 'aifc', 'caf', 'au', 'snd', 'amr',
   'awb', 'ac3', 'eac3', 'ec3', 'dts', 'ape', 'wv',
 ];
