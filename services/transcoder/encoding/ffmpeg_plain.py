@@ -113,12 +113,19 @@ def _one_clock(filter_name: str, back: float | None, length: str) -> list[str]:
     return [f"{filter_name}='{';'.join(steps)}'"]
 
 
+def _fitting(frame: Frame) -> str:
+    """The size of a picture within the frame, as expressions.
+
+    A side that would be a pixel short fills the frame: odd sizes are not even ones with an edge.
+    """
+    wide, high = f"{frame.height}*dar", f"{frame.width}/dar"
+    sides = ((wide, frame.width), (high, frame.height))
+    return ":".join(f"'if(gt({s},{most}-2),{most},max(2,trunc({s}/2)*2))'" for s, most in sides)
+
+
 def _picture(video: VideoTrack, frame: Frame, run: WholeRun) -> list[str]:
     size = f"{frame.width}:{frame.height}"
-    fit = (
-        f"scale={size}:flags=bicubic:force_original_aspect_ratio=decrease:force_divisible_by=2"
-        ":reset_sar=1"
-    )
+    fit = f"scale={_fitting(frame)}:flags=bicubic:reset_sar=1"
     # HDR keeps its colours for the renditions to be made of; all else gets theirs here.
     shown = [fit, "format=yuv420p10le"] if video.hdr else in_output_colours(video, fit)
     # Until the second frame, none has a length.
