@@ -1,23 +1,26 @@
 """Writes a folder's files to disk on request: the durability of a storage that does not sync."""
 
 import asyncio
+import hmac
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from litestar import post
+from litestar import Request, post
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from shared.blobs.disk_sync import authorization
 from shared.blobs.grouped import GroupedCall
-from shared.errors import Unavailable
+from shared.errors import Unauthenticated, Unavailable
 
 # Syncs of several files of one file system share its journal's commits.
 _THREADS: Final = 8
 
-State = tuple[int, int, int]
+FileState = tuple[int, int, int]
 """Inode, size in bytes and time of the last change in nanoseconds."""
 
 
@@ -37,7 +40,7 @@ class FolderSync:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._synced: dict[str, State] = {}
+        self._synced: dict[str, FileState] = {}
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sync")
 
     def close(self) -> None:
@@ -49,8 +52,8 @@ class FolderSync:
         return await asyncio.to_thread(self._pass)
 
     def _pass(self) -> int:
-        found: dict[str, State] = {}
-        folders: dict[str, State] = {}
+        found: dict[str, FileState] = {}
+        folders: dict[str, FileState] = {}
         for place, names, files in os.walk(self._folder, onerror=_fail):
             for name in files:
                 _note(found, os.path.join(place, name))
@@ -68,11 +71,11 @@ class FolderSync:
         self._synced = found | folders
         return len(changed) + len(changed_folders)
 
-    def _changed(self, states: dict[str, State]) -> list[str]:
+    def _changed(self, states: dict[str, FileState]) -> list[str]:
         return [path for path, state in states.items() if self._synced.get(path) != state]
 
 
-def _note(states: dict[str, State], path: str) -> None:
+def _note(states: dict[str, FileState], path: str) -> None:
     try:
         status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
@@ -100,8 +103,14 @@ def _sync(path: str) -> None:
         os.close(handle)
 
 
-def sync_route(folder: FolderSync, registry: CollectorRegistry) -> HTTPRouteHandler:
-    """``POST /sync``: 204 when all that was written before the request is on disk, else 503."""
+def sync_route(
+    folder: FolderSync, secret_key: str, registry: CollectorRegistry
+) -> HTTPRouteHandler:
+    """``POST /sync``: 204 when all that was written before the request is on disk, else 503.
+
+    Who does not know S3's secret key gets 401.
+    """
+    expected = authorization(secret_key).encode()
     seconds = Histogram(
         "cinelog_disk_sync_seconds",
         "Seconds that a sync of the storage's files takes.",
@@ -117,7 +126,10 @@ def sync_route(folder: FolderSync, registry: CollectorRegistry) -> HTTPRouteHand
     grouped = GroupedCall(sync)
 
     @post("/sync", status_code=204, include_in_schema=False)
-    async def handle() -> None:
+    async def handle(request: Request[object, object, State]) -> None:
+        shown = request.headers.get("authorization", "")
+        if not hmac.compare_digest(shown.encode(), expected):
+            raise Unauthenticated("Only the services of this installation may ask.")
         try:
             await grouped()
         except OSError as error:

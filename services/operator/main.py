@@ -66,7 +66,8 @@ async def compose_disk_sync(config: DiskSyncSettings, host: Host) -> Process:
     """Writes the bundled storage's files to disk on request."""
     folder = FolderSync(Path(config.sync_folder))
     host.stack.callback(folder.close)
-    app = create_app("disk-sync", [sync_route(folder, host.registry)], registry=host.registry)
+    route = sync_route(folder, config.s3_secret_key, host.registry)
+    app = create_app("disk-sync", [route], registry=host.registry)
     return Process(servers=[Served(app, config.metrics_bind)])
 
 

@@ -37,4 +37,5 @@ class DiskSyncSettings(Settings, frozen=True, kw_only=True):
     """``sync_folder`` is the bundled storage's; ``metrics_bind`` also takes the requests."""
 
     sync_folder: str
+    s3_secret_key: Secret
     metrics_bind: Address

@@ -34,5 +34,5 @@ async def open_s3(
             metrics=metrics or S3Metrics(host.registry),
         )
     )
-    flush = await host.stack.enter_async_context(optional_disk_sync(sync_url))
+    flush = await host.stack.enter_async_context(optional_disk_sync(sync_url, secret_key))
     return lambda bucket: S3Store(client, bucket, flush)

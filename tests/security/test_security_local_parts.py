@@ -4,15 +4,28 @@ V13: configuration)."""
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from prometheus_client import CollectorRegistry
 
 from deploy.local import ports
 from deploy.local.parts import Urls, seaweedfs
 from deploy.local.process import Process
+from services.operator.disk_sync import FolderSync, sync_route
+from shared.blobs.disk_sync import authorization, disk_sync
 from shared.blobs.s3 import S3Store, s3_client
+from shared.blobs.store import BlobStoreUnavailable
+from shared.http.app import create_app
+from shared.http.server import serving
+from shared.settings import Address
 from tests.support.brokers import Broker
 from tests.support.databases import Database
 from tests.support.wait import eventually
@@ -70,6 +83,9 @@ ATTACKS = [
     ("volume", "POST", "/1,01637037d6"),
     ("volume", "DELETE", "/1,01637037d6"),
     ("volume", "GET", "/ui/index.html"),
+    ("volume", "GET", "/status"),
+    ("volume", "GET", "/stats/disk"),
+    ("filer", "GET", "/status"),
     ("s3", "GET", "/"),
     ("s3", "GET", "/uploads/kept"),
     ("s3", "PUT", "/uploads/kept"),
@@ -82,7 +98,7 @@ async def test_no_http_port_of_the_storage_obeys_without_credentials(storage: St
     async with httpx.AsyncClient(timeout=10) as client:
         for part, method, path in ATTACKS:
             body = b"evil" if method in ("PUT", "POST") else None
-            for scheme in ("http", "https") if part == "master" else ("http",):
+            for scheme in ("http", "https"):
                 url = f"{scheme}://127.0.0.1:{storage.ports[part]}{path}"
                 status = await refused(client, method, url, body)
                 assert status is None or 400 <= status < 500, (part, method, path, status)
@@ -143,10 +159,59 @@ async def test_certificate_and_keys_stay_and_are_private(tmp_path: Path) -> None
     assert {(folder / name).stat().st_mode & 0o077 for name in names} == {0}
     seaweedfs.steps(tmp_path, given, SECRET)
     assert {name: (folder / name).read_bytes() for name in names} == first
+    # A certificate from before the address was in it.
+    older = without_names()
+    (folder / "part.crt").write_bytes(older[0])
+    (folder / "part.key").write_bytes(older[1])
+    seaweedfs.steps(tmp_path, given, SECRET)
+    first["part.key"] = (folder / "part.key").read_bytes()
+    assert first["part.key"] != older[1]
     # A loss of power left half of it.
     (folder / "part.key").write_bytes(first["part.key"][:40])
     seaweedfs.steps(tmp_path, given, SECRET)
     assert (folder / "part.key").read_bytes() not in (first["part.key"], first["part.key"][:40])
+
+
+def without_names() -> tuple[bytes, bytes]:
+    """A valid certificate that names no address, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cinelog-seaweedfs")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=3650))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.public_bytes(Encoding.PEM), private
+
+
+async def test_the_disk_is_synced_for_who_knows_the_storages_secret(tmp_path: Path) -> None:
+    class Counted(FolderSync):
+        runs = 0
+
+        async def run(self) -> int:
+            self.runs += 1
+            return await super().run()
+
+    folder = Counted(tmp_path)
+    app = create_app("disk-sync", [sync_route(folder, SECRET, CollectorRegistry())])
+    port = ports.choose(("sync",), {})["sync"]
+    url = f"http://127.0.0.1:{port}/sync"
+    async with serving(app, Address("127.0.0.1", port)), httpx.AsyncClient() as client:
+        for shown in (None, "", "Bearer", "Bearer x", f"Bearer {SECRET}", authorization("other")):
+            headers = {} if shown is None else {"authorization": shown}
+            answer = await client.post(url, headers=headers)
+            assert answer.status_code == 401, shown
+        async with disk_sync(url, "another-secret") as stranger:
+            with pytest.raises(BlobStoreUnavailable):
+                await stranger()
+        assert folder.runs == 0
+        async with disk_sync(url, SECRET) as flush:
+            await flush()
+    assert folder.runs == 1
+    folder.close()
 
 
 async def test_the_database_asks_for_a_password(database: Database) -> None:

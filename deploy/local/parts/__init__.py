@@ -54,7 +54,7 @@ def steps(layout: Layout) -> tuple[Step, ...]:
         *postgres.steps(home, ports, secrets["postgres_password"], durable=durable),
         *valkey.steps(home, ports, secrets["redis_password"]),
         *seaweedfs.steps(home, ports, secrets["s3_secret_key"]),
-        *(seaweedfs.disk_sync(home, ports) if durable else ()),
+        *(seaweedfs.disk_sync(home, ports, secrets["s3_secret_key"]) if durable else ()),
         *rabbitmq.steps(
             home,
             ports,

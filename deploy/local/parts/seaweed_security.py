@@ -9,6 +9,7 @@ import hmac
 import json
 import ssl
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _ROLES: Final = ("master", "volume", "filer", "s3", "client")
+_HTTPS: Final = ("master", "volume", "filer")
+_ADDRESS: Final = x509.IPAddress(ip_address("127.0.0.1"))
 _KEYS: Final = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 _VALID: Final = timedelta(days=3650)
 
@@ -44,24 +47,29 @@ def write_security(folder: Path, secret: str) -> ssl.SSLContext:
     pair = f"cert = {json.dumps(str(certificate))}\nkey = {json.dumps(str(key))}\n"
     sections.append(f"[grpc]\n{authority}")
     sections += [f"[grpc.{role}]\n{pair}" for role in _ROLES]
-    # The master signs writes for whoever asks over HTTP, and deletes collections.
-    sections.append(f"[https.master]\n{pair}{authority}")
+    # Over plain HTTP the master signs writes for whoever asks, and deletes collections; the volume
+    # server tells buckets, sizes and free space.
+    sections += [f"[https.{role}]\n{pair}{authority}" for role in _HTTPS]
+    sections.append(f"[https.client]\nenabled = true\n{pair}{authority}")
     sections.append("[filer.expose_directory_metadata]\nenabled = false\n")
     _write(folder / "security.toml", "\n".join(sections).encode())
     return context
 
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext | None:
-    """A client with the certificate; None where it is missing, damaged or about to expire."""
+    """A client with the certificate.
+
+    None where it is missing, damaged, about to expire or without the address.
+    """
     try:
-        end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         context = ssl.create_default_context(cafile=certificate)
         context.load_cert_chain(certificate, key)
-    except (OSError, ValueError):
+    except (OSError, ValueError, x509.ExtensionNotFound):
         return None
-    # It names no host: all parts share it.
-    context.check_hostname = False
-    return context if end > datetime.now(UTC) + timedelta(days=90) else None
+    lasts = found.not_valid_after_utc > datetime.now(UTC) + timedelta(days=90)
+    return context if lasts and _ADDRESS in names else None
 
 
 def _derived(secret: str, purpose: str) -> str:
@@ -89,6 +97,7 @@ def _certificate() -> tuple[bytes, bytes]:
         .not_valid_before(now - timedelta(days=30))
         .not_valid_after(now + _VALID)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectAlternativeName([_ADDRESS]), critical=False)
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(

@@ -72,8 +72,8 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
     )
 
 
-def disk_sync(home: Path, ports: Mapping[str, int]) -> tuple[Step, ...]:
-    """The process that writes SeaweedFS's files to disk on request."""
+def disk_sync(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, ...]:
+    """The process that writes SeaweedFS's files to disk for who knows the storage's secret."""
     return (
         Process(
             name="disk-sync",
@@ -84,6 +84,7 @@ def disk_sync(home: Path, ports: Mapping[str, int]) -> tuple[Step, ...]:
                 "CINELOG_MODE": "local",
                 "METRICS_BIND": f"127.0.0.1:{ports['disk_sync']}",
                 "SYNC_FOLDER": str(home / "seaweedfs" / "data"),
+                "S3_SECRET_KEY": secret_key,
             },
             ready=checks.serves(ports["disk_sync"], "/ready"),
             alive=checks.serves(ports["disk_sync"], "/health", patience=checks.ALIVE_PATIENCE),
