@@ -11,6 +11,7 @@ from services.ingest.quotas import MINUTE_MS, Addition, Quota, Quotas, Usage, ch
 from services.ingest.rows import transaction
 from services.ingest.tables import (
     account_roles,
+    pending_deletions,
     planned_days,
     stored_sources,
     stored_sums,
@@ -100,6 +101,8 @@ def _under_way(user_id: str) -> Select[Any, Any, Any]:
         not_(row.partial),
         row.updated_at > func.clock_timestamp() - _UNCOUNTED,
         not_(exists().where(stored_sources.c.video_id == row.id)),
+        # The projection has counted its video, and its deletion.
+        not_(exists().where(pending_deletions.c.key == row.key)),
     )
     whole = func.greatest(func.coalesce(row.length, 0), row.received)
     size = case((func.cardinality(row.joined) > 0, func.greatest(whole - joined, 0)), else_=whole)

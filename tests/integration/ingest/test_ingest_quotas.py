@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from services.ingest.main import USAGE
+from services.ingest.projections import PendingDeletions
 from services.ingest.usage_projection import StoredUsage
 from shared.contracts import (
     Event,
@@ -182,10 +183,10 @@ async def _facts_after(database: Database, facts: dict[str, tuple[str, Event]]) 
     await relay.close()
 
 
-async def _catch_up(database: Database) -> None:
+async def _catch_up(database: Database, projection: PendingDeletions | None = None) -> None:
     engine = create_engine(database.url("ingest"), size=2)
     async with open_event_store(database.url("ingest")) as store:
-        runner = ProjectionRunner(engine, store, StoredUsage(), "ingest")
+        runner = ProjectionRunner(engine, store, projection or StoredUsage(), "ingest")
         await runner._applier.load()
         await runner.catch_up()
     await engine.dispose()
@@ -230,6 +231,18 @@ async def test_the_log_says_what_is_stored_and_planned(database: Database, inges
         assert problem(await _form(client, _KIB)) == (403, "quota_exceeded")
     async with ingest.client("bob") as other:
         assert (await _form(other, _KIB)).status_code == 202
+
+
+async def test_what_is_deleted_makes_room_at_once(database: Database, ingest: Ingest) -> None:
+    async with ingest.client() as client:
+        video = (await _form(client, 90 * _KIB)).json()["data"]["job_id"]
+        assert problem(await _form(client, 90 * _KIB)) == (403, "quota_exceeded")
+        deleted = VideoDeleted(video_id=video, user_id="ann", deleted_by="ann")
+        await _facts_after(database, {video: (stream_id("video", video), deleted)})
+        await _catch_up(database)
+        await _catch_up(database, PendingDeletions())
+        assert (await _usage(client))["bytes"]["used"] == 0
+        assert (await _form(client, 90 * _KIB)).status_code == 202
 
 
 async def test_minutes_of_what_failed_are_given_back(database: Database, ingest: Ingest) -> None:
