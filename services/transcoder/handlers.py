@@ -1,9 +1,21 @@
-"""Commands on a transcode: load, decide, append."""
+"""Commands on a transcode: load, decide, append. What they record is counted."""
 
-from services.transcoder.domain import DECIDER, Cancel, RecordEvent, Retry, Transcode
+from prometheus_client import CollectorRegistry, Counter
+
+from services.transcoder.domain import (
+    DECIDER,
+    SYSTEM,
+    Cancel,
+    RecordEvent,
+    Retry,
+    Transcode,
+)
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     Event,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodeRetried,
     VideoDeleted,
     VideoUploaded,
     Visibility,
@@ -12,7 +24,9 @@ from shared.contracts import (
 )
 from shared.event_store.decider import Outcome, execute, load
 from shared.event_store.store import EventStore, Metadata, Unreadable
-from shared.telemetry import current_traceparent
+from shared.telemetry import current_traceparent, get_logger
+
+_log = get_logger(__name__)
 
 
 async def record(
@@ -77,3 +91,32 @@ async def _command(
 ) -> Outcome[Transcode]:
     metadata = Metadata(correlation_id=video_id, actor=user_id, traceparent=current_traceparent())
     return await execute(store, stream_id("transcode", video_id), DECIDER, command, metadata)
+
+
+class AttemptMetrics:
+    """Counters of plain attempts, for whoever records that they begin or end."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._begun = Counter(
+            "cinelog_transcode_plain_attempts",
+            "Attempts that decode the whole source first, by the reason.",
+            ["code"],
+            registry=registry,
+        )
+        self._ended = Counter(
+            "cinelog_transcode_plain_ends",
+            "Ends of such attempts.",
+            ["outcome"],
+            registry=registry,
+        )
+
+    def observe(self, outcome: Outcome[Transcode]) -> None:
+        """Count what a command has recorded."""
+        for event in outcome.events:
+            if isinstance(event, TranscodeRetried) and event.requested_by == SYSTEM:
+                self._begun.labels(event.code or "").inc()
+                _log.info("plain attempt begins", video=event.video_id, code=event.code)
+            elif isinstance(event, TranscodeCompleted) and outcome.state.plain:
+                self._ended.labels("completed").inc()
+            elif isinstance(event, TranscodeFailed) and outcome.state.plain:
+                self._ended.labels("failed").inc()

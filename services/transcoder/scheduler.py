@@ -130,6 +130,15 @@ select (select coalesce(sum(slots), 0) from transcoder.workers
         where state in ('queued', 'running') and (priority <= :urgent) = :is_urgent) as room
 """)
 
+# What _PICK looks for, without its order.
+_IN_DEMAND = text("""
+select name from (values ('urgent', true), ('bulk', false)) queue (name, is_urgent)
+where exists (
+    select from transcoder.tasks
+    where state = 'waiting' and tries < :max_tries and (priority <= :urgent) = queue.is_urgent
+      and (not_before is null or not_before <= now()))
+""")
+
 # Rows that are locked are being claimed or given back by a worker, and are skipped.
 _PICK = text("""
 with next as (
@@ -263,7 +272,8 @@ class Scheduler:
     """The tasks table, for the coordinator and for workers. Raises SchedulerUnavailable."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        # Each transaction is one statement: to begin and to commit would be two more.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def expire(self) -> int:
         """Free tasks with an expired lease or a lost message; returns how many."""
@@ -281,6 +291,13 @@ class Scheduler:
         """Tasks that have been tried too often, but for those of the videos ``without``."""
         rows = await self._all(_EXHAUSTED, max_tries=MAX_TRIES, without=list(without))
         return [msgspec.convert(row, ExhaustedTask) for row in rows]
+
+    async def in_demand(self) -> list[QueueName]:
+        """The queues in which a task waits, the urgent one first."""
+        rows = await self._all(_IN_DEMAND, max_tries=MAX_TRIES, urgent=URGENT_PRIORITY)
+        found = {row["name"] for row in rows}
+        names: tuple[QueueName, ...] = ("urgent", "bulk")
+        return [name for name in names if name in found]
 
     async def pick(self, queue: QueueName, ahead: int = 1) -> list[PickedTask]:
         """Take the tasks to send now: as many as there are free slots, and ``ahead`` more."""

@@ -48,6 +48,7 @@ _DISPATCH_SECONDS: Final = 0.5
 _PUBLISH_SECONDS: Final = 1.0
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _METRICS_SECONDS: Final = 5.0
+_FORGET_SECONDS: Final = 60.0
 # One round may delete or join all objects of a long film.
 _STORAGE_SILENCE_SECONDS: Final = 900.0
 # Before a task whose message was refused is sent again.
@@ -118,6 +119,7 @@ class Coordinator:
             ("compact videos", self._compactor.step, _HOUSEKEEPING_SECONDS, None),
             ("delete objects", self._deleter.round, _HOUSEKEEPING_SECONDS, None),
             ("measure open work", self._metrics.open.refresh, _METRICS_SECONDS, None),
+            ("forget workers", self._scheduler.forget_workers, _FORGET_SECONDS, None),
         ]
         try:
             async with asyncio.TaskGroup() as group:
@@ -144,8 +146,7 @@ class Coordinator:
         )
 
     async def _dispatch_round(self, queue: TaskQueue) -> None:
-        names: tuple[QueueName, ...] = ("urgent", "bulk")
-        for name in names:
+        for name in await self._scheduler.in_demand():
             picked = await self._scheduler.pick(name)
             refused: list[PickedTask] = []
             while picked:
@@ -213,7 +214,6 @@ class Coordinator:
         await self._reporting.each(await self._scheduler.progress(), _video_of, self._report)
         jobs = await self._jobs.to_sweep(_JOBS, self._sweeping.waiting)
         await self._sweeping.each(jobs, _video_of, self._sweep_job)
-        await self._scheduler.forget_workers()
 
     async def _fail_exhausted(self) -> None:
         """Fail the videos of tasks that have been tried too often."""

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.attempt_metrics import AttemptMetrics
+from services.transcoder.handlers import AttemptMetrics
 from services.transcoder.scheduler import URGENT_PRIORITY, WORKER_SECONDS
 from shared.loops.items import ItemMetrics
 

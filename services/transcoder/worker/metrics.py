@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.transcoder.attempt_metrics import AttemptMetrics
 from services.transcoder.encoding.scratch import Scratch
+from services.transcoder.handlers import AttemptMetrics
 from services.transcoder.scheduler import MAX_TRIES, ClaimedTask
 from shared.contracts import ChunkEncoded, Event
 from shared.telemetry import exemplar, get_logger

@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.scheduler import Scheduler
+from services.transcoder.scheduler import MAX_TRIES, Scheduler
 from shared.contracts import VideoUploaded
 from tests.integration.transcoder.task_table import (
     add_job,
@@ -138,6 +138,29 @@ async def test_each_queue_has_its_own_room(engine: AsyncEngine, scheduler: Sched
     await scheduler.finish(await hold(scheduler, urgent[0]), "w")
     assert [task.task_id for task in await scheduler.pick("urgent")] == ["now-2"]
     assert await scheduler.pick("bulk") == []
+
+
+async def test_queues_are_in_demand_while_a_task_may_be_sent(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    assert await scheduler.in_demand() == []
+    await add_job(engine, "later", 1, priority=2)
+    assert await scheduler.in_demand() == ["bulk"]
+    await add_job(engine, "now", 1, priority=1)
+    assert await scheduler.in_demand() == ["urgent", "bulk"]
+    put_off = "update transcoder.tasks set not_before = now() + make_interval(secs => :secs)"
+    await execute(engine, put_off, secs=60.0)
+    assert await scheduler.in_demand() == []
+    await execute(engine, put_off, secs=-1.0)
+    assert await scheduler.in_demand() == ["urgent", "bulk"]
+    # A task that was tried too often fails its video instead.
+    too_often = "update transcoder.tasks set tries = :tries where priority = 1"
+    await execute(engine, too_often, tries=MAX_TRIES - 1)
+    assert await scheduler.in_demand() == ["urgent", "bulk"]
+    await execute(engine, too_often, tries=MAX_TRIES)
+    assert await scheduler.in_demand() == ["bulk"]
+    await scheduler.pick("bulk")
+    assert await scheduler.in_demand() == []
 
 
 async def test_only_workers_that_show_themselves_are_given_tasks(

@@ -154,6 +154,9 @@ class Tables:
     async def forget_workers(self) -> None:
         return
 
+    async def in_demand(self) -> list[str]:
+        return ["bulk"]
+
     async def pick(self, queue: str) -> list[PickedTask]:
         if queue != "bulk":
             return []

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.transcoder.attempt_metrics import AttemptMetrics
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.coordinator.result_check import find_fault
 from services.transcoder.domain import DECIDER, RecordEvent, SoundTrack, Transcode, evolve
+from services.transcoder.handlers import AttemptMetrics
 from shared.contracts import (
     EncodedTrack,
     MediaLost,
