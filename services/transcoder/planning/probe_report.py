@@ -59,6 +59,8 @@ JUMPING: Final = frozenset(("mpegts", "mpeg"))
 _JUMP_ON: Final = 10.0
 _JUMP_BACK: Final = 1.0
 _SOUND_BACK: Final = 0.5
+# Packets after which none is shown before the first: codecs reorder so many at most.
+_LEADING: Final = 16
 
 _FIELD_ORDERS = ("tt", "bb", "tb", "bt")
 
@@ -180,6 +182,8 @@ class Extent:
         # When each used stream ends.
         self.ends: dict[int, float] = {}
         self._last: dict[int, float] = {}
+        # The first time of each used stream, and how many packets it had until now.
+        self._begun: dict[int, tuple[float, int]] = {}
 
     def add(self, line: str) -> None:
         """Add one line of ffprobe: stream index, time, duration, place; ``N/A`` where unknown.
@@ -224,8 +228,13 @@ class Extent:
         if stream not in self._streams:
             return
         last = self._last.get(stream, time)
-        later = _JUMP_BACK + self._REORDER / 4 * duration
-        if time < last - (_SOUND_BACK if stream in self._sounds else later):
+        first, before = self._begun.get(stream, (time, 0))
+        self._begun[stream] = min(first, time) if before < _LEADING else first, before + 1
+        sound = stream in self._sounds
+        later = _SOUND_BACK if sound else _JUMP_BACK + self._REORDER / 4 * duration
+        # Of a short recording that is followed by another, packets do not jump far.
+        again = before > (1 if sound else _LEADING) and time <= first
+        if again or time < last - later:
             self.back += 1
             self.least_back = min(last - time, self.least_back or last - time)
         self.on += time > last + _JUMP_ON

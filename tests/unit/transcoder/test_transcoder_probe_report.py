@@ -330,6 +330,19 @@ def test_a_frame_may_be_decoded_thirty_two_places_late() -> None:
     assert late.longest == 1
 
 
+def test_a_short_recording_that_is_followed_by_another_jumps_back() -> None:
+    once = [f"0,{number * 0.04},0.04" for number in range(20)]
+    assert extent(*once).back == 0
+    again = extent(*once, *once)
+    assert again.back == 1
+    assert again.least_back == pytest.approx(0.76)
+
+
+def test_pictures_before_the_first_key_frame_are_no_jump() -> None:
+    lines = ["0,0.64,0.04", *(f"0,{number * 0.04},0.04" for number in range(16))]
+    assert extent(*lines, *(f"0,{number * 0.04},0.04" for number in range(17, 40))).back == 0
+
+
 def test_a_start_after_zero_is_taken_off() -> None:
     source = with_extent(read(VIDEO, start_time="1.5"), extent("0,11.3,0.1"), whole=True)
     assert source.duration == pytest.approx(9.9)
