@@ -7,100 +7,48 @@ its features are ordinary; two or three are not.
 import random
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from tests.integration.transcoder.clips import ffmpeg
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """A container: its extension, the codecs that it takes, and what may be done to it.
-
-    ``turns``: it has display matrices. ``joins``: ``cat`` joins two of them. ``starts``: time
-    stamps may begin anywhere.
-    """
-
-    extension: str
-    pictures: tuple[str, ...]
-    sounds: tuple[str, ...]
-    options: tuple[str, ...] = ()
-    turns: bool = False
-    joins: bool = False
-    starts: bool = False
-
-
-_FRAGMENTED: Final = ("-movflags", "+frag_keyframe+empty_moov+default_base_moof")
-
-KINDS: Final[dict[str, Kind]] = {
-    "mp4": Kind("mp4", ("libx264", "mpeg4", "libx265"), ("aac", "ac3", "libmp3lame"), turns=True),
-    "faststart": Kind("mp4", ("libx264",), ("aac",), ("-movflags", "+faststart"), turns=True),
-    "fragmented": Kind("mp4", ("libx264",), ("aac", "libopus"), _FRAGMENTED, starts=True),
-    "mov": Kind("mov", ("libx264", "mjpeg", "prores_ks"), ("pcm_s16le", "aac", "alac"), turns=True),
-    "mkv": Kind(
-        "mkv",
-        ("libx264", "ffv1", "mpeg2video", "libvpx-vp9", "mjpeg"),
-        ("libopus", "flac", "pcm_s24le", "aac", "ac3"),
-    ),
-    "webm": Kind("webm", ("libvpx", "libvpx-vp9"), ("libopus", "libvorbis")),
-    "ts": Kind("ts", ("libx264", "mpeg2video"), ("aac", "mp2", "ac3"), joins=True, starts=True),
-    "mpeg": Kind("mpg", ("mpeg2video", "mpeg1video"), ("mp2",), joins=True),
-    "avi": Kind("avi", ("mpeg4", "libx264", "mjpeg"), ("libmp3lame", "pcm_s16le", "ac3")),
-    "flv": Kind("flv", ("libx264", "flv1"), ("aac", "libmp3lame")),
-    "ogg": Kind("ogv", ("libtheora",), ("libvorbis", "flac")),
-    "asf": Kind("wmv", ("wmv2", "msmpeg4"), ("wmav2",)),
-    "3gp": Kind("3gp", ("mpeg4", "libx264"), ("aac",), turns=True),
-}
-
-_SIZES: Final = ("160x90", "96x160", "128x128", "200x112", "320x180")
-_RATES: Final = ("25", "30000/1001", "24000/1001", "50", "15", "12", "60000/1001")
-# MPEG-1 and MPEG-2 know only these.
-_MPEG_RATES: Final = ("25", "30000/1001", "24000/1001", "50", "60000/1001")
-_PIXELS: Final = {
-    "libx264": ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuv420p10le"),
-    "libx265": ("yuv420p", "yuv420p10le"),
-    "libvpx-vp9": ("yuv420p", "yuv444p"),
-    "ffv1": ("yuv420p", "yuv422p10le", "rgb0", "bgra"),
-    "mjpeg": ("yuvj420p", "yuvj422p"),
-    "prores_ks": ("yuv422p10le", "yuva444p10le"),
-    "mpeg2video": ("yuv420p", "yuv422p"),
-}
-_SPEED: Final = {
-    "libx264": ("-preset", "ultrafast"),
-    "libx265": ("-preset", "ultrafast", "-x265-params", "log-level=error"),
-    "libvpx": ("-deadline", "realtime", "-cpu-used", "8", "-b:v", "400k"),
-    "libvpx-vp9": ("-deadline", "realtime", "-cpu-used", "8", "-b:v", "400k"),
-    "mpeg2video": ("-q:v", "3"),
-    "mpeg1video": ("-q:v", "3"),
-    "mpeg4": ("-q:v", "3"),
-    "libtheora": ("-q:v", "7"),
-    "wmv2": ("-q:v", "3"),
-    "msmpeg4": ("-q:v", "3"),
-    "flv1": ("-q:v", "3"),
-}
-_TURNS: Final = (
-    ("-display_rotation", "90"),
-    ("-display_rotation", "180"),
-    ("-display_rotation", "-90"),
-    ("-display_hflip",),
-    ("-display_vflip",),
-    ("-display_rotation", "90", "-display_hflip"),
+from tests.media.grammar_kinds import (
+    FIXED_RATES,
+    FIXED_SIZES,
+    FIXED_SOUNDS,
+    FREE_SOUNDS,
+    KINDS,
+    ODD_SIZES,
+    PIXELS,
+    RATES,
+    SIZES,
+    SPEED,
+    TURNS,
+    Kind,
 )
-# Others take only some rates and layouts.
-_FREE_SOUNDS: Final = frozenset(("aac", "flac", "alac", "pcm_s16le", "pcm_s24le"))
+from tests.media.made_changes import with_edits
+
+_WORDS: Final = "1\n00:00:00,200 --> 00:00:00,900\nGood morning.\n"
+# Seconds after which a film with a gap shows nothing, and for how long.
+_GAP_AFTER: Final = 0.6
+_GAP: Final = 7
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """A file: ffmpeg's options for each part that is joined, and what is then done to the bytes.
+    """A file: ffmpeg's options for each part, and what is then done to the bytes.
 
-    ``turn``: options that give the result a display matrix. ``cut``: the share of the bytes that is
-    kept. ``flips``: bytes that are damaged. ``junk``: bytes before the first one.
+    ``how``: whether ``cat`` joins the parts, or ffmpeg copies their packets into one file.
+    ``turn``: options that give the result a display matrix. ``edits``: the entries of its edit
+    list. ``cut``: the share of the bytes that is kept. ``flips``: bytes that are damaged.
+    ``junk``: bytes before the first one.
     """
 
     name: str
     extension: str
     parts: tuple[tuple[str, ...], ...]
+    how: Literal["cat", "copy"] = "cat"
     turn: tuple[str, ...] = ()
+    edits: tuple[tuple[int, int], ...] = ()
     cut: float = 1.0
     flips: int = 0
     junk: int = 0
@@ -112,43 +60,79 @@ class Recipe(msgspec.Struct, frozen=True):
 
     def write(self, folder: Path) -> Path:
         """Make the file. Raises subprocess.CalledProcessError where ffmpeg cannot."""
+        (folder / "words.srt").write_text(_WORDS)
+        parts = [self._part(folder, number) for number in range(len(self.parts))]
         data = bytearray(random.Random(self.chance).randbytes(self.junk))
-        for number, options in enumerate(self.parts):
-            part = folder / f"part-{number}.{self.extension}"
-            ffmpeg(*options, str(part))
-            if self.turn:
-                upright = part.rename(folder / f"upright.{self.extension}")
-                ffmpeg(*self.turn, "-i", str(upright), "-map", "0", "-c", "copy", str(part))
+        if self.how == "copy":
+            (folder / "list").write_text("".join(f"file {part.name}\n" for part in parts))
+            whole = f"whole.{self.extension}"
+            joined = ("-f", "concat", "-safe", "0", "-i", "list", "-map", "0", "-c", "copy")
+            ffmpeg(*joined, whole, cwd=folder)
+            parts = [folder / whole]
+        for part in parts:
             data += part.read_bytes()
-        chance = random.Random(self.chance)
+        if self.edits and b"edts" in data:
+            data = with_edits(data, *self.edits)
+        target = folder / f"made.{self.extension}"
+        target.write_bytes(self.damage(bytes(data)))
+        return target
+
+    def damage(self, data: bytes) -> bytes:
+        """Some bytes changed and the end cut off, as the recipe says."""
+        chance, damaged = random.Random(self.chance), bytearray(data)
         for _ in range(self.flips):
             # Not the first bytes, by which ingest knows the container.
-            data[chance.randrange(min(64, len(data) - 1), len(data))] ^= 1 << chance.randrange(8)
-        target = folder / f"made.{self.extension}"
-        target.write_bytes(data[: round(len(data) * self.cut)])
-        return target
+            place = chance.randrange(min(64, len(data) - 1), len(data))
+            damaged[place] ^= 1 << chance.randrange(8)
+        return bytes(damaged[: round(len(data) * self.cut)])
+
+    def _part(self, folder: Path, number: int) -> Path:
+        part = folder / f"part-{number}.{self.extension}"
+        ffmpeg(*self.parts[number], part.name, cwd=folder)
+        if self.turn:
+            upright = part.rename(folder / f"upright.{self.extension}")
+            ffmpeg(*self.turn, "-i", str(upright), "-map", "0", "-c", "copy", str(part))
+        return part
 
 
 def recipe(seed: int, number: int) -> Recipe:
     """File ``number`` of a run with ``seed``."""
     chance = random.Random(f"{seed}/{number}")
-    name, kind = chance.choice(sorted(KINDS.items()))
-    count = 2 if kind.joins and chance.random() < 0.4 else 1
-    parts = [_part(chance, kind, name)]
-    if count == 2:
-        parts.append(_part(chance, kind, name) if chance.random() < 0.5 else parts[0])
-    turned = kind.turns and chance.random() < 0.3
+    names = sorted(KINDS)
+    (name,) = chance.choices(names, [KINDS[each].weight for each in names])
+    kind = KINDS[name]
+    draft = _Draft(chance, name, kind)
+    how: Literal["cat", "copy"] = "cat"
+    if kind.joins != "no" and chance.random() < 0.35:
+        parts = [draft.part(), draft.part(like=kind.joins == "same")]
+    elif kind.copies and chance.random() < 0.2:
+        how, draft.starts = "copy", False
+        parts = [draft.part(), draft.part()]
+    else:
+        parts = [draft.part()]
+    edited = kind.edits and len(parts) == 1 and chance.random() < 0.15
+    turned = kind.turns and not edited and chance.random() < 0.3
     damage = chance.random()
     return Recipe(
         name=f"{name} {seed}/{number}",
         extension=kind.extension,
         parts=tuple(parts),
-        turn=chance.choice(_TURNS) if turned else (),
-        cut=chance.uniform(0.3, 0.95) if damage < 0.15 else 1.0,
-        flips=chance.randint(1, 40) if 0.15 <= damage < 0.3 else 0,
+        how=how,
+        turn=chance.choice(TURNS) if turned else (),
+        edits=_edits(chance) if edited else (),
+        cut=chance.uniform(0.3, 0.95) if damage < 0.1 else 1.0,
+        flips=chance.randint(1, 40) if 0.1 <= damage < 0.2 else 0,
         junk=chance.choice((37, 100, 188)) if name == "ts" and chance.random() < 0.2 else 0,
         chance=chance.getrandbits(32),
     )
+
+
+def damaged(made: Recipe) -> Recipe:
+    """The recipe of an intact file with some bytes changed, or without its end."""
+    chance = random.Random(made.chance)
+    if chance.random() < 0.5:
+        return msgspec.structs.replace(made, flips=chance.choice((1, 3, 10, 40, 200)))
+    return msgspec.structs.replace(made, cut=chance.uniform(0.02, 0.98))
 
 
 def makes_file(made: Recipe, folder: Path) -> Path | None:
@@ -159,62 +143,160 @@ def makes_file(made: Recipe, folder: Path) -> Path | None:
         return None
 
 
-def _part(chance: random.Random, kind: Kind, name: str) -> tuple[str, ...]:
-    codec = chance.choice(kind.pictures)
-    rates = _MPEG_RATES if codec.startswith("mpeg") else _RATES
-    seconds = chance.choice((1.2, 2.0, 2.6))
-    picture = _picture(chance, codec, chance.choice(rates), seconds)
-    options: list[str] = []
-    sounds = chance.choice((0, 1, 1, 1, 2)) if name != "flv" else chance.choice((0, 1))
-    options += picture[0]
-    for number in range(sounds):
-        options += _sound_input(chance, seconds, 330 * (number + 1))
-    maps = ["0:v", *(f"{number + 1}:a" for number in range(sounds))]
-    if sounds and chance.random() < 0.25:
-        maps.reverse()
-    for stream in maps:
-        options += ["-map", stream]
-    options += picture[1]
-    options += _sound_codec(chance, kind) if sounds else []
-    if kind.starts and chance.random() < 0.4:
-        options += ["-output_ts_offset", chance.choice(("0.5", "12", "3599.5", "95440"))]
-    return (*options, *kind.options)
+def _edits(chance: random.Random) -> tuple[tuple[int, int], ...]:
+    """Entries of an edit list: milliseconds, and the first tick of 12,800 a second or none."""
+    usual = ((700, 3200), (500, 0), (400, 6400), (1000, 512))
+    first = chance.choice((*usual, (600, -1)))
+    if first[1] < 0:
+        return first, chance.choice(usual)
+    return (first,) if chance.random() < 0.6 else (first, chance.choice(usual))
 
 
-def _picture(
-    chance: random.Random, codec: str, rate: str, seconds: float
-) -> tuple[list[str], list[str]]:
-    """The options of a picture: its input, and its encoder."""
-    source = f"testsrc2=size={chance.choice(_SIZES)}:rate={rate}:duration={seconds}"
-    pixels = _PIXELS.get(codec, ("yuv420p",))
-    encoder = ["-c:v", codec, *_SPEED.get(codec, ())]
-    encoder += ["-pix_fmt", chance.choice(pixels) if chance.random() < 0.4 else pixels[0]]
-    encoder += ["-g", chance.choice(("5", "25", "250"))]
-    filters: list[str] = []
-    if chance.random() < 0.15:
-        filters.append(f"setsar={chance.choice(('4/3', '16/15', '2/3'))}")
-    if chance.random() < 0.15 and codec not in ("mpeg1video", "mpeg2video"):
-        filters.append("select='lt(mod(n,7),4)'")
-        encoder += ["-fps_mode", "vfr"]
-    if codec == "mpeg2video" and chance.random() < 0.3:
-        encoder += ["-flags", "+ilme+ildct"]
-        filters.append("setfield=tff")
-    if codec in ("libx264", "mpeg4", "mpeg2video"):
-        encoder += ["-bf", chance.choice(("0", "2"))]
-    return ["-f", "lavfi", "-i", source], [
-        *(("-vf", ",".join(filters)) if filters else ()),
-        *encoder,
-    ]
+class _Draft:
+    """What all parts of a file have in common: the codecs, and the order of tracks."""
+
+    def __init__(self, chance: random.Random, name: str, kind: Kind) -> None:
+        self._chance, self._name, self._kind = chance, name, kind
+        self._codec = chance.choice(kind.pictures) if kind.pictures else ""
+        self._sound = chance.choice(kind.sounds) if kind.sounds else ""
+        most = (1, 1, 1, 0, 2, 3) if kind.pictures and name not in ("flv", "f4v") else (1,)
+        self._sounds = chance.choice(most) if kind.sounds else 0
+        self._pictures = kind.several if self._codec and chance.random() < 0.12 else 1
+        self._cover = bool(kind.cover) and chance.random() < (0.1 if self._codec else 0.5)
+        self._words = bool(kind.words) and chance.random() < 0.15
+        self._mixed = chance.random()
+        self._gap = kind.gaps and chance.random() < 0.08
+        self.starts = kind.starts
+        self._parts = 0
+        self._last: tuple[str, ...] = ()
+
+    def part(self, *, like: bool = False) -> tuple[str, ...]:
+        """The options of the next part. ``like``: nothing but the picture and the tone differ."""
+        self._parts += 1
+        if like:
+            return tuple(_other(option) for option in self._last)
+        self._last = self._new()
+        return self._last
+
+    def _new(self) -> tuple[str, ...]:
+        chance = self._chance
+        seconds = chance.choice((1.2, 1.2, 1.6, 2.4))
+        inputs: list[str] = []
+        maps: list[str] = []
+        encoders: list[str] = []
+        for number in range(self._pictures if self._codec else 0):
+            given, encoder = self._picture(seconds, number)
+            inputs += given
+            maps.append(f"{len(maps)}:v")
+            encoders += encoder
+        for number in range(self._sounds):
+            inputs += self._sound_input(seconds, 330 * (number + self._parts))
+            maps.append(f"{len(maps)}:a")
+        if self._cover:
+            inputs += ["-f", "lavfi", "-i", "mandelbrot=size=96x96:rate=1,trim=end_frame=1"]
+            place = self._pictures if self._codec else 0
+            encoders += [f"-c:v:{place}", self._kind.cover, f"-disposition:v:{place}"]
+            encoders.append("attached_pic")
+            if self._kind.cover == "mjpeg":
+                encoders += [f"-pix_fmt:v:{place}", "yuvj420p"]
+            maps.append(f"{len(maps)}:v")
+        if self._words:
+            inputs += ["-i", "words.srt"]
+            encoders += ["-c:s", self._kind.words]
+            maps.append(f"{len(maps)}:s")
+        if self._mixed < 0.25 and not self._cover and self._pictures < 2:
+            maps.reverse()
+        options = [*inputs, *(each for stream in maps for each in ("-map", stream)), *encoders]
+        options += self._sound_codec() if self._sounds else []
+        if self.starts and chance.random() < 0.4:
+            options += ["-output_ts_offset", chance.choice(("0.5", "12", "3599.5", "95440"))]
+        if self._kind.edits and self._codec:
+            options += ["-video_track_timescale", "12800"]
+        return (*options, *self._kind.options)
+
+    def _picture(self, seconds: float, number: int) -> tuple[list[str], list[str]]:
+        """The options of a picture: its input, and its encoder, for that stream alone."""
+        chance, codec = self._chance, self._codec
+        rates = FIXED_RATES.get(codec) or FIXED_RATES.get(self._name) or RATES
+        sizes = FIXED_SIZES.get(codec) or (ODD_SIZES if chance.random() < 0.1 else SIZES)
+        late = ["-itsoffset", "0.5"] if chance.random() < 0.05 else []
+        source = f"testsrc2=size={chance.choice(sizes)}:rate={chance.choice(rates)}"
+        filters = ["negate"] if number else []
+        pixels = PIXELS.get(codec, ("yuv420p",))
+        encoder = ["-c", codec, *SPEED.get(codec, ())]
+        encoder += ["-pix_fmt", chance.choice(pixels) if chance.random() < 0.5 else pixels[0]]
+        encoder += ["-g", chance.choice(("5", "25", "250"))]
+        if number:
+            encoder += ["-disposition", chance.choice(("0", "default"))]
+        filters += self._shape(encoder)
+        if codec in ("libx264", "mpeg4", "mpeg2video", "libx265"):
+            encoder += ["-bf", chance.choice(("0", "2"))]
+        if codec == "libx264" and self._name in ("mp4", "mkv", "mov"):
+            # Packets that follow one another bring their parameters.
+            encoder += ["-bsf", "dump_extra"]
+        if filters:
+            encoder += ["-filter", ",".join(filters)]
+        if self._name == "y4m":
+            encoder += ["-strict", "-1"]
+        named = [f"{o}:v:{number}" if o in _OPTIONS else o for o in encoder]
+        return [*late, "-f", "lavfi", "-i", f"{source}:duration={seconds}"], named
+
+    def _shape(self, encoder: list[str]) -> list[str]:
+        """Filters that give a picture other pixels, times, fields or colours."""
+        chance, codec = self._chance, self._codec
+        filters: list[str] = []
+        if chance.random() < 0.15:
+            filters.append(f"setsar={chance.choice(('4/3', '16/15', '2/3'))}")
+        if chance.random() < 0.12 and codec not in FIXED_RATES and self._name not in FIXED_RATES:
+            filters.append("select='lt(mod(n,7),4)'")
+            encoder += ["-fps_mode", "vfr"]
+        if self._gap:
+            filters.append(_later("setpts"))
+            encoder += ["-fps_mode", "vfr"]
+        if codec in ("mpeg2video", "libx264") and chance.random() < 0.15:
+            real = "interlace=scan=tff:lowpass=0," if chance.random() < 0.5 else ""
+            filters.append(f"{real}setfield=tff")
+            encoder += ["-flags", "+ilme+ildct"]
+        if chance.random() < 0.12:
+            space = chance.choice(("bt709", "smpte170m", "bt2020nc"))
+            filters.append(f"setparams=colorspace={space}:color_trc=bt709")
+        return filters
+
+    def _sound_input(self, seconds: float, frequency: int) -> list[str]:
+        chance = self._chance
+        length = seconds + chance.choice((0.0, 0.0, 0.0, 1.5, -0.7))
+        late = ["-itsoffset", "0.6"] if chance.random() < 0.12 else []
+        steps = f",{_later('asetpts')}" if self._gap else ""
+        tone = f"sine=frequency={frequency}:duration={length:.1f}{steps}"
+        return [*late, "-f", "lavfi", "-i", tone]
+
+    def _sound_codec(self) -> list[str]:
+        chance, codec = self._chance, self._sound
+        language = ["-metadata:s:a:0", "language=fra"] if chance.random() < 0.2 else []
+        fixed = FIXED_SOUNDS.get(codec)
+        if fixed:
+            return [*language, "-c:a", codec, *(f"{o}:a" if o == "-b" else o for o in fixed)]
+        layout = chance.choice(("1", "2", "2", "6")) if codec in FREE_SOUNDS else "2"
+        rates = ("48000", "44100", "22050", "32000") if codec in FREE_SOUNDS else ("48000",)
+        return [*language, "-c:a", codec, "-ac", layout, "-ar", chance.choice(rates)]
 
 
-def _sound_input(chance: random.Random, seconds: float, frequency: int) -> list[str]:
-    length = seconds + chance.choice((0.0, 0.0, 0.0, 1.5, -0.7))
-    late = ["-itsoffset", "0.6"] if chance.random() < 0.15 else []
-    return [*late, "-f", "lavfi", "-i", f"sine=frequency={frequency}:duration={length:.1f}"]
+# The options of a picture's encoder that may be said of one stream.
+_OPTIONS: Final = frozenset(
+    (
+        *("-c", "-pix_fmt", "-g", "-bf", "-bsf", "-filter", "-fps_mode", "-flags", "-disposition"),
+        *("-preset", "-x265-params", "-svtav1-params", "-deadline", "-cpu-used", "-b", "-profile"),
+        "-q",
+    )
+)
 
 
-def _sound_codec(chance: random.Random, kind: Kind) -> list[str]:
-    codec = chance.choice(kind.sounds)
-    layout = chance.choice(("1", "2", "2", "6")) if codec in _FREE_SOUNDS else "2"
-    rate = chance.choice(("48000", "44100", "22050")) if codec in _FREE_SOUNDS else "48000"
-    return ["-c:a", codec, "-ac", layout, "-ar", rate]
+def _later(filter_name: str) -> str:
+    return f"{filter_name}='PTS+gte(T\\,{_GAP_AFTER})*{_GAP}/TB'"
+
+
+def _other(option: str) -> str:
+    """An option of a first part for the part that follows: another picture and another tone."""
+    if option.startswith("testsrc2="):
+        return f"{option},negate"
+    return option.replace("sine=frequency=", "sine=frequency=1")

@@ -44,21 +44,26 @@ def edited(name: str, *edits: tuple[int, int]) -> Recipe:
     def write(folder: Path) -> Path:
         target = folder / name
         ffmpeg(*picture("160x90"), *X264, "-g", "25", str(target))
-        data = bytearray(target.read_bytes())
-        entries = b"".join(struct.pack(">Iii", *edit, 1 << 16) for edit in edits)
-        elst = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
-        at = data.index(b"edts") - 4
-        (length,) = struct.unpack_from(">I", data, at)
-        data[at : at + length] = struct.pack(">I4s", 8 + len(elst), b"edts") + elst
-        # The index is the end of the file, so nothing that it points at moves.
-        for kind in (b"moov", b"trak"):
-            place = data.index(kind) - 4
-            (size,) = struct.unpack_from(">I", data, place)
-            struct.pack_into(">I", data, place, size + 8 + len(elst) - length)
-        target.write_bytes(data)
+        target.write_bytes(with_edits(target.read_bytes(), *edits))
         return target
 
     return write
+
+
+def with_edits(file: bytes | bytearray, *edits: tuple[int, int]) -> bytearray:
+    """An MP4 file with these edits in the place of its first edit list."""
+    data = bytearray(file)
+    entries = b"".join(struct.pack(">Iii", *edit, 1 << 16) for edit in edits)
+    elst = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
+    at = data.index(b"edts") - 4
+    (length,) = struct.unpack_from(">I", data, at)
+    data[at : at + length] = struct.pack(">I4s", 8 + len(elst), b"edts") + elst
+    # The index is the end of the file, so nothing that it points at moves.
+    for kind in (b"moov", b"trak"):
+        place = data.index(kind) - 4
+        (size,) = struct.unpack_from(">I", data, place)
+        struct.pack_into(">I", data, place, size + 8 + len(elst) - length)
+    return data
 
 
 def _seen(size: str, rate: str = "25", *options: str) -> tuple[str, ...]:
@@ -125,6 +130,9 @@ CHANGES: Final[dict[str, Recipe]] = {
         "a.webm",
         (*picture(seconds=1), *tone(seconds=1), *_WEBM),
         (*picture(seconds=2), *tone(880, seconds=2), *_WEBM),
+    ),
+    "webm joined, of less than a second": joined(
+        "a.webm", *2 * ((*picture(seconds=0.9), *_WEBM[:4]),), (*picture(seconds=0.8), *_WEBM[:4])
     ),
     "webm joined, turned": joined(
         "a.webm",

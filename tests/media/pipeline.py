@@ -28,6 +28,7 @@ from services.transcoder.worker.worker import PERFORMERS
 from shared.contracts import Event, TranscodeFailed, TranscodePlanned, new_id, stream_id
 from shared.event_store.memory import MemoryEventStore
 from shared.programs.finding import find_ffmpeg, find_ffprobe
+from tests.support.child_memory import child_memory
 from tests.support.memory_blobs import MemoryBlobs
 
 _USER = "user-1"
@@ -35,11 +36,15 @@ _MEMORY_BYTES = 2 << 30
 
 
 class Processed(msgspec.Struct, frozen=True):
-    """What became of a file: the video's events and, in ``folder``, its objects as files."""
+    """What became of a file: the video's events and, in ``folder``, its objects as files.
+
+    ``peak_bytes``: the most memory that a program had meanwhile.
+    """
 
     events: tuple[Event, ...]
     state: Transcode
     folder: Path
+    peak_bytes: int = 0
 
     @property
     def failure(self) -> TranscodeFailed | None:
@@ -81,13 +86,15 @@ async def process(source: Path, folder: Path, *, hdr_codecs: tuple[Codec, ...] =
             media=media,
             store=store,
         )
-        await _attempts(worker, video_id, len(data))
+        with child_memory() as memory:
+            await _attempts(worker, video_id, len(data))
     for key in media.keys(""):
         target = folder / key
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(await media.read(key))
     events = [r.data for r in await store.read_stream(stream_id("transcode", video_id))]
-    return Processed(tuple(events), await state_of(store, video_id), folder)
+    state = await state_of(store, video_id)
+    return Processed(tuple(events), state, folder, memory.peak_bytes)
 
 
 async def _attempts(worker: WorkerContext, video_id: str, size: int) -> None:

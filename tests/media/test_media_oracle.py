@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shared.contracts import Rendition
-from tests.media.oracle import Pictures, Samples, compare_pictures, compare_sound
+from tests.media.decoding import Pictures, Samples
+from tests.media.oracle import compare_pictures, compare_sound
 
 _RATE = 8000
 _RENDITION = Rendition(name="240p", width=96, height=56, frame_rate="25/1")
@@ -15,7 +16,7 @@ _RENDITION = Rendition(name="240p", width=96, height=56, frame_rate="25/1")
 @pytest.fixture
 def film() -> Pictures:
     """Three seconds of a bright square that wanders over a gradient."""
-    frames = np.tile(np.linspace(20, 120, 96, dtype=np.float32), (75, 56, 1))
+    frames = np.tile(np.linspace(20, 120, 96).astype(np.uint8), (75, 56, 1))
     for number, frame in enumerate(frames):
         frame[8 + number // 4 : 28 + number // 4, number : number + 20] = 230
     return frames

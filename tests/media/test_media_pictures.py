@@ -9,8 +9,8 @@ import pytest
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.probe import probe_source
 from shared.programs.finding import find_ffmpeg, find_ffprobe
+from tests.media.decoding import decode_video
 from tests.media.made_pictures import PICTURES
-from tests.media.oracle import decode_rendition
 from tests.media.pipeline import process
 
 
@@ -32,7 +32,7 @@ async def test_every_moment_is_a_frame(kind: str, rate: str, still: float, tmp_p
 
     assert video.failure is None
     top = video.planned.renditions[0]
-    pictures = decode_rendition(video, top)
+    pictures = decode_video(video, tmp_path).pictures[top.name].astype(np.float32)
     moved = np.abs(np.diff(pictures, axis=0)).mean(axis=(1, 2))
     usual = float(np.median(moved))
     # Without the first and last frames, which have no neighbours to be interpolated from.
@@ -60,8 +60,8 @@ async def test_as_many_frames_as_ffmpeg_decodes(kind: str, times: int, tmp_path:
     video = await process(source, tmp_path / "media")
 
     assert video.failure is None, video.failure
-    frames = [len(decode_rendition(video, each)) for each in video.planned.renditions]
-    assert set(frames) == {times * _decoded(source)}
+    shown = decode_video(video, tmp_path).pictures
+    assert {len(pictures) for pictures in shown.values()} == {times * _decoded(source)}
 
 
 async def test_first_frames_that_memory_does_not_hold_are_not_looked_at(tmp_path: Path) -> None:

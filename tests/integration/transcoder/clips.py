@@ -1,6 +1,7 @@
 """Sources made for tests, and a look at what came out."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from shared.programs.finding import find_ffmpeg, find_ffprobe
 
 def ffmpeg(*arguments: str, cwd: Path | None = None) -> None:
     command = [find_ffmpeg(None), "-nostdin", "-v", "error", "-y", *arguments]
-    subprocess.run(command, check=True, cwd=cwd, timeout=300)
+    # SVT-AV1 tells everything about itself otherwise.
+    quiet = {**os.environ, "SVT_LOG": "1"}
+    subprocess.run(command, check=True, cwd=cwd, timeout=300, env=quiet)
 
 
 def make(target: Path, *options: str, seconds: float = 2, size: str = "320x240", rate: str = "25"):
