@@ -1,4 +1,4 @@
-"""Whether a finished video has all that its source has: tracks, and their whole length.
+"""Whether a finished video has all that its source has: tracks, their whole length, their size.
 
 The oracle compares what is in a video. What is not in it must be told to its uploader.
 """
@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Final
 
 from services.transcoder.domain import audio_name
+from services.transcoder.planning.ending import ENDS_EARLY
+from services.transcoder.planning.ladder import RUNGS
 from tests.media.pipeline import Processed
 from tests.media.source_streams import SourceStreams
 
 # Seconds by which pictures and sound may end before the video does: players play them out.
 _SHORTER: Final = 1.2
+# A picture may be so much larger than the rung that it is shown in.
+_SMALLER: Final = 1.05
 
 
 def lacking(streams: SourceStreams, made: Processed) -> list[str]:
     """What a video lacks of its source without a word, in words."""
-    return [*_lost(streams, made), *_short(made)]
+    return [*_lost(streams, made), *_short(streams, made), *_small(made)]
 
 
 def _lost(streams: SourceStreams, made: Processed) -> list[str]:
@@ -32,7 +36,7 @@ def _lost(streams: SourceStreams, made: Processed) -> list[str]:
     return found
 
 
-def _short(made: Processed) -> list[str]:
+def _short(streams: SourceStreams, made: Processed) -> list[str]:
     planned = made.planned
     names = [rendition.name for rendition in planned.renditions]
     names += [
@@ -42,11 +46,27 @@ def _short(made: Processed) -> list[str]:
     ]
     lengths = {name: _length(made.playlist(name)) for name in names}
     whole = max([planned.source.duration_ms / 1000, *lengths.values()])
-    return [
+    found = [
         f"{name}: {length:.2f} s of {whole:.2f} s"
         for name, length in lengths.items()
         if length < whole - _SHORTER
     ]
+    told = any(note.code == ENDS_EARLY for note in planned.source.notes)
+    if not told and whole < streams.stated - max(_SHORTER, streams.stated / 50):
+        found.append(f"{whole:.2f} s of {streams.stated:.2f} s, and no note says so")
+    return found
+
+
+def _small(made: Processed) -> list[str]:
+    """Whether a picture that is not larger than the highest rendition shrinks."""
+    video, renditions = made.planned.source.video, made.planned.renditions
+    if video is None or not renditions:
+        return []
+    top = max(renditions, key=lambda each: each.width)
+    most = RUNGS[0].short
+    if min(video.width, video.height) > most or top.width * _SMALLER >= video.width:
+        return []
+    return [f"{top.width} × {top.height} of {video.width} × {video.height} pixels"]
 
 
 def _length(playlist: Path) -> float:

@@ -123,15 +123,16 @@ def _tracks(streams: SourceStreams, made: Processed) -> _Tracks:
     """The tracks to decode, by their numbers in the source."""
     planned = made.planned
     video, audio = planned.source.video, planned.audio
-    if planned.remuxed_key:
-        # The plan's numbers are those of the copy.
-        first = streams.pictures[0] if streams.pictures else None
-        video = msgspec.structs.replace(video, stream=first) if video else None
-        numbers = streams.sounds if len(streams.sounds) >= len(audio) else [None] * len(audio)
+    # The picture is chosen without the plan, whose numbers may be those of a copy.
+    first = streams.pictures[0] if streams.pictures else None
+    video = msgspec.structs.replace(video, stream=first) if video else None
+    if planned.remuxed_key and len(streams.sounds) >= len(audio):
         audio = tuple(
             msgspec.structs.replace(track, stream=number)
-            for track, number in zip(audio, numbers, strict=False)
+            for track, number in zip(audio, streams.sounds, strict=False)
         )
+    elif planned.remuxed_key:
+        audio = tuple(msgspec.structs.replace(track, stream=None) for track in audio)
     seconds = min(_MOST_SECONDS, planned.source.duration_ms / 1000 + _BEYOND_SECONDS)
     if video is None or not planned.renditions or planned.picture_key is not None:
         return _Tracks(None, audio, seconds)

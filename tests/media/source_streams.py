@@ -7,27 +7,34 @@ from typing import Any, Final
 
 import msgspec
 
+from services.transcoder.planning.ending import GUESSED
 from shared.programs.finding import find_ffprobe
 
 _TIMEOUT: Final = 60
+_GUESSED: Final = GUESSED | {"mpegts", "mpeg", "ogg"}
 # Beside another picture, they are covers.
 _STILL: Final = frozenset(("png", "bmp", "webp", "tiff", "jpegxl", "mjpeg"))
 
 
 class SourceStreams(msgspec.Struct, frozen=True):
     """Numbers of streams. ``pictures``: those that move, the one to show first; ``sounds``: those
-    that can be heard; ``silent``: those of which nothing is known."""
+    that can be heard; ``silent``: those of which nothing is known. ``stated``: the seconds that the
+    container says it lasts, 0 where it does not."""
 
     pictures: tuple[int, ...]
     sounds: tuple[int, ...]
-    silent: tuple[int, ...]
+    silent: tuple[int, ...] = ()
+    stated: float = 0.0
 
 
 def source_streams(source: Path) -> SourceStreams:
     """What ffprobe finds in a file."""
-    command = [find_ffprobe(None), "-v", "error", "-show_streams", "-of", "json", str(source)]
-    answer = subprocess.run(command, check=False, capture_output=True, timeout=_TIMEOUT).stdout
-    streams: list[dict[str, Any]] = json.loads(answer or "{}").get("streams", [])
+    command = [find_ffprobe(None), "-v", "error", "-show_streams", "-show_format", "-of", "json"]
+    run = subprocess.run(
+        [*command, str(source)], check=False, capture_output=True, timeout=_TIMEOUT
+    )
+    answer: dict[str, Any] = json.loads(run.stdout or "{}")
+    streams: list[dict[str, Any]] = answer.get("streams", [])
     moving = [s for s in streams if s.get("codec_type") == "video" and not _is_cover(s)]
     films = [s for s in moving if s.get("codec_name") not in _STILL]
     moving.sort(key=lambda s: (bool(films) and s not in films, *_rank(s)))
@@ -37,7 +44,17 @@ def source_streams(source: Path) -> SourceStreams:
         tuple(s["index"] for s in moving),
         tuple(s["index"] for s in known),
         tuple(s["index"] for s in heard if s not in known),
+        _stated(answer.get("format", {})),
     )
+
+
+def _stated(container: dict[str, str]) -> float:
+    """The length that a container states. Others are guessed from a bit rate or a clock."""
+    if _GUESSED & set(container.get("format_name", "").split(",")):
+        return 0.0
+    length, start = (float(container.get(name, 0)) for name in ("duration", "start_time"))
+    # Some state the time of the end instead.
+    return length - max(0.0, start)
 
 
 def _rank(stream: dict[str, Any]) -> tuple[bool, int, int]:
