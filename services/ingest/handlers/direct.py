@@ -4,6 +4,7 @@ Ingest signs one URL per part. At the end it checks the bucket, not the client's
 the bucket's own list of parts, the container by the object's first bytes.
 """
 
+import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ from shared.errors import Conflict, Detail, InvalidInput, NotFound
 _MIB: Final = 1024 * 1024
 _MIN_PART: Final = 8 * _MIB
 _MAX_PARTS: Final = 1000
+# Before each of the readings that must agree on a refusal.
+_PAUSES: Final = (0.0, 0.2, 0.5)
 _MAX_SIGNED_SECONDS: Final = 7 * 24 * 3600
 
 
@@ -216,11 +219,16 @@ class DirectUploads:
         return parts
 
     async def _recognise(self, upload: Upload) -> Container:
-        head = await self._sources.read(upload.key, 0, HEAD_BYTES)
-        container = recognise(head)
-        if container is None:
-            raise NotAVideo(f"This is not a video that we know; it looks like {looks_like(head)}.")
-        return container
+        """A refusal deletes the upload, and the storage has no checksum of a part of an object:
+        several readings must agree on it."""
+        head = b""
+        for pause in _PAUSES:
+            await asyncio.sleep(pause)
+            head = await self._sources.read(upload.key, 0, HEAD_BYTES)
+            container = recognise(head)
+            if container is not None:
+                return container
+        raise NotAVideo(f"This is not a video that we know; it looks like {looks_like(head)}.")
 
 
 def part_size(length: int) -> int:

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from shared.blobs.s3 import S3Store
 from shared.contracts import UploadRejected, UploadStarted, VideoUploaded
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest, clip, config, running
@@ -60,6 +61,30 @@ async def test_what_is_no_video_is_found_out_at_the_end(ingest: Ingest) -> None:
         assert (await client.post(plan["complete"])).status_code == 404
     assert isinstance((await ingest.all_events())[-1], UploadRejected)
     assert ingest.objects() == {}
+
+
+async def test_one_wrong_reading_does_not_refuse_an_upload(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = clip(MIB)
+    real, wrong = S3Store.read, [True]
+
+    async def read(store: S3Store, key: str, start: int = 0, end: int | None = None) -> bytes:
+        found = await real(store, key, start, end)
+        if end is None or not wrong:
+            return found
+        # One bit in the name of the format.
+        wrong.pop()
+        return found[:5] + bytes([found[5] ^ 1]) + found[6:]
+
+    monkeypatch.setattr(S3Store, "read", read)
+    async with ingest.client() as client:
+        plan = await begin(client, len(content))
+        await put(plan["parts"][0], content)
+        done = await client.post(plan["complete"])
+        assert done.status_code == 202, done.text
+    assert not wrong
+    assert ingest.content(plan["upload_id"]) == content
 
 
 @pytest.mark.parametrize("size", [4999, 5001, 1_000_000])
