@@ -249,8 +249,8 @@ def lose_scratch(stack: RunningStack, chance: random.Random) -> str | None:
 
 
 def answer_wrongly(stack: RunningStack, chance: random.Random) -> str | None:
-    """A worker and the coordinator get wrong answers of the storage for a while."""
-    names = (chance.choice(("worker-1", "worker-2")), "planner")
+    """A worker, the coordinator and ingest get wrong answers of the storage for a while."""
+    names = (chance.choice(("worker-1", "worker-2")), "planner", "ingest")
     # The gateway's storage is never wrong. The others reach it over the same road.
     right = stack.environment("gateway")["S3_ENDPOINT"]
     with WrongS3(right, _WRONG_SHARE, seed=chance.randrange(1 << 30)).running() as wrong:
