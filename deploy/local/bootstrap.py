@@ -22,9 +22,11 @@ from deploy.local.debian import (  # noqa: E402 - found by the line above
     PROMETHEUS,
     RABBITMQ,
     RABBITMQ_LEAVES_OUT,
+    SRT,
     PackagesUnavailable,
     prometheus_root,
     rabbitmq_root,
+    srt_root,
     unpack,
 )
 from deploy.local.files import write_private  # noqa: E402
@@ -46,6 +48,7 @@ def main() -> None:
     if group not in ("run", "dev"):
         sys.exit("usage: python3 deploy/local/bootstrap.py run|dev")
     steps: list[Callable[[], None]] = [lambda: prepare_python(group), prepare_web, prepare_broker]
+    steps.append(prepare_srt if group == "dev" else prepare_optional_srt)
     if group == "dev":
         steps.append(prepare_installed)
     if group == "dev" or os.environ.get("OBSERVABILITY") == "1":
@@ -134,6 +137,19 @@ def prepare_broker() -> None:
 def prepare_prometheus() -> None:
     """Prometheus and promtool, from Debian too."""
     _unpacked("Prometheus", PROMETHEUS, prometheus_root(_packages()))
+
+
+def prepare_srt() -> None:
+    """The library for lives by SRT."""
+    _unpacked("libsrt", SRT, srt_root(_packages()))
+
+
+def prepare_optional_srt() -> None:
+    """The same; lives go on by the other protocols where it cannot be had."""
+    try:
+        prepare_srt()
+    except Missing as missing:
+        _say(f"· without SRT: {missing}")
 
 
 def _packages() -> Path:

@@ -17,6 +17,9 @@ RABBITMQ_LEAVES_OUT = ("logrotate", "socat")
 PROMETHEUS = "prometheus"
 """Its server, for a look at one's own metrics, and promtool, which tests the alerts."""
 
+SRT = "libsrt1.5-openssl"
+"""The library by which lives are received by SRT."""
+
 
 class PackagesUnavailable(Exception):
     """The packages could not be had; the message says which and how to get them."""
@@ -34,6 +37,18 @@ def prometheus_root(packages: Path) -> Path:
     if Path("/usr/bin/promtool").exists():
         return Path("/")
     return packages.resolve() / PROMETHEUS
+
+
+def srt_root(packages: Path) -> Path:
+    """Below which libsrt lies: the system itself where it is installed there."""
+    if srt_library(Path("/")) is not None:
+        return Path("/")
+    return packages.resolve() / "srt"
+
+
+def srt_library(root: Path) -> Path | None:
+    """The library itself, whatever the machine's architecture; None where it is not there."""
+    return next(iter(sorted(root.glob("usr/lib/*/libsrt.so.1.5"))), None)
 
 
 def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:

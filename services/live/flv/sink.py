@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from services.live.flv.tags import Tag
+from services.live.ports import Publisher
 
 
 class Stopped(Exception):
@@ -18,4 +19,12 @@ class Sink(Protocol):
 
     async def close(self, reason: str, *, clean: bool) -> None:
         """The publisher has gone; ``clean``: it said that it would."""
+        ...
+
+
+class Admission(Protocol):
+    """Says who may publish, and opens where the tags go."""
+
+    async def admit(self, key: str, publisher: Publisher) -> Sink:
+        """Raises Refused."""
         ...

@@ -14,7 +14,7 @@ import termios
 from collections import deque
 from typing import Any, Final, Protocol
 
-from services.live.flv.sink import Sink, Stopped
+from services.live.flv.sink import Admission, Sink, Stopped
 from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag
 from services.live.ports import Publisher, Refused
 from services.live.rtmp import amf0, replies, wire
@@ -39,14 +39,6 @@ _MAX_KEY: Final = 200
 _LINGER_SECONDS: Final = 2.0
 # A wrapper of onMetaData that files do not have.
 _SET_DATA_FRAME: Final = b"\2\0\r@setDataFrame"
-
-
-class Admission(Protocol):
-    """Says who may publish, and opens where the tags go."""
-
-    async def admit(self, key: str, publisher: Publisher) -> Sink:
-        """Raises Refused."""
-        ...
 
 
 class Patience(Protocol):

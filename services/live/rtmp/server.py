@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from services.live.flv.sink import Sink
+from services.live.flv.sink import Admission, Sink
 from services.live.ports import Publisher, Refused
-from services.live.rtmp.connection import Admission, Connection
+from services.live.rtmp.connection import Connection
 from shared.settings import Address
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
 

@@ -1,0 +1,1 @@
+"""Publishers by SRT: MPEG-TS, through libsrt."""

@@ -1,0 +1,153 @@
+"""libsrt (Haivision SRT 1.5) through ctypes: only what a listener needs.
+
+Numbers are those of ``srt.h``. Every function here may be called from any thread.
+"""
+
+import ctypes
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+# enum SRT_SOCKOPT
+_RECEIVE_TIMEOUT: Final = 14
+_LATENCY: Final = 23
+_PASSPHRASE: Final = 26
+_PEER_VERSION_AT_LEAST: Final = 45
+_STREAM_ID: Final = 46
+_MAX_STREAM_ID: Final = 512
+# sizeof(struct sockaddr_storage)
+_ADDRESS_BYTES: Final = 128
+# SRT 1.3.0, the first with stream ids.
+_OLDEST_PEER: Final = 0x010300
+_BACKLOG: Final = 64
+# LOG_CRIT of syslog.
+_CRITICAL: Final = 2
+# A message of live mode: at most one UDP payload.
+MESSAGE_BYTES: Final = 1500
+
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p
+)
+
+
+class SrtError(Exception):
+    """libsrt refused a call; the message is its own."""
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A caller that may go on. With ``passphrase``, it must know the same."""
+
+    passphrase: str | None = None
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A caller that is refused in the handshake. ``code`` is 1000 and an HTTP status."""
+
+    code: int
+
+
+Admit = Callable[[str], Admitted | Rejected]
+"""Decides by the stream id. It runs in libsrt's own thread, which all handshakes wait for."""
+
+
+class Library:
+    """The loaded library. Raises SrtError where it cannot be loaded."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._lib = ctypes.CDLL(path)
+        except OSError as error:
+            raise SrtError(f"libsrt cannot be loaded: {error}") from error
+        self._lib.srt_getlasterror_str.restype = ctypes.c_char_p
+        # Otherwise each refused handshake writes to standard error.
+        self._lib.srt_setloglevel(_CRITICAL)
+        if self._lib.srt_startup() < 0:
+            raise SrtError(self._last_error())
+        # ctypes does not keep callbacks alive.
+        self._callbacks: list[object] = []
+
+    def listen(self, address: str, port: int, latency_ms: int, admit: Admit) -> int:
+        """A socket that listens on UDP. Raises SrtError, e.g. where the port is taken."""
+        handle = self._lib.srt_create_socket()
+        self._option(handle, _LATENCY, latency_ms)
+        self._option(handle, _PEER_VERSION_AT_LEAST, _OLDEST_PEER)
+
+        def asked(_: int, caller: int, _version: int, _peer: int, stream_id: bytes | None) -> int:
+            verdict = admit((stream_id or b"").decode(errors="replace"))
+            if isinstance(verdict, Rejected):
+                self._lib.srt_setrejectreason(caller, verdict.code)
+                return -1
+            if verdict.passphrase is not None:
+                secret = verdict.passphrase.encode()
+                self._lib.srt_setsockflag(caller, _PASSPHRASE, secret, len(secret))
+            return 0
+
+        callback = _Callback(asked)
+        self._callbacks.append(callback)
+        place = _socket_address(address, port)
+        try:
+            self._check(self._lib.srt_bind(handle, place, len(place)))
+            self._check(self._lib.srt_listen_callback(handle, callback, None))
+            self._check(self._lib.srt_listen(handle, _BACKLOG))
+        except SrtError:
+            self.close(handle)
+            raise
+        return handle
+
+    def port(self, listener: int) -> int:
+        """The UDP port of a socket that listens."""
+        place = ctypes.create_string_buffer(_ADDRESS_BYTES)
+        size = ctypes.c_int(_ADDRESS_BYTES)
+        self._check(self._lib.srt_getsockname(listener, place, ctypes.byref(size)))
+        return int.from_bytes(place.raw[2:4], "big")
+
+    def accept(self, listener: int) -> int | None:
+        """The next caller, once its handshake is done; None once ``listener`` is closed."""
+        handle = self._lib.srt_accept(listener, None, None)
+        return handle if handle >= 0 else None
+
+    def stream_id(self, handle: int) -> str:
+        """The stream id that a caller sent."""
+        size = ctypes.c_int(_MAX_STREAM_ID)
+        value = ctypes.create_string_buffer(_MAX_STREAM_ID)
+        self._check(
+            self._lib.srt_getsockflag(handle, _STREAM_ID, ctypes.byref(value), ctypes.byref(size))
+        )
+        return value.raw[: size.value].decode(errors="replace")
+
+    def set_idle_limit(self, handle: int, seconds: float) -> None:
+        """End ``receive`` after so long without a message."""
+        self._option(handle, _RECEIVE_TIMEOUT, int(seconds * 1000))
+
+    def receive(self, handle: int, buffer: "ctypes.Array[ctypes.c_char]") -> int:
+        """Wait for one message and return its length in bytes; 0 at the end or when idle."""
+        return max(0, self._lib.srt_recvmsg(handle, buffer, len(buffer)))
+
+    def close(self, handle: int) -> None:
+        """Close a socket; calls that wait on it return."""
+        self._lib.srt_close(handle)
+
+    def _option(self, handle: int, option: int, value: int) -> None:
+        number = ctypes.c_int(value)
+        self._check(
+            self._lib.srt_setsockflag(handle, option, ctypes.byref(number), ctypes.sizeof(number))
+        )
+
+    def _check(self, result: int) -> None:
+        if result < 0:
+            raise SrtError(self._last_error())
+
+    def _last_error(self) -> str:
+        return bytes(self._lib.srt_getlasterror_str()).decode(errors="replace")
+
+
+def _socket_address(address: str, port: int) -> bytes:
+    """``struct sockaddr_in`` or ``sockaddr_in6`` of a numeric address."""
+    if ":" in address:
+        packed = socket.inet_pton(socket.AF_INET6, address)
+        return struct.pack("=H", socket.AF_INET6) + struct.pack(">HI16sI", port, 0, packed, 0)
+    packed = socket.inet_pton(socket.AF_INET, address)
+    return struct.pack("=H", socket.AF_INET) + struct.pack(">H4s8x", port, packed)

@@ -1,0 +1,1 @@
+"""Publishers by WebRTC (WHIP): H.264 and Opus, through aiortc."""

@@ -1,0 +1,150 @@
+"""Publishers by SRT: libsrt itself, and ffmpeg as the publisher."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from deploy.local.debian import srt_library, srt_root
+from services.live.srt.library import Admitted, Library, Rejected, SrtError
+from services.live.srt.listener import Connection, Listener
+from services.live.srt.stream_id import key_of
+from shared.programs.finding import find_ffmpeg
+from tests.support.real_parts import packages
+
+PASSPHRASE = "ten letters or more"
+Serve = Callable[[Connection], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    path = srt_library(srt_root(packages()))
+    assert path is not None, "make fetch-dev unpacks libsrt"
+    return Library(str(path))
+
+
+def admit(stream_id: str) -> Admitted | Rejected:
+    match key_of(stream_id):
+        case "good":
+            return Admitted()
+        case "secret":
+            return Admitted(PASSPHRASE)
+        case _:
+            return Rejected(1401)
+
+
+@asynccontextmanager
+async def listening(library: Library, serve: Serve) -> AsyncIterator[str]:
+    listener = Listener(library, admit=admit, serve=serve, latency_ms=120)
+    port = listener.open("127.0.0.1", 0)
+    try:
+        yield f"srt://127.0.0.1:{port}"
+    finally:
+        await listener.close()
+
+
+async def publish(url: str, seconds: float = 1.5) -> int:
+    """ffmpeg's exit status."""
+    picture = ("-f", "lavfi", "-t", str(seconds), "-i", "testsrc=size=160x90:rate=25")
+    encode = ("-c:v", "mpeg2video", "-f", "mpegts", url)
+    process = await asyncio.create_subprocess_exec(
+        find_ffmpeg(None), "-v", "quiet", "-re", *picture, *encode
+    )
+    return await process.wait()
+
+
+class Received:
+    """Counts the bytes of each publisher; set when one has gone."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+        self.gone = asyncio.Event()
+
+    async def __call__(self, connection: Connection) -> None:
+        size = 0
+        while data := await connection.read():
+            size += len(data)
+        self.sizes[connection.stream_id] = size
+        self.gone.set()
+
+
+@pytest.mark.parametrize("stream_id", ["good", "%23!::r=good,m=publish"])
+async def test_what_a_publisher_sends_arrives(library: Library, stream_id: str) -> None:
+    received = Received()
+    async with listening(library, received) as url:
+        # What is younger than the latency at the end is lost, as SRT has it.
+        assert await publish(f"{url}?streamid={stream_id}") == 0
+        async with asyncio.timeout(10):
+            await received.gone.wait()
+    (size,) = received.sizes.values()
+    assert size > 0
+    assert size % 188 == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "streamid=wrong",
+        "latency=120",
+        "streamid=%23!::r=good,m=request",
+        "streamid=secret",
+        "streamid=secret&passphrase=another secret",
+    ],
+)
+async def test_others_are_refused_in_the_handshake(library: Library, query: str) -> None:
+    received = Received()
+    async with listening(library, received) as url:
+        assert await publish(f"{url}?{query}") != 0
+        assert await publish(f"{url}?streamid=secret&passphrase={PASSPHRASE}") == 0
+        async with asyncio.timeout(10):
+            await received.gone.wait()
+    assert list(received.sizes) == ["secret"]
+
+
+async def test_a_slow_reader_costs_no_memory(library: Library) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    most = 0
+
+    async def slow(connection: Connection) -> None:
+        nonlocal most
+        begun.set()
+        await go_on.wait()
+        while data := await connection.read():
+            most = max(most, len(data))
+
+    async with listening(library, slow) as url:
+        noise = ("-f", "rawvideo", "-video_size", "320x240", "-framerate", "100")
+        sending = await asyncio.create_subprocess_exec(
+            *(find_ffmpeg(None), "-v", "quiet", *noise, "-t", "1", "-i", "/dev/urandom"),
+            *("-c:v", "mpeg2video", "-q:v", "1", "-f", "mpegts", f"{url}?streamid=good"),
+        )
+        async with asyncio.timeout(30):
+            await begun.wait()
+            await sending.wait()
+            go_on.set()
+    assert 0 < most <= 4 * 1024 * 1024 + 1500
+
+
+async def test_the_listener_ends_publishers_that_are_still_there(library: Library) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def take(connection: Connection) -> None:
+        begun.set()
+        while await connection.read():
+            pass
+        ended.set()
+
+    async with listening(library, take) as url:
+        publishing = asyncio.create_task(publish(f"{url}?streamid=good", seconds=60))
+        async with asyncio.timeout(10):
+            await begun.wait()
+    assert ended.is_set()
+    async with asyncio.timeout(20):
+        assert await publishing != 0
+
+
+def test_a_library_that_is_not_there_is_said(library: Library) -> None:
+    with pytest.raises(SrtError, match="cannot be loaded"):
+        Library(os.devnull)

@@ -1,0 +1,146 @@
+"""Publishers by WebRTC: ffmpeg's own, and aiortc's as a browser would do it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.di import Provide
+
+from services.live.flv.sink import Sink
+from services.live.flv.tags import AUDIO, VIDEO, Tag, content
+from services.live.ports import Publisher, Refused
+from services.live.whip.receiving import install
+from services.live.whip.routes import whip_router
+from services.live.whip.server import Whip
+from shared.http.problems import EXCEPTION_HANDLERS
+from shared.http.server import serving
+from shared.programs.finding import find_ffmpeg
+from shared.settings import Address
+
+KEY = "a-good-key"
+PATH = "/api/v1/live/whip"
+
+
+class Kept:
+    """A sink that keeps its tags."""
+
+    def __init__(self) -> None:
+        self.tags: list[Tag] = []
+        self.closed: tuple[str, bool] | None = None
+        self.ended = asyncio.Event()
+        self.both = asyncio.Event()
+
+    async def take(self, tag: Tag) -> None:
+        self.tags.append(tag)
+        if {AUDIO, VIDEO} <= {each.kind for each in self.tags}:
+            self.both.set()
+
+    async def close(self, reason: str, *, clean: bool) -> None:
+        self.closed = reason, clean
+        self.ended.set()
+
+
+class Door:
+    """Knows one key."""
+
+    def __init__(self) -> None:
+        self.sinks: list[Kept] = []
+        self.publishers: list[Publisher] = []
+
+    async def admit(self, key: str, publisher: Publisher) -> Sink:
+        if key != KEY:
+            raise Refused("unknown_key", "no stream has this key")
+        self.publishers.append(publisher)
+        self.sinks.append(Kept())
+        return self.sinks[-1]
+
+
+@asynccontextmanager
+async def receiving(door: Door, most: int = 4) -> AsyncIterator[str]:
+    install()
+    whip = Whip(door, most)
+    app = Litestar(
+        [whip_router()],
+        dependencies={"whip": Provide(lambda: whip, sync_to_thread=False)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    )
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        bind = Address("127.0.0.1", probe.getsockname()[1])
+    async with serving(app, bind):
+        yield f"http://127.0.0.1:{bind.port}{PATH}"
+        await whip.close()
+
+
+async def test_ffmpeg_publishes_picture_and_sound() -> None:
+    door = Door()
+    async with receiving(door) as url:
+        source = ("-f", "lavfi", "-i", "testsrc=size=160x90:rate=15", "-f", "lavfi", "-i", "sine")
+        encode = ("-c:v", "libx264", "-profile:v", "baseline", "-g", "15", "-preset", "ultrafast")
+        process = await asyncio.create_subprocess_exec(
+            *(find_ffmpeg(None), "-v", "warning", "-re", *source, "-t", "4", *encode),
+            *("-pix_fmt", "yuv420p", "-c:a", "libopus", "-ar", "48000", "-ac", "2"),
+            *("-f", "whip", "-authorization", KEY, url),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        (sink,) = door.sinks
+        async with asyncio.timeout(20):
+            await sink.ended.wait()
+    assert door.publishers[0].protocol == "whip"
+    assert sink.closed == ("ended by the publisher", True)
+    assert_a_stream(sink.tags)
+
+
+def assert_a_stream(tags: list[Tag]) -> None:
+    """Headers first, then a key picture; both kinds run on, at the same time."""
+    kinds = [(tag.kind, content(tag)) for tag in tags]
+    (first, header), (second, sound_header) = kinds[:2]
+    assert first == VIDEO
+    assert header is not None
+    assert header.header
+    assert second == AUDIO
+    assert sound_header is not None
+    assert sound_header.header
+    pictures = [tag for tag, (kind, _) in zip(tags, kinds, strict=True) if kind == VIDEO][1:]
+    sounds = [tag for tag, (kind, _) in zip(tags, kinds, strict=True) if kind == AUDIO][1:]
+    shown = content(pictures[0])
+    assert shown is not None
+    assert shown.key
+    for track in (pictures, sounds):
+        times = [tag.milliseconds for tag in track]
+        assert times == sorted(times)
+        assert times[-1] > 1500
+    assert abs(pictures[-1].milliseconds - sounds[-1].milliseconds) < 700
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"content-type": "application/sdp"}, "v=0", 401),
+        ({"content-type": "application/sdp", "authorization": "Bearer wrong"}, "v=0", 401),
+        ({"content-type": "application/sdp", "authorization": f"Bearer {KEY}"}, "nonsense", 400),
+        ({"content-type": "application/sdp", "authorization": f"Bearer {KEY}"}, "v=0\r\n", 400),
+        ({"content-type": "application/json", "authorization": f"Bearer {KEY}"}, "{}", 415),
+    ],
+)
+async def test_what_is_no_offer_is_refused(headers: dict[str, str], body: str, status: int) -> None:
+    door = Door()
+    async with receiving(door) as url, httpx.AsyncClient() as client:
+        answer = await client.post(url, headers=headers, content=body)
+    assert answer.status_code == status, answer.text
+    assert all(sink.closed for sink in door.sinks)
+
+
+async def test_a_connection_that_is_not_there() -> None:
+    async with receiving(Door()) as url, httpx.AsyncClient() as client:
+        answer = await client.delete(f"{url}/{'a' * 32}")
+        assert answer.status_code == 404
+        answer = await client.patch(f"{url}/{'a' * 32}", content="a=candidate:x")
+        assert answer.status_code == 404
