@@ -20,7 +20,7 @@ from shared.telemetry import child_span
 
 _GRACE_SECONDS: Final = 1.0
 # The tail of standard error that is kept, in lines and in bytes per line.
-_STDERR_LINES: Final = 20
+STDERR_LINES: Final = 20
 _LINE_BYTES: Final = 1000
 # The message for EFBIG: a file reached its limit.
 _FILE_TOO_LARGE: Final = "File too large"
@@ -167,6 +167,14 @@ def _number(text: str) -> float | None:
         return None
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """Not this process's environment, which holds the keys of the storage.
+
+    SVT_LOG keeps SVT-AV1 from filling the tail of stderr with information about itself.
+    """
+    return {"PATH": "", "HOME": str(folder), "LC_ALL": "C", "SVT_LOG": "1"}
+
+
 async def _run(
     arguments: Sequence[str],
     folder: Path,
@@ -179,12 +187,10 @@ async def _run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
-        # Not the worker's environment, which holds the keys of the storage. SVT_LOG keeps SVT-AV1
-        # from filling the tail of stderr with information about itself.
-        env={"PATH": "", "HOME": str(folder), "LC_ALL": "C", "SVT_LOG": "1"},
+        env=environment(folder),
         start_new_session=True,
     )
-    tail: deque[str] = deque(maxlen=_STDERR_LINES)
+    tail: deque[str] = deque(maxlen=STDERR_LINES)
     if process.stdout is None or process.stderr is None:
         raise RuntimeError("the program was started without pipes")
     try:
@@ -192,7 +198,7 @@ async def _run(
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(watch_memory(process.pid, limits.shared_bytes))
                 reading = group.create_task(read(process.stdout))
-                group.create_task(_keep_tail(process.stderr, tail))
+                group.create_task(keep_tail(process.stderr, tail))
                 await reading
                 code = await process.wait()
                 watching.cancel()
@@ -208,7 +214,7 @@ async def _run(
             raise RunFailed(str(first), killed=True) from None
         raise first from None
     finally:
-        await _end(process)
+        await end_program(process)
     if code != 0:
         detail = "\n".join(tail) or f"exit status {code}"
         if _FILE_TOO_LARGE in detail:
@@ -216,7 +222,7 @@ async def _run(
         raise RunFailed(detail, killed=code < 0)
 
 
-async def _keep_tail(stream: asyncio.StreamReader, tail: "deque[str]") -> None:
+async def keep_tail(stream: asyncio.StreamReader, tail: "deque[str]") -> None:
     """Keep the last lines that are errors. Raises SourceChanges."""
     pending = b""
     while part := await stream.read(8192):
@@ -239,7 +245,7 @@ def _printable(line: bytes) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def end_program(process: asyncio.subprocess.Process) -> None:
     """Send SIGTERM, then SIGKILL, to the program's whole session, and wait until it has ended."""
     if process.returncode is not None:
         return

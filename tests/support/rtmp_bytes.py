@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from services.live.rtmp import amf0
+from services.live.flv import amf0
 
 # All that ffmpeg 9 sent when it published two seconds of 160x90 with sound.
 RECORDED = (Path(__file__).parents[1] / "unit" / "live" / "ffmpeg.rtmp").read_bytes()

@@ -14,10 +14,11 @@ import termios
 from collections import deque
 from typing import Any, Final, Protocol
 
+from services.live.flv import amf0
 from services.live.flv.sink import Admission, Sink, Stopped
 from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag
 from services.live.ports import Publisher, Refused
-from services.live.rtmp import amf0, replies, wire
+from services.live.rtmp import replies, wire
 from services.live.rtmp.wire import Message, Parser, ProtocolError
 from shared.telemetry import get_logger
 

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from services.live.rtmp import amf0, wire
+from services.live.flv import amf0
+from services.live.rtmp import wire
 
 # Publishers acknowledge, and are asked to acknowledge, that often at least.
 WINDOW_BYTES: Final = 2_500_000

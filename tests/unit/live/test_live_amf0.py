@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.live.rtmp import amf0
+from services.live.flv import amf0
 
 
 def test_what_is_written_is_read() -> None:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.live.flv import amf0
 from services.live.flv.tags import AUDIO, VIDEO, NotPlayable, Tag, content
-from services.live.rtmp import amf0
 from services.live.rtmp.wire import Parser, ProtocolError
 from tests.support.rtmp_bytes import RECORDED
 

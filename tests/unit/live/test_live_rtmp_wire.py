@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.live.rtmp import amf0
+from services.live.flv import amf0
 from services.live.rtmp.wire import Message, Parser, ProtocolError, message
 from tests.support.rtmp_bytes import HANDSHAKE, RECORDED, chunk
 

@@ -1,0 +1,43 @@
+"""Names of a session's objects in the media bucket. Pure.
+
+Below ``{video_id}/live/``, which live alone writes and deletes. Addresses that players see are the
+same without the video. An epoch has a folder of its own, so that no two replicas write one key.
+"""
+
+from typing import Final
+
+MULTIVARIANT: Final = "index.m3u8"
+RECORDED: Final = "vod.m3u8"
+RECORDED_DASH: Final = "vod.mpd"
+
+
+def folder(video_id: str) -> str:
+    """Everything of a session."""
+    return f"{video_id}/live"
+
+
+def track_folder(video_id: str, epoch: int, track: str) -> str:
+    """The segments of a track in one epoch."""
+    return f"{video_id}/live/{epoch}/{track}"
+
+
+def segment(track_folder: str, number: int) -> str:
+    return f"{track_folder}/{number}.m4s"
+
+
+def init(track_folder: str, sha256: str) -> str:
+    return f"{track_folder}/init-{sha256[:16]}.mp4"
+
+
+def recorded_playlist(track: str) -> str:
+    """A track's playlist of the recording, below the session's folder."""
+    return f"vod-{track}.m3u8"
+
+
+def poster(video_id: str, mark: str) -> str:
+    return f"{video_id}/live/poster-{mark}.jpg"
+
+
+def uri(key: str) -> str:
+    """The address in a playlist that lies in the session's folder."""
+    return key.split("/", 2)[2]

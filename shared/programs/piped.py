@@ -1,0 +1,129 @@
+"""Runs a program that is written to and read from for as long as it lives, in the same sandbox."""
+
+import asyncio
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from shared.programs.confinement import Limits, confined
+from shared.programs.process import STDERR_LINES, end_program, environment, keep_tail
+from shared.programs.run_memory import MemoryUsedUp, watch_memory
+
+# A pipe holds 64 KiB, less than a key picture: the program would wait for each reader.
+_PIPE_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 1 << 18
+
+
+class ProgramEnded(Exception):
+    """The program has ended, and takes nothing more; the text is the tail of its stderr."""
+
+
+class PipedProgram:
+    """A running program with its standard input and several outputs.
+
+    ``limits.seconds`` does not count: it ends with its input, or with ``stop``.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, readers: list[asyncio.StreamReader]):
+        self._process = process
+        self.outputs: Final = readers
+        self._tail: deque[str] = deque(maxlen=STDERR_LINES)
+        self._memory: asyncio.Task[None] | None = None
+        self._stderr: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls,
+        arguments: Callable[[Sequence[int]], Sequence[str]],
+        outputs: int,
+        folder: Path,
+        limits: Limits,
+    ) -> "PipedProgram":
+        """Start it. ``arguments``, program first, are made of the numbers of its output pipes."""
+        pipes = [os.pipe() for _ in range(outputs)]
+        readers: list[asyncio.StreamReader] = []
+        loop = asyncio.get_running_loop()
+        unread = [read for read, _ in pipes]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *confined(limits, arguments([write for _, write in pipes]), folder),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=folder,
+                env=environment(folder),
+                start_new_session=True,
+                pass_fds=[write for _, write in pipes],
+            )
+            while unread:
+                reader = asyncio.StreamReader(limit=_READ_BYTES)
+                read = unread.pop(0)
+                fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                # The transport closes the pipe at its end.
+                await loop.connect_read_pipe(
+                    lambda reader=reader: asyncio.StreamReaderProtocol(reader),
+                    os.fdopen(read, "rb", buffering=0),
+                )
+                readers.append(reader)
+        finally:
+            for _, write in pipes:
+                os.close(write)
+            for read in unread:
+                os.close(read)
+        program = cls(process, readers)
+        program._watch(limits)
+        return program
+
+    def _watch(self, limits: Limits) -> None:
+        loop = asyncio.get_running_loop()
+        self._memory = loop.create_task(self._watch_memory(limits.shared_bytes))
+        if self._process.stderr is not None:
+            self._stderr = loop.create_task(keep_tail(self._process.stderr, self._tail))
+
+    async def _watch_memory(self, shared_bytes: int | None) -> None:
+        try:
+            await watch_memory(self._process.pid, shared_bytes)
+        except MemoryUsedUp as error:
+            self._tail.append(str(error))
+            await end_program(self._process)
+
+    @property
+    def running(self) -> bool:
+        return self._process.returncode is None
+
+    @property
+    def said(self) -> str:
+        """The tail of its standard error, or its exit status."""
+        return "\n".join(self._tail) or f"exit status {self._process.returncode}"
+
+    async def write(self, data: bytes) -> None:
+        """Write to its standard input, and wait while it is slow. Raises ProgramEnded."""
+        stdin = self._process.stdin
+        if stdin is None or not self.running:
+            raise ProgramEnded(self.said)
+        try:
+            stdin.write(data)
+            await stdin.drain()
+        except (BrokenPipeError, ConnectionError):
+            raise ProgramEnded(self.said) from None
+
+    def finish(self) -> None:
+        """End its input: it writes what it holds, and ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def stop(self, seconds: float = 0.0) -> int:
+        """Wait so many seconds for its end, then end it; its exit status."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        except TimeoutError:
+            await end_program(self._process)
+        if self._memory is not None:
+            self._memory.cancel()
+        if self._stderr is not None:
+            await asyncio.gather(self._stderr, return_exceptions=True)
+        return self._process.returncode or 0
