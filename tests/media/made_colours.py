@@ -1,12 +1,14 @@
 """Files of the same coloured patches, stored in many kinds of colours."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from tests.integration.transcoder.clips import ffmpeg
-from tests.media.made_files import Recipe
+
+Image = np.ndarray[Any, np.dtype[np.uint8]]
 
 SIDE: Final = 32
 # Red, green and blue from 0 to 255, as a person should see them.
@@ -27,24 +29,40 @@ PATCHES: Final = (
 _RATE: Final = 25
 
 
-def patches(name: str, filters: str, *options: str, width: int = 0) -> Recipe:
-    """The recipe of a film of the patches; ``filters`` turn RGB into what the file stores."""
+class Stored(msgspec.Struct, frozen=True):
+    """A kind of colours in a file: ``filters`` turn RGB into what ``options`` store.
 
-    def write(folder: Path) -> Path:
+    ``width``: that of the film of patches, where they do not fill it.
+    """
+
+    name: str
+    filters: str
+    options: tuple[str, ...]
+    width: int = 0
+
+    def __call__(self, folder: Path) -> Path:
+        """A film of the patches."""
         row = np.repeat(np.array(PATCHES, dtype=np.uint8)[None], SIDE, axis=0)
         image = np.repeat(row, SIDE, axis=1)
-        if width:
-            image = np.pad(image, ((0, 0), (0, width - image.shape[1]), (0, 0)))
-        raw = folder / "patches.rgb"
-        raw.write_bytes(image.tobytes() * _RATE)
+        if self.width:
+            image = np.pad(image, ((0, 0), (0, self.width - image.shape[1]), (0, 0)))
+        return self.film(folder, image, _RATE)
+
+    def film(self, folder: Path, image: Image, frames: int) -> Path:
+        """A film of one picture in red, green and blue."""
+        raw = folder / "picture.rgb"
+        raw.write_bytes(image.tobytes() * frames)
         size = f"{image.shape[1]}x{image.shape[0]}"
         ffmpeg(
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(_RATE), "-i", str(raw)),
-            *("-vf", filters, *options, str(folder / name)),
+            *("-vf", self.filters, *self.options, str(folder / self.name)),
         )
-        return folder / name
+        return folder / self.name
 
-    return write
+
+def patches(name: str, filters: str, *options: str, width: int = 0) -> Stored:
+    """The recipe of a film of the patches."""
+    return Stored(name, filters, options, width)
 
 
 def _stored(matrix: str, primaries: str = "709", kind: str = "yuv420p", extent: str = "tv") -> str:
@@ -58,7 +76,7 @@ def _stored(matrix: str, primaries: str = "709", kind: str = "yuv420p", extent: 
 _X264: Final = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "4")
 _UNSAID: Final = "setparams=color_primaries=unknown:color_trc=unknown:colorspace=unknown"
 
-COLOURS: Final[dict[str, Recipe]] = {
+COLOURS: Final[dict[str, Stored]] = {
     "BT.709": patches("a.mp4", _stored("709"), *_X264),
     "BT.709, full range": patches("a.mp4", _stored("709", extent="pc"), *_X264),
     "small, not said": patches("a.mp4", f"{_stored('170m')},{_UNSAID}", *_X264),
@@ -87,7 +105,7 @@ _HDR: Final = (
     "setparams=color_primaries=bt709:color_trc=bt709,format=gbrp,"
     "zscale=transfer={curve}:primaries=2020:matrix=2020_ncl:range=tv:npl={white},format=yuv420p10le"
 )
-HDR: Final[dict[str, Recipe]] = {
+HDR: Final[dict[str, Stored]] = {
     "PQ": patches("a.mkv", _HDR.format(curve="smpte2084", white=203), *_X264),
     "PQ that says how bright it is": patches(
         "a.ts",
@@ -95,7 +113,8 @@ HDR: Final[dict[str, Recipe]] = {
         *("-c:v", "libx265", "-preset", "ultrafast", "-x265-params"),
         "log-level=error:qp=4:hdr10=1:max-cll=4000,400",
     ),
-    "HLG": patches("a.mkv", _HDR.format(curve="arib-std-b67", white=203), *_X264),
+    # Without approximation, as BT.2100 defines it: else each colour would be bent by itself.
+    "HLG": patches("a.mkv", _HDR.format(curve="arib-std-b67:agamma=0", white=203), *_X264),
     "PQ in full range": patches(
         "a.mkv", _HDR.format(curve="smpte2084", white=203).replace("range=tv", "range=pc"), *_X264
     ),
@@ -113,7 +132,7 @@ HDR: Final[dict[str, Recipe]] = {
 }
 """Kinds with more light than the output has; grey must stay grey, and bright must stay bright."""
 
-TRANSPARENT: Final[dict[str, Recipe]] = {
+TRANSPARENT: Final[dict[str, Stored]] = {
     "transparent RGB": patches(
         "a.mov",
         "format=argb,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='if(lt(X,192),255,0)'",

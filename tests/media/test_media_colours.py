@@ -13,12 +13,16 @@ from services.transcoder.encoding.colour_filters import in_output_colours
 from shared.contracts import Colours, Rendition, VideoTrack
 from shared.programs.finding import find_ffmpeg, find_ffprobe
 from tests.media.made_colours import COLOURS, HDR, PATCHES, SIDE, TRANSPARENT
+from tests.media.measured_colours import measure
 from tests.media.pipeline import Processed, process
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 
 # What an encoder at constant quality may be off by, of 255.
 _NEAR = 5
+# What the filters alone may be off by: decibels over a picture, and steps of a patch.
+_CLOSE = 45
+_ALIKE = 4
 
 
 def _shown(video: Processed, rendition: Rendition) -> Picture:
@@ -93,6 +97,20 @@ async def test_patches_keep_their_colours(kind: str, tmp_path: Path) -> None:
         assert np.abs(small - wanted).mean() <= _NEAR, (small - wanted).tolist()
 
 
+@pytest.mark.parametrize("kind", COLOURS | HDR)
+def test_the_filters_do_what_the_definitions_say(kind: str, tmp_path: Path) -> None:
+    seen = measure(kind, (COLOURS | HDR)[kind], tmp_path)
+    assert seen.psnr >= _CLOSE, seen
+    assert seen.patches <= _ALIKE, seen
+
+
+@pytest.mark.parametrize("kind", HDR)
+def test_the_codes_of_hdr_are_those_of_the_definitions(kind: str, tmp_path: Path) -> None:
+    seen = measure(kind, HDR[kind], tmp_path, bright=True)
+    assert seen.psnr >= _CLOSE, seen
+    assert seen.patches <= _ALIKE, seen
+
+
 @pytest.mark.parametrize("kind", HDR)
 async def test_hdr_is_mapped_as_the_reference_maps_it(kind: str, tmp_path: Path) -> None:
     source = HDR[kind](tmp_path)
@@ -110,13 +128,19 @@ async def test_hdr_is_mapped_as_the_reference_maps_it(kind: str, tmp_path: Path)
     assert int(np.ptp(greys, axis=1).max()) <= 3
     assert (np.diff(greys[:, 1]) > 10).all()
     assert 170 <= int(greys[4, 1]) <= 245
+    images = video.state.images
+    assert images is not None
+    assert images.poster_key is not None
+    with Image.open(video.folder / images.poster_key) as image:
+        poster = _middles(np.asarray(image.convert("RGB")), facts.width).astype(np.int16)
+    assert np.abs(poster - wanted).mean() <= _NEAR, (poster - wanted).tolist()
     assert _tags(video, top) == ["tv", "bt709", "bt709", "bt709"]
 
 
 def _mapped(source: Path, rendition: Rendition) -> Picture:
     """The first picture of an HDR film, mapped by zimg in one pass, and not encoded."""
     steps = (
-        "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=709,"
+        "zscale=transfer=linear:npl=100:agamma=0,format=gbrpf32le,zscale=primaries=709,"
         "tonemap=hable:desat=0,zscale=transfer=709:matrix=gbr:range=full,format=gbrp"
     )
     return _first_picture(source, steps, rendition)

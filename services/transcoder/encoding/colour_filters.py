@@ -97,27 +97,46 @@ def _by_older_plan(video: VideoTrack, size: str) -> list[str]:
 
 
 def _tone_map(video: VideoTrack, colours: Colours) -> list[str]:
-    """The filters from HDR (PQ or HLG) to SDR (BT.709)."""
-    return [
-        f"zscale={_hdr_source(video, colours)}:transfer=linear:npl=100",
+    """The filters from HDR (PQ or HLG) to SDR (BT.709), through a table of colours.
+
+    A run computes the table once, so it may be exact (``agamma=0``). The slow filter's quick way
+    with HLG bends red, green and blue each by itself, where BT.2100 bends their luminance.
+    """
+    kept = f"primaries={_hdr_primaries(colours)}:transfer={colours.transfer}"
+    read = f"zscale={_hdr_source(video, colours)}:matrix=gbr:range=full:{kept}"
+    tags = f"color_primaries={_hdr_primaries(colours)}:color_trc={colours.transfer}"
+    table = (
+        "haldclutsrc=level=8:rate=1:duration=1",
+        f"format=gbrp16,setparams=range=full:colorspace=gbr:{tags}",
+        "zscale=transfer=linear:npl=100:agamma=0",
         "format=gbrpf32le",
         "zscale=primaries=709",
         # 1000 cd/m², whatever the film says: it may say so only at its beginning,
         # where most chunks do not read, and all must be equally bright.
         "tonemap=hable:desat=0:peak=10",
-        f"zscale=transfer=709:matrix=709:range=limited{_DITHER}",
+        "zscale=transfer=709:matrix=gbr:range=full,format=gbrpf32le",
+        # Before all pictures, whose times may be negative: there it lasts for ever.
+        "setpts=-100000/TB",
+    )
+    through = f"[light];{','.join(table)}[table];[light][table]haldclut=clut=first"
+    shown = "matrixin=gbr:primariesin=709:transferin=709:rangein=full"
+    return [
+        f"{read},format=gbrpf32le{through}",
+        f"zscale={shown}:matrix=709:primaries=709:transfer=709:range=limited{_DITHER}",
     ]
+
+
+def _hdr_primaries(colours: Colours) -> str:
+    return colours.primaries if colours.primaries in _HDR_PRIMARIES else "bt2020"
 
 
 def _hdr_source(video: VideoTrack, colours: Colours) -> str:
     """What the slow filter reads of an HDR picture."""
     matrix = colours.matrix if colours.matrix in _HDR_MATRICES else "bt2020nc"
     matrix = "gbr" if is_rgb(video) else matrix
-    primaries = colours.primaries if colours.primaries in _HDR_PRIMARIES else "bt2020"
     extent = "full" if colours.full_range or is_rgb(video) else "limited"
-    return (
-        f"matrixin={matrix}:primariesin={primaries}:transferin={colours.transfer}:rangein={extent}"
-    )
+    source = f"matrixin={matrix}:primariesin={_hdr_primaries(colours)}"
+    return f"{source}:transferin={colours.transfer}:rangein={extent}:agamma=0"
 
 
 def _from_primaries(video: VideoTrack, primaries: str, colours: Colours) -> str:
