@@ -111,8 +111,8 @@ profile: ## Sample a process of make up: SERVICE=gateway SECONDS=30; into dist/,
 	@$(call tool,py-spy)
 	@$(PYTHON) -m tools.profiling $(SERVICE) $(SECONDS)
 
-chaos: fetch-dev ## 200 uploads while 110 things go wrong; SEED=… replays, KINDS="mute *,lose power" UPLOADS=20 FAULTS=10
-	@$(PYTHON) -m tests.chaos --uploads $(or $(UPLOADS),200) --faults $(or $(FAULTS),110) \
+chaos: fetch-dev ## 300 uploads while 110 things go wrong; SEED="1 2" replays, KINDS="mute *,lose power" UPLOADS=20 FAULTS=10
+	@$(PYTHON) -m tests.chaos --uploads $(or $(UPLOADS),300) --faults $(or $(FAULTS),110) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KINDS),--kinds "$(KINDS)")
 
 attack: fetch-dev ## What one account can take away from others, one line for each attack; NAMES="event streams"
