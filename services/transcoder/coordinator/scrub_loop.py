@@ -83,6 +83,8 @@ class ScrubLoop:
         if not self._plan.bytes_per_second:
             return
         until = time.monotonic() + _ROUND_SECONDS
+        # A large object that is suspected leaves the other half to the videos.
+        half = time.monotonic() + _ROUND_SECONDS / 2
         suspects = await self._repository.due_suspects(_SUSPECTS)
         by_video = [
             list(group)
@@ -91,7 +93,7 @@ class ScrubLoop:
             )
         ]
         await self._suspects.each(
-            by_video, lambda each: each[0].video_id, lambda each: self._look_again(each, until)
+            by_video, lambda each: each[0].video_id, lambda each: self._look_again(each, half)
         )
         if time.monotonic() >= self._look_at:
             await self._scrub_videos(until)
