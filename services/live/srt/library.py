@@ -6,6 +6,7 @@ Numbers are those of ``srt.h``. Every function here may be called from any threa
 import ctypes
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -103,6 +104,15 @@ class Library:
         size = ctypes.c_int(_ADDRESS_BYTES)
         self._check(self._lib.srt_getsockname(listener, place, ctypes.byref(size)))
         return int.from_bytes(place.raw[2:4], "big")
+
+    def peer(self, handle: int) -> str:
+        """The address that a caller sends from."""
+        place = ctypes.create_string_buffer(_ADDRESS_BYTES)
+        size = ctypes.c_int(_ADDRESS_BYTES)
+        self._check(self._lib.srt_getpeername(handle, place, ctypes.byref(size)))
+        if int.from_bytes(place.raw[:2], sys.byteorder) == socket.AF_INET6:
+            return socket.inet_ntop(socket.AF_INET6, place.raw[8:24])
+        return socket.inet_ntop(socket.AF_INET, place.raw[4:8])
 
     def accept(self, listener: int) -> int | None:
         """The next caller, once its handshake is done; None once ``listener`` is closed."""

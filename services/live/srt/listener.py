@@ -19,10 +19,11 @@ _STOP_SECONDS: Final = 2.0
 
 
 class Connection:
-    """One publisher. ``stream_id`` is what it said in its handshake."""
+    """One publisher. ``stream_id`` is what it said in its handshake, ``address`` where it is."""
 
     def __init__(self, library: Library, handle: int, loop: asyncio.AbstractEventLoop) -> None:
         self.stream_id = library.stream_id(handle)
+        self.address = library.peer(handle)
         self._library = library
         self._handle = handle
         self._loop = loop
@@ -39,15 +40,15 @@ class Connection:
 
     async def read(self) -> bytes:
         """All that has arrived since the last call, waiting for something; b"" at the end."""
-        while True:
-            with self._room:
-                data = bytes(self._held)
-                self._held.clear()
+        # It is set once for each time that the buffer gets its first bytes, and at the end.
+        await self._wake.wait()
+        with self._room:
+            data = bytes(self._held)
+            self._held.clear()
+            if not self._ended:
                 self._wake.clear()
-                self._room.notify()
-                if data or self._ended:
-                    return data
-            await self._wake.wait()
+            self._room.notify()
+        return data
 
     def close(self) -> None:
         """End the connection; what has arrived can still be read."""

@@ -4,14 +4,19 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from deploy.local.debian import srt_library, srt_root
+from services.live.packaging.child import Program
 from services.live.srt.library import Admitted, Library, Rejected, SrtError
 from services.live.srt.listener import Connection, Listener
+from services.live.srt.publishers import SrtPublishers
 from services.live.srt.stream_id import key_of
+from shared.programs.confinement import Limits
 from shared.programs.finding import find_ffmpeg
+from tests.support.live_publishers import KEY, Door, assert_a_stream
 from tests.support.real_parts import packages
 
 PASSPHRASE = "ten letters or more"
@@ -143,6 +148,35 @@ async def test_the_listener_ends_publishers_that_are_still_there(library: Librar
     assert ended.is_set()
     async with asyncio.timeout(20):
         assert await publishing != 0
+
+
+async def test_transport_streams_become_tags(library: Library, tmp_path: Path) -> None:
+    door = Door()
+    limits = Limits(seconds=0, cpu_seconds=60, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0)
+    publishers = SrtPublishers(door, Program(find_ffmpeg(None), tmp_path, limits), PASSPHRASE)
+    listener = Listener(library, admit=publishers.admit, serve=publishers.serve, latency_ms=120)
+    url = f"srt://127.0.0.1:{listener.open('127.0.0.1', 0)}"
+    try:
+        sources = ("-f", "lavfi", "-i", "testsrc=size=160x90:rate=15", "-f", "lavfi", "-i", "sine")
+        encode = ("-c:v", "libx264", "-g", "15", "-preset", "ultrafast", "-c:a", "aac")
+        process = await asyncio.create_subprocess_exec(
+            *(find_ffmpeg(None), "-v", "quiet", "-re", *sources, "-t", "5", *encode),
+            *("-f", "mpegts", f"{url}?streamid={KEY}&passphrase={PASSPHRASE}"),
+        )
+        assert await process.wait() == 0
+        (sink,) = door.sinks
+        async with asyncio.timeout(20):
+            await sink.ended.wait()
+        # A wrong key is refused, and then in the handshake.
+        for _ in range(3):
+            await publish(f"{url}?streamid=wrong&passphrase={PASSPHRASE}")
+        assert door.asked == 2
+    finally:
+        await listener.close()
+    assert sink.closed == ("the publisher has gone", False)
+    assert (door.publishers[0].protocol, door.publishers[0].address) == ("srt", "127.0.0.1")
+    assert_a_stream(sink.tags)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_library_that_is_not_there_is_said(library: Library) -> None:

@@ -10,9 +10,6 @@ import pytest
 from litestar import Litestar
 from litestar.di import Provide
 
-from services.live.flv.sink import Sink
-from services.live.flv.tags import AUDIO, VIDEO, Tag, content
-from services.live.ports import Publisher, Refused
 from services.live.whip.receiving import install
 from services.live.whip.routes import whip_router
 from services.live.whip.server import Whip
@@ -20,43 +17,9 @@ from shared.http.problems import EXCEPTION_HANDLERS
 from shared.http.server import serving
 from shared.programs.finding import find_ffmpeg
 from shared.settings import Address
+from tests.support.live_publishers import KEY, Door, assert_a_stream
 
-KEY = "a-good-key"
 PATH = "/api/v1/live/whip"
-
-
-class Kept:
-    """A sink that keeps its tags."""
-
-    def __init__(self) -> None:
-        self.tags: list[Tag] = []
-        self.closed: tuple[str, bool] | None = None
-        self.ended = asyncio.Event()
-        self.both = asyncio.Event()
-
-    async def take(self, tag: Tag) -> None:
-        self.tags.append(tag)
-        if {AUDIO, VIDEO} <= {each.kind for each in self.tags}:
-            self.both.set()
-
-    async def close(self, reason: str, *, clean: bool) -> None:
-        self.closed = reason, clean
-        self.ended.set()
-
-
-class Door:
-    """Knows one key."""
-
-    def __init__(self) -> None:
-        self.sinks: list[Kept] = []
-        self.publishers: list[Publisher] = []
-
-    async def admit(self, key: str, publisher: Publisher) -> Sink:
-        if key != KEY:
-            raise Refused("unknown_key", "no stream has this key")
-        self.publishers.append(publisher)
-        self.sinks.append(Kept())
-        return self.sinks[-1]
 
 
 @asynccontextmanager
@@ -83,7 +46,7 @@ async def test_ffmpeg_publishes_picture_and_sound() -> None:
         source = ("-f", "lavfi", "-i", "testsrc=size=160x90:rate=15", "-f", "lavfi", "-i", "sine")
         encode = ("-c:v", "libx264", "-profile:v", "baseline", "-g", "15", "-preset", "ultrafast")
         process = await asyncio.create_subprocess_exec(
-            *(find_ffmpeg(None), "-v", "warning", "-re", *source, "-t", "4", *encode),
+            *(find_ffmpeg(None), "-v", "warning", "-re", *source, "-t", "5", *encode),
             *("-pix_fmt", "yuv420p", "-c:a", "libopus", "-ar", "48000", "-ac", "2"),
             *("-f", "whip", "-authorization", KEY, url),
             stderr=asyncio.subprocess.PIPE,
@@ -96,28 +59,6 @@ async def test_ffmpeg_publishes_picture_and_sound() -> None:
     assert door.publishers[0].protocol == "whip"
     assert sink.closed == ("ended by the publisher", True)
     assert_a_stream(sink.tags)
-
-
-def assert_a_stream(tags: list[Tag]) -> None:
-    """Headers first, then a key picture; both kinds run on, at the same time."""
-    kinds = [(tag.kind, content(tag)) for tag in tags]
-    (first, header), (second, sound_header) = kinds[:2]
-    assert first == VIDEO
-    assert header is not None
-    assert header.header
-    assert second == AUDIO
-    assert sound_header is not None
-    assert sound_header.header
-    pictures = [tag for tag, (kind, _) in zip(tags, kinds, strict=True) if kind == VIDEO][1:]
-    sounds = [tag for tag, (kind, _) in zip(tags, kinds, strict=True) if kind == AUDIO][1:]
-    shown = content(pictures[0])
-    assert shown is not None
-    assert shown.key
-    for track in (pictures, sounds):
-        times = [tag.milliseconds for tag in track]
-        assert times == sorted(times)
-        assert times[-1] > 1500
-    assert abs(pictures[-1].milliseconds - sounds[-1].milliseconds) < 700
 
 
 @pytest.mark.parametrize(

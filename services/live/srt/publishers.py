@@ -1,0 +1,150 @@
+"""Publishers by SRT: who is let in, and MPEG-TS that becomes tags by one ffmpeg that copies."""
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+from services.live.flv.sink import Admission, Sink, Stopped
+from services.live.flv.tags import FILE_HEADER, NotPlayable, Tag
+from services.live.packaging.child import Program
+from services.live.ports import Publisher, Refused
+from services.live.srt.library import Admitted, Rejected
+from services.live.srt.listener import Connection
+from services.live.srt.stream_id import key_of
+from shared.programs.piped import PipedProgram, ProgramEnded
+
+_PROTOCOL: Final = "srt"
+# 1000 and an HTTP status: SRT's access control, "rejection codes".
+_UNAUTHORIZED: Final = 1401
+_REJECTIONS: Final = {
+    "unknown_key": _UNAUTHORIZED,
+    "disabled": 1403,
+    "already_live": 1409,
+    "too_many": 1402,
+    "busy": 1402,
+    "unavailable": 1503,
+}
+# Seconds for which a refusal is given again, in the handshake.
+_UNKNOWN_SECONDS: Final = 60.0
+_OTHERWISE_SECONDS: Final = 3.0
+_MAX_REFUSALS: Final = 10_000
+# A key picture of the highest rate that is accepted.
+_MAX_TAG_BYTES: Final = 16 << 20
+_TAG_HEADER: Final = 11
+_PREVIOUS_SIZE: Final = 4
+
+
+class SrtPublishers:
+    """``passphrase``: all publishers must encrypt with it. ``clock``: steady, in seconds."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        program: Program,
+        passphrase: str | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._admission = admission
+        self._program = program
+        self._admitted = Admitted(passphrase)
+        self._clock = clock
+        self._refusals: dict[bytes, tuple[int, float]] = {}
+
+    def admit(self, stream_id: str) -> Admitted | Rejected:
+        """Decide in the handshake, in libsrt's thread: all publishers' packets wait for it.
+
+        Whether a key is good is looked up after the handshake. A publisher that was refused then
+        and tries again, as programs do, is told why here.
+        """
+        key = key_of(stream_id)
+        if key is None:
+            return Rejected(_UNAUTHORIZED)
+        code, until = self._refusals.get(_name(key), (0, 0.0))
+        return Rejected(code) if self._clock() < until else self._admitted
+
+    async def serve(self, connection: Connection) -> None:
+        """Pass on what one publisher sends, until it goes."""
+        key = key_of(connection.stream_id)
+        if key is None:
+            return
+        publisher = Publisher(protocol=_PROTOCOL, address=connection.address)
+        try:
+            sink = await self._admission.admit(key, publisher)
+        except Refused as refused:
+            self._remember(key, refused.code)
+            return
+        reason = "the server is going down"
+        try:
+            await self._pass_on(connection, sink)
+            reason = "the publisher has gone"
+        except (NotPlayable, Stopped, ProgramEnded) as error:
+            reason = str(error)
+        finally:
+            await sink.close(reason, clean=False)
+
+    def _remember(self, key: str, code: str) -> None:
+        if len(self._refusals) >= _MAX_REFUSALS:
+            self._refusals.clear()
+        seconds = _UNKNOWN_SECONDS if code == "unknown_key" else _OTHERWISE_SECONDS
+        self._refusals[_name(key)] = _REJECTIONS.get(code, 1500), self._clock() + seconds
+
+    async def _pass_on(self, connection: Connection, sink: Sink) -> None:
+        """Raises NotPlayable, Stopped, ProgramEnded."""
+        with tempfile.TemporaryDirectory(dir=self._program.folder) as folder:
+            program = await PipedProgram.start(
+                lambda pipes: _command(self._program.ffmpeg, pipes[0]),
+                1,
+                Path(folder),
+                self._program.limits,
+            )
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(_feed(connection, program))
+                    async for tag in read_tags(program.outputs[0]):
+                        await sink.take(tag)
+                    connection.close()
+            except* (NotPlayable, Stopped, ProgramEnded) as errors:
+                raise errors.exceptions[0] from None
+            finally:
+                await program.stop()
+
+
+async def _feed(connection: Connection, program: PipedProgram) -> None:
+    while data := await connection.read():
+        await program.write(data)
+    program.finish()
+
+
+async def read_tags(stream: asyncio.StreamReader) -> AsyncIterator[Tag]:
+    """The tags of an FLV file as it is written. Raises NotPlayable where one is too large."""
+    try:
+        await stream.readexactly(len(FILE_HEADER))
+        while True:
+            head = await stream.readexactly(_TAG_HEADER)
+            size = int.from_bytes(head[1:4], "big")
+            if size > _MAX_TAG_BYTES:
+                raise NotPlayable("a picture is too large")
+            body = await stream.readexactly(size)
+            await stream.readexactly(_PREVIOUS_SIZE)
+            yield Tag(head[0], int.from_bytes(head[4:7], "big") | head[7] << 24, body)
+    except asyncio.IncompleteReadError:
+        return
+
+
+def _command(ffmpeg: str, pipe: int) -> list[str]:
+    """The first picture and the first sound, as they are."""
+    return [
+        *(ffmpeg, "-hide_banner", "-nostdin", "-v", "error"),
+        *("-probesize", "1000000", "-analyzeduration", "1000000", "-f", "mpegts", "-i", "pipe:0"),
+        *("-map", "0:v:0", "-map", "0:a:0?", "-c", "copy", "-flush_packets", "1"),
+        *("-f", "flv", "-flvflags", "no_duration_filesize", f"pipe:{pipe}"),
+    ]
+
+
+def _name(key: str) -> bytes:
+    """A key is not kept."""
+    return hashlib.sha256(key.encode()).digest()
