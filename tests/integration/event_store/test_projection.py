@@ -217,6 +217,20 @@ async def test_a_second_runner_is_fenced_off(engine: AsyncEngine) -> None:
     assert [row[1:] for row in await counts(engine)] == [(2, 2)]
 
 
+async def test_a_runner_ends_where_another_has_moved_its_checkpoint(engine: AsyncEngine) -> None:
+    store = await filled(streams=1, versions=1)
+    runner = runner_of(engine, store)
+    running_task = asyncio.create_task(runner.run())
+    await eventually(lambda: runner.position == 1)
+    async with engine.begin() as connection:
+        await connection.execute(text("update sample.checkpoints set position = 2"))
+    name = (await store.read_all(0, 1))[0].stream_id
+    await store.append(name, 1, [NewEvent(EmailChanged(user_id="u"))], Metadata())
+    with pytest.raises(CheckpointMoved):
+        async with asyncio.timeout(20):
+            await running_task
+
+
 async def test_a_watcher_waits_until_its_event_is_visible(
     engine: AsyncEngine, database: Database
 ) -> None:
