@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.transcode.encode import PlannedSource, cpu, plan_source, run_arguments, vmaf
-from services.transcoder.encoding.ffmpeg import encode_chunk
+from services.transcoder.encoding.ffmpeg_chunks import encode_chunk
 from services.transcoder.planning.extra_codecs import extra_renditions
 from shared.contracts import Rendition
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.transcode.encode import cpu, parts, plan_source, run_arguments
-from services.transcoder.encoding.ffmpeg import Input, encode_chunk
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.ffmpeg_chunks import encode_chunk
 from services.transcoder.encoding.ffmpeg_images import sprite, stills
 from services.transcoder.planning.storyboard import sheet
 from services.transcoder.worker.task_images import LONG_SIDE, PLACES, animate, choose

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.transcoder.encoding.ffmpeg import read_from
+from services.transcoder.encoding.ffmpeg_chunks import read_from
 from services.transcoder.encoding.probe import probe_indexed
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay

@@ -15,7 +15,7 @@ import msgspec
 
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import VideoTask, chunks, timeline, video_tasks
-from services.transcoder.scheduler import URGENT_PRIORITY
+from services.transcoder.scheduler.tasks import URGENT_PRIORITY
 from shared.contracts import SourceFacts, TranscodePlanned, VideoTrack
 
 # CPU seconds per frame of 1080p, as the encode section measures them: decoding and scaling once,
@@ -49,7 +49,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Fair:
-    """The order of ``Scheduler.pick``: start-time fair queueing over users."""
+    """The order of ``Dispatcher.pick``: start-time fair queueing over users."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[tuple[int, int, Film, VideoTask]]] = defaultdict(list)

@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from benchmarks.transcode.encode import parts, plan_source, run_arguments
-from services.transcoder.encoding.ffmpeg import encode_chunk
+from services.transcoder.encoding.ffmpeg_chunks import encode_chunk
 
 
 def walls(source: Path, folder: Path) -> tuple[float, float]:

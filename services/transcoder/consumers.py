@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from services.transcoder.scheduler import PickedTask, QueueName
+from services.transcoder.scheduler.dispatcher import PickedTask
+from services.transcoder.scheduler.tasks import QueueName
 from services.transcoder.worker.worker import Worker
 from shared.messaging.metrics import MessageMetrics
 from shared.messaging.topology import work_queue

@@ -32,7 +32,8 @@ from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.http import job_routes, operator_job_routes
 from services.transcoder.jobs import JobRepository
 from services.transcoder.projections import REPLAYED_TABLES, JobProjection
-from services.transcoder.scheduler import Scheduler
+from services.transcoder.scheduler.dispatcher import Dispatcher
+from services.transcoder.scheduler.leases import Leases
 from services.transcoder.settings import (
     CoordinatorSettings,
     RebuildSettings,
@@ -90,7 +91,7 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
     scrub = ScrubLoop(scrubber, scrubs, plan, metrics, advanced=advanced)
     deletions = _deletions(config, engine)
     coordinator = Coordinator(
-        jobs, Scheduler(engine), log, media, deletions, metrics=metrics, loops=host.loops
+        jobs, Dispatcher(engine), log, media, deletions, metrics=metrics, loops=host.loops
     )
     projections, messages = ProjectionMetrics(host.registry), MessageMetrics(host.registry)
 
@@ -198,8 +199,8 @@ async def compose_worker(config: WorkerSettings, host: Host) -> Process:
     metrics = WorkerMetrics(host.registry)
     metrics.watch_scratch(scratch)
     metrics.watch_sandbox(layers())
-    beats = Scheduler(await host.engine(config.database_url, size=1, quick=True))
-    worker = Worker(context, Scheduler(engine), scratch, metrics, config.worker_slots, beats=beats)
+    beats = Leases(await host.engine(config.database_url, size=1, quick=True))
+    worker = Worker(context, Leases(engine), scratch, metrics, config.worker_slots, beats=beats)
     messages = MessageMetrics(host.registry)
 
     async def take(progress: LoopProgress) -> None:

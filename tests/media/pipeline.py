@@ -22,7 +22,7 @@ from services.transcoder.handlers import record, state_of
 from services.transcoder.planning.extra_codecs import Codec
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.projections import open_tasks, planned_tasks
-from services.transcoder.scheduler import ClaimedTask
+from services.transcoder.scheduler.leases import ClaimedTask
 from services.transcoder.worker.context import TaskContext, TaskProgress, Tools, WorkerContext
 from services.transcoder.worker.worker import PERFORMERS
 from shared.contracts import Event, TranscodeFailed, TranscodePlanned, new_id, stream_id

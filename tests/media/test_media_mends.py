@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from services.transcoder.encoding.ffmpeg import encode_chunk
+from services.transcoder.encoding.ffmpeg_chunks import encode_chunk
 from services.transcoder.planning.tracks import Chosen, choose_tracks
 from tests.media.made_changes import CHANGES
 from tests.media.made_cuts import CUT, OPEN_ENDED
@@ -81,7 +81,7 @@ MENDS: Final[dict[str, tuple[Recipe, dict[str, object]]]] = {
     ),
     "mirrored pictures are mirrored": (
         PICTURES["mirrored"],
-        {f"{_TRANSCODER}.encoding.ffmpeg.turn": _not_turned},
+        {f"{_TRANSCODER}.encoding.ffmpeg_chunks.turn": _not_turned},
     ),
     "what begins late begins at 0": (
         OPEN_ENDED["mkv from 12 s"],

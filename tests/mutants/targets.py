@@ -43,7 +43,7 @@ TARGETS: Final = (
         functions=("cut", "check", "damaged"),
     ),
     Target(
-        ("services/transcoder/scheduler.py",),
+        ("services/transcoder/scheduler/*.py",),
         (
             "tests/integration/transcoder/test_transcoder_claims.py",
             "tests/integration/transcoder/test_transcoder_leases.py",

@@ -19,14 +19,13 @@ from services.transcoder.coordinator.sweeping import sweep
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord, JobRepository
 from services.transcoder.planning.reasons import reason
-from services.transcoder.scheduler import (
+from services.transcoder.scheduler.dispatcher import (
+    Dispatcher,
     ExhaustedTask,
     JobProgress,
     PickedTask,
-    QueueName,
-    Scheduler,
-    TaskError,
 )
+from services.transcoder.scheduler.tasks import QueueName, TaskError
 from shared.blobs.store import BlobStore
 from shared.contracts import (
     MediaRepairFailed,
@@ -78,7 +77,7 @@ class Coordinator:
     def __init__(
         self,
         jobs: JobRepository,
-        scheduler: Scheduler,
+        dispatcher: Dispatcher,
         store: EventStore,
         media: BlobStore,
         deletions: DeletionRepository,
@@ -87,7 +86,7 @@ class Coordinator:
         loops: Loops,
     ) -> None:
         self._jobs = jobs
-        self._scheduler = scheduler
+        self._dispatcher = dispatcher
         self._store = store
         self._media = media
         self._publisher = Publisher(media)
@@ -119,7 +118,7 @@ class Coordinator:
             ("compact videos", self._compactor.step, _HOUSEKEEPING_SECONDS, None),
             ("delete objects", self._deleter.round, _HOUSEKEEPING_SECONDS, None),
             ("measure open work", self._metrics.open.refresh, _METRICS_SECONDS, None),
-            ("forget workers", self._scheduler.forget_workers, _FORGET_SECONDS, None),
+            ("forget workers", self._dispatcher.forget_workers, _FORGET_SECONDS, None),
         ]
         try:
             async with asyncio.TaskGroup() as group:
@@ -146,8 +145,8 @@ class Coordinator:
         )
 
     async def _dispatch_round(self, queue: TaskQueue) -> None:
-        for name in await self._scheduler.in_demand():
-            picked = await self._scheduler.pick(name)
+        for name in await self._dispatcher.in_demand():
+            picked = await self._dispatcher.pick(name)
             refused: list[PickedTask] = []
             while picked:
                 try:
@@ -157,7 +156,7 @@ class Coordinator:
                     # cancelled because the connection is lost: otherwise the tasks would wait
                     # until their messages are unclaimed for too long.
                     if refused or not isinstance(error, Exception) or is_outage(error):
-                        await self._scheduler.unsent([*refused, *picked])
+                        await self._dispatcher.unsent([*refused, *picked])
                         raise
                     refused.append(picked.pop(0))
                     _log.error("task not sent", task=refused[0].task_id, error=repr(error))
@@ -170,7 +169,7 @@ class Coordinator:
     async def _put_off(self, refused: list[PickedTask]) -> None:
         """Take back a task that the broker refused while it took others."""
         if refused:
-            await self._scheduler.unsent(refused, delay=_REFUSED_SECONDS)
+            await self._dispatcher.unsent(refused, delay=_REFUSED_SECONDS)
             self._metrics.items.failures.labels("dispatch tasks").inc(len(refused))
             refused.clear()
 
@@ -205,19 +204,19 @@ class Coordinator:
                 self._metrics.playable.observe(max(0.0, seconds), exemplar())
 
     async def _keep_house(self) -> None:
-        expired = await self._scheduler.expire()
+        expired = await self._dispatcher.expire()
         if expired:
             self._metrics.expired.inc(expired)
             _log.warning("tasks taken back", tasks=expired)
             self._dispatch.set()
         await self._fail_exhausted()
-        await self._reporting.each(await self._scheduler.progress(), _video_of, self._report)
+        await self._reporting.each(await self._dispatcher.progress(), _video_of, self._report)
         jobs = await self._jobs.to_sweep(_JOBS, self._sweeping.waiting)
         await self._sweeping.each(jobs, _video_of, self._sweep_job)
 
     async def _fail_exhausted(self) -> None:
         """Fail the videos of tasks that have been tried too often."""
-        tasks = await self._scheduler.exhausted(self._failing.waiting)
+        tasks = await self._dispatcher.exhausted(self._failing.waiting)
         await self._failing.each(tasks, _video_of, self._fail)
 
     async def _fail(self, task: ExhaustedTask) -> None:

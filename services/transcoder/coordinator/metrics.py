@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.handlers import AttemptMetrics
-from services.transcoder.scheduler import URGENT_PRIORITY, WORKER_SECONDS
+from services.transcoder.scheduler.tasks import URGENT_PRIORITY, WORKER_SECONDS
 from shared.loops.items import ItemMetrics
 
 # Open rows only: they are few, however many videos there are.

@@ -12,7 +12,7 @@ from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.mp4.segment_object import GAP
 from services.transcoder.object_keys import IMMUTABLE, attempt_prefix
 from services.transcoder.planning.extra_codecs import Codec
-from services.transcoder.scheduler import ClaimedTask
+from services.transcoder.scheduler.leases import ClaimedTask
 from shared.blobs.store import BlobStore
 from shared.contracts import EncodedTrack, Segment, StoredObject, TranscodePlanned
 from shared.event_store.store import EventStore

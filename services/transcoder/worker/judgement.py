@@ -17,7 +17,8 @@ from services.transcoder.planning.media_errors import (
     is_repeatable,
     rejected,
 )
-from services.transcoder.scheduler import MAX_TRIES, ClaimedTask
+from services.transcoder.scheduler.leases import ClaimedTask
+from services.transcoder.scheduler.tasks import MAX_TRIES
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from shared.contracts import VideoUploaded, stream_id
 

@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.transcoder.encoding.scratch import Scratch
 from services.transcoder.handlers import AttemptMetrics
-from services.transcoder.scheduler import MAX_TRIES, ClaimedTask
+from services.transcoder.scheduler.leases import ClaimedTask
+from services.transcoder.scheduler.tasks import MAX_TRIES
 from shared.contracts import ChunkEncoded, Event
 from shared.telemetry import exemplar, get_logger
 

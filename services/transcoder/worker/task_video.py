@@ -3,7 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.ffmpeg_chunks import ChunkRun, encode_chunk, read_from
 from services.transcoder.encoding.ffmpeg_images import sprite as sprite_arguments
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.mp4.segment_object import pack_segments

@@ -13,13 +13,8 @@ from typing import Final
 from services.transcoder.encoding.scratch import Scratch, ScratchFull
 from services.transcoder.handlers import record, state_of
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed
-from services.transcoder.scheduler import (
-    ClaimedTask,
-    Scheduler,
-    SchedulerUnavailable,
-    TaskError,
-    wait_before,
-)
+from services.transcoder.scheduler.leases import ClaimedTask, Leases, wait_before
+from services.transcoder.scheduler.tasks import SchedulerUnavailable, TaskError
 from services.transcoder.worker.context import TaskContext, TaskProgress, WorkerContext
 from services.transcoder.worker.judgement import SourceDoubted, careful, is_last, judged
 from services.transcoder.worker.metrics import WorkerMetrics
@@ -75,21 +70,21 @@ class Worker:
     def __init__(
         self,
         context: WorkerContext,
-        scheduler: Scheduler,
+        leases: Leases,
         scratch: Scratch,
         metrics: WorkerMetrics,
         slots: int,
         *,
-        beats: Scheduler | None = None,
+        beats: Leases | None = None,
     ) -> None:
         self._context = context
-        self._scheduler = scheduler
-        self._beats = beats or scheduler
+        self._leases = leases
+        self._beats = beats or leases
         self._scratch = scratch
         self._metrics = metrics
         self._slots = slots
         self._running: set[asyncio.Task[None]] = set()
-        self._leases: set[_Lease] = set()
+        self._held: set[_Lease] = set()
         self._draining = asyncio.Event()
         self._drained = asyncio.Event()
 
@@ -101,7 +96,7 @@ class Worker:
         """
         if not self._draining.is_set():
             await self._beats.seen(self._context.name, self._slots)
-        for lease in list(self._leases):
+        for lease in list(self._held):
             held = await self._beats.beat(
                 lease.task, self._context.name, lease.progress.fraction, lease.progress.speed
             )
@@ -158,7 +153,7 @@ class Worker:
         await asyncio.gather(*self._running, return_exceptions=True)
         self._drained.set()
         try:
-            await self._scheduler.gone(self._context.name)
+            await self._leases.gone(self._context.name)
         except SchedulerUnavailable:
             _log.warning("worker not signed off; its row expires")
 
@@ -169,9 +164,7 @@ class Worker:
         connection to the broker: then this waits until that worker is silent or done.
         """
         claimed = await self._try_claim(task_id, dispatch, redelivered=redelivered)
-        while (
-            claimed is None and redelivered and await self._scheduler.is_running(task_id, dispatch)
-        ):
+        while claimed is None and redelivered and await self._leases.is_running(task_id, dispatch):
             await asyncio.sleep(HEARTBEAT_SECONDS)
             claimed = await self._try_claim(task_id, dispatch, redelivered=redelivered)
         return claimed
@@ -179,7 +172,7 @@ class Worker:
     async def _try_claim(
         self, task_id: str, dispatch: int, *, redelivered: bool
     ) -> ClaimedTask | None:
-        return await self._scheduler.claim(
+        return await self._leases.claim(
             task_id, dispatch, self._context.name, redelivered=redelivered
         )
 
@@ -192,7 +185,7 @@ class Worker:
         except UnreadableStream as error:
             outcome = "unreadable"
             log.warning("task put off", reason=error.message)
-            await self._scheduler.put_off(task, self._context.name, delay=_UNREADABLE_SECONDS)
+            await self._leases.put_off(task, self._context.name, delay=_UNREADABLE_SECONDS)
         finally:
             self._metrics.tasks.labels(task.kind, outcome).inc()
             seconds = time.monotonic() - started
@@ -233,7 +226,7 @@ class Worker:
             log.warning("task postponed", error=repr(error))
             await self._postpone(task)
         except asyncio.CancelledError:
-            await self._scheduler.give_back(task, self._context.name, delay=0, counts=False)
+            await self._leases.give_back(task, self._context.name, delay=0, counts=False)
             log.info("task given back")
             raise
         except UnreadableStream:
@@ -260,7 +253,7 @@ class Worker:
                     running.cancel()
                 await asyncio.gather(performing, losing, return_exceptions=True)
             await self._record(task, event)
-        await self._scheduler.finish(task, self._context.name)
+        await self._leases.finish(task, self._context.name)
         self._metrics.done(task, event)
 
     async def _record(self, task: ClaimedTask, event: Event) -> None:
@@ -292,11 +285,11 @@ class Worker:
     def _leased(self, task: ClaimedTask) -> Generator[_Lease]:
         """Let the heartbeat renew the lease of a task while entered."""
         lease = _Lease(task)
-        self._leases.add(lease)
+        self._held.add(lease)
         try:
             yield lease
         finally:
-            self._leases.discard(lease)
+            self._held.discard(lease)
 
     async def _storage_is_away(self) -> bool:
         try:
@@ -307,7 +300,7 @@ class Worker:
 
     async def _postpone(self, task: ClaimedTask) -> None:
         """Give a task back without counting the try: a resource is missing, the task is fine."""
-        await self._scheduler.give_back(
+        await self._leases.give_back(
             task, self._context.name, delay=_POSTPONE_SECONDS, counts=False
         )
 
@@ -315,7 +308,7 @@ class Worker:
         if is_last(task, error):
             await self._fail(task, error.code, error.reason, error.detail)
             return
-        await self._scheduler.give_back(
+        await self._leases.give_back(
             task,
             self._context.name,
             delay=wait_before(task.tries),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.scheduler import Scheduler
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
 from tests.integration.transcoder.stage import Processes, Studio, environment
+from tests.integration.transcoder.task_table import Scheduler
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database

@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from services.transcoder.object_keys import sprite_key
-from services.transcoder.scheduler import ClaimedTask
+from services.transcoder.scheduler.leases import ClaimedTask
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,

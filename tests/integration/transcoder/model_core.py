@@ -24,13 +24,15 @@ from services.transcoder.domain import Transcode
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRepository
 from services.transcoder.projections import JobProjection
-from services.transcoder.scheduler import MAX_TRIES, SILENT_SECONDS, PickedTask, Scheduler
+from services.transcoder.scheduler.dispatcher import PickedTask
+from services.transcoder.scheduler.leases import SILENT_SECONDS
+from services.transcoder.scheduler.tasks import MAX_TRIES
 from shared.contracts import stream_id
 from shared.event_store.store import Metadata, NewEvent
 from shared.loops.loops import Loops
 from tests.integration.transcoder.made_results import result
 from tests.integration.transcoder.model_parts import Crash, Fuse, Log, Messages, Work
-from tests.integration.transcoder.task_table import deletion_list
+from tests.integration.transcoder.task_table import Scheduler, deletion_list
 from tests.support.memory_blobs import MemoryBlobs
 
 T = TypeVar("T")

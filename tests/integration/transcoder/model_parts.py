@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
-from services.transcoder.scheduler import ClaimedTask, PickedTask, QueueName
+from services.transcoder.scheduler.dispatcher import PickedTask
+from services.transcoder.scheduler.leases import ClaimedTask
+from services.transcoder.scheduler.tasks import QueueName
 from shared.event_store.memory import MemoryEventStore
 
 

@@ -9,10 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.coordinator.deletion_repository import Delays, DeletionRepository
 from services.transcoder.projections import JobProjection
-from services.transcoder.scheduler import ClaimedTask, PickedTask, QueueName, Scheduler
+from services.transcoder.scheduler.dispatcher import Dispatcher, PickedTask
+from services.transcoder.scheduler.leases import ClaimedTask, Leases
+from services.transcoder.scheduler.tasks import QueueName
 from services.transcoder.tables import jobs, tasks
 from shared.contracts import Event, VideoUploaded, uuid7
 from shared.event_store.store import Metadata, SequencedEvent
+
+
+class Scheduler(Dispatcher, Leases):
+    """Both sides of the tasks table."""
 
 
 async def project(engine: AsyncEngine, *events: Event) -> None:

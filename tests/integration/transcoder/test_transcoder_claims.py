@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.scheduler import Scheduler, SchedulerUnavailable
+from services.transcoder.scheduler.tasks import SchedulerUnavailable
 from shared.database.connect import create_engine
 from tests.integration.transcoder.task_table import (
+    Scheduler,
     add_job,
     age,
     execute,

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.projections import JobProjection
-from services.transcoder.scheduler import Scheduler
 from shared.contracts import (
     Event,
     MediaLost,
@@ -24,6 +23,7 @@ from shared.contracts import (
 )
 from shared.database.connect import create_engine
 from shared.event_store.store import Metadata, SequencedEvent
+from tests.integration.transcoder.task_table import Scheduler
 from tests.support.databases import Database
 from tests.unit.transcoder.facts_about import IMAGES, audio_encoded, chunk_encoded, plan
 

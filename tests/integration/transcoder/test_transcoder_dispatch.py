@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.transcoder.coordinator.coordinator import Coordinator
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.jobs import JobRepository
-from services.transcoder.scheduler import PickedTask, QueueName, Scheduler
+from services.transcoder.scheduler.dispatcher import PickedTask
+from services.transcoder.scheduler.tasks import QueueName
 from shared.blobs.store import BlobStore
 from shared.event_store.memory import MemoryEventStore
 from shared.loops.cancellation import end
 from shared.loops.loops import Loops
 from tests.integration.transcoder.task_table import (
+    Scheduler,
     add_job,
     deletion_list,
     hold,

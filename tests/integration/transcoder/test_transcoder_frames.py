@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.ffmpeg_chunks import ChunkRun, encode_chunk
 from services.transcoder.encoding.probe import probe_source
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.plan import chunks, timeline

@@ -4,8 +4,10 @@ import pytest
 from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.scheduler import MAX_TRIES, Scheduler, TaskError, wait_before
+from services.transcoder.scheduler.leases import wait_before
+from services.transcoder.scheduler.tasks import MAX_TRIES, TaskError
 from tests.integration.transcoder.task_table import (
+    Scheduler,
     add_job,
     age,
     execute,

@@ -25,7 +25,7 @@ from services.transcoder.coordinator.missing_media import expected_keys
 from services.transcoder.domain import NotCancellable, NotRetryable
 from services.transcoder.handlers import cancel, retry, state_of
 from services.transcoder.jobs import JobRepository
-from services.transcoder.scheduler import TaskError
+from services.transcoder.scheduler.tasks import TaskError
 from shared.contracts import (
     TranscodeCancelled,
     TranscodeCompleted,

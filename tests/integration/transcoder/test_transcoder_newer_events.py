@@ -22,7 +22,6 @@ from services.transcoder.domain import NotRetryable
 from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.http import operator_job_routes
 from services.transcoder.jobs import JobRepository
-from services.transcoder.scheduler import Scheduler
 from services.transcoder.worker import worker as worker_module
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from services.transcoder.worker.metrics import WorkerMetrics
@@ -32,7 +31,13 @@ from shared.event_store.memory import MemoryEventStore
 from shared.event_store.store import Metadata, NewEvent, Unreadable, UnreadableStream
 from shared.http.app import create_app
 from shared.settings import Key
-from tests.integration.transcoder.task_table import deletion_list, project, task_row, uploads
+from tests.integration.transcoder.task_table import (
+    Scheduler,
+    deletion_list,
+    project,
+    task_row,
+    uploads,
+)
 
 NEWER = Unreadable(reason="UnknownEventType: TranscodeReviewed")
 

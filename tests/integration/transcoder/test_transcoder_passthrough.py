@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.encoding.ffmpeg import ChunkRun, Input, encode_chunk, read_from
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.ffmpeg_chunks import ChunkRun, encode_chunk, read_from
 from services.transcoder.encoding.probe import probe_indexed, probe_source
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay

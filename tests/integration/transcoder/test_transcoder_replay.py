@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.main import REPLAYED
 from services.transcoder.projections import JobProjection
-from services.transcoder.scheduler import Scheduler
 from shared.contracts import Category, Event, TranscodeCompleted, TranscodeFailed, VideoDeleted
 from shared.database.connect import create_engine
 from shared.event_store.memory import MemoryEventStore
@@ -18,7 +17,7 @@ from shared.event_store.projections.event_applier import EventApplier
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.projections.replay import Replay
 from shared.event_store.store import Metadata, NewEvent, Unreadable
-from tests.integration.transcoder.task_table import task_row, uploads
+from tests.integration.transcoder.task_table import Scheduler, task_row, uploads
 from tests.support.databases import Database
 from tests.unit.transcoder.facts_about import IMAGES, audio_encoded, chunk_encoded, plan
 

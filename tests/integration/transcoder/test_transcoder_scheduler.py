@@ -4,9 +4,10 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.scheduler import MAX_TRIES, Scheduler
+from services.transcoder.scheduler.tasks import MAX_TRIES
 from shared.contracts import VideoUploaded
 from tests.integration.transcoder.task_table import (
+    Scheduler,
     add_job,
     execute,
     hold,

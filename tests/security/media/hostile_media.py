@@ -8,7 +8,7 @@ from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.handlers import record
 from services.transcoder.planning.media_errors import MediaRejected
-from services.transcoder.scheduler import ClaimedTask
+from services.transcoder.scheduler.leases import ClaimedTask
 from services.transcoder.worker.context import TaskContext, TaskProgress, Tools, WorkerContext
 from services.transcoder.worker.task_plan import make_plan
 from shared.contracts import TranscodeFailed, TranscodePlanned

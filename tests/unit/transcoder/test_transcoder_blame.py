@@ -5,7 +5,8 @@ import pytest
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed
-from services.transcoder.scheduler import MAX_TRIES, ClaimedTask, TaskError
+from services.transcoder.scheduler.leases import ClaimedTask
+from services.transcoder.scheduler.tasks import MAX_TRIES, TaskError
 from services.transcoder.worker.judgement import is_last
 from shared.programs.process import RunFailed
 

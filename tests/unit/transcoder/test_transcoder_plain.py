@@ -25,7 +25,7 @@ from services.transcoder.planning.media_errors import CHANGES, JUMPS, MediaRejec
 from services.transcoder.planning.plain import Frame, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import Extent, ProbedSource
 from services.transcoder.projections import open_tasks
-from services.transcoder.scheduler import URGENT_PRIORITY
+from services.transcoder.scheduler.tasks import URGENT_PRIORITY
 from shared.contracts import (
     AudioTrack,
     Event,

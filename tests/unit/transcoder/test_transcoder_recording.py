@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from services.transcoder.scheduler import LEASE_SECONDS, ClaimedTask
+from services.transcoder.scheduler.leases import ClaimedTask
+from services.transcoder.scheduler.tasks import LEASE_SECONDS
 from services.transcoder.worker import worker as workers
 from services.transcoder.worker.worker import Worker
 from shared.contracts import TranscodeProgressed

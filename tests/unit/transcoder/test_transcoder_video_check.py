@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.transcoder.encoding.ffmpeg import ChunkRun, Input
+from services.transcoder.encoding.ffmpeg import Input
+from services.transcoder.encoding.ffmpeg_chunks import ChunkRun
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed
 from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.worker.task_video import check, cut
