@@ -97,6 +97,7 @@ ENDING = {
     "services/live/srt/listener.py:_receive",
     # A number of attempts.
     "services/catalog/read_model/rebuild.py:_swap_when_free",
+    "services/ingest/handlers/direct.py:_recognise",
     "services/transcoder/worker/worker.py:_record",
     # The loss of the connection, in a session that `persist` repeats.
     "services/gateway/limits/redis_pipe.py:session",
