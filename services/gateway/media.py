@@ -20,6 +20,7 @@ from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.request.routes import Route
+from services.gateway.upstream import moved
 from services.gateway.upstream.download import Download
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
@@ -209,12 +210,34 @@ class Media:
             b"%b: %b\r\n" % pair for pair in exchange.scope["headers"] if pair[0] in _CONDITIONS
         ]
         response = await self._fetch(exchange, key, timeout, conditions)
+        place = moved.Place(key)
+        if response.status in (403, 404) and exchange.method == "GET":
+            found = await self._moved(exchange, key)
+            if found is not None:
+                response.close()
+                place = found
+                response = await self._fetch(exchange, place.key, timeout, _range_of(place))
         self._metrics.first_byte(key.rpartition(".")[2], time.perf_counter() - begun)
-        download = Download(response, lambda more: self._fetch(exchange, key, timeout, more))
+        download = Download(response, lambda more: self._fetch(exchange, place.key, timeout, more))
+        if response.status == 206:
+            moved.as_replaced(response, place)
         try:
             await self._relay(exchange, response, download, kind, private=private)
         finally:
             response.close()
+
+    async def _moved(self, exchange: Exchange, key: str) -> moved.Place | None:
+        """Where the bytes of a missing object are, if compaction has replaced it."""
+
+        async def read(other: str) -> tuple[int, bytes]:
+            return await self._storage.get(self._signed_urls.target("GET", other).decode())
+
+        # A validator of the replaced object says nothing of another one.
+        ranged = b"" if exchange.header(b"if-range") else exchange.header(b"range")
+        try:
+            return await moved.find(key, ranged, read)
+        except TimeoutError:
+            raise UpstreamError("object storage took too long") from None
 
     async def _fetch(
         self, exchange: Exchange, key: str, timeout: float, conditions: list[bytes]
@@ -276,6 +299,10 @@ class Media:
             await exchange.fail(404)
         else:
             raise UpstreamError(f"object storage answered {response.status}")
+
+
+def _range_of(place: moved.Place) -> list[bytes]:
+    return [] if place.piece is None else [b"range: bytes=%d-%d\r\n" % (place.first, place.last)]
 
 
 def _security(exchange: Exchange) -> Headers:

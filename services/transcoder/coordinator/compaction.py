@@ -2,7 +2,7 @@
 
 Every step can be repeated. The objects are joined first, then the playlists name the result, then
 the event is recorded. The replaced objects stay for a while, for players that loaded old playlists,
-and are listed for deletion then.
+and are listed for deletion then. A note beside the joined object says where their bytes are.
 """
 
 from typing import Final
@@ -17,6 +17,7 @@ from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord, JobRepository
 from services.transcoder.object_keys import IMMUTABLE
 from services.transcoder.planning.object_join import JoinedObject
+from shared import moved_media
 from shared.blobs.store import BlobNotFound, BlobStore
 from shared.contracts import CompactedTrack, MediaCompacted
 from shared.event_store.store import EventStore
@@ -109,6 +110,9 @@ async def compact(
         # An object that was lost may have its size and other bytes.
         if whole.key in state.lost or not await _is_there(media, whole):
             await media.join(whole.key, whole.pieces, content_type, IMMUTABLE)
+        note = moved_media.write_note(whole.key, ((p.key, p.size) for p in whole.pieces))
+        key = moved_media.note_key(whole.key)
+        await media.put(key, note, moved_media.CONTENT_TYPE, IMMUTABLE)
     event = MediaCompacted(
         video_id=video_id,
         attempt=state.attempt,

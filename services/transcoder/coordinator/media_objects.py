@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from services.transcoder.domain import SoundTrack, Transcode, audio_name
+from services.transcoder.domain import SoundTrack, Transcode, audio_name, media_keys
 from services.transcoder.manifests import dash, hls
 from services.transcoder.manifests.hls import MASTER
 from services.transcoder.manifests.hls_iframes import iframes_name
 from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.object_join import JoinedObject, join_tracks
 from shared.contracts import AudioTrack, TranscodePlanned
+from shared.moved_media import note_key
 
 
 def audible(state: Transcode, planned: TranscodePlanned) -> tuple[AudioTrack, ...]:
@@ -55,8 +56,9 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
     # Missing media are made again from the remuxed copy, or the picture.
     keys |= {key for key in (planned.remuxed_key, planned.picture_key) if key is not None}
     names = [iframes_name(name) for name in state.video]
-    # Joined objects, which playlists may name before the event is recorded.
+    # Joined objects, which playlists may name before the event is recorded, and their notes.
     keys |= {whole.key for whole, _ in planned_joins(state)}
+    keys |= {note_key(key) for key in media_keys(state)}
     if replaced:
         keys |= state.replaced
         # Players that started early still follow the early playlists.

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from shared.http.grants import grant
+from shared.moved_media import write_note
 from tests.integration.gateway.rig import SECRET, Clock, Peer, Request, Service, running_gateway
 from tests.support.buckets import Buckets
 
@@ -55,6 +56,10 @@ def settings(s3: Buckets) -> dict[str, str]:
     def put(name: str, body: bytes, **extra: str) -> None:
         client.put_object(Bucket=s3.media, Key=f"{VIDEO}/{name}", Body=body, **extra)
 
+    put("a1/240p/all-0a1b2c3d4e5f.mp4", b"init" + SEGMENT)
+    pieces = (("init-00112233aabb.mp4", 4), ("00000-445566778899.mp4", len(SEGMENT)))
+    put("a1/240p/moved.json", write_note("a1/240p/all-0a1b2c3d4e5f.mp4", pieces))
+    put("a1/240p.m3u8", b"#EXTM3U\n#EXT-X-ENDLIST\n")
     put("master.m3u8", b"#EXTM3U\n", CacheControl="public, max-age=1")
     put("v/720p/1.m4s", SEGMENT, ContentType="text/html", CacheControl=IMMUTABLE)
     put("poster.webp", b"RIFF")
@@ -282,3 +287,40 @@ async def test_a_cdn_serves_public_videos_if_it_is_configured(
         assert (await client.get(path("x.m4s", video="gone"))).status_code == 404
         page = await client.get("/")
         assert "https://cdn.example" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "first", "last"),
+    [
+        (None, 200, 0, 511_999),
+        ("bytes=0-", 206, 0, 511_999),
+        ("bytes=99015-199999", 206, 99_015, 199_999),
+        ("bytes=500000-9999999", 206, 500_000, 511_999),
+        ("bytes=-10", 206, 511_990, 511_999),
+    ],
+)
+async def test_what_compaction_has_replaced_plays_out_of_the_joined_object(
+    media: httpx.AsyncClient, asked: str | None, status: int, first: int, last: int
+):
+    headers = {} if asked is None else {"range": asked}
+    answer = await media.get(path("a1/240p/00000-445566778899.mp4"), headers=headers)
+    assert answer.status_code == status
+    assert answer.content == SEGMENT[first : last + 1]
+    extent = f"bytes {first}-{last}/512000" if asked else None
+    assert answer.headers.get("content-range") == extent
+    assert answer.headers["content-length"] == str(last + 1 - first)
+
+
+async def test_other_pieces_and_playlists_that_are_gone(media: httpx.AsyncClient):
+    assert (await media.get(path("a1/240p/init-00112233aabb.mp4"))).content == b"init"
+    early = await media.get(path("a1/240p-early.m3u8"))
+    assert (early.status_code, early.content) == (200, b"#EXTM3U\n#EXT-X-ENDLIST\n")
+    behind = {"range": "bytes=512000-"}
+    for name, headers in (
+        ("a1/240p/00001-445566778899.mp4", {}),
+        ("a1/360p/00000-445566778899.mp4", {}),
+        ("a1/240p/00000-445566778899.mp4", behind),
+        ("a1/360p-early.m3u8", {}),
+        ("a1/240p/moved.json", {}),
+    ):
+        assert (await media.get(path(name), headers=headers)).status_code == 404
