@@ -13,7 +13,9 @@ from services.ingest import file_headers, packet_patterns
 from shared.containers import BY_NAME, Container
 
 HEAD_BYTES: Final = 64 << 10
-"""The length of a file's beginning that is enough to recognise it."""
+"""The length of a file's beginning that is enough to recognise it, unless junk is before it."""
+MOST_BYTES: Final = 1 << 20
+"""The length in which ffmpeg looks for packets of a stream that begins with junk."""
 
 # So many bytes tell text, documents and the like; whether a picture moves is seen later.
 _EARLY_BYTES: Final = 4096
@@ -24,12 +26,20 @@ _TEXT_BYTES: Final = 512
 def recognise(head: bytes) -> Container | None:
     """The container of a file that begins with ``head``, or None. Never raises.
 
-    ``head`` should be the first HEAD_BYTES, or the whole file where it is shorter.
+    ``head`` should be the first MOST_BYTES, or the whole file where it is shorter; HEAD_BYTES are
+    enough for what ``may_follow`` does not say of.
     """
     name = _by_magic(head)
-    if name is None and _refused(head) is None and not _is_text(head):
-        name = packet_patterns.recognise(head)
+    if name is None and may_follow(head):
+        name = packet_patterns.recognise(head[:HEAD_BYTES])
+        if name is None:
+            name = packet_patterns.transport_stream_after(head, HEAD_BYTES)
     return None if name is None else BY_NAME[name]
+
+
+def may_follow(head: bytes) -> bool:
+    """Whether packets may still follow a beginning that is not recognised."""
+    return _refused(head) is None and not _is_text(head)
 
 
 def is_hopeless(head: bytes) -> bool:

@@ -51,6 +51,18 @@ def transport_stream(head: bytes) -> str | None:
     return None
 
 
+def transport_stream_after(head: bytes, window: int) -> str | None:
+    """A transport stream that begins behind the first ``window`` bytes.
+
+    Each step looks at as many bytes, because bytes that nearly fit take long.
+    """
+    step = window - _MANY * max(_TS_PACKETS)
+    places = range(step, len(head), step)
+    return next(
+        (found for at in places if (found := transport_stream(head[at : at + window]))), None
+    )
+
+
 def _ts_bytes(head: bytes, first: int, packet: int) -> int:
     """The bytes of packets from ``first`` on; bytes between them may be damaged or lost."""
     found = 0

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from services.ingest.containers import HEAD_BYTES, Container, looks_like, recognise
+from services.ingest.containers import MOST_BYTES, Container, looks_like, recognise
 from services.ingest.details import Details, check_details
 from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.handlers.idempotency import require_same
@@ -224,7 +224,7 @@ class DirectUploads:
         head = b""
         for pause in _PAUSES:
             await asyncio.sleep(pause)
-            head = await self._sources.read(upload.key, 0, HEAD_BYTES)
+            head = await self._sources.read(upload.key, 0, MOST_BYTES)
             container = recognise(head)
             if container is not None:
                 return container

@@ -10,7 +10,14 @@ import contextlib
 import hashlib
 from typing import Any, Final
 
-from services.ingest.containers import HEAD_BYTES, is_hopeless, looks_like, recognise
+from services.ingest.containers import (
+    HEAD_BYTES,
+    MOST_BYTES,
+    is_hopeless,
+    looks_like,
+    may_follow,
+    recognise,
+)
 from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.ports import Metrics, Part, Progress, SourceStore, Upload, UploadProgress
 from services.ingest.tail import Piece, named, piece_key, pieces_of, size_of, swallowed
@@ -95,13 +102,14 @@ class Writer:
         """Append. Raises UploadTooLarge, NotAVideo, UploadLost, and what the storage raises."""
         if self.offset + len(data) > self._limit:
             raise UploadTooLarge(f"The upload is larger than {readable_size(self._limit)}.")
+        before = self.offset
         self.offset += len(data)
         if self._hash is not None:
             self._hash.update(data)
         self._buffer += data
-        if self._unrecognised and self._pending >= HEAD_BYTES:
+        if self._unrecognised and any(before < n <= self.offset for n in (HEAD_BYTES, MOST_BYTES)):
             await self._read(len(self._unread))
-            self._recognise(whole=True)
+            await self._recognise_enough()
         elif not self._unread:
             self._recognise(whole=False)
         while self._pending >= (size := part_size(self._next_part)):
@@ -157,16 +165,25 @@ class Writer:
     def _unrecognised(self) -> bool:
         return self._content_type is None and not self.upload.partial and not self._counted
 
+    async def _recognise_enough(self) -> None:
+        """Recognise the container of the first bytes, unless packets may still follow them."""
+        head = bytes(self._buffer[:MOST_BYTES])
+        found = await asyncio.to_thread(recognise, head)
+        if found is not None:
+            self._content_type = found.content_type
+        elif len(head) == MOST_BYTES or not may_follow(head):
+            raise _refused(head)
+
     def _recognise(self, *, whole: bool) -> None:
         """Recognise the container. ``whole``: all bytes that this needs are here."""
         if not self._unrecognised:
             return
-        head = bytes(self._buffer[:HEAD_BYTES])
+        head = bytes(self._buffer[:MOST_BYTES])
         if not whole and not is_hopeless(head):
             return
         container = recognise(head)
         if container is None:
-            raise NotAVideo(f"This is not a video that we know; it looks like {looks_like(head)}.")
+            raise _refused(head)
         self._content_type = container.content_type
 
     async def _send(self, size: int) -> None:
@@ -236,3 +253,7 @@ class Writer:
         # The sweep deletes what remains.
         with contextlib.suppress(Exception):
             await self._sources.delete(key)
+
+
+def _refused(head: bytes) -> NotAVideo:
+    return NotAVideo(f"This is not a video that we know; it looks like {looks_like(head)}.")

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.containers import HEAD_BYTES, is_hopeless, looks_like, recognise
+from services.ingest.containers import (
+    HEAD_BYTES,
+    MOST_BYTES,
+    is_hopeless,
+    looks_like,
+    may_follow,
+    recognise,
+)
 from services.ingest.packet_patterns import transport_stream
 from shared.containers import CONTAINERS, Container
 from tests.support.made_containers import ONLY_SOUND, WITH_PICTURE, make_container, run_ffmpeg
@@ -70,6 +77,15 @@ def test_a_transport_stream_may_begin_in_mid_packet(files: dict[str, bytes], cut
 @pytest.mark.parametrize("junk", [10, 900, 5000, 30_000])
 def test_a_transport_stream_may_begin_with_anything(files: dict[str, bytes], junk: int) -> None:
     assert name_of(b"\x9a\xbc\xde\x47" * (junk // 4) + files["ts"]) == "ts"
+
+
+@pytest.mark.parametrize("junk", [HEAD_BYTES, 200_000, 900_000])
+def test_a_transport_stream_may_begin_far_behind(files: dict[str, bytes], junk: int) -> None:
+    behind = b"\x9a\xbc\xde\x47" * (junk // 4) + files["ts"]
+    found = recognise(behind[:MOST_BYTES])
+    assert found is not None
+    assert found.name == "ts"
+    assert may_follow(behind[:HEAD_BYTES])
 
 
 @pytest.mark.parametrize("packet", [0, 1, 2, 3, 5, 20])
