@@ -61,6 +61,8 @@ _FRAME_FACTS: Final = (
     ",white_point_x,white_point_y,min_luminance,max_luminance,max_content,max_average"
 )
 _FRAME_PACKETS: Final = 5
+# Which streams belong together, where a transport stream carries several programs.
+_PROGRAM_FACTS: Final = "program=program_id:program_stream=index"
 
 
 def picture_of(video: VideoTrack) -> str:
@@ -93,7 +95,8 @@ def probe(source: Input, *, frames: bool = True) -> list[str]:
         "-show_format",
         "-show_streams",
         *shown,
-        *(("-show_entries", _FRAME_FACTS) if frames else ()),
+        "-show_entries",
+        f"{_PROGRAM_FACTS}:{_FRAME_FACTS}" if frames else _PROGRAM_FACTS,
         "-of",
         "json",
         "-i",

@@ -90,8 +90,20 @@ class Frame(msgspec.Struct, frozen=True):
     side_data_list: list[SideData] = []
 
 
+class ProgramStream(msgspec.Struct, frozen=True):
+    index: int = -1
+
+
+class Program(msgspec.Struct, frozen=True):
+    """Streams of a broadcast that belong together."""
+
+    streams: list[ProgramStream] = []
+
+
 class ProbeReport(msgspec.Struct, frozen=True):
-    """ffprobe's ``-show_format -show_streams -show_frames`` as JSON."""
+    """ffprobe's ``-show_format -show_streams -show_programs -show_frames`` as JSON."""
+
+    programs: list[Program] = []
 
     streams: list[Stream] = []
     frames: list[Frame] = []

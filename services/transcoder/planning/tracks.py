@@ -24,6 +24,8 @@ _ORDINARY_AAC: Final = frozenset(("LC", "HE-AAC", "HE-AACv2", "Main"))
 # Codecs of still pictures: beside another picture they are a cover, whatever the container says.
 _STILL: Final = frozenset(("png", "bmp", "webp", "tiff", "jpegxl", "mjpeg", "mjpegb", "ljpeg"))
 
+# Sounds that nobody wants to hear first.
+_ASIDE: Final = ("visual_impaired", "comment", "descriptions")
 # The brands of image sequences (ISO/IEC 23008-12).
 _SEQUENCES: Final = frozenset(("avis", "msf1", "hevc", "hevx", "hevm", "hevs"))
 
@@ -102,6 +104,7 @@ def choose_tracks(
     sounds = [s for s in report.streams if s.codec_type == "audio" and usable(s)]
     audible = [s for s in sounds if s.channels > 0 and sample_rate(s) > 0]
     picture = min(pictures, key=_rank(pictures), default=None)
+    audible.sort(key=_sound_rank(report, picture))
     if picture is None and not audible:
         raise _refusal(lost, locks)
     notes = [_left_out(s, locks) for s in lost]
@@ -136,6 +139,16 @@ def lost_notes(before: SourceFacts, after: SourceFacts) -> tuple[SourceNote, ...
         was = "were" if what[0].isdigit() else "was"
         notes.append(SourceNote(code="sound_left_out", text=f"{what} {was} {why}."))
     return tuple(notes)
+
+
+def uncertain_sound_note() -> SourceNote:
+    """What the uploader of joined recordings is told, the second of which has another sound."""
+    return SourceNote(
+        code="sound_uncertain",
+        text="The kind of sound changes in the middle, and the file does not say to which. From"
+        " there on, the sound may be too slow, too fast or interrupted. Where the file was joined"
+        " from others, upload those.",
+    )
 
 
 def waveform_note(others: Sequence[SourceNote] = ()) -> SourceNote:
@@ -220,6 +233,25 @@ def _rank(pictures: Sequence[Stream]) -> Callable[[Stream], tuple[bool, bool, in
         still = mixed and stream.codec_name in _STILL
         usual = bool(stream.disposition.get("default"))
         return still, not usual, -stream.width * stream.height, stream.index
+
+    return rank
+
+
+def _sound_rank(
+    report: ProbeReport, picture: Stream | None
+) -> Callable[[Stream], tuple[bool, bool, bool]]:
+    """The order of sounds: players begin with the first.
+
+    Those of the picture's program come first, then the default one; descriptions for the blind and
+    comments come last.
+    """
+    programs = [{s.index for s in program.streams} for program in report.programs]
+    together = next((p for p in programs if picture is not None and picture.index in p), None)
+
+    def rank(stream: Stream) -> tuple[bool, bool, bool]:
+        foreign = together is not None and stream.index not in together
+        aside = any(stream.disposition.get(name) for name in _ASIDE)
+        return foreign, aside, not stream.disposition.get("default")
 
     return rank
 

@@ -3,9 +3,15 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from services.transcoder.planning.ffprobe_answer import ProbeReport, parse_report
+from services.transcoder.planning.ffprobe_answer import (
+    ProbeReport,
+    Program,
+    ProgramStream,
+    parse_report,
+)
 from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.planning.tracks import (
     Chosen,
@@ -195,6 +201,36 @@ def test_the_still_of_an_image_sequence_is_not_its_film() -> None:
     assert [n.code for n in choose_tracks(report(still, film), DECODERS).notes] == [
         "picture_left_out"
     ]
+
+
+@pytest.mark.parametrize(
+    ("dispositions", "order"),
+    [
+        ([{}, {}, {}], [1, 2, 3]),
+        ([{}, {"default": 1}, {}], [2, 1, 3]),
+        ([{"default": 1, "visual_impaired": 1}, {}, {"default": 1}], [3, 2, 1]),
+        ([{"comment": 1}, {}, {}], [2, 3, 1]),
+    ],
+)
+def test_the_default_sound_is_the_first(
+    dispositions: list[dict[str, int]], order: list[int]
+) -> None:
+    sounds = ({**SOUND, "index": n + 1, "disposition": d} for n, d in enumerate(dispositions))
+    assert [s.index for s in choose(PICTURE, *sounds).sounds] == order
+
+
+def test_the_sound_of_the_pictures_program_is_the_first() -> None:
+    large = {**PICTURE, "index": 2, "width": 1920, "height": 1080}
+    sounds = ({**SOUND, "index": 1, "disposition": {"default": 1}}, {**SOUND, "index": 3})
+    described = report(PICTURE, large, *sounds, name="mpegts")
+    first, second = (
+        Program([ProgramStream(0), ProgramStream(1)]),
+        Program([ProgramStream(2), ProgramStream(3)]),
+    )
+    described = msgspec.structs.replace(described, programs=[first, second])
+    chosen = choose_tracks(described, DECODERS)
+    assert chosen.picture is not None
+    assert (chosen.picture.index, [s.index for s in chosen.sounds]) == (2, [3, 1])
 
 
 def test_a_cover_is_never_the_picture() -> None:
