@@ -17,9 +17,15 @@ from services.transcoder.encoding.probe import classify_failure, jump_back
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.media_errors import MediaRejected, failed
-from services.transcoder.planning.plain import CopyBudget, copy_budget, frame_for, plain_rate
+from services.transcoder.planning.plain import (
+    CopyBudget,
+    copy_budget,
+    frame_for,
+    longer_than_its_times,
+    plain_rate,
+)
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
-from services.transcoder.planning.tracks import lost_notes
+from services.transcoder.planning.tracks import lost_notes, uncertain_sound_note
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
 from shared.contracts import SourceFacts, VideoTrack
@@ -68,7 +74,7 @@ async def decode_source(
     copy = await store_copy(worker, context, target)
     if copy is None:
         raise failed("media.no_copy")
-    found = msgspec.structs.replace(_described(before, run.facts, copy), cover=before.cover)
+    found = msgspec.structs.replace(_described(before, run, copy), cover=before.cover)
     return msgspec.structs.replace(copy, found=found)
 
 
@@ -109,11 +115,8 @@ async def _decodable(
     return msgspec.structs.replace(facts, video=video, audio=tuple(heard))
 
 
-def _described(before: ProbedSource, used: SourceFacts, made: RemuxedCopy) -> ProbedSource:
-    """What is found of the copy, with what only the source itself can say.
-
-    ``used``: the facts of the tracks that were decoded.
-    """
+def _described(before: ProbedSource, run: ffmpeg_plain.WholeRun, made: RemuxedCopy) -> ProbedSource:
+    """What is found of the copy that ``run`` made, with what only the source itself can say."""
     after = made.found
     source, copy = before.facts, after.facts
     video, rate = copy.video, after.frame_rate
@@ -128,12 +131,15 @@ def _described(before: ProbedSource, used: SourceFacts, made: RemuxedCopy) -> Pr
             dolby_vision=source.video.dolby_vision,
         )
     audio = copy.audio
-    if len(audio) == len(used.audio):
+    if len(audio) == len(run.facts.audio):
         audio = tuple(
             msgspec.structs.replace(track, codec=known.codec, language=known.language)
-            for track, known in zip(audio, used.audio, strict=True)
+            for track, known in zip(audio, run.facts.audio, strict=True)
         )
     notes = source.notes + lost_notes(source, copy)
+    joined = run.back is not None
+    if joined and any(longer_than_its_times(track) for track in made.known.index.tracks):
+        notes += (uncertain_sound_note(),)
     facts = msgspec.structs.replace(
         source, duration_ms=copy.duration_ms, video=video, audio=audio, notes=notes
     )

@@ -1,0 +1,32 @@
+"""What phones, cameras, recorders and browsers write plays as plain ffmpeg decodes it."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.media.made_devices import AVIF, DEVICES
+from tests.media.made_joins import JOINS
+from tests.media.oracle import decode_rendition, differences
+from tests.media.pipeline import process
+
+ALL = DEVICES | JOINS
+
+
+@pytest.mark.parametrize("kind", ALL)
+async def test_a_file_plays_as_plain_ffmpeg_decodes_it(kind: str, tmp_path: Path) -> None:
+    source = ALL[kind](tmp_path)
+    video = await process(source, tmp_path / "media")
+    assert differences(source, video, tmp_path) == []
+    codes = [note.code for note in video.planned.source.notes]
+    # A video shows the picture of one program.
+    assert codes == (["picture_left_out"] if kind == "two programs" else [])
+
+
+async def test_an_image_sequence_plays_and_not_its_still(tmp_path: Path) -> None:
+    video = await process(AVIF(tmp_path), tmp_path / "media")
+    assert video.failure is None
+    (rendition,) = video.planned.renditions
+    assert Fraction(rendition.frame_rate) == 10
+    assert len(decode_rendition(video, rendition)) == 30
+    assert video.planned.source.notes == ()
