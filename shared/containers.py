@@ -57,7 +57,7 @@ CONTAINERS: Final = (
     ),
     Container(
         "ts", "MPEG transport stream", "video", "video/mp2t", ("ts", "m2ts", "mts", "m2t", "trp"),
-        "mpegts", "packets of 188, 192 or 204 bytes; may begin in mid-packet",
+        "mpegts", "packets of 188, 192 or 204 bytes; may begin in mid-packet, or after junk",
     ),
     Container("ogv", "Ogg", "video", "video/ogg", ("ogv", "ogm"), "ogg"),
     Container("mxf", "MXF", "video", "application/mxf", ("mxf",), "mxf",
