@@ -29,9 +29,9 @@ class SourceStreams(msgspec.Struct, frozen=True):
 
 def source_streams(source: Path) -> SourceStreams:
     """What ffprobe finds in a file."""
-    command = [find_ffprobe(None), "-v", "error", "-show_streams", "-show_format", "-of", "json"]
+    command = [find_ffprobe(None), "-v", "error", "-show_streams", "-show_format", "-show_programs"]
     run = subprocess.run(
-        [*command, str(source)], check=False, capture_output=True, timeout=_TIMEOUT
+        [*command, "-of", "json", str(source)], check=False, capture_output=True, timeout=_TIMEOUT
     )
     answer: dict[str, Any] = json.loads(run.stdout or "{}")
     streams: list[dict[str, Any]] = answer.get("streams", [])
@@ -40,6 +40,10 @@ def source_streams(source: Path) -> SourceStreams:
     moving.sort(key=lambda s: (bool(films) and s not in films, *_rank(s)))
     heard = [s for s in streams if s.get("codec_type") == "audio"]
     known = [s for s in heard if s.get("channels") and s.get("codec_name")]
+    programs = [{s["index"] for s in p["streams"]} for p in answer.get("programs", [])]
+    shown = moving[0]["index"] if moving else None
+    together = next((program for program in programs if shown in program), set[int]())
+    known.sort(key=lambda s: (bool(together) and s["index"] not in together, *_sound_rank(s)))
     return SourceStreams(
         tuple(s["index"] for s in moving),
         tuple(s["index"] for s in known),
@@ -61,6 +65,12 @@ def _rank(stream: dict[str, Any]) -> tuple[bool, int, int]:
     usual = bool(stream.get("disposition", {}).get("default"))
     pixels = int(stream.get("width", 0)) * int(stream.get("height", 0))
     return not usual, -pixels, int(stream["index"])
+
+
+def _sound_rank(stream: dict[str, Any]) -> tuple[bool, bool]:
+    kinds = stream.get("disposition", {})
+    aside = any(kinds.get(kind) for kind in ("visual_impaired", "comment", "descriptions"))
+    return aside, not kinds.get("default")
 
 
 def _is_cover(stream: dict[str, Any]) -> bool:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.media.decoding import decode_video
 from tests.media.made_devices import AVIF, DEVICES
 from tests.media.made_joins import JOINS
-from tests.media.oracle import decode_rendition, differences
+from tests.media.oracle import differences
 from tests.media.pipeline import process
 
 ALL = DEVICES | JOINS
@@ -28,5 +29,5 @@ async def test_an_image_sequence_plays_and_not_its_still(tmp_path: Path) -> None
     assert video.failure is None
     (rendition,) = video.planned.renditions
     assert Fraction(rendition.frame_rate) == 10
-    assert len(decode_rendition(video, rendition)) == 30
+    assert len(decode_video(video, tmp_path).pictures[rendition.name]) == 30
     assert video.planned.source.notes == ()
