@@ -8,7 +8,7 @@ export CINELOG_HOME
 PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 GROUPS := bootstrap gateway auth ingest transcoder live catalog relay operator run bench dev
-IMAGES := gateway auth ingest transcoder catalog relay operator
+IMAGES := gateway auth ingest transcoder catalog live relay operator
 # Bytecode and rewritten assertions are kept, whatever the environment says: reading all tests anew
 # costs each lane ten seconds, and each service that is started one.
 export PYTHONDONTWRITEBYTECODE :=

@@ -20,6 +20,7 @@ from services.catalog import http as catalog
 from services.gateway import openapi
 from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
+from services.live.http.app import live_app
 from services.transcoder import http as transcoder
 from shared.http.access_tokens import Verifier
 from shared.http.app import create_app
@@ -58,6 +59,7 @@ def applications() -> dict[str, Litestar]:
         "ingest": _ingest(verifier),
         "catalog": _catalog(verifier),
         "transcoder": _transcoder(verifier),
+        "live": _live(verifier),
     }
 
 
@@ -77,6 +79,11 @@ def _ingest(verifier: Verifier) -> Litestar:
 def _transcoder(verifier: Verifier) -> Litestar:
     routes = transcoder.job_routes(_UNOPENED, _UNOPENED, _UNOPENED)
     return create_app("transcoder", routes, verifier=verifier)
+
+
+def _live(verifier: Verifier) -> Litestar:
+    registry = CollectorRegistry()
+    return live_app(_UNOPENED, rtmp_url="", verifier=verifier, checks={}, registry=registry)
 
 
 def _catalog(verifier: Verifier) -> Litestar:

@@ -166,6 +166,7 @@ def gateway(
         "UPSTREAM_AUTH": base,
         "UPSTREAM_CATALOG": base,
         "UPSTREAM_TRANSCODER": base,
+        "UPSTREAM_LIVE": base,
         "UPSTREAM_INGEST": f"http://127.0.0.1:{stage.streams.port}",
         "S3_ENDPOINT": base,
         "S3_REGION": "us-east-1",

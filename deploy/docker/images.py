@@ -17,10 +17,10 @@ from pathlib import Path
 from deploy.docker import base
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("auth", "catalog", "gateway", "ingest", "operator", "relay", "transcoder")
+SERVICES = ("auth", "catalog", "gateway", "ingest", "live", "operator", "relay", "transcoder")
 _MB = 1000 * 1000
 # What an image may weigh over its base.
-LIMITS = dict.fromkeys(SERVICES, 150) | {"transcoder": 350}
+LIMITS = dict.fromkeys(SERVICES, 150) | {"transcoder": 350, "live": 350}
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 

@@ -113,13 +113,14 @@ def _prepare(home: Home, report: Report, packages: Path) -> tuple[Step, ...]:
     observed = observability.wanted(os.environ)
     further = observability.PORTS if observed else ()
     names = (*parts.PORTS, *environments.port_names(report.workers), *further)
-    ports = home.ports(names)
+    ports = home.ports(names, {environments.RTMP: environments.RTMP_PORT})
     options = observability.options(ports) if observed else {}
     layout, cinelog = instance(home, report.port, report.workers, packages, ports, options=options)
     steps = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
+    report.places = {environments.rtmp_url(ports): "where OBS and ffmpeg publish, with a key"}
     if observed:
         steps += observability.steps(home.folder, packages, ports, report.workers)
-        report.places = observability.places(ports)
+        report.places |= observability.places(ports)
     return steps
 
 

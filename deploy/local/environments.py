@@ -13,6 +13,10 @@ from deploy.needs import Needs, table
 
 _INHERITED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "TZ")
 _WORKER = "worker"
+RTMP = "rtmp"
+"""The port for publishers, among ``port_names``."""
+RTMP_PORT = 1935
+"""RTMP's own port, taken where it is free."""
 
 
 class Stack(Struct, frozen=True):
@@ -65,6 +69,7 @@ def port_names(workers: int) -> tuple[str, ...]:
     return (
         *(name for name in found if name != "gateway"),
         *(metrics_port(name, needs) for name, needs in found.items() if "BIND" in needs.variables),
+        RTMP,
     )
 
 
@@ -112,6 +117,11 @@ def _detected(stack: Stack) -> dict[str, str]:
     return {"S3_SYNC_URL": stack.urls.s3_sync} if stack.urls.s3_sync else {}
 
 
+def rtmp_url(ports: Mapping[str, int]) -> str:
+    """Where publishers on this machine send to."""
+    return f"rtmp://127.0.0.1:{ports[RTMP]}/live"
+
+
 def _chosen(names: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
     return {name: values[name] for name in names if name in values}
 
@@ -119,8 +129,9 @@ def _chosen(names: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
 def _values(stack: Stack) -> dict[str, str]:
     """The variables that mean the same to every process."""
     urls, secrets = stack.urls, stack.secrets
-    auth, ingest, catalog, planner = (
-        f"http://127.0.0.1:{stack.ports[name]}" for name in ("auth", "ingest", "catalog", "planner")
+    auth, ingest, catalog, planner, live = (
+        f"http://127.0.0.1:{stack.ports[name]}"
+        for name in ("auth", "ingest", "catalog", "planner", "live")
     )
     return {
         "CINELOG_MODE": "local",
@@ -138,6 +149,7 @@ def _values(stack: Stack) -> dict[str, str]:
         "UPSTREAM_INGEST": ingest,
         "UPSTREAM_CATALOG": catalog,
         "UPSTREAM_TRANSCODER": planner,
+        "UPSTREAM_LIVE": live,
         "AUTH_URL": auth,
         "JWKS_URL": f"{auth}/.well-known/jwks.json",
         "JWT_ISSUER": "cinelog",
@@ -155,6 +167,9 @@ def _own_values(stack: Stack, name: str, needs: Needs) -> dict[str, str]:
     return {
         "BIND": f"127.0.0.1:{ports[name]}",
         "METRICS_BIND": f"127.0.0.1:{ports.get(metrics_port(name, needs))}",
+        "RTMP_BIND": f"127.0.0.1:{ports[RTMP]}",
+        "RTMP_URL": rtmp_url(ports),
+        "INTERNAL_URL": f"http://127.0.0.1:{ports[name]}",
         "DATABASE_URL": role_url(stack.urls.postgres, needs.role, password),
         "SCRATCH_DIR": str(stack.home / "scratch" / name),
     }

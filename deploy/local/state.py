@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -51,9 +51,9 @@ class Home:
                 write_private(path, msgspec.json.encode(known))
         return known
 
-    def ports(self, names: Iterable[str]) -> dict[str, int]:
-        """A free port for each name, last time's where it is still free."""
-        chosen = ports.choose(names, self.known_ports())
+    def ports(self, names: Iterable[str], wished: Mapping[str, int] = {}) -> dict[str, int]:
+        """A free port for each name: last time's, or else the one ``wished``, where it is free."""
+        chosen = ports.choose(names, {**wished, **self.known_ports()})
         write_private(self.folder / "ports.json", msgspec.json.encode(chosen))
         return chosen
 

@@ -19,6 +19,7 @@ NAME = "cinelog-tilt"
 KEYS = (
     *("media-grant-secret", "operator-secret", "signing-key-secret"),
     *("role-password-auth", "role-password-catalog", "role-password-ingest"),
+    "role-password-live",
     *("role-password-operator", "role-password-relay", "role-password-transcoder"),
     *("postgresql-password", "rabbitmq-password", "redis-password"),
     *("s3-access-key", "s3-secret-key"),

@@ -104,6 +104,7 @@ def _upstreams(config: GatewaySettings, host: Host, exporting: bool) -> Upstream
         Target.INGEST: config.upstream_ingest,
         Target.CATALOG: config.upstream_catalog,
         Target.TRANSCODER: config.upstream_transcoder,
+        Target.LIVE: config.upstream_live,
         Target.MEDIA: config.s3_endpoint,
     }
     kinds = {Target.MEDIA: TracedObjectStorage, Target.CATALOG: TracedUpstream} if exporting else {}

@@ -60,6 +60,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     upstream_ingest: str
     upstream_catalog: str
     upstream_transcoder: str
+    upstream_live: str
     s3_endpoint: str
     s3_region: str = "us-east-1"
     s3_access_key: str

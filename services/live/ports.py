@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -18,7 +18,10 @@ from shared.contracts import (
     LivePublished,
     LiveRecorded,
 )
-from shared.errors import Conflict
+from shared.errors import Conflict, Forbidden
+
+QUIET_SECONDS: Final = 6.0
+"""An owner that has not reported for so long is taken for dead."""
 
 RefusedCode = Literal["unknown_key", "disabled", "already_live", "too_many", "busy", "unavailable"]
 
@@ -28,14 +31,20 @@ class Refused(Exception):
 
     def __init__(self, code: RefusedCode, text: str) -> None:
         super().__init__(f"{code}: {text}")
-        self.code = code
+        self.code: RefusedCode = code
         self.text = text
 
 
-class KeyInUse(Conflict):
-    """A request with this idempotency key is under way, or has made its stream."""
+class TooManyStreams(Forbidden):
+    """The account has as many live streams as it is allowed."""
 
-    code = "idempotency_key_in_use"
+    code = "quota_exceeded"
+
+
+class KeyReused(Conflict):
+    """The idempotency key was used for another live stream."""
+
+    code = "idempotency_key_reused"
 
 
 class Publisher(msgspec.Struct, frozen=True):
@@ -127,9 +136,135 @@ class Sessions(Protocol):
         ...
 
 
+class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A live stream's row. ``fingerprint``: of the request that made it, if it had a key."""
+
+    id: str
+    user_id: str
+    key_hash: str
+    created_at: datetime
+    fingerprint: str | None = None
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A session's row. ``quiet_seconds``: since its owner last reported, None if it never did;
+    ``silent_seconds``: since media last arrived."""
+
+    video_id: str
+    live_id: str
+    user_id: str
+    title: str
+    phase: Literal["open", "ended", "closed"]
+    epoch: int
+    held: bool
+    opened_at: datetime
+    address: str | None = None
+    replica: str | None = None
+    health: str | None = None
+    quiet_seconds: float | None = None
+    silent_seconds: float | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """What an owner learns when it reports; ``closing``: why to close the publisher."""
+
+    epoch: int
+    closing: str | None
+
+
+class StreamRows(Protocol):
+    """The table of live streams."""
+
+    async def add(self, row: StreamRow, most: int) -> StreamRow:
+        """The row that is there afterwards: an earlier one of this id, if there is any.
+
+        Raises TooManyStreams where the user has ``most`` others.
+        """
+        ...
+
+    async def get(self, live_id: str) -> StreamRow | None: ...
+    async def by_key(self, key_hash: str) -> StreamRow | None: ...
+    async def of_user(self, user_id: str) -> list[StreamRow]: ...
+
+    async def replace_key(self, live_id: str, key_hash: str, closing: str) -> None:
+        """From now on, only the new key is known; ``closing`` is for a running publisher."""
+        ...
+
+    async def remove(self, live_id: str) -> None:
+        """Its key is unknown from now on. Sessions keep their rows."""
+        ...
+
+    async def page(self, after: str, limit: int) -> list[StreamRow]:
+        """The rows after an id, in order."""
+        ...
+
+
+class SessionRows(Protocol):
+    """The table of sessions. Every change is one transaction."""
+
+    async def add(self, video_id: str, live_id: str, user_id: str, title: str, most: int) -> None:
+        """Raises Refused (too_many) where the user has ``most`` open sessions."""
+        ...
+
+    async def claim(self, video_id: str, key_hash: str, address: str, replica: str) -> None:
+        """Hold the session for this replica. Raises Refused: already_live while another
+        publisher sends, unknown_key if the key was replaced meanwhile."""
+        ...
+
+    async def give_back(self, video_id: str, replica: str) -> None:
+        """Undo a claim that led to no connection."""
+        ...
+
+    async def own(self, video_id: str, epoch: int) -> None:
+        """The claim's epoch is in the log: reports of older ones are refused from now on."""
+        ...
+
+    async def beat(
+        self, video_id: str, epoch: int, *, sending: bool, health: str | None
+    ) -> Beat | None: ...
+    async def started(self, video_id: str, at: datetime) -> None: ...
+
+    async def release(self, video_id: str, epoch: int) -> None:
+        """The owner adds nothing more, as long as it does not connect again."""
+        ...
+
+    async def close_publisher(self, video_id: str, reason: str) -> None: ...
+
+    async def set_phase(self, video_id: str, phase: Literal["ended", "closed"]) -> None: ...
+    async def get(self, video_id: str) -> SessionRow | None: ...
+    async def of_stream(self, live_id: str, limit: int) -> list[SessionRow]: ...
+    async def running(self, live_ids: Sequence[str]) -> dict[str, SessionRow]:
+        """The open session of each of these streams that has one."""
+        ...
+
+    async def in_phase(
+        self, phase: Literal["open", "ended"], limit: int, without: Sequence[str]
+    ) -> list[SessionRow]:
+        """The oldest first; those with the ids ``without`` are left out."""
+        ...
+
+
 class Recorder(Protocol):
     """Makes the video of an ended session."""
 
     async def record(self, video_id: str) -> None:
         """Called by the leader, until ``Sessions.recorded`` has had its effect. May be repeated."""
+        ...
+
+
+class MediaStore(Protocol):
+    """The media bucket, as far as sessions are concerned that nobody keeps."""
+
+    async def delete_prefix(self, prefix: str) -> int: ...
+
+
+class Metrics(Protocol):
+    """Counts for operators."""
+
+    def connected(self, protocol: LiveProtocol, *, takeover: bool) -> None: ...
+    def refused(self, protocol: LiveProtocol, code: RefusedCode) -> None: ...
+    def recorded(self, seconds: float) -> None:
+        """An ended session is a video, so many seconds after its end."""
         ...

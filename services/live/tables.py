@@ -1,4 +1,4 @@
-"""Live's tables: keys, who owns which session, what is to be deleted.
+"""Live's tables: keys, and who owns which session.
 
 What a stream or a session is stands in the log. A row is written before its first event, so that
 the leader finds whatever a process that died has left unfinished (decision 0022).
@@ -18,8 +18,6 @@ from sqlalchemy import (
     text,
 )
 
-from shared.event_store.tables import projection_tables
-
 metadata = MetaData(schema="live")
 
 # A stream's key: SHA-256 of it, in hex. A key has 160 random bits, so a plain hash is enough.
@@ -29,21 +27,13 @@ streams = Table(
     Column("id", Uuid(as_uuid=False), primary_key=True),
     Column("user_id", Text, nullable=False, index=True),
     Column("key_hash", Text, nullable=False, unique=True),
-    Column("idempotency_key", Text),
+    # Of the request that made it; the stream's id follows from the user and the Idempotency-Key.
     Column("fingerprint", Text),
-    Column("deleted", Boolean, nullable=False, server_default=text("false")),
     Column(
         "created_at",
         DateTime(timezone=True),
         nullable=False,
         server_default=text("clock_timestamp()"),
-    ),
-    Index(
-        "streams_idempotency",
-        "user_id",
-        "idempotency_key",
-        unique=True,
-        postgresql_where=text("idempotency_key is not null"),
     ),
 )
 
@@ -59,6 +49,8 @@ sessions = Table(
     Column("epoch", Integer, nullable=False, server_default=text("0")),
     # Whether the owner may still add segments.
     Column("held", Boolean, nullable=False, server_default=text("false")),
+    # Why the owner has to close the publisher; a sentence for people.
+    Column("closing", Text),
     # The owner's internal address, and when it last reported and last received media.
     Column("address", Text),
     Column("replica", Text),
@@ -79,21 +71,3 @@ sessions = Table(
     Index("sessions_open", "user_id", postgresql_where=text("phase = 'open'")),
     Index("sessions_unfinished", "phase", postgresql_where=text("phase <> 'closed'")),
 )
-
-# Folded from the log: videos whose objects are to be deleted, and accounts that are gone.
-deletions = Table(
-    "deletions",
-    metadata,
-    Column("video_id", Uuid(as_uuid=False), primary_key=True),
-    Column("due_at", DateTime(timezone=True), nullable=False),
-    # Held back by an operator.
-    Column("held", Boolean, nullable=False, server_default=text("false")),
-)
-
-closed_accounts = Table(
-    "closed_accounts",
-    metadata,
-    Column("user_id", Text, primary_key=True),
-)
-
-checkpoints, parked_events = projection_tables(metadata)

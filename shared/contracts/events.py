@@ -332,7 +332,8 @@ class LiveStreamCreated(Event, frozen=True, kw_only=True):
 
 
 class LiveStreamChanged(Event, frozen=True, kw_only=True):
-    """All settings as they are from now on; a running session keeps those it began with."""
+    """All settings as they are from now on. A running session keeps its title, visibility and
+    latency; it waits ``reconnect_seconds`` for its publisher as they are now."""
 
     live_id: str
     user_id: str

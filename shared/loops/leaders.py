@@ -11,6 +11,7 @@ class Leader(StrEnum):
     COORDINATOR = "coordinator"
     PROJECTOR = "projector"
     INGEST = "ingest"
+    LIVE = "live"
     RECONCILER = "reconciler"
 
     @property
@@ -25,5 +26,6 @@ _LOCKS = {
     Leader.COORDINATOR: "transcoder.planner",
     Leader.PROJECTOR: "projection catalog.library",
     Leader.INGEST: "ingest.background",
+    Leader.LIVE: "live.sessions",
     Leader.RECONCILER: "operator.reconciler",
 }

@@ -20,6 +20,7 @@ from services.gateway.request import exchange
 from services.gateway.settings import GatewaySettings
 from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
+from services.live.settings import LiveSettings
 from services.transcoder.settings import WorkerSettings
 from shared import database_sessions
 from shared.errors import CinelogError
@@ -32,6 +33,7 @@ SETTINGS: tuple[type[Settings], ...] = (
     GatewaySettings,
     AuthSettings,
     IngestSettings,
+    LiveSettings,
     WorkerSettings,
 )
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}

@@ -205,8 +205,7 @@ def test_writers_are_those_that_the_database_allows() -> None:
     assert {row[0].strip("`-"): row[3].strip("`") for row in rows} == allowed
     assert set(allowed) == set(CATEGORY_EVENTS)
     roles = {needs.role for needs in needs_table().processes.values()}
-    # The process that logs in as live is not there yet.
-    assert {row[3].strip("`").removeprefix("cinelog_") for row in rows} - {"live"} <= roles
+    assert {row[3].strip("`").removeprefix("cinelog_") for row in rows} <= roles
 
 
 @pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda runbook: runbook.name)

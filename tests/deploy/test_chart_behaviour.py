@@ -126,7 +126,7 @@ def test_migrations_cover_every_module_and_role() -> None:
     assert set(migrated) == set(modules())
     for container in containers(job)[1:]:
         given = set(environment(container))
-        assert {f"ROLE_PASSWORD_{role.upper()}" for role in ROLES if role != "live"} <= given
+        assert {f"ROLE_PASSWORD_{role.upper()}" for role in ROLES} <= given
     waiting = {
         module
         for deployment in components(example(None)).values()
@@ -329,7 +329,7 @@ def test_only_who_needs_the_database_reaches_it() -> None:
 
 def test_who_is_given_an_address_may_go_there() -> None:
     policies = of_kind(example(None), "NetworkPolicy")
-    targets = {"gateway", "auth", "ingest", "catalog", "planner", "postgresql", "rabbitmq"}
+    targets = {"gateway", "auth", "ingest", "catalog", "planner", "live", "postgresql", "rabbitmq"}
     targets |= {"valkey", "seaweedfs"}
     for name, found in components(example(None)).items():
         values = " ".join(environment(main_container(found)).values())

@@ -217,7 +217,7 @@ def test_the_images_run_what_the_tiltfile_thinks() -> None:
 # The chart's bundled part behind what the table of needs calls a dependency.
 BEHIND = {"s3": "seaweedfs", "redis": "valkey"}
 # It answers 503 for a service that is not there, so that `--only gateway,…` starts a few of them.
-FORWARDED = {"gateway": {"ingest", "catalog", "planner"}}
+FORWARDED = {"gateway": {"ingest", "catalog", "planner", "live"}}
 
 
 @pytest.mark.parametrize("name", needs_table().processes)

@@ -51,7 +51,7 @@ def emitted(cinelog: RunningStack) -> set[str]:
     ports = cinelog.stack.ports
     found: set[str] = set()
     own = {"gateway": "gateway_metrics"}
-    processes = ("gateway", "auth", "ingest", "catalog", "planner", "projector", "relay")
+    processes = ("gateway", "auth", "ingest", "catalog", "planner", "projector", "live", "relay")
     for process in (*processes, "worker-1"):
         answer = httpx.get(
             f"http://127.0.0.1:{ports[own.get(process, process)]}/metrics",
@@ -65,11 +65,12 @@ def emitted(cinelog: RunningStack) -> set[str]:
     return found
 
 
-def test_there_are_five_of_them() -> None:
+def test_there_are_six_of_them() -> None:
     assert [path.stem for path in DASHBOARDS] == [
         "broker",
         "event-log",
         "ingest-encode",
+        "live",
         "overview",
         "playback",
     ]

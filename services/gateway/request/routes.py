@@ -29,12 +29,13 @@ class Target(StrEnum):
     INGEST = "ingest"
     CATALOG = "catalog"
     TRANSCODER = "transcoder"
+    LIVE = "live"
     MEDIA = "media"
     OWN = "own"
     WEB = "web"
 
 
-SERVICES: Final = (Target.AUTH, Target.INGEST, Target.CATALOG, Target.TRANSCODER)
+SERVICES: Final = (Target.AUTH, Target.INGEST, Target.CATALOG, Target.TRANSCODER, Target.LIVE)
 
 
 class Policy(StrEnum):
@@ -91,7 +92,7 @@ _ANY: Final = "GET POST PUT PATCH DELETE OPTIONS"
 def table(max_upload_bytes: int) -> tuple[Route, ...]:
     """The routes. An upload may have ``max_upload_bytes`` and a MiB for its multipart form."""
     upload = max_upload_bytes + MIB
-    auth, ingest, catalog, transcoder = SERVICES
+    auth, ingest, catalog, transcoder, live = SERVICES
 
     def row(pattern: str, methods: str, target: Target, **more: object) -> Route:
         return Route("/api/v1" + pattern, _methods(methods), target, **more)  # type: ignore[arg-type]
@@ -128,6 +129,15 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/streaming/{id}", "PUT DELETE", catalog),
         row("/streaming/{id}/visibility", "PATCH", catalog),
         row("/streaming/*", _ANY, catalog),
+        row("/live/streams", "GET POST", live),
+        row("/live/streams/{id}", "GET PATCH DELETE", live),
+        row("/live/streams/{id}/key", "POST", live),
+        row("/live/streams/{id}/enable", "POST", live),
+        row("/live/streams/{id}/disable", "POST", live),
+        row("/live/streams/{id}/complete", "POST", live),
+        row("/live/streams/{id}/health", "GET", live),
+        row("/live/streams/{id}/sessions", "GET", live),
+        row("/live/*", _ANY, live),
         row("/jobs", "GET", catalog),
         row("/jobs/{id}", "GET", catalog),
         row("/jobs/{id}", "DELETE", transcoder),

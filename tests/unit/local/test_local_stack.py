@@ -18,7 +18,7 @@ URLS = Urls(
     s3_secret_key="s3-secret",
 )
 WORKERS = {"worker-1", "worker-2", "worker-3"}
-ROLES = ("auth", "ingest", "transcoder", "catalog", "relay", "operator")
+ROLES = ("auth", "ingest", "transcoder", "catalog", "live", "relay", "operator")
 SECRETS = {f"role_password_{role}": f"{role}-password" for role in ROLES} | {
     "media_grant_secret": "grant-secret",
     "signing_key_secret": "signing-secret",
@@ -41,7 +41,7 @@ def test_every_process_has_an_environment_and_the_other_way_round(stack: Stack) 
 
 def test_every_address_is_loopback(stack: Stack) -> None:
     for env in environments(stack).values():
-        for name in ("BIND", "METRICS_BIND"):
+        for name in ("BIND", "METRICS_BIND", "RTMP_BIND"):
             assert env.get(name, "127.0.0.1:1").startswith("127.0.0.1:")
 
 
@@ -49,7 +49,7 @@ def test_no_two_processes_listen_on_one_port(stack: Stack) -> None:
     binds = [
         env[name]
         for env in environments(stack).values()
-        for name in ("BIND", "METRICS_BIND")
+        for name in ("BIND", "METRICS_BIND", "RTMP_BIND")
         if name in env
     ]
 
@@ -65,6 +65,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
         "reconciler": "operator",
         "planner": "transcoder",
         "worker-1": "transcoder",
+        "live": "live",
         "relay": "relay",
     }
     for name, role in roles.items():
@@ -80,7 +81,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
         ("operator-secret", {"ingest", "planner", "reconciler"}),
         ("grant-secret", {"gateway", "catalog", "projector"}),
         ("redis-secret", {"gateway", "auth"}),
-        ("s3-secret", {"gateway", "ingest", "planner", "relay", *WORKERS}),
+        ("s3-secret", {"gateway", "ingest", "planner", "live", "relay", *WORKERS}),
         ("mq-secret", {"ingest", "planner", "projector", "relay", *WORKERS}),
     ],
 )

@@ -5,7 +5,7 @@
 
 {{/*
 Every process that the release runs, as the table has it. What concerns the archive counts where
-there is one; http and metrics say which ports it serves.
+there is one; http, metrics and rtmp say which ports it serves.
 */}}
 {{- define "cinelog.components" -}}
 {{- $processes := (include "cinelog.table" . | fromYaml).processes -}}
@@ -25,6 +25,7 @@ there is one; http and metrics say which ports it serves.
 {{- end -}}
 {{- $_ := set $needs "http" (has "BIND" $needs.variables) -}}
 {{- $_ := set $needs "metrics" (has "METRICS_BIND" $needs.variables) -}}
+{{- $_ := set $needs "rtmp" (has "RTMP_BIND" $needs.variables) -}}
 {{- $needs | toYaml -}}
 {{- end -}}
 

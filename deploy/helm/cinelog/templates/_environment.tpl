@@ -46,6 +46,8 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "QUOTA_OPEN_UPLOADS" ($settings.quotas.openUploads | toString)
   "QUOTA_ENCODE_MINUTES" ($settings.quotas.encodeMinutes | int64 | toString)
   "QUOTA_TRUSTED_FACTOR" ($settings.quotas.trustedFactor | toString)
+  "MAX_LIVE_STREAMS_PER_USER" ($settings.live.streamsPerUser | toString)
+  "MAX_LIVES_PER_USER" ($settings.live.atOncePerUser | toString)
   "S3_PUBLIC_ENDPOINT" .Values.s3.publicEndpoint
   "S3_SYNC_URL" (ternary (printf "http://%s-seaweedfs:8334/sync" (include "cinelog.fullname" .)) "" (eq .Values.s3.mode "bundled"))
   "RATE_LIMIT_GENERAL" $settings.rateLimits.general
@@ -173,6 +175,28 @@ the values set. Takes root, component and spec; secret where it is not the relea
 
 {{- define "cinelog.variable.UPSTREAM_TRANSCODER" }}
 {{- include "cinelog.address" (dict "root" .root "name" "UPSTREAM_TRANSCODER" "to" "planner") }}
+{{- end -}}
+
+{{- define "cinelog.variable.UPSTREAM_LIVE" }}
+{{- include "cinelog.address" (dict "root" .root "name" "UPSTREAM_LIVE" "to" "live") }}
+{{- end -}}
+
+{{- define "cinelog.variable.RTMP_BIND" }}
+- name: RTMP_BIND
+  value: 0.0.0.0:1935
+{{- end -}}
+
+{{- define "cinelog.variable.RTMP_URL" }}
+- name: RTMP_URL
+  value: {{ .root.Values.settings.live.rtmpUrl | default "rtmp://localhost:1935/live" }}
+{{- end -}}
+
+{{/* This pod and no other: the gateway fetches a session's newest segments from its owner. */}}
+{{- define "cinelog.variable.INTERNAL_URL" }}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- name: INTERNAL_URL
+  value: http://$(POD_IP):8000
 {{- end -}}
 
 {{- define "cinelog.variable.AUTH_URL" }}

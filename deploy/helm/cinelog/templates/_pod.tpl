@@ -94,6 +94,9 @@ spec:
         {{- if .spec.metrics }}
         - {name: metrics, containerPort: 9000}
         {{- end }}
+        {{- if .spec.rtmp }}
+        - {name: rtmp, containerPort: 1935}
+        {{- end }}
       # Liveness never asks for a dependency: a restart would not bring it back.
       startupProbe:
         httpGet: {path: /health, port: {{ $port }}}

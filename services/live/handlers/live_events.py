@@ -1,0 +1,151 @@
+"""The streams of the log that live writes, and what it reads of others'."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.live.domain import session as session_decider
+from services.live.domain import stream as stream_decider
+from services.live.domain.session import Command as SessionCommand
+from services.live.domain.session import Fenced, LiveSession, SessionEnded
+from services.live.domain.stream import Command as StreamCommand
+from services.live.domain.stream import LiveStream
+from shared.contracts import Event, UserDeleted, VideoDeleted, stream_id
+from shared.event_store.decider import Decider, execute, fold, load
+from shared.event_store.serialization import readable
+from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
+from shared.telemetry import current_traceparent, get_logger
+
+_log = get_logger(__name__)
+
+_STREAM: Final = Decider(stream_decider.initial, stream_decider.decide, stream_decider.evolve)
+# Others append to a session rarely: its owner, the leader, its user.
+_ATTEMPTS: Final = 5
+# Sessions whose state is kept, so that each batch need not read all batches before it.
+_KEPT: Final = 1_000
+
+
+class LiveEvents:
+    """Loads, decides, appends."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._known: dict[str, tuple[LiveSession, int]] = {}
+
+    async def stream(self, live_id: str) -> LiveStream:
+        """A live stream as the log has it now. Raises UnreadableStream."""
+        state, _ = await load(self._store, stream_id("live", live_id), _STREAM)
+        return state
+
+    async def streams(self, live_ids: Sequence[str]) -> dict[str, LiveStream]:
+        """Several of them, in one request."""
+        names = {live_id: stream_id("live", live_id) for live_id in live_ids}
+        found = await self._store.read_streams([*names.values()])
+        return {live_id: fold(found[name], _STREAM)[0] for live_id, name in names.items()}
+
+    async def decide_stream(self, live_id: str, command: StreamCommand, actor: str) -> LiveStream:
+        """Append what ``command`` leads to. Raises what the decider raises."""
+        metadata = _metadata(live_id, actor)
+        name = stream_id("live", live_id)
+        outcome = await execute(self._store, name, _STREAM, command, metadata)
+        for event in outcome.events:
+            _log.info("live stream", live=live_id, event_type=type(event).__name__)
+        return outcome.state
+
+    async def session(self, video_id: str) -> LiveSession:
+        """A session as the log has it now. Raises UnreadableStream."""
+        state, _ = await self._refreshed(video_id)
+        return state
+
+    async def decide_session(
+        self, video_id: str, command: SessionCommand, actor: str
+    ) -> LiveSession:
+        """Append what ``command`` leads to. Raises Fenced, SessionEnded, UnreadableStream.
+
+        The state that is kept is tried first. What it refuses, or finds done, is decided again on
+        the present state.
+        """
+        state, version = self._known.get(video_id) or await self._refreshed(video_id)
+        present = False
+        for attempt in range(_ATTEMPTS):
+            try:
+                events = session_decider.decide(state, command)
+            except (Fenced, SessionEnded):
+                if present:
+                    raise
+                events = ()
+            if not events and present:
+                return state
+            if events:
+                try:
+                    return await self._append(video_id, state, version, events, actor)
+                except WrongExpectedVersion:
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+            state, version = await self._refreshed(video_id)
+            present = True
+        return state
+
+    async def history(self, video_id: str) -> Sequence[Event]:
+        """All events of a session. Raises UnreadableStream."""
+        recorded = await self._store.read_stream(stream_id("livesession", video_id))
+        return [readable(event).data for event in recorded]
+
+    async def is_video_deleted(self, video_id: str) -> bool:
+        """Whether the log has the video's deletion."""
+        return await self._has(stream_id("video", video_id), VideoDeleted)
+
+    async def is_account_deleted(self, user_id: str) -> bool:
+        """Whether the log has the account's deletion."""
+        return await self._has(stream_id("user", user_id), UserDeleted)
+
+    def forget(self, video_id: str) -> None:
+        """The session is over: its state need not be kept."""
+        self._known.pop(video_id, None)
+
+    async def _append(
+        self,
+        video_id: str,
+        state: LiveSession,
+        version: int,
+        events: Sequence[Event],
+        actor: str,
+    ) -> LiveSession:
+        after = await self._store.append(
+            stream_id("livesession", video_id),
+            version,
+            [NewEvent(event) for event in events],
+            _metadata(video_id, actor),
+        )
+        for event in events:
+            state = session_decider.evolve(state, event)
+        self._keep(video_id, state, after)
+        return state
+
+    async def _refreshed(self, video_id: str) -> tuple[LiveSession, int]:
+        """The state after the events that were added since the last time."""
+        state, version = self._known.get(video_id, (session_decider.initial(), 0))
+        name = stream_id("livesession", video_id)
+        added = await self._store.read_after({name: version})
+        for recorded in added.get(name, ()):
+            state, version = (
+                session_decider.evolve(state, readable(recorded).data),
+                recorded.version,
+            )
+        self._keep(video_id, state, version)
+        return state, version
+
+    def _keep(self, video_id: str, state: LiveSession, version: int) -> None:
+        known = self._known.get(video_id)
+        if known is not None and known[1] > version:
+            return
+        while len(self._known) >= _KEPT and video_id not in self._known:
+            del self._known[next(iter(self._known))]
+        self._known[video_id] = (state, version)
+
+    async def _has(self, stream: str, kind: type[Event]) -> bool:
+        events = (await self._store.read_streams([stream]))[stream]
+        return any(isinstance(event.data, kind) for event in events)
+
+
+def _metadata(entity: str, actor: str) -> Metadata:
+    return Metadata(correlation_id=entity, actor=actor, traceparent=current_traceparent())

@@ -1,0 +1,135 @@
+"""What the leader does for running sessions: it notices dead owners, and ends what nobody comes
+back to.
+
+Each step may be repeated, and may be done by two processes at the same time.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from services.live.domain.session import Disconnect, LiveSession
+from services.live.domain.stream import CloseSession, DeleteStream, LiveStreamNotFound
+from services.live.handlers.ending import close_session, end_session
+from services.live.handlers.live_events import LiveEvents
+from services.live.ports import (
+    QUIET_SECONDS,
+    SessionRow,
+    SessionRows,
+    StreamRows,
+)
+from shared.loops.items import ItemMetrics, Items
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+_BATCH: Final = 500
+# A session whose publisher was refused in the last step, or whose process died in between.
+_UNBORN: Final = timedelta(minutes=1)
+# A deleted video is looked for this often while its session runs.
+_DELETED_SECONDS: Final = 10.0
+
+
+class Settling:
+    """Call ``round`` each second, ``accounts`` from time to time."""
+
+    def __init__(
+        self,
+        streams: StreamRows,
+        sessions: SessionRows,
+        events: LiveEvents,
+        *,
+        items: ItemMetrics,
+        advanced: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._streams = streams
+        self._sessions = sessions
+        self._events = events
+        self._items = Items("settle sessions", items)
+        self._advanced = advanced
+        # When each running session's video was last looked for.
+        self._looked: dict[str, datetime] = {}
+
+    async def round(self) -> None:
+        """Bring each session that has not ended one step further."""
+        rows = await self._sessions.in_phase("open", _BATCH, self._items.waiting)
+        await self._items.each(rows, lambda row: row.video_id, self._settle)
+
+    async def accounts(self) -> None:
+        """Delete the live streams of accounts that are deleted."""
+        after = ""
+        while rows := await self._streams.page(after, _BATCH):
+            gone = {
+                user_id
+                for user_id in {row.user_id for row in rows}
+                if await self._events.is_account_deleted(user_id)
+            }
+            for row in rows:
+                if row.user_id in gone:
+                    await self._delete_stream(row.id, row.user_id)
+                self._advanced()
+            after = rows[-1].id
+
+    async def _delete_stream(self, live_id: str, user_id: str) -> None:
+        try:
+            stream = await self._events.decide_stream(live_id, DeleteStream(user_id), user_id)
+        except LiveStreamNotFound:
+            stream = await self._events.stream(live_id)
+        if stream.video_id is not None:
+            reason = "The account was deleted."
+            await end_session(self._events, self._sessions, stream.video_id, user_id, reason)
+        await self._streams.remove(live_id)
+
+    async def _settle(self, row: SessionRow) -> None:
+        session = await self._events.session(row.video_id)
+        if session.phase == "none":
+            await self._settle_unborn(row)
+        elif session.phase == "active" and is_quiet(row):
+            await self._lose_owner(row, session)
+        elif session.phase == "disconnected":
+            await self._wait_for_publisher(row)
+        elif session.phase in {"ended", "recorded"}:
+            await close_session(self._events, self._sessions, row.video_id, row.user_id)
+        else:
+            await self._end_deleted(row)
+        self._advanced()
+
+    async def _settle_unborn(self, row: SessionRow) -> None:
+        """Close a session that no publisher came to."""
+        if datetime.now(UTC) - row.opened_at < _UNBORN or not is_quiet(row):
+            return
+        await self._events.decide_stream(row.live_id, CloseSession(row.video_id), row.user_id)
+        await self._sessions.set_phase(row.video_id, "closed")
+
+    async def _lose_owner(self, row: SessionRow, session: LiveSession) -> None:
+        command = Disconnect(
+            epoch=session.epoch, reason="The server that received it is gone.", clean=False
+        )
+        await self._events.decide_session(row.video_id, command, row.user_id)
+        await self._sessions.release(row.video_id, session.epoch)
+        _log.warning("owner of a session lost", video=row.video_id, replica=row.replica)
+
+    async def _wait_for_publisher(self, row: SessionRow) -> None:
+        """End a session whose reconnect window, since the last byte, is over."""
+        stream = await self._events.stream(row.live_id)
+        if (row.silent_seconds or 0.0) >= stream.settings.reconnect_seconds:
+            await self._end(row, "Its publisher did not come back.")
+        else:
+            await self._end_deleted(row)
+
+    async def _end_deleted(self, row: SessionRow) -> None:
+        now = datetime.now(UTC)
+        looked = self._looked.get(row.video_id)
+        if looked is not None and (now - looked).total_seconds() < _DELETED_SECONDS:
+            return
+        self._looked[row.video_id] = now
+        if await self._events.is_video_deleted(row.video_id):
+            await self._end(row, "Its video was deleted.")
+
+    async def _end(self, row: SessionRow, reason: str) -> None:
+        await end_session(self._events, self._sessions, row.video_id, row.user_id, reason)
+
+
+def is_quiet(row: SessionRow) -> bool:
+    """Whether nobody can be taken for the owner of a session any more."""
+    return row.quiet_seconds is None or row.quiet_seconds > QUIET_SECONDS

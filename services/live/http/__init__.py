@@ -1,0 +1,1 @@
+"""Live's routes: what owners do with their live streams."""

@@ -1,0 +1,31 @@
+"""Live's environment."""
+
+from typing import Annotated
+
+import msgspec
+
+from shared.settings import Address, Secret, Settings
+
+
+class LiveSettings(Settings, frozen=True, kw_only=True):
+    """``rtmp_url`` is what people are told to send to.
+
+    ``internal_url``: where the gateway and other replicas reach this process. A user may have
+    ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once.
+    """
+
+    bind: Address
+    rtmp_url: str
+    internal_url: str
+    database_url: Secret
+    s3_endpoint: str
+    s3_region: str = "us-east-1"
+    s3_access_key: Secret
+    s3_secret_key: Secret
+    s3_media_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
+    s3_sync_url: str | None = None
+    jwks_url: str
+    jwt_issuer: str
+    jwt_audience: str
+    max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    max_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2

@@ -1,0 +1,177 @@
+"""Live's handlers and routes on a real database, with a recorder that a test controls."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import httpx
+from prometheus_client import CollectorRegistry
+
+from services.live.domain.session import Fenced
+from services.live.handlers.finishing import Finishing
+from services.live.handlers.live_events import LiveEvents
+from services.live.handlers.live_sessions import LiveSessions, Replica
+from services.live.handlers.live_streams import LiveStreams
+from services.live.handlers.settling import Settling
+from services.live.http.app import live_app
+from services.live.metrics import LiveMetrics
+from services.live.ports import Publisher
+from services.live.sessions_repository import SessionsRepository
+from services.live.streams_repository import StreamsRepository
+from shared.contracts import EncodedTrack, LivePublished, LiveRecorded, Segment
+from shared.database.connect import create_engine
+from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.http.identity import Verifier
+from shared.loops.items import ItemMetrics
+from tests.integration.ingest.harness import StaticKeys
+from tests.support.databases import Database
+
+OBS = Publisher("rtmp", "10.0.0.1", "obs")
+
+
+class Recording:
+    """Implements ``ports.Recorder``."""
+
+    def __init__(self, events: LiveEvents, sessions: LiveSessions) -> None:
+        self._events = events
+        self._sessions = sessions
+        self.fenced = 0
+
+    async def record(self, video_id: str) -> None:
+        session = await self._events.session(video_id)
+        if self.fenced:
+            self.fenced -= 1
+            raise Fenced
+        recorded = LiveRecorded(
+            video_id=video_id,
+            playlist_key=f"{video_id}/live/vod.m3u8",
+            dash_key=f"{video_id}/live/vod.mpd",
+            duration_ms=1000,
+            width=640,
+            height=360,
+            renditions=(),
+            size=session.size,
+        )
+        await self._sessions.recorded(recorded, session.next_segment)
+
+
+class Bucket:
+    """Implements ``ports.MediaStore``."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    async def delete_prefix(self, prefix: str) -> int:
+        self.deleted.append(prefix)
+        return 1
+
+
+class Replicated:
+    """One replica: all parts of live but the media path."""
+
+    def __init__(self, engine: Any, store: PostgresEventStore, name: str) -> None:
+        registry = CollectorRegistry()
+        streams, sessions = StreamsRepository(engine), SessionsRepository(engine)
+        metrics, items = LiveMetrics(registry), ItemMetrics(registry)
+        self.events = LiveEvents(store)
+        self.sessions = LiveSessions(
+            streams,
+            sessions,
+            self.events,
+            metrics,
+            replica=Replica(name, f"http://{name}:8000"),
+            most_at_once=2,
+        )
+        self.streams = LiveStreams(streams, sessions, self.events, most=3)
+        self.settling = Settling(streams, sessions, self.events, items=items)
+        self.recorder = Recording(self.events, self.sessions)
+        self.bucket = Bucket()
+        self.finishing = Finishing(
+            sessions, self.events, self.bucket, self.recorder, metrics=metrics, items=items
+        )
+
+
+class Live:
+    """Two replicas, their database, and the routes of the first."""
+
+    def __init__(self, database: Database, engine: Any, store: PostgresEventStore) -> None:
+        self.store = store
+        self.one = Replicated(engine, store, "one")
+        self.two = Replicated(engine, store, "two")
+        self.keys = StaticKeys()
+        self._database = database
+        self.app = live_app(
+            self.one.streams,
+            rtmp_url="rtmp://localhost:1935/live",
+            verifier=Verifier(self.keys, issuer="cinelog", audience="cinelog"),
+            checks={},
+            registry=CollectorRegistry(),
+        )
+
+    def client(self, user_id: str | None = "ann") -> httpx.AsyncClient:
+        headers = {"authorization": f"Bearer {self.keys.token(user_id)}"} if user_id else {}
+        transport = httpx.ASGITransport(app=self.app)
+        return httpx.AsyncClient(transport=transport, base_url="http://live", headers=headers)
+
+    async def stream(self, user_id: str = "ann", **settings: Any) -> tuple[str, str]:
+        """A live stream's id and key."""
+        async with self.client(user_id) as client:
+            body = {"title": "Bikes", **settings}
+            answer = await client.post("/api/v1/live/streams", json=body)
+            assert answer.status_code == 201, answer.text
+            return answer.json()["data"]["id"], answer.json()["data"]["stream_key"]
+
+    async def status(self, live_id: str, user_id: str = "ann") -> str:
+        async with self.client(user_id) as client:
+            answer = await client.get(f"/api/v1/live/streams/{live_id}")
+            return answer.json()["data"]["status"]
+
+    async def age(self, seconds: float) -> None:
+        """Make all owners look as if nothing had been heard of them for so long."""
+        await self.execute(
+            "update live.sessions set beat_at = beat_at - make_interval(secs => $1),"
+            " media_at = media_at - make_interval(secs => $1),"
+            " opened_at = opened_at - make_interval(secs => $1)",
+            seconds,
+        )
+
+    async def execute(self, statement: str, *values: Any) -> None:
+        owner = await asyncpg.connect(self._database.admin_url)
+        try:
+            await owner.execute(statement, *values)
+        finally:
+            await owner.close()
+
+
+def batch(video_id: str, epoch: int, first: int, count: int = 2) -> LivePublished:
+    """Segments of one track."""
+    track = EncodedTrack(
+        name="720p",
+        timescale=1000,
+        codecs="avc1",
+        init_key=f"{video_id}/live/{epoch}/720p/init.mp4",
+        init_sha256="00",
+        segments=tuple(
+            Segment(index=first + at, start=2000 * (first + at), duration=2000, size=100)
+            for at in range(count)
+        ),
+    )
+    return LivePublished(
+        video_id=video_id,
+        epoch=epoch,
+        first_segment=first,
+        started_at=datetime(2030, 1, 2, tzinfo=UTC),
+        tracks=(track,),
+    )
+
+
+@asynccontextmanager
+async def running(database: Database) -> AsyncGenerator[Live]:
+    engine = create_engine(database.url("live"), size=4)
+    try:
+        async with open_event_store(database.url("live")) as store:
+            yield Live(database, engine, store)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,137 @@
+"""The routes of live streams: what owners may do, and nobody else."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.live.harness import Live
+
+STREAMS = "/api/v1/live/streams"
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+
+
+async def test_a_stream_is_made_shown_changed_and_deleted(live: Live) -> None:
+    async with live.client() as client:
+        body = {"title": " Bikes ", "description": "Race", "visibility": "unlisted"}
+        made = await client.post(STREAMS, json=body)
+        assert made.status_code == 201
+        assert made.headers["cache-control"] == "no-store"
+        data = made.json()["data"]
+        key = data.pop("stream_key")
+        assert len(key) >= 40
+        assert data == {
+            "id": data["id"],
+            "title": "Bikes",
+            "description": "Race",
+            "visibility": "unlisted",
+            "latency": "low",
+            "record": True,
+            "reconnect_seconds": 60,
+            "status": "idle",
+            "video_id": None,
+            "rtmp_url": "rtmp://localhost:1935/live",
+            "created_at": data["created_at"],
+        }
+        address = made.headers["location"]
+        assert (await client.get(address)).json()["data"] == data
+        assert (await client.get(STREAMS)).json()["data"] == [data]
+        changed = await client.patch(address, json={"latency": "standard"})
+        assert changed.json()["data"] == data | {"latency": "standard"}
+        assert (await client.patch(address, json={})).json()["data"]["latency"] == "standard"
+        disabled = await client.post(f"{address}/disable")
+        assert disabled.json()["data"]["status"] == "disabled"
+        enabled = await client.post(f"{address}/enable")
+        assert enabled.json()["data"]["status"] == "idle"
+        health = await client.get(f"{address}/health")
+        assert health.json()["data"]["status"] == "idle"
+        assert health.json()["data"]["bit_rate"] is None
+        assert (await client.get(f"{address}/sessions")).json()["data"] == []
+        assert (await client.post(f"{address}/complete")).json()["data"]["status"] == "idle"
+        assert (await client.delete(address)).status_code == 204
+        assert (await client.get(address)).status_code == 404
+        assert (await client.get(STREAMS)).json()["data"] == []
+
+
+async def test_a_stream_is_its_owners_alone(live: Live) -> None:
+    live_id, _ = await live.stream()
+    address = f"{STREAMS}/{live_id}"
+    requests: list[tuple[str, str, Any]] = [
+        ("GET", address, None),
+        ("PATCH", address, {"title": "Mine"}),
+        ("DELETE", address, None),
+        *(("POST", f"{address}/{what}", None) for what in ("key", "enable", "disable", "complete")),
+        *(("GET", f"{address}/{what}", None) for what in ("health", "sessions")),
+    ]
+    async with live.client("bob") as bob, live.client(None) as nobody:
+        assert (await bob.get(STREAMS)).json()["data"] == []
+        for method, path, body in requests:
+            answer = await bob.request(method, path, json=body)
+            assert answer.status_code == 404, (method, path)
+            assert answer.json()["error"]["type"] == "live_stream_not_found"
+            answer = await bob.request(method, path.replace(live_id, UNKNOWN), json=body)
+            assert answer.status_code == 404
+            assert (await nobody.request(method, path, json=body)).status_code == 401
+    assert await live.status(live_id) == "idle"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"title": ""},
+        {"title": "\u200b"},
+        {"title": "x" * 101},
+        {"title": "a", "description": "x" * 501},
+        {"title": "a", "visibility": "draft"},
+        {"title": "a", "latency": "ultra"},
+        {"title": "a", "record": "yes"},
+        {"title": "a", "reconnect_seconds": -1},
+        {"title": "a", "reconnect_seconds": 1801},
+        {"title": "a", "reconnect_seconds": 1.5},
+        {"title": "a", "stream_key": "mine"},
+        {"title": "a", "surprise": 1},
+        {"title": None},
+        [],
+    ],
+)
+async def test_what_breaks_a_rule_is_refused(live: Live, body: Any) -> None:
+    live_id, _ = await live.stream()
+    async with live.client() as client:
+        assert (await client.post(STREAMS, json=body)).status_code == 400
+        if body != {}:
+            answer = await client.patch(f"{STREAMS}/{live_id}", json=body)
+            assert answer.status_code == 400
+        assert len((await client.get(STREAMS)).json()["data"]) == 1
+
+
+async def test_a_malformed_id_is_no_stream(live: Live) -> None:
+    async with live.client() as client:
+        for live_id in ("x", "..", UNKNOWN.upper() + "0", "%00"):
+            assert (await client.get(f"{STREAMS}/{live_id}")).status_code in {400, 404}
+
+
+async def test_an_idempotency_key_makes_one_stream(live: Live) -> None:
+    headers = {"idempotency-key": "one"}
+    async with live.client() as client, live.client("bob") as bob:
+        first = await client.post(STREAMS, json={"title": "a"}, headers=headers)
+        again = await client.post(STREAMS, json={"title": "a"}, headers=headers)
+        assert again.status_code == 201
+        assert again.json()["data"]["id"] == first.json()["data"]["id"]
+        # The first key is not stored, so it cannot be shown again.
+        assert again.json()["data"]["stream_key"] != first.json()["data"]["stream_key"]
+        other = await client.post(STREAMS, json={"title": "b"}, headers=headers)
+        assert other.status_code == 409
+        assert other.json()["error"]["type"] == "idempotency_key_reused"
+        theirs = await bob.post(STREAMS, json={"title": "a"}, headers=headers)
+        assert theirs.json()["data"]["id"] != first.json()["data"]["id"]
+        assert len((await client.get(STREAMS)).json()["data"]) == 1
+
+
+async def test_a_user_has_so_many_streams(live: Live) -> None:
+    ids = [(await live.stream())[0] for _ in range(3)]
+    async with live.client() as client:
+        answer = await client.post(STREAMS, json={"title": "One more"})
+        assert answer.status_code == 403
+        assert answer.json()["error"]["type"] == "quota_exceeded"
+        await client.delete(f"{STREAMS}/{ids[0]}")
+        assert (await client.post(STREAMS, json={"title": "One more"})).status_code == 201

@@ -1,0 +1,236 @@
+"""Publishers, takeovers and ends, on the real log and the real tables."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.live.domain.session import Fenced
+from services.live.ports import Health, Refused, Session
+from shared.contracts import LiveEnded, LiveRecorded, UserDeleted, VideoDeleted, stream_id
+from shared.event_store.postgres import open_event_store
+from shared.event_store.store import Metadata, NewEvent
+from tests.integration.live.harness import OBS, Live, Replicated, batch
+from tests.support.databases import Database
+
+
+async def refusal(replica: Replicated, key: str) -> str:
+    with pytest.raises(Refused) as refused:
+        await replica.sessions.connect(key, OBS)
+    return refused.value.code
+
+
+async def types(live: Live, session: Session) -> list[str]:
+    return [type(event).__name__ for event in await live.one.sessions.history(session.video_id)]
+
+
+async def test_a_publisher_makes_a_session_and_its_end_a_video(live: Live) -> None:
+    live_id, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    assert (session.epoch, session.next_segment, session.tracks) == (1, 0, ())
+    assert await live.status(live_id) == "active"
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    health = Health(width=1280, bit_rate=4_000_000, video_codec="h264")
+    assert await live.one.sessions.alive(session, sending=True, health=health) is None
+    async with live.client() as client:
+        answer = await client.get(f"/api/v1/live/streams/{live_id}/health")
+        assert answer.json()["data"]["bit_rate"] == 4_000_000
+        answer = await client.post(f"/api/v1/live/streams/{live_id}/complete")
+        assert answer.json()["data"]["status"] == "idle"
+    assert await live.one.sessions.alive(session, sending=True) == "The live stream was ended."
+
+    # The owner has segments left: no video yet.
+    await live.two.finishing.round()
+    assert LiveRecorded.__name__ not in await types(live, session)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 2))
+    await live.one.sessions.disconnected(session, "ended", clean=True)
+    await live.two.finishing.round()
+    assert await types(live, session) == [
+        *("LiveConnected", "LivePublished", "LiveEnded", "LivePublished", "LiveRecorded")
+    ]
+    async with live.client() as client:
+        answer = await client.get(f"/api/v1/live/streams/{live_id}/sessions")
+        (listed,) = answer.json()["data"]
+        assert listed["video_id"] == session.video_id
+        assert listed["started_at"] == "2030-01-02T00:00:00Z"
+        assert listed["ended_at"]
+    # The next publisher begins another one.
+    again = await live.two.sessions.connect(key, OBS)
+    assert again.video_id != session.video_id
+
+
+async def test_unknown_and_replaced_keys_are_refused(live: Live) -> None:
+    live_id, key = await live.stream()
+    assert await refusal(live.one, "live_nothing") == "unknown_key"
+    assert await refusal(live.one, "") == "unknown_key"
+    assert await refusal(live.one, "\ud800") == "unknown_key"
+    session = await live.one.sessions.connect(key, OBS)
+    async with live.client() as client:
+        answer = await client.post(f"/api/v1/live/streams/{live_id}/key")
+        new = answer.json()["data"]["stream_key"]
+    closing = await live.one.sessions.alive(session, sending=True)
+    assert closing == "The stream key was replaced."
+    assert await refusal(live.two, key) == "unknown_key"
+    await live.one.sessions.disconnected(session, closing, clean=True)
+    assert (await live.two.sessions.connect(new, OBS)).epoch == 2
+
+
+async def test_no_key_is_stored_or_in_the_log(live: Live, database: Database) -> None:
+    _, key = await live.stream()
+    await live.one.sessions.connect(key, OBS)
+    import asyncpg
+
+    owner = await asyncpg.connect(database.admin_url)
+    try:
+        for table in ("log.events", "live.streams", "live.sessions"):
+            rows = await owner.fetch(f"select t::text from {table} t")
+            assert rows
+            assert not [row for row in rows if key in row[0]]
+    finally:
+        await owner.close()
+
+
+async def test_the_second_publisher_is_refused_while_the_first_sends(live: Live) -> None:
+    _, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    assert await refusal(live.two, key) == "already_live"
+    assert await refusal(live.one, key) == "already_live"
+    # Silent for three seconds: it is displaced, and learns that it lost the session.
+    await live.age(3.1)
+    taken = await live.two.sessions.connect(key, OBS)
+    assert (taken.video_id, taken.epoch) == (session.video_id, 2)
+    with pytest.raises(Fenced):
+        await live.one.sessions.alive(session, sending=True)
+    with pytest.raises(Fenced):
+        await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    assert await live.one.sessions.owner(session.video_id) == "http://two:8000"
+
+
+async def test_of_many_publishers_at_once_one_wins(live: Live) -> None:
+    _, key = await live.stream()
+    tries = [replica.sessions.connect(key, OBS) for replica in (live.one, live.two) * 5]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    won = [result for result in results if isinstance(result, Session)]
+    assert len(won) == 1
+    assert {type(result) for result in results} == {Session, Refused}
+
+
+async def test_a_session_outlives_its_owner(live: Live) -> None:
+    live_id, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    await live.two.settling.round()
+    assert await types(live, session) == ["LiveConnected", "LivePublished"]
+    await live.age(6.1)
+    await live.two.settling.round()
+    assert (await types(live, session))[-1] == "LiveDisconnected"
+    assert await live.status(live_id) == "disconnected"
+    taken = await live.two.sessions.connect(key, OBS)
+    assert (taken.epoch, taken.next_segment, taken.tracks[0].end) == (2, 2, 4000)
+    await live.two.settling.round()
+    assert (await types(live, session))[-1] == "LiveReconnected"
+    assert await live.status(live_id) == "active"
+
+
+async def test_a_session_to_which_nobody_comes_back_ends_by_itself(live: Live) -> None:
+    _, key = await live.stream(reconnect_seconds=30)
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    await live.one.sessions.disconnected(session, "lost", clean=False)
+    await live.two.settling.round()
+    assert (await types(live, session))[-1] == "LiveDisconnected"
+    await live.age(31)
+    live.two.recorder.fenced = 1
+    await live.two.settling.round()
+    await live.two.finishing.round()
+    assert (await types(live, session))[-1] == "LiveEnded"
+    await live.two.finishing.round()
+    assert (await types(live, session))[-2:] == ["LiveEnded", "LiveRecorded"]
+
+
+async def test_a_session_that_is_not_kept_leaves_no_objects(live: Live) -> None:
+    live_id, key = await live.stream(record=False)
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    await live.one.streams.complete("ann", live_id)
+    await live.one.sessions.disconnected(session, "ended", clean=True)
+    await live.one.finishing.round()
+    assert live.one.bucket.deleted == [f"{session.video_id}/"]
+    assert (await types(live, session))[-1] == "LiveEnded"
+
+
+@pytest.mark.parametrize("what", ["disable", "delete"])
+async def test_a_stream_that_is_closed_ends_its_session_on_every_replica(
+    live: Live, what: str
+) -> None:
+    live_id, key = await live.stream()
+    session = await live.two.sessions.connect(key, OBS)
+    async with live.client() as client:
+        if what == "delete":
+            assert (await client.delete(f"/api/v1/live/streams/{live_id}")).status_code == 204
+        else:
+            await client.post(f"/api/v1/live/streams/{live_id}/disable")
+    assert await live.two.sessions.alive(session, sending=True) == f"The live stream was {what}d."
+    assert (await types(live, session))[-1] == "LiveEnded"
+    code = await refusal(live.one, key)
+    assert code == ("unknown_key" if what == "delete" else "disabled")
+
+
+async def test_only_so_many_lives_of_one_user_run_at_once(live: Live) -> None:
+    keys = [(await live.stream())[1] for _ in range(3)]
+    first = await live.one.sessions.connect(keys[0], OBS)
+    await live.one.sessions.connect(keys[1], OBS)
+    assert await refusal(live.two, keys[2]) == "too_many"
+    await live.age(4)
+    await live.two.sessions.connect(keys[0], OBS)
+    await live.one.streams.complete("ann", (await live.one.streams.all("ann"))[0].id)
+    assert await live.two.sessions.connect(keys[2], OBS)
+    assert (await types(live, first))[-1] == "LiveEnded"
+
+
+async def append(database: Database, stream: str, event: Any) -> None:
+    async with open_event_store(database.admin_url) as store:
+        await store.append(stream, 0, [NewEvent(event)], Metadata())
+
+
+async def test_a_running_sessions_video_can_be_deleted(live: Live, database: Database) -> None:
+    _, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    deleted = VideoDeleted(video_id=session.video_id, user_id="ann", deleted_by="owner")
+    await append(database, stream_id("video", session.video_id), deleted)
+    await live.two.settling.round()
+    assert await live.one.sessions.alive(session, sending=True) == "Its video was deleted."
+    await live.one.sessions.disconnected(session, "ended", clean=True)
+    await live.two.finishing.round()
+    assert isinstance((await live.one.sessions.history(session.video_id))[-1], LiveEnded)
+
+
+async def test_a_deleted_account_has_no_live_streams(live: Live, database: Database) -> None:
+    _, key = await live.stream()
+    _, other = await live.stream("bob")
+    session = await live.one.sessions.connect(key, OBS)
+    await append(database, stream_id("user", "ann"), UserDeleted(user_id="ann"))
+    await live.two.settling.accounts()
+    assert await live.one.sessions.alive(session, sending=True) == "The account was deleted."
+    assert await refusal(live.one, key) == "unknown_key"
+    assert (await live.one.sessions.connect(other, OBS)).epoch == 1
+
+
+async def test_a_session_that_no_publisher_reached_is_closed(live: Live) -> None:
+    live_id, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.streams.complete("ann", live_id)
+    await live.one.sessions._open((await live.one.streams._own("ann", live_id))[0])
+    await live.two.settling.round()
+    await live.age(61)
+    await live.two.settling.round()
+    assert (await live.one.events.stream(live_id)).video_id is None
+    assert await live.one.events.stream(live_id) != session
+
+
+async def test_without_a_database_a_publisher_is_told_to_try_again(
+    live: Live, database: Database
+) -> None:
+    _, key = await live.stream()
+    async with database.outage():
+        assert await refusal(live.one, key) == "unavailable"
