@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.transcoder.encoding.colour_filters import in_source_light
-from shared.contracts import Colours, Rendition, VideoTrack
+from shared.contracts import Colours, ContentLight, Rendition, VideoTrack
 from shared.programs.finding import find_ffmpeg
 from tests.integration.transcoder.clips import ffmpeg, look
 from tests.media.made_colours import COLOURS, HDR, PATCHES, SIDE
@@ -75,11 +75,11 @@ async def test_hdr_stays_hdr_when_asked(kind: str, tmp_path: Path) -> None:
     assert ranges == ["SDR", kept, kept]
 
 
-def _bright(target: Path) -> Path:
-    """A film of nine seconds that states its light."""
+def _bright(target: Path, seconds: int) -> Path:
+    """A film that states its light."""
     light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
     ffmpeg(
-        *("-f", "lavfi", "-i", f"testsrc2=size=426x240:rate=10:duration=9,{_STATED}"),
+        *("-f", "lavfi", "-i", f"testsrc2=size=426x240:rate=10:duration={seconds},{_STATED}"),
         *("-c:v", "libx265", "-preset", "ultrafast", "-g", "10", "-x265-params"),
         f"log-level=error:{light}:max-cll=1000,400",
         str(target),
@@ -102,7 +102,7 @@ def _shown_late(playlist: Path) -> str:
 
 
 async def test_the_light_of_the_film_is_carried_over_into_every_chunk(tmp_path: Path) -> None:
-    source = _bright(tmp_path / "a.mkv")
+    source = _bright(tmp_path / "a.mkv", seconds=9)
     video = await process(source, tmp_path / "media", hdr_codecs=("hevc", "av1"))
 
     assert video.failure is None, video.failure
@@ -116,6 +116,23 @@ async def test_the_light_of_the_film_is_carried_over_into_every_chunk(tmp_path: 
         assert "MaxCLL=1000, MaxFALL=400" in shown
         assert "r(0.6800,0.3200)" in shown
         assert "max_luminance=1000.000000" in shown
+
+
+async def test_what_is_decoded_as_a_whole_first_stays_hdr(tmp_path: Path) -> None:
+    """The time stamps of joined recordings jump, so the tasks read a copy."""
+    part, joined = _bright(tmp_path / "part.ts", seconds=2), tmp_path / "a.ts"
+    joined.write_bytes(2 * part.read_bytes())
+    video = await process(joined, tmp_path / "media", hdr_codecs=("hevc",))
+
+    assert video.failure is None, video.failure
+    assert video.planned.plain
+    facts = video.planned.source.video
+    assert facts is not None
+    assert facts.light == ContentLight(brightest=1000, average=400)
+    playlist = video.playlist(_of(video, "hevc").name)
+    stream = look(playlist)["streams"][0]
+    assert (stream["pix_fmt"], stream["color_transfer"]) == ("yuv420p10le", "smpte2084")
+    assert int(stream["nb_read_frames"]) == 40
 
 
 async def test_sdr_gets_no_set_of_hdr(tmp_path: Path) -> None:

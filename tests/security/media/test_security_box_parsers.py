@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -169,7 +170,7 @@ def cut_from(data: bytes) -> None:
 
 
 def report() -> bytes:
-    video = {
+    video: dict[str, Any] = {
         "codec_type": "video",
         "codec_name": "h264",
         "width": 1920,
@@ -177,6 +178,8 @@ def report() -> bytes:
         "r_frame_rate": "30/1",
     }
     video |= {"duration": "10.0", "sample_aspect_ratio": "4:3", "tags": {"language": "eng"}}
+    light = {"red_x": "34000/50000", "max_luminance": "1000/1", "max_content": 1000}
+    video["side_data_list"] = [light, {"dv_profile": 8, "dv_bl_signal_compatibility_id": 4}]
     audio = {"codec_type": "audio", "codec_name": "aac", "channels": 2, "index": 1}
     audio |= {"sample_rate": "44100"}
     return json.dumps({"streams": [video, audio], "format": {"format_name": "mp4"}}).encode()
@@ -194,7 +197,10 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "picture's entry": (read_entry, avc_entry()),
     "sound's entry": (read_entry, sound_entry()),
     "HEVC entry": (read_entry, box("hvc1", bytes(78), box("hvcC", bytes(range(1, 24))))),
-    "AV1 entry": (read_entry, box("av01", bytes(78), box("av1C", b"\x81\x05\x0c\0"))),
+    "AV1 entry": (
+        read_entry,
+        box("av01", bytes(78), box("av1C", b"\x81\x05\x0c\0"), box("colr", b"nclx" + bytes(7))),
+    ),
     "passthrough": (cut_from, avc_entry()),
     "container": (recognise, box("ftyp", b"isom", bytes(200))),
     "EBML": (recognise, b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x88matroska" + bytes(99)),
