@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar.handlers import HTTPRouteHandler
 
-from shared.http.bodies import refuse_repeated_keys
+from shared.http.bodies import refuse_ambiguous
 from tools.openapi_document import applications, document
 
 
@@ -81,17 +81,40 @@ async def test_a_key_that_is_there_twice_is_named(body: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
+    [
+        '{"username": "\\u0000", "password": "x"}',
+        '{"username": "ann\\u0000", "password": "x"}',
+        '{"other": [{"username": "\\u0000ann"}]}',
+        '{"username": ["ann", "\\u0000"]}',
+    ],
+)
+async def test_nul_is_refused_before_a_database_is_asked(body: str) -> None:
+    app: Any = applications()["auth"]
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://auth/api/v1") as client:
+        headers = {"content-type": "application/json"}
+        answer = await client.post("/auth/login", content=body, headers=headers)
+    assert answer.status_code == 400
+    details = answer.json()["error"]["details"]
+    assert details == [{"field": "username", "message": "holds NUL, which no text may"}]
+
+
+@pytest.mark.parametrize(
+    "body",
     [b"", b"{", b"[" * 100_000, b'{"a":' * 5000, b"\xff\xfe", b'{"a": 1' + b"0" * 5000 + b"}"],
 )
 def test_what_cannot_be_read_is_left_to_the_parser(body: bytes) -> None:
-    refuse_repeated_keys(body)
+    refuse_ambiguous(body)
 
 
 @given(
     st.recursive(
-        st.integers() | st.text() | st.booleans() | st.none(),
+        st.integers()
+        | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+        | st.booleans()
+        | st.none(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
 def test_what_says_each_thing_once_is_not_refused(value: Any) -> None:
-    refuse_repeated_keys(msgspec.json.encode(value))
+    refuse_ambiguous(msgspec.json.encode(value))
