@@ -1,64 +1,18 @@
 """A person's whole story in a real browser: sign up, upload, watch, seek, search, tag, delete."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.browsing import join
 from tests.e2e.people import BIKES, BUNNY, PASSWORD, sign_up, until
 from tests.support.stack import RunningStack
 
-# The second half keeps Chromium from asking for addresses that a closed network refuses.
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"),
-    *("--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 DECODED = "v => v.getVideoPlaybackQuality().totalVideoFrames"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a screen."""
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is missing: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, cinelog: RunningStack) -> Iterator[Page]:
-    """A fresh profile. A script error or a violation of the page's own policy fails the test."""
-    context = browser.new_context(base_url=cinelog.url, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            errors.append(message.text) if "Content Security Policy" in message.text else None
-        ),
-    )
-    yield page
-    context.close()
-    assert errors == []
-
-
-def join(page: Page, name: str) -> None:
-    page.goto("/signup")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("E-mail").fill(f"{name}@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("button", name=f"Account menu of {name}")).to_be_visible()
 
 
 def frames(page: Page) -> int:

@@ -166,18 +166,6 @@ def test_media_of_a_hidden_video_need_a_grant_of_its_own(
             assert anyone.get(path).status_code == 404, token
 
 
-def test_media_end_with_the_session_that_asked_for_them(
-    cinelog: RunningStack, anyone: httpx.Client, clip: Path
-) -> None:
-    with sign_up(cinelog.url) as person:
-        video = upload(person, clip, "concealed session", visibility="private")
-        person.finish(video)
-        url = person.client.get(f"{API}/streaming/id/{video}").json()["data"]["video"]
-        assert anyone.get(url).status_code == 200
-        assert person.client.post(f"{API}/auth/logout").status_code == 200
-        until(lambda: anyone.get(url).status_code == 404, patience=5)
-
-
 def test_a_deleted_account_is_gone_with_the_answer(
     cinelog: RunningStack, anyone: httpx.Client, clip: Path
 ) -> None:

@@ -73,6 +73,28 @@ describe('the way of one file', () => {
     });
   });
 
+  it('says what is used and allowed, and goes on once there is room', () => {
+    const error = new ApiError(
+      403,
+      'quota_exceeded',
+      'This account has used its stored bytes.',
+      null,
+      null,
+      [{ field: 'bytes', message: '1.9 MB used, 2 MB allowed' }],
+    );
+    const item = advance(sending(), { type: 'failed', error });
+    expect(item).toMatchObject({
+      attempt: 1,
+      state: {
+        message:
+          'This account has used its stored bytes (1.9 MB used, 2 MB allowed). ' +
+          'Delete videos that you no longer need, then try again.',
+        retryable: true,
+      },
+    });
+    expect(advance(item, { type: 'submitted' }).state.phase).toBe('queued');
+  });
+
   it('ignores events out of turn', () => {
     const item = draft();
     expect(advance(item, { type: 'delivered', jobId: 'x' })).toBe(item);

@@ -1,6 +1,7 @@
 import { screen } from '@testing-library/react';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { NearQuota } from '../src/account/NearQuota';
 import { Usage } from '../src/account/Usage';
 import { session } from '../src/auth/session';
 import { expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
@@ -35,5 +36,33 @@ describe('Usage', () => {
     fakeApi({ [USAGE]: () => failure(503, 'Down.') });
     renderAt(<Usage />, '/account');
     expect(await screen.findByRole('alert')).toHaveTextContent('briefly unavailable');
+  });
+});
+
+describe('NearQuota', () => {
+  const usage = (bytes: number, videos: number) => () =>
+    success({
+      bytes: { used: bytes, allowed: 1024 ** 2 },
+      videos: { used: videos, allowed: 100 },
+      open_uploads: { used: 50, allowed: 50 },
+      encode_minutes: { used: 12, allowed: null },
+    });
+
+  it('says what is almost used up, and how to make room', async () => {
+    fakeApi({ [USAGE]: usage(900 * 1024, 99) });
+    const { container } = renderAt(<NearQuota />, '/upload');
+    expect(await screen.findByRole('note')).toHaveTextContent(
+      'Your account uses 900 KB of 1.0 MB storage and 99 of 100 videos. Delete what you no ' +
+        'longer need to make room.',
+    );
+    expect(screen.getByRole('link')).toHaveAttribute('href', '/videos');
+    await expectAccessible(container);
+  });
+
+  it('says nothing while there is room', async () => {
+    const requests = fakeApi({ [USAGE]: usage(100, 1) });
+    renderAt(<NearQuota />, '/upload');
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    expect(screen.queryByRole('note')).toBeNull();
   });
 });

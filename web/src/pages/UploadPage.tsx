@@ -1,5 +1,6 @@
 import { useState } from 'react';
 
+import { NearQuota } from '../account/NearQuota';
 import { PageHeader } from '../ui/PageHeader';
 import { DropZone } from '../upload/DropZone';
 import { UploadCard } from '../upload/UploadCard';
@@ -14,6 +15,7 @@ export default function UploadPage() {
       <PageHeader title="Upload">
         You can leave this page while a video is on its way; only keep the tab open.
       </PageHeader>
+      <NearQuota />
       <div role="alert">
         {problems.map((problem) => (
           <p key={problem} className="mb-4 rounded-lg bg-danger/10 px-4 py-3 text-danger">

@@ -8,6 +8,7 @@ import {
   useSyncExternalStore,
 } from 'react';
 
+import { queries } from '../api/queries';
 import { session } from '../auth/session';
 import { isUnfinished, type UploadItem } from './machine';
 import { UploadQueue } from './queue';
@@ -23,6 +24,7 @@ export function UploadProvider({ children }: { children: ReactNode }) {
         send: async (...upload) => {
           const jobId = await sendFile(...upload);
           void client.invalidateQueries({ queryKey: ['videos'] });
+          void client.invalidateQueries(queries.usage());
           return jobId;
         },
         newId: randomId,

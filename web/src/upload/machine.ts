@@ -80,20 +80,33 @@ export function advance(item: UploadItem, event: UploadEvent): UploadItem {
 const RETRYABLE: ReadonlySet<number> = new Set([401, 404, 409, 410]);
 
 function failed(item: UploadItem, error: ApiError): UploadItem {
+  const quota = error.type === 'quota_exceeded';
   const message = error.isNetwork
     ? 'The connection is gone. What has arrived is kept: try again to go on from there.'
     : error.status === 413
       ? 'This file is larger than this site accepts.'
-      : error.message;
+      : quota
+        ? quotaMessage(error)
+        : error.message;
   return {
     ...item,
     attempt: error.isTemporary ? item.attempt : item.attempt + 1,
     state: {
       phase: 'failed',
       message,
-      retryable: error.isTemporary || RETRYABLE.has(error.status),
+      retryable: error.isTemporary || quota || RETRYABLE.has(error.status),
     },
   };
+}
+
+/** What is used and allowed, in the server's words, and what helps. */
+function quotaMessage(error: ApiError): string {
+  const shares = error.details
+    .map((detail) => (detail as { message?: unknown }).message)
+    .filter((share) => typeof share === 'string');
+  const numbers = shares.length > 0 ? ` (${shares.join('; ')})` : '';
+  const said = error.message.replace(/\.$/, '');
+  return `${said}${numbers}. Delete videos that you no longer need, then try again.`;
 }
 
 /** Percent of the bytes sent, 0–100. */

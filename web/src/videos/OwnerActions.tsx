@@ -27,6 +27,7 @@ export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
       notify('The video has been deleted.');
       onDeleted?.();
       client.removeQueries({ queryKey: queries.video(video.id).queryKey });
+      void client.invalidateQueries(queries.usage());
       await client.invalidateQueries({ queryKey: ['videos'] });
     },
   });
