@@ -19,7 +19,7 @@ from services.catalog.domain import (
 from services.catalog.rows import ViewBatch
 from shared.contracts import VideoUploaded, stream_id
 from shared.event_store.decider import Decider, Outcome, execute
-from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
+from shared.event_store.store import Metadata, NewEvent, Streams, WrongExpectedVersion
 
 _CLOSE_EVENT_IDS: Final = UUID("0b1d8a52-51d5-5b0e-a5f0-6c3d4a5be2d1")
 _ATTEMPTS: Final = 5
@@ -41,7 +41,7 @@ class Batches(Protocol):
 
 
 async def handle(
-    store: EventStore, video_id: str, command: Command, metadata: Metadata
+    store: Streams, video_id: str, command: Command, metadata: Metadata
 ) -> Outcome[Video]:
     """Run a command on a video. Raises what ``domain.decide`` raises."""
     return await execute(
@@ -49,7 +49,7 @@ async def handle(
     )
 
 
-async def write_batch(store: EventStore, batches: Batches, batch: ViewBatch) -> None:
+async def write_batch(store: Streams, batches: Batches, batch: ViewBatch) -> None:
     """Append the event of a batch of views.
 
     The batch's id is the event's id, so a batch that was appended before a crash is not counted
@@ -62,18 +62,18 @@ async def write_batch(store: EventStore, batches: Batches, batch: ViewBatch) -> 
         await batches.drop(batch.batch_id)
 
 
-async def delete_orphan(store: EventStore, video_id: str) -> None:
+async def delete_orphan(store: Streams, video_id: str) -> None:
     """Delete a video of a deleted account. Idempotent."""
     await _append_once(store, video_id, CloseAccount(), uuid5(_CLOSE_EVENT_IDS, video_id))
 
 
-async def publish_draft(store: EventStore, video_id: str, now: datetime) -> None:
+async def publish_draft(store: Streams, video_id: str, now: datetime) -> None:
     """Make a draft public if its time has come. Idempotent."""
     with suppress(VideoNotFound):
         await handle(store, video_id, PublishDraft(now), Metadata())
 
 
-async def _append_once(store: EventStore, video_id: str, command: Command, event_id: UUID) -> None:
+async def _append_once(store: Streams, video_id: str, command: Command, event_id: UUID) -> None:
     """Like ``execute``, but idempotent: the command causes at most one event, ``event_id``."""
     stream = stream_id("video", video_id)
     decider = await _decider(store, video_id)
@@ -94,7 +94,7 @@ async def _append_once(store: EventStore, video_id: str, command: Command, event
         return
 
 
-async def _decider(store: EventStore, video_id: str) -> Decider[Video, Command]:
+async def _decider(store: Streams, video_id: str) -> Decider[Video, Command]:
     """The decider of one video; its initial state comes from the upload stream."""
     video = domain.initial()
     for recorded in await store.read_stream(stream_id("upload", video_id)):

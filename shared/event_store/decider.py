@@ -12,10 +12,10 @@ import msgspec
 from shared.contracts import Event
 from shared.event_store.serialization import readable
 from shared.event_store.store import (
-    EventStore,
     Metadata,
     NewEvent,
     RecordedEvent,
+    Streams,
     WrongExpectedVersion,
 )
 
@@ -43,7 +43,7 @@ class Outcome(msgspec.Struct, Generic[State], frozen=True):
 
 
 async def load(
-    store: EventStore, stream_id: str, decider: Decider[State, Command]
+    store: Streams, stream_id: str, decider: Decider[State, Command]
 ) -> tuple[State, int]:
     """An entity's state and version, folded from its stream. Raises UnreadableStream."""
     return fold(await store.read_stream(stream_id), decider)
@@ -58,7 +58,7 @@ def fold(events: Sequence[RecordedEvent], decider: Decider[State, Command]) -> t
 
 
 async def execute(
-    store: EventStore,
+    store: Streams,
     stream_id: str,
     decider: Decider[State, Command],
     command: Command,

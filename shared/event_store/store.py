@@ -76,12 +76,8 @@ class UnreadableStream(NotUnderstood):
         self.version = version
 
 
-class EventStore(Protocol):
-    """The log. Streams have versions 1, 2, 3…; the global order has positions 1, 2, 3….
-
-    Positions are contiguous and final: after a reader has seen position n, no new event appears
-    at or below n.
-    """
+class Streams(Protocol):
+    """What a command needs of the log: one stream."""
 
     async def append(
         self,
@@ -105,6 +101,14 @@ class EventStore(Protocol):
         the complete stream.
         """
         ...
+
+
+class EventStore(Streams, Protocol):
+    """The log. Streams have versions 1, 2, 3…; the global order has positions 1, 2, 3….
+
+    Positions are contiguous and final: after a reader has seen position n, no new event appears
+    at or below n.
+    """
 
     async def read_streams(self, stream_ids: Sequence[str]) -> dict[str, list[RecordedEvent]]:
         """The events of each of these streams in order, without their positions, in one request.

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from services.auth import passwords
 from services.auth.settings import AuthSettings
-from services.catalog.http import dependencies
+from services.catalog.http import histories
 from services.catalog.webhooks import webhook_delivery, webhooks
 from services.gateway import settings as gateway_settings
 from services.gateway.http1 import request_body
@@ -83,7 +83,8 @@ FIXED: dict[str, list[float]] = {
         database_sessions._TRANSACTION_SECONDS,
         database_sessions._LIMITS_TRANSACTIONS,
     ],
-    "histories read for event streams, process": [dependencies._HISTORIES],
+    "histories read for event streams, process": [histories._AT_ONCE],
+    "events of histories read, user": [histories.EVENTS, histories.EVENTS_PER_SECOND],
 }
 # A default that another setting decides is written as it is without that one.
 DERIVED = {"MAX_IDLE_CONNECTIONS_PER_ADDRESS": str(connections.PER_ADDRESS)}

@@ -69,8 +69,12 @@ def metadata(principal: Principal) -> Metadata:
 async def run_command(
     catalog: Catalog, principal: Principal, video_id: str, command: OwnersCommand
 ) -> domain.Video:
-    """Run an owner's command; wait, at most ``WAIT_SECONDS``, until the read models include it."""
-    outcome = await handle(catalog.store, video_id, command, metadata(principal))
+    """Run an owner's command; wait, at most ``WAIT_SECONDS``, until the read models include it.
+
+    Raises TooMuchRead, and what ``handle`` raises.
+    """
+    with catalog.histories.deciding(principal.user_id) as streams:
+        outcome = await handle(streams, video_id, command, metadata(principal))
     if outcome.events:
         await catalog.checkpoint.wait_for_event(
             stream_id("video", video_id), outcome.version, WAIT_SECONDS

@@ -1,13 +1,13 @@
 """The dependencies of the routes: the catalog's parts, and the caller."""
 
-import asyncio
-from typing import Final, Protocol
+from typing import Protocol
 
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.api_models import Links
 from services.catalog.event_tail import EventTail
+from services.catalog.http.histories import Histories
 from services.catalog.pending_views import PER_ADDRESS, PendingViews
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
@@ -16,10 +16,6 @@ from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_store import Webhooks
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
-
-# Histories that are read at once, each over one connection to the log. The log has more, for the
-# commands: streams that all begin together must not keep them waiting.
-_HISTORIES: Final = 2
 
 
 class Checkpoint(Protocol):
@@ -75,7 +71,7 @@ class Catalog:
         self.emails = emails
         self.links = links
         self.reach = reach
-        self.histories = asyncio.Semaphore(_HISTORIES)
+        self.histories = Histories(store)
 
 
 TheCatalog = NamedDependency[Catalog]

@@ -58,7 +58,8 @@ async def steps(
     """
     video_id = (await find_own_job(catalog, principal, job_id))["id"]
     seen = int(last_event_id) if last_event_id and _POSITION.fullmatch(last_event_id) else 0
-    history = await _history(catalog, video_id)
+    catalog.histories.check(principal.user_id)
+    history = await _history(catalog, principal, video_id)
     if has_ended(history) and all(_was_seen(event, seen) for event in history):
         return Response(None, status_code=204)
     return Stream(
@@ -79,7 +80,8 @@ async def timeline(
 ) -> Success[Timeline]:
     """Each step of a video, with its time, duration, worker and error. For the owner."""
     id_ = (await find_own_job(catalog, principal, video_id))["id"]
-    return Success(data=build_timeline(id_, await _history(catalog, id_)))
+    catalog.histories.check(principal.user_id)
+    return Success(data=build_timeline(id_, await _history(catalog, principal, id_)))
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [steps, timeline]
@@ -123,7 +125,7 @@ async def _stream(
         # and without an overlap.
         messages = JobMessages()
         yield _RETRY
-        for event in await _history(catalog, video_id):
+        for event in await _history(catalog, principal, video_id):
             if not isinstance(event, SequencedEvent) or event.position > follower.since:
                 continue
             message = messages.add(event, video_id)
@@ -154,9 +156,8 @@ def _was_seen(event: RecordedEvent, seen: int) -> bool:
     return isinstance(event, SequencedEvent) and event.position <= seen
 
 
-async def _history(catalog: Catalog, video_id: str) -> Sequence[RecordedEvent]:
-    async with catalog.histories:
-        streams = [
-            await catalog.store.read_stream(stream_id(category, video_id)) for category in _STREAMS
-        ]
-    return in_order(streams)
+async def _history(
+    catalog: Catalog, principal: Principal, video_id: str
+) -> Sequence[RecordedEvent]:
+    streams = (stream_id(category, video_id) for category in _STREAMS)
+    return in_order(await catalog.histories.read(principal.user_id, streams))
