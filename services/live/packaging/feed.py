@@ -59,6 +59,7 @@ class Feed:
         self._first_key_at: int | None = None
         self._first_at: int | None = None
         self._lock = asyncio.Lock()
+        self._closed = False
         self.measures = Measures()
 
     @property
@@ -69,6 +70,8 @@ class Feed:
     async def take(self, tag: Tag) -> None:
         """Raises NotPlayable, Stopped."""
         async with self._lock:
+            if self._closed:
+                raise Stopped("another connection has taken over")
             if tag.kind == SCRIPT:
                 self._metadata = metadata(tag.body) or self._metadata
                 return
@@ -83,6 +86,7 @@ class Feed:
     async def close(self) -> None:
         """Pass on everything that was taken, and end ffmpeg."""
         async with self._lock:
+            self._closed = True
             child, self._child = self._child, None
             if child is not None:
                 await child.finish()

@@ -51,9 +51,7 @@ async def read_track_output(pipe: asyncio.StreamReader) -> AsyncIterator[Init | 
         if kind == b"ftyp":
             head = box
         elif kind == b"moov":
-            track = read_track(head + box)
-            width, height = _size(box)
-            yield Init(head + box, track.timescale, track.codecs, width, height)
+            yield read_init(head + box)
         elif kind == b"moof":
             moof = box
         elif kind == b"mdat" and moof:
@@ -62,6 +60,13 @@ async def read_track_output(pipe: asyncio.StreamReader) -> AsyncIterator[Init | 
             moof = b""
             if found.samples:
                 yield Part(data, found.start, found.duration, found.keyframe, found.key_bytes)
+
+
+def read_init(data: bytes) -> Init:
+    """An init segment from its bytes. Raises MalformedMp4."""
+    track = read_track(data)
+    width, height = _size(data)
+    return Init(data, track.timescale, track.codecs, width, height)
 
 
 async def _box(pipe: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -72,6 +72,12 @@ class Track:
         return next(reversed(self.segments.values()), None)
 
     @property
+    def next_number(self) -> int:
+        """The number after its last segment; 0 without one."""
+        last = self.last
+        return last.number + 1 if last is not None else 0
+
+    @property
     def shown(self) -> bool:
         """Whether there is something to play."""
         last = self.last
@@ -115,8 +121,7 @@ class Window:
     @property
     def next_number(self) -> int:
         """The number after all that exist."""
-        lasts = (track.last for track in self.tracks.values())
-        return max([self._next, *(last.number + 1 for last in lasts if last is not None)])
+        return max([self._next, *(track.next_number for track in self.tracks.values())])
 
     def restore(self, track: str, segment: Segment) -> None:
         """A segment of an earlier owner, whose bytes are in the bucket."""

@@ -1,0 +1,1 @@
+"""Broadcasts: the sessions that this replica owns, from the publisher to window and recording."""

@@ -1,0 +1,245 @@
+"""One session that this replica owns: its window, its recording, and its publisher."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from services.live.flv.sink import Stopped
+from services.live.flv.tags import Tag
+from services.live.packaging.child import Program
+from services.live.packaging.feed import Feed
+from services.live.packaging.fragments import Init
+from services.live.packaging.layout import TOP
+from services.live.ports import Health, Session, Sessions
+from services.live.recording.adopting import adopt
+from services.live.recording.history import Entry, read_history
+from services.live.recording.poster import make_poster
+from services.live.recording.recorder import SegmentRecorder
+from services.live.window.answers import Viewing
+from services.live.window.segments import WINDOW_SECONDS, Segment, Window
+from services.live.window.waiting import Changes
+from shared.blobs.store import BlobStore
+from shared.programs.process import RunFailed
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+# Numbers that a lost owner may have shown to viewers, and not stored: the unfinished segment, and
+# one that was on its way.
+_LOST_NUMBERS: Final = 2
+# A publisher counts as sending until it is silent for so long.
+_SILENT_SECONDS: Final = 1.5
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What broadcasts are made with. ``heights``: of the renditions below the publisher's own."""
+
+    sessions: Sessions
+    blobs: BlobStore
+    program: Program
+    scratch: Path
+    heights: tuple[int, ...]
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """Why the publisher is gone, to be told when all that it sent is published."""
+
+    reason: str
+    clean: bool
+
+
+class Broadcast:
+    """Made by ``open_broadcast``. ``stop_reason``: why the publisher may not go on."""
+
+    def __init__(self, session: Session, means: Means) -> None:
+        self.session = session
+        self._means = means
+        self._folder = means.scratch / session.video_id
+        self._changes = Changes()
+        self.window = Window(
+            session.video_id,
+            next_number=session.next_segment,
+            jumps=session.jumps,
+            finished=self._finished,
+            changed=self._changes.notify,
+        )
+        self.window.epoch = session.epoch
+        self.viewing = Viewing(self.window, self._changes, low_latency=session.latency == "low")
+        self.recorder = SegmentRecorder(
+            session, means.sessions, means.blobs, self._folder / "segments"
+        )
+        self._feed: Feed | None = None
+        self._leaving: Leaving | None = None
+        self._poster: bytes | None = None
+        self._poster_made = session.next_segment > 0
+        self.stop_reason: str | None = None
+        self.gone_since: float | None = None
+
+    # The publisher.
+
+    async def attach(self, session: Session) -> "PublisherSink":
+        """A publisher sends with this session's epoch. An earlier one is cut off."""
+        await self.detach()
+        self._leaving = None
+        self.stop_reason = None
+        self.session = session
+        self.window.epoch = session.epoch
+        self.recorder.owner(session)
+        folder = self._folder / "ffmpeg"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        program = msgspec.structs.replace(self._means.program, folder=folder)
+        self._feed = Feed(program, self.window, self._means.heights, self.window.next_number)
+        return PublisherSink(self, self._feed)
+
+    async def detach(self) -> None:
+        """End the ffmpeg of the publisher before, if there is one."""
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            await feed.close()
+
+    async def leave(self, feed: Feed, reason: str, *, clean: bool) -> None:
+        """The publisher of ``feed`` is gone. All that it sent is in the window afterwards."""
+        if self._feed is not feed:
+            # Another publisher has followed it already.
+            return
+        await self.detach()
+        if self._feed is None:
+            self._leaving = Leaving(reason, clean)
+
+    @property
+    def sending(self) -> bool:
+        """Whether media arrived in the last moment."""
+        feed = self._feed
+        return feed is not None and time.monotonic() - feed.measures.last_arrival < _SILENT_SECONDS
+
+    def health(self) -> Health | None:
+        """What is measured of the publisher; also brings what the playlists say up to date."""
+        feed = self._feed
+        if feed is None:
+            return None
+        self.window.longest_gop = max(self.window.longest_gop, feed.measures.longest_gop)
+        self.window.frame_rate = feed.measures.frame_rate
+        return feed.measures.health()
+
+    # The recording.
+
+    def _finished(self, track: str, segment: Segment, init: Init) -> None:
+        self.recorder.add(track, segment, init)
+        if track == TOP and not self._poster_made and segment.parts:
+            self._poster_made = True
+            self._poster = init.data + segment.parts[0].data
+
+    async def step(self) -> None:
+        """Bring recording further. Raises Fenced, Unavailable."""
+        layout = self.window.layout
+        leaving = self._leaving if self._feed is None else None
+        try:
+            await self.recorder.step(
+                layout.tracks if layout is not None else (), everything=leaving is not None
+            )
+        finally:
+            self.stop_reason = self.stop_reason or self.recorder.failure
+        if leaving is not None and leaving is self._leaving:
+            await self._means.sessions.disconnected(
+                self.session, leaving.reason, clean=leaving.clean
+            )
+            self._leaving = None
+        if self._poster is not None:
+            await self._make_poster()
+
+    async def _make_poster(self) -> None:
+        pictures, self._poster = self._poster, None
+        if pictures is None:
+            return
+        try:
+            made = await make_poster(
+                self._means.program.ffmpeg,
+                self._folder / "poster",
+                self._means.blobs,
+                self.session.video_id,
+                pictures,
+            )
+        except RunFailed as error:
+            _log.warning("no poster", video=self.session.video_id, reason=error.detail[-300:])
+            return
+        await self._means.sessions.poster_made(self.session, made)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to be told of a publisher."""
+        return self._feed is None and self._leaving is None
+
+    async def end(self, *, ended: bool) -> None:
+        """Nothing follows here. ``ended``: nor anywhere else."""
+        await self.detach()
+        if ended:
+            self.window.finish()
+        self.recorder.drop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # What earlier owners have left.
+
+    async def take_over(self) -> None:
+        """Continue an earlier owner's window and recording. Raises Unavailable."""
+        session, sessions, blobs = self.session, self._means.sessions, self._means.blobs
+        history = read_history(session.video_id, await sessions.history(session.video_id))
+        reference = history.reference()
+        if not reference:
+            # Its first segments were shown, and never stored.
+            self.window.lose(session.next_segment + _LOST_NUMBERS)
+            return
+        newest = reference[max(reference)]
+        for name, entries in history.tracks.items():
+            for entry in entries:
+                if entry.at > newest.at - WINDOW_SECONDS:
+                    self.window.restore(name, _segment(entry))
+        top = session.tracks[0]
+        items = await adopt(blobs, session, session.jumps, newest.at + float(newest.seconds), top)
+        self.recorder.adopt(items)
+        for item in items:
+            self.window.restore(item.track, item.segment)
+        self.window.lose(self.window.next_number + _LOST_NUMBERS)
+
+
+def _segment(entry: Entry) -> Segment:
+    return Segment(
+        number=entry.number,
+        folder=entry.key.rpartition("/")[0],
+        init_key=entry.init_key,
+        timescale=entry.timescale,
+        jumps=entry.jumps,
+        start=entry.start,
+        at=entry.at,
+        duration=entry.duration,
+        done=True,
+        stored=True,
+    )
+
+
+async def open_broadcast(session: Session, means: Means) -> Broadcast:
+    """A session's broadcast on this replica, which may not be the first one to own it."""
+    broadcast = Broadcast(session, means)
+    if session.epoch > 1:
+        await broadcast.take_over()
+    return broadcast
+
+
+class PublisherSink:
+    """The sink of one publisher of a broadcast."""
+
+    def __init__(self, broadcast: Broadcast, feed: Feed) -> None:
+        self._broadcast = broadcast
+        self._feed = feed
+
+    async def take(self, tag: Tag) -> None:
+        """Raises NotPlayable, Stopped."""
+        if self._broadcast.stop_reason is not None:
+            raise Stopped(self._broadcast.stop_reason)
+        await self._feed.take(tag)
+
+    async def close(self, reason: str, *, clean: bool) -> None:
+        """Everything that was taken is in the window afterwards."""
+        await self._broadcast.leave(self._feed, reason, clean=clean)

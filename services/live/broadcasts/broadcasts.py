@@ -1,0 +1,132 @@
+"""All broadcasts of this replica: admits publishers, and brings every session further."""
+
+import asyncio
+import time
+from typing import Final
+
+from services.live.broadcasts.broadcast import (
+    Broadcast,
+    Means,
+    PublisherSink,
+    open_broadcast,
+)
+from services.live.domain.session import Fenced
+from services.live.ports import Publisher, Refused
+from services.live.recording.history import read_history
+from services.live.window.answers import Viewing
+from shared.errors import Unavailable
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+# How long one session may take to report; ownership is lost after six.
+_REPORT_SECONDS: Final = 3.0
+# How long the window of an ended session is kept, so that all players learn of its end.
+_KEPT_SECONDS: Final = 30.0
+
+
+class Broadcasts:
+    """An ``Admission``. ``report`` and ``record`` are repeated by the process; ``most``: sessions
+    with a publisher at once, by what this machine can encode."""
+
+    def __init__(self, means: Means, *, most: int) -> None:
+        self._means = means
+        self._most = most
+        self._broadcasts: dict[str, Broadcast] = {}
+        self._ended: dict[str, float] = {}
+        self._recording: dict[str, asyncio.Task[None]] = {}
+        self._admitting = asyncio.Lock()
+        self._draining = False
+
+    @property
+    def running(self) -> int:
+        """Sessions with a publisher."""
+        return sum(not broadcast.settled for broadcast in self._broadcasts.values())
+
+    def viewing(self, video_id: str) -> Viewing | None:
+        """The window of a session, if this replica has it."""
+        broadcast = self._broadcasts.get(video_id)
+        return broadcast.viewing if broadcast is not None else None
+
+    async def admit(self, key: str, publisher: Publisher) -> PublisherSink:
+        """Raises Refused."""
+        if self._draining or self.running >= self._most:
+            raise Refused("busy", "this server has no room for another stream; try again")
+        session = await self._means.sessions.connect(key, publisher)
+        async with self._admitting:
+            broadcast = self._broadcasts.get(session.video_id)
+            if broadcast is None:
+                try:
+                    broadcast = await open_broadcast(session, self._means)
+                except Unavailable:
+                    raise Refused(
+                        "unavailable", "the stream cannot be continued at the moment"
+                    ) from None
+                self._broadcasts[session.video_id] = broadcast
+            return await broadcast.attach(session)
+
+    async def report(self) -> None:
+        """Tell the sessions that their owner is alive, and learn whether they may go on."""
+        await asyncio.gather(*(self._report(one) for one in list(self._broadcasts.values())))
+        now = time.monotonic()
+        for video_id, since in list(self._ended.items()):
+            if now - since > _KEPT_SECONDS:
+                del self._ended[video_id]
+                self._broadcasts.pop(video_id, None)
+
+    async def _report(self, broadcast: Broadcast) -> None:
+        if broadcast.session.video_id in self._ended:
+            return
+        try:
+            async with asyncio.timeout(_REPORT_SECONDS):
+                reason = await self._means.sessions.alive(
+                    broadcast.session, sending=broadcast.sending, health=broadcast.health()
+                )
+        except Fenced:
+            await self._lost(broadcast)
+        except (TimeoutError, Unavailable) as error:
+            _log.warning("not reported", video=broadcast.session.video_id, reason=repr(error))
+        else:
+            broadcast.stop_reason = broadcast.stop_reason or reason
+
+    async def _lost(self, broadcast: Broadcast) -> None:
+        """Another replica has the session, or it has ended."""
+        video_id = broadcast.session.video_id
+        history = read_history(video_id, await self._means.sessions.history(video_id))
+        broadcast.stop_reason = broadcast.stop_reason or "the session goes on elsewhere"
+        await broadcast.end(ended=history.ended)
+        if history.ended:
+            self._ended[video_id] = time.monotonic()
+        else:
+            self._broadcasts.pop(video_id, None)
+
+    async def record(self) -> None:
+        """Start what can be recorded of each session; none waits for another's storage."""
+        for video_id, broadcast in self._broadcasts.items():
+            task = self._recording.get(video_id)
+            if (task is None or task.done()) and video_id not in self._ended:
+                self._recording[video_id] = asyncio.create_task(self._record(broadcast))
+        done = [video_id for video_id in self._recording if video_id not in self._broadcasts]
+        for video_id in done:
+            del self._recording[video_id]
+
+    async def _record(self, broadcast: Broadcast) -> None:
+        try:
+            await broadcast.step()
+        except Fenced:
+            await self._lost(broadcast)
+        except Unavailable as error:
+            _log.warning("not recorded yet", video=broadcast.session.video_id, reason=repr(error))
+        except Exception:
+            _log.exception("recording failed", video=broadcast.session.video_id)
+
+    def drain(self) -> None:
+        """Admit no more publishers."""
+        self._draining = True
+
+    async def close(self) -> None:
+        """Record what is there. Publishers are gone already."""
+        self._draining = True
+        await asyncio.gather(*(task for task in self._recording.values()))
+        await asyncio.gather(*(self._record(one) for one in list(self._broadcasts.values())))
+        await asyncio.gather(*(one.end(ended=False) for one in self._broadcasts.values()))

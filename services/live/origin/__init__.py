@@ -1,0 +1,1 @@
+"""Origin: what gateways ask of a session's owner, and of any replica when there is none."""

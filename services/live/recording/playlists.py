@@ -1,0 +1,147 @@
+"""HLS playlists of a session from the log alone, while it runs and for good (RFC 8216). Pure."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Final
+
+from services.live import object_keys
+from services.live.packaging.layout import SOUND
+from services.live.recording.history import Entry, History
+from services.live.window.playlists import stamp
+from shared.contracts import PublishedRendition
+
+_VERSION: Final = 7
+_LEAST_TARGET: Final = 4
+
+
+def media_playlist(history: History, track: str, *, final: bool) -> str | None:
+    """The playlist of a track; None if there is no such track. ``final``: of the recording.
+
+    A segment that only other tracks have is a gap: numbers and discontinuities stay alike in all
+    playlists.
+    """
+    entries = {entry.number: entry for entry in history.tracks.get(track, ())}
+    if not entries:
+        return None
+    reference = history.reference()
+    numbers = history.numbers
+    longest = max(entry.seconds for entry in reference.values())
+    target = max(_LEAST_TARGET, int(longest + Fraction(1, 2)))
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{_VERSION}",
+        f"#EXT-X-TARGETDURATION:{target}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if final else 'EVENT'}",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+    ]
+    jumps = reference[numbers[0]].jumps
+    init = ""
+    for number in numbers:
+        shown = reference[number]
+        if shown.jumps != jumps:
+            lines.append("#EXT-X-DISCONTINUITY")
+        if shown.jumps != jumps or number == numbers[0]:
+            lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{stamp(shown.at)}")
+        jumps = shown.jumps
+        entry = entries.get(number)
+        lines += _lines(entry, shown, init)
+        init = entry.init_key if entry is not None else init
+    if history.ended or final:
+        lines.append("#EXT-X-ENDLIST")
+    return "\n".join([*lines, ""])
+
+
+def _lines(entry: Entry | None, shown: Entry, init: str) -> Iterator[str]:
+    if entry is None:
+        yield "#EXT-X-GAP"
+        yield f"#EXTINF:{float(shown.seconds):.5f},"
+        yield object_keys.uri(shown.key)
+        return
+    if entry.init_key != init:
+        yield f'#EXT-X-MAP:URI="{object_keys.uri(entry.init_key)}"'
+    yield f"#EXTINF:{float(entry.seconds):.5f},"
+    yield object_keys.uri(entry.key)
+
+
+def rates(entries: Sequence[Entry]) -> tuple[int, int]:
+    """The highest and the average bit rate; short segments do not count (RFC 8216, 4.1)."""
+    if not entries:
+        return 0, 0
+    longest = max(entry.seconds for entry in entries)
+    counted = [entry for entry in entries if entry.seconds * 2 >= longest and entry.duration]
+    peak = max((round(8 * entry.size / entry.seconds) for entry in counted), default=0)
+    seconds = sum((entry.seconds for entry in entries), Fraction(0))
+    average = round(8 * sum(entry.size for entry in entries) / seconds) if seconds else 0
+    return max(peak, average), average
+
+
+def multivariant(history: History, sizes: dict[str, tuple[int, int]], *, final: bool) -> str | None:
+    """The multivariant playlist. ``sizes``: width and height of renditions, where known."""
+    pictures = shown_pictures(history)
+    if not pictures:
+        return None
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    sound = history.tracks.get(SOUND, [])
+    name = object_keys.recorded_playlist if final else "{}.m3u8".format
+    if sound:
+        lines.append(
+            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,'
+            f'CHANNELS="2",URI="{name(SOUND)}"'
+        )
+    for track in pictures:
+        peak, average = rates(history.tracks[track])
+        sound_peak, sound_average = rates(sound)
+        attributes = [f"BANDWIDTH={peak + sound_peak}"]
+        attributes.append(f"AVERAGE-BANDWIDTH={average + sound_average}")
+        attributes.append(f'CODECS="{codecs(history, track)}"')
+        if track in sizes:
+            attributes.append("RESOLUTION={}x{}".format(*sizes[track]))
+        attributes.append("CLOSED-CAPTIONS=NONE")
+        if sound:
+            attributes.append('AUDIO="audio"')
+        lines += (f"#EXT-X-STREAM-INF:{','.join(attributes)}", name(track))
+    return "\n".join([*lines, ""])
+
+
+def shown_pictures(history: History) -> list[str]:
+    """The renditions that have the whole session; else those that have most of it.
+
+    A rung that was dropped on the way has no end, and players would meet only gaps there.
+    """
+    numbers = set(history.numbers)
+    have = {
+        name: len({entry.number for entry in history.tracks[name]} & numbers)
+        for name in history.pictures
+    }
+    most = max(have.values(), default=0)
+    return [name for name, count in have.items() if count == most]
+
+
+def codecs(history: History, track: str) -> str:
+    """The codec strings of a rendition and of the sound: each that occurs."""
+    entries = [*history.tracks[track], *history.tracks.get(SOUND, [])]
+    return ",".join(dict.fromkeys(entry.codecs for entry in entries))
+
+
+def published_renditions(
+    history: History, sizes: dict[str, tuple[int, int]], frame_rate: str
+) -> list[PublishedRendition]:
+    """The renditions of the recording."""
+    sound_peak, sound_average = rates(history.tracks.get(SOUND, []))
+    found: list[PublishedRendition] = []
+    for name in shown_pictures(history):
+        peak, average = rates(history.tracks[name])
+        width, height = sizes.get(name, (0, 0))
+        found.append(
+            PublishedRendition(
+                name=name,
+                width=width,
+                height=height,
+                bandwidth=peak + sound_peak,
+                average_bandwidth=average + sound_average,
+                codecs=codecs(history, name),
+                frame_rate=frame_rate,
+            )
+        )
+    return found

@@ -1,0 +1,308 @@
+"""A session from its publisher to its video, through a real ffmpeg."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import AsyncTestClient
+
+from services.live.broadcasts.broadcast import Means, PublisherSink
+from services.live.broadcasts.broadcasts import Broadcasts
+from services.live.flv.sink import Stopped
+from services.live.flv.tags import Tag
+from services.live.origin.plain import PlainPlaylists
+from services.live.origin.routes import Origin, origin_router
+from services.live.packaging.child import Program
+from services.live.ports import Publisher, Refused
+from services.live.recording.finishing import VideoRecorder
+from services.live.window.answers import Directives
+from shared.contracts import LiveDisconnected, LivePosterMade, LivePublished, LiveRecorded
+from shared.errors import Unavailable
+from shared.http.problems import EXCEPTION_HANDLERS
+from shared.programs.confinement import Limits
+from shared.programs.finding import find_ffmpeg
+from tests.integration.live.memory_sessions import MemorySessions
+from tests.integration.transcoder.clips import decoded
+from tests.support.flv_files import flv
+from tests.support.memory_blobs import MemoryBlobs
+from tests.support.wait import eventually
+
+LIMITS = Limits(seconds=0, cpu_seconds=3600, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0)
+PUBLISHER = Publisher(protocol="rtmp", address="192.0.2.1")
+
+
+class Stage:
+    """Replicas that share sessions and bucket."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+        self.sessions = MemorySessions()
+        self.away = False
+        self.replicas: list[Broadcasts] = []
+        self.blobs = MemoryBlobs(self._before_write)
+
+    def _before_write(self) -> None:
+        if self.away:
+            raise Unavailable("the storage is away")
+
+    def replica(self, name: str = "one") -> Broadcasts:
+        means = Means(
+            sessions=self.sessions,
+            blobs=self.blobs,
+            program=Program(find_ffmpeg(None), self.folder, LIMITS),
+            scratch=self.folder / name,
+            heights=(90,),
+        )
+        self.replicas.append(Broadcasts(means, most=2))
+        return self.replicas[-1]
+
+    def batches(self) -> list[LivePublished]:
+        return [event for event in self.sessions.events if isinstance(event, LivePublished)]
+
+    def found(self, kind: type) -> list[Any]:
+        return [event for event in self.sessions.events if isinstance(event, kind)]
+
+    def dump(self) -> Path:
+        """The session's objects as files."""
+        root = self.folder / "dump"
+        for key in self.blobs.keys():  # noqa: SIM118 - no dictionary
+            path = root / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.blobs._objects[key][0])
+        return root / self.sessions.video_id / "live"
+
+
+async def send(sink: PublisherSink, tags: list[Tag], *, shift: int = 0) -> None:
+    for tag in tags:
+        await sink.take(Tag(tag.kind, tag.milliseconds + shift, tag.body))
+
+
+async def recorded(replica: Broadcasts) -> None:
+    """One round of recording, to its end."""
+    await replica.record()
+    for task in list(replica._recording.values()):
+        await task
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    made = Stage(tmp_path)
+    yield made
+    made.away = False
+    for replica in made.replicas:
+        await replica.close()
+
+
+async def test_a_session_is_watched_and_becomes_a_video(stage: Stage, tmp_path: Path) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    replica = stage.replica()
+    sink = await replica.admit("good", PUBLISHER)
+    await send(sink, tags)
+    video = stage.sessions.video_id
+    viewing = replica.viewing(video)
+    assert viewing is not None
+    await replica.report()
+    assert stage.sessions.sending
+    assert stage.sessions.health is not None
+    assert stage.sessions.health.width == 320
+    master = await viewing.playlist("index.m3u8", Directives())
+    assert master is not None
+    assert re.findall(r"^\S+\.m3u8$", master.body.decode(), re.M) == ["top.m3u8", "90.m3u8"]
+    for name in ("top.m3u8", "90.m3u8", "a.m3u8"):
+        playlist = await viewing.playlist(name, Directives())
+        assert playlist is not None
+        assert "#EXT-X-PART:" in playlist.body.decode()
+    await sink.close("unpublished", clean=True)
+    await recorded(replica)
+    assert [event.clean for event in stage.found(LiveDisconnected)] == [True]
+    assert len(stage.found(LivePosterMade)) == 1
+    assert replica.running == 0
+    stage.sessions.end()
+    await replica.report()
+    ended = await viewing.playlist("top.m3u8", Directives())
+    assert ended is not None
+    assert ended.body.decode().endswith("#EXT-X-ENDLIST\n")
+    await VideoRecorder(stage.sessions, stage.blobs).record(video)
+    (made,) = stage.found(LiveRecorded)
+    assert made.duration_ms == pytest.approx(4000, abs=2)
+    assert [(r.name, r.height, r.frame_rate) for r in made.renditions] == [
+        ("top", 180, "25/1"),
+        ("90", 90, "25/1"),
+    ]
+    folder = stage.dump()
+    assert decoded(folder / "vod-top.m3u8") == decoded(folder / "vod-90.m3u8") == 100
+    poster = stage.found(LivePosterMade)[0].poster_key
+    assert stage.blobs._objects[poster][0].startswith(b"\xff\xd8")
+    # It may be made again.
+    await VideoRecorder(stage.sessions, stage.blobs).record(video)
+    assert len(stage.found(LiveRecorded)) == 1
+
+
+async def test_another_replica_goes_on_behind_a_gap(stage: Stage, tmp_path: Path) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    one, other = stage.replica("one"), stage.replica("other")
+    sink = await one.admit("good", PUBLISHER)
+    await send(sink, tags)
+    # The first segment is in the log; the next one is whole, and only in the bucket.
+    broadcast = one._broadcasts[stage.sessions.video_id]
+    tracks = broadcast.window.tracks.values()
+    await eventually(lambda: all(track.next_number > 1 for track in tracks))
+    await recorded(one)
+    assert stage.sessions.state.next_segment == 1
+    await broadcast.detach()
+    await broadcast.recorder.step(("top", "90", "a"))
+    assert stage.sessions.state.next_segment == 1
+    later = await other.admit("good", PUBLISHER)
+    await send(later, tags)
+    await later.close("lost", clean=False)
+    await recorded(other)
+    viewing = other.viewing(stage.sessions.video_id)
+    assert viewing is not None
+    playlist = await viewing.playlist("top.m3u8", Directives())
+    assert playlist is not None
+    lines = playlist.body.decode().splitlines()
+    shown = [line for line in lines if line.endswith(".m4s")]
+    earlier = [f"1/top/{number}.m4s" for number in range(4)]
+    assert shown == [*earlier, "2/top/4.m4s", "2/top/5.m4s"]
+    assert lines.count("#EXT-X-GAP") == 2
+    assert lines.count("#EXT-X-DISCONTINUITY") == 1
+    published = [
+        (batch.epoch, batch.first_segment, len(batch.tracks[0].segments), batch.jump)
+        for batch in stage.batches()
+    ]
+    assert published == [(1, 0, 1, False), (2, 1, 1, False), (2, 4, 2, True)]
+    # What the first owner still wants is refused, and it lets go.
+    await one.report()
+    assert one.viewing(stage.sessions.video_id) is None
+    with pytest.raises(Stopped):
+        await send(sink, tags)
+    stage.sessions.end()
+    await VideoRecorder(stage.sessions, stage.blobs).record(stage.sessions.video_id)
+    folder = stage.dump()
+    (made,) = stage.found(LiveRecorded)
+    assert made.duration_ms == pytest.approx(8000, abs=5)
+    text = (folder / "vod-top.m3u8").read_text()
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 1
+    assert "GAP" not in text
+
+
+async def test_a_publisher_that_comes_back_goes_on_in_the_same_window(
+    stage: Stage, tmp_path: Path
+) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    replica = stage.replica()
+    first = await replica.admit("good", PUBLISHER)
+    await send(first, tags)
+    second = await replica.admit("good", PUBLISHER)
+    await send(second, tags)
+    with pytest.raises(Stopped, match="another connection"):
+        await send(first, tags)
+    await first.close("reset", clean=False)
+    await second.close("unpublished", clean=True)
+    await recorded(replica)
+    (left,) = stage.found(LiveDisconnected)
+    assert (left.epoch, left.clean) == (2, True)
+    viewing = replica.viewing(stage.sessions.video_id)
+    assert viewing is not None
+    playlist = await viewing.playlist("top.m3u8", Directives())
+    assert playlist is not None
+    shown = [line for line in playlist.body.decode().splitlines() if line.endswith(".m4s")]
+    assert shown == ["1/top/0.m4s", "1/top/1.m4s", "2/top/2.m4s", "2/top/3.m4s"]
+
+
+async def test_segments_wait_while_the_storage_is_away(stage: Stage, tmp_path: Path) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    replica = stage.replica()
+    sink = await replica.admit("good", PUBLISHER)
+    stage.away = True
+    await send(sink, tags)
+    await recorded(replica)
+    assert stage.batches() == []
+    await sink.close("unpublished", clean=True)
+    await recorded(replica)
+    assert stage.found(LiveDisconnected) == []
+    stage.away = False
+    await recorded(replica)
+    assert sum(len(batch.tracks[0].segments) for batch in stage.batches()) == 2
+    assert len(stage.found(LiveDisconnected)) == 1
+
+
+async def test_a_storage_that_stays_away_ends_the_session(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.live.recording.recorder._AWAY_SECONDS", 0.0)
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    replica = stage.replica()
+    sink = await replica.admit("good", PUBLISHER)
+    stage.away = True
+    await send(sink, tags)
+    tracks = replica._broadcasts[stage.sessions.video_id].window.tracks.values()
+    await eventually(lambda: all(track.next_number > 1 for track in tracks))
+    await recorded(replica)
+    await recorded(replica)
+    with pytest.raises(Stopped, match="storage is away"):
+        await sink.take(tags[-1])
+    await sink.close("stopped", clean=False)
+
+
+async def test_a_publisher_is_stopped_where_the_sessions_say_so(
+    stage: Stage, tmp_path: Path
+) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    replica = stage.replica()
+    sink = await replica.admit("good", PUBLISHER)
+    await sink.take(tags[0])
+    stage.sessions.stop = "the stream was disabled"
+    await replica.report()
+    with pytest.raises(Stopped, match="disabled"):
+        await sink.take(tags[1])
+    await sink.close("stopped", clean=False)
+
+
+async def test_a_server_without_room_refuses(stage: Stage) -> None:
+    replica = stage.replica()
+    with pytest.raises(Refused) as refused:
+        await replica.admit("bad", PUBLISHER)
+    assert refused.value.code == "unknown_key"
+    replica.drain()
+    with pytest.raises(Refused) as refused:
+        await replica.admit("good", PUBLISHER)
+    assert refused.value.code == "busy"
+
+
+async def test_gateways_ask_over_http(stage: Stage, tmp_path: Path) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    replica = stage.replica()
+    sink = await replica.admit("good", PUBLISHER)
+    await send(sink, tags)
+    await sink.close("unpublished", clean=True)
+    await recorded(replica)
+    origin = Origin(replica, PlainPlaylists(stage.sessions, stage.blobs), stage.sessions)
+    app = Litestar([origin_router(origin)], exception_handlers=EXCEPTION_HANDLERS)
+    base = f"/internal/live/{stage.sessions.video_id}"
+    async with AsyncTestClient(app) as client:
+        assert (await client.get(f"{base}/owner")).status_code == 404
+        stage.sessions.address = "http://10.0.0.7:8000"
+        assert (await client.get(f"{base}/owner")).json() == {"address": "http://10.0.0.7:8000"}
+        hot = await client.get(f"{base}/hot/top.m3u8?_HLS_msn=1&_HLS_part=0&_HLS_skip=YES")
+        assert hot.status_code == 200
+        assert hot.headers["cache-control"] == "public, max-age=1"
+        part = await client.get(f"{base}/hot/1/top/0.0.m4s")
+        assert part.headers["content-type"] == "video/iso.segment"
+        assert "immutable" in part.headers["cache-control"]
+        assert part.content[4:8] == b"moof"
+        plain = await client.get(f"{base}/plain/top.m3u8")
+        assert plain.text.count(".m4s") == 2
+        master = await client.get(f"{base}/plain/index.m3u8")
+        assert "RESOLUTION=320x180" in master.text
+        for wrong in (
+            f"{base}/hot/9/top/0.m4s",
+            f"{base}/hot/../x.m3u8",
+            f"{base}/plain/none.m3u8",
+            "/internal/live/x/hot/top.m3u8",
+        ):
+            assert (await client.get(wrong)).status_code == 404
+        assert (await client.get(f"{base}/hot/top.m3u8?_HLS_msn=99")).status_code == 400

@@ -1,0 +1,239 @@
+"""What goes into the log in which batches, and the playlists that come of it."""
+
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from services.live.packaging.fragments import Init, Part
+from services.live.recording import dash
+from services.live.recording.batches import Batches
+from services.live.recording.history import History, read_history
+from services.live.recording.playlists import media_playlist, multivariant, published_renditions
+from services.live.recording.segment_queue import Item, SegmentQueue, StorageAway
+from services.live.window.segments import Segment
+from shared.contracts import Event, LiveEnded, LivePublished
+
+PICTURE = Init(b"picture", 90_000, "avc1.64001E", 640, 360)
+SOUND = Init(b"sound", 48_000, "mp4a.40.2")
+OTHER = Init(b"other", 90_000, "avc1.640028", 1280, 720)
+BEGAN = 1_800_000_000.0
+BOTH = ("top", "a")
+
+
+def segment(number: int, track: str = "top", jumps: int = 0, init: Init = PICTURE) -> Segment:
+    scale = init.timescale
+    return Segment(
+        number=number,
+        folder=f"v/live/1/{track}",
+        init_key=f"v/live/1/{track}/init-{init.data.decode()}.mp4",
+        timescale=scale,
+        jumps=jumps,
+        start=2 * number * scale,
+        duration=2 * scale,
+        at=BEGAN + 2 * number,
+        parts=[Part(b"x" * 5000, 2 * number * scale, 2 * scale, key=True, key_bytes=700)],
+        done=True,
+    )
+
+
+class Stage:
+    """Segments through queue and batches, as the recorder brings them."""
+
+    def __init__(self, tmp_path: Path, next_segment: int = 0, jumps: int = 0) -> None:
+        self.queue = SegmentQueue(tmp_path / "segments")
+        self.batches = Batches("v", next_segment, jumps)
+        self.events: list[LivePublished] = []
+
+    def store(self, number: int, *tracks: str, jumps: int = 0, init: Init = PICTURE) -> None:
+        for track in tracks:
+            made = SOUND if track == "a" else init
+            self.queue.add(track, segment(number, track, jumps, made), made)
+            items = self.queue.first(1)
+            self.queue.remove(items)
+            self.batches.stored(items[0])
+
+    def publish(self, *, everything: bool = False) -> list[tuple[int, int]]:
+        """The first numbers of all batches that can be made, and how many segments they have."""
+        made: list[tuple[int, int]] = []
+        while items := self.batches.batch(BOTH, everything=everything):
+            event = self.batches.event(1, items)
+            self.events.append(event)
+            self.batches.published(items)
+            made.append((event.first_segment, max(len(t.segments) for t in event.tracks)))
+        return made
+
+    def history(self, *more: Event) -> History:
+        return read_history("v", [*self.events, *more])
+
+
+ENDED = LiveEnded(video_id="v", live_id="l", user_id="u", reason="complete")
+
+
+def test_the_first_segment_is_published_alone_then_eight_seconds(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.store(0, "top")
+    assert stage.publish() == []
+    stage.store(0, "a")
+    assert stage.publish() == [(0, 1)]
+    for number in (1, 2, 3):
+        stage.store(number, *BOTH)
+    assert stage.publish() == []
+    stage.store(4, *BOTH)
+    assert stage.publish() == [(1, 4)]
+    assert stage.batches.next_segment == 5
+
+
+def test_what_is_left_is_published_at_the_end(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.store(0, *BOTH)
+    stage.publish()
+    stage.store(1, *BOTH)
+    stage.store(2, "top")
+    assert stage.publish() == []
+    assert stage.publish(everything=True) == [(1, 2)]
+    assert [len(track.segments) for track in stage.events[-1].tracks] == [2, 1]
+
+
+def test_a_discontinuity_begins_a_batch(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.store(0, *BOTH)
+    stage.publish()
+    stage.store(1, *BOTH)
+    stage.store(2, *BOTH, jumps=1, init=OTHER)
+    assert stage.publish() == [(1, 1)]
+    assert stage.publish(everything=True) == [(2, 1)]
+    assert [event.jump for event in stage.events] == [False, False, True]
+
+
+def test_a_silent_track_is_not_awaited_for_long(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.store(0, *BOTH)
+    stage.publish()
+    for number in range(1, 9):
+        stage.store(number, "top")
+    assert stage.publish() == []
+    stage.store(9, "top")
+    assert stage.publish() == [(1, 4)]
+
+
+def test_a_repeated_segment_is_not_published_twice(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, next_segment=5)
+    stage.store(4, *BOTH)
+    assert stage.publish(everything=True) == []
+    stage.store(5, *BOTH)
+    assert stage.publish(everything=True) == [(5, 1)]
+
+
+def test_segments_wait_on_disk_where_memory_does_not_suffice(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 12_000)
+    monkeypatch.setattr("services.live.recording.segment_queue._DISK_BYTES", 12_000)
+    queue = SegmentQueue(tmp_path / "segments")
+    for number in range(4):
+        queue.add("top", segment(number), PICTURE)
+    files = sorted(path.name for path in (tmp_path / "segments").iterdir())
+    assert files == ["top-2.m4s", "top-3.m4s"]
+    with pytest.raises(StorageAway):
+        queue.add("top", segment(4), PICTURE)
+    items: list[Item] = queue.first(4)
+    assert [item.read() for item in items] == [b"x" * 5000] * 4
+    queue.remove(items)
+    assert list((tmp_path / "segments").iterdir()) == []
+    assert all(item.segment.stored for item in items)
+    queue.add("top", segment(5), PICTURE)
+    assert len(queue) == 1
+
+
+def recorded(tmp_path: Path) -> Stage:
+    """Two segments, then two of another size behind a discontinuity; sound misses one."""
+    stage = Stage(tmp_path)
+    stage.store(0, *BOTH)
+    stage.publish(everything=True)
+    stage.store(1, "top")
+    stage.publish(everything=True)
+    stage.store(4, *BOTH, jumps=1, init=OTHER)
+    stage.store(5, *BOTH, jumps=1, init=OTHER)
+    stage.publish(everything=True)
+    return stage
+
+
+def test_the_playlist_of_a_running_session_grows(tmp_path: Path) -> None:
+    text = media_playlist(recorded(tmp_path).history(), "a", final=False)
+    assert text == "\n".join(
+        [
+            "#EXTM3U",
+            "#EXT-X-VERSION:7",
+            "#EXT-X-TARGETDURATION:4",
+            "#EXT-X-MEDIA-SEQUENCE:0",
+            "#EXT-X-PLAYLIST-TYPE:EVENT",
+            "#EXT-X-INDEPENDENT-SEGMENTS",
+            "#EXT-X-PROGRAM-DATE-TIME:2027-01-15T08:00:00.000Z",
+            '#EXT-X-MAP:URI="1/a/init-sound.mp4"',
+            "#EXTINF:2.00000,",
+            "1/a/0.m4s",
+            "#EXT-X-GAP",
+            "#EXTINF:2.00000,",
+            "1/top/1.m4s",
+            "#EXT-X-DISCONTINUITY",
+            "#EXT-X-PROGRAM-DATE-TIME:2027-01-15T08:00:08.000Z",
+            "#EXTINF:2.00000,",
+            "1/a/4.m4s",
+            "#EXTINF:2.00000,",
+            "1/a/5.m4s",
+            "",
+        ]
+    )
+
+
+def test_the_playlist_of_the_recording_has_an_end(tmp_path: Path) -> None:
+    text = media_playlist(recorded(tmp_path).history(ENDED), "top", final=True) or ""
+    assert "#EXT-X-PLAYLIST-TYPE:VOD\n" in text
+    assert text.endswith("1/top/5.m4s\n#EXT-X-ENDLIST\n")
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 1
+    assert text.count("#EXT-X-MAP") == 2
+
+
+def test_the_multivariant_playlist_of_the_recording(tmp_path: Path) -> None:
+    history = recorded(tmp_path).history(ENDED)
+    text = multivariant(history, {"top": (1280, 720)}, final=True) or ""
+    assert '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio"' in text
+    assert 'URI="vod-a.m3u8"' in text
+    line = next(line for line in text.splitlines() if line.startswith("#EXT-X-STREAM-INF"))
+    assert "BANDWIDTH=40000," in line
+    assert 'CODECS="avc1.64001E,avc1.640028,mp4a.40.2"' in line
+    assert "RESOLUTION=1280x720" in line
+    assert text.endswith("vod-top.m3u8\n")
+    (top,) = published_renditions(history, {"top": (1280, 720)}, "30/1")
+    assert (top.name, top.height, top.bandwidth) == ("top", 720, 40_000)
+
+
+def test_a_rung_that_ended_on_the_way_is_not_in_the_recording(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.store(0, "top", "240", "a")
+    stage.store(1, "top", "a")
+    stage.publish(everything=True)
+    text = multivariant(stage.history(ENDED), {}, final=True) or ""
+    assert "240" not in text
+
+
+def test_the_manifest_has_a_period_for_each_discontinuity(tmp_path: Path) -> None:
+    text = dash.manifest(recorded(tmp_path).history(ENDED), {"top": (1280, 720)})
+    space = {"d": "urn:mpeg:dash:schema:mpd:2011"}
+    root = Xml.fromstring(text)
+    periods = root.findall("d:Period", space)
+    assert [(p.get("start"), p.get("duration")) for p in periods] == [
+        ("PT0.000S", "PT4.000S"),
+        ("PT4.000S", "PT4.000S"),
+    ]
+    assert root.get("mediaPresentationDuration") == "PT8.000S"
+    lists = periods[1].findall(".//d:SegmentList", space)
+    assert {one.get("presentationTimeOffset") for one in lists} == {"720000", "384000"}
+    urls = [url.get("media") for url in periods[1].findall(".//d:SegmentURL", space)]
+    assert urls == ["1/top/4.m4s", "1/top/5.m4s", "1/a/4.m4s", "1/a/5.m4s"]
+
+
+def test_a_session_without_segments_has_no_playlist() -> None:
+    empty = read_history("v", [ENDED])
+    assert media_playlist(empty, "top", final=True) is None
+    assert multivariant(empty, {}, final=True) is None
+    assert empty.ended
