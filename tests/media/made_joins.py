@@ -16,5 +16,7 @@ JOINS: Final[dict[str, Recipe]] = {
     "ts, sound at twice the rate": joined(
         "a.ts", _part(440, "-ar", "22050"), _part(880, "-ar", "44100", "-output_ts_offset", "3")
     ),
-    "mkv, many short ones": joined("a.mkv", *(_part(300 + 70 * n, seconds=1.1) for n in range(7))),
 }
+
+# ffmpeg reads a second Matroska file after the first, and no third.
+MANY: Final = joined("a.mkv", *(_part(300 + 200 * n, seconds=1.1) for n in range(3)))

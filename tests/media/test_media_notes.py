@@ -6,6 +6,7 @@ import pytest
 
 from tests.media.made_broken import NO_PICTURE, NO_SOUND
 from tests.media.made_files import FILES, X264, Recipe, joined, made, picture, tone
+from tests.media.made_joins import MANY
 from tests.media.oracle import differences
 from tests.media.pipeline import process
 
@@ -109,11 +110,10 @@ async def test_recordings_of_another_kind_are_told(
     assert video.planned.source.duration_ms == pytest.approx(3000 * (3 - len(codes)), abs=30)
 
 
-async def test_joined_sound_of_a_kind_that_nothing_states_is_told(tmp_path: Path) -> None:
-    first = (*picture(), *tone(), *X264, "-c:a", "aac", "-ar", "44100")
-    second = (*picture(), *tone(880), *X264, "-c:a", "aac", "-ar", "48000", "-ac", "2")
-    video = await process(joined("a.mkv", first, second)(tmp_path), tmp_path / "media")
-    assert [note.code for note in video.planned.source.notes] == ["sound_uncertain"]
+async def test_recordings_after_the_second_are_told(tmp_path: Path) -> None:
+    video = await process(MANY(tmp_path), tmp_path / "media")
+    assert [note.code for note in video.planned.source.notes] == ["rest_left_out"]
+    assert video.planned.source.duration_ms == pytest.approx(2200, abs=100)
 
 
 async def test_an_ordinary_file_has_no_notes(tmp_path: Path) -> None:

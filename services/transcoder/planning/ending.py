@@ -15,6 +15,9 @@ ENDS_EARLY: Final = "ends_early"
 GUESSED: Final = frozenset(("aac", "ac3", "amr", "dts", "eac3", "mp3"))
 # A page is at most so long (RFC 3533), and two more may follow the last packet.
 PAGES_BYTES: Final = 3 << 16
+# How a Matroska file begins, and how much may follow its last packet: the index of its clusters.
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+CUES_BYTES: Final = 4 << 20
 # The share of a stated length, and the seconds, that packets may stay behind it.
 _SLACK: Final = 50
 _SLACK_SECONDS: Final = 1.0
@@ -74,12 +77,23 @@ def another_follows(pages: bytes) -> bool:
     return False
 
 
+def segment_follows(end: bytes) -> bool:
+    """Whether another Matroska file begins in ``end``, the bytes from the last packet on.
+
+    ffmpeg reads on into a second one, and no further.
+    """
+    return _EBML in end
+
+
 def with_rest(facts: SourceFacts) -> SourceFacts:
     """The facts of a source that goes on with recordings which are not played."""
+    kept = "of different kinds, one after the other, of which the first is kept"
+    if facts.container == "matroska":
+        kept = "one after the other, of which no more than two can be read"
     note = SourceNote(
         code="rest_left_out",
-        text="The file holds several recordings of different kinds, one after the other, of which"
-        " the first is kept. Save the others as files of their own, and upload them too.",
+        text=f"The file holds several recordings {kept}. Save the others as files of their own, and"
+        " upload them too.",
     )
     return msgspec.structs.replace(facts, notes=(*facts.notes, note))
 

@@ -33,11 +33,6 @@ _FEW_FRAMES: Final = 10
 _MOST: Final = Fraction(9, 10)
 _NEARLY: Final = Fraction(1, 50)
 _FASTER: Final = Fraction(3, 2)
-# The copy's sound: samples per second, and samples in a packet of ffmpeg's FLAC encoder, but for
-# the last one; the seconds of samples that are too many.
-COPY_SOUND_RATE: Final = 48_000
-FLAC_FRAME: Final = 4608
-_MORE_SECONDS: Final = Fraction(1, 8)
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -89,18 +84,6 @@ def plain_rate(stated: Fraction, track: SampleTrack | None) -> Fraction:
     fits = abs(fitting - usual) < usual * _NEARLY and track.count * _MOST <= fitting * seconds
     slow = stated * seconds < track.count * _MOST
     return fitting if fits and (slow or stated > usual * _FASTER) else stated
-
-
-def longer_than_its_times(track: SampleTrack) -> bool:
-    """Whether a sound of the copy has more samples than its times have room for.
-
-    Then its rate changes on the way, and the source does not say so. Gaps make it shorter.
-    """
-    if track.kind != "soun" or not track.count:
-        return False
-    stated = Fraction(track.end - track.decode[0], track.timescale)
-    heard = Fraction((track.count - 1) * FLAC_FRAME, COPY_SOUND_RATE)
-    return heard - stated > max(_MORE_SECONDS, stated / 50)
 
 
 def differences(times: Iterable[int]) -> list[int]:

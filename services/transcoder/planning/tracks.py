@@ -141,16 +141,6 @@ def lost_notes(before: SourceFacts, after: SourceFacts) -> tuple[SourceNote, ...
     return tuple(notes)
 
 
-def uncertain_sound_note() -> SourceNote:
-    """What the uploader of joined recordings is told, the second of which has another sound."""
-    return SourceNote(
-        code="sound_uncertain",
-        text="The kind of sound changes in the middle, and the file does not say to which. From"
-        " there on, the sound may be too slow, too fast or interrupted. Where the file was joined"
-        " from others, upload those.",
-    )
-
-
 def waveform_note(others: Sequence[SourceNote] = ()) -> SourceNote:
     """What the uploader of sound without a cover is told. ``others``: the file's other notes."""
     return SourceNote(

@@ -21,11 +21,10 @@ from services.transcoder.planning.plain import (
     CopyBudget,
     copy_budget,
     frame_for,
-    longer_than_its_times,
     plain_rate,
 )
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
-from services.transcoder.planning.tracks import lost_notes, uncertain_sound_note
+from services.transcoder.planning.tracks import lost_notes
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
 from shared.contracts import SourceFacts, VideoTrack
@@ -137,9 +136,6 @@ def _described(before: ProbedSource, run: ffmpeg_plain.WholeRun, made: RemuxedCo
             for track, known in zip(audio, run.facts.audio, strict=True)
         )
     notes = source.notes + lost_notes(source, copy)
-    joined = run.back is not None
-    if joined and any(longer_than_its_times(track) for track in made.known.index.tracks):
-        notes += (uncertain_sound_note(),)
     facts = msgspec.structs.replace(
         source, duration_ms=copy.duration_ms, video=video, audio=audio, notes=notes
     )

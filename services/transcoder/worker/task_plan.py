@@ -19,10 +19,12 @@ from services.transcoder.handlers import state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
 from services.transcoder.planning.ending import (
+    CUES_BYTES,
     PAGES_BYTES,
     another_follows,
     ending,
     is_cut,
+    segment_follows,
     with_rest,
 )
 from services.transcoder.planning.extra_codecs import extra_renditions
@@ -52,7 +54,7 @@ _log = get_logger(__name__)
 _SOUND_SEGMENT_MS = 4000
 _ENCODER = "x264"
 # Containers of recordings that may follow each other, of which ffmpeg plays those of one kind.
-_SEVERAL: Final = frozenset(("flac", "ogg"))
+_SEVERAL: Final = frozenset(("flac", "matroska", "ogg"))
 # Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
@@ -209,6 +211,9 @@ async def _with_rest(
     if found.facts.container == "ogg":
         end = min(found.facts.size, found.place + PAGES_BYTES)
         goes_on = another_follows(await worker.sources.read(key, found.place, end))
+    elif found.facts.container == "matroska":
+        end = min(found.facts.size, found.place + CUES_BYTES)
+        goes_on = segment_follows(await worker.sources.read(key, found.place, end))
     else:
         goes_on = ending(length, 0.0, found.duration or 0.0).early
     facts = with_rest(found.facts) if goes_on else found.facts
