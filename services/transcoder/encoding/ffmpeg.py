@@ -24,6 +24,10 @@ AUDIO_BIT_RATE: Final = 128_000
 # Samples that the AAC encoder puts before the first one: one frame.
 AAC_FRAME: Final = 1024
 
+# ffmpeg subtracts a source's start in whole microseconds. A finer clock would have its first
+# picture a little before 0, where the edit list of a copy leaves it out.
+_AFTER_ZERO: Final = ("-itsoffset", "0.000001")
+
 
 class Input(msgspec.Struct, frozen=True):
     """The input of a run: an address of the source relay, or a path in the scratch folder."""
@@ -182,7 +186,8 @@ def copy_packets(source: Input, facts: SourceFacts, target: Path) -> list[str]:
     """ffmpeg: copy the picture and the sound tracks that are used into an MP4 file."""
     # Where a file is cut, its last packet is not whole.
     flags = "+genpts+discardcorrupt" if is_cut(facts) else "+genpts"
-    arguments = [*quiet(), "-fflags", flags, *source.options(), "-i", source.location]
+    arguments = [*quiet(), "-fflags", flags, *_AFTER_ZERO, *source.options()]
+    arguments += ["-i", source.location]
     tracks = [picture_of(facts.video)] if facts.video else []
     for track in (*tracks, *map(sound_of, facts.audio)):
         arguments += ["-map", f"0:{track}"]

@@ -121,7 +121,7 @@ async def probe_source(
     if not whole and (
         last is None
         or (extent.main_end is None and not extent.untimed)
-        or ending(found.duration, found.start, last).early
+        or ending(found.stated, found.start, last).early
     ):
         # Its end or its picture's is missing, or elsewhere than the container says.
         whole = True
@@ -220,8 +220,10 @@ def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSo
     guessed = found.facts.container in GUESSED
     ended = ending(None if guessed else found.duration, found.start, last)
     stated = ended.reached if ended.stated is None or ended.early else ended.stated
-    if ended.early:
-        found = msgspec.structs.replace(found, facts=with_note(found.facts, ended))
+    # Sound may be longer than the picture, and is cut with it.
+    whole_file = ending(None if guessed else found.stated, found.start, last)
+    if whole_file.early:
+        found = msgspec.structs.replace(found, facts=with_note(found.facts, whole_file))
     end = (extent.main_end - found.start) if extent.main_end is not None else stated
     # The end of a track that ends inside the tail is exact. A track that ends before it has no
     # packets there, so the container's statement counts.

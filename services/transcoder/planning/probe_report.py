@@ -89,6 +89,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     ordered: bool = False
     jumps: int = 0
     place: int = 0
+    stated: float | None = None
 
 
 def read_source(
@@ -129,6 +130,8 @@ def read_source(
         notes=chosen.notes + (colour_notes(video) if video else ()),
     )
     names = report.format.names
+    # Others state the length of their sounds in units that may mislead.
+    exact = sounds if "mp4" in names else ()
     return ProbedSource(
         facts,
         rate,
@@ -139,6 +142,7 @@ def read_source(
         frozenset(s.index for s in (*((video,) if video else ()), *sounds)),
         cover=chosen.cover.index if chosen.cover and not video else None,
         ordered="avi" in names and video is not None and video.has_b_frames == 0,
+        stated=max(filter(None, (duration, *(_seconds(s.duration) for s in exact))), default=None),
     )
 
 

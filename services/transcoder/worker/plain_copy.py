@@ -140,7 +140,7 @@ def _described(before: ProbedSource, run: ffmpeg_plain.WholeRun, made: RemuxedCo
         source, duration_ms=copy.duration_ms, video=video, audio=audio, notes=notes
     )
     # Where a clock jumps, or none is stated, the container does not know its own length.
-    ended = ending(before.duration, before.start, before.start + (after.duration or 0.0))
+    ended = ending(before.stated, before.start, before.start + (after.duration or 0.0))
     if ended.early and source.container not in JUMPING | GUESSED:
         facts = with_note(facts, ended)
     return msgspec.structs.replace(after, facts=facts, frame_rate=rate)
