@@ -38,18 +38,17 @@ def _lost(streams: SourceStreams, made: Processed) -> list[str]:
 
 def _short(streams: SourceStreams, made: Processed) -> list[str]:
     planned = made.planned
-    names = [rendition.name for rendition in planned.renditions]
-    names += [
-        name
-        for name in (audio_name(track.index) for track in planned.audio)
-        if made.state.audio[name].segments
-    ]
-    lengths = {name: _length(made.playlist(name)) for name in names}
+    shown = [rendition.name for rendition in planned.renditions]
+    names = [audio_name(track.index) for track in planned.audio]
+    heard = [name for name in names if made.state.audio[name].segments]
+    lengths = {name: _length(made.playlist(name)) for name in (*shown, *heard)}
     whole = max([planned.source.duration_ms / 1000, *lengths.values()])
+    # Sound may end before the longest sound, not before the picture.
+    until = dict.fromkeys(shown, whole) | dict.fromkeys(heard, planned.source.duration_ms / 1000)
     found = [
-        f"{name}: {length:.2f} s of {whole:.2f} s"
+        f"{name}: {length:.2f} s of {until[name]:.2f} s"
         for name, length in lengths.items()
-        if length < whole - _SHORTER
+        if length < until[name] - _SHORTER
     ]
     told = any(note.code == ENDS_EARLY for note in planned.source.notes)
     if not told and whole < streams.stated - max(_SHORTER, streams.stated / 50):

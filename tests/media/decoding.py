@@ -4,6 +4,7 @@ A false time stamp may claim hours, which filters would fill with pictures and s
 decoded is bounded in length, and each run in memory.
 """
 
+import re
 import resource
 import subprocess
 from collections.abc import Sequence
@@ -23,17 +24,19 @@ from tests.media.source_streams import SourceStreams
 
 Pictures = np.ndarray[Any, np.dtype[np.uint8]]
 Samples = np.ndarray[Any, np.dtype[np.float32]]
+Times = np.ndarray[Any, np.dtype[np.float64]]
 
 SOUND_RATE: Final = 8000
 # Sound that is so much longer than the picture is played out over its last frame.
 PLAYED_OUT: Final = 1.0
+_ABOUT: Final = 0.2
 
 # Pixels on the longer side of the pictures that are compared.
 _SIDE: Final = 96
-# Containers that ffmpeg reads on where a second file follows, whose times begin again; the number
-# of pictures that may be dropped elsewhere.
+# Containers that ffmpeg reads on where a second file follows, whose times begin again. Pictures are
+# decoded in the order in which they are shown, so their times go back nowhere else.
 _RESTARTING: Final = frozenset(("flv", "matroska"))
-_FEW: Final = 5
+_BACK_SECONDS: Final = 0.1
 # Containers whose times say less than the order of their samples.
 _UNTIMED: Final = GUESSED | {"flac"}
 
@@ -76,14 +79,17 @@ class _Tracks(msgspec.Struct, frozen=True):
 def decode_source(source: Path, streams: SourceStreams, made: Processed, folder: Path) -> Reference:
     """Decode a source's tracks in one ordinary run, so that ffmpeg keeps them together."""
     tracks = _tracks(streams, made)
-    if tracks.video is not None and made.planned.source.container in _RESTARTING:
-        every = _all_pictures(source, tracks)
-        if len(every) > _count(source, tracks.video, tracks.seconds) + _FEW:
+    rate = Fraction(made.planned.renditions[0].frame_rate) if made.planned.renditions else None
+    if rate and tracks.video is not None and made.planned.source.container in _RESTARTING:
+        every, times = _all_pictures(source, tracks)
+        if (np.diff(times) < -_BACK_SECONDS).any():
             # Times begin again on the way: all is shown one after the other.
-            return Reference(every, tuple(_in_order(source, t, tracks) for t in tracks.audio))
+            return Reference(
+                _at_rate(every, _one_clock(times), rate),
+                tuple(_in_order(source, track, tracks) for track in tracks.audio),
+            )
     between = folder / "reference.nut"
     _decode_together(source, tracks, between)
-    rate = Fraction(made.planned.renditions[0].frame_rate) if made.planned.renditions else None
     pictures, sounds = _on_clock(between, tracks, rate, folder)
     if made.planned.source.container in _UNTIMED:
         # Times of a stream without a container are only guessed, and those of joined FLAC begin
@@ -91,7 +97,7 @@ def decode_source(source: Path, streams: SourceStreams, made: Processed, folder:
         sounds = [_in_order(source, track, tracks) for track in tracks.audio]
     if pictures is not None and sounds and rate is not None:
         longest = max(len(sound) for sound in sounds) / SOUND_RATE
-        pictures = _held(pictures, longest, rate)
+        pictures = _held(pictures, longest, rate, _planned_frames(made))
     return Reference(pictures, tuple(sounds))
 
 
@@ -152,7 +158,8 @@ def _decode_together(source: Path, tracks: _Tracks, target: Path) -> None:
     arguments = ["-i", str(source), "-map_metadata", "-1"]
     if tracks.video is not None:
         arguments += ["-map", _picture(tracks.video), "-c:v", "rawvideo", "-fps_mode", "vfr"]
-        arguments += ["-vf", tracks.shown]
+        # Not the clock of the rate that a container states, which may be too slow.
+        arguments += ["-enc_time_base:v", "1:90000", "-vf", tracks.shown]
     for number, track in enumerate(tracks.audio):
         arguments += ["-map", _sound(track)]
         # ffmpeg does not mix channels without a place.
@@ -192,19 +199,34 @@ def _on_clock(
     return pictures, sounds
 
 
-def _all_pictures(source: Path, tracks: _Tracks) -> Pictures:
-    """All pictures of a source one after the other, whatever their times."""
+def _all_pictures(source: Path, tracks: _Tracks) -> tuple[Pictures, Times]:
+    """All pictures of a source one after the other, and their times, whatever those are."""
     assert tracks.video is not None
-    options = ["-i", str(source), "-map", _picture(tracks.video), "-vf", tracks.shown]
-    data = _run([*options, "-fps_mode", "passthrough", "-f", "rawvideo", "-"])
-    return _as_pictures(data, tracks.shape)
+    options = ["-v", "info", "-nostats", "-i", str(source), "-map", _picture(tracks.video)]
+    options += ["-vf", f"{tracks.shown},showinfo=checksum=0", "-fps_mode", "passthrough"]
+    data, said = _run_told([*options, "-f", "rawvideo", "-"])
+    times = [float(found) for found in re.findall(r" pts_time:(-?[\d.]+)", said)]
+    pictures = _as_pictures(data, tracks.shape)
+    return pictures, np.array(times[: len(pictures)])
 
 
-def _count(source: Path, video: VideoTrack, seconds: float) -> int:
-    """How many of a source's pictures have a time of their own, after those before."""
-    steps = f"scale=8:8,format=gray,trim=end={seconds}"
-    options = ["-i", str(source), "-map", _picture(video), "-vf", steps, "-fps_mode", "vfr"]
-    return len(_run([*options, "-f", "rawvideo", "-"])) // 64
+def _one_clock(times: Times) -> Times:
+    """Times that go on where those of a file begin again.
+
+    A picture lasts as long as the one before.
+    """
+    steps = np.diff(times)
+    for back in np.flatnonzero(steps < -_BACK_SECONDS):
+        steps[back] = max(0.0, steps[back - 1]) if back else 0.0
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def _at_rate(pictures: Pictures, times: Times, rate: Fraction) -> Pictures:
+    """The pictures that are on screen at each time of a constant rate."""
+    last = times[-1] + float(np.median(np.diff(times)))
+    frames = np.arange(max(1, round(last * rate))) / float(rate)
+    shown = np.searchsorted(times, frames + 0.5 / float(rate)) - 1
+    return pictures[np.clip(shown, 0, len(pictures) - 1)]
 
 
 def _in_order(source: Path, track: AudioTrack, tracks: _Tracks) -> Samples:
@@ -216,10 +238,19 @@ def _in_order(source: Path, track: AudioTrack, tracks: _Tracks) -> Samples:
     return np.frombuffer(_run([*options, *most, "-f", "f32le", "-"]), dtype=np.float32)
 
 
-def _held(pictures: Pictures, seconds: float, rate: Fraction) -> Pictures:
-    """The pictures of a film; where its sound goes on, the last one is held."""
+def _planned_frames(made: Processed) -> int:
+    return sum(chunk.frames or 0 for chunk in made.planned.chunks)
+
+
+def _held(pictures: Pictures, seconds: float, rate: Fraction, planned: int) -> Pictures:
+    """The pictures of a film; where its sound goes on, the last one is held.
+
+    Where it goes on for about a second, either length is right.
+    """
     missing = round(seconds * rate) - len(pictures)
-    if missing <= rate * PLAYED_OUT:
+    if missing <= (PLAYED_OUT - _ABOUT) * rate:
+        return pictures
+    if missing <= (PLAYED_OUT + _ABOUT) * rate and 2 * (planned - len(pictures)) < missing:
         return pictures
     return np.concatenate([pictures, pictures[-1:].repeat(missing, 0)])
 
@@ -261,15 +292,20 @@ def _as_pictures(raw: bytes, shape: tuple[int, int]) -> Pictures:
 
 
 def _run(arguments: Sequence[str]) -> bytes:
-    """Run ffmpeg within its memory; returns what it writes to its output."""
-    command = [find_ffmpeg(None), "-nostdin", "-v", "error", "-y", *arguments]
+    """What ffmpeg writes to its output, within its memory."""
+    return _run_told(arguments)[0]
+
+
+def _run_told(arguments: Sequence[str]) -> tuple[bytes, str]:
+    """What ffmpeg writes to its output, within its memory, and what it says."""
+    command = [find_ffmpeg(None), "-nostdin", "-hide_banner", "-v", "error", "-y", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
         try:
-            answer, complaints = process.communicate(timeout=_TIMEOUT)
+            answer, said = process.communicate(timeout=_TIMEOUT)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, answer, complaints)
-    return answer
+        raise subprocess.CalledProcessError(process.returncode, command, answer, said)
+    return answer, said.decode(errors="replace")

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Final
 
 from tests.integration.transcoder.clips import ffmpeg
-from tests.media.made_files import X264, Recipe, made, picture, tone
+from tests.media.made_files import STILL, X264, Recipe, made, picture, tone
 
 _MPEG4: Final = ("-c:v", "mpeg4", "-q:v", "4")
 _SOURCES: Final = (*picture("160x90", seconds=6), *tone(seconds=6))
 
 
-def cut(name: str, *options: str, part: float = 0.6) -> Recipe:
+def cut(name: str, *options: str, part: float = 0.6, sources: tuple[str, ...] = _SOURCES) -> Recipe:
     """The recipe of the first ``part`` of a file."""
 
     def write(folder: Path) -> Path:
         whole, target = folder / f"whole-{name}", folder / name
-        ffmpeg(*_SOURCES, *options, str(whole))
+        ffmpeg(*sources, *options, str(whole))
         data = whole.read_bytes()
         target.write_bytes(data[: int(len(data) * part)])
         return target
@@ -94,6 +94,11 @@ _FRAGMENTS: Final = ("-movflags", "+frag_keyframe+empty_moov")
 # They state a length that they do not have, and their uploaders are told.
 CUT: Final[dict[str, Recipe]] = {
     "mp4, cut behind its index": cut("a.mp4", *X264, "-movflags", "+faststart"),
+    "one picture and a song, cut": cut(
+        "a.mp4",
+        *(*X264, "-c:a", "aac", "-movflags", "+faststart"),
+        sources=(*STILL, *tone(seconds=6)),
+    ),
     "mov with pcm, cut": cut("a.mov", *X264, "-c:a", "pcm_s16le", "-movflags", "+faststart"),
     "mkv, cut": cut("a.mkv", *X264, "-c:a", "libopus"),
     "webm, cut": cut("a.webm", "-c:v", "libvpx", "-b:v", "300k", "-c:a", "libvorbis"),

@@ -123,6 +123,12 @@ PICTURES: Final[dict[str, Recipe]] = {
     "cropped": with_clean_aperture(120, 100),
     "avi without times": made("a.avi", *picture(), "-c:v", "libx264", "-bf", "3", *_BRIEF),
     "H.264 without a container": made("a.h264", *picture(), "-c:v", "libx264", "-bf", "3", *_BRIEF),
+    # Its clock has 10 MHz.
+    "recorded TV": made(
+        "a.wtv",
+        *(*picture("160x90", rate="24000/1001", seconds=1), "-vf", "interlace=lowpass=0"),
+        *("-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-q:v", "3", "-bf", "2"),
+    ),
     "VVC": made("a.mp4", *picture(seconds=2), "-c:v", "libvvenc", "-preset", "faster"),
     "a recording that begins in mid-film": cut_from("a.ts"),
     "a copy that begins in mid-film": cut_from("a.mp4"),
