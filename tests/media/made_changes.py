@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.integration.transcoder.clips import ffmpeg
-from tests.media.made_files import X264, Recipe, joined, picture, tone
+from tests.media.made_files import VP8, X264, Recipe, joined, picture, tone
 
 AAC: Final = ("-g", "25", "-c:a", "aac")
 
 _AAC: Final = ("-c:a", "aac")
-_WEBM: Final = ("-c:v", "libvpx", "-b:v", "300k", "-c:a", "libopus")
+_WEBM: Final = (*VP8, "-c:a", "libopus")
 
 
 def _part(frequency: int, *options: str, size: str = "192x108") -> tuple[str, ...]:
@@ -82,8 +82,8 @@ CHANGES: Final[dict[str, Recipe]] = {
     ),
     "size changes, webm": copied_together(
         "a.webm",
-        (*picture("320x180"), "-c:v", "libvpx", "-b:v", "300k"),
-        (*picture("180x320"), "-c:v", "libvpx", "-b:v", "300k"),
+        (*picture("320x180"), *VP8),
+        (*picture("180x320"), *VP8),
         of="webm",
     ),
     "sound alone, which becomes another kind": joined(
@@ -132,7 +132,7 @@ CHANGES: Final[dict[str, Recipe]] = {
         (*picture(seconds=2), *tone(880, seconds=2), *_WEBM),
     ),
     "webm joined, of less than a second": joined(
-        "a.webm", *2 * ((*picture(seconds=0.9), *_WEBM[:4]),), (*picture(seconds=0.8), *_WEBM[:4])
+        "a.webm", *2 * ((*picture(seconds=0.9), *VP8),), (*picture(seconds=0.8), *VP8)
     ),
     "webm joined, turned": joined(
         "a.webm",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.integration.transcoder.clips import ffmpeg
-from tests.media.made_files import STILL, X264, Recipe, made, picture, tone
+from tests.media.made_files import STILL, VP8, X264, Recipe, made, picture, tone
 
 _MPEG4: Final = ("-c:v", "mpeg4", "-q:v", "4")
 _SOURCES: Final = (*picture("160x90", seconds=6), *tone(seconds=6))
@@ -101,7 +101,7 @@ CUT: Final[dict[str, Recipe]] = {
     ),
     "mov with pcm, cut": cut("a.mov", *X264, "-c:a", "pcm_s16le", "-movflags", "+faststart"),
     "mkv, cut": cut("a.mkv", *X264, "-c:a", "libopus"),
-    "webm, cut": cut("a.webm", "-c:v", "libvpx", "-b:v", "300k", "-c:a", "libvorbis"),
+    "webm, cut": cut("a.webm", *VP8, "-c:a", "libvorbis"),
     "flv, cut": cut("a.flv", *X264, "-c:a", "aac"),
     "mxf, cut": cut("a.mxf", "-c:v", "mpeg2video", "-c:a", "pcm_s16le", "-ar", "48000"),
     "flac, cut": cut("a.flac", "-vn"),

@@ -19,7 +19,7 @@ def turned(name: str, *orientation: str, size: str = "192x108", bsf: str = "null
 
     def write(folder: Path) -> Path:
         plain = folder / "plain.mp4"
-        ffmpeg(*picture(size, seconds=5 if size == "640x360" else 3), *_FIT, str(plain))
+        ffmpeg(*picture(size, seconds=3), *_FIT, str(plain))
         ffmpeg(
             *(*orientation, "-i", str(plain), "-c", "copy", "-bsf:v", bsf, str(folder / name)),
         )
@@ -146,3 +146,25 @@ PICTURES: Final[dict[str, Recipe]] = {
     "between rungs": made("a.mp4", *picture("600x338", seconds=2), *X264),
 }
 """Kinds of which each was once wrong, or is easily wrong."""
+
+# Kinds of which more is measured: the output's rate, and the share of frames that do not move.
+MOVING: Final = (
+    # Two moments in each frame: twice the rate, and something moves in every frame.
+    ("50i in H.264", "50/1", 0.0),
+    ("59.94i in H.264", "60000/1001", 0.0),
+    ("50i, the lower field first", "50/1", 0.0),
+    # One moment in each frame: the file's own rate.
+    ("whole pictures in fields", "25/1", 0.0),
+    # Film: every fifth frame is a repetition.
+    ("film on video", "30000/1001", 0.2),
+)
+# Kinds that are shown at the source's own rate, each frame once.
+COUNTED: Final = (
+    "avi in order",
+    "avi without times",
+    "H.264 without a container",
+    "VVC",
+    "a copy that begins in mid-film",
+    "upside down, and else fit",
+)
+MEASURED: Final = frozenset((*COUNTED, *(kind for kind, _, _ in MOVING)))

@@ -9,10 +9,9 @@ from tests.media.grammar import recipe
 
 _SEED = 2
 _FILES = 60
-
-
-# An AVI file that was cut is refused.
-_NOT_YET = {37}
+# ffprobe reads no file with a sound whose decoder refuses its first bytes, and so the file is
+# refused, though its picture decodes.
+_NOT_YET = {19}
 
 
 @pytest.mark.parametrize("number", [n for n in range(_FILES) if n not in _NOT_YET])

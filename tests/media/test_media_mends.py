@@ -16,7 +16,7 @@ from services.transcoder.encoding.ffmpeg_chunks import encode_chunk
 from services.transcoder.planning.tracks import Chosen, choose_tracks
 from tests.media.made_changes import CHANGES
 from tests.media.made_cuts import CUT, OPEN_ENDED
-from tests.media.made_files import FILES, X264, Recipe, joined, made, picture, tone
+from tests.media.made_files import FILES, VP8, X264, Recipe, joined, made, picture, tone
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import differences
 from tests.media.pipeline import process
@@ -55,7 +55,7 @@ _WITHOUT_JUMPS: Final = {
     f"{_TRANSCODER}.planning.probe_report._SOUND_BACK": _ENDLESS,
     f"{_TRANSCODER}.planning.probe_report._LEADING": 1 << 30,
 }
-_SHORT_WEBM: Final = (*picture("160x90", seconds=1.5), "-c:v", "libvpx", "-b:v", "300k")
+_SHORT_WEBM: Final = (*picture("160x90", seconds=1.5), *VP8)
 
 MENDS: Final[dict[str, tuple[Recipe, dict[str, object]]]] = {
     "a track that is left out is told": (
