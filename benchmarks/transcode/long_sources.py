@@ -7,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.transcode.playable import environment
 from services.transcoder import handlers
 from shared.contracts import TranscodePlanned, VideoPlayable, VideoUploaded, new_id
 from shared.event_store.postgres import open_event_store
 from shared.programs.finding import find_ffmpeg
-from tests.integration.transcoder.stage import Processes, Studio
+from tests.integration.transcoder.stage import Processes, Studio, connections
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
@@ -55,7 +54,7 @@ async def waits(
     source: Path, times: int, database: Database, broker: Broker, s3: Buckets, folder: Path
 ) -> LongWait:
     """Upload once; then tell of it some times, one after the other, to two workers."""
-    processes = Processes(environment(database, broker, s3, folder), folder)
+    processes = Processes(connections(database, broker, s3, folder), folder)
     client = s3.client()
     await asyncio.to_thread(client.upload_file, str(source), s3.sources, "film")
     head = await asyncio.to_thread(client.head_object, Bucket=s3.sources, Key="film")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from shared.event_store.postgres import open_event_store
-from tests.integration.transcoder.stage import Processes, Studio
+from tests.integration.transcoder.stage import Processes, Studio, connections
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
@@ -27,7 +27,7 @@ async def waits(
     source: Path, times: int, database: Database, broker: Broker, s3: Buckets, folder: Path
 ) -> Waits:
     """Upload a source some times, one after the other."""
-    processes = Processes(environment(database, broker, s3, folder), folder)
+    processes = Processes(connections(database, broker, s3, folder), folder)
     try:
         processes.relay(database.url("relay"))
         processes.planner()
@@ -50,22 +50,3 @@ async def waits(
             return Waits(found)
     finally:
         processes.stop()
-
-
-def environment(database: Database, broker: Broker, s3: Buckets, folder: Path) -> dict[str, str]:
-    """What planner and workers are told."""
-    return {
-        "CINELOG_MODE": "local",
-        "DATABASE_URL": database.url("transcoder"),
-        "AMQP_URL": broker.amqp_url,
-        "S3_ENDPOINT": s3.endpoint,
-        "S3_REGION": s3.region,
-        "S3_ACCESS_KEY": s3.access_key,
-        "S3_SECRET_KEY": s3.secret_key,
-        "S3_SOURCES_BUCKET": s3.sources,
-        "S3_MEDIA_BUCKET": s3.media,
-        "JWKS_URL": "http://127.0.0.1:9/unused",
-        "JWT_ISSUER": "cinelog",
-        "JWT_AUDIENCE": "cinelog",
-        "SCRATCH_DIR": str(folder / "scratch"),
-    }

