@@ -103,6 +103,7 @@ export function aVideo(changes: Partial<Video> = {}): Video {
         average_bandwidth: 1_500_000,
         codecs: 'avc1.64001f,mp4a.40.2',
         frame_rate: 25,
+        video_range: 'SDR',
       },
     ],
     storyboard: null,

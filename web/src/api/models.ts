@@ -10,6 +10,8 @@ export type User = Schemas['User'];
 export type Me = Schemas['Me'];
 export type Timeline = Schemas['Timeline'];
 export type TimelineStep = Schemas['Step'];
+export type LiveStream = Schemas['LiveStream'];
+export type LiveHealth = Schemas['LiveHealth'];
 export type Visibility = Video['visibility'];
 export type LoginSession = Schemas['SessionItem'];
 

@@ -113,6 +113,33 @@ export const queries = {
       placeholderData: keepPreviousData,
     }),
 
+  liveStreams: () =>
+    queryOptions({
+      queryKey: ['live'],
+      queryFn: ({ signal }) => unwrap(api.GET('/api/v1/live/streams', { signal })),
+    }),
+
+  liveStream: (id: string) =>
+    queryOptions({
+      queryKey: ['live', id],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/live/streams/{live_id}', { params: { path: { live_id: id } }, signal }),
+        ),
+    }),
+
+  liveHealth: (id: string) =>
+    queryOptions({
+      queryKey: ['live', id, 'health'],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/live/streams/{live_id}/health', {
+            params: { path: { live_id: id } },
+            signal,
+          }),
+        ),
+    }),
+
   sessions: () =>
     queryOptions({
       queryKey: ['sessions'],

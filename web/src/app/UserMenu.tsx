@@ -1,4 +1,4 @@
-import { Clapperboard, LogOut, Settings, UserRound } from 'lucide-react';
+import { Clapperboard, LogOut, Radio, Settings, UserRound } from 'lucide-react';
 import { useCallback, useRef, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 
@@ -53,6 +53,11 @@ export function UserMenu({ username }: { username: string }) {
             <li>
               <Link to="/videos" className={ITEM} onClick={close}>
                 <Clapperboard className={ICON} aria-hidden="true" /> My videos
+              </Link>
+            </li>
+            <li>
+              <Link to="/live" className={ITEM} onClick={close}>
+                <Radio className={ICON} aria-hidden="true" /> Live streams
               </Link>
             </li>
             <li>

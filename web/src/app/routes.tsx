@@ -30,6 +30,8 @@ export const routes: RouteObject[] = [
         children: [
           { path: 'upload', ...page(() => import('../pages/UploadPage')) },
           { path: 'watch/:videoId/story', ...page(() => import('../pages/TimelinePage')) },
+          { path: 'live', ...page(() => import('../pages/LiveStreamsPage')) },
+          { path: 'live/:streamId', ...page(() => import('../pages/LiveStreamPage')) },
           { path: 'videos', ...page(() => import('../pages/MyVideosPage')) },
           { path: 'account', ...page(() => import('../pages/AccountPage')) },
         ],

@@ -14,7 +14,9 @@ import { type CSSProperties, useSyncExternalStore } from 'react';
 import { formatClock } from '../format/duration';
 import { cx } from '../ui/cx';
 import type { PlayerActions } from './actions';
+import type { Kind } from './attachHls';
 import { ControlButton } from './ControlButton';
+import { LivePosition } from './LivePosition';
 import { SeekBar } from './SeekBar';
 import { SettingsMenu } from './SettingsMenu';
 import type { Stream } from './useHls';
@@ -22,6 +24,7 @@ import type { MediaState } from './useMediaState';
 
 interface ControlsProps {
   media: MediaState;
+  kind: Kind;
   duration: number;
   stream: Stream;
   actions: PlayerActions;
@@ -33,12 +36,14 @@ const ICON = 'h-5 w-5';
 
 export function Controls({
   media,
+  kind,
   duration,
   stream,
   actions,
   storyboardUrl,
   hidden,
 }: ControlsProps) {
+  const live = kind === 'live';
   return (
     <div
       className={cx(
@@ -48,7 +53,8 @@ export function Controls({
     >
       <SeekBar
         currentTime={media.currentTime}
-        duration={duration}
+        from={live ? media.seekableFrom : 0}
+        until={live ? media.seekableUntil : duration}
         bufferedUntil={media.bufferedUntil}
         storyboardUrl={storyboardUrl}
         onSeek={actions.seekTo}
@@ -56,10 +62,14 @@ export function Controls({
       <div className="flex items-center">
         <PlayButton media={media} onClick={actions.togglePlay} />
         <VolumeControl media={media} actions={actions} />
-        <p className="px-2 timecode text-xs whitespace-nowrap md:text-sm">
-          {formatClock(media.currentTime * 1000)}
-          <span className="text-white/70"> / {formatClock(duration * 1000)}</span>
-        </p>
+        {live ? (
+          <LivePosition media={media} edge={stream.edge()} onSeek={actions.seekTo} />
+        ) : (
+          <p className="px-2 timecode text-xs whitespace-nowrap md:text-sm">
+            {formatClock(media.currentTime * 1000)}
+            <span className="text-white/70"> / {formatClock(duration * 1000)}</span>
+          </p>
+        )}
         <div className="flex-1" />
         <SettingsMenu stream={stream} rate={media.rate} onRate={actions.setRate} />
         {document.pictureInPictureEnabled && (

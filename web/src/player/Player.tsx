@@ -4,6 +4,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import { Button } from '../ui/Button';
 import { Spinner } from '../ui/Spinner';
 import { playerActions } from './actions';
+import type { Kind } from './attachHls';
 import { Controls } from './Controls';
 import { useHls } from './useHls';
 import { useIdle } from './useIdle';
@@ -13,6 +14,7 @@ import { useStoredVolume } from './useStoredVolume';
 
 interface PlayerProps {
   src: string;
+  kind: Kind;
   title: string;
   poster: string;
   storyboardUrl: string | null;
@@ -22,6 +24,7 @@ interface PlayerProps {
   knownDuration: number;
   /** Called once, when someone has really begun to watch. */
   onWatched: () => void;
+  onEnded?: () => void;
 }
 
 /** Seconds of moving picture that count as watching. */
@@ -30,7 +33,7 @@ const WATCHED_SECONDS = 2;
 export function Player(props: PlayerProps) {
   const frame = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
-  const stream = useHls(video, props.src);
+  const stream = useHls(video, props.src, props.kind);
   const media = useMediaState(video);
   // The actions read the refs when they are called, never while drawing.
   // eslint-disable-next-line react-hooks/refs
@@ -71,6 +74,7 @@ export function Player(props: PlayerProps) {
         preload="auto"
         aria-label={props.title}
         className="h-full w-full"
+        onEnded={props.onEnded}
         onClick={actions.togglePlay}
         onDoubleClick={actions.toggleFullscreen}
       />
@@ -109,6 +113,7 @@ export function Player(props: PlayerProps) {
       ) : (
         <Controls
           media={media}
+          kind={props.kind}
           duration={Math.max(media.duration, props.knownDuration)}
           stream={stream}
           actions={actions}

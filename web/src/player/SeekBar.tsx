@@ -7,7 +7,9 @@ import { useStoryboard } from './useStoryboard';
 
 interface SeekBarProps {
   currentTime: number;
-  duration: number;
+  /** Both ends of what can be sought, in seconds. */
+  from: number;
+  until: number;
   bufferedUntil: number;
   storyboardUrl: string | null;
   onSeek: (seconds: number) => void;
@@ -18,38 +20,40 @@ const KEY_STEP_SECONDS = 5;
 /** A range input, so that keyboard and screen reader work by themselves; the pointer sees frames. */
 export function SeekBar({
   currentTime,
-  duration,
+  from,
+  until,
   bufferedUntil,
   storyboardUrl,
   onSeek,
 }: SeekBarProps) {
   const [hover, setHover] = useState<{ seconds: number; share: number } | null>(null);
   const tiles = useStoryboard(storyboardUrl);
-  const percent = (seconds: number) => `${duration > 0 ? (seconds / duration) * 100 : 0}%`;
+  const length = Math.max(0, until - from);
+  const percent = (seconds: number) => `${length > 0 ? ((seconds - from) / length) * 100 : 0}%`;
 
   const onPointerMove = (event: PointerEvent<HTMLInputElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    setHover({ seconds: share * duration, share });
+    setHover({ seconds: from + share * length, share });
   };
 
   return (
     <div className="relative px-2">
-      {hover && duration > 0 && (
+      {hover && length > 0 && (
         <StoryboardPreview
           tile={tileAt(tiles, hover.seconds)}
-          clock={formatClock(hover.seconds * 1000)}
+          clock={formatClock((hover.seconds - from) * 1000)}
           share={hover.share}
         />
       )}
       <input
         type="range"
         aria-label="Seek"
-        aria-valuetext={`${spokenDuration(currentTime * 1000)} of ${spokenDuration(duration * 1000)}`}
-        min={0}
-        max={duration || 1}
+        aria-valuetext={`${spokenDuration((currentTime - from) * 1000)} of ${spokenDuration(length * 1000)}`}
+        min={from}
+        max={from + (length || 1)}
         step="any"
-        value={Math.min(currentTime, duration || 1)}
+        value={Math.min(Math.max(currentTime, from), from + (length || 1))}
         onChange={(event) => onSeek(Number(event.target.value))}
         onKeyDown={(event) => {
           const direction = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];

@@ -1,11 +1,24 @@
 import type Hls from 'hls.js';
-import type { ErrorData } from 'hls.js';
+import type { ErrorData, HlsConfig } from 'hls.js';
 import workerUrl from 'hls.js/dist/hls.worker.js?url';
 
 import { qualitiesOf, type Quality, qualityLabel } from './quality';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
 const MAX_RECOVERIES = 3;
+/** Seconds behind the newest picture within which a viewer of a live counts as up to date. */
+const EDGE_SLACK_SECONDS = 3;
+
+/** A film starts at its beginning, even while it still grows; a live starts at its newest part. */
+export type Kind = 'film' | 'live';
+
+const LIVE: Partial<HlsConfig> = {
+  lowLatencyMode: true,
+  // Who has fallen behind by a stall catches up unnoticed.
+  maxLiveSyncPlaybackRate: 1.1,
+  liveSyncOnStallIncrease: 0.3,
+  backBufferLength: 90,
+};
 
 export interface StreamEvents {
   onQualities: (qualities: readonly Quality[]) => void;
@@ -15,10 +28,13 @@ export interface StreamEvents {
 
 export interface AttachedStream {
   choose: (level: number) => void;
+  /** Where the newest parts of a live are, in seconds; null where that is not known. */
+  edge: () => number | null;
   detach: () => void;
 }
 
 interface Start {
+  kind: Kind;
   seconds: number;
   playing: boolean;
 }
@@ -49,6 +65,7 @@ export function attachHls(
       // nextLevel keeps what plays now and changes from the next segment on: no stall.
       if (hls) hls.nextLevel = level;
     },
+    edge: () => hls?.liveSyncPosition ?? null,
     detach: () => {
       detached = true;
       if (hls) hls.destroy();
@@ -66,8 +83,7 @@ function createHls(
 ): Hls {
   const hls = new HlsPlayer({
     workerPath: workerUrl,
-    // A playlist that still grows is a film from its start, not a live show at its edge.
-    startPosition: start.seconds,
+    ...(start.kind === 'live' ? LIVE : { startPosition: start.seconds }),
   });
   const { Events } = HlsPlayer;
   hls.on(Events.MANIFEST_PARSED, (_, { levels }) => {
@@ -84,6 +100,11 @@ function createHls(
   hls.loadSource(src);
   hls.attachMedia(element);
   return hls;
+}
+
+/** Whether a viewer at `seconds` sees the newest parts of a live whose edge is at `edge`. */
+export function isAtEdge(seconds: number, edge: number | null): boolean {
+  return edge === null || seconds >= edge - EDGE_SLACK_SECONDS;
 }
 
 /** Tries hls.js's own ways out of a fatal error a few times before telling the person. */

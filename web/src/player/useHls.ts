@@ -1,6 +1,6 @@
 import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
 
-import { type AttachedStream, attachHls } from './attachHls';
+import { type AttachedStream, attachHls, type Kind } from './attachHls';
 import { AUTO_LEVEL, type Quality } from './quality';
 
 export interface Stream {
@@ -11,6 +11,8 @@ export interface Stream {
   playing: string;
   error: string | null;
   choose: (level: number) => void;
+  /** Where the newest parts of a live are, in seconds. */
+  edge: () => number | null;
   retry: () => void;
 }
 
@@ -18,7 +20,7 @@ export interface Stream {
  * Keeps an HLS playlist attached to the video element. A playlist that still grows already names
  * every quality, so that a viewer who came early climbs without anything being loaded anew.
  */
-export function useHls(video: RefObject<HTMLVideoElement | null>, src: string): Stream {
+export function useHls(video: RefObject<HTMLVideoElement | null>, src: string, kind: Kind): Stream {
   const attached = useRef<AttachedStream | null>(null);
   const left = useRef({ src, seconds: 0, playing: false });
   const [qualities, setQualities] = useState<readonly Quality[]>([]);
@@ -31,29 +33,35 @@ export function useHls(video: RefObject<HTMLVideoElement | null>, src: string): 
     const element = video.current;
     if (!element) return;
     const start = left.current.src === src ? left.current : { seconds: 0, playing: false };
-    const stream = attachHls(element, src, start, {
-      onQualities: (found) => {
-        setQualities(found);
-        setChosen(AUTO_LEVEL);
+    const stream = attachHls(
+      element,
+      src,
+      { ...start, kind },
+      {
+        onQualities: (found) => {
+          setQualities(found);
+          setChosen(AUTO_LEVEL);
+        },
+        onPlaying: setPlaying,
+        onError: setError,
       },
-      onPlaying: setPlaying,
-      onError: setError,
-    });
+    );
     attached.current = stream;
     return () => {
       left.current = { src, seconds: element.currentTime, playing: !element.paused };
       attached.current = null;
       stream.detach();
     };
-  }, [video, src, attempt]);
+  }, [video, src, kind, attempt]);
 
   const choose = useCallback((level: number) => {
     setChosen(level);
     attached.current?.choose(level);
   }, []);
+  const edge = useCallback(() => attached.current?.edge() ?? null, []);
   const retry = useCallback(() => {
     setError(null);
     setAttempt((previous) => previous + 1);
   }, []);
-  return { qualities, chosen, playing, error, choose, retry };
+  return { qualities, chosen, playing, error, choose, edge, retry };
 }

@@ -7,6 +7,9 @@ export interface MediaState {
   waiting: boolean;
   currentTime: number;
   duration: number;
+  /** What can be sought: all of a film, what is still kept of a live. */
+  seekableFrom: number;
+  seekableUntil: number;
   /** End of the buffered stretch that holds the current time. */
   bufferedUntil: number;
   volume: number;
@@ -20,6 +23,8 @@ const INITIAL: MediaState = {
   waiting: false,
   currentTime: 0,
   duration: 0,
+  seekableFrom: 0,
+  seekableUntil: 0,
   bufferedUntil: 0,
   volume: 1,
   muted: false,
@@ -59,12 +64,15 @@ export function useMediaState(ref: RefObject<HTMLVideoElement | null>): MediaSta
 }
 
 function read(video: HTMLVideoElement): MediaState {
+  const { seekable } = video;
   return {
     paused: video.paused,
     ended: video.ended,
     waiting: !video.paused && !video.ended && video.readyState < video.HAVE_FUTURE_DATA,
     currentTime: video.currentTime,
     duration: Number.isFinite(video.duration) ? video.duration : 0,
+    seekableFrom: seekable.length > 0 ? seekable.start(0) : 0,
+    seekableUntil: seekable.length > 0 ? seekable.end(seekable.length - 1) : 0,
     bufferedUntil: bufferedUntil(video.buffered, video.currentTime),
     volume: video.volume,
     muted: video.muted,

@@ -14,12 +14,15 @@ const CHOICES: readonly [Visibility, string, string][] = [
 interface VisibilityChoiceProps {
   value: Visibility;
   legend?: string;
+  /** A live cannot be a draft: it is there as soon as it begins. */
+  drafts?: boolean;
   onChange: (visibility: Visibility) => void;
 }
 
 export function VisibilityChoice({
   value,
   legend = 'Who can see it',
+  drafts = true,
   onChange,
 }: VisibilityChoiceProps) {
   const name = useId();
@@ -27,19 +30,21 @@ export function VisibilityChoice({
     <fieldset>
       <legend className="mb-1.5 text-sm font-semibold">{legend}</legend>
       <div className="divide-y divide-line rounded-lg border border-edge">
-        {CHOICES.map(([choice, label, meaning]) => (
-          <label key={choice} className="flex min-h-11 cursor-pointer items-center gap-3 px-3">
-            <input
-              type="radio"
-              name={name}
-              className="h-4 w-4 accent-(--link)"
-              checked={value === choice}
-              onChange={() => onChange(choice)}
-            />
-            <span className="font-medium">{label}</span>
-            <span className="ml-auto text-right text-sm text-muted">{meaning}</span>
-          </label>
-        ))}
+        {CHOICES.filter(([choice]) => drafts || choice !== 'draft').map(
+          ([choice, label, meaning]) => (
+            <label key={choice} className="flex min-h-11 cursor-pointer items-center gap-3 px-3">
+              <input
+                type="radio"
+                name={name}
+                className="h-4 w-4 accent-(--link)"
+                checked={value === choice}
+                onChange={() => onChange(choice)}
+              />
+              <span className="font-medium">{label}</span>
+              <span className="ml-auto text-right text-sm text-muted">{meaning}</span>
+            </label>
+          ),
+        )}
       </div>
     </fieldset>
   );

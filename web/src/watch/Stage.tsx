@@ -24,6 +24,7 @@ export function Stage({ video }: { video: Video }) {
   return (
     <Player
       src={video.video}
+      kind="film"
       title={video.title}
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}

@@ -1,0 +1,45 @@
+import { api, done, unwrap } from '../api/client';
+import type { LiveStream, Visibility } from '../api/models';
+
+/** A live whose streamer is away for longer has ended. */
+const RECONNECT_SECONDS = 60;
+
+/** Nobody but its owner sees a live of somebody whose videos begin as drafts. */
+export function liveVisibility(visibility: Visibility): LiveStream['visibility'] {
+  return visibility === 'draft' ? 'private' : visibility;
+}
+
+const path = (id: string) => ({ params: { path: { live_id: id } } });
+
+export async function createStream(title: string, visibility: LiveStream['visibility']) {
+  return unwrap(
+    api.POST('/api/v1/live/streams', {
+      body: {
+        title,
+        visibility,
+        description: '',
+        latency: 'low',
+        record: true,
+        reconnect_seconds: RECONNECT_SECONDS,
+      },
+    }),
+  );
+}
+
+export async function rotateKey(id: string) {
+  return unwrap(api.POST('/api/v1/live/streams/{live_id}/key', path(id)));
+}
+
+export async function endLive(id: string) {
+  return unwrap(api.POST('/api/v1/live/streams/{live_id}/complete', path(id)));
+}
+
+export async function setEnabled(id: string, enabled: boolean) {
+  return enabled
+    ? unwrap(api.POST('/api/v1/live/streams/{live_id}/enable', path(id)))
+    : unwrap(api.POST('/api/v1/live/streams/{live_id}/disable', path(id)));
+}
+
+export async function deleteStream(id: string): Promise<void> {
+  await done(api.DELETE('/api/v1/live/streams/{live_id}', path(id)));
+}

@@ -1,0 +1,61 @@
+import { useQuery } from '@tanstack/react-query';
+import { useParams } from 'react-router';
+
+import { Section } from '../account/Section';
+import { queries } from '../api/queries';
+import { Health } from '../live/Health';
+import { isLive, streamStatus } from '../live/status';
+import { StreamActions } from '../live/StreamActions';
+import { StreamKey } from '../live/StreamKey';
+import { ButtonLink } from '../ui/Button';
+import { PageHeader } from '../ui/PageHeader';
+import { ErrorState } from '../ui/states';
+
+const POLL_MS = 2_000;
+
+export default function LiveStreamPage() {
+  const { streamId = '' } = useParams();
+  const {
+    data: stream,
+    error,
+    refetch,
+  } = useQuery({ ...queries.liveStream(streamId), refetchInterval: POLL_MS });
+  if (!stream) {
+    return error ? (
+      <ErrorState heading="h1" error={error} onRetry={() => void refetch()} />
+    ) : (
+      <div className="page">
+        <div className="mt-10 h-40 shimmer rounded-lg" />
+      </div>
+    );
+  }
+  return (
+    <div className="page max-w-3xl">
+      <PageHeader
+        title={stream.title}
+        action={
+          stream.video_id !== null && (
+            <ButtonLink to={`/watch/${stream.video_id}`} variant="primary">
+              Watch
+            </ButtonLink>
+          )
+        }
+      >
+        <span role="status">{streamStatus(stream)}</span>
+      </PageHeader>
+      <div className="divide-y divide-line border-t border-line">
+        {isLive(stream) && (
+          <Section title="Health" lead="What arrives from your program.">
+            <Health streamId={stream.id} />
+          </Section>
+        )}
+        <Section title="Your program" lead="OBS, ffmpeg or any other that sends by RTMP.">
+          <StreamKey stream={stream} />
+        </Section>
+        <Section title="Stream" lead="Videos of past lives are among your videos.">
+          <StreamActions stream={stream} />
+        </Section>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,41 @@
+import { formatClock, spokenDuration } from '../format/duration';
+import { cx } from '../ui/cx';
+import { isAtEdge } from './attachHls';
+import type { MediaState } from './useMediaState';
+
+interface LivePositionProps {
+  media: MediaState;
+  /** Where the newest parts are, in seconds. */
+  edge: number | null;
+  onSeek: (seconds: number) => void;
+}
+
+/** How far behind the live a viewer is, and the way back to it. */
+export function LivePosition({ media, edge, onSeek }: LivePositionProps) {
+  const latest = edge ?? media.seekableUntil;
+  const current = isAtEdge(media.currentTime, latest);
+  const behind = Math.max(0, latest - media.currentTime) * 1000;
+  return (
+    <p className="flex items-center gap-2 px-2 text-xs whitespace-nowrap md:text-sm">
+      <button
+        type="button"
+        disabled={current}
+        aria-label={current ? 'Live' : 'Go to live'}
+        onClick={() => onSeek(latest)}
+        className="inline-flex min-h-9 items-center gap-1.5 rounded-md px-1.5 font-bold enabled:hover:bg-white/15"
+      >
+        <span
+          aria-hidden="true"
+          className={cx('h-2 w-2 rounded-full', current ? 'bg-live' : 'bg-white/60')}
+        />
+        Live
+      </button>
+      {!current && (
+        <span className="timecode text-white/80">
+          <span aria-hidden="true">−{formatClock(behind)}</span>
+          <span className="sr-only">{spokenDuration(behind)} behind</span>
+        </span>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,139 @@
+import { screen } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import type { LiveHealth, LiveStream } from '../src/api/models';
+import { session } from '../src/auth/session';
+import { advice } from '../src/live/Health';
+import LiveStreamPage from '../src/pages/LiveStreamPage';
+import LiveStreamsPage from '../src/pages/LiveStreamsPage';
+import { isAtEdge } from '../src/player/attachHls';
+import { expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
+
+const STREAMS = '/api/v1/live/streams';
+
+function aStream(changes: Partial<LiveStream> = {}): LiveStream {
+  return {
+    id: 's1',
+    title: 'Evening walk',
+    description: '',
+    visibility: 'public',
+    latency: 'low',
+    record: true,
+    reconnect_seconds: 60,
+    status: 'idle',
+    video_id: null,
+    rtmp_url: 'rtmp://site.example:1935/live',
+    created_at: '2026-01-02T03:04:05Z',
+    ...changes,
+  };
+}
+
+const HEALTHY: LiveHealth = {
+  status: 'active',
+  width: 1920,
+  height: 1080,
+  frame_rate: 30,
+  bit_rate: 4_500_000,
+  key_frame_seconds: 2,
+  video_codec: 'h264',
+  audio_codec: 'aac',
+  dropped: 0,
+  behind_ms: 200,
+};
+
+beforeEach(() => {
+  session.signIn({ accessToken: tokenFor(600), username: 'mara' });
+});
+
+describe('live streams', () => {
+  it('are listed with what they are doing', async () => {
+    fakeApi({
+      [`GET ${STREAMS}`]: () => success([aStream({ status: 'active', video_id: 'v1' })]),
+      'GET /api/v1/users/me': () => success({ id: 'u1', default_visibility: 'public' }),
+    });
+    const { container } = renderAt(<LiveStreamsPage />);
+    expect(await screen.findByRole('link', { name: 'Evening walk' })).toHaveAttribute(
+      'href',
+      '/live/s1',
+    );
+    expect(screen.getByText('Live now')).toBeVisible();
+    await expectAccessible(container);
+  });
+
+  it('are made with a title, for those whom the account shows its videos', async () => {
+    const requests = fakeApi({
+      [`GET ${STREAMS}`]: () => success([]),
+      'GET /api/v1/users/me': () => success({ id: 'u1', default_visibility: 'unlisted' }),
+      [`POST ${STREAMS}`]: () => success({ ...aStream({ id: 's2' }), stream_key: 'k1' }, 201),
+    });
+    renderAt(<LiveStreamsPage />);
+    await userEvent.type(await screen.findByLabelText('Title'), ' Evening walk ');
+    await screen.findByRole('radio', { name: /Unlisted/, checked: true });
+    await userEvent.click(screen.getByRole('button', { name: 'Create stream' }));
+    const made = requests.find(({ method }) => method === 'POST');
+    expect(await made?.clone().json()).toEqual({
+      title: 'Evening walk',
+      visibility: 'unlisted',
+      description: '',
+      latency: 'low',
+      record: true,
+      reconnect_seconds: 60,
+    });
+  });
+});
+
+describe('the page of a stream', () => {
+  it('shows the server, and a new key once', async () => {
+    fakeApi({
+      [`GET ${STREAMS}/s1`]: () => success(aStream()),
+      [`POST ${STREAMS}/s1/key`]: () => success({ ...aStream(), stream_key: 'fresh-key' }),
+    });
+    const { container } = renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    expect(await screen.findByLabelText('Server')).toHaveValue('rtmp://site.example:1935/live');
+    expect(screen.queryByLabelText('Stream key')).toBeNull();
+    await userEvent.click(screen.getByRole('button', { name: 'New stream key' }));
+    await userEvent.click(screen.getByRole('button', { name: 'New key' }));
+    expect(await screen.findByLabelText('Stream key')).toHaveValue('fresh-key');
+    await expectAccessible(container);
+  });
+
+  it('ends a live after asking', async () => {
+    const requests = fakeApi({
+      [`GET ${STREAMS}`]: () => success([]),
+      [`GET ${STREAMS}/s1`]: () => success(aStream({ status: 'active', video_id: 'v1' })),
+      [`GET ${STREAMS}/s1/health`]: () => success(HEALTHY),
+      [`POST ${STREAMS}/s1/complete`]: () => success(aStream()),
+    });
+    renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    expect(await screen.findByText('1920 × 1080')).toBeVisible();
+    expect(screen.getByRole('link', { name: 'Watch' })).toHaveAttribute('href', '/watch/v1');
+    await userEvent.click(screen.getByRole('button', { name: 'End the live' }));
+    await userEvent.click(screen.getByRole('button', { name: 'End' }));
+    expect(requests.some(({ method }) => method === 'POST')).toBe(true);
+  });
+
+  it('says that there is no such stream', async () => {
+    fakeApi({ [`GET ${STREAMS}/s1`]: () => failure(404, 'There is no such stream.') });
+    renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    expect(await screen.findByRole('alert')).toBeVisible();
+  });
+});
+
+describe('health', () => {
+  it('is put into words', () => {
+    expect(advice(HEALTHY)).toEqual(['Everything looks good.']);
+    expect(advice({ ...HEALTHY, key_frame_seconds: 10, audio_codec: null })).toEqual([
+      'Set the keyframe interval to 2 s: viewers see you sooner.',
+      'No sound arrives.',
+    ]);
+  });
+});
+
+describe('a running live', () => {
+  it('is seen at its edge, or from behind it', () => {
+    expect(isAtEdge(10, 12)).toBe(true);
+    expect(isAtEdge(10, 14)).toBe(false);
+    expect(isAtEdge(10, null)).toBe(true);
+  });
+});
