@@ -46,8 +46,24 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     video_range: VideoRange = "SDR"
 
 
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """A video that is live. ``started_at``: the time of its first picture, null before it.
+
+    ``connected``: its publisher is there; it may come back. ``ended``: the last segments arrive,
+    and it is an ordinary video soon. ``latency``: ``low`` or ``standard``.
+    """
+
+    started_at: datetime | None
+    connected: bool
+    latency: str
+    ended: bool
+
+
 class Video(msgspec.Struct, frozen=True, kw_only=True):
-    """``video`` is the HLS multivariant playlist, empty until the video is playable."""
+    """``video`` is the HLS multivariant playlist, empty until the video is playable.
+
+    ``live`` is null unless ``status`` is ``live``.
+    """
 
     id: str
     video: str
@@ -72,6 +88,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     storyboard: str | None
     preview: str | None
     dash: str | None
+    live: Live | None
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +210,7 @@ def to_video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
         "storyboard": links.media(token, row["storyboard_key"]),
         "preview": links.media(token, row["preview_key"]),
         "dash": links.media(token, manifest),
+        "live": _to_live(row) if row["status"] == "live" else None,
     }
     return Video(**same_fields(Video, row) | computed)
 
@@ -217,6 +235,15 @@ def to_feed_event(row: Mapping[Any, Any]) -> FeedEvent:
         "cursor": encode_cursor(row["position"]),
     }
     return FeedEvent(**same_fields(FeedEvent, row) | computed)
+
+
+def _to_live(row: Mapping[Any, Any]) -> Live:
+    return Live(
+        started_at=row["live_started_at"],
+        connected=row["live_connected"],
+        latency=row["live_latency"] or "standard",
+        ended=row["live_ended"],
+    )
 
 
 def _to_rendition(data: Mapping[Any, Any]) -> Rendition:

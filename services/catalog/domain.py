@@ -11,6 +11,7 @@ from shared.contracts import (
     SHOWN_TO_OTHERS,
     DetailsChanged,
     Event,
+    LiveConnected,
     TagRemoved,
     TagsAdded,
     VideoDeleted,
@@ -59,7 +60,7 @@ class TooManyTags(InvalidInput):
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):
-    """The state that ``decide`` needs. ``owner`` is None before VideoUploaded."""
+    """The state that ``decide`` needs. ``owner`` is None before there is a video."""
 
     id: str = ""
     owner: str | None = None
@@ -207,8 +208,17 @@ def _remove_tag(video: Video, tag: str) -> Sequence[Event]:
 
 
 def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer per event
-    """The video after ``event``. The first event is VideoUploaded, from the upload stream."""
+    """The video after ``event``. The first event is VideoUploaded, from the upload stream, or
+    LiveConnected, from the session's."""
     match event:
+        case LiveConnected():
+            return Video(
+                id=event.video_id,
+                owner=event.user_id,
+                title=event.title,
+                description=event.description,
+                visibility=event.visibility,
+            )
         case VideoUploaded():
             return Video(
                 id=event.video_id,

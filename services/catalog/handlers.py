@@ -17,7 +17,7 @@ from services.catalog.domain import (
     VideoNotFound,
 )
 from services.catalog.rows import ViewBatch
-from shared.contracts import VideoUploaded, stream_id
+from shared.contracts import LiveConnected, VideoUploaded, stream_id
 from shared.event_store.decider import Decider, Outcome, execute
 from shared.event_store.store import Metadata, NewEvent, Streams, WrongExpectedVersion
 
@@ -95,9 +95,13 @@ async def _append_once(store: Streams, video_id: str, command: Command, event_id
 
 
 async def _decider(store: Streams, video_id: str) -> Decider[Video, Command]:
-    """The decider of one video; its initial state comes from the upload stream."""
+    """The decider of one video; its initial state comes from its upload, or its live session."""
     video = domain.initial()
     for recorded in await store.read_stream(stream_id("upload", video_id)):
         if isinstance(recorded.data, VideoUploaded):
             video = domain.evolve(video, recorded.data)
+    if video.owner is None:
+        for recorded in await store.read_stream(stream_id("livesession", video_id)):
+            if isinstance(recorded.data, LiveConnected):
+                video = domain.evolve(video, recorded.data)
     return Decider(initial=lambda: video, decide=domain.decide, evolve=domain.evolve)

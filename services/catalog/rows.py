@@ -12,7 +12,7 @@ import msgspec
 
 from shared.contracts import PublishedRendition, SourceNote, Visibility
 
-VideoStatus = Literal["processing", "ready", "failed"]
+VideoStatus = Literal["processing", "live", "ready", "failed"]
 JobStatus = Literal["pending", "processing", "completed", "failed"]
 
 
@@ -31,6 +31,10 @@ class VideoRow(msgspec.Struct, kw_only=True):
 
     ``created_at``: when its upload was complete, or when it was published, if it was a draft.
     ``publish_at``: when a draft becomes public, if its owner has said so.
+
+    Of a session of a live stream: ``live_started_at``, the time of its first picture;
+    ``live_connected``, a publisher is there; ``live_ended``, it has ended and its last segments
+    arrive; ``live_kept``, it will be an ordinary video then.
     """
 
     id: str
@@ -56,6 +60,11 @@ class VideoRow(msgspec.Struct, kw_only=True):
     renditions: tuple[PublishedRendition, ...] = ()
     views: int = 0
     search: str = ""
+    live_started_at: datetime | None = None
+    live_connected: bool = False
+    live_latency: str | None = None
+    live_ended: bool = False
+    live_kept: bool = True
 
 
 class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):

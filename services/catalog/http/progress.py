@@ -34,7 +34,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 _POSITION: Final = re.compile("[0-9]{1,18}")
 _RETRY: Final = b"retry: 2000\n\n"
 _HEARTBEAT: Final = b": still here\n\n"
-_STREAMS: Final[tuple[Category, ...]] = ("upload", "transcode", "video")
+_STREAMS: Final[tuple[Category, ...]] = ("upload", "livesession", "transcode", "video")
 _HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 

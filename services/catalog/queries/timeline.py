@@ -11,6 +11,10 @@ from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     Event,
+    LiveDisconnected,
+    LiveEnded,
+    LivePublished,
+    LiveRecorded,
     TranscodeCancelled,
     TranscodeCompleted,
     TranscodeFailed,
@@ -28,6 +32,7 @@ from shared.contracts import (
 from shared.event_store.store import RecordedEvent, SequencedEvent
 
 ENDS: Final = (
+    LiveRecorded,
     TranscodeCompleted,
     TranscodeFailed,
     TranscodeCancelled,
@@ -137,6 +142,9 @@ class _TimelineBuilder:
         if isinstance(event, TranscodeProgressed):
             self.progress = max(self.progress, min(event.percent, 100.0))
             return
+        if isinstance(event, LivePublished) and self.playable is not None:
+            # Every eight seconds another one.
+            return
         wait, duration = self._times(event, at)
         self._record_milestone(event, at)
         self.steps.append(
@@ -148,7 +156,7 @@ class _TimelineBuilder:
                 attempt=getattr(event, "attempt", None),
                 tries=getattr(event, "try_number", None),
                 worker=getattr(event, "worker", None),
-                error=getattr(event, "reason", None) or None,
+                error=_error_of(event),
                 detail=event.detail if isinstance(event, TranscodeFailed) else None,
                 trace_id=trace_id(recorded.metadata.traceparent),
                 data=public_fields(event),
@@ -178,14 +186,24 @@ class _TimelineBuilder:
                 self.playable = self.completed = None
                 self.progress = 0.0
                 self._ready = at
-            case VideoPlayable() if self.playable is None:
+            case VideoPlayable() | LivePublished() if self.playable is None:
                 self.playable = at
+            case LiveRecorded():
+                self.completed = at
+                self.progress = 100.0
             case TranscodeCompleted():
                 self.completed = at
                 self.playable = self.playable or at
                 self.progress = 100.0
             case _:
                 return
+
+
+def _error_of(event: Event) -> str | None:
+    """What went wrong, in a sentence. A publisher that leaves, or a session that ends, is none."""
+    if isinstance(event, LiveDisconnected | LiveEnded):
+        return None
+    return getattr(event, "reason", None) or None
 
 
 def trace_id(traceparent: str | None) -> str | None:

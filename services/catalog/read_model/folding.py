@@ -4,6 +4,7 @@ rows."""
 from datetime import datetime
 from typing import Final
 
+from services.catalog.read_model.live_folding import fold_live, live_video
 from services.catalog.read_model.public_events import feed_data
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
 from services.catalog.read_model.transcode_folding import fail_job, fold_transcode
@@ -13,6 +14,7 @@ from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     DetailsChanged,
+    LiveConnected,
     TagRemoved,
     TagsAdded,
     UploadAborted,
@@ -68,16 +70,24 @@ class Fold:
         if category == "user":
             self._apply_user(recorded)
             return
+        if category == "live":
+            self._add_to_feed(recorded, getattr(recorded.data, "user_id", ""), None)
+            return
         video_id = entity_of(recorded.stream_id)
         if category == "upload":
             self._apply_upload(recorded, video_id)
-        # After UploadStarted has added the job, and before VideoDeleted removes it: the job has the
-        # owner's id.
+        elif isinstance(recorded.data, LiveConnected):
+            self._add_live(recorded.data, recorded.recorded_at)
+        # After UploadStarted has added the job, or LiveConnected the video, and before VideoDeleted
+        # removes them: they have the owner's id.
         job = self.jobs.get(video_id)
-        if job is not None:
-            self._add_to_feed(recorded, job.user_id, video_id)
-            if category == "transcode":
-                self._apply_transcode(recorded, job)
+        owned = job or self.videos.get(video_id)
+        if owned is not None:
+            self._add_to_feed(recorded, owned.user_id, video_id)
+        if job is not None and category == "transcode":
+            self._apply_transcode(recorded, job)
+        if category == "livesession":
+            self._apply_session(recorded, video_id)
         if category == "video":
             self._apply_video(recorded, video_id)
 
@@ -166,6 +176,27 @@ class Fold:
             self.changed_videos.add(job.id)
             self._update_listed(video)
 
+    def _add_live(self, event: LiveConnected, at: datetime) -> None:
+        if event.video_id not in self.videos:
+            video = self.videos[event.video_id] = live_video(event, at)
+            self._update_search(video)
+
+    def _apply_session(self, recorded: SequencedEvent, video_id: str) -> None:
+        video = self.videos.get(video_id)
+        if video is None:
+            return
+        folded = fold_live(recorded.data, recorded.recorded_at, video)
+        if folded == "gone":
+            self._remove_video(video_id)
+        elif folded == "changed":
+            self.changed_videos.add(video_id)
+            self._update_listed(video)
+
+    def _remove_video(self, video_id: str) -> None:
+        del self.videos[video_id]
+        self.changed_videos.add(video_id)
+        self.retagged.add(video_id)
+
     def _apply_video(self, recorded: SequencedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
         if isinstance(event, ViewsCounted):
@@ -178,11 +209,9 @@ class Fold:
                 video.views += event.count
                 self.changed_videos.add(video_id)
             case VideoDeleted():
-                del self.videos[video_id]
+                self._remove_video(video_id)
                 self.jobs.pop(video_id, None)
-                self.changed_videos.add(video_id)
                 self.changed_jobs.add(video_id)
-                self.retagged.add(video_id)
             case DetailsChanged():
                 video.title, video.description = event.title, event.description
                 if job := self.jobs.get(video_id):
@@ -216,7 +245,7 @@ class Fold:
         owner = self.users.get(video.user_id)
         video.listed = (
             video.playable
-            and video.status == "ready"
+            and video.status in {"live", "ready"}
             and video.visibility == "public"
             and not (owner is not None and owner.deleted)
         )

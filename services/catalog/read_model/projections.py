@@ -7,7 +7,7 @@ writes every changed row once.
 # ruff: noqa: S608 - statements are put together from names of our own tables and columns only
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Table, bindparam, delete, func, text, update
@@ -27,12 +27,25 @@ from services.catalog.tables import (
     webhooks,
     words,
 )
-from shared.contracts import UploadStarted, VideoUploaded, category_of, entity_of
+from shared.contracts import (
+    CATEGORY_EVENTS,
+    LiveConnected,
+    UploadStarted,
+    VideoUploaded,
+    category_of,
+    entity_of,
+)
 from shared.event_store.store import SequencedEvent
 
 Row = TypeVar("Row", UserRow, VideoRow, JobRow)
 
 NAME = "library"
+
+# Events that name their owner where no row does yet.
+_OWNED: Final[tuple[Any, ...]] = (
+    *(UploadStarted, VideoUploaded, LiveConnected),
+    *CATEGORY_EVENTS["live"],
+)
 
 # With this many rows or more, COPY is cheaper than one JSON document.
 _COPY_ROWS = 200
@@ -59,12 +72,13 @@ class Library:
         for event in events:
             of_user = category_of(event.stream_id) == "user"
             (user_ids if of_user else video_ids).add(entity_of(event.stream_id))
-            if isinstance(event.data, UploadStarted | VideoUploaded):
-                user_ids.add(event.data.user_id)
+            if isinstance(event.data, _OWNED):
+                owner: str = event.data.user_id  # pyright: ignore[reportAttributeAccessIssue]
+                user_ids.add(owner)
         fold = Fold()
         fold.videos = await self._rows(connection, videos, VideoRow, video_ids)
         fold.jobs = await self._rows(connection, jobs, JobRow, video_ids)
-        user_ids |= {job.user_id for job in fold.jobs.values()}
+        user_ids |= {row.user_id for row in (*fold.jobs.values(), *fold.videos.values())}
         fold.users = await self._rows(connection, users, UserRow, user_ids)
         return fold
 

@@ -32,11 +32,12 @@ MODELS = [
         VideoRow,
         {
             *("video", "dash", "thumbnail", "storyboard", "preview", "duration"),
-            *("views", "tags", "renditions", "username"),
+            *("views", "tags", "renditions", "username", "live"),
         },
         {
             *("playlist_key", "dash_key", "poster_key", "storyboard_key", "preview_key"),
             *("listed", "search"),
+            *("live_started_at", "live_connected", "live_latency", "live_ended", "live_kept"),
         },
     ),
     (

@@ -1034,6 +1034,13 @@ export interface components {
             attempts: number;
             notes: components["schemas"]["Note"][];
         };
+        /** Live */
+        Live: {
+            started_at: string | null;
+            connected: boolean;
+            latency: string;
+            ended: boolean;
+        };
         /** LiveHealth */
         LiveHealth: {
             width?: number | null;
@@ -1579,7 +1586,7 @@ export interface components {
             width: number | null;
             height: number | null;
             /** @enum {string} */
-            status: "processing" | "ready" | "failed";
+            status: "processing" | "live" | "ready" | "failed";
             playable: boolean;
             /** @enum {string} */
             visibility: "public" | "unlisted" | "private" | "draft";
@@ -1588,6 +1595,7 @@ export interface components {
             storyboard: string | null;
             preview: string | null;
             dash: string | null;
+            live: components["schemas"]["Live"] | null;
         };
         /** VisibilityChange */
         VisibilityChange: {
