@@ -33,6 +33,7 @@ from services.gateway.request.routes import SERVICES, Router, Target, table
 from services.gateway.security_headers import Cors
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.breaker import Breaker
+from services.gateway.upstream.live_origin import LiveOrigin
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.traced_upstream import TracedObjectStorage, TracedUpstream
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
@@ -116,7 +117,7 @@ def _upstreams(config: GatewaySettings, host: Host, exporting: bool) -> Upstream
         except ValueError as error:
             variable = "S3_ENDPOINT" if name is Target.MEDIA else f"UPSTREAM_{name.upper()}"
             raise SettingsError(f"{variable}: {error}") from None
-    upstreams = Upstreams(found)
+    upstreams = Upstreams(found, metrics)
     host.stack.callback(upstreams.close)
     return upstreams
 
@@ -159,6 +160,11 @@ def _handlers(
             clock=clock,
         ),
         visibility=visibility,
+        live=LiveOrigin(
+            upstreams[Target.LIVE],
+            lambda address: upstreams.replica(Target.LIVE.value, address),
+            time.monotonic,
+        ),
         grant_secret=config.media_grant_secret,
         metrics=MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar),
         redirect_base=config.media_redirect_base,

@@ -22,6 +22,7 @@ from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.request.routes import Route
 from services.gateway.upstream import moved
 from services.gateway.upstream.download import Download
+from services.gateway.upstream.live_origin import LiveOrigin
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
 from shared.contracts import SHOWN_TO_OTHERS
@@ -31,6 +32,7 @@ from shared.http import grants
 PUBLIC: Final = "public"
 IMMUTABLE: Final = b"public, max-age=31536000, immutable"
 SHORT: Final = b"public, max-age=2"
+_LIVE_PLAYLIST: Final = b"public, max-age=1"
 
 # Seconds that a visibility is used: normally, and while the catalog does not answer.
 _FRESH_SECONDS: Final = 5.0
@@ -158,6 +160,7 @@ class Media:
         storage: Upstream,
         signed_urls: SignedUrls,
         visibility: Visibility,
+        live: LiveOrigin,
         grant_secret: str,
         metrics: MediaMetrics,
         redirect_base: str | None = None,
@@ -166,6 +169,7 @@ class Media:
         self._storage = storage
         self._signed_urls = signed_urls
         self._visibility = visibility
+        self._live = live
         self._grant_secret = grant_secret
         self._metrics = metrics
         self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
@@ -177,6 +181,10 @@ class Media:
         kind = _KINDS.get(name.rpartition(".")[2])
         if kind is None or _KEY.match(key) is None or not await self._allowed(token, video):
             await exchange.fail(404)
+        elif name.startswith("live/") and await self._send_live(
+            exchange, video, name, kind, private=token != PUBLIC
+        ):
+            return
         elif self._redirect_base is not None and token == PUBLIC:
             location = b"%b/%b" % (self._redirect_base, key.encode())
             await exchange.answer(
@@ -189,6 +197,36 @@ class Media:
             )
         else:
             await self._send(exchange, key, kind, route.timeout, private=token != PUBLIC)
+
+    async def _send_live(
+        self, exchange: Exchange, video: str, name: str, kind: tuple[bytes, bytes], *, private: bool
+    ) -> bool:
+        """Answer with what the owner of a running live has. False: the bucket may have it."""
+        begun = time.perf_counter()
+        try:
+            found = await self._live.find(video, name, exchange.query)
+        except UpstreamError:
+            if name.endswith(".m3u8"):
+                raise
+            # What was recorded can be played while live is away.
+            return False
+        if found is None:
+            return False
+        self._metrics.first_byte(name.rpartition(".")[2], time.perf_counter() - begun)
+        if found.status != 200:
+            await exchange.fail(found.status)
+            return True
+        lifetime = IMMUTABLE if found.lasting else _LIVE_PLAYLIST
+        if private:
+            lifetime = lifetime.replace(b"public", b"private")
+        headers: Headers = [
+            (b"content-type", kind[0]),
+            (b"content-length", b"%d" % len(found.body)),
+            (b"cache-control", lifetime),
+            *_security(exchange),
+        ]
+        await exchange.send_whole(headers, found.body)
+        return True
 
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:

@@ -190,6 +190,16 @@ class Exchange:
             await self._send_part(data, source.release)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    async def send_whole(self, headers: Headers, body: bytes) -> None:
+        """Answer with a body of any size that is held anyway, without one for a HEAD.
+
+        Raises ClientGone, ReaderStalled.
+        """
+        await self.start(200, headers)
+        if self.method != "HEAD":
+            await self._send_part(body, _ignore)
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
     async def _send_part(self, data: bytes, on_slow: Callable[[], None]) -> None:
         """Send a part of the body. ``on_slow`` is called where the client does not take it.
 
@@ -260,3 +270,7 @@ class Exchange:
         self.gone = True
         if self._watched is not None:
             self._watched.close()
+
+
+def _ignore() -> None:
+    """Others read the same bytes, so nothing is released for a slow client."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from services.gateway.upstream.breaker import Breaker
 from shared.telemetry import get_logger
 
 _MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes of an internal resource
+# Replicas whose connections are kept; the one that was asked longest ago is forgotten.
+_MAX_REPLICAS: Final = 32
 
 
 class CircuitOpen(UpstreamError):
@@ -127,13 +130,16 @@ class Upstream:
         breaker.succeeded()
         return response
 
-    async def get(self, target: str, timeout: float = 3.0) -> tuple[int, bytes]:
-        """Status and body (at most 4 MiB) of an internal resource.
+    async def get(
+        self, target: str, timeout: float = 3.0, *, max_bytes: int = _MAX_ANSWER
+    ) -> tuple[int, bytes]:
+        """Status and body of an internal resource.
 
         Raises UpstreamError, or TimeoutError after ``timeout`` seconds.
         """
         async with asyncio.timeout(timeout):
-            return await _whole(await self.request(self._get(target), idempotent=True))
+            response = await self.request(self._get(target), idempotent=True, timeout=timeout)
+            return await _whole(response, max_bytes)
 
     async def probe(self, timeout: float) -> bool:
         """Whether ``/ready`` answers 200, which also closes the breaker.
@@ -142,7 +148,8 @@ class Upstream:
         ``timeout`` seconds.
         """
         async with asyncio.timeout(timeout):
-            status, _ = await _whole(await self._pool.request(self._get("/ready"), idempotent=True))
+            response = await self._pool.request(self._get("/ready"), idempotent=True)
+            status, _ = await _whole(response, _MAX_ANSWER)
         if status == 200:
             self._breaker.succeeded()
         return status == 200
@@ -174,12 +181,12 @@ class Upstream:
         self._streams.close()
 
 
-async def _whole(response: Response) -> tuple[int, bytes]:
+async def _whole(response: Response, max_bytes: int) -> tuple[int, bytes]:
     try:
         body = bytearray()
         while chunk := await response.read():
             body += chunk
-            if len(body) > _MAX_ANSWER:
+            if len(body) > max_bytes:
                 raise UpstreamError("the answer is too large")
         return response.status, bytes(body)
     finally:
@@ -187,20 +194,36 @@ async def _whole(response: Response) -> tuple[int, bytes]:
 
 
 class Upstreams:
-    """All upstreams, by name."""
+    """All upstreams, by name; and replicas of one service, by their addresses."""
 
-    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
+    def __init__(self, upstreams: Mapping[str, Upstream], metrics: UpstreamMetrics) -> None:
         self._all = dict(upstreams)
+        self._metrics = metrics
+        self._replicas: OrderedDict[str, Upstream] = OrderedDict()
+
+    def replica(self, name: str, address: str) -> Upstream:
+        """One replica of a service, as another replica has told its address.
+
+        Raises ValueError for what is no address.
+        """
+        found = self._replicas.get(address)
+        if found is None:
+            found = Upstream(f"{name}_replica", address, Breaker(), self._metrics)
+            self._replicas[address] = found
+            if len(self._replicas) > _MAX_REPLICAS:
+                self._replicas.popitem(last=False)[1].close()
+        self._replicas.move_to_end(address)
+        return found
 
     def __getitem__(self, name: str) -> Upstream:
         return self._all[name]
 
     async def tick(self) -> None:
         """``tick`` of each upstream, for the loop that calls it every ``TICK_SECONDS``."""
-        for upstream in self._all.values():
+        for upstream in (*self._all.values(), *self._replicas.values()):
             upstream.tick()
 
     def close(self) -> None:
         """End all connections."""
-        for upstream in self._all.values():
+        for upstream in (*self._all.values(), *self._replicas.values()):
             upstream.close()

@@ -8,7 +8,7 @@ from services.live import object_keys
 from services.live.window.playlists import CONTENT_TYPE, media_playlist, multivariant
 from services.live.window.segments import Segment, Track, Window
 from services.live.window.waiting import Changes
-from shared.errors import InvalidInput, Unavailable
+from shared.errors import InvalidInput
 
 # Three target durations (RFC 8216bis, 6.2.5.2), and a first segment's time.
 _BLOCK_SECONDS: Final = 12.0
@@ -24,12 +24,6 @@ class Answer(msgspec.Struct, frozen=True):
     content_type: str
     body: bytes
     lasting: bool
-
-
-class NotYet(Unavailable):
-    """What is waited for does not come: the publisher sends nothing."""
-
-    code = "live_waits"
 
 
 class Directives(msgspec.Struct, frozen=True):
@@ -49,7 +43,7 @@ class Viewing:
         self._low_latency = low_latency
 
     async def playlist(self, name: str, directives: Directives) -> Answer | None:
-        """A playlist by its file's name. Raises NotYet, InvalidInput, TooManyWaiting."""
+        """A playlist by its file's name. Raises InvalidInput, TooManyWaiting."""
         if name == object_keys.MULTIVARIANT:
             text = await self._multivariant()
         else:
@@ -79,8 +73,8 @@ class Viewing:
             raise InvalidInput("_HLS_msn is too far ahead")
         if not self._low_latency:
             part = None
-        if not await self._changes.until(lambda: self._has(track, number, part), _BLOCK_SECONDS):
-            raise NotYet("the publisher sends nothing")
+        # Where the publisher is silent, the unchanged playlist is answered: players come back.
+        await self._changes.until(lambda: self._has(track, number, part), _BLOCK_SECONDS)
 
     def _has(self, track: Track, number: int, part: int | None) -> bool:
         last = track.last

@@ -16,6 +16,7 @@ from jwt.algorithms import ECAlgorithm
 from deploy.local import ports
 from services.gateway.main import compose
 from services.gateway.proxy.application import Gateway
+from services.gateway.request.routes import SERVICES
 from services.gateway.settings import GatewaySettings
 from shared import settings as environment
 from shared.host.host import open_host
@@ -212,7 +213,7 @@ def environment_for(service: str, redis_url: str, **changes: Any) -> dict[str, s
         "MEDIA_GRANT_SECRET": SECRET,
         "RATE_LIMIT_GENERAL": "10000/s burst 10000",
         "ACCESS_LOG": "false",
-        **{f"UPSTREAM_{name}": service for name in ("AUTH", "INGEST", "CATALOG", "TRANSCODER")},
+        **{f"UPSTREAM_{name.upper()}": service for name in SERVICES},
     }
     return found | {name.upper(): str(value) for name, value in changes.items()}
 
