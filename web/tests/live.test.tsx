@@ -8,7 +8,8 @@ import { advice } from '../src/live/Health';
 import LiveStreamPage from '../src/pages/LiveStreamPage';
 import LiveStreamsPage from '../src/pages/LiveStreamsPage';
 import { isAtEdge } from '../src/player/attachHls';
-import { expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
+import { VideoCard } from '../src/videos/VideoCard';
+import { aVideo, expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
 
 const STREAMS = '/api/v1/live/streams';
 
@@ -131,6 +132,12 @@ describe('health', () => {
 });
 
 describe('a running live', () => {
+  it('is marked in lists', () => {
+    const live = { started_at: '2026-01-02T03:04:05Z', connected: true, latency: 'low' };
+    renderAt(<VideoCard video={aVideo({ status: 'live', live: { ...live, ended: false } })} />);
+    expect(screen.getByText('LIVE')).toBeVisible();
+  });
+
   it('is seen at its edge, or from behind it', () => {
     expect(isAtEdge(10, 12)).toBe(true);
     expect(isAtEdge(10, 14)).toBe(false);

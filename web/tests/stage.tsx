@@ -109,6 +109,7 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     storyboard: null,
     preview: null,
     dash: null,
+    live: null,
     CreatedAt: '2026-01-02T03:04:05Z',
     UpdatedAt: '2026-01-02T03:04:05Z',
     ...changes,

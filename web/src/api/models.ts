@@ -12,6 +12,7 @@ export type Timeline = Schemas['Timeline'];
 export type TimelineStep = Schemas['Step'];
 export type LiveStream = Schemas['LiveStream'];
 export type LiveHealth = Schemas['LiveHealth'];
+export type LiveFacts = Schemas['Live'];
 export type Visibility = Video['visibility'];
 export type LoginSession = Schemas['SessionItem'];
 

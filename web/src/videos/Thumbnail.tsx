@@ -47,6 +47,9 @@ function Badge({ video }: { video: Video }) {
   if (!isReady(video)) {
     return <span className={`${place} bg-accent text-on-accent`}>{statusLabel(video)}</span>;
   }
+  if (video.live) {
+    return <span className={`${place} bg-live font-bold text-white`}>LIVE</span>;
+  }
   const ms = video.duration_ms;
   const clock = ms == null ? clockFromText(video.duration) : formatClock(ms);
   if (clock === '') return null;

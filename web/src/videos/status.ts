@@ -11,5 +11,6 @@ export function isFinished(video: Video): boolean {
 }
 
 export function statusLabel(video: Video): string {
+  if (video.live) return 'Starting';
   return video.status === 'failed' ? 'Failed' : 'Processing';
 }

@@ -1,9 +1,10 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useCallback } from 'react';
+import { useCallback, useState } from 'react';
 
 import type { Video } from '../api/models';
 import { queries } from '../api/queries';
 import { countView } from '../api/videos';
+import type { Kind } from '../player/attachHls';
 import { Player } from '../player/Player';
 import { firstViewOfSession } from './views';
 
@@ -13,6 +14,7 @@ const WIDE = 16 / 9;
 export function Stage({ video }: { video: Video }) {
   const client = useQueryClient();
   const { id } = video;
+  const source = useSource(video);
   const onWatched = useCallback(() => {
     if (!firstViewOfSession(id)) return;
     countView(id).then(
@@ -23,14 +25,36 @@ export function Stage({ video }: { video: Video }) {
   }, [client, id]);
   return (
     <Player
-      src={video.video}
-      kind="film"
+      src={source.src}
+      kind={source.kind}
       title={video.title}
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}
       aspectRatio={video.width && video.height ? video.width / video.height : WIDE}
       knownDuration={(video.duration_ms ?? 0) / 1000}
       onWatched={onWatched}
+      onEnded={source.onEnded}
     />
   );
+}
+
+interface Source {
+  src: string;
+  kind: Kind;
+  onEnded: () => void;
+}
+
+/**
+ * What to play. Who watches a live sees it to its end from the playlist that it began with; then
+ * the film that the live has become takes its place.
+ */
+function useSource(video: Video): Source {
+  const running = video.live ? video.video : null;
+  const [watched, setWatched] = useState(running);
+  if (running !== null && running !== watched) setWatched(running);
+  const onEnded = useCallback(() => setWatched(null), []);
+  const live = running ?? watched;
+  return live === null
+    ? { src: video.video, kind: 'film', onEnded }
+    : { src: live, kind: 'live', onEnded };
 }

@@ -4,6 +4,7 @@ import type { Video } from '../api/models';
 import { formatViews } from '../format/count';
 import { Ago } from '../ui/Ago';
 import { Avatar } from '../ui/Avatar';
+import { LiveState } from '../live/LiveState';
 import { isReady } from '../videos/status';
 import { OwnerActions } from '../videos/OwnerActions';
 import { TagList } from '../videos/TagList';
@@ -24,6 +25,7 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
             <h1 className="text-2xl leading-tight font-extrabold tracking-tight break-words md:text-3xl">
               {video.title}
             </h1>
+            {video.live && <LiveState live={video.live} />}
             <p className="mt-2 text-muted">
               {formatViews(video.views)} · <Ago iso={video.CreatedAt} />
               {video.visibility === 'unlisted' && ' · only people with the link'}

@@ -1,0 +1,20 @@
+import type { LiveFacts } from '../api/models';
+import { Ago } from '../ui/Ago';
+
+/** Whether a live runs, or waits for its streamer, in words. */
+export function LiveState({ live }: { live: LiveFacts }) {
+  return (
+    <p role="status" className="mt-2 flex flex-wrap items-center gap-2 font-semibold">
+      <span className="rounded-[5px] bg-live px-1.5 py-0.5 text-xs font-bold text-white">LIVE</span>
+      {live.connected ? (
+        live.started_at !== null && (
+          <span>
+            Started <Ago iso={live.started_at} />
+          </span>
+        )
+      ) : (
+        <span>The connection to the streamer is lost. It goes on here when they are back.</span>
+      )}
+    </p>
+  );
+}
