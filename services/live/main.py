@@ -3,18 +3,28 @@
 import asyncio
 import os
 import secrets
+import shutil
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from litestar import Litestar
 
+from services.live.broadcasts.broadcast import Means
+from services.live.broadcasts.broadcasts import Broadcasts
+from services.live.handlers.finishing import Finishing
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
 from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
 from services.live.metrics import LiveMetrics
+from services.live.origin.plain import PlainPlaylists
+from services.live.origin.routes import Origin, origin_router
+from services.live.packaging.child import Program
+from services.live.recording.finishing import VideoRecorder
+from services.live.rtmp.server import RtmpServer
 from services.live.sessions_repository import SessionsRepository
 from services.live.settings import LiveSettings
 from services.live.streams_repository import StreamsRepository
@@ -29,12 +39,22 @@ from shared.http.sessions import Sessions
 from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.loops.loops import Loops
+from shared.programs.confinement import Limits, protect_memory
+from shared.programs.finding import find_ffmpeg
+from shared.settings import Address
 
 _CONNECTIONS = 8
 _S3_CONNECTIONS = 64
 _ROUND_SECONDS = 1.0
+_RECORD_SECONDS = 0.5
 _ACCOUNTS_SECONDS = 300.0
-SETTLE, ACCOUNTS = "settle sessions", "streams of deleted accounts"
+SETTLE, FINISH, ACCOUNTS = "settle sessions", "record sessions", "streams of deleted accounts"
+# Making the playlists of a session of many hours reads all its events.
+_FINISH_SILENCE_SECONDS = 900.0
+# Of a session's ffmpeg, which runs as long as its publisher sends: no end, a month of CPU time.
+_LIMITS = Limits(
+    seconds=0, cpu_seconds=30 * 86_400, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,9 @@ class Live:
     sessions: LiveSessions
     streams: LiveStreams
     settling: Settling
+    finishing: Finishing
+    broadcasts: Broadcasts
+    publishers: RtmpServer
     app: Litestar
 
 
@@ -80,13 +103,21 @@ async def assemble(
         most_at_once=config.max_lives_per_user,
     )
     streams = LiveStreams(stream_rows, session_rows, events, most=config.max_live_streams_per_user)
+    items = ItemMetrics(host.registry)
     settling = Settling(
-        stream_rows,
+        stream_rows, session_rows, events, items=items, advanced=lambda: _advance(host)
+    )
+    finishing = Finishing(
         session_rows,
         events,
-        items=ItemMetrics(host.registry),
+        media,
+        VideoRecorder(sessions, media),
+        metrics=metrics,
+        items=items,
         advanced=lambda: _advance(host),
     )
+    broadcasts = Broadcasts(_means(config, sessions, media, name), most=config.max_lives)
+    origin = Origin(broadcasts, PlainPlaylists(sessions, media), sessions)
     app = live_app(
         streams,
         rtmp_url=config.rtmp_url,
@@ -96,31 +127,71 @@ async def assemble(
         checks={"postgres": log.head, "storage": media.ping},
         registry=host.registry,
         progress=host.loops.progress,
+        others=[origin_router(origin)],
     )
-    return Live(log, media, sessions, streams, settling, app)
+    publishers = RtmpServer(broadcasts)
+    return Live(log, media, sessions, streams, settling, finishing, broadcasts, publishers, app)
+
+
+def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: str) -> Means:
+    # What an earlier process has left there is of no use: its sessions go on elsewhere.
+    shutil.rmtree(config.scratch_dir, ignore_errors=True)
+    scratch = Path(config.scratch_dir) / name
+    scratch.mkdir(parents=True, mode=0o700)
+    program = Program(find_ffmpeg(config.ffmpeg), scratch, _LIMITS)
+    return Means(sessions, media, program, scratch, config.live_heights)
 
 
 def _advance(host: Host) -> None:
-    for name in (SETTLE, ACCOUNTS):
+    for name in (SETTLE, FINISH, ACCOUNTS):
         host.loops.progress.advance(name)
 
 
 async def compose(config: LiveSettings, host: Host) -> Process:
-    """Serves owners; while it leads, settles sessions."""
+    """Serves owners and publishers; while it leads, settles sessions and makes their videos."""
+    protect_memory()
     live = await assemble(config, host)
+    loops, broadcasts = host.loops, live.broadcasts
+
+    async def drain() -> None:
+        broadcasts.drain()
+        await live.publishers.close()
+        await broadcasts.close()
+
     return Process(
         servers=[Served(live.app, config.bind)],
+        drain=drain,
         work={
+            "publishers": lambda: _listen(live.publishers, config.rtmp_bind),
+            "report": lambda: loops.repeat("report sessions", broadcasts.report, _ROUND_SECONDS),
+            "record": lambda: loops.repeat("store segments", broadcasts.record, _RECORD_SECONDS),
             "background": lambda: host.loops.lead(
                 Leader.LIVE, config.database_url, lambda _lock: _lead(live, host.loops)
-            )
+            ),
         },
     )
+
+
+async def _listen(publishers: RtmpServer, bind: Address) -> None:
+    """Raises SettingsError where the port is taken."""
+    try:
+        await publishers.listen(bind)
+    except OSError as error:
+        raise settings.SettingsError(f"RTMP_BIND: {error}") from error
+    await asyncio.Event().wait()
 
 
 async def _lead(live: Live, loops: Loops) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(loops.repeat(SETTLE, live.settling.round, _ROUND_SECONDS))
+        group.create_task(
+            loops.repeat(
+                FINISH,
+                live.finishing.round,
+                _ROUND_SECONDS,
+                silence_seconds=_FINISH_SILENCE_SECONDS,
+            )
+        )
         group.create_task(loops.repeat(ACCOUNTS, live.settling.accounts, _ACCOUNTS_SECONDS))
 
 

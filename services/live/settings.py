@@ -8,13 +8,16 @@ from shared.settings import Address, Secret, Settings
 
 
 class LiveSettings(Settings, frozen=True, kw_only=True):
-    """``rtmp_url`` is what people are told to send to.
+    """Publishers connect to ``rtmp_bind``; ``rtmp_url`` is what people are told to send to.
 
     ``internal_url``: where the gateway and other replicas reach this process. A user may have
-    ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once.
+    ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once; this
+    process takes ``max_lives``. ``live_heights``: of the renditions that are made below a
+    publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
     """
 
     bind: Address
+    rtmp_bind: Address
     rtmp_url: str
     internal_url: str
     database_url: Secret
@@ -27,5 +30,9 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     jwks_url: str
     jwt_issuer: str
     jwt_audience: str
+    scratch_dir: str
+    ffmpeg: str | None = None
+    live_heights: tuple[int, ...] = (480, 240)
+    max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2

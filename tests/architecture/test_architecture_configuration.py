@@ -60,6 +60,8 @@ def written(default: Any) -> str:
                 if default >= size and default % size == 0:
                     return f"{default // size} {unit}"
             return f"{default:g}"
+        case tuple():
+            return ",".join(str(each) for each in default)
         case _:
             return f"`{default}`"
 

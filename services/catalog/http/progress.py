@@ -12,6 +12,7 @@ from litestar.response import Stream
 
 from services.catalog import api_models
 from services.catalog.event_tail import Follower, SessionEnded
+from services.catalog.http.access import is_id, is_owner
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import find_own_job
 from services.catalog.queries.timeline import (
@@ -79,12 +80,23 @@ async def timeline(
     principal: Caller, catalog: TheCatalog, video_id: FromPath[str]
 ) -> Success[Timeline]:
     """Each step of a video, with its time, duration, worker and error. For the owner."""
-    id_ = (await find_own_job(catalog, principal, video_id))["id"]
+    id_ = await _own_live(catalog, principal, video_id)
+    if id_ is None:
+        id_ = (await find_own_job(catalog, principal, video_id))["id"]
     catalog.histories.check(principal.user_id)
     return Success(data=build_timeline(id_, await _history(catalog, principal, id_)))
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [steps, timeline]
+
+
+async def _own_live(catalog: Catalog, principal: Principal, video_id: str) -> str | None:
+    """The caller's video of this id, if it was live; such a one has no job."""
+    row = await catalog.views.video(video_id.lower()) if is_id(video_id.lower()) else None
+    if row is None or row["live_latency"] is None or not is_owner(row, principal):
+        return None
+    found: str = row["id"]
+    return found
 
 
 class JobMessages:

@@ -12,7 +12,7 @@ import ipaddress
 import sys
 import termios
 from collections import deque
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from services.live.flv import amf0
 from services.live.flv.sink import Admission, Sink, Stopped
@@ -95,17 +95,16 @@ class Connection(asyncio.Protocol):
     # The socket's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("RTMP needs a stream")
         loop = asyncio.get_running_loop()
-        self._transport = transport
+        # Of a class of its own under uvloop, with the same methods.
+        self._transport = cast("asyncio.Transport", transport)
         self._parser = Parser(self._send)
         self._made = self._last_tag = loop.time()
         self.address = _network(transport.get_extra_info("peername"))
         if not self._door.accept(self):
             # Without an answer: one costs more than the refusal is worth.
             self._said = True
-            transport.abort()
+            self._transport.abort()
             return
         self.closed = loop.create_task(self._run())
         self.closed.add_done_callback(lambda _: self._door.forget(self))

@@ -47,6 +47,8 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "QUOTA_ENCODE_MINUTES" ($settings.quotas.encodeMinutes | int64 | toString)
   "QUOTA_TRUSTED_FACTOR" ($settings.quotas.trustedFactor | toString)
   "MAX_LIVE_STREAMS_PER_USER" ($settings.live.streamsPerUser | toString)
+  "MAX_LIVES" ($settings.live.atOnce | toString)
+  "LIVE_HEIGHTS" (join "," $settings.live.heights)
   "MAX_LIVES_PER_USER" ($settings.live.atOncePerUser | toString)
   "S3_PUBLIC_ENDPOINT" .Values.s3.publicEndpoint
   "S3_SYNC_URL" (ternary (printf "http://%s-seaweedfs:8334/sync" (include "cinelog.fullname" .)) "" (eq .Values.s3.mode "bundled"))

@@ -126,7 +126,7 @@ spec:
         {{- include "cinelog.resources" . | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
-        {{- if $worker }}
+        {{- if or $worker .spec.rtmp }}
         - {name: scratch, mountPath: /scratch}
         {{- end }}
         {{- if .spec.role }}
@@ -138,9 +138,9 @@ spec:
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 128Mi}
-    {{- if $worker }}
+    {{- if or $worker .spec.rtmp }}
     - name: scratch
-      emptyDir: {sizeLimit: {{ $root.Values.worker.scratch.size }}}
+      emptyDir: {sizeLimit: {{ ternary $root.Values.worker.scratch.size "4Gi" $worker }}}
     {{- end }}
     {{- if .spec.role }}
     {{- include "cinelog.caVolume" $root | nindent 4 }}

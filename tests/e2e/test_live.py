@@ -1,0 +1,142 @@
+"""A live stream through the whole product: published by ffmpeg, killed, and a video at last."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from deploy.local.environments import rtmp_url
+from shared.programs.finding import find_ffmpeg
+from tests.e2e.people import Person, until
+from tests.support.stack import RunningStack
+
+
+@contextmanager
+def publishing(url: str, seconds: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """ffmpeg sends a test picture and a tone, as fast as a camera does."""
+    picture = f"testsrc=size=320x180:rate=15:duration={seconds}"
+    sound = f"sine=frequency=440:sample_rate=48000:duration={seconds}"
+    encode = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15"]
+    arguments = [
+        *(find_ffmpeg(None), "-v", "error", "-nostdin", "-re"),
+        *("-f", "lavfi", "-i", picture, "-re", "-f", "lavfi", "-i", sound),
+        *encode,
+        *("-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k", "-f", "flv", url),
+    ]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def set_up(person: Person) -> tuple[str, str]:
+    """A live stream's id and key."""
+    answer = person.client.post(
+        "/api/v1/live/streams", json={"title": "A race", "reconnect_seconds": 60}
+    )
+    assert answer.status_code == 201, answer.text
+    data = answer.json()["data"]
+    return data["id"], data["stream_key"]
+
+
+def video_of(person: Person, live_id: str) -> str:
+    """The running session's video."""
+
+    def running() -> Any:
+        return (person.get(f"/api/v1/live/streams/{live_id}") or {}).get("video_id")
+
+    return until(running)
+
+
+def playable(person: Person, video_id: str) -> dict[str, Any]:
+    def shown() -> Any:
+        video = person.get(f"/api/v1/streaming/id/{video_id}")
+        return video if video and video["playable"] else None
+
+    return until(shown)
+
+
+def ready(person: Person, video_id: str) -> dict[str, Any]:
+    def shown() -> Any:
+        video = person.get(f"/api/v1/streaming/id/{video_id}")
+        return video if video and video["status"] == "ready" else None
+
+    return until(shown)
+
+
+def segments(person: Person, playlist: str) -> list[httpx.URL]:
+    """The segments of the first rendition of a multivariant playlist."""
+    uri = httpx.URL(playlist)
+    text = person.client.get(uri).text
+    media = uri.join(next(line for line in text.splitlines() if line and line[0] != "#"))
+    lines = person.client.get(media).text.splitlines()
+    return [media.join(line) for line in lines if line and line[0] != "#"]
+
+
+def test_a_live_stream_is_a_video_the_moment_it_ends(cinelog: RunningStack, person: Person) -> None:
+    live_id, key = set_up(person)
+    address = f"{rtmp_url(cinelog.stack.ports)}/{key}"
+    with publishing(address, 120) as ffmpeg:
+        video_id = video_of(person, live_id)
+        video = playable(person, video_id)
+        assert ffmpeg.poll() is None
+        assert video["status"] == "live"
+        assert video["live"]["connected"]
+        assert (person.get(f"/api/v1/live/streams/{live_id}") or {})["status"] == "active"
+        answer = person.client.post(f"/api/v1/live/streams/{live_id}/complete")
+        assert answer.is_success
+    video = ready(person, video_id)
+    assert video["id"] == video_id
+    assert video["live"] is None
+    assert video["duration_ms"] > 1000
+    found = segments(person, video["video"])
+    assert found
+    assert all(person.client.get(uri).is_success for uri in found)
+    assert person.client.get(video["dash"]).is_success
+    assert (person.get(f"/api/v1/live/streams/{live_id}") or {})["status"] == "idle"
+    timeline = person.get(f"/api/v1/videos/{video_id}/timeline") or {}
+    types = [step["type"] for step in timeline["steps"]]
+    assert types[0] == "LiveConnected"
+    assert types[-1] == "LiveRecorded"
+
+
+def test_a_session_outlives_the_process_that_receives_it(
+    cinelog: RunningStack, person: Person
+) -> None:
+    live_id, key = set_up(person)
+    address = f"{rtmp_url(cinelog.stack.ports)}/{key}"
+    with publishing(address, 300):
+        video_id = video_of(person, live_id)
+        playable(person, video_id)
+        killed = cinelog.kill("live")
+    until(lambda: cinelog.is_back("live", killed))
+    until(lambda: _publishes(person, live_id, address, video_id))
+    assert person.client.post(f"/api/v1/live/streams/{live_id}/complete").is_success
+    video = ready(person, video_id)
+    uri = httpx.URL(video["video"])
+    text = person.client.get(uri).text
+    media = uri.join(next(line for line in text.splitlines() if line and line[0] != "#"))
+    assert "#EXT-X-DISCONTINUITY" in re.split(r"\n", person.client.get(media).text)
+    found = segments(person, video["video"])
+    assert all(person.client.get(each).is_success for each in found)
+
+
+def _publishes(person: Person, live_id: str, address: str, video_id: str) -> bool:
+    """Whether another publisher was let in, and its first segments are there."""
+    with publishing(address, 25) as ffmpeg:
+
+        def on_again() -> Any:
+            if ffmpeg.poll() is not None:
+                return "refused"
+            steps = (person.get(f"/api/v1/videos/{video_id}/timeline") or {}).get("steps", [])
+            return any(step["type"] == "LiveReconnected" for step in steps)
+
+        if until(on_again) == "refused":
+            return False
+        ffmpeg.wait()
+        return video_of(person, live_id) == video_id
