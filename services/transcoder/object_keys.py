@@ -28,3 +28,9 @@ def sprite_key(prefix: str, chunk: int) -> str:
 def storyboard_key(prefix: str) -> str:
     """The key of the storyboard's WebVTT file."""
     return f"{prefix}/{_STORYBOARD}"
+
+
+def is_of_live(video_id: str, key: str) -> bool:
+    """Whether live has written the object: a session's log names it, and no transcode does. It is
+    deleted with the video, and not before."""
+    return key.startswith(f"{video_id}/live/")

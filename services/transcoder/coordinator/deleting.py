@@ -11,6 +11,7 @@ from services.transcoder.coordinator.deletion_repository import Deletion, Deleti
 from services.transcoder.coordinator.media_objects import Fate, fate
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.handlers import is_deleted, load_state
+from services.transcoder.object_keys import is_of_live
 from shared.blobs.store import BlobStore
 from shared.contracts import VideoUploaded, stream_id
 from shared.event_store.store import EventStore
@@ -83,7 +84,7 @@ class Deleter:
         video_id = entry.video_id
         if await is_deleted(self._store, video_id):
             return "delete"
-        if entry.reason == "deleted":
+        if entry.reason == "deleted" or is_of_live(video_id, key):
             return "keep"
         state, version = await load_state(self._store, video_id)
         if version == 0:

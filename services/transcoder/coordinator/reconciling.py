@@ -30,6 +30,7 @@ from services.transcoder.coordinator.reconcile_repository import ReconcileReposi
 from services.transcoder.domain import DECIDER, Transcode, is_complete
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord
+from services.transcoder.object_keys import is_of_live
 from services.transcoder.projections import open_tasks
 from shared.blobs.store import BlobInfo, BlobNotFound, BlobStore, BlobStoreUnavailable
 from shared.contracts import stream_id
@@ -156,10 +157,13 @@ class Reconciliation:
             whole = state.phase == "completed"
             kept = referenced(held.video_id, state) if whole else set(held.objects)
             found += await self._missing(held, state, dry_run=dry_run)
+        deleted = job is not None and job.state == "deleted"
         orphans = [
             key
             for key, blob in held.objects.items()
-            if key not in kept and blob.modified_at < before
+            if key not in kept
+            and blob.modified_at < before
+            and (deleted or not is_of_live(held.video_id, key))
         ]
         if job is not None and job.state == "deleted" and orphans:
             found += await self._list(held.video_id, [f"{held.video_id}/"], "deleted", dry_run)

@@ -174,3 +174,16 @@ async def test_objects_of_nobody_are_deleted_and_those_of_an_upload_are_not(
         await bench.list.add(video_id, [f"{video_id}/x.mp4"], "unused")
     await bench.deleter.round()
     assert bench.studio.keys() == ["v-0/x.mp4"]
+
+
+async def test_objects_of_a_live_session_stay_until_its_video_is_deleted(bench: Bench) -> None:
+    key = "v/live/1/720p/0-0a1b2c3d.m4s"
+    await bench.put(key)
+    await bench.list.add("v", [key], "unused")
+    await bench.deleter.round()
+    assert bench.studio.keys() == [key]
+    deleted = VideoDeleted(video_id="v", user_id="u", deleted_by="u")
+    await bench.studio.append("video", "v", deleted)
+    await bench.list.add("v", ["v/"], "deleted")
+    await bench.deleter.round()
+    assert bench.studio.keys() == []
