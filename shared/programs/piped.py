@@ -27,9 +27,15 @@ class PipedProgram:
     ``limits.seconds`` does not count: it ends with its input, or with ``stop``.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, readers: list[asyncio.StreamReader]):
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        readers: list[asyncio.StreamReader],
+        transports: list[asyncio.ReadTransport],
+    ) -> None:
         self._process = process
         self.outputs: Final = readers
+        self._transports = transports
         self._tail: deque[str] = deque(maxlen=STDERR_LINES)
         self._memory: asyncio.Task[None] | None = None
         self._stderr: asyncio.Task[None] | None = None
@@ -45,6 +51,7 @@ class PipedProgram:
         """Start it. ``arguments``, program first, are made of the numbers of its output pipes."""
         pipes = [os.pipe() for _ in range(outputs)]
         readers: list[asyncio.StreamReader] = []
+        transports: list[asyncio.ReadTransport] = []
         loop = asyncio.get_running_loop()
         unread = [read for read, _ in pipes]
         try:
@@ -63,17 +70,18 @@ class PipedProgram:
                 read = unread.pop(0)
                 fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
                 # The transport closes the pipe at its end.
-                await loop.connect_read_pipe(
+                transport, _ = await loop.connect_read_pipe(
                     lambda reader=reader: asyncio.StreamReaderProtocol(reader),
                     os.fdopen(read, "rb", buffering=0),
                 )
                 readers.append(reader)
+                transports.append(transport)
         finally:
             for _, write in pipes:
                 os.close(write)
             for read in unread:
                 os.close(read)
-        program = cls(process, readers)
+        program = cls(process, readers, transports)
         program._watch(limits)
         return program
 
@@ -127,3 +135,8 @@ class PipedProgram:
         if self._stderr is not None:
             await asyncio.gather(self._stderr, return_exceptions=True)
         return self._process.returncode or 0
+
+    def close(self) -> None:
+        """Close the outputs, once they are read: with uvloop, their end alone does not."""
+        for transport in self._transports:
+            transport.close()

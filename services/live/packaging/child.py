@@ -95,22 +95,20 @@ class Child:
 
     async def finish(self) -> None:
         """End its input, and pass on everything that it still writes."""
-        if self._running is None:
-            return
-        self._running.finish()
-        await self._running.stop(_FLUSH_SECONDS)
-        await self._end()
+        if self._running is not None:
+            self._running.finish()
+            await self._end(self._running, _FLUSH_SECONDS)
 
     async def stop(self) -> None:
         """End it; what it has written already is passed on."""
-        if self._running is None:
-            return
-        await self._running.stop()
-        await self._end()
+        if self._running is not None:
+            await self._end(self._running, 0.0)
 
-    async def _end(self) -> None:
+    async def _end(self, running: PipedProgram, seconds: float) -> None:
+        await running.stop(seconds)
         self._running = None
         await asyncio.gather(*self._readers, return_exceptions=True)
+        running.close()
         self._output.end()
 
     async def _read(self, track: str, pipe: asyncio.StreamReader) -> None:

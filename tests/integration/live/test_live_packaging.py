@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from services.live.flv.sink import Stopped
 from services.live.flv.tags import VIDEO, Tag, content
@@ -187,3 +188,17 @@ async def test_pictures_without_a_key_end_the_stream(tmp_path: Path) -> None:
     with pytest.raises(Stopped, match="key-frame interval"):
         await sink.take(Tag(VIDEO, 4040, tags[5].body))
     await sink.close()
+
+
+def test_ffmpeg_runs_under_the_event_loop_of_processes(tmp_path: Path) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    output = Kept()
+
+    async def scenario() -> None:
+        sink = feed(tmp_path, output, 90)
+        await send(sink, tags)
+        await sink.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
+    assert shown(tmp_path, output, "top") == shown(tmp_path, output, "90") == 100

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import uvloop
 
 from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag, content
 from services.live.ports import Publisher, Refused
@@ -306,3 +307,17 @@ async def test_chunks_of_a_byte_do_not_hold_up_others() -> None:
         await eventually(lambda: door.sinks[1].tags)
         tiny.close()
         good.close()
+
+
+def test_publishers_come_in_under_the_event_loop_of_processes() -> None:
+    async def scenario() -> tuple[str, bool] | None:
+        async with serving() as (_, door, port):
+            _, writer = await send(port, publish() + picture(0, key=True, size=3_000_000))
+            await eventually(lambda: door.sinks and door.sinks[0].tags)
+            writer.write(command("deleteStream", None, 1.0))
+            await eventually(lambda: door.sinks[0].ended)
+            writer.close()
+            return door.sinks[0].ended
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(scenario()) == ("unpublished", True)
