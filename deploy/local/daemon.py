@@ -113,7 +113,7 @@ def _prepare(home: Home, report: Report, packages: Path) -> tuple[Step, ...]:
     observed = observability.wanted(os.environ)
     further = observability.PORTS if observed else ()
     names = (*parts.PORTS, *environments.port_names(report.workers), *further)
-    ports = home.ports(names, {environments.RTMP: environments.RTMP_PORT})
+    ports = home.ports(names, environments.PREFERRED_PORTS)
     options = observability.options(ports) if observed else {}
     layout, cinelog = instance(home, report.port, report.workers, packages, ports, options=options)
     steps = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from deploy.local.database import ROOT
+from deploy.local.debian import srt_library, srt_root
 from deploy.local.parts import Urls
 from deploy.needs import Needs, table
 
@@ -17,6 +18,10 @@ RTMP = "rtmp"
 """The port for publishers, among ``port_names``."""
 RTMP_PORT = 1935
 """RTMP's own port, taken where it is free."""
+SRT = "srt"
+SRT_PORT = 9710
+"""The port that programs propose for SRT."""
+PREFERRED_PORTS = {RTMP: RTMP_PORT, SRT: SRT_PORT}
 
 
 class Stack(Struct, frozen=True):
@@ -70,6 +75,7 @@ def port_names(workers: int) -> tuple[str, ...]:
         *(name for name in found if name != "gateway"),
         *(metrics_port(name, needs) for name, needs in found.items() if "BIND" in needs.variables),
         RTMP,
+        SRT,
     )
 
 
@@ -114,7 +120,10 @@ def _environment(stack: Stack, needs: Needs, values: Mapping[str, str]) -> dict[
 
 def _detected(stack: Stack) -> dict[str, str]:
     """Options that follow from the parts."""
-    return {"S3_SYNC_URL": stack.urls.s3_sync} if stack.urls.s3_sync else {}
+    sync = {"S3_SYNC_URL": stack.urls.s3_sync} if stack.urls.s3_sync else {}
+    library = srt_library(srt_root(stack.home / "packages"))
+    srt = {"SRT_BIND": f"127.0.0.1:{stack.ports[SRT]}", "SRT_LIBRARY": str(library)}
+    return {**sync, **(srt if library is not None else {})}
 
 
 def rtmp_url(ports: Mapping[str, int]) -> str:
@@ -169,6 +178,7 @@ def _own_values(stack: Stack, name: str, needs: Needs) -> dict[str, str]:
         "METRICS_BIND": f"127.0.0.1:{ports.get(metrics_port(name, needs))}",
         "RTMP_BIND": f"127.0.0.1:{ports[RTMP]}",
         "RTMP_URL": rtmp_url(ports),
+        "WHIP": "true",
         "INTERNAL_URL": f"http://127.0.0.1:{ports[name]}",
         "DATABASE_URL": role_url(stack.urls.postgres, needs.role, password),
         "SCRATCH_DIR": str(stack.home / "scratch" / name),

@@ -11,7 +11,7 @@ import msgspec
 
 from deploy.local import checks, debian
 from deploy.local.database import ROOT
-from deploy.local.environments import RTMP, port_names
+from deploy.local.environments import PREFERRED_PORTS, port_names
 from deploy.local.process import Process, Step, Task
 
 PORTS = ("prometheus", "traces", "rabbitmq_metrics")
@@ -96,7 +96,11 @@ def places(ports: Mapping[str, int]) -> dict[str, str]:
 def configuration(ports: Mapping[str, int], workers: int) -> dict[str, Any]:
     """What Prometheus looks at: every process, and the broker."""
     # A process that serves HTTP shows its metrics there; the others and the gateway use a port.
-    names = [name for name in port_names(workers) if name != RTMP and not name.endswith("_metrics")]
+    names = [
+        name
+        for name in port_names(workers)
+        if name not in PREFERRED_PORTS and not name.endswith("_metrics")
+    ]
     targets = {name: ports[name] for name in names} | {"gateway": ports["gateway_metrics"]}
     jobs = [
         {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}

@@ -27,7 +27,13 @@ from services.live.recording.finishing import VideoRecorder
 from services.live.rtmp.server import RtmpServer
 from services.live.sessions_repository import SessionsRepository
 from services.live.settings import LiveSettings
+from services.live.srt.library import Library, SrtError
+from services.live.srt.listener import Listener
+from services.live.srt.publishers import SrtPublishers
 from services.live.streams_repository import StreamsRepository
+from services.live.whip import receiving
+from services.live.whip.routes import whip_router
+from services.live.whip.server import Whip
 from shared import settings
 from shared.blobs.s3 import S3Store
 from shared.event_store.store import EventStore
@@ -44,6 +50,8 @@ from shared.programs.finding import find_ffmpeg
 from shared.settings import Address
 
 _CONNECTIONS = 8
+# How long SRT waits for packets that are sent again; a publisher may ask for more.
+_SRT_LATENCY_MS = 120
 _S3_CONNECTIONS = 64
 _ROUND_SECONDS = 1.0
 _RECORD_SECONDS = 0.5
@@ -69,6 +77,8 @@ class Live:
     finishing: Finishing
     broadcasts: Broadcasts
     publishers: RtmpServer
+    whip: Whip | None
+    srt: SrtPublishers
     app: Litestar
 
 
@@ -116,7 +126,9 @@ async def assemble(
         items=items,
         advanced=lambda: _advance(host),
     )
-    broadcasts = Broadcasts(_means(config, sessions, media, name), most=config.max_lives)
+    means = _means(config, sessions, media, name)
+    broadcasts = Broadcasts(means, most=config.max_lives)
+    whip = Whip(broadcasts, config.max_lives) if config.whip else None
     origin = Origin(broadcasts, PlainPlaylists(sessions, media), sessions)
     app = live_app(
         streams,
@@ -127,10 +139,21 @@ async def assemble(
         checks={"postgres": log.head, "storage": media.ping},
         registry=host.registry,
         progress=host.loops.progress,
-        others=[origin_router(origin)],
+        others=[origin_router(origin), *([whip_router(whip)] if whip is not None else [])],
     )
-    publishers = RtmpServer(broadcasts)
-    return Live(log, media, sessions, streams, settling, finishing, broadcasts, publishers, app)
+    return Live(
+        log,
+        media,
+        sessions,
+        streams,
+        settling,
+        finishing,
+        broadcasts,
+        RtmpServer(broadcasts),
+        whip,
+        SrtPublishers(broadcasts, means.program, config.srt_passphrase),
+        app,
+    )
 
 
 def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: str) -> Means:
@@ -150,12 +173,18 @@ def _advance(host: Host) -> None:
 async def compose(config: LiveSettings, host: Host) -> Process:
     """Serves owners and publishers; while it leads, settles sessions and makes their videos."""
     protect_memory()
+    receiving.install()
     live = await assemble(config, host)
     loops, broadcasts = host.loops, live.broadcasts
+    listener = _srt(config, live.srt)
 
     async def drain() -> None:
         broadcasts.drain()
         await live.publishers.close()
+        if live.whip is not None:
+            await live.whip.close()
+        if listener is not None:
+            await listener.close()
         await broadcasts.close()
 
     return Process(
@@ -170,6 +199,23 @@ async def compose(config: LiveSettings, host: Host) -> Process:
             ),
         },
     )
+
+
+def _srt(config: LiveSettings, publishers: SrtPublishers) -> Listener | None:
+    """Listens for publishers by SRT, where that is set up. Raises SettingsError."""
+    if config.srt_bind is None or config.srt_library is None:
+        return None
+    try:
+        listener = Listener(
+            Library(config.srt_library),
+            admit=publishers.admit,
+            serve=publishers.serve,
+            latency_ms=_SRT_LATENCY_MS,
+        )
+        listener.open(config.srt_bind.host, config.srt_bind.port)
+    except SrtError as error:
+        raise settings.SettingsError(f"SRT_BIND, SRT_LIBRARY: {error}") from error
+    return listener
 
 
 async def _listen(publishers: RtmpServer, bind: Address) -> None:

@@ -14,6 +14,10 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once; this
     process takes ``max_lives``. ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
+
+    With ``whip``, WebRTC publishers are received, each at a random UDP port. With ``srt_bind`` and
+    ``srt_library``, the path of libsrt 1.5, publishers by SRT are; they must encrypt with
+    ``srt_passphrase`` where there is one.
     """
 
     bind: Address
@@ -32,6 +36,10 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     jwt_audience: str
     scratch_dir: str
     ffmpeg: str | None = None
+    whip: bool = False
+    srt_bind: Address | None = None
+    srt_library: str | None = None
+    srt_passphrase: Annotated[Secret, msgspec.Meta(min_length=10, max_length=79)] | None = None
     live_heights: tuple[int, ...] = (480, 240)
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20

@@ -42,7 +42,7 @@ def test_a_component_knows_no_secret_that_it_does_not_use() -> None:
         component: {
             variable["valueFrom"]["secretKeyRef"]["key"]
             for variable in main_container(found)["env"]
-            if "valueFrom" in variable
+            if "secretKeyRef" in variable.get("valueFrom", {})
         }
         for component, found in components(example(None)).items()
     }

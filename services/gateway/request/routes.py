@@ -129,6 +129,8 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/streaming/{id}", "PUT DELETE", catalog),
         row("/streaming/{id}/visibility", "PATCH", catalog),
         row("/streaming/*", _ANY, catalog),
+        row("/live/whip", "POST", live),
+        row("/live/whip/{id}", "PATCH DELETE", live),
         row("/live/streams", "GET POST", live),
         row("/live/streams/{id}", "GET PATCH DELETE", live),
         row("/live/streams/{id}/key", "POST", live),

@@ -7,7 +7,7 @@ than those of its own resource, whose name cannot be guessed.
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, Router, delete, patch, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import Parameter
 
 from services.live.ports import Refused
@@ -129,6 +129,10 @@ async def end(resource: Resource, whip: NamedDependency[Whip]) -> Response[None]
     return Response(None, status_code=200)
 
 
-def whip_router() -> Router:
+def whip_router(whip: Whip) -> Router:
     """All routes."""
-    return Router(_BASE, route_handlers=[publish, add_candidates, end])
+    return Router(
+        _BASE,
+        route_handlers=[publish, add_candidates, end],
+        dependencies={"whip": Provide(lambda: whip, sync_to_thread=False)},
+    )

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from litestar import Litestar
-from litestar.di import Provide
 
 from services.live.whip.receiving import install
 from services.live.whip.routes import whip_router
@@ -27,8 +26,7 @@ async def receiving(door: Door, most: int = 4) -> AsyncIterator[str]:
     install()
     whip = Whip(door, most)
     app = Litestar(
-        [whip_router()],
-        dependencies={"whip": Provide(lambda: whip, sync_to_thread=False)},
+        [whip_router(whip)],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,

@@ -41,7 +41,7 @@ def test_every_process_has_an_environment_and_the_other_way_round(stack: Stack) 
 
 def test_every_address_is_loopback(stack: Stack) -> None:
     for env in environments(stack).values():
-        for name in ("BIND", "METRICS_BIND", "RTMP_BIND"):
+        for name in ("BIND", "METRICS_BIND", "RTMP_BIND", "SRT_BIND"):
             assert env.get(name, "127.0.0.1:1").startswith("127.0.0.1:")
 
 
@@ -49,7 +49,7 @@ def test_no_two_processes_listen_on_one_port(stack: Stack) -> None:
     binds = [
         env[name]
         for env in environments(stack).values()
-        for name in ("BIND", "METRICS_BIND", "RTMP_BIND")
+        for name in ("BIND", "METRICS_BIND", "RTMP_BIND", "SRT_BIND")
         if name in env
     ]
 

@@ -193,6 +193,11 @@ the values set. Takes root, component and spec; secret where it is not the relea
   value: {{ .root.Values.settings.live.rtmpUrl | default "rtmp://localhost:1935/live" }}
 {{- end -}}
 
+{{- define "cinelog.variable.WHIP" }}
+- name: WHIP
+  value: {{ .root.Values.settings.live.whip | quote }}
+{{- end -}}
+
 {{/* This pod and no other: the gateway fetches a session's newest segments from its owner. */}}
 {{- define "cinelog.variable.INTERNAL_URL" }}
 - name: POD_IP
