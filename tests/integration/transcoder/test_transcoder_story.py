@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageStat
 
 from services.transcoder.handlers import state_of
+from shared import moved_media
 from shared.contracts import (
     ThumbnailsCreated,
     TranscodeCompleted,
@@ -118,6 +119,8 @@ async def check_objects(studio: Studio, video_id: str) -> None:
             "mpd": ("application/dash+xml", "public, max-age=60"),
             "vtt": ("text/vtt", "public, max-age=31536000, immutable"),
             "webp": ("image/webp", "public, max-age=31536000, immutable"),
+            # What compaction has moved, where the video is compacted by now.
+            "json": (moved_media.CONTENT_TYPE, "public, max-age=31536000, immutable"),
             "mp4": (
                 "audio/mp4" if "/audio-" in key else "video/mp4",
                 "public, max-age=31536000, immutable",
