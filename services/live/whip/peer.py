@@ -25,6 +25,8 @@ from shared.telemetry import get_logger
 # Browsers send key pictures only when they are asked, and segments begin with them.
 _KEY_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 15.0
+# Without a picture for so long, a publisher is gone.
+_IDLE_SECONDS: Final = 15.0
 _MAX_CANDIDATES: Final = 32
 
 
@@ -120,7 +122,8 @@ class Peer:
     async def _take_pictures(self, track: MediaStreamTrack) -> None:
         asked = time.monotonic()
         while True:
-            frame: Any = await track.recv()
+            async with asyncio.timeout(_IDLE_SECONDS):
+                frame: Any = await track.recv()
             now = time.monotonic()
             made = picture(frame.data)
             if self._pictures is not None and now - asked > _KEY_SECONDS:
@@ -166,7 +169,7 @@ class Peer:
     async def _until_the_end(self, taking: Coroutine[Any, Any, None]) -> None:
         try:
             await taking
-        except MediaStreamError:
+        except (MediaStreamError, TimeoutError):
             await self.close("the publisher has gone", clean=False)
         except (NotPlayable, Stopped) as error:
             await self.close(str(error), clean=False)

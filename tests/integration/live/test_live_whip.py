@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from aioice import ice
 from litestar import Litestar
 
+from services.live.whip import peer
 from services.live.whip.receiving import install
 from services.live.whip.routes import whip_router
 from services.live.whip.server import Whip
@@ -17,6 +19,7 @@ from shared.http.server import serving
 from shared.programs.finding import find_ffmpeg
 from shared.settings import Address
 from tests.support.live_publishers import KEY, Door, assert_a_stream
+from tests.support.wait import eventually
 
 PATH = "/api/v1/live/whip"
 
@@ -38,7 +41,9 @@ async def receiving(door: Door, most: int = 4) -> AsyncIterator[str]:
         await whip.close()
 
 
-async def test_ffmpeg_publishes_picture_and_sound() -> None:
+async def test_ffmpeg_publishes_picture_and_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It answers no consent checks, six of which usually end a connection after half a minute.
+    monkeypatch.setattr(ice, "CONSENT_INTERVAL", 0.1)
     door = Door()
     async with receiving(door) as url:
         source = ("-f", "lavfi", "-i", "testsrc=size=160x90:rate=15", "-f", "lavfi", "-i", "sine")
@@ -75,6 +80,25 @@ async def test_what_is_no_offer_is_refused(headers: dict[str, str], body: str, s
         answer = await client.post(url, headers=headers, content=body)
     assert answer.status_code == status, answer.text
     assert all(sink.closed for sink in door.sinks)
+
+
+async def test_a_publisher_that_vanishes_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer, "_IDLE_SECONDS", 6.0)
+    door = Door()
+    async with receiving(door) as url:
+        process = await asyncio.create_subprocess_exec(
+            *(find_ffmpeg(None), "-v", "quiet", "-re", "-f", "lavfi", "-i", "testsrc=size=160x90"),
+            *("-t", "60", "-c:v", "libx264", "-profile:v", "baseline", "-pix_fmt", "yuv420p"),
+            *("-f", "whip", "-authorization", KEY, url),
+        )
+        try:
+            async with asyncio.timeout(50):
+                await eventually(lambda: bool(door.sinks and door.sinks[0].tags), 20)
+                process.kill()
+                await door.sinks[0].ended.wait()
+        finally:
+            await process.wait()
+    assert door.sinks[0].closed == ("the publisher has gone", False)
 
 
 async def test_a_connection_that_is_not_there() -> None:
