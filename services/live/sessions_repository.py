@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, Select, and_, case, func, insert, select, update
+from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.live.ports import QUIET_SECONDS, Beat, Refused, SessionRow
@@ -86,6 +86,8 @@ class SessionsRepository:
                 await connection.execute(
                     update(sessions)
                     .where(sessions.c.video_id == video_id, sessions.c.epoch == epoch)
+                    # Once an ended session has all its segments, its owner has nothing to report.
+                    .where(or_(sessions.c.phase == "open", sessions.c.held))
                     .values(
                         beat_at=_NOW(),
                         media_at=_NOW() if sending else sessions.c.media_at,

@@ -44,6 +44,9 @@ async def test_a_publisher_makes_a_session_and_its_end_a_video(live: Live) -> No
     assert LiveRecorded.__name__ not in await types(live, session)
     await live.one.sessions.published(session, batch(session.video_id, 1, 2))
     await live.one.sessions.disconnected(session, "ended", clean=True)
+    # It tells viewers now that nothing follows.
+    with pytest.raises(Fenced):
+        await live.one.sessions.alive(session, sending=False)
     await live.two.finishing.round()
     assert await types(live, session) == [
         *("LiveConnected", "LivePublished", "LiveEnded", "LivePublished", "LiveRecorded")
