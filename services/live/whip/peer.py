@@ -89,6 +89,11 @@ class Peer:
             candidate.sdpMid = self._connection.getTransceivers()[0].mid
             await self._connection.addIceCandidate(candidate)
 
+    def end(self) -> None:
+        """The publisher has said that it ends. Its last pictures are still on their way to the
+        sink, and it does not wait for them."""
+        self._start(self.close("ended by the publisher", clean=True))
+
     async def close(self, reason: str, *, clean: bool) -> None:
         """End the connection and close the sink, once."""
         if self._ended:

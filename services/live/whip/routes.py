@@ -125,7 +125,7 @@ async def end(resource: Resource, whip: NamedDependency[Whip]) -> Response[None]
     peer = whip.peer(resource)
     if peer is None:
         raise NoConnection("This connection has ended.")
-    await peer.close("ended by the publisher", clean=True)
+    peer.end()
     return Response(None, status_code=200)
 
 
