@@ -74,7 +74,12 @@ async def _sdp(request: Incoming, content_type: str) -> str:
         raise OfferRefused("The description is no text.") from error
 
 
-@post("/", status_code=201, summary="Publish by WebRTC (WHIP)", media_type=_OFFER)
+@post(
+    "/",
+    status_code=201,
+    summary="Publish by WebRTC (WHIP)",
+    media_type=_OFFER,
+)
 async def publish(request: Incoming, whip: NamedDependency[Whip]) -> Response[str]:
     """The body is an SDP offer with one picture in H.264 and at most one sound in Opus. Location
     is the resource that PATCH sends candidates to and DELETE ends."""
@@ -130,9 +135,11 @@ async def end(resource: Resource, whip: NamedDependency[Whip]) -> Response[None]
 
 
 def whip_router(whip: Whip) -> Router:
-    """All routes."""
+    """All routes. They are not in the API's document: it is the same where WHIP is off, and what
+    they take is SDP, of which the standard says enough."""
     return Router(
         _BASE,
+        include_in_schema=False,
         route_handlers=[publish, add_candidates, end],
         dependencies={"whip": Provide(lambda: whip, sync_to_thread=False)},
     )
