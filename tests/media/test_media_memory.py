@@ -1,5 +1,6 @@
 """What time stamps claim takes no memory: neither in the pipeline nor in the comparison with it."""
 
+import resource
 from pathlib import Path
 
 from tests.media.made_changes import CHANGES
@@ -16,7 +17,7 @@ async def test_a_jump_of_an_hour_takes_no_memory(tmp_path: Path) -> None:
     video = await process(CHANGES["clock jumps an hour on"](tmp_path), tmp_path / "media")
 
     assert video.failure is None
-    assert video.peak_bytes < _LITTLE
+    assert video.peak_bytes < _little()
 
 
 async def test_a_gap_that_is_played_takes_no_memory(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ async def test_a_gap_that_is_played_takes_no_memory(tmp_path: Path) -> None:
     video = await process(source, tmp_path / "media")
 
     assert differences(source, video, tmp_path) == []
-    assert video.peak_bytes < _LITTLE
+    assert video.peak_bytes < _little()
 
 
 async def test_a_source_of_a_day_is_compared_as_far_as_the_video_goes(tmp_path: Path) -> None:
@@ -36,7 +37,13 @@ async def test_a_source_of_a_day_is_compared_as_far_as_the_video_goes(tmp_path: 
         found = differences(source, video, tmp_path)
 
     assert found
-    assert memory.peak_bytes < _LITTLE
+    assert memory.peak_bytes < _little()
+
+
+def _little() -> int:
+    """The kernel counts for a program what this process had when it started it, too."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    return max(_LITTLE, own + (256 << 20))
 
 
 def _with_gap(seconds: int) -> Recipe:

@@ -97,7 +97,7 @@ def test_rules_are_those_that_are_tested(everything: list[Manifest]) -> None:
 def test_dashboards_are_labelled_config_maps() -> None:
     maps = of_kind(render(), "ConfigMap")
     boards = {name: found for name, found in maps.items() if "-dashboard-" in name}
-    assert len(boards) == 5
+    assert len(boards) == 6
     for found in boards.values():
         assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
         ((file, text),) = found["data"].items()

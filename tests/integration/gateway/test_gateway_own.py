@@ -101,10 +101,10 @@ async def test_the_services_documents_become_one(service: Service, redis_url: st
         assert document["openapi"].startswith("3.1")
         assert list(document["paths"]) == ["/api/v1/tags"]
         await client.get("/docs/openapi.json")
-        assert len(service.requests) == 4  # each service once
+        assert len(service.requests) == 5  # each service once
         clock.now += 31
         await client.get("/docs/openapi.json")
-        assert len(service.requests) == 8
+        assert len(service.requests) == 10
 
 
 async def test_the_document_is_browsable_without_anyone_elses_server(client: httpx.AsyncClient):
@@ -128,7 +128,7 @@ async def test_ready_names_what_is_not(client: httpx.AsyncClient, service: Servi
     answer = await client.get("/ready")
     assert answer.status_code == 503
     named = {detail["field"] for detail in answer.json()["error"]["details"]}
-    assert named == {"auth", "ingest", "catalog", "transcoder"}
+    assert named == {"auth", "ingest", "catalog", "transcoder", "live"}
     assert (await client.get("/health")).status_code == 200
 
 
