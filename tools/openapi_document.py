@@ -21,6 +21,7 @@ from services.gateway import openapi
 from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
 from services.live.http.app import live_app
+from services.live.whip.routes import whip_router
 from services.transcoder import http as transcoder
 from shared.http.access_tokens import Verifier
 from shared.http.app import create_app
@@ -82,8 +83,14 @@ def _transcoder(verifier: Verifier) -> Litestar:
 
 
 def _live(verifier: Verifier) -> Litestar:
-    registry = CollectorRegistry()
-    return live_app(_UNOPENED, rtmp_url="", verifier=verifier, checks={}, registry=registry)
+    return live_app(
+        _UNOPENED,
+        rtmp_url="",
+        verifier=verifier,
+        checks={},
+        registry=CollectorRegistry(),
+        others=[whip_router(_UNOPENED)],
+    )
 
 
 def _catalog(verifier: Verifier) -> Litestar:

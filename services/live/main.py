@@ -203,7 +203,7 @@ async def compose(config: LiveSettings, host: Host) -> Process:
 
 def _srt(config: LiveSettings, publishers: SrtPublishers) -> Listener | None:
     """Listens for publishers by SRT, where that is set up. Raises SettingsError."""
-    if config.srt_bind is None or config.srt_library is None:
+    if config.srt_library is None:
         return None
     try:
         listener = Listener(

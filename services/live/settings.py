@@ -7,6 +7,12 @@ import msgspec
 from shared.settings import Address, Secret, Settings
 
 
+class Passphrase(Secret):
+    """What SRT encrypts with: at least 10 characters."""
+
+    minimum = 10
+
+
 class LiveSettings(Settings, frozen=True, kw_only=True):
     """Publishers connect to ``rtmp_bind``; ``rtmp_url`` is what people are told to send to.
 
@@ -15,8 +21,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     process takes ``max_lives``. ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
 
-    With ``whip``, WebRTC publishers are received, each at a random UDP port. With ``srt_bind`` and
-    ``srt_library``, the path of libsrt 1.5, publishers by SRT are; they must encrypt with
+    With ``whip``, WebRTC publishers are received, each at a random UDP port. With ``srt_library``,
+    the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``; they must encrypt with
     ``srt_passphrase`` where there is one.
     """
 
@@ -37,9 +43,9 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     scratch_dir: str
     ffmpeg: str | None = None
     whip: bool = False
-    srt_bind: Address | None = None
+    srt_bind: Address = Address("0.0.0.0", 9710)  # noqa: S104 - publishers come from anywhere
     srt_library: str | None = None
-    srt_passphrase: Annotated[Secret, msgspec.Meta(min_length=10, max_length=79)] | None = None
+    srt_passphrase: Passphrase | None = None
     live_heights: tuple[int, ...] = (480, 240)
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20

@@ -32,7 +32,7 @@ BODIES = list(bodies())
 
 
 def test_the_bodies_of_all_services_are_looked_at() -> None:
-    assert {where.split()[0] for where, _ in BODIES} == {"auth", "ingest", "catalog"}
+    assert {where.split()[0] for where, _ in BODIES} == {"auth", "ingest", "catalog", "live"}
     assert len(BODIES) >= 13
 
 
