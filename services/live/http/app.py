@@ -1,28 +1,18 @@
-"""Live's application: its routes, and the answers to failures of the log."""
+"""Live's application: its routes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
 
-import asyncpg
-from litestar import Litestar, Request, Response, Router
+from litestar import Litestar, Router
 from litestar.di import Provide
 from prometheus_client import CollectorRegistry
 
 from services.live.handlers.live_streams import LiveStreams
 from services.live.http.streams import streams_router
-from shared.errors import Unavailable
 from shared.http.app import create_app
 from shared.http.health import Check
 from shared.http.identity import Verifier
-from shared.http.problems import on_cinelog_error
 from shared.http.sessions import Sessions
 from shared.loops.progress import Progress
-
-
-class LogUnavailable(Unavailable):
-    """The event log does not answer. Nothing was changed."""
-
-    code = "log_unavailable"
 
 
 def live_app(
@@ -44,7 +34,6 @@ def live_app(
             "streams": Provide(lambda: streams, sync_to_thread=False),
             "rtmp_url": Provide(lambda: rtmp_url, sync_to_thread=False),
         },
-        exception_handlers=dict.fromkeys(_CONNECTION_ERRORS, _on_connection_error),
     )
     return create_app(
         "live",
@@ -55,19 +44,3 @@ def live_app(
         registry=registry,
         progress=progress,
     )
-
-
-# The event store raises these where the database does not answer.
-_CONNECTION_ERRORS: Final = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
-
-
-def _on_connection_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    text = "Live streams cannot be read or changed right now."
-    return on_cinelog_error(request, LogUnavailable(text))
