@@ -13,6 +13,7 @@ from litestar import Litestar
 
 from services.live.broadcasts.broadcast import Means
 from services.live.broadcasts.broadcasts import Broadcasts
+from services.live.doorkeeper import Doorkeeper
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
@@ -128,7 +129,8 @@ async def assemble(
     )
     means = _means(config, sessions, media, name)
     broadcasts = Broadcasts(means, most=config.max_lives)
-    whip = Whip(broadcasts, config.max_lives) if config.whip else None
+    door = Doorkeeper(broadcasts)
+    whip = Whip(door, config.max_lives) if config.whip else None
     origin = Origin(broadcasts, PlainPlaylists(sessions, media), sessions)
     app = live_app(
         streams,
@@ -149,9 +151,9 @@ async def assemble(
         settling,
         finishing,
         broadcasts,
-        RtmpServer(broadcasts),
+        RtmpServer(door),
         whip,
-        SrtPublishers(broadcasts, means.program, config.srt_passphrase),
+        SrtPublishers(door, means.program, config.srt_passphrase),
         app,
     )
 

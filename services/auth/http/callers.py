@@ -16,10 +16,10 @@ from services.auth.devices import Devices
 from services.auth.handlers.sessions import SessionHandlers
 from services.auth.ports import Caller
 from shared.errors import Forbidden
+from shared.http.client import client_address
 from shared.http.device_cookies import DEVICE_COOKIE, DEVICE_LIFETIME, REFRESH_COOKIE, cookie_value
 from shared.http.identity import Principal
 
-_CLIENT_HEADER: Final = "x-cinelog-client"
 _ORIGIN_HEADER: Final = "x-cinelog-origin"
 _REFRESH_PATH: Final = "/api/v1/auth/refresh"
 _API_PATH: Final = "/api/v1"
@@ -81,9 +81,8 @@ async def alive(
 
 def caller(request: AnyRequest, devices: NamedDependency[Devices]) -> Caller:
     """Dependency ``caller``: the client, as the gateway identifies it, and its device."""
-    peer = request.client.host if request.client else "unknown"
     return Caller(
-        client=request.headers.get(_CLIENT_HEADER) or peer,
+        client=client_address(request),
         user_agent=request.headers.get("user-agent", ""),
         device=devices.read(sent_cookie(request, DEVICE_COOKIE)),
     )

@@ -33,13 +33,13 @@ from services.catalog.queries.views import Row
 from services.catalog.read_model.text_analysis import MAX_QUERY, parse_query
 from shared.contracts import Visibility
 from shared.errors import Detail, InvalidInput
+from shared.http.client import client_address
 from shared.http.envelope import Message, Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
 from shared.http.paging import MAX_PAGE, Page, encode_cursor
 
 # The address as the gateway sees it, which no client can forge.
-_CLIENT_HEADER: Final = "x-cinelog-client"
 
 AnyRequest = Request[object, object, State]
 
@@ -120,8 +120,7 @@ async def count_view(
 ) -> Success[Video]:
     """Counts once a day for each viewer. Answers the video, counted or not."""
     row = await _find_visible(catalog, video_id, optional_principal)
-    peer = request.client.host if request.client else "unknown"
-    address = request.headers.get(_CLIENT_HEADER) or peer
+    address = client_address(request)
     agent = request.headers.get("user-agent", "")
     today = datetime.now(UTC).date()
     await catalog.pending.add(catalog.view_keys.view(row["id"], address, agent, today))

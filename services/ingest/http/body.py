@@ -7,13 +7,12 @@ from typing import Any, Final
 from litestar import Request
 
 from services.ingest.ports import ClientGone, Stalled, UploadLost
+from shared.http.client import client_address
 from shared.pace import Pace
 
 # Whoever has been waited for so long, in seconds, and sends fewer bytes a second is slow.
 PATIENCE: Final = 5.0
 SLOW_RATE: Final = 64 * 1024
-# The gateway's word for the address that a request came from.
-_CLIENT_HEADER: Final = "x-cinelog-client"
 
 
 class IncomingBody:
@@ -23,8 +22,7 @@ class IncomingBody:
         self._receive = request.receive
         self._pace = pace
         self.length = _announced(request)
-        peer = request.client.host if request.client else None
-        self.address = request.headers.get(_CLIENT_HEADER) or peer
+        self.address = client_address(request)
         self._waiting: asyncio.Timeout | None = None
         self._waiting_since: float | None = None
         self._waited = 0.0

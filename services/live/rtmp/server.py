@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from services.live.flv.sink import Admission, Sink
-from services.live.ports import Publisher, Refused
+from services.live.ports import Publisher
 from services.live.rtmp.connection import Connection
 from shared.settings import Address
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
@@ -23,8 +23,8 @@ _MAX_ADDRESSES: Final = 10_000
 class Limits(msgspec.Struct, frozen=True):
     """``handshake``, ``commands``, ``idle``: see Patience.
 
-    ``open_per_address``: connections at once; ``connects`` and ``wrong_keys``: of an address in a
-    minute; ``waiting``: connections of all addresses that do not publish.
+    ``open_per_address``: connections at once; ``connects``: of an address in a minute;
+    ``waiting``: connections of all addresses that do not publish.
     """
 
     handshake: float = 5.0
@@ -32,7 +32,6 @@ class Limits(msgspec.Struct, frozen=True):
     idle: float = 15.0
     open_per_address: int = 16
     connects: int = 60
-    wrong_keys: int = 10
     waiting: int = 500
 
 
@@ -49,7 +48,6 @@ class RtmpServer:
         self._limits = limits or Limits()
         self._buckets = LocalBuckets(clock, _MAX_ADDRESSES)
         self._connects = _per_minute(self._limits.connects)
-        self._wrong_keys = _per_minute(self._limits.wrong_keys)
         self._connections: set[Connection] = set()
         self._open: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
@@ -83,7 +81,7 @@ class RtmpServer:
         if (
             waiting >= self._limits.waiting
             or self._open[address] >= self._limits.open_per_address
-            or not self._buckets.take(_name("connect", address), self._connects).allowed
+            or not self._buckets.take(address.encode(), self._connects).allowed
         ):
             return False
         self._connections.add(connection)
@@ -98,21 +96,9 @@ class RtmpServer:
             del self._open[connection.address]
 
     async def admit(self, key: str, publisher: Publisher) -> Sink:
-        """Ask whether the key may publish, unless its address guesses keys. Raises Refused."""
-        name = _name("key", publisher.address)
-        if self._buckets.take_all({name: self._wrong_keys}, 0).remaining == 0:
-            raise Refused("too_many", "too many wrong stream keys; wait a minute")
-        try:
-            return await self._admission.admit(key, publisher)
-        except Refused as refused:
-            if refused.code == "unknown_key":
-                self._buckets.take(name, self._wrong_keys)
-            raise
+        """Ask whether the key may publish. Raises Refused."""
+        return await self._admission.admit(key, publisher)
 
 
 def _per_minute(count: int) -> Bucket:
     return Bucket(60 * MICROS // count, count)
-
-
-def _name(what: str, address: str) -> bytes:
-    return f"{what} {address}".encode()

@@ -14,6 +14,7 @@ from services.live.ports import Refused
 from services.live.whip.peer import UnusableOffer
 from services.live.whip.server import Whip
 from shared import errors
+from shared.http.client import client_address
 
 _BASE: Final = "/api/v1/live/whip"
 _OFFER: Final = "application/sdp"
@@ -91,7 +92,7 @@ async def publish(request: Incoming, whip: NamedDependency[Whip]) -> Response[st
         answer = await whip.publish(
             key.strip(),
             offer,
-            address=request.client.host if request.client else "",
+            address=client_address(request),
             software=request.headers.get("user-agent", "")[:200],
         )
     except Refused as refused:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.debian import srt_library, srt_root
+from services.live.doorkeeper import Doorkeeper
 from services.live.packaging.child import Program
 from services.live.srt.library import Admitted, Library, Rejected, SrtError
 from services.live.srt.listener import Connection, Listener
@@ -153,7 +154,9 @@ async def test_the_listener_ends_publishers_that_are_still_there(library: Librar
 async def test_transport_streams_become_tags(library: Library, tmp_path: Path) -> None:
     door = Door()
     limits = Limits(seconds=0, cpu_seconds=60, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0)
-    publishers = SrtPublishers(door, Program(find_ffmpeg(None), tmp_path, limits), PASSPHRASE)
+    publishers = SrtPublishers(
+        Doorkeeper(door, wrong_keys=2), Program(find_ffmpeg(None), tmp_path, limits), PASSPHRASE
+    )
     listener = Listener(library, admit=publishers.admit, serve=publishers.serve, latency_ms=120)
     url = f"srt://127.0.0.1:{listener.open('127.0.0.1', 0)}"
     try:
@@ -171,6 +174,10 @@ async def test_transport_streams_become_tags(library: Library, tmp_path: Path) -
         for _ in range(3):
             await publish(f"{url}?streamid=wrong&passphrase={PASSPHRASE}")
         assert door.asked == 2
+        # Nor does a guesser get an answer for each of its keys.
+        for key in ("b", "c", "d"):
+            await publish(f"{url}?streamid={key}&passphrase={PASSPHRASE}")
+        assert door.asked == 3
     finally:
         await listener.close()
     assert sink.closed == ("the publisher has gone", False)
