@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from shared.contracts import events as e
+from shared.contracts import live_events as live
 from shared.contracts.ids import Category
 
 CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
@@ -40,23 +41,23 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.MediaCompacted,
     ),
     "live": (
-        e.LiveStreamCreated,
-        e.LiveStreamChanged,
-        e.StreamKeyRotated,
-        e.LiveStreamEnabled,
-        e.LiveStreamDisabled,
-        e.LiveStreamDeleted,
-        e.LiveSessionOpened,
-        e.LiveSessionClosed,
+        live.LiveStreamCreated,
+        live.LiveStreamChanged,
+        live.StreamKeyRotated,
+        live.LiveStreamEnabled,
+        live.LiveStreamDisabled,
+        live.LiveStreamDeleted,
+        live.LiveSessionOpened,
+        live.LiveSessionClosed,
     ),
     "livesession": (
-        e.LiveConnected,
-        e.LivePublished,
-        e.LiveDisconnected,
-        e.LiveReconnected,
-        e.LiveEnded,
-        e.LiveRecorded,
-        e.LivePosterMade,
+        live.LiveConnected,
+        live.LivePublished,
+        live.LiveDisconnected,
+        live.LiveReconnected,
+        live.LiveEnded,
+        live.LiveRecorded,
+        live.LivePosterMade,
     ),
     "video": (
         e.DetailsChanged,

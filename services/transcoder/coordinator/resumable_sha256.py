@@ -37,7 +37,7 @@ class ResumableSha256:
     def __init__(self, kept: bytes | None = None) -> None:
         library = _library()
         if library is None:
-            raise NotImplementedError("This Python's OpenSSL does not give the state away.")
+            raise RuntimeError("can_resume() says whether this works")
         self._library = library
         self._context = _Context()
         self._size = 0

@@ -1,0 +1,164 @@
+"""The integration events of live streams and of their sessions."""
+
+from datetime import datetime
+from typing import Literal
+
+from shared.contracts.events import Event, Visibility
+from shared.contracts.media import EncodedTrack, PublishedRendition, StoredObject
+
+LiveProtocol = Literal["rtmp", "rtmps", "srt", "whip"]
+Latency = Literal["low", "standard"]
+"""low: parts of a third of a second (LL-HLS). standard: whole segments only."""
+
+
+# The live category, written by live: what a person set up, and which sessions there were.
+
+
+class LiveStreamCreated(Event, frozen=True, kw_only=True):
+    """A person may publish under a key, which is in no event. ``record``: each session becomes a
+    video. A session whose publisher is gone for ``reconnect_seconds`` ends."""
+
+    live_id: str
+    user_id: str
+    title: str
+    description: str
+    visibility: Visibility
+    latency: Latency
+    record: bool
+    reconnect_seconds: int = 60
+
+
+class LiveStreamChanged(Event, frozen=True, kw_only=True):
+    """All settings as they are from now on. A running session keeps its title, visibility and
+    latency; it waits ``reconnect_seconds`` for its publisher as they are now."""
+
+    live_id: str
+    user_id: str
+    title: str
+    description: str
+    visibility: Visibility
+    latency: Latency
+    record: bool
+    reconnect_seconds: int = 60
+
+
+class StreamKeyRotated(Event, frozen=True, kw_only=True):
+    """The key of before is refused."""
+
+    live_id: str
+    user_id: str
+
+
+class LiveStreamEnabled(Event, frozen=True, kw_only=True):
+    live_id: str
+    user_id: str
+
+
+class LiveStreamDisabled(Event, frozen=True, kw_only=True):
+    live_id: str
+    user_id: str
+
+
+class LiveStreamDeleted(Event, frozen=True, kw_only=True):
+    live_id: str
+    user_id: str
+
+
+class LiveSessionOpened(Event, frozen=True, kw_only=True):
+    """A publisher began; the session becomes the video ``video_id``."""
+
+    live_id: str
+    user_id: str
+    video_id: str
+
+
+class LiveSessionClosed(Event, frozen=True, kw_only=True):
+    """The session has ended: the next publisher begins another one."""
+
+    live_id: str
+    user_id: str
+    video_id: str
+
+
+# The livesession category, written by live: one session, from its first publisher to its video.
+
+
+class LiveConnected(Event, frozen=True, kw_only=True):
+    """A publisher sends to ``replica``, which owns the session with this ``epoch``.
+
+    The stream's settings at this time are the video's first ones.
+    """
+
+    video_id: str
+    live_id: str
+    user_id: str
+    epoch: int
+    protocol: LiveProtocol
+    title: str
+    description: str
+    visibility: Visibility
+    latency: Latency
+    replica: str
+    record: bool = True
+
+
+class LivePublished(Event, frozen=True, kw_only=True):
+    """The next segments of all tracks are in the bucket, from number ``first_segment`` on.
+
+    ``started_at``: the time of the first picture of the first of them. ``jump``: a discontinuity
+    stands before it, and players start the timeline anew.
+    """
+
+    video_id: str
+    epoch: int
+    first_segment: int
+    started_at: datetime
+    tracks: tuple[EncodedTrack, ...]
+    jump: bool = False
+
+
+class LiveDisconnected(Event, frozen=True, kw_only=True):
+    """The publisher is gone. ``clean``: it said so. It may come back in time."""
+
+    video_id: str
+    epoch: int
+    reason: str
+    clean: bool
+
+
+class LiveReconnected(Event, frozen=True, kw_only=True):
+    """A publisher sends again; whoever had an older ``epoch`` has lost the session."""
+
+    video_id: str
+    epoch: int
+    protocol: LiveProtocol
+    replica: str
+
+
+class LiveEnded(Event, frozen=True, kw_only=True):
+    """Nothing follows but the recording."""
+
+    video_id: str
+    live_id: str
+    user_id: str
+    reason: str
+
+
+class LiveRecorded(Event, frozen=True, kw_only=True):
+    """The session's segments are an ordinary video, with playlists and a manifest of their own."""
+
+    video_id: str
+    playlist_key: str
+    dash_key: str
+    duration_ms: int
+    width: int
+    height: int
+    renditions: tuple[PublishedRendition, ...]
+    size: int
+    playlists: tuple[StoredObject, ...] = ()
+
+
+class LivePosterMade(Event, frozen=True, kw_only=True):
+    video_id: str
+    poster_key: str
+    object: StoredObject
