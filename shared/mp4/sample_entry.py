@@ -27,6 +27,13 @@ def entry_children(entry: bytes) -> list[Box]:
     return list(boxes(entry, _CHILDREN, len(entry)))
 
 
+def hide_settings(entry: bytes) -> bytes:
+    """A sound's sample entry of the same length without the settings of its decoder."""
+    for kind in (b"esds", b"alac", b"dOps", b"dfLa"):
+        entry = entry[:_HEADER_BYTES] + entry[_HEADER_BYTES:].replace(kind, b"free")
+    return entry
+
+
 @parsing()
 def codec_string(init: bytes, entry: Box) -> str:
     """The RFC 6381 string of a sample entry. Raises MalformedMp4.

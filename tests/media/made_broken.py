@@ -6,6 +6,8 @@ from typing import Final
 from tests.integration.transcoder.clips import ffmpeg
 from tests.media.made_files import X264, Recipe, made, picture, tone
 
+# The tag of a descriptor and the beginning of its length, which ffmpeg writes in four bytes.
+_SETTINGS: Final = b"\x05\x80\x80\x80"
 _SOURCES: Final = (*picture(), *tone())
 _FIT: Final = (
     *(*picture("640x360", "30", 5), *tone(seconds=5), "-c:v", "libx264"),
@@ -43,6 +45,21 @@ def renamed(recipe: Recipe, *names: tuple[bytes, bytes]) -> Recipe:
     return write
 
 
+def celp(recipe: Recipe) -> Recipe:
+    """The recipe of an MP4 whose last sound says that it is CELP, which nothing here decodes."""
+
+    def write(folder: Path) -> Path:
+        target = recipe(folder)
+        data = bytearray(target.read_bytes())
+        # The decoder's settings begin with five bits of the object type (ISO/IEC 14496-3, 1.6.2).
+        at = data.index(_SETTINGS, data.rindex(b"esds")) + len(_SETTINGS) + 1
+        data[at] = 8 << 3 | data[at] & 7
+        target.write_bytes(data)
+        return target
+
+    return write
+
+
 _MP4: Final = made("a.mp4", *_SOURCES, *X264, "-c:a", "aac")
 _WEBM: Final = ("-c:v", "libvpx-vp9", "-cpu-used", "8", "-b:v", "200k", "-c:a", "libopus")
 # Where only the sound can be decoded, and where only the picture can.
@@ -70,5 +87,23 @@ NO_SOUND: Final[dict[str, Recipe]] = {
     "ts, noise for sound": noise("a", made("a.ts", *_SOURCES, *X264, "-c:a", "ac3")),
     "avi, noise for sound": noise(
         "a", made("a.avi", *_SOURCES, "-c:v", "mpeg4", "-c:a", "libmp3lame")
+    ),
+}
+# Whose last sound says something that its decoder refuses, and how many others there are.
+REFUSED_SOUND: Final[dict[str, tuple[Recipe, int]]] = {
+    "mp4, the only sound": (celp(_MP4), 0),
+    "mp4, the second sound": (
+        celp(made("a.mp4", *_SOURCES, *tone(), "-map", "0", "-map", "1", "-map", "2", *X264)),
+        1,
+    ),
+    "mov with its tables first, the second sound": (
+        celp(
+            made(
+                "a.mov",
+                *(*_SOURCES, *tone(), "-map", "0", "-map", "1", "-map", "2", *X264),
+                *("-c:a", "aac", "-movflags", "+faststart"),
+            )
+        ),
+        1,
     ),
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.media.made_broken import NO_PICTURE, NO_SOUND
+from tests.media.made_broken import NO_PICTURE, NO_SOUND, REFUSED_SOUND
 from tests.media.made_files import FILES, X264, Recipe, joined, made, picture, tone
 from tests.media.made_joins import MANY
 from tests.media.oracle import differences
@@ -65,6 +65,16 @@ async def test_a_picture_beside_broken_sound_plays(kind: str, tmp_path: Path) ->
     source = NO_SOUND[kind](tmp_path)
     video = await process(source, tmp_path / "media")
     assert differences(source, video, tmp_path) == []
+    assert [note.code for note in video.planned.source.notes] == ["sound_left_out"]
+
+
+@pytest.mark.parametrize("kind", REFUSED_SOUND)
+async def test_a_sound_whose_settings_are_refused_is_left_out(kind: str, tmp_path: Path) -> None:
+    """Neither ffprobe nor the comparison with it describes anything of such a file."""
+    recipe, sounds = REFUSED_SOUND[kind]
+    video = await process(recipe(tmp_path), tmp_path / "media")
+    assert video.failure is None
+    assert len(video.planned.audio) == sounds
     assert [note.code for note in video.planned.source.notes] == ["sound_left_out"]
 
 

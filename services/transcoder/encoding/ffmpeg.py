@@ -85,12 +85,12 @@ def placed(track: AudioTrack) -> list[str]:
     return ["pan=stereo|c0=c0|c1=c1"] if track.unplaced else []
 
 
-def probe(source: Input, *, frames: bool = True) -> list[str]:
-    """ffprobe: container, streams and the first frames, as JSON."""
+def probe(source: Input, *, frames: bool = True, warnings: bool = False) -> list[str]:
+    """ffprobe: container, streams and the first frames, as JSON. ``warnings``: it prints them."""
     shown = ["-show_frames", "-read_intervals", f"%+#{_FRAME_PACKETS}"] if frames else []
     return [
         "-v",
-        "error",
+        "warning" if warnings else "error",
         *source.options(),
         "-probesize",
         "20000000",

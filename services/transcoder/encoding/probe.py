@@ -83,6 +83,20 @@ async def probe_indexed(
     return _with_longest(with_ends(found, end, max(others, default=None)), longest)
 
 
+async def unopened(ffprobe: str, source: ffmpeg.Input, folder: Path) -> int | None:
+    """The number of the first stream whose decoder does not accept what the file says of it.
+
+    ffprobe describes no stream of such a file. None for other failures.
+    """
+    arguments = [ffprobe, *ffmpeg.probe(source, frames=False, warnings=True)]
+    try:
+        await run_ffprobe(arguments, folder, _limits(source, _PROBE_SECONDS))
+    except RunFailed as error:
+        found = _UNOPENED.search(error.detail)
+        return int(found[1]) if found else None
+    return None
+
+
 async def probe_stated(
     ffprobe: str,
     source: ffmpeg.Input,
@@ -293,6 +307,8 @@ def _with_longest(found: ProbedSource, longest: float) -> ProbedSource:
     return msgspec.structs.replace(found, facts=facts)
 
 
+# What ffprobe says before it ends because of one stream.
+_UNOPENED: Final = re.compile(r"Could not open codec for input stream ([0-9]{1,5})")
 # Messages about the worker's disk: the source is not at fault.
 _SCRATCH_WORDS: Final = re.compile(
     "No space left on device|No such file or directory|Disk quota exceeded|Read-only file system"

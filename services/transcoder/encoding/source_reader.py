@@ -19,6 +19,7 @@ from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed, rejected
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 from shared.mp4.boxes import MalformedMp4, SamplesMissing
+from shared.mp4.sample_entry import hide_settings
 
 _HEAD_BYTES: Final = 256 << 10
 _TAIL_BYTES: Final = 1 << 20
@@ -79,6 +80,19 @@ class IndexedSource(msgspec.Struct, frozen=True):
     def weight(self) -> int:
         """The memory that it takes, in bytes."""
         return sum(len(piece.data) for piece in self.pieces) + self.index.weight
+
+    def without_settings(self, number: int) -> "IndexedSource | None":
+        """The source as if one sound track did not say how it is decoded; None where it is none.
+
+        All else is in its place, so that ffmpeg reads the rest as before.
+        """
+        entries = [t.entry for t in self.index.tracks if t.number == number and t.kind == "soun"]
+        entry = entries[0] if entries else b""
+        hidden = hide_settings(entry)
+        if hidden == entry:
+            return None
+        pieces = [SourceSlice(p.offset, p.data.replace(entry, hidden)) for p in self.pieces]
+        return msgspec.structs.replace(self, pieces=tuple(pieces))
 
 
 class _Walk(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from services.transcoder.encoding.probe import (
     probe_source,
     probe_stated,
     read_packets,
+    unopened,
 )
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
@@ -176,9 +177,7 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     if known is not None:
         if any(track.entries > 1 or track.edits.repeats for track in known.index.tracks):
             raise rejected(CHANGES)
-        outline = await worker.sources.open_outline(known, folder)
-        found = await probe_indexed(tools.ffprobe, known, outline, folder, trials=trials)
-        return _Readable(known, found)
+        return _Readable(known, await _probe_tables(worker, context, known))
     source = await worker.sources.open_whole(task.source_key)
     locks = await _locks(worker, context)
     found = await probe_source(tools.ffprobe, source, task.size, folder, trials=trials, locks=locks)
@@ -199,6 +198,25 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         # Too large to be read in order beforehand, or in codecs that MP4 does not support.
         raise jumps()
     return _Readable(None, found)
+
+
+async def _probe_tables(
+    worker: WorkerContext, context: TaskContext, known: IndexedSource
+) -> ProbedSource:
+    """The facts of a source with an index, of which sound tracks may have unusable settings."""
+    program, folder, shown = worker.tools.ffprobe, context.folder, known
+    trials = _trials(worker, context)
+    while True:
+        outline = await worker.sources.open_outline(shown, folder)
+        try:
+            return await probe_indexed(program, known, outline, folder, trials=trials)
+        except MediaRejected:
+            number = await unopened(program, outline, folder)
+            # Each round hides the settings of another track, which is then tried by itself.
+            hidden = None if number is None else shown.without_settings(number)
+            if hidden is None:
+                raise
+            shown = hidden
 
 
 async def _with_rest(
