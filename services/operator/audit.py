@@ -33,6 +33,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OLD = "recorded_at < now() - make_interval(secs => $1)"
+# How long a session may wait for its publisher at most.
+_LONGEST_WINDOW = "30 minutes"
 _ENDED = "('completed', 'failed', 'cancelled', 'deleted')"
 
 RULES: Final = (
@@ -76,6 +78,52 @@ RULES: Final = (
         " (select from catalog.videos v where v.id = substr(e.stream_id, 8))"
         " and not exists (select from log.events d where d.stream_id ="
         " 'video-' || substr(e.stream_id, 8) and d.type = 'VideoDeleted')",
+    ),
+    Rule(
+        "lives.end",
+        "No live session stays open when its owner and its publisher are gone.",
+        "select video_id || ' of ' || coalesce(replica, 'nobody') from live.sessions"
+        " where phase = 'open'"
+        " and greatest(opened_at, beat_at, media_at) < now() - make_interval(secs => $1)"
+        f" - interval '{_LONGEST_WINDOW}'",
+    ),
+    Rule(
+        "lives.are_recorded",
+        "Every live session that has ended with segments, and is kept, is a video.",
+        "select substr(e.stream_id, 13) from log.events e where e.type = 'LiveEnded'"
+        f" and e.{_OLD} and not exists (select from log.events r where r.stream_id = e.stream_id"
+        " and (r.type = 'LiveRecorded' or (r.type = 'LiveConnected'"
+        " and r.data->>'record' = 'false')))"
+        " and exists (select from log.events p where p.stream_id = e.stream_id"
+        " and p.type = 'LivePublished') and not exists (select from log.events d"
+        " where d.stream_id = 'video-' || substr(e.stream_id, 13) and d.type = 'VideoDeleted')",
+    ),
+    Rule(
+        "lives.are_once",
+        "A live session ends once, and is recorded once.",
+        "select stream_id || ': ' || count(*) || ' × ' || type from log.events"
+        " where type in ('LiveEnded', 'LiveRecorded') and $1::float8 >= 0"
+        " group by stream_id, type having count(*) > 1",
+    ),
+    Rule(
+        "lives.are_closed",
+        "A live stream is free for the next session when the last one has ended.",
+        "select o.stream_id || ': ' || (o.data->>'video_id') from log.events o"
+        f" where o.type = 'LiveSessionOpened' and o.{_OLD} and exists (select from log.events e"
+        " where e.stream_id = 'livesession-' || (o.data->>'video_id') and e.type = 'LiveEnded'"
+        f" and e.{_OLD}) and not exists (select from log.events c where"
+        " c.stream_id = o.stream_id and c.type = 'LiveSessionClosed'"
+        " and c.data->>'video_id' = o.data->>'video_id')",
+    ),
+    Rule(
+        "lives.have_jobs",
+        "Every recorded live has a job, and is a video of the catalog until it is deleted.",
+        "select substr(e.stream_id, 13) from log.events e where e.type = 'LiveRecorded'"
+        f" and e.{_OLD} and not exists (select from log.events d where d.stream_id ="
+        " 'video-' || substr(e.stream_id, 13) and d.type = 'VideoDeleted')"
+        " and not (exists (select from transcoder.jobs j where"
+        " j.video_id = substr(e.stream_id, 13)) and exists"
+        " (select from catalog.videos v where v.id = substr(e.stream_id, 13)))",
     ),
     Rule(
         "attempts.end_once",

@@ -13,6 +13,7 @@ from services.transcoder.domain import (
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     Event,
+    LiveConnected,
     TranscodeCompleted,
     TranscodeFailed,
     TranscodeRetried,
@@ -61,12 +62,12 @@ async def is_shown_to_others(store: EventStore, video_id: str) -> bool:
 
     A video with events of a newer version counts as hidden.
     """
-    names = stream_id("upload", video_id), stream_id("video", video_id)
+    names = [stream_id(kind, video_id) for kind in ("upload", "livesession", "video")]
     streams = await store.read_streams(names)
     visibility: Visibility | None = None
     for recorded in (event for name in names for event in streams[name]):
         match recorded.data:
-            case VideoUploaded() | VisibilityChanged() as said:
+            case VideoUploaded() | LiveConnected() | VisibilityChanged() as said:
                 visibility = said.visibility
             case VideoDeleted() | Unreadable():
                 return False

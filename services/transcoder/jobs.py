@@ -22,6 +22,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     correlation_id: str | None
     traceparent: str | None
     size: int = 0
+    source_key: str = ""
 
 
 JOB_COLUMNS: Final = [jobs.c[name] for name in JobRecord.__struct_fields__]

@@ -13,12 +13,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.transcoder.domain import audio_name
+from services.transcoder.object_keys import is_of_live
 from services.transcoder.planning.plan import video_task_name, video_tasks
+from services.transcoder.planning.recording import CONTAINER
 from services.transcoder.tables import jobs, tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     Event,
+    LiveRecorded,
     MediaCompacted,
     MediaLost,
     MediaRepairFailed,
@@ -32,6 +35,7 @@ from shared.contracts import (
     VideoDeleted,
     VideoPlayable,
     VideoUploaded,
+    entity_of,
 )
 from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.store import SequencedEvent
@@ -41,8 +45,9 @@ _PLAN_COST = 0.5
 # Of decoding a whole source and encoding it without visible loss, for each of its megabytes.
 _PLAIN_COST_PER_MEGABYTE = 5.0
 _MEGABYTE = 1_000_000
-# Plain plans take long: they are in the queue of tasks that do.
-_PLAIN_PRIORITY = 2
+# Plain plans take long: they are in the queue of tasks that do. Nobody waits for those of recorded
+# lives, which play already.
+_LATER_PRIORITY = 2
 _IMAGES_COST = 2.0
 _AUDIO_COST_PER_SECOND = 0.04
 
@@ -85,6 +90,8 @@ async def _apply(  # noqa: PLR0912 - one case per event
     match event:
         case VideoUploaded():
             await _uploaded(connection, recorded, event)
+        case LiveRecorded():
+            await _recorded(connection, recorded, event)
         case TranscodePlanned():
             await _planned(connection, event)
         case ChunkEncoded():
@@ -123,13 +130,33 @@ async def _apply(  # noqa: PLR0912 - one case per event
 async def _uploaded(
     connection: AsyncConnection, recorded: SequencedEvent, event: VideoUploaded
 ) -> None:
+    await _begin(connection, recorded, event.user_id, event.source_key, event.size)
+
+
+async def _recorded(
+    connection: AsyncConnection, recorded: SequencedEvent, event: LiveRecorded
+) -> None:
+    """The recording plays already. Its user is the actor of the session's events."""
+    user_id = recorded.metadata.actor or ""
+    await _begin(connection, recorded, user_id, event.playlist_key, event.size)
+
+
+async def _begin(
+    connection: AsyncConnection,
+    recorded: SequencedEvent,
+    user_id: str,
+    source_key: str,
+    size: int,
+) -> None:
+    """Add the job, unless it is known or its video deleted, and its first task."""
+    video_id = entity_of(recorded.stream_id)
     added = await connection.execute(
         insert(jobs)
         .values(
-            video_id=event.video_id,
-            user_id=event.user_id,
-            source_key=event.source_key,
-            size=event.size,
+            video_id=video_id,
+            user_id=user_id,
+            source_key=source_key,
+            size=size,
             attempt=1,
             state="pending",
             playable=False,
@@ -140,7 +167,8 @@ async def _uploaded(
         .returning(jobs.c.video_id)
     )
     if added.first() is not None:
-        await _add(connection, [_plan_task(event.video_id, event.user_id, 1)])
+        later = is_of_live(video_id, source_key)
+        await _add(connection, [_plan_task(video_id, user_id, 1, later=later)])
 
 
 async def _planned(connection: AsyncConnection, event: TranscodePlanned) -> None:
@@ -185,6 +213,9 @@ def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
     rows.append(
         {"kind": "images", "name": "images", "priority": 1, "cost": _IMAGES_COST, "spec": {}}
     )
+    if event.source.container == CONTAINER:
+        for row in rows:
+            row["priority"] = max(row["priority"], _LATER_PRIORITY)
     return [_row(event.video_id, event.user_id, event.attempt, row) for row in rows]
 
 
@@ -196,6 +227,7 @@ def open_tasks(
     names: list[str],
     *,
     plain_size: int | None = None,
+    source_key: str = "",
 ) -> list[dict[str, Any]]:
     """The rows of the tasks ``names`` of an attempt, which may have no plan yet.
 
@@ -204,18 +236,21 @@ def open_tasks(
     if planned:
         rows = planned_tasks(planned)
     else:
-        rows = [_plan_task(video_id, user_id, attempt, plain_size)]
+        later = is_of_live(video_id, source_key)
+        rows = [_plan_task(video_id, user_id, attempt, plain_size, later=later)]
     prefix = f"{video_id}/{attempt}/"
     return [row for row in rows if row["task_id"].removeprefix(prefix) in names]
 
 
 def _plan_task(
-    video_id: str, user_id: str, attempt: int, plain_size: int | None = None
+    video_id: str, user_id: str, attempt: int, plain_size: int | None = None, *, later: bool = False
 ) -> dict[str, Any]:
     row = {"kind": "plan", "name": "plan", "priority": 0, "cost": _PLAN_COST, "spec": {}}
     if plain_size is not None:
         cost = _PLAN_COST + _PLAIN_COST_PER_MEGABYTE * plain_size / _MEGABYTE
-        row |= {"priority": _PLAIN_PRIORITY, "cost": cost}
+        row |= {"priority": _LATER_PRIORITY, "cost": cost}
+    if later:
+        row["priority"] = _LATER_PRIORITY
     return _row(video_id, user_id, attempt, row)
 
 
@@ -274,7 +309,7 @@ async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None
         .where(jobs.c.video_id == event.video_id, jobs.c.state != "deleted")
         # The left-overs of the last attempt are swept when this one has ended.
         .values(attempt=event.attempt, state="pending", playable=False, plan=None, clean_at=None)
-        .returning(jobs.c.user_id, jobs.c.size)
+        .returning(jobs.c.user_id, jobs.c.size, jobs.c.source_key)
     )
     # An attempt that follows by itself replaces one that has not ended.
     await connection.execute(
@@ -283,7 +318,9 @@ async def _retried(connection: AsyncConnection, event: TranscodeRetried) -> None
     row = updated.one_or_none()
     if row is not None:
         size = row.size if event.plain else None
-        await _add(connection, [_plan_task(event.video_id, row.user_id, event.attempt, size)])
+        later = is_of_live(event.video_id, row.source_key)
+        plan = _plan_task(event.video_id, row.user_id, event.attempt, size, later=later)
+        await _add(connection, [plan])
 
 
 async def _lost(connection: AsyncConnection, event: MediaLost) -> None:

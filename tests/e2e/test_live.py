@@ -102,7 +102,7 @@ def test_a_live_stream_is_a_video_the_moment_it_ends(cinelog: RunningStack, pers
     timeline = person.get(f"/api/v1/videos/{video_id}/timeline") or {}
     types = [step["type"] for step in timeline["steps"]]
     assert types[0] == "LiveConnected"
-    assert types[-1] == "LiveRecorded"
+    assert "LiveRecorded" in types
 
 
 def test_a_session_outlives_the_process_that_receives_it(

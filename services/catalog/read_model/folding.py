@@ -4,7 +4,7 @@ rows."""
 from datetime import datetime
 from typing import Final
 
-from services.catalog.read_model.live_folding import fold_live, live_video
+from services.catalog.read_model.live_folding import fold_live, fold_remade, live_video
 from services.catalog.read_model.public_events import feed_data
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
 from services.catalog.read_model.transcode_folding import fail_job, fold_transcode
@@ -84,8 +84,10 @@ class Fold:
         owned = job or self.videos.get(video_id)
         if owned is not None:
             self._add_to_feed(recorded, owned.user_id, video_id)
-        if job is not None and category == "transcode":
+        if category == "transcode" and job is not None:
             self._apply_transcode(recorded, job)
+        elif category == "transcode":
+            self._apply_remade(recorded, video_id)
         if category == "livesession":
             self._apply_session(recorded, video_id)
         if category == "video":
@@ -189,6 +191,12 @@ class Fold:
         if folded == "gone":
             self._remove_video(video_id)
         elif folded == "changed":
+            self.changed_videos.add(video_id)
+            self._update_listed(video)
+
+    def _apply_remade(self, recorded: SequencedEvent, video_id: str) -> None:
+        video = self.videos.get(video_id)
+        if video is not None and fold_remade(recorded.data, recorded.recorded_at, video):
             self.changed_videos.add(video_id)
             self._update_listed(video)
 

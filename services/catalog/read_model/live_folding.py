@@ -13,6 +13,11 @@ from shared.contracts import (
     LivePublished,
     LiveReconnected,
     LiveRecorded,
+    ThumbnailsCreated,
+    TranscodeCancelled,
+    TranscodeCompleted,
+    TranscodeFailed,
+    TranscodeRetried,
 )
 
 Folded = Literal["unchanged", "changed", "gone"]
@@ -63,6 +68,31 @@ def fold_live(event: Event, at: datetime, video: VideoRow) -> Folded:
             return "unchanged"
     video.updated_at = at
     return "changed"
+
+
+def fold_remade(event: Event, at: datetime, video: VideoRow) -> bool:
+    """Fold an event of the transcode of a recording, which plays already; returns whether the row
+    changed. Viewers get what the transcode has made when it is complete, and nothing of it if it
+    fails. The poster stays the live's own.
+    """
+    match event:
+        case ThumbnailsCreated():
+            video.storyboard_key, video.preview_key = event.storyboard_key, event.preview_key
+            video.poster_key = video.poster_key or event.poster_key
+        case TranscodeFailed() | TranscodeCancelled() | TranscodeRetried():
+            # The objects of an attempt are deleted when it ends without a result.
+            video.storyboard_key = video.preview_key = None
+            own = (video.poster_key or "").startswith(f"{video.id}/live/")
+            video.poster_key = video.poster_key if own else None
+        case TranscodeCompleted():
+            video.playlist_key, video.dash_key = event.playlist_key, event.dash_key
+            video.duration_ms = event.duration_ms
+            video.width, video.height = event.width, event.height
+            video.renditions = event.renditions
+        case _:
+            return False
+    video.updated_at = at
+    return True
 
 
 def _become_ready(video: VideoRow, event: LiveRecorded) -> None:

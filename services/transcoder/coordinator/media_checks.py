@@ -12,6 +12,7 @@ from services.transcoder.domain import Transcode
 from services.transcoder.encoding.source_reader import copy_mark
 from services.transcoder.object_keys import content_mark
 from services.transcoder.planning.object_join import segments_sha256
+from shared.blobs.store import Piece
 from shared.contracts import EncodedTrack, VideoUploaded
 
 
@@ -20,7 +21,8 @@ class Check(msgspec.Struct, frozen=True):
 
     ``sha256`` is in hex, its first digits where no more is known, and empty where the log has
     none. ``size``: that of the object, if the log has it. ``of_source``: the object is in the
-    bucket of sources.
+    bucket of sources. ``together``: objects that are read with it; ``sha256`` is then the hash of
+    the hashes of all of them.
     """
 
     key: str
@@ -29,6 +31,7 @@ class Check(msgspec.Struct, frozen=True):
     sha256: str = ""
     size: int | None = None
     of_source: bool = False
+    together: tuple[Piece, ...] = ()
 
     @property
     def place(self) -> str:

@@ -6,7 +6,7 @@ from services.transcoder.domain import SoundTrack, Transcode, audio_name, media_
 from services.transcoder.manifests import dash, hls
 from services.transcoder.manifests.hls import MASTER
 from services.transcoder.manifests.hls_iframes import iframes_name
-from services.transcoder.object_keys import sprite_key
+from services.transcoder.object_keys import is_of_live, sprite_key
 from services.transcoder.planning.object_join import JoinedObject, join_tracks
 from shared.contracts import AudioTrack, TranscodePlanned
 from shared.moved_media import note_key
@@ -76,6 +76,8 @@ def fate(video_id: str, state: Transcode, key: str, *, replaced: bool) -> Fate:
     ``replaced``: compaction has replaced it, and the time in which players may use it is over.
     While a transcode or a repair is under way, nothing is deleted.
     """
+    if is_of_live(video_id, key):
+        return "keep"
     if state.open:
         return "later"
     if state.phase == "completed":

@@ -18,6 +18,7 @@ from services.transcoder.coordinator.deletion_repository import (
     Reason,
     is_listed,
 )
+from services.transcoder.coordinator.live_checks import missing_of_live
 from services.transcoder.coordinator.media_objects import referenced
 from services.transcoder.coordinator.missing_media import (
     expected_keys,
@@ -28,7 +29,7 @@ from services.transcoder.coordinator.missing_media import (
 )
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.domain import DECIDER, Transcode, is_complete
-from services.transcoder.handlers import record, state_of
+from services.transcoder.handlers import is_deleted, record, state_of
 from services.transcoder.jobs import JobRecord
 from services.transcoder.object_keys import is_of_live
 from services.transcoder.projections import open_tasks
@@ -168,7 +169,23 @@ class Reconciliation:
         if job is not None and job.state == "deleted" and orphans:
             found += await self._list(held.video_id, [f"{held.video_id}/"], "deleted", dry_run)
             return found
+        if job is not None and not deleted and is_of_live(held.video_id, job.source_key):
+            found += await self._of_live(held)
         return found + await self._list(held.video_id, orphans, "unused", dry_run)
+
+    async def _of_live(self, held: StoredObjects) -> list[Finding]:
+        """What is wrong with the recording that a live has left; nobody can make it again."""
+        name = stream_id("livesession", held.video_id)
+        session = await self._store.read_stream(name)
+        wrong = missing_of_live((recorded.data for recorded in session), held.objects)
+        # The listing may be older than the log.
+        found = [
+            Finding(action="damaged", subject=key, detail=problem)
+            for key, problem in wrong.items()
+            if key in held.objects or not await self._media.exists(key)
+        ]
+        gone = bool(found) and await is_deleted(self._store, held.video_id)
+        return [] if gone else found
 
     async def _stray_tasks(self, *, dry_run: bool) -> list[Finding]:
         stray = await self._repository.stray_tasks()
@@ -245,6 +262,7 @@ class Reconciliation:
             job.attempt,
             unfinished_tasks(state),
             plain_size=job.size if state.plain else None,
+            source_key=job.source_key,
         )
         lost = [row for row in rows if states.get(row["task_id"], "done") == "done"]
         found = [

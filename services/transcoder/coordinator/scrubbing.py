@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.coordinator.live_checks import live_checks
 from services.transcoder.coordinator.media_checks import Check, media_checks, source_check
 from services.transcoder.coordinator.metrics import ScrubMetrics
 from services.transcoder.coordinator.missing_media import media_lost
@@ -69,6 +70,8 @@ class Scrubber:
         state, version = await load_state(self._store, video_id)
         # While a video is being made or repaired, its objects come and go.
         checks = media_checks(video_id, state) if state.phase == "completed" else []
+        session = await self._store.read_stream(stream_id("livesession", video_id))
+        checks += live_checks(recorded.data for recorded in session)
         for recorded in await self._store.read_stream(stream_id("upload", video_id)):
             if isinstance(recorded.data, VideoUploaded):
                 checks.append(source_check(recorded.data))

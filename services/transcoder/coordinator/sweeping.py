@@ -9,7 +9,7 @@ from services.transcoder.handlers import state_of
 from services.transcoder.jobs import JobRecord
 from services.transcoder.manifests.dash import MANIFEST
 from services.transcoder.manifests.hls import MASTER
-from services.transcoder.object_keys import attempt_prefix
+from services.transcoder.object_keys import attempt_prefix, is_of_live
 from shared.blobs.store import BlobStore
 from shared.event_store.store import EventStore
 
@@ -30,7 +30,11 @@ async def sweep(
         return
     if job.state == "completed":
         kept = referenced(video_id, state)
-        unused = [blob.key async for blob in media.list(f"{video_id}/") if blob.key not in kept]
+        unused = [
+            blob.key
+            async for blob in media.list(f"{video_id}/")
+            if blob.key not in kept and not is_of_live(video_id, blob.key)
+        ]
         await deletions.add(video_id, unused, "unused")
         return
     attempts = range(1, job.attempt + 1)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.verified_source import Acknowledged, VerifiedSource, read_again
+from services.transcoder.object_keys import is_of_live
 from services.transcoder.planning.media_errors import (
     CERTAIN,
     MediaRejected,
@@ -36,6 +37,9 @@ async def careful(worker: WorkerContext, context: TaskContext) -> WorkerContext:
     Raises MediaRejected, TaskFailed.
     """
     if context.task.error is None:
+        return worker
+    if context.task.plan is None and is_of_live(context.task.video_id, context.task.source_key):
+        # The source is made by the plan task itself, out of segments that it reads twice.
         return worker
     return await _verified(worker, context) or worker
 

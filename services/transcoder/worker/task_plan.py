@@ -44,6 +44,11 @@ from services.transcoder.planning.scrambling import is_scrambled
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from services.transcoder.worker.judgement import certain_of_cut, check_size
 from services.transcoder.worker.plain_copy import decode_source
+from services.transcoder.worker.recorded_live import (
+    is_recorded_live,
+    join_recording,
+    of_live,
+)
 from services.transcoder.worker.source_copy import copy_source, jumps
 from services.transcoder.worker.still_picture import StillPicture, make_picture, shown
 from shared.contracts import TranscodePlanned
@@ -68,6 +73,9 @@ _HEAD_BYTES: Final = 1 << 20
 
 async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePlanned:
     """Probe the source and make the plan. Raises MediaRejected, TaskFailed."""
+    live = is_recorded_live(context.task)
+    if live:
+        context = await join_recording(worker, context)
     task = context.task
     await check_size(worker, task)
     state = await state_of(worker.store, task.video_id)
@@ -83,6 +91,9 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     if found.facts.video is None:
         still = await make_picture(worker, context, found, copied)
         found = shown(found, still)
+    if live:
+        copied = copied or task.source_key
+        found = of_live(found)
     key = copied or task.source_key
     found = await _with_fields(worker, context, key, found)
     fit = await _passthrough(worker, context, key, known, found)

@@ -1,6 +1,7 @@
 """The audit finds what breaks a promise, and nothing where all is well."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -103,3 +104,41 @@ async def test_a_service_that_does_not_answer_breaks_its_rule() -> None:
 
     line = await audit_call("ingest.reconciled", "They agree.", away)
     assert (line.broken, line.examples) == (1, ("could not be asked: refused",))
+
+
+_SESSION = (
+    "insert into live.sessions (video_id, live_id, user_id, title, phase, opened_at, beat_at)"
+    " values (gen_random_uuid(), gen_random_uuid(), 'u', 't', 'open',"
+    " now() - interval '3 hours', now() - $1::interval)"
+)
+
+
+async def test_a_live_session_without_owner_that_does_not_end_is_found(owner: Any) -> None:
+    await owner.execute(_SESSION, timedelta(minutes=20))
+    assert await broken(owner) == set()
+    await owner.execute(_SESSION, timedelta(hours=1))
+    assert await broken(owner) == {"lives.end"}
+
+
+async def test_a_live_that_became_no_video_is_found(owner: Any) -> None:
+    await event(owner, "live-l", 1, "LiveSessionOpened", position=1, data='{"video_id": "v"}')
+    await event(owner, "livesession-v", 1, "LiveConnected", position=2)
+    await event(owner, "livesession-v", 2, "LivePublished", position=3)
+    assert await broken(owner) == set()
+    await event(owner, "livesession-v", 3, "LiveEnded", position=4)
+    assert await broken(owner) == {"lives.are_recorded", "lives.are_closed"}
+    await event(owner, "live-l", 2, "LiveSessionClosed", position=5, data='{"video_id": "v"}')
+    await event(owner, "livesession-v", 4, "LiveRecorded", position=6)
+    assert await broken(owner) == {"lives.have_jobs"}
+    await event(owner, "video-v", 1, "VideoDeleted", position=7)
+    assert await broken(owner) == set()
+    await event(owner, "livesession-v", 5, "LiveRecorded", position=8)
+    assert await broken(owner) == {"lives.are_once"}
+
+
+async def test_a_live_that_is_not_kept_leaves_no_video(owner: Any) -> None:
+    data = '{"record": false}'
+    await event(owner, "livesession-v", 1, "LiveConnected", position=1, data=data)
+    await event(owner, "livesession-v", 2, "LivePublished", position=2)
+    await event(owner, "livesession-v", 3, "LiveEnded", position=3)
+    assert await broken(owner) == set()

@@ -23,7 +23,11 @@ from shared.contracts import (
     LiveRecorded,
     LiveStreamCreated,
     StoredObject,
+    ThumbnailsCreated,
+    TranscodeCompleted,
+    TranscodeFailed,
     VideoDeleted,
+    VideoPlayable,
     stream_id,
     uuid7,
 )
@@ -80,6 +84,8 @@ def sequence(*events: Event) -> list[SequencedEvent]:
 
 
 def _stream(event: Event) -> str:
+    if hasattr(event, "attempt"):
+        return stream_id("transcode", V)
     if isinstance(event, LiveStreamCreated):
         return stream_id("live", L)
     return stream_id("video" if isinstance(event, VideoDeleted) else "livesession", V)
@@ -199,3 +205,59 @@ def test_the_row_has_no_field_that_another_live_left_behind() -> None:
     row = folded(CONNECTED, PUBLISHED, RECORDED).videos[V]
     assert isinstance(row, VideoRow)
     assert not row.live_connected
+
+
+# What the transcoder makes of the recording.
+
+IMAGES = ThumbnailsCreated(
+    video_id=V,
+    attempt=1,
+    poster_key=f"{V}/a1/poster.webp",
+    storyboard_key=f"{V}/a1/storyboard.vtt",
+    preview_key=f"{V}/a1/preview.webp",
+    worker="w",
+)
+EARLY = VideoPlayable(
+    video_id=V,
+    attempt=1,
+    playlist_key=f"{V}/early.m3u8",
+    duration_ms=1,
+    width=1,
+    height=1,
+)
+REMADE = TranscodeCompleted(
+    video_id=V,
+    attempt=1,
+    playlist_key=f"{V}/master.m3u8",
+    dash_key=f"{V}/manifest.mpd",
+    duration_ms=60_900,
+    width=1280,
+    height=720,
+    renditions=(RENDITION, RENDITION),
+    size=1,
+)
+FAILED = TranscodeFailed(video_id=V, attempt=1, code="media.gap", reason="It has a gap.")
+STORY = (CONNECTED, PUBLISHED, POSTER, ENDED, RECORDED)
+
+
+def test_a_recording_plays_as_it_is_until_its_transcode_is_complete() -> None:
+    row = folded(*STORY, EARLY, IMAGES).videos[V]
+    assert (row.playlist_key, row.duration_ms) == (RECORDED.playlist_key, 61_000)
+    assert row.storyboard_key == IMAGES.storyboard_key
+    assert row.listed
+    row = folded(*STORY, EARLY, IMAGES, REMADE).videos[V]
+    assert (row.playlist_key, row.dash_key) == (REMADE.playlist_key, REMADE.dash_key)
+    assert (row.duration_ms, len(row.renditions)) == (60_900, 2)
+    assert row.poster_key == POSTER.poster_key
+
+
+def test_a_transcode_that_fails_takes_nothing_from_a_recording() -> None:
+    row = folded(*STORY, IMAGES, FAILED).videos[V]
+    assert (row.status, row.playable, row.playlist_key) == ("ready", True, RECORDED.playlist_key)
+    assert (row.storyboard_key, row.preview_key) == (None, None)
+    assert row.poster_key == POSTER.poster_key
+    without = folded(CONNECTED, PUBLISHED, ENDED, RECORDED, IMAGES).videos[V]
+    assert without.poster_key == IMAGES.poster_key
+    assert (
+        folded(CONNECTED, PUBLISHED, ENDED, RECORDED, IMAGES, FAILED).videos[V].poster_key is None
+    )
