@@ -29,6 +29,16 @@ async def test_a_gap_that_is_played_takes_no_memory(tmp_path: Path) -> None:
     assert video.peak_bytes < _LITTLE
 
 
+async def test_images_of_a_moment_take_no_memory(tmp_path: Path) -> None:
+    """A film of its waveform is shown for longer than the sound lasts."""
+    source = made("a.m4a", *tone(seconds=0.016), "-c:a", "alac", "-ar", "44100")(tmp_path)
+
+    video = await process(source, tmp_path / "media")
+
+    assert video.failure is None
+    assert video.peak_bytes < _LITTLE
+
+
 async def test_a_source_of_a_day_is_compared_as_far_as_the_video_goes(tmp_path: Path) -> None:
     video = await process(FILES["mp4"](tmp_path), tmp_path / "media")
     source = _with_gap(80_000)(tmp_path)

@@ -11,6 +11,9 @@ from services.transcoder.planning.probe_report import MAX_PIXELS
 from services.transcoder.planning.storyboard import Sheet
 from shared.contracts import AudioTrack, VideoTrack
 
+# Ten are asked for; rounding adds one at each end.
+_MOMENTS: Final = 12
+
 
 def stills(
     source: Input, video: VideoTrack, times: Sequence[float], folder: Path, *, long_side: int
@@ -38,8 +41,10 @@ def moments(
     """ffmpeg: like ``stills``, but ``rate`` pictures per second, key frames or not."""
     arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
     arguments += [*input_options(video), "-i", source.location, "-map", f"0:{picture_of(video)}"]
-    arguments += ["-vf", f"fps={rate:.6f}:round=down,{_picture(video, long_side)}"]
-    arguments += ["-frames:v", "12", "-f", "image2", "-c:v", "ppm"]
+    # A frame that lasts much longer than the rate says would be scaled a thousand times.
+    first = f"fps={rate:.6f}:round=down,trim=end_frame={_MOMENTS}"
+    arguments += ["-vf", f"{first},{_picture(video, long_side)}"]
+    arguments += ["-f", "image2", "-c:v", "ppm"]
     return [*arguments, str(folder / "still-%02d.ppm")]
 
 
