@@ -11,6 +11,7 @@ from shared.contracts import (
     SHOWN_TO_OTHERS,
     DetailsChanged,
     Event,
+    LiveClipMade,
     LiveConnected,
     TagRemoved,
     TagsAdded,
@@ -211,7 +212,7 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
     """The video after ``event``. The first event is VideoUploaded, from the upload stream, or
     LiveConnected, from the session's."""
     match event:
-        case LiveConnected():
+        case LiveConnected() | LiveClipMade():
             return Video(
                 id=event.video_id,
                 owner=event.user_id,

@@ -17,7 +17,7 @@ from services.catalog.domain import (
     VideoNotFound,
 )
 from services.catalog.rows import ViewBatch
-from shared.contracts import LiveConnected, VideoUploaded, stream_id
+from shared.contracts import LiveClipMade, LiveConnected, VideoUploaded, stream_id
 from shared.event_store.decider import Decider, Outcome, execute
 from shared.event_store.store import Metadata, NewEvent, Streams, WrongExpectedVersion
 
@@ -102,6 +102,6 @@ async def _decider(store: Streams, video_id: str) -> Decider[Video, Command]:
             video = domain.evolve(video, recorded.data)
     if video.owner is None:
         for recorded in await store.read_stream(stream_id("livesession", video_id)):
-            if isinstance(recorded.data, LiveConnected):
+            if isinstance(recorded.data, LiveConnected | LiveClipMade):
                 video = domain.evolve(video, recorded.data)
     return Decider(initial=lambda: video, decide=domain.decide, evolve=domain.evolve)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.tables import planned_days, refundable_plans, stored_sources, stored_sums
 from shared.contracts import (
+    LiveClipMade,
     TranscodeCancelled,
     TranscodeCompleted,
     TranscodeFailed,
@@ -44,9 +45,8 @@ class _Plan(NamedTuple):
 
 
 class StoredUsage:
-    """VideoUploaded and VideoDeleted: the sources of an account. TranscodePlanned: its minutes.
-
-    TranscodeFailed gives them back.
+    """VideoUploaded, LiveClipMade and VideoDeleted: what an account stores. TranscodePlanned: its
+    minutes. TranscodeFailed gives them back.
 
     It reads the log without a queue: what is under way is counted in the table of uploads.
     """
@@ -54,13 +54,16 @@ class StoredUsage:
     name = "usage"
 
     async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
-        await _store(connection, [e.data for e in events if isinstance(e.data, VideoUploaded)])
+        stored = [e.data for e in events if isinstance(e.data, VideoUploaded | LiveClipMade)]
+        await _store(connection, stored)
         gone = [e.data.video_id for e in events if isinstance(e.data, VideoDeleted)]
         await _delete(connection, gone)
         await _plan(connection, events)
 
 
-async def _store(connection: AsyncConnection, uploaded: Sequence[VideoUploaded]) -> None:
+async def _store(
+    connection: AsyncConnection, uploaded: Sequence[VideoUploaded | LiveClipMade]
+) -> None:
     if not uploaded:
         return
     rows = [

@@ -13,6 +13,9 @@ from litestar import Litestar
 
 from services.live.broadcasts.broadcast import Means
 from services.live.broadcasts.broadcasts import Broadcasts
+from services.live.clips.clips import Clips
+from services.live.clips.making import ClipMaker
+from services.live.clips.repository import ClipsRepository
 from services.live.doorkeeper import Doorkeeper
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.live_events import LiveEvents
@@ -20,6 +23,7 @@ from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
 from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
+from services.live.http.clips import clips_router
 from services.live.metrics import LiveMetrics
 from services.live.origin.plain import PlainPlaylists
 from services.live.origin.routes import Origin, origin_router
@@ -58,6 +62,7 @@ _ROUND_SECONDS = 1.0
 _RECORD_SECONDS = 0.5
 _ACCOUNTS_SECONDS = 300.0
 SETTLE, FINISH, ACCOUNTS = "settle sessions", "record sessions", "streams of deleted accounts"
+CLIP = "make clips"
 # Making the playlists of a session of many hours reads all its events.
 _FINISH_SILENCE_SECONDS = 900.0
 # Of a session's ffmpeg, which runs as long as its publisher sends: no end, a month of CPU time.
@@ -74,6 +79,7 @@ class Live:
     media: S3Store
     sessions: LiveSessions
     streams: LiveStreams
+    clips: Clips
     settling: Settling
     finishing: Finishing
     broadcasts: Broadcasts
@@ -118,16 +124,26 @@ async def assemble(
     settling = Settling(
         stream_rows, session_rows, events, items=items, advanced=lambda: _advance(host)
     )
+    recorder = VideoRecorder(sessions, media)
     finishing = Finishing(
         session_rows,
         events,
         media,
-        VideoRecorder(sessions, media),
+        recorder,
         metrics=metrics,
         items=items,
         advanced=lambda: _advance(host),
     )
     means = _means(config, sessions, media, name)
+    clips = Clips(
+        ClipsRepository(engine),
+        session_rows,
+        events,
+        ClipMaker(events, media, recorder, means.program.ffmpeg, means.scratch),
+        most=config.max_clips_per_day,
+        items=items,
+        advanced=lambda: _advance(host),
+    )
     broadcasts = Broadcasts(means, most=config.max_lives)
     door = Doorkeeper(broadcasts)
     whip = Whip(door, config.max_lives) if config.whip else None
@@ -141,13 +157,18 @@ async def assemble(
         checks={"postgres": log.head, "storage": media.ping},
         registry=host.registry,
         progress=host.loops.progress,
-        others=[origin_router(origin), *([whip_router(whip)] if whip is not None else [])],
+        others=[
+            clips_router(clips),
+            origin_router(origin),
+            *([whip_router(whip)] if whip is not None else []),
+        ],
     )
     return Live(
         log,
         media,
         sessions,
         streams,
+        clips,
         settling,
         finishing,
         broadcasts,
@@ -168,7 +189,7 @@ def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: s
 
 
 def _advance(host: Host) -> None:
-    for name in (SETTLE, FINISH, ACCOUNTS):
+    for name in (SETTLE, FINISH, ACCOUNTS, CLIP):
         host.loops.progress.advance(name)
 
 
@@ -238,6 +259,11 @@ async def _lead(live: Live, loops: Loops) -> None:
                 live.finishing.round,
                 _ROUND_SECONDS,
                 silence_seconds=_FINISH_SILENCE_SECONDS,
+            )
+        )
+        group.create_task(
+            loops.repeat(
+                CLIP, live.clips.round, _ROUND_SECONDS, silence_seconds=_FINISH_SILENCE_SECONDS
             )
         )
         group.create_task(loops.repeat(ACCOUNTS, live.settling.accounts, _ACCOUNTS_SECONDS))

@@ -41,3 +41,8 @@ def poster(video_id: str, mark: str) -> str:
 def uri(key: str) -> str:
     """The address in a playlist that lies in the session's folder."""
     return key.split("/", 2)[2]
+
+
+def moved(key: str, video_id: str, other_id: str) -> str:
+    """The same object's key in another video's folder."""
+    return other_id + key.removeprefix(video_id)

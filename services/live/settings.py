@@ -18,7 +18,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
 
     ``internal_url``: where the gateway and other replicas reach this process. A user may have
     ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once; this
-    process takes ``max_lives``. ``live_heights``: of the renditions that are made below a
+    process takes ``max_lives``. A user makes ``max_clips_per_day``, and others make so many of the
+    user's lives. ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
 
     With ``whip``, WebRTC publishers are received, each at a random UDP port. With ``srt_library``,
@@ -50,3 +51,4 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
+    max_clips_per_day: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50

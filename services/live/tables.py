@@ -71,3 +71,29 @@ sessions = Table(
     Index("sessions_open", "user_id", postgresql_where=text("phase = 'open'")),
     Index("sessions_unfinished", "phase", postgresql_where=text("phase <> 'closed'")),
 )
+
+# Clips that were asked for; their videos are in the log.
+clips = Table(
+    "clips",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Column("live_id", Uuid(as_uuid=False), nullable=False),
+    Column("source_id", Uuid(as_uuid=False), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("visibility", Text),
+    Column("seconds", Integer, nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),
+    Column("reason", Text),
+    Column("started_at", DateTime(timezone=True)),
+    Column("duration_ms", Integer),
+    CheckConstraint("state in ('waiting', 'ready', 'failed')", name="clip_state"),
+    Index("clips_live", "live_id", "asked_at"),
+    Index("clips_made_by", "made_by", "asked_at"),
+    Index("clips_user", "user_id", "asked_at"),
+    Index("clips_waiting", "asked_at", postgresql_where=text("state = 'waiting'")),
+)

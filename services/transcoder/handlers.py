@@ -13,6 +13,7 @@ from services.transcoder.domain import (
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     Event,
+    LiveClipMade,
     LiveConnected,
     TranscodeCompleted,
     TranscodeFailed,
@@ -67,7 +68,7 @@ async def is_shown_to_others(store: EventStore, video_id: str) -> bool:
     visibility: Visibility | None = None
     for recorded in (event for name in names for event in streams[name]):
         match recorded.data:
-            case VideoUploaded() | LiveConnected() | VisibilityChanged() as said:
+            case (VideoUploaded() | LiveConnected() | LiveClipMade() | VisibilityChanged()) as said:
                 visibility = said.visibility
             case VideoDeleted() | Unreadable():
                 return False

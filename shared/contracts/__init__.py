@@ -47,7 +47,10 @@ from shared.contracts.events import (
 )
 from shared.contracts.ids import Category, category_of, entity_of, new_id, stream_id, uuid7
 from shared.contracts.live_events import (
+    ClipsBy,
     Latency,
+    LiveClipMade,
+    LiveClippingChanged,
     LiveConnected,
     LiveDisconnected,
     LiveEnded,
@@ -94,6 +97,7 @@ __all__ = [
     "Category",
     "Chunk",
     "ChunkEncoded",
+    "ClipsBy",
     "Colours",
     "CompactedTrack",
     "ContentLight",
@@ -104,6 +108,8 @@ __all__ = [
     "Event",
     "Fields",
     "Latency",
+    "LiveClipMade",
+    "LiveClippingChanged",
     "LiveConnected",
     "LiveDisconnected",
     "LiveEnded",

@@ -44,6 +44,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         live.LiveStreamCreated,
         live.LiveStreamChanged,
         live.StreamKeyRotated,
+        live.LiveClippingChanged,
         live.LiveStreamEnabled,
         live.LiveStreamDisabled,
         live.LiveStreamDeleted,
@@ -58,6 +59,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         live.LiveEnded,
         live.LiveRecorded,
         live.LivePosterMade,
+        live.LiveClipMade,
     ),
     "video": (
         e.DetailsChanged,

@@ -11,6 +11,10 @@ Latency = Literal["low", "standard"]
 """low: parts of a third of a second (LL-HLS). standard: whole segments only."""
 
 
+ClipsBy = Literal["owner", "everyone"]
+"""Who may make clips of a live: only its owner, or everyone who can watch it."""
+
+
 # The live category, written by live: what a person set up, and which sessions there were.
 
 
@@ -47,6 +51,14 @@ class StreamKeyRotated(Event, frozen=True, kw_only=True):
 
     live_id: str
     user_id: str
+
+
+class LiveClippingChanged(Event, frozen=True, kw_only=True):
+    """Who may make clips of its lives from now on."""
+
+    live_id: str
+    user_id: str
+    clips_by: ClipsBy
 
 
 class LiveStreamEnabled(Event, frozen=True, kw_only=True):
@@ -162,3 +174,23 @@ class LivePosterMade(Event, frozen=True, kw_only=True):
     video_id: str
     poster_key: str
     object: StoredObject
+
+
+class LiveClipMade(Event, frozen=True, kw_only=True):
+    """Copies of some segments of the session ``source_id`` are a video of their own, which belongs
+    to the live's owner; ``made_by`` is who asked for it. The first event of the clip's session.
+
+    ``started_at`` and ``duration_ms`` are its real bounds; ``size`` is that of all segments.
+    """
+
+    video_id: str
+    live_id: str
+    user_id: str
+    source_id: str
+    made_by: str
+    title: str
+    description: str
+    visibility: Visibility
+    started_at: datetime
+    duration_ms: int
+    size: int

@@ -22,6 +22,7 @@ function aStream(changes: Partial<LiveStream> = {}): LiveStream {
     latency: 'low',
     record: true,
     reconnect_seconds: 60,
+    clips_by: 'owner',
     status: 'idle',
     video_id: null,
     rtmp_url: 'rtmp://site.example:1935/live',

@@ -4,7 +4,12 @@ rows."""
 from datetime import datetime
 from typing import Final
 
-from services.catalog.read_model.live_folding import fold_live, fold_remade, live_video
+from services.catalog.read_model.live_folding import (
+    clip_video,
+    fold_live,
+    fold_remade,
+    live_video,
+)
 from services.catalog.read_model.public_events import feed_data
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
 from services.catalog.read_model.transcode_folding import fail_job, fold_transcode
@@ -14,6 +19,7 @@ from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     DetailsChanged,
+    LiveClipMade,
     LiveConnected,
     TagRemoved,
     TagsAdded,
@@ -76,7 +82,7 @@ class Fold:
         video_id = entity_of(recorded.stream_id)
         if category == "upload":
             self._apply_upload(recorded, video_id)
-        elif isinstance(recorded.data, LiveConnected):
+        elif isinstance(recorded.data, LiveConnected | LiveClipMade):
             self._add_live(recorded.data, recorded.recorded_at)
         # After UploadStarted has added the job, or LiveConnected the video, and before VideoDeleted
         # removes them: they have the owner's id.
@@ -178,9 +184,11 @@ class Fold:
             self.changed_videos.add(job.id)
             self._update_listed(video)
 
-    def _add_live(self, event: LiveConnected, at: datetime) -> None:
+    def _add_live(self, event: LiveConnected | LiveClipMade, at: datetime) -> None:
         if event.video_id not in self.videos:
-            video = self.videos[event.video_id] = live_video(event, at)
+            clip = isinstance(event, LiveClipMade)
+            video = clip_video(event, at) if clip else live_video(event, at)
+            self.videos[event.video_id] = video
             self._update_search(video)
 
     def _apply_session(self, recorded: SequencedEvent, video_id: str) -> None:

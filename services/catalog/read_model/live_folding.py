@@ -6,6 +6,7 @@ from typing import Literal
 from services.catalog.rows import VideoRow
 from shared.contracts import (
     Event,
+    LiveClipMade,
     LiveConnected,
     LiveDisconnected,
     LiveEnded,
@@ -21,6 +22,21 @@ from shared.contracts import (
 )
 
 Folded = Literal["unchanged", "changed", "gone"]
+
+
+def clip_video(event: LiveClipMade, at: datetime) -> VideoRow:
+    """The video that a clip is, whose playlists follow."""
+    return VideoRow(
+        id=event.video_id,
+        user_id=event.user_id,
+        title=event.title,
+        description=event.description,
+        visibility=event.visibility,
+        created_at=at,
+        updated_at=at,
+        # Like a live's, it has a timeline and no job.
+        live_latency="standard",
+    )
 
 
 def live_video(event: LiveConnected, at: datetime) -> VideoRow:

@@ -29,6 +29,7 @@ from services.catalog.tables import (
 )
 from shared.contracts import (
     CATEGORY_EVENTS,
+    LiveClipMade,
     LiveConnected,
     UploadStarted,
     VideoUploaded,
@@ -43,7 +44,7 @@ NAME = "library"
 
 # Events that name their owner where no row does yet.
 _OWNED: Final[tuple[Any, ...]] = (
-    *(UploadStarted, VideoUploaded, LiveConnected),
+    *(UploadStarted, VideoUploaded, LiveConnected, LiveClipMade),
     *CATEGORY_EVENTS["live"],
 )
 

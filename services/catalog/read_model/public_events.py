@@ -92,6 +92,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.LiveStreamCreated: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
     c.LiveStreamChanged: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
     c.StreamKeyRotated: Fields(public=("live_id",), private=("user_id",)),
+    c.LiveClippingChanged: Fields(public=("live_id", "clips_by"), private=("user_id",)),
     c.LiveStreamEnabled: Fields(public=("live_id",), private=("user_id",)),
     c.LiveStreamDisabled: Fields(public=("live_id",), private=("user_id",)),
     c.LiveStreamDeleted: Fields(public=("live_id",), private=("user_id",)),
@@ -114,6 +115,13 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
         private=(*_VIDEO, *_PLAYLISTS, "playlists"),
     ),
     c.LivePosterMade: Fields(private=(*_VIDEO, "poster_key", "object")),
+    c.LiveClipMade: Fields(
+        public=(
+            *("live_id", "source_id", "made_by", "title", "description", "visibility"),
+            *("started_at", "duration_ms", "size"),
+        ),
+        private=_OWNED,
+    ),
     c.DetailsChanged: Fields(public=("title", "description"), private=_VIDEO),
     c.TagsAdded: Fields(public=("tags",), private=_VIDEO),
     c.TagRemoved: Fields(public=("tag",), private=_VIDEO),

@@ -14,6 +14,7 @@ from shared.contracts import (
     EncodedTrack,
     Event,
     Latency,
+    LiveClipMade,
     LiveConnected,
     LiveDisconnected,
     LiveEnded,
@@ -126,7 +127,14 @@ class MakePoster(msgspec.Struct, frozen=True):
     made: LivePosterMade
 
 
-Command = Connect | Reconnect | Publish | Disconnect | End | Record | MakePoster
+class MakeClip(msgspec.Struct, frozen=True):
+    """A video of its own from some segments of another session; they are copied already."""
+
+    made: LiveClipMade
+    batches: tuple[LivePublished, ...]
+
+
+Command = Connect | Reconnect | Publish | Disconnect | End | Record | MakePoster | MakeClip
 
 
 def initial() -> LiveSession:
@@ -156,6 +164,8 @@ def decide(session: LiveSession, command: Command) -> Sequence[Event]:  # noqa: 
             unknown = session.phase == "none" or command.made.video_id != session.video_id
             same = command.made.poster_key == session.poster_key
             return [] if unknown or same else [command.made]
+        case MakeClip():
+            return [command.made, *command.batches] if session.phase == "none" else []
 
 
 def _connect(session: LiveSession, command: Connect) -> Sequence[Event]:
@@ -237,6 +247,16 @@ def evolve(session: LiveSession, event: Event) -> LiveSession:  # noqa: PLR0911 
                     for name in LiveSession.__struct_fields__
                     if name in LiveConnected.__struct_fields__
                 },
+            )
+        case LiveClipMade():
+            # As a session that has ended: only its recording follows.
+            return LiveSession(
+                video_id=event.video_id,
+                live_id=event.live_id,
+                user_id=event.user_id,
+                phase="ended",
+                visibility=event.visibility,
+                title=event.title,
             )
         case LiveReconnected():
             return replace(session, phase="active", epoch=event.epoch)

@@ -10,8 +10,10 @@ import msgspec
 
 from shared import text_rules
 from shared.contracts import (
+    ClipsBy,
     Event,
     Latency,
+    LiveClippingChanged,
     LiveSessionClosed,
     LiveSessionOpened,
     LiveStreamChanged,
@@ -82,6 +84,7 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool = False
     deleted: bool = False
     video_id: str | None = None
+    clips_by: ClipsBy = "owner"
     sessions: tuple[str, ...] = ()
 
 
@@ -116,6 +119,13 @@ class DeleteStream(msgspec.Struct, frozen=True):
     caller: str
 
 
+class ChangeClipping(msgspec.Struct, frozen=True):
+    """Who may make clips."""
+
+    caller: str
+    clips_by: ClipsBy
+
+
 class OpenSession(msgspec.Struct, frozen=True):
     video_id: str
 
@@ -124,7 +134,9 @@ class CloseSession(msgspec.Struct, frozen=True):
     video_id: str
 
 
-OwnersCommand = ChangeStream | RotateKey | EnableStream | DisableStream | DeleteStream
+OwnersCommand = (
+    ChangeStream | ChangeClipping | RotateKey | EnableStream | DisableStream | DeleteStream
+)
 Command = CreateStream | OwnersCommand | OpenSession | CloseSession
 
 
@@ -152,7 +164,9 @@ def decide(stream: LiveStream, command: Command) -> Sequence[Event]:
     return _decide_for_owner(stream, stream.owner, command)
 
 
-def _decide_for_owner(stream: LiveStream, owner: str, command: OwnersCommand) -> Sequence[Event]:
+def _decide_for_owner(  # noqa: PLR0911 - one per command
+    stream: LiveStream, owner: str, command: OwnersCommand
+) -> Sequence[Event]:
     match command:
         case ChangeStream():
             settings = checked(_changed(stream.settings, command.changes))
@@ -163,6 +177,9 @@ def _decide_for_owner(stream: LiveStream, owner: str, command: OwnersCommand) ->
                     live_id=stream.id, user_id=owner, **msgspec.structs.asdict(settings)
                 )
             ]
+        case ChangeClipping(clips_by=clips_by):
+            changed = LiveClippingChanged(live_id=stream.id, user_id=owner, clips_by=clips_by)
+            return [] if clips_by == stream.clips_by else [changed]
         case RotateKey():
             return [StreamKeyRotated(live_id=stream.id, user_id=owner)]
         case EnableStream():
@@ -209,6 +226,8 @@ def evolve(stream: LiveStream, event: Event) -> LiveStream:  # noqa: PLR0911 - o
             return LiveStream(id=event.live_id, owner=event.user_id, settings=_settings(event))
         case LiveStreamChanged():
             return msgspec.structs.replace(stream, settings=_settings(event))
+        case LiveClippingChanged():
+            return msgspec.structs.replace(stream, clips_by=event.clips_by)
         case LiveStreamEnabled():
             return msgspec.structs.replace(stream, disabled=False)
         case LiveStreamDisabled():
@@ -232,9 +251,14 @@ def checked(settings: LiveSettings) -> LiveSettings:
         raise _refused("reconnect_seconds", f"must be 0 to {MAX_RECONNECT_SECONDS}")
     return msgspec.structs.replace(
         settings,
-        title=_clean("title", text_rules.clean_title, settings.title),
+        title=clean_title(settings.title),
         description=_clean("description", text_rules.clean_description, settings.description),
     )
+
+
+def clean_title(title: str) -> str:
+    """A title as it is stored. Raises InvalidInput."""
+    return _clean("title", text_rules.clean_title, title)
 
 
 def _changed(settings: LiveSettings, changes: dict[str, object]) -> LiveSettings:

@@ -9,7 +9,14 @@ from services.live.domain.session import Command as SessionCommand
 from services.live.domain.session import Fenced, LiveSession, SessionEnded
 from services.live.domain.stream import Command as StreamCommand
 from services.live.domain.stream import LiveStream
-from shared.contracts import Event, UserDeleted, VideoDeleted, stream_id
+from shared.contracts import (
+    Event,
+    UserDeleted,
+    VideoDeleted,
+    Visibility,
+    VisibilityChanged,
+    stream_id,
+)
 from shared.event_store.decider import Decider, execute, fold, load
 from shared.event_store.serialization import readable
 from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
@@ -93,6 +100,29 @@ class LiveEvents:
     async def is_video_deleted(self, video_id: str) -> bool:
         """Whether the log has the video's deletion."""
         return await self._has(stream_id("video", video_id), VideoDeleted)
+
+    async def video_visibility(self, video_id: str, first: Visibility) -> Visibility | None:
+        """Who sees a video now, which began with ``first``; None where it is deleted."""
+        visibility: Visibility = first
+        for recorded in await self._store.read_stream(stream_id("video", video_id)):
+            match readable(recorded).data:
+                case VideoDeleted():
+                    return None
+                case VisibilityChanged() as changed:
+                    visibility = changed.visibility
+                case _:
+                    pass
+        return visibility
+
+    async def deleted_videos(self, video_ids: Sequence[str]) -> set[str]:
+        """Those of them that the log has a deletion of."""
+        names = {stream_id("video", video_id): video_id for video_id in video_ids}
+        found = await self._store.read_streams([*names])
+        return {
+            names[name]
+            for name, events in found.items()
+            if any(isinstance(event.data, VideoDeleted) for event in events)
+        }
 
     async def is_account_deleted(self, user_id: str) -> bool:
         """Whether the log has the account's deletion."""

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from services.live.domain.stream import (
+    ChangeClipping,
     ChangeStream,
     CreateStream,
     DeleteStream,
@@ -32,7 +33,7 @@ from services.live.ports import (
     StreamRow,
     StreamRows,
 )
-from shared.contracts import new_id
+from shared.contracts import ClipsBy, new_id
 
 _IDS: Final = UUID("5f1b1f5e-6f0d-5c5b-9d0e-3b0f0c8f7a11")
 # Sessions that are listed, the newest ones.
@@ -46,6 +47,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     settings: LiveSettings
+    clips_by: ClipsBy
     status: Status
     video_id: str | None
     created_at: datetime
@@ -111,7 +113,12 @@ class LiveStreams:
 
     async def change(self, user_id: str, live_id: str, changes: dict[str, object]) -> Shown:
         row, _ = await self._own(user_id, live_id)
-        stream = await self._events.decide_stream(live_id, ChangeStream(user_id, changes), user_id)
+        settings = {name: value for name, value in changes.items() if name != "clips_by"}
+        stream = await self._events.decide_stream(live_id, ChangeStream(user_id, settings), user_id)
+        if "clips_by" in changes:
+            clips_by = msgspec.convert(changes["clips_by"], ClipsBy)
+            change = ChangeClipping(user_id, clips_by)
+            stream = await self._events.decide_stream(live_id, change, user_id)
         return await self._shown(row, stream)
 
     async def rotate(self, user_id: str, live_id: str) -> tuple[Shown, str]:
@@ -187,6 +194,7 @@ def _shown(row: StreamRow, stream: LiveStream, running: SessionRow | None) -> Sh
     return Shown(
         id=row.id,
         settings=stream.settings,
+        clips_by=stream.clips_by,
         status=_status(stream, running),
         video_id=None if running is None else running.video_id,
         created_at=row.created_at,

@@ -12,7 +12,7 @@ from litestar.params import JSONBody, Parameter
 from services.live.domain.stream import MAX_RECONNECT_SECONDS, LiveSettings
 from services.live.handlers.live_streams import LiveStreams, Shown, Status
 from services.live.ports import Health
-from shared.contracts import Latency
+from shared.contracts import ClipsBy, Latency
 from shared.http.envelope import Failure, Success
 from shared.http.idempotency import IdempotencyKey
 from shared.http.identity import Principal
@@ -50,7 +50,8 @@ class NewLiveStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class LiveStreamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is left out stays. A running session keeps its title, visibility and latency."""
+    """What is left out stays. A running session keeps its title, visibility and latency.
+    ``clips_by``: who may make clips of its lives."""
 
     title: Title | msgspec.UnsetType = msgspec.UNSET
     description: Description | msgspec.UnsetType = msgspec.UNSET
@@ -58,6 +59,7 @@ class LiveStreamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     latency: Latency | msgspec.UnsetType = msgspec.UNSET
     record: bool | msgspec.UnsetType = msgspec.UNSET
     reconnect_seconds: ReconnectSeconds | msgspec.UnsetType = msgspec.UNSET
+    clips_by: ClipsBy | msgspec.UnsetType = msgspec.UNSET
 
 
 class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,7 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     latency: Latency
     record: bool
     reconnect_seconds: int
+    clips_by: ClipsBy
     status: Status
     video_id: str | None
     rtmp_url: str
@@ -262,6 +265,7 @@ def _fields(shown: Shown) -> dict[str, Any]:
     return {
         **msgspec.structs.asdict(shown.settings),
         "id": shown.id,
+        "clips_by": shown.clips_by,
         "status": shown.status,
         "video_id": shown.video_id,
         "created_at": shown.created_at,

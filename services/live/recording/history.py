@@ -7,7 +7,7 @@ import msgspec
 
 from services.live import object_keys
 from services.live.packaging.layout import SOUND
-from shared.contracts import Event, LiveEnded, LivePublished, LiveRecorded
+from shared.contracts import Event, LiveClipMade, LiveEnded, LivePublished, LiveRecorded
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ def read_history(video_id: str, events: Iterable[Event]) -> History:
                     tracks.setdefault(name, []).extend(entries)
                 longest = max((len(track.segments) for track in event.tracks), default=0)
                 following = event.first_segment + longest
-            case LiveEnded():
+            case LiveEnded() | LiveClipMade():
                 ended = True
             case LiveRecorded():
                 recorded = True

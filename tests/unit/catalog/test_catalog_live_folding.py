@@ -14,6 +14,7 @@ from services.catalog.read_model.folding import Fold
 from services.catalog.rows import VideoRow
 from shared.contracts import (
     Event,
+    LiveClipMade,
     LiveConnected,
     LiveDisconnected,
     LiveEnded,
@@ -47,6 +48,19 @@ CONNECTED = LiveConnected(
     visibility="public",
     latency="low",
     replica="one",
+)
+CLIP = LiveClipMade(
+    video_id=V,
+    live_id=L,
+    user_id=U,
+    source_id="another",
+    made_by="somebody",
+    title="Bikes (clip)",
+    description="",
+    visibility="unlisted",
+    started_at=AT,
+    duration_ms=30_000,
+    size=1,
 )
 PUBLISHED = LivePublished(video_id=V, epoch=1, first_segment=0, started_at=AT, tracks=())
 LOST = LiveDisconnected(video_id=V, epoch=1, reason="The connection was lost.", clean=False)
@@ -261,3 +275,17 @@ def test_a_transcode_that_fails_takes_nothing_from_a_recording() -> None:
     assert (
         folded(CONNECTED, PUBLISHED, ENDED, RECORDED, IMAGES, FAILED).videos[V].poster_key is None
     )
+
+
+def test_a_clip_is_a_video_of_the_lives_owner_once_its_playlists_are_there() -> None:
+    made = shown(CLIP)
+    assert (made.status, made.playable, made.live, made.user_id) == ("processing", False, None, U)
+    video = shown(CLIP, PUBLISHED, POSTER, RECORDED)
+    assert (video.status, video.playable, video.title) == ("ready", True, "Bikes (clip)")
+    assert video.visibility == "unlisted"
+    assert folded(CLIP, RECORDED).videos[V].live_latency
+    assert [row.type for row in folded(CLIP, PUBLISHED, RECORDED).feed] == [
+        *("LiveClipMade", "LiveRecorded")
+    ]
+    clip = domain.evolve(domain.initial(), CLIP)
+    assert domain.decide(clip, DeleteVideo(U))

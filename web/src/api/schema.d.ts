@@ -184,6 +184,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/live/clips/{video_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a clip is ready */
+        get: operations["ApiV1LiveClipsVideoIdOneClip"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live/streams": {
         parameters: {
             query?: never;
@@ -226,6 +243,31 @@ export interface paths {
         head?: never;
         /** Change a live stream */
         patch: operations["ApiV1LiveStreamsLiveIdChange"];
+        trace?: never;
+    };
+    "/api/v1/live/streams/{live_id}/clips": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Clips of my lives
+         * @description The newest hundred, the newest first.
+         */
+        get: operations["ApiV1LiveStreamsLiveIdClipsClipsOfStream"];
+        put?: never;
+        /**
+         * Clip my live
+         * @description A new video with copies of the live's last segments. Nothing is encoded. It stays when the
+         *     live is deleted.
+         */
+        post: operations["ApiV1LiveStreamsLiveIdClipsClipStream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/live/streams/{live_id}/complete": {
@@ -337,6 +379,27 @@ export interface paths {
         get: operations["ApiV1LiveStreamsLiveIdSessionsSessions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/videos/{video_id}/clips": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clip a live
+         * @description For everyone who can watch it, where its owner allows clips. The clip belongs to the owner
+         *     of the live.
+         */
+        post: operations["ApiV1LiveVideosVideoIdClipsClipVideo"];
         delete?: never;
         options?: never;
         head?: never;
@@ -944,6 +1007,21 @@ export interface components {
             open_uploads: components["schemas"]["Used"];
             encode_minutes: components["schemas"]["Used"];
         };
+        /** Clip */
+        Clip: {
+            video_id: string;
+            source_id: string;
+            live_id: string;
+            title: string;
+            seconds: number;
+            /** @enum {string} */
+            state: "waiting" | "ready" | "failed";
+            reason: string | null;
+            started_at: string | null;
+            duration_ms: number | null;
+            /** Format: date-time */
+            asked_at: string;
+        };
         /** Confirmation */
         Confirmation: {
             password?: string;
@@ -1074,6 +1152,8 @@ export interface components {
             record: boolean;
             reconnect_seconds: number;
             /** @enum {string} */
+            clips_by: "owner" | "everyone";
+            /** @enum {string} */
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
             rtmp_url: string;
@@ -1088,6 +1168,7 @@ export interface components {
             latency?: "low" | "standard";
             record?: boolean;
             reconnect_seconds?: number;
+            clips_by?: "owner" | "everyone";
         };
         /** LiveStreamWithKey */
         LiveStreamWithKey: {
@@ -1100,6 +1181,8 @@ export interface components {
             latency: "low" | "standard";
             record: boolean;
             reconnect_seconds: number;
+            /** @enum {string} */
+            clips_by: "owner" | "everyone";
             /** @enum {string} */
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
@@ -1144,6 +1227,25 @@ export interface components {
         /** Message */
         Message: {
             message: string;
+        };
+        /** NewClip */
+        NewClip: {
+            /** @default 30 */
+            seconds: number;
+            ends_at?: string | null;
+            title?: string | null;
+            /** @enum {null|string} */
+            visibility?: "public" | "unlisted" | "private" | null;
+        };
+        /** NewClipOfStream */
+        NewClipOfStream: {
+            /** @default 30 */
+            seconds: number;
+            ends_at?: string | null;
+            title?: string | null;
+            /** @enum {null|string} */
+            visibility?: "public" | "unlisted" | "private" | null;
+            video_id?: string | null;
         };
         /** NewLiveStream */
         NewLiveStream: {
@@ -1329,6 +1431,15 @@ export interface components {
             success: true;
             data: components["schemas"]["AccountUsage"];
         };
+        /** Success[Clip] */
+        SuccessClip: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Clip"];
+        };
         /** Success[DirectPlan] */
         SuccessDirectPlan: {
             /**
@@ -1355,6 +1466,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["Job"];
+        };
+        /** Success[list[Clip]] */
+        SuccessListClip: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Clip"][];
         };
         /** Success[list[LiveSession]] */
         SuccessListLiveSession: {
@@ -2048,6 +2168,65 @@ export interface operations {
             };
         };
     };
+    ApiV1LiveClipsVideoIdOneClip: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessClip"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You know of no such clip. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     ApiV1LiveStreamsMine: {
         parameters: {
             query?: never;
@@ -2319,6 +2498,149 @@ export interface operations {
             };
             /** @description You have no such live stream. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveStreamsLiveIdClipsClipsOfStream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The live stream's id. */
+                live_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessListClip"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You have no such live stream. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveStreamsLiveIdClipsClipStream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again leads to what the first request made, not to another one. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The live stream's id. */
+                live_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClipOfStream"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessClip"];
+                };
+            };
+            /** @description What was sent breaks a rule. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The owner does not allow clips, or you have made too many today. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such live stream of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is nothing to make a clip of, or the idempotency key was used differently. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2673,6 +2995,90 @@ export interface operations {
             };
             /** @description You have no such live stream. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdClipsClipVideo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again leads to what the first request made, not to another one. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClip"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessClip"];
+                };
+            };
+            /** @description What was sent breaks a rule. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The owner does not allow clips, or you have made too many today. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such live stream of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is nothing to make a clip of, or the idempotency key was used differently. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

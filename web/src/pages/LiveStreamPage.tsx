@@ -3,6 +3,7 @@ import { useParams } from 'react-router';
 
 import { Section } from '../account/Section';
 import { queries } from '../api/queries';
+import { Clips } from '../live/Clips';
 import { Health } from '../live/Health';
 import { isLive, streamStatus } from '../live/status';
 import { StreamActions } from '../live/StreamActions';
@@ -51,6 +52,9 @@ export default function LiveStreamPage() {
         )}
         <Section title="Your program" lead="OBS, ffmpeg or any other that sends by RTMP.">
           <StreamKey stream={stream} />
+        </Section>
+        <Section title="Clips" lead="The last seconds of a live, as videos of their own.">
+          <Clips stream={stream} />
         </Section>
         <Section title="Stream" lead="Videos of past lives are among your videos.">
           <StreamActions stream={stream} />

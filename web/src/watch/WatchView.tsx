@@ -1,9 +1,11 @@
 import { Link, useNavigate } from 'react-router';
 
 import type { Video } from '../api/models';
+import { useSession } from '../auth/AuthProvider';
 import { formatViews } from '../format/count';
 import { Ago } from '../ui/Ago';
 import { Avatar } from '../ui/Avatar';
+import { ClipButton } from '../live/ClipButton';
 import { LiveState } from '../live/LiveState';
 import { isReady } from '../videos/status';
 import { OwnerActions } from '../videos/OwnerActions';
@@ -16,6 +18,7 @@ import { Stage } from './Stage';
 /** The film and everything known about it. */
 export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
   const navigate = useNavigate();
+  const user = useSession();
   return (
     <div className="min-w-0">
       {isReady(video) ? <Stage video={video} /> : <ProcessingNotice video={video} mine={mine} />}
@@ -34,6 +37,7 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
             </p>
           </div>
           <div className="flex flex-wrap gap-2">
+            {video.live && isReady(video) && user && <ClipButton videoId={video.id} />}
             <ShareButton title={video.title} />
             {mine && <OwnerActions video={video} onDeleted={() => void navigate('/videos')} />}
           </div>

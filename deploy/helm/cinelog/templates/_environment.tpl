@@ -49,6 +49,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "MAX_LIVE_STREAMS_PER_USER" ($settings.live.streamsPerUser | toString)
   "MAX_LIVES" ($settings.live.atOnce | toString)
   "LIVE_HEIGHTS" (join "," $settings.live.heights)
+  "MAX_CLIPS_PER_DAY" ($settings.live.clipsPerDay | toString)
   "MAX_LIVES_PER_USER" ($settings.live.atOncePerUser | toString)
   "S3_PUBLIC_ENDPOINT" .Values.s3.publicEndpoint
   "S3_SYNC_URL" (ternary (printf "http://%s-seaweedfs:8334/sync" (include "cinelog.fullname" .)) "" (eq .Values.s3.mode "bundled"))

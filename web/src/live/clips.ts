@@ -1,0 +1,46 @@
+import { api, unwrap } from '../api/client';
+import type { Clip } from '../api/models';
+
+const POLL_MS = 1_500;
+const PATIENCE_MS = 45_000;
+
+/** Ask for a clip of the last seconds of a live, by the id of its video. */
+export async function clipLive(videoId: string, seconds: number): Promise<Clip> {
+  return unwrap(
+    api.POST('/api/v1/live/videos/{video_id}/clips', {
+      params: {
+        path: { video_id: videoId },
+        header: { 'idempotency-key': crypto.randomUUID() },
+      },
+      body: { seconds },
+    }),
+  );
+}
+
+/** The clip once it is made or refused, or as it is after a while. */
+export async function clipState(asked: Clip): Promise<Clip> {
+  const until = Date.now() + PATIENCE_MS;
+  let clip = asked;
+  while (clip.state === 'waiting' && Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    clip = await unwrap(
+      api.GET('/api/v1/live/clips/{video_id}', { params: { path: { video_id: clip.video_id } } }),
+    );
+  }
+  return clip;
+}
+
+export async function clipsOf(streamId: string): Promise<Clip[]> {
+  return unwrap(
+    api.GET('/api/v1/live/streams/{live_id}/clips', { params: { path: { live_id: streamId } } }),
+  );
+}
+
+export async function setClipsBy(streamId: string, clips_by: 'owner' | 'everyone') {
+  return unwrap(
+    api.PATCH('/api/v1/live/streams/{live_id}', {
+      params: { path: { live_id: streamId } },
+      body: { clips_by },
+    }),
+  );
+}
