@@ -5,10 +5,13 @@
     ├── Unauthenticated     the caller has no valid access token (401)
     ├── Forbidden           the caller may not do this (403)
     ├── NotFound            it does not exist, or the caller may not see it (404)
+    ├── NotAcceptable       what is offered cannot be taken (406)
     ├── TooSlow             the request's body arrives too slowly (408)
     ├── Conflict            it contradicts the present state (409)
+    ├── PreconditionFailed  it is about an earlier state (412)
     ├── TooLarge            the body exceeds a size limit (413)
     ├── UnsupportedMedia    the content type is not accepted (415)
+    ├── PreconditionRequired  it does not say which state it is about (428)
     ├── NotUnderstood       a newer version stored what this one cannot decode (409)
     ├── TooManyRequests     a rate limit is exceeded; Retry-After is sent (429)
     └── Unavailable         a dependency does not answer; Retry-After is sent (503)
@@ -57,12 +60,24 @@ class NotFound(CinelogError):
     code = "not_found"
 
 
+class NotAcceptable(CinelogError):
+    code = "not_acceptable"
+
+
 class TooSlow(CinelogError):
     code = "timeout"
 
 
 class Conflict(CinelogError):
     code = "conflict"
+
+
+class PreconditionFailed(CinelogError):
+    code = "precondition_failed"
+
+
+class PreconditionRequired(CinelogError):
+    code = "precondition_required"
 
 
 class TooLarge(CinelogError):

@@ -22,7 +22,7 @@ from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
 from services.live.http.app import live_app
 from services.live.http.clips import clips_router
-from services.live.whip.routes import whip_router
+from services.live.whip.routes import whip_routers
 from services.transcoder import http as transcoder
 from shared.http.access_tokens import Verifier
 from shared.http.app import create_app
@@ -90,7 +90,7 @@ def _live(verifier: Verifier) -> Litestar:
         verifier=verifier,
         checks={},
         registry=CollectorRegistry(),
-        others=[clips_router(_UNOPENED), whip_router(_UNOPENED)],
+        others=[clips_router(_UNOPENED), *whip_routers(_UNOPENED, _UNOPENED)],
     )
 
 

@@ -149,6 +149,11 @@ def _handlers(
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
     visibility = Visibility(upstreams[Target.CATALOG], clock)
+    live = LiveOrigin(
+        upstreams[Target.LIVE],
+        lambda address: upstreams.replica(Target.LIVE.value, address),
+        time.monotonic,
+    )
     media = Media(
         storage=upstreams[Target.MEDIA],
         signed_urls=SignedUrls(
@@ -160,11 +165,7 @@ def _handlers(
             clock=clock,
         ),
         visibility=visibility,
-        live=LiveOrigin(
-            upstreams[Target.LIVE],
-            lambda address: upstreams.replica(Target.LIVE.value, address),
-            time.monotonic,
-        ),
+        live=live,
         grant_secret=config.media_grant_secret,
         metrics=MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar),
         redirect_base=config.media_redirect_base,
@@ -176,7 +177,7 @@ def _handlers(
     web = WebFiles(config.web_folder, tuple(elsewhere), clock)
     own = _own_app(host, upstreams, limiter, clock)
     return {
-        **dict.fromkeys(SERVICES, Forwarder(upstreams, visibility.forget)),
+        **dict.fromkeys(SERVICES, Forwarder(upstreams, visibility.forget, live.owner)),
         Target.MEDIA: media,
         Target.WEB: web,
         Target.OWN: lambda exchange, _route: exchange.delegate(own),

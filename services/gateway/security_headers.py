@@ -19,6 +19,11 @@ API_TLS: Final[Headers] = [*API, _HSTS]
 MEDIA: Final[Headers] = [*_COMMON, (b"content-security-policy", b"default-src 'none'; sandbox")]
 MEDIA_TLS: Final[Headers] = [*MEDIA, _HSTS]
 
+# The client's own pages may go live from a camera or a screen; frames in them may not.
+_PERMISSIONS: Final = (
+    b"camera=(self), display-capture=(self), geolocation=(), microphone=(self), payment=()"
+)
+
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 # With credentials, * is no wildcard but a name.
 _HEADERS: Final = b"Authorization, Content-Type"
@@ -36,7 +41,7 @@ def page_headers(policy: str, secure: bool) -> Headers:
         *_COMMON,
         (b"content-security-policy", policy.encode()),
         (b"cross-origin-opener-policy", b"same-origin"),
-        (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+        (b"permissions-policy", _PERMISSIONS),
     ]
     return [*found, _HSTS] if secure else found
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from services.live.flv.sink import Admission, Sink
-from services.live.ports import Publisher, Refused
+from services.live.ports import Credential, Publisher, Refused
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
 
 # Addresses that are remembered.
@@ -28,13 +28,13 @@ class Doorkeeper:
         self._buckets = LocalBuckets(clock, _MAX_ADDRESSES)
         self._wrong_keys = Bucket(60 * MICROS // wrong_keys, wrong_keys)
 
-    async def admit(self, key: str, publisher: Publisher) -> Sink:
+    async def admit(self, credential: Credential, publisher: Publisher) -> Sink:
         """Raises Refused."""
         name = publisher.address.encode()
         if self._buckets.take_all({name: self._wrong_keys}, 0).remaining == 0:
             raise Refused("too_many", "too many wrong stream keys; wait a minute")
         try:
-            return await self._admission.admit(key, publisher)
+            return await self._admission.admit(credential, publisher)
         except Refused as refused:
             if refused.code == "unknown_key":
                 self._buckets.take(name, self._wrong_keys)

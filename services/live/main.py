@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from litestar import Litestar
+from litestar import Litestar, Router
 
 from services.live.broadcasts.broadcast import Means
 from services.live.broadcasts.broadcasts import Broadcasts
@@ -37,7 +37,8 @@ from services.live.srt.listener import Listener
 from services.live.srt.publishers import SrtPublishers
 from services.live.streams_repository import StreamsRepository
 from services.live.whip import receiving
-from services.live.whip.routes import whip_router
+from services.live.whip.ice_servers import IceServers
+from services.live.whip.routes import whip_routers
 from services.live.whip.server import Whip
 from shared import settings
 from shared.blobs.s3 import S3Store
@@ -157,11 +158,7 @@ async def assemble(
         checks={"postgres": log.head, "storage": media.ping},
         registry=host.registry,
         progress=host.loops.progress,
-        others=[
-            clips_router(clips),
-            origin_router(origin),
-            *([whip_router(whip)] if whip is not None else []),
-        ],
+        others=[clips_router(clips), origin_router(origin), *_whip_routes(config, whip)],
     )
     return Live(
         log,
@@ -177,6 +174,12 @@ async def assemble(
         SrtPublishers(door, means.program, config.srt_passphrase),
         app,
     )
+
+
+def _whip_routes(config: LiveSettings, whip: Whip | None) -> list[Router]:
+    if whip is None:
+        return []
+    return whip_routers(whip, IceServers(config.ice_servers, config.turn_secret))
 
 
 def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: str) -> Means:

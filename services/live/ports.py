@@ -55,6 +55,17 @@ class Publisher(msgspec.Struct, frozen=True):
     software: str = ""
 
 
+class OwnStream(msgspec.Struct, frozen=True):
+    """In place of a stream key: the stream of a person who is signed in."""
+
+    live_id: str
+    user_id: str
+
+
+Credential = str | OwnStream
+"""What a publisher may publish by: a stream's key, or that it is the stream's owner."""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A session as its owner received it: what it needs to go on where the last one stopped.
 
@@ -96,8 +107,8 @@ class Sessions(Protocol):
     ``Unavailable`` (shared.errors) from any of them: the database does not answer; try again.
     """
 
-    async def connect(self, key: str, publisher: Publisher) -> Session:
-        """Take the stream of this key. Raises Refused, also where the database is away."""
+    async def connect(self, credential: Credential, publisher: Publisher) -> Session:
+        """Take the stream that this opens. Raises Refused, also where the database is away."""
         ...
 
     async def alive(

@@ -1,16 +1,33 @@
 """Live's environment."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final, Self
 
 import msgspec
 
+from services.live.whip.ice_servers import TurnSecret
 from shared.settings import Address, Secret, Settings
+
+_ICE_SERVER: Final = re.compile(
+    r"(stuns?:[^\s,?<>\"]+|turns?:[^\s,?<>\"]+(\?transport=(udp|tcp))?)\Z"
+)
 
 
 class Passphrase(Secret):
     """What SRT encrypts with: at least 10 characters."""
 
     minimum = 10
+
+
+class IceServer(str):
+    """The address of a STUN or TURN server (RFC 7064, RFC 7065)."""
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Raises ValueError for another kind of address."""
+        if _ICE_SERVER.match(value) is None:
+            raise ValueError("must be stun:host:port or turn:host:port?transport=udp")
+        return cls(value)
 
 
 class LiveSettings(Settings, frozen=True, kw_only=True):
@@ -22,7 +39,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     user's lives. ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
 
-    With ``whip``, WebRTC publishers are received, each at a random UDP port. With ``srt_library``,
+    With ``whip``, WebRTC publishers are received, each at a random UDP port; they are told of
+    ``ice_servers`` (STUN, TURN), with passwords made by ``turn_secret``. With ``srt_library``,
     the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``; they must encrypt with
     ``srt_passphrase`` where there is one.
     """
@@ -44,6 +62,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     scratch_dir: str
     ffmpeg: str | None = None
     whip: bool = False
+    ice_servers: tuple[IceServer, ...] = ()
+    turn_secret: TurnSecret | None = None
     srt_bind: Address = Address("0.0.0.0", 9710)  # noqa: S104 - publishers come from anywhere
     srt_library: str | None = None
     srt_passphrase: Passphrase | None = None

@@ -21,6 +21,7 @@ from services.gateway.settings import GatewaySettings
 from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
 from services.live.settings import LiveSettings
+from services.live.whip import server as whip
 from services.transcoder.settings import WorkerSettings
 from shared import database_sessions
 from shared.errors import CinelogError
@@ -77,6 +78,8 @@ FIXED: dict[str, list[float]] = {
         webhook_delivery._AT_ONCE,
         webhook_delivery._SLOW_AT_ONCE,
     ],
+    "offers of WebRTC publishers in a minute, stream": [whip.PER_STREAM.burst],
+    "offers of WebRTC publishers in a minute, address": [whip.PER_ADDRESS.burst],
     "connections to the database, process": [2 * 8, 6, 10],
     "the time of a statement, role of a service": [database_sessions.STATEMENT_SECONDS],
     "the time of a transaction, session of a service": [

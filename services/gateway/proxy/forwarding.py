@@ -1,7 +1,7 @@
 """Forwarding of a request to the service that owns its route."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -9,8 +9,8 @@ from services.gateway.http1 import request_body
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.request.exchange import Exchange
-from services.gateway.request.routes import DELETED_ACCOUNT, Route, Target
-from services.gateway.upstream.upstreams import Upstreams
+from services.gateway.request.routes import DELETED_ACCOUNT, LIVE_CONNECTION, Route, Target
+from services.gateway.upstream.upstreams import Upstream, Upstreams
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # The catalog waits for its own events itself.
@@ -25,15 +25,21 @@ class Forwarder:
     """The handler of all routes that belong to services.
 
     ``forget`` is called with the id of a video that a request has changed, or with None where it
-    has deleted an account.
+    has deleted an account. ``live_owner`` finds the replica that has a session.
     """
 
-    def __init__(self, upstreams: Upstreams, forget: Callable[[str | None], None]) -> None:
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        forget: Callable[[str | None], None],
+        live_owner: Callable[[str], Awaitable[Upstream | None]],
+    ) -> None:
         self._upstreams = upstreams
         self._forget = forget
+        self._live_owner = live_owner
 
     async def __call__(self, exchange: Exchange, route: Route) -> None:
-        upstream = self._upstreams[route.target]
+        upstream = await self._upstream(exchange, route)
         request_headers = exchange.request_headers
         trace = exchange.trace
         parts = [
@@ -75,6 +81,15 @@ class Forwarder:
             await exchange.relay(response)
         finally:
             response.close()
+
+    async def _upstream(self, exchange: Exchange, route: Route) -> Upstream:
+        if route.pattern == LIVE_CONNECTION and exchange.method != "OPTIONS":
+            # The name of a connection begins with the session's id.
+            name = exchange.path.rpartition(b"/")[2].decode("ascii", "replace")
+            owner = await self._live_owner(name.partition(".")[0])
+            if owner is not None:
+                return owner
+        return self._upstreams[route.target]
 
     async def _after_write(self, method: str, route: Route, response: Response) -> None:
         """Wait, but not for long, until the catalog shows what another service has appended."""

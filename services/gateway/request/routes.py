@@ -19,6 +19,9 @@ MIB: Final = 1024 * KIB
 DELETED_ACCOUNT: Final = "/api/v1/users/{id}"
 """The pattern of the route that deletes an account."""
 
+LIVE_CONNECTION: Final = "/api/v1/live/whip/{id}"
+"""The pattern of a WebRTC publisher's connection, which one replica of live has."""
+
 READ: Final = frozenset({"GET", "HEAD"})
 
 
@@ -129,14 +132,16 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/streaming/{id}", "PUT DELETE", catalog),
         row("/streaming/{id}/visibility", "PATCH", catalog),
         row("/streaming/*", _ANY, catalog),
-        row("/live/whip", "POST", live),
-        row("/live/whip/{id}", "PATCH DELETE", live),
+        # Live says by OPTIONS what offers and candidates are (RFC 9725).
+        row("/live/whip", _ANY, live),
+        row("/live/whip/{id}", _ANY, live),
         row("/live/streams", "GET POST", live),
         row("/live/streams/{id}", "GET PATCH DELETE", live),
         row("/live/streams/{id}/key", "POST", live),
         row("/live/streams/{id}/enable", "POST", live),
         row("/live/streams/{id}/disable", "POST", live),
         row("/live/streams/{id}/complete", "POST", live),
+        row("/live/streams/{id}/whip", _ANY, live),
         row("/live/streams/{id}/health", "GET", live),
         row("/live/streams/{id}/sessions", "GET", live),
         row("/live/streams/{id}/clips", "GET POST", live),

@@ -20,6 +20,7 @@ _PLAYLIST: Final = re.compile(r"live/((?!vod\.)[a-z0-9]{1,12}\.m3u8)\Z")
 _MEDIA: Final = re.compile(
     r"live/([0-9]{1,9}/[a-z0-9]{1,12}/(?:[0-9]{1,9}(?:\.[0-9]{1,5})?\.m4s|init-[0-9a-f]{16}\.mp4))\Z"
 )
+_VIDEO: Final = re.compile(r"[0-9a-f-]{36}\Z")
 _DIRECTIVE: Final = re.compile(
     rb"(_HLS_msn=[0-9]{1,9}|_HLS_part=[0-9]{1,5}|_HLS_skip=(?:YES|v2))\Z"
 )
@@ -96,6 +97,21 @@ class LiveOrigin:
             fetch.add_done_callback(lambda task: self._fetched(key, task))
         # One viewer that hangs up does not end what others wait for.
         return await asyncio.shield(fetch)
+
+    async def owner(self, video: str) -> Upstream | None:
+        """The replica that has a session now, for a request of its publisher.
+
+        Raises UpstreamError where live does not answer.
+        """
+        if _VIDEO.match(video) is None:
+            return None
+        # What viewers are served by may be some seconds old: a publisher has just connected.
+        self._owners.pop(video, None)
+        address = await self._owner(video)
+        try:
+            return self._replica(address) if address is not None else None
+        except ValueError:
+            return None
 
     def _fetched(self, key: str, task: asyncio.Task[Found | None]) -> None:
         self._fetches.pop(key, None)

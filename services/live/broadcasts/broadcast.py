@@ -234,6 +234,11 @@ class PublisherSink:
         self._broadcast = broadcast
         self._feed = feed
 
+    @property
+    def video_id(self) -> str:
+        """The session's."""
+        return self._broadcast.session.video_id
+
     async def take(self, tag: Tag) -> None:
         """Raises NotPlayable, Stopped."""
         if self._broadcast.stop_reason is not None:

@@ -11,7 +11,7 @@ from services.live.broadcasts.broadcast import (
     open_broadcast,
 )
 from services.live.domain.session import Fenced
-from services.live.ports import Publisher, Refused
+from services.live.ports import Credential, Publisher, Refused
 from services.live.recording.history import read_history
 from services.live.window.answers import Viewing
 from shared.errors import Unavailable
@@ -48,11 +48,11 @@ class Broadcasts:
         broadcast = self._broadcasts.get(video_id)
         return broadcast.viewing if broadcast is not None else None
 
-    async def admit(self, key: str, publisher: Publisher) -> PublisherSink:
+    async def admit(self, credential: Credential, publisher: Publisher) -> PublisherSink:
         """Raises Refused."""
         if self._draining or self.running >= self._most:
             raise Refused("busy", "this server has no room for another stream; try again")
-        session = await self._means.sessions.connect(key, publisher)
+        session = await self._means.sessions.connect(credential, publisher)
         async with self._admitting:
             broadcast = self._broadcasts.get(session.video_id)
             if broadcast is None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from services.live.flv.tags import Tag
-from services.live.ports import Publisher
+from services.live.ports import Credential, Publisher
 
 
 class Stopped(Exception):
@@ -12,6 +12,11 @@ class Stopped(Exception):
 
 class Sink(Protocol):
     """Takes the tags of one publisher. ``take`` waits while what reads them is slow."""
+
+    @property
+    def video_id(self) -> str:
+        """The session's."""
+        ...
 
     async def take(self, tag: Tag) -> None:
         """Raises NotPlayable where the publisher sends what is not accepted; Stopped."""
@@ -25,6 +30,6 @@ class Sink(Protocol):
 class Admission(Protocol):
     """Says who may publish, and opens where the tags go."""
 
-    async def admit(self, key: str, publisher: Publisher) -> Sink:
+    async def admit(self, credential: Credential, publisher: Publisher) -> Sink:
         """Raises Refused."""
         ...

@@ -28,8 +28,10 @@ from services.live.handlers.live_events import LiveEvents
 from services.live.keys import key_hash
 from services.live.ports import (
     QUIET_SECONDS,
+    Credential,
     Health,
     Metrics,
+    OwnStream,
     Publisher,
     Refused,
     Session,
@@ -76,9 +78,9 @@ class LiveSessions:
         self._replica = replica
         self._most = most_at_once
 
-    async def connect(self, key: str, publisher: Publisher) -> Session:
+    async def connect(self, credential: Credential, publisher: Publisher) -> Session:
         try:
-            session = await self._connect(key_hash(key), publisher)
+            session = await self._connect(credential, publisher)
         except Refused as refused:
             self._metrics.refused(publisher.protocol, refused.code)
             _log.info("publisher refused", address=publisher.address, code=refused.code)
@@ -137,13 +139,15 @@ class LiveSessions:
         command = Record(recorded, next_segment)
         await self._events.decide_session(recorded.video_id, command, session.user_id)
 
-    async def _connect(self, hashed: str, publisher: Publisher) -> Session:
-        row = await self._streams.by_key(hashed)
+    async def _connect(self, credential: Credential, publisher: Publisher) -> Session:
+        row = await self._stream_of(credential)
         if row is None or await self._events.is_account_deleted(row.user_id):
             raise Refused("unknown_key", _UNKNOWN)
         for _ in range(_ATTEMPTS):
             video_id = await self._open(row)
-            await self._sessions.claim(video_id, hashed, self._replica.address, self._replica.name)
+            await self._sessions.claim(
+                video_id, row.key_hash, self._replica.address, self._replica.name
+            )
             try:
                 # Read after the claim: whoever disables the stream from now on finds the claim.
                 stream = await self._usable(row.id)
@@ -158,6 +162,12 @@ class LiveSessions:
             await self._sessions.own(video_id, session.epoch)
             return _for_owner(session, stream)
         raise Refused("busy", "Another program connects to this live stream at the same time.")
+
+    async def _stream_of(self, credential: Credential) -> StreamRow | None:
+        if not isinstance(credential, OwnStream):
+            return await self._streams.by_key(key_hash(credential))
+        row = await self._streams.get(credential.live_id)
+        return row if row is not None and row.user_id == credential.user_id else None
 
     async def _open(self, row: StreamRow) -> str:
         """The session to send to: the open one, or a new one. Its row is there first."""

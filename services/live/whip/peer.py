@@ -1,24 +1,25 @@
 """One publisher by WHIP (RFC 9725): its connection, and its frames as tags for the sink."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from aiortc import (
     MediaStreamTrack,
+    RTCConfiguration,
     RTCPeerConnection,
-    RTCRtpReceiver,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
-from aiortc.sdp import candidate_from_sdp
 
 from services.live.flv.sink import Sink, Stopped
 from services.live.flv.tags import AUDIO, VIDEO, NotPlayable, Tag
 from services.live.whip.frames import OPUS_HEADER, opus_packet, picture
-from services.live.whip.receiving import Watched
+from services.live.whip.ice import Fragment, IcePath, NotConnected
+from services.live.whip.receiving import Watched, keep_codec
 from services.live.whip.timeline import Timeline
 from shared.telemetry import get_logger
 
@@ -27,67 +28,71 @@ _KEY_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 15.0
 # Without a picture for so long, a publisher is gone.
 _IDLE_SECONDS: Final = 15.0
-_MAX_CANDIDATES: Final = 32
 
 
 class UnusableOffer(Exception):
-    """The offer has nothing that can be taken; the text is for the publisher."""
+    """The offer is none; the text is for the publisher."""
+
+
+class OtherMedia(Exception):
+    """The offer has something that cannot be taken; the text is for the publisher."""
 
 
 class Peer:
-    """``on_end`` is called once, after the sink has been closed."""
+    """``on_end`` is called once, after the sink has been closed.
+
+    ``generation`` names the present ICE session, for the requests that belong to it.
+    """
 
     def __init__(self, sink: Sink, on_end: Callable[[], None]) -> None:
+        self.generation = secrets.token_urlsafe(9)
         self._sink = sink
         self._on_end = on_end
-        self._connection = RTCPeerConnection()
+        # Without this, aiortc asks a STUN server of others for its address.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._path: IcePath | None = None
         self._timeline = Timeline()
         self._order = asyncio.Lock()
         self._last = {AUDIO: 0, VIDEO: 0}
         self._header: bytes | None = None
         self._sounds = False
         self._broken = True
-        self._candidates = 0
         self._pictures: Watched | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
         self._log = get_logger("live.whip")
 
     async def answer(self, offer: str) -> str:
-        """The answer to an offer (SDP). Raises UnusableOffer."""
+        """The answer to an offer (SDP). Raises UnusableOffer, OtherMedia."""
         connection = self._connection
         connection.on("connectionstatechange", self._on_state)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            kinds = [transceiver.kind for transceiver in connection.getTransceivers()]
-            if kinds.count("video") != 1 or kinds.count("audio") > 1:
-                raise UnusableOffer("Send one picture, and at most one sound.")
-            self._sounds = "audio" in kinds
-            for transceiver in connection.getTransceivers():
-                self._prefer(transceiver)
+            self._check_and_prepare()
             await connection.setLocalDescription(await connection.createAnswer())
         except (ValueError, KeyError, IndexError, AttributeError) as error:
             # What aiortc raises where the SDP is not one.
             raise UnusableOffer("The offer is not SDP that can be used.") from error
         if any(not transceiver.receiver._track for transceiver in connection.getTransceivers()):
-            raise UnusableOffer("Send H.264 and Opus.")
+            raise OtherMedia("Send picture and sound; do not only receive.")
         for transceiver in connection.getTransceivers():
             self._follow(transceiver)
         self._start(self._give_up_unless_connected())
         return connection.localDescription.sdp
 
-    async def add_candidates(self, lines: list[str]) -> None:
-        """Candidates that come after the offer (RFC 8840). Raises UnusableOffer."""
-        self._candidates += len(lines)
-        if self._candidates > _MAX_CANDIDATES:
-            raise UnusableOffer("Too many candidates.")
-        for line in lines:
-            try:
-                candidate = candidate_from_sdp(line)
-            except (ValueError, IndexError, AssertionError) as error:
-                raise UnusableOffer("A candidate cannot be read.") from error
-            candidate.sdpMid = self._connection.getTransceivers()[0].mid
-            await self._connection.addIceCandidate(candidate)
+    async def add_candidates(self, lines: tuple[str, ...]) -> None:
+        """Candidates that come after the offer (RFC 8840). Raises UnusableFragment."""
+        if self._path is not None:
+            await self._path.add_candidates(lines)
+
+    async def restart(self, fragment: Fragment) -> str:
+        """Begin a new ICE session: the fragment that answers. Raises NotConnected,
+        UnusableFragment."""
+        if self._path is None or self._ended:
+            raise NotConnected
+        answer = await self._path.restart(fragment)
+        self.generation = secrets.token_urlsafe(9)
+        return answer
 
     def end(self) -> None:
         """The publisher has said that it ends. Its last pictures are still on their way to the
@@ -102,18 +107,30 @@ class Peer:
         current = asyncio.current_task()
         for task in self._tasks - {current}:
             task.cancel()
+        if self._path is not None:
+            await self._path.close()
         await self._connection.close()
         async with self._order:
             await self._sink.close(reason, clean=clean)
         self._on_end()
 
-    def _prefer(self, transceiver: RTCRtpTransceiver) -> None:
-        """Receive only, and only what can be put into the stream as it is."""
-        transceiver.direction = "recvonly"
-        wanted = ("H264", "rtx") if transceiver.kind == "video" else ("opus",)
-        capabilities = RTCRtpReceiver.getCapabilities(transceiver.kind)
-        codecs = capabilities.codecs if capabilities else []
-        transceiver.setCodecPreferences([codec for codec in codecs if codec.name in wanted])
+    def _check_and_prepare(self) -> None:
+        """Refuse what cannot be taken, and set up the rest. Raises OtherMedia."""
+        transceivers = self._connection.getTransceivers()
+        kinds = [transceiver.kind for transceiver in transceivers]
+        if not kinds:
+            raise ValueError("no media")
+        if kinds.count("video") != 1 or kinds.count("audio") > 1 or self._connection.sctp:
+            raise OtherMedia("Send one picture, and at most one sound.")
+        self._sounds = "audio" in kinds
+        transports = {transceiver.receiver.transport.transport for transceiver in transceivers}
+        if len(transports) > 1:
+            raise OtherMedia("Bundle picture and sound (RFC 9143).")
+        self._path = IcePath(transports.pop(), transceivers[0].mid or "0")
+        for transceiver in transceivers:
+            transceiver.direction = "recvonly"
+            if not keep_codec(transceiver, "h264" if transceiver.kind == "video" else "opus"):
+                raise OtherMedia("Send H.264 and Opus.")
 
     def _follow(self, transceiver: RTCRtpTransceiver) -> None:
         receiver = transceiver.receiver

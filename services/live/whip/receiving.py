@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aioice import ice
-from aiortc import rtcrtpreceiver
+from aiortc import RTCRtpTransceiver, rtcrtpreceiver
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import RtcpSrPacket, RtpPacket
 
@@ -52,6 +52,25 @@ def _pass_on(
             continue
         loop.call_soon_threadsafe(output_q.put_nowait, frame)
     loop.call_soon_threadsafe(output_q.put_nowait, None)
+
+
+def keep_codec(transceiver: RTCRtpTransceiver, name: str) -> bool:
+    """Of what an offer and aiortc have in common, answer with this codec and its
+    retransmissions alone; False where it is not among them.
+
+    Preferences have no effect any more once there is an offer, and the first codec of browsers is
+    another one.
+    """
+    common = transceiver._codecs
+    kept = [codec for codec in common if codec.name.lower() == name]
+    payloads = {codec.payloadType for codec in kept}
+    again = [
+        codec
+        for codec in common
+        if codec.name.lower() == "rtx" and codec.parameters.get("apt") in payloads
+    ]
+    transceiver._codecs = [*kept, *again]
+    return bool(kept)
 
 
 class Watched:

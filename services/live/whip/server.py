@@ -1,65 +1,120 @@
 """The publishers by WHIP of this process."""
 
 import asyncio
+import hashlib
 import secrets
+import time
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from services.live.flv.sink import Admission
-from services.live.ports import Publisher, Refused
+from services.live.keys import key_hash
+from services.live.ports import Credential, OwnStream, Publisher, Refused
 from services.live.whip.peer import Peer
+from shared.errors import TooManyRequests
+from shared.token_bucket import MICROS, Bucket, LocalBuckets
 
-_PROTOCOL = "whip"
+_PROTOCOL: Final = "whip"
+_MAX_REMEMBERED: Final = 20_000
+# Offers in a minute: of one stream, and of one address, behind which there may be several people.
+# A publisher without a network makes one each second or two while it tries to come back.
+PER_STREAM: Final = Bucket(60 * MICROS // 60, 60)
+PER_ADDRESS: Final = Bucket(60 * MICROS // 120, 120)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """``resource``: names the connection for the requests that follow; nobody can guess it."""
+    """``resource``: names the connection for the requests that follow; nobody can guess it, and
+    gateways see in it whose session it is. ``generation``: of its ICE session."""
 
     resource: str
+    generation: str
     sdp: str
 
 
-class Whip:
-    """Accepts offers until ``close``; ``most`` publishers at once."""
+class Connected(msgspec.Struct, frozen=True):
+    """A publisher that is connected, and by what. ``live_id``: None where it was by a key."""
 
-    def __init__(self, admission: Admission, most: int) -> None:
+    peer: Peer
+    holder: str
+    live_id: str | None
+
+    def is_held_by(self, credential: Credential) -> bool:
+        """Whether this is what the publisher has connected by."""
+        return secrets.compare_digest(self.holder, _holder(credential))
+
+
+class Whip:
+    """Accepts offers until ``close``; ``most`` publishers at once. ``clock``: steady, seconds."""
+
+    def __init__(
+        self, admission: Admission, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._admission = admission
         self._most = most
-        self._peers: dict[str, Peer] = {}
+        self._buckets = LocalBuckets(clock, _MAX_REMEMBERED)
+        self._connected: dict[str, Connected] = {}
         self._opening = 0
 
     @property
     def publishers(self) -> int:
         """How many connections there are."""
-        return len(self._peers)
+        return len(self._connected)
 
-    async def publish(self, key: str, offer: str, *, address: str, software: str) -> Answer:
-        """Take the stream of a key. Raises Refused, UnusableOffer."""
-        if len(self._peers) + self._opening >= self._most:
+    async def publish(
+        self, credential: Credential, offer: str, *, address: str, software: str
+    ) -> Answer:
+        """Take a stream. Raises Refused, UnusableOffer, OtherMedia, TooManyRequests."""
+        holder = _holder(credential)
+        self._count(holder, address)
+        if len(self._connected) + self._opening >= self._most:
             raise Refused("busy", "the server has as many streams as it can take; try again later")
         self._opening += 1
         try:
             publisher = Publisher(protocol=_PROTOCOL, address=address, software=software)
-            sink = await self._admission.admit(key, publisher)
-            resource = secrets.token_urlsafe(24)
+            sink = await self._admission.admit(credential, publisher)
+            resource = f"{sink.video_id}.{secrets.token_urlsafe(24)}"
             peer = Peer(sink, lambda: self._forget(resource))
-            self._peers[resource] = peer
+            live_id = credential.live_id if isinstance(credential, OwnStream) else None
+            self._connected[resource] = Connected(peer, holder, live_id)
         finally:
             self._opening -= 1
         try:
-            return Answer(resource, await peer.answer(offer))
+            sdp = await peer.answer(offer)
         except BaseException:
             await peer.close("the offer cannot be used", clean=True)
             raise
+        return Answer(resource, peer.generation, sdp)
 
-    def peer(self, resource: str) -> Peer | None:
+    def connected(self, resource: str) -> Connected | None:
         """The connection of that name, unless it has ended."""
-        return self._peers.get(resource)
+        return self._connected.get(resource)
 
     async def close(self) -> None:
         """End all connections: their publishers connect again, elsewhere."""
-        peers = list(self._peers.values())
+        peers = [connected.peer for connected in self._connected.values()]
         await asyncio.gather(*(p.close("the server is going down", clean=False) for p in peers))
 
+    def _count(self, holder: str, address: str) -> None:
+        taken = self._buckets.take_all(
+            {
+                f"stream {holder}".encode(): PER_STREAM,
+                f"address {address}".encode(): PER_ADDRESS,
+            }
+        )
+        if not taken.allowed:
+            raise TooManyRequests(
+                "Too many offers. Wait a moment.", retry_after=taken.retry_after / MICROS
+            )
+
     def _forget(self, resource: str) -> None:
-        self._peers.pop(resource, None)
+        self._connected.pop(resource, None)
+
+
+def _holder(credential: Credential) -> str:
+    """What is kept of a credential."""
+    if isinstance(credential, OwnStream):
+        text = f"{credential.user_id} {credential.live_id}"
+        return hashlib.sha256(text.encode()).hexdigest()
+    return key_hash(credential)

@@ -143,3 +143,36 @@ async def test_a_hidden_live_is_not_asked_for(client: httpx.AsyncClient, lives: 
     lives.hot["top.m3u8"] = b"#EXTM3U\n"
     assert (await client.get(f"{BASE}/top.m3u8")).status_code == 404
     assert [target for target in lives.asked if "/internal/live/" in target] == []
+
+
+async def test_requests_of_a_publisher_go_to_the_replica_that_has_its_connection(
+    service: Service, client: httpx.AsyncClient, lives: Lives
+) -> None:
+    path = f"/api/v1/live/whip/{VIDEO}.{'a' * 32}"
+
+    async def replica(request: Request, peer: Peer) -> None:
+        body = b"".join([part async for part in peer.body(request)])
+        await peer.answer(200, {"method": request.method, "body": body.decode()})
+
+    owner = Service()
+    owner.handler = replica
+    async with owner.running():
+        lives.owner = None
+        # Nobody has it: any replica says so.
+        assert (await client.delete(path)).status_code == 404
+        assert lives.asked[path] == 1
+        # The answer of a moment ago is not believed: the publisher has just connected.
+        lives.owner = owner.address
+        answer = await client.patch(path, content="a=mid:0")
+        assert answer.json() == {"method": "PATCH", "body": "a=mid:0"}
+        assert (await client.delete(path)).json()["method"] == "DELETE"
+        assert [request.target for request in owner.requests] == [path, path]
+    assert lives.asked[path] == 1
+
+
+async def test_a_name_that_is_no_connection_asks_nobody_for_its_owner(
+    client: httpx.AsyncClient, lives: Lives
+) -> None:
+    for name in ("x", f"{VIDEO}x.a", "0.a"):
+        assert (await client.delete(f"/api/v1/live/whip/{name}")).status_code == 404
+    assert not [target for target in lives.asked if target.startswith("/internal/")]

@@ -16,7 +16,7 @@ from services.live.domain.session import (
     evolve,
     initial,
 )
-from services.live.ports import Health, Publisher, Refused, Session
+from services.live.ports import Credential, Health, Publisher, Refused, Session
 from shared.contracts import Event, LivePosterMade, LivePublished, LiveRecorded, new_id
 
 
@@ -37,8 +37,8 @@ class MemorySessions:
             self.events.append(event)
             self.state = evolve(self.state, event)
 
-    async def connect(self, key: str, publisher: Publisher) -> Session:
-        if key != "good":
+    async def connect(self, credential: Credential, publisher: Publisher) -> Session:
+        if credential != "good":
             raise Refused("unknown_key", "no stream has this key")
         if self.state.phase == "none":
             self._apply(

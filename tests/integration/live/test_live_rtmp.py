@@ -11,7 +11,7 @@ import uvloop
 
 from services.live.doorkeeper import Doorkeeper
 from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag, content
-from services.live.ports import Publisher, Refused
+from services.live.ports import Credential, Publisher, Refused
 from services.live.rtmp.server import Limits, RtmpServer
 from shared.programs.finding import find_ffmpeg
 from shared.settings import Address
@@ -33,6 +33,7 @@ class Kept:
     """A sink that keeps everything, and may be slow."""
 
     def __init__(self) -> None:
+        self.video_id = "video"
         self.tags: list[Tag] = []
         self.ended: tuple[str, bool] | None = None
         self.open = asyncio.Event()
@@ -53,8 +54,8 @@ class Door:
         self.sinks: list[Kept] = []
         self.publishers: list[Publisher] = []
 
-    async def admit(self, key: str, publisher: Publisher) -> Kept:
-        if key != "good":
+    async def admit(self, credential: Credential, publisher: Publisher) -> Kept:
+        if credential != "good":
             raise Refused("unknown_key", "no stream has this key")
         self.sinks.append(Kept())
         self.publishers.append(publisher)

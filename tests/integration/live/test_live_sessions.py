@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from services.live.domain.session import Fenced
-from services.live.ports import Health, Refused, Session
-from shared.contracts import LiveEnded, LiveRecorded, UserDeleted, VideoDeleted, stream_id
+from services.live.ports import Credential, Health, OwnStream, Refused, Session
+from shared.contracts import LiveEnded, LiveRecorded, UserDeleted, VideoDeleted, new_id, stream_id
 from shared.event_store.postgres import open_event_store
 from shared.event_store.store import Metadata, NewEvent
 from tests.integration.live.harness import OBS, Live, Replicated, batch
 from tests.support.databases import Database
 
 
-async def refusal(replica: Replicated, key: str) -> str:
+async def refusal(replica: Replicated, credential: Credential) -> str:
     with pytest.raises(Refused) as refused:
-        await replica.sessions.connect(key, OBS)
+        await replica.sessions.connect(credential, OBS)
     return refused.value.code
 
 
@@ -76,6 +76,22 @@ async def test_unknown_and_replaced_keys_are_refused(live: Live) -> None:
     assert await refusal(live.two, key) == "unknown_key"
     await live.one.sessions.disconnected(session, closing, clean=True)
     assert (await live.two.sessions.connect(new, OBS)).epoch == 2
+
+
+async def test_an_owner_connects_without_the_key_and_leaves_it_as_it_is(live: Live) -> None:
+    live_id, key = await live.stream()
+    for other in (OwnStream(live_id, "bob"), OwnStream(new_id(), "ann")):
+        assert await refusal(live.one, other) == "unknown_key"
+    session = await live.one.sessions.connect(OwnStream(live_id, "ann"), OBS)
+    assert session.live_id == live_id
+    # One stream, whatever opens it.
+    assert await refusal(live.two, key) == "already_live"
+    await live.age(4)
+    again = await live.two.sessions.connect(key, OBS)
+    assert (again.video_id, again.epoch) == (session.video_id, 2)
+    async with live.client() as client:
+        await client.post(f"/api/v1/live/streams/{live_id}/disable")
+    assert await refusal(live.one, OwnStream(live_id, "ann")) == "disabled"
 
 
 async def test_no_key_is_stored_or_in_the_log(live: Live, database: Database) -> None:

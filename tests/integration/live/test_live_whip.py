@@ -11,8 +11,9 @@ from aioice import ice
 from litestar import Litestar
 
 from services.live.whip import peer
+from services.live.whip.ice_servers import IceServers
 from services.live.whip.receiving import install
-from services.live.whip.routes import whip_router
+from services.live.whip.routes import whip_routers
 from services.live.whip.server import Whip
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.http.server import serving
@@ -29,7 +30,7 @@ async def receiving(door: Door, most: int = 4) -> AsyncIterator[str]:
     install()
     whip = Whip(door, most)
     app = Litestar(
-        [whip_router(whip)],
+        whip_routers(whip, IceServers()),
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,
@@ -103,7 +104,7 @@ async def test_a_publisher_that_vanishes_is_gone(monkeypatch: pytest.MonkeyPatch
 
 async def test_a_connection_that_is_not_there() -> None:
     async with receiving(Door()) as url, httpx.AsyncClient() as client:
-        answer = await client.delete(f"{url}/{'a' * 32}")
+        answer = await client.delete(f"{url}/{'1' * 36}.{'a' * 32}")
         assert answer.status_code == 404
-        answer = await client.patch(f"{url}/{'a' * 32}", content="a=candidate:x")
+        answer = await client.patch(f"{url}/{'1' * 36}.{'a' * 32}", content="a=candidate:x")
         assert answer.status_code == 404
