@@ -20,7 +20,8 @@ class QuotaExceeded(Forbidden):
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
     """What an account is allowed; None where there is no limit.
 
-    ``bytes``: sources of its videos and the lengths of its open uploads. ``open_uploads``:
+    ``bytes``: sources of its videos, the lengths of its open uploads, segments of its lives.
+    ``open_uploads``:
     resumable and direct uploads that are not complete, and complete partial ones.
     ``encode_minutes``: of sources, planned since midnight (UTC), but for those that failed.
     """
@@ -51,12 +52,17 @@ class Quotas(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account uses, counted as in ``Quota``. ``videos`` includes uploads of videos."""
+    """What an account uses, counted as in ``Quota``. ``videos`` includes uploads of videos.
+
+    ``lives`` and ``live_bytes`` are part of ``videos`` and ``bytes``.
+    """
 
     bytes: int = 0
     videos: int = 0
     open_uploads: int = 0
     encode_minutes: int = 0
+    lives: int = 0
+    live_bytes: int = 0
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +106,21 @@ def check_quota(quota: Quota, usage: Usage, adding: Addition) -> None:
                 for name in exceeded
             ],
         )
+
+
+def live_refusal(quota: Quota, usage: Usage, *, begins: bool) -> str | None:
+    """Why an account may not go on with a live, in a sentence; None if it may.
+
+    ``begins``: the live is another video. How long it will be is not known, so one begins while
+    any byte is left, and ends once none is.
+    """
+    adding = Addition(bytes=1, videos=int(begins))
+    for name in ("bytes", "videos"):
+        allowed, used = getattr(quota, name), getattr(usage, name)
+        if allowed is not None and _exceeds(allowed, used, getattr(adding, name)):
+            amounts = f"{shown(name, used)} used, {shown(name, allowed)} allowed"
+            return f"The account has used its {_WORDS[name]}: {amounts}."
+    return None
 
 
 def shown(name: str, amount: int) -> str:

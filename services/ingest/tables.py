@@ -95,12 +95,25 @@ stored_sources = Table(
     Column("size", BigInteger, nullable=False),
 )
 
+# Sessions of live streams, with the bytes of all their segments. ``kept``: it becomes a video.
+stored_lives = Table(
+    "stored_lives",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("kept", Boolean, nullable=False),
+)
+
+# ``lives`` and ``live_bytes`` are part of ``videos`` and ``bytes``.
 stored_sums = Table(
     "stored_sums",
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("videos", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+    Column("lives", BigInteger, nullable=False, server_default=text("0")),
+    Column("live_bytes", BigInteger, nullable=False, server_default=text("0")),
 )
 
 # Milliseconds of sources that were planned on a day (UTC). Days that are over are forgotten.

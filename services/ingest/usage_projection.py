@@ -9,7 +9,14 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.tables import planned_days, refundable_plans, stored_sources, stored_sums
+from services.ingest.live_usage import count_lives
+from services.ingest.tables import (
+    planned_days,
+    refundable_plans,
+    stored_lives,
+    stored_sources,
+    stored_sums,
+)
 from shared.contracts import (
     LiveClipMade,
     TranscodeCancelled,
@@ -27,7 +34,10 @@ _FORGOTTEN: Final = timedelta(days=2)
 
 REPLAYED_TABLES: Final = (
     ReplayedTable(table=stored_sources, key="video_id", compared=("user_id", "size")),
-    ReplayedTable(table=stored_sums, key="user_id", compared=("videos", "bytes")),
+    ReplayedTable(table=stored_lives, key="video_id", compared=("user_id", "size", "kept")),
+    ReplayedTable(
+        table=stored_sums, key="user_id", compared=("videos", "bytes", "lives", "live_bytes")
+    ),
     ReplayedTable(table=planned_days, key="user_id", compared=()),
     ReplayedTable(table=refundable_plans, key="video_id", compared=("user_id", "ms")),
 )
@@ -45,8 +55,8 @@ class _Plan(NamedTuple):
 
 
 class StoredUsage:
-    """VideoUploaded, LiveClipMade and VideoDeleted: what an account stores. TranscodePlanned: its
-    minutes. TranscodeFailed gives them back.
+    """VideoUploaded, LiveClipMade and VideoDeleted: the sources of an account; events of sessions:
+    its lives. TranscodePlanned: its minutes. TranscodeFailed gives them back.
 
     It reads the log without a queue: what is under way is counted in the table of uploads.
     """
@@ -58,6 +68,7 @@ class StoredUsage:
         await _store(connection, stored)
         gone = [e.data.video_id for e in events if isinstance(e.data, VideoDeleted)]
         await _delete(connection, gone)
+        await count_lives(connection, events)
         await _plan(connection, events)
 
 

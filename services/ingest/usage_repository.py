@@ -56,11 +56,14 @@ class UsageRepository:
         )
         stored = (
             await connection.execute(
-                select(stored_sums.c.videos, stored_sums.c.bytes).where(
-                    stored_sums.c.user_id == user_id
-                )
+                select(
+                    stored_sums.c.videos,
+                    stored_sums.c.bytes,
+                    stored_sums.c.lives,
+                    stored_sums.c.live_bytes,
+                ).where(stored_sums.c.user_id == user_id)
             )
-        ).one_or_none() or (0, 0)
+        ).one_or_none() or (0, 0, 0, 0)
         planned = await connection.scalar(
             select(planned_days.c.ms).where(
                 planned_days.c.user_id == user_id, planned_days.c.day == datetime.now(UTC).date()
@@ -73,6 +76,8 @@ class UsageRepository:
                 videos=stored[0] + under_way.videos,
                 open_uploads=under_way.open,
                 encode_minutes=(planned or 0) // MINUTE_MS,
+                lives=stored[2],
+                live_bytes=int(stored[3]),
             ),
             self._quotas.of("trusted" if role == "trusted" else "user"),
         )

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from litestar import Litestar, Router
 
 from services.live.broadcasts.broadcast import Means
@@ -17,6 +18,7 @@ from services.live.clips.clips import Clips
 from services.live.clips.making import ClipMaker
 from services.live.clips.repository import ClipsRepository
 from services.live.doorkeeper import Doorkeeper
+from services.live.handlers.allowances import Allowances
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
@@ -24,10 +26,12 @@ from services.live.handlers.live_streams import LiveStreams
 from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
 from services.live.http.clips import clips_router
+from services.live.ingest_client import IngestClient
 from services.live.metrics import LiveMetrics
 from services.live.origin.plain import PlainPlaylists
 from services.live.origin.routes import Origin, origin_router
 from services.live.packaging.child import Program
+from services.live.packaging.limits import MediaLimits
 from services.live.recording.finishing import VideoRecorder
 from services.live.rtmp.server import RtmpServer
 from services.live.sessions_repository import SessionsRepository
@@ -111,19 +115,27 @@ async def assemble(
     media = bucket(config.s3_media_bucket)
     stream_rows, session_rows = StreamsRepository(engine), SessionsRepository(engine)
     events, metrics = LiveEvents(log), LiveMetrics(host.registry)
+    client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+    accounts = IngestClient(client, config.upstream_ingest)
     name = f"{socket.gethostname()}-{secrets.token_hex(3)}"
     sessions = LiveSessions(
         stream_rows,
         session_rows,
         events,
         metrics,
+        accounts,
         replica=Replica(name, config.internal_url),
         most_at_once=config.max_lives_per_user,
     )
     streams = LiveStreams(stream_rows, session_rows, events, most=config.max_live_streams_per_user)
     items = ItemMetrics(host.registry)
     settling = Settling(
-        stream_rows, session_rows, events, items=items, advanced=lambda: _advance(host)
+        stream_rows,
+        session_rows,
+        events,
+        Allowances(events, accounts, hours=config.max_live_hours),
+        items=items,
+        advanced=lambda: _advance(host),
     )
     recorder = VideoRecorder(sessions, media)
     finishing = Finishing(
@@ -188,7 +200,12 @@ def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: s
     scratch = Path(config.scratch_dir) / name
     scratch.mkdir(parents=True, mode=0o700)
     program = Program(find_ffmpeg(config.ffmpeg), scratch, _LIMITS)
-    return Means(sessions, media, program, scratch, config.live_heights)
+    limits = MediaLimits(
+        bit_rate=config.max_live_bit_rate,
+        pixels=config.max_live_pixels,
+        frame_rate=config.max_live_frame_rate,
+    )
+    return Means(sessions, media, program, scratch, config.live_heights, limits)
 
 
 def _advance(host: Host) -> None:

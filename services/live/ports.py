@@ -23,7 +23,9 @@ from shared.errors import Conflict, Forbidden
 QUIET_SECONDS: Final = 6.0
 """An owner that has not reported for so long is taken for dead."""
 
-RefusedCode = Literal["unknown_key", "disabled", "already_live", "too_many", "busy", "unavailable"]
+RefusedCode = Literal[
+    "unknown_key", "disabled", "already_live", "too_many", "full", "busy", "unavailable"
+]
 
 
 class Refused(Exception):
@@ -130,6 +132,11 @@ class Sessions(Protocol):
         recorded. May be repeated."""
         ...
 
+    async def over_limit(self, session: Session, reason: str) -> None:
+        """End the session: its publisher sent more than a live may have. Nothing is done where
+        another replica has it. May be repeated."""
+        ...
+
     async def poster_made(self, session: Session, made: LivePosterMade) -> None: ...
 
     async def owner(self, video_id: str) -> str | None:
@@ -159,7 +166,8 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A session's row. ``quiet_seconds``: since its owner last reported, None if it never did;
-    ``silent_seconds``: since media last arrived."""
+    ``silent_seconds``: since media last arrived; ``age_seconds``: since it was opened. ``closing``:
+    why its publisher has to be closed; once it has ended, why."""
 
     video_id: str
     live_id: str
@@ -174,8 +182,15 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     health: str | None = None
     quiet_seconds: float | None = None
     silent_seconds: float | None = None
+    age_seconds: float = 0.0
+    closing: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why the session has ended; None while it runs."""
+        return None if self.ended_at is None else self.closing
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,6 +269,15 @@ class SessionRows(Protocol):
         self, phase: Literal["open", "ended"], limit: int, without: Sequence[str]
     ) -> list[SessionRow]:
         """The oldest first; those with the ids ``without`` are left out."""
+        ...
+
+
+class Accounts(Protocol):
+    """What accounts may store."""
+
+    async def refusal(self, user_id: str, *, begins: bool) -> str | None:
+        """Why an account may store no more of a live, in a sentence; None if it may. ``begins``:
+        the live has no session yet."""
         ...
 
 

@@ -15,7 +15,11 @@ from services.live.tables import sessions, streams
 _SILENT: Final = timedelta(seconds=3)
 _QUIET: Final = timedelta(seconds=QUIET_SECONDS)
 _NOW: Final = func.clock_timestamp
-_AGES: Final = {"quiet_seconds": sessions.c.beat_at, "silent_seconds": sessions.c.media_at}
+_AGES: Final = {
+    "quiet_seconds": sessions.c.beat_at,
+    "silent_seconds": sessions.c.media_at,
+    "age_seconds": sessions.c.opened_at,
+}
 _COLUMNS: Final = (
     *(sessions.c[name] for name in SessionRow.__struct_fields__ if name not in _AGES),
     *(func.extract("epoch", _NOW() - since).label(name) for name, since in _AGES.items()),

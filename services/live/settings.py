@@ -36,7 +36,10 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     ``internal_url``: where the gateway and other replicas reach this process. A user may have
     ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once; this
     process takes ``max_lives``. A user makes ``max_clips_per_day``, and others make so many of the
-    user's lives. ``live_heights``: of the renditions that are made below a
+    user's lives. A session may last ``max_live_hours``, and its publisher may send
+    ``max_live_bit_rate`` bits and ``max_live_frame_rate`` pictures a second, of
+    ``max_live_pixels`` each; ``upstream_ingest`` says whether its account may store more.
+    ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
 
     With ``whip``, WebRTC publishers are received, each at a random UDP port; they are told of
@@ -56,6 +59,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     s3_secret_key: Secret
     s3_media_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
     s3_sync_url: str | None = None
+    upstream_ingest: str
     jwks_url: str
     jwt_issuer: str
     jwt_audience: str
@@ -72,3 +76,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
     max_clips_per_day: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    max_live_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 31)] = 12.0
+    max_live_bit_rate: Annotated[int, msgspec.Meta(ge=100_000)] = 40_000_000
+    max_live_pixels: Annotated[int, msgspec.Meta(ge=10_000)] = 8_300_000
+    max_live_frame_rate: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 60

@@ -59,7 +59,7 @@ def written(default: Any) -> str:
             for unit, size in _UNITS:
                 if default >= size and default % size == 0:
                     return f"{default // size} {unit}"
-            return f"{default:g}"
+            return f"{default:g}" if isinstance(default, float) else str(default)
         case tuple():
             return ",".join(str(each) for each in default)
         case _:

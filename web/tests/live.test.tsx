@@ -122,6 +122,18 @@ describe('the page of a stream', () => {
   });
 });
 
+describe('the end of a live', () => {
+  it('is explained', async () => {
+    const reason = 'The account has used its stored bytes.';
+    fakeApi({
+      [`GET ${STREAMS}/s1`]: () => success(aStream()),
+      [`GET ${STREAMS}/s1/health`]: () => success({ status: 'idle', end_reason: reason }),
+    });
+    renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    expect(await screen.findByText(`The last live ended: ${reason}`)).toBeVisible();
+  });
+});
+
 describe('health', () => {
   it('is put into words', () => {
     expect(advice(HEALTHY)).toEqual(['Everything looks good.']);

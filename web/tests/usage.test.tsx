@@ -21,11 +21,14 @@ describe('Usage', () => {
           videos: { used: 3, allowed: 10000 },
           open_uploads: { used: 0, allowed: 50 },
           encode_minutes: { used: 12, allowed: null },
+          lives: { used: 1, allowed: null },
+          live_bytes: { used: 512, allowed: null },
         }),
     });
     const { container } = renderAt(<Usage />, '/account');
     expect(await screen.findByText('1.5 KB of 1.0 TB')).toBeVisible();
     expect(screen.getByText('3 of 10,000')).toBeVisible();
+    expect(screen.getByText('512 B')).toBeVisible();
     // Without a limit there is nothing to compare with.
     expect(screen.getByText('12')).toBeVisible();
     expect(screen.getAllByRole('meter')).toHaveLength(3);

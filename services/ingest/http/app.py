@@ -14,7 +14,7 @@ from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.direct import direct_router
 from services.ingest.http.form import upload_form
 from services.ingest.http.uploads import uploads_router
-from services.ingest.http.usage import usage_router
+from services.ingest.http.usage import live_room_router, usage_router
 from services.ingest.usage_repository import UsageRepository
 from shared.errors import Unavailable
 from shared.http.app import create_app
@@ -48,7 +48,10 @@ def ingest_app(
     """The routes of all protocols, and ``others`` that are not for users."""
     routes = Router(
         "/",
-        route_handlers=[upload_form, uploads_router(), direct_router(), usage_router()],
+        route_handlers=[
+            *(upload_form, uploads_router(), direct_router()),
+            *(usage_router(), live_room_router()),
+        ],
         dependencies={
             "form_uploads": Provide(lambda: form_uploads, sync_to_thread=False),
             "direct_uploads": Provide(lambda: direct_uploads, sync_to_thread=False),

@@ -7,12 +7,13 @@ from typing import Final
 
 import msgspec
 
-from services.live.flv.sink import Stopped
+from services.live.flv.sink import OverLimit, Stopped
 from services.live.flv.tags import Tag
 from services.live.packaging.child import Program
 from services.live.packaging.feed import Feed
 from services.live.packaging.fragments import Init
 from services.live.packaging.layout import TOP
+from services.live.packaging.limits import MediaLimits
 from services.live.ports import Health, Session, Sessions
 from services.live.recording.adopting import adopt
 from services.live.recording.history import Entry, read_history
@@ -35,13 +36,15 @@ _SILENT_SECONDS: Final = 1.5
 
 
 class Means(msgspec.Struct, frozen=True):
-    """What broadcasts are made with. ``heights``: of the renditions below the publisher's own."""
+    """What broadcasts are made with. ``heights``: of the renditions below the publisher's own;
+    ``limits``: of what it may send."""
 
     sessions: Sessions
     blobs: BlobStore
     program: Program
     scratch: Path
     heights: tuple[int, ...]
+    limits: MediaLimits = MediaLimits()
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -76,6 +79,8 @@ class Broadcast:
         self._poster: bytes | None = None
         self._poster_made = session.next_segment > 0
         self.stop_reason: str | None = None
+        self.over_limit: str | None = None
+        """Why the session ends once all that was taken is published."""
         self.gone_since: float | None = None
 
     # The publisher.
@@ -84,14 +89,17 @@ class Broadcast:
         """A publisher sends with this session's epoch. An earlier one is cut off."""
         await self.detach()
         self._leaving = None
-        self.stop_reason = None
+        self.stop_reason = self.over_limit = None
         self.session = session
         self.window.epoch = session.epoch
         self.recorder.owner(session)
         folder = self._folder / "ffmpeg"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         program = msgspec.structs.replace(self._means.program, folder=folder)
-        self._feed = Feed(program, self.window, self._means.heights, self.window.next_number)
+        means = self._means
+        self._feed = Feed(
+            program, self.window, means.heights, self.window.next_number, means.limits
+        )
         return PublisherSink(self, self._feed)
 
     async def detach(self) -> None:
@@ -147,6 +155,8 @@ class Broadcast:
                 self.session, leaving.reason, clean=leaving.clean
             )
             self._leaving = None
+            if self.over_limit is not None:
+                await self._means.sessions.over_limit(self.session, self.over_limit)
         if self._poster is not None:
             await self._make_poster()
 
@@ -243,7 +253,11 @@ class PublisherSink:
         """Raises NotPlayable, Stopped."""
         if self._broadcast.stop_reason is not None:
             raise Stopped(self._broadcast.stop_reason)
-        await self._feed.take(tag)
+        try:
+            await self._feed.take(tag)
+        except OverLimit as error:
+            self._broadcast.over_limit = str(error)
+            raise
 
     async def close(self, reason: str, *, clean: bool) -> None:
         """Everything that was taken is in the window afterwards."""

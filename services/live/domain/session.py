@@ -79,6 +79,7 @@ class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     poster_key: str | None = None
     size: int = 0
+    end_reason: str | None = None
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,7 +266,7 @@ def evolve(session: LiveSession, event: Event) -> LiveSession:  # noqa: PLR0911 
         case LiveDisconnected():
             return replace(session, phase="disconnected")
         case LiveEnded():
-            return replace(session, phase="ended")
+            return replace(session, phase="ended", end_reason=event.reason)
         case LiveRecorded():
             return replace(session, phase="recorded")
         case LivePosterMade():

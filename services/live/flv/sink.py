@@ -10,6 +10,10 @@ class Stopped(Exception):
     """The stream takes no more tags; the text is for the publisher."""
 
 
+class OverLimit(Stopped):
+    """The publisher sends more than a live may have: its session ends."""
+
+
 class Sink(Protocol):
     """Takes the tags of one publisher. ``take`` waits while what reads them is slow."""
 

@@ -26,4 +26,6 @@ async def close_session(
     await events.decide_stream(session.live_id, CloseSession(video_id), user_id)
     row = await sessions.get(video_id)
     if row is not None and row.phase == "open":
+        if session.end_reason is not None and row.closing != session.end_reason:
+            await sessions.close_publisher(video_id, session.end_reason)
         await sessions.set_phase(video_id, "ended")

@@ -23,11 +23,12 @@ from services.live.domain.stream import (
     SessionRunning,
     StreamDisabled,
 )
-from services.live.handlers.ending import close_session
+from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.keys import key_hash
 from services.live.ports import (
     QUIET_SECONDS,
+    Accounts,
     Credential,
     Health,
     Metrics,
@@ -67,6 +68,7 @@ class LiveSessions:
         sessions: SessionRows,
         events: LiveEvents,
         metrics: Metrics,
+        accounts: Accounts,
         *,
         replica: Replica,
         most_at_once: int,
@@ -75,6 +77,7 @@ class LiveSessions:
         self._sessions = sessions
         self._events = events
         self._metrics = metrics
+        self._accounts = accounts
         self._replica = replica
         self._most = most_at_once
 
@@ -121,6 +124,11 @@ class LiveSessions:
         await self._events.decide_session(session.video_id, command, session.user_id)
         await self._sessions.release(session.video_id, session.epoch)
         _log.info("publisher gone", video=session.video_id, reason=reason, clean=clean)
+
+    async def over_limit(self, session: Session, reason: str) -> None:
+        video_id = session.video_id
+        if (await self._events.session(video_id)).epoch == session.epoch:
+            await end_session(self._events, self._sessions, video_id, session.user_id, reason)
 
     async def poster_made(self, session: Session, made: LivePosterMade) -> None:
         await self._events.decide_session(session.video_id, MakePoster(made), session.user_id)
@@ -175,6 +183,9 @@ class LiveSessions:
             stream = await self._usable(row.id)
             if stream.video_id is not None:
                 return stream.video_id
+            full = await self._accounts.refusal(row.user_id, begins=True)
+            if full is not None:
+                raise Refused("full", full)
             video_id = new_id()
             await self._sessions.add(
                 video_id, row.id, row.user_id, stream.settings.title, self._most

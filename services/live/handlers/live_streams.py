@@ -154,14 +154,18 @@ class LiveStreams:
         await self._end(stream, user_id, "The live stream was deleted.")
         await self._streams.remove(live_id)
 
-    async def health(self, user_id: str, live_id: str) -> tuple[Status, Health]:
-        """What the running session's owner last measured."""
+    async def health(self, user_id: str, live_id: str) -> tuple[Status, Health, str | None]:
+        """What the running session's owner last measured; where none runs, why the last one has
+        ended."""
         _, stream = await self._own(user_id, live_id)
         row = (await self._sessions.running([live_id])).get(live_id)
         status = _status(stream, row)
-        if row is None or row.health is None or status != "active":
-            return status, Health()
-        return status, msgspec.json.decode(row.health, type=Health)
+        if row is None:
+            last = await self._sessions.of_stream(live_id, 1)
+            return status, Health(), last[0].end_reason if last else None
+        if row.health is None or status != "active":
+            return status, Health(), None
+        return status, msgspec.json.decode(row.health, type=Health), None
 
     async def sessions(self, user_id: str, live_id: str) -> Sequence[SessionRow]:
         """Its newest sessions, the newest first."""

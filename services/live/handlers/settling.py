@@ -10,6 +10,7 @@ from typing import Final
 
 from services.live.domain.session import Disconnect, LiveSession
 from services.live.domain.stream import CloseSession, DeleteStream, LiveStreamNotFound
+from services.live.handlers.allowances import Allowances
 from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.ports import (
@@ -26,8 +27,6 @@ _log = get_logger(__name__)
 _BATCH: Final = 500
 # A session whose publisher was refused in the last step, or whose process died in between.
 _UNBORN: Final = timedelta(minutes=1)
-# A deleted video is looked for this often while its session runs.
-_DELETED_SECONDS: Final = 10.0
 
 
 class Settling:
@@ -38,6 +37,7 @@ class Settling:
         streams: StreamRows,
         sessions: SessionRows,
         events: LiveEvents,
+        allowances: Allowances,
         *,
         items: ItemMetrics,
         advanced: Callable[[], None] = lambda: None,
@@ -45,14 +45,14 @@ class Settling:
         self._streams = streams
         self._sessions = sessions
         self._events = events
+        self._allowances = allowances
         self._items = Items("settle sessions", items)
         self._advanced = advanced
-        # When each running session's video was last looked for.
-        self._looked: dict[str, datetime] = {}
 
     async def round(self) -> None:
         """Bring each session that has not ended one step further."""
         rows = await self._sessions.in_phase("open", _BATCH, self._items.waiting)
+        self._allowances.keep({row.video_id for row in rows})
         await self._items.each(rows, lambda row: row.video_id, self._settle)
 
     async def accounts(self) -> None:
@@ -91,7 +91,7 @@ class Settling:
         elif session.phase in {"ended", "recorded"}:
             await close_session(self._events, self._sessions, row.video_id, row.user_id)
         else:
-            await self._end_deleted(row)
+            await self._end_exceeding(row)
         self._advanced()
 
     async def _settle_unborn(self, row: SessionRow) -> None:
@@ -115,16 +115,13 @@ class Settling:
         if (row.silent_seconds or 0.0) >= stream.settings.reconnect_seconds:
             await self._end(row, "Its publisher did not come back.")
         else:
-            await self._end_deleted(row)
+            await self._end_exceeding(row)
 
-    async def _end_deleted(self, row: SessionRow) -> None:
-        now = datetime.now(UTC)
-        looked = self._looked.get(row.video_id)
-        if looked is not None and (now - looked).total_seconds() < _DELETED_SECONDS:
-            return
-        self._looked[row.video_id] = now
-        if await self._events.is_video_deleted(row.video_id):
-            await self._end(row, "Its video was deleted.")
+    async def _end_exceeding(self, row: SessionRow) -> None:
+        """End a session that may not go on."""
+        reason = await self._allowances.reason(row)
+        if reason is not None:
+            await self._end(row, reason)
 
     async def _end(self, row: SessionRow, reason: str) -> None:
         await end_session(self._events, self._sessions, row.video_id, row.user_id, reason)

@@ -86,18 +86,22 @@ class LiveStreamWithKey(LiveStream, frozen=True, kw_only=True):
 
 
 class LiveHealth(Health, frozen=True, kw_only=True):
-    """What the running publisher sends; null where that is not known."""
+    """What the running publisher sends; null where that is not known. ``end_reason``: why the last
+    session has ended, in a sentence; null while one runs."""
 
     status: Status
+    end_reason: str | None = None
 
 
 class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
-    """One time that the stream was live. ``started_at`` is null before its first picture."""
+    """One time that the stream was live. ``started_at`` is null before its first picture;
+    ``end_reason``: why it has ended, in a sentence."""
 
     video_id: str
     title: str
     started_at: datetime | None
     ended_at: datetime | None
+    end_reason: str | None = None
 
 
 def _failures(described: dict[int, str]) -> dict[int, ResponseSpec]:
@@ -217,8 +221,9 @@ async def complete(
 
 @get("/{live_id:str}/health", responses=_OWN, summary="How the publisher is doing")
 async def health(live_id: LiveId, principal: Caller, streams: TheStreams) -> Success[LiveHealth]:
-    status, measured = await streams.health(principal.user_id, live_id)
-    return Success(data=LiveHealth(status=status, **msgspec.structs.asdict(measured)))
+    status, measured, end_reason = await streams.health(principal.user_id, live_id)
+    fields = msgspec.structs.asdict(measured)
+    return Success(data=LiveHealth(status=status, end_reason=end_reason, **fields))
 
 
 @get("/{live_id:str}/sessions", responses=_OWN, summary="The times that it was live")
@@ -234,6 +239,7 @@ async def sessions(
                 title=row.title,
                 started_at=row.started_at,
                 ended_at=row.ended_at,
+                end_reason=row.end_reason,
             )
             for row in found
         ]

@@ -15,6 +15,7 @@ from services.live.packaging.child import Child, Output, Program
 from services.live.packaging.cuts import Cuts
 from services.live.packaging.group import LastGroup
 from services.live.packaging.layout import LONGEST_GOP, OWN_GOP, Layout, Picture, Sound, plan
+from services.live.packaging.limits import MediaLimits, Meter
 from services.live.packaging.measures import Measures
 from services.live.packaging.timeline import Timeline
 from shared.programs.piped import ProgramEnded
@@ -36,12 +37,18 @@ class Feed:
     """Takes tags until it is closed. ``first_segment``: the number of its first segment."""
 
     def __init__(
-        self, program: Program, output: Output, heights: tuple[int, ...], first_segment: int
+        self,
+        program: Program,
+        output: Output,
+        heights: tuple[int, ...],
+        first_segment: int,
+        limits: MediaLimits | None = None,
     ) -> None:
         self._program = program
         self._output = output
         self._heights = heights
         self._first_segment = first_segment
+        self._meter = Meter(limits or MediaLimits())
         self._timeline = Timeline()
         self._group = LastGroup()
         self._headers: dict[int, Tag] = {}
@@ -68,10 +75,11 @@ class Feed:
         return self._cuts.following if self._cuts is not None else self._first_segment
 
     async def take(self, tag: Tag) -> None:
-        """Raises NotPlayable, Stopped."""
+        """Raises NotPlayable, Stopped; OverLimit where it is more than a live may have."""
         async with self._lock:
             if self._closed:
                 raise Stopped("another connection has taken over")
+            self._meter.arrived(len(tag.body), time.monotonic())
             if tag.kind == SCRIPT:
                 self._metadata = metadata(tag.body) or self._metadata
                 return
@@ -107,6 +115,8 @@ class Feed:
             self.measures.dropped = self._timeline.dropped
             return
         at, jumped = placed
+        if tag.kind == VIDEO:
+            self._meter.pictured(at)
         self.measures.arrived(tag, inside, at)
         self._contents.setdefault(tag.kind, inside)
         self._wanted = self._wanted or jumped
@@ -153,6 +163,7 @@ class Feed:
     async def _start(self) -> None:
         """Start ffmpeg with the last group of pictures."""
         self._wanted = False
+        self._meter.picture(self._picture())
         self._layout = self._plan()
         self._cuts = Cuts(self.next_segment, OWN_GOP if self._layout.keys == "own" else None)
         child = Child(self._program, self._layout, self._cuts, self._output, self._clock)
@@ -257,9 +268,15 @@ class Feed:
         header = self._headers.get(VIDEO)
         settings = avc_settings(header.body) if header is not None and codec == "h264" else None
         if settings is None:
-            return Picture(codec, width, height, rate)
-        rate = rate or settings.frame_rate
-        return Picture(codec, settings.width, settings.height, rate, settings.plain)
+            return Picture(codec, width, height, rate, stated_rate=rate)
+        return Picture(
+            codec,
+            settings.width,
+            settings.height,
+            rate or settings.frame_rate,
+            settings.plain,
+            stated_rate=rate,
+        )
 
     def _sound(self) -> Sound | None:
         inside = self._contents.get(AUDIO)

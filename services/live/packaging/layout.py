@@ -26,6 +26,8 @@ class Picture(msgspec.Struct, frozen=True):
     frame_rate: float = 0.0
     plain: bool = True
     """8 bits, 4:2:0 and whole pictures: what every player can show."""
+    stated_rate: float = 0.0
+    """Pictures a second as the publisher's metadata say; 0 where they do not."""
 
 
 class Sound(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ _REJECTIONS: Final = {
     "disabled": 1403,
     "already_live": 1409,
     "too_many": 1402,
+    "full": 1402,
     "busy": 1402,
     "unavailable": 1503,
 }

@@ -70,6 +70,12 @@ class StreamBusy(errors.Unavailable):
     code = "live_unavailable"
 
 
+class AccountFull(errors.Forbidden):
+    """The account uses all that it is allowed."""
+
+    code = "quota_exceeded"
+
+
 class OfferRefused(errors.InvalidInput):
     """The offer cannot be used."""
 
@@ -97,6 +103,7 @@ class NotYetConnected(errors.Conflict):
 _REFUSALS: Final[dict[str, type[errors.CinelogError]]] = {
     "unknown_key": UnknownKey,
     "already_live": AlreadyLive,
+    "full": AccountFull,
     "busy": StreamBusy,
     "unavailable": StreamBusy,
 }

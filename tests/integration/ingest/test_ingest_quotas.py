@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
 import httpx
@@ -11,8 +13,14 @@ import pytest
 from services.ingest.main import USAGE
 from services.ingest.projections import PendingDeletions
 from services.ingest.usage_projection import StoredUsage
+from services.live.ingest_client import IngestClient
 from shared.contracts import (
+    EncodedTrack,
     Event,
+    LiveConnected,
+    LiveEnded,
+    LivePublished,
+    Segment,
     SourceFacts,
     TranscodeCancelled,
     TranscodeFailed,
@@ -278,14 +286,129 @@ async def test_minutes_of_what_failed_are_given_back(database: Database, ingest:
         assert (await _usage(client))["encode_minutes"]["used"] == 30
 
 
+def _connected(video: str, user: str, *, record: bool = True) -> tuple[str, Event]:
+    connected = LiveConnected(
+        video_id=_uuid(video),
+        live_id="live",
+        user_id=user,
+        epoch=1,
+        protocol="rtmp",
+        title="A live",
+        description="",
+        visibility="public",
+        latency="low",
+        replica="one",
+        record=record,
+    )
+    return _session(video), connected
+
+
+def _published(video: str, first: int, *sizes: int) -> tuple[str, Event]:
+    """A batch of a single track."""
+    track = EncodedTrack(
+        name="top",
+        timescale=1000,
+        codecs="avc1",
+        init_key="init.mp4",
+        init_sha256="00",
+        segments=tuple(
+            Segment(index=first + at, start=0, duration=2000, size=size)
+            for at, size in enumerate(sizes)
+        ),
+    )
+    batch = LivePublished(
+        video_id=_uuid(video),
+        epoch=1,
+        first_segment=first,
+        started_at=datetime(2030, 1, 2, tzinfo=UTC),
+        tracks=(track,),
+    )
+    return _session(video), batch
+
+
+def _ended(video: str, user: str) -> tuple[str, Event]:
+    ended = LiveEnded(video_id=_uuid(video), live_id="live", user_id=user, reason="over")
+    return _session(video), ended
+
+
+def _uuid(name: str) -> str:
+    return str(uuid5(NAMESPACE_URL, name))
+
+
+def _session(name: str) -> str:
+    return stream_id("livesession", _uuid(name))
+
+
+async def test_segments_of_lives_count_as_stored(database: Database, ingest: Ingest) -> None:
+    await _facts(
+        database,
+        [
+            _connected("kept", "ann"),
+            _published("kept", 0, 30 * _KIB),
+            _connected("empty", "ann"),
+            _connected("thrown away", "ann", record=False),
+            _published("thrown away", 0, 5 * _KIB),
+            _connected("running", "ann"),
+            _published("running", 0, 20 * _KIB, 10 * _KIB),
+            _ended("empty", "ann"),
+            _ended("thrown away", "ann"),
+            # Its owner's last segments.
+            _published("thrown away", 1, _KIB),
+            _ended("kept", "ann"),
+            _published("kept", 1, 10 * _KIB),
+        ],
+    )
+    await _catch_up(database)
+    async with ingest.client() as client:
+        usage = await _usage(client)
+        assert usage["bytes"] == {"used": 70 * _KIB, "allowed": 100 * _KIB}
+        assert usage["videos"] == {"used": 2, "allowed": 6}
+        assert usage["lives"] == {"used": 2, "allowed": None}
+        assert usage["live_bytes"] == {"used": 70 * _KIB, "allowed": None}
+        assert problem(await _form(client, 40 * _KIB)) == (403, "quota_exceeded")
+        kept = VideoDeleted(video_id=_uuid("kept"), user_id="ann", deleted_by="ann")
+        await _facts_after(database, {"kept": (stream_id("video", _uuid("kept")), kept)})
+        await _catch_up(database)
+        usage = await _usage(client)
+        assert usage["bytes"]["used"] == usage["live_bytes"]["used"] == 30 * _KIB
+        assert (await _form(client, 40 * _KIB)).status_code == 202
+
+
+async def test_live_is_told_that_an_account_is_full(database: Database, ingest: Ingest) -> None:
+    async def refusal(user_id: str, *, begins: bool, url: str = ingest.url) -> str | None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return await IngestClient(client, url).refusal(user_id, begins=begins)
+
+    assert await refusal("ann", begins=True) is None
+    lives = [_connected(name, "ann") for name in "abcdef"]
+    await _facts(database, [*lives, *(_published(name, 0, _KIB) for name in "abcdef")])
+    await _catch_up(database)
+    # As many videos as it may have: what runs goes on.
+    assert await refusal("ann", begins=True) == (
+        "The account has used its videos: 6 used, 6 allowed."
+    )
+    assert await refusal("ann", begins=False) is None
+    await _facts_after(database, {"a": _published("a", 1, 94 * _KIB)})
+    await _catch_up(database)
+    assert await refusal("ann", begins=False) == (
+        "The account has used its stored bytes: 100 KiB used, 100 KiB allowed."
+    )
+    assert await refusal("bob", begins=True) is None
+    # No live ends because ingest is away.
+    assert await refusal("ann", begins=False, url="http://127.0.0.1:9") is None
+
+
 async def test_a_rebuild_comes_to_the_same(database: Database, ingest: Ingest) -> None:
     videos = [new_id() for _ in range(5)]
     facts = [uploaded(video, f"user-{n % 2}", 100 + n) for n, video in enumerate(videos)]
-    await _facts(database, [*facts, _planned(videos[0], "user-0", 3)])
+    lives = [_connected("l1", "user-0"), _published("l1", 0, 100, 200)]
+    await _facts(database, [*facts, *lives, _planned(videos[0], "user-0", 3)])
     await _catch_up(database)
     admin = await asyncpg.connect(database.admin_url)
     before = await admin.fetch("select * from ingest.stored_sums order by 1")
-    assert [tuple(row) for row in before] == [("user-0", 3, 306), ("user-1", 2, 204)]
+    assert [tuple(row) for row in before] == [
+        *(("user-0", 4, 606, 1, 300), ("user-1", 2, 204, 0, 0)),
+    ]
     await admin.execute("update ingest.stored_sums set bytes = 1 where user_id = 'user-1'")
     engine = create_engine(database.admin_url, size=3, answer_seconds=None)
     async with open_event_store(database.admin_url, connections=2) as store:

@@ -10,6 +10,7 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from services.live.domain.session import Fenced
+from services.live.handlers.allowances import Allowances
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
@@ -68,6 +69,16 @@ class Bucket:
         return 1
 
 
+class Accounts:
+    """Implements ``ports.Accounts``. ``full``: why accounts may store no more."""
+
+    def __init__(self) -> None:
+        self.full: dict[str, str] = {}
+
+    async def refusal(self, user_id: str, *, begins: bool) -> str | None:
+        return self.full.get(user_id)
+
+
 class Replicated:
     """One replica: all parts of live but the media path."""
 
@@ -76,16 +87,21 @@ class Replicated:
         streams, sessions = StreamsRepository(engine), SessionsRepository(engine)
         metrics, items = LiveMetrics(registry), ItemMetrics(registry)
         self.events = LiveEvents(store)
+        self.accounts = Accounts()
+        # Of a steady clock: what is looked at from time to time is looked at once it moves.
+        self.now = 0.0
         self.sessions = LiveSessions(
             streams,
             sessions,
             self.events,
             metrics,
+            self.accounts,
             replica=Replica(name, f"http://{name}:8000"),
             most_at_once=2,
         )
         self.streams = LiveStreams(streams, sessions, self.events, most=3)
-        self.settling = Settling(streams, sessions, self.events, items=items)
+        allowances = Allowances(self.events, self.accounts, hours=12, clock=lambda: self.now)
+        self.settling = Settling(streams, sessions, self.events, allowances, items=items)
         self.recorder = Recording(self.events, self.sessions)
         self.bucket = Bucket()
         self.finishing = Finishing(

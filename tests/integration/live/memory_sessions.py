@@ -87,6 +87,9 @@ class MemorySessions:
     async def disconnected(self, session: Session, reason: str, *, clean: bool) -> None:
         self._apply(Disconnect(epoch=session.epoch, reason=reason, clean=clean))
 
+    async def over_limit(self, session: Session, reason: str) -> None:
+        self._apply(End(reason))
+
     async def poster_made(self, session: Session, made: LivePosterMade) -> None:
         self._apply(MakePoster(made))
 

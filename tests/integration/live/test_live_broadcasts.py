@@ -11,15 +11,22 @@ from litestar.testing import AsyncTestClient
 
 from services.live.broadcasts.broadcast import Means, PublisherSink
 from services.live.broadcasts.broadcasts import Broadcasts
-from services.live.flv.sink import Stopped
+from services.live.flv.sink import OverLimit, Stopped
 from services.live.flv.tags import Tag
 from services.live.origin.plain import PlainPlaylists
 from services.live.origin.routes import Origin, origin_router
 from services.live.packaging.child import Program
+from services.live.packaging.limits import MediaLimits
 from services.live.ports import Publisher, Refused
 from services.live.recording.finishing import VideoRecorder
 from services.live.window.answers import Directives
-from shared.contracts import LiveDisconnected, LivePosterMade, LivePublished, LiveRecorded
+from shared.contracts import (
+    LiveDisconnected,
+    LiveEnded,
+    LivePosterMade,
+    LivePublished,
+    LiveRecorded,
+)
 from shared.errors import Unavailable
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.programs.confinement import Limits
@@ -48,13 +55,14 @@ class Stage:
         if self.away:
             raise Unavailable("the storage is away")
 
-    def replica(self, name: str = "one") -> Broadcasts:
+    def replica(self, name: str = "one", limits: MediaLimits | None = None) -> Broadcasts:
         means = Means(
             sessions=self.sessions,
             blobs=self.blobs,
             program=Program(find_ffmpeg(None), self.folder, LIMITS),
             scratch=self.folder / name,
             heights=(90,),
+            limits=limits or MediaLimits(),
         )
         self.replicas.append(Broadcasts(means, most=2))
         return self.replicas[-1]
@@ -306,3 +314,39 @@ async def test_gateways_ask_over_http(stage: Stage, tmp_path: Path) -> None:
         ):
             assert (await client.get(wrong)).status_code == 404
         assert (await client.get(f"{base}/hot/top.m3u8?_HLS_msn=99")).status_code == 400
+
+
+async def test_a_publisher_that_sends_too_much_ends_its_session(
+    stage: Stage, tmp_path: Path
+) -> None:
+    replica = stage.replica(limits=MediaLimits(bit_rate=20_000))
+    sink = await replica.admit("good", PUBLISHER)
+    with pytest.raises(OverLimit, match=r"more than the 0.02 Mbit/s"):
+        await send(sink, flv(tmp_path / "clip.flv", gop=25, seconds=6))
+    await sink.close("more than allowed", clean=False)
+    await recorded(replica)
+    (ended,) = stage.found(LiveEnded)
+    assert ended.reason == "It sends more than the 0.02 Mbit/s that a live may have."
+    # What it had sent until then is a video.
+    await VideoRecorder(stage.sessions, stage.blobs).record(stage.sessions.video_id)
+    (made,) = stage.found(LiveRecorded)
+    assert made.duration_ms > 500
+
+
+@pytest.mark.parametrize("first", ["160x90", "320x180"])
+async def test_a_picture_that_is_too_large_ends_the_session(
+    stage: Stage, tmp_path: Path, first: str
+) -> None:
+    """At once, or where the publisher changes it."""
+    replica = stage.replica(limits=MediaLimits(pixels=200 * 120))
+    sink = await replica.admit("good", PUBLISHER)
+    small = flv(tmp_path / "small.flv", gop=25, seconds=2, size=first)
+    large = flv(tmp_path / "large.flv", gop=25, seconds=2)
+    later = [Tag(tag.kind, tag.milliseconds + 2000, tag.body) for tag in large]
+    with pytest.raises(OverLimit, match="320×180 is too large"):
+        await send(sink, [*small, *later])
+    await sink.close("more than allowed", clean=False)
+    await recorded(replica)
+    (ended,) = stage.found(LiveEnded)
+    assert "320×180 is too large" in ended.reason
+    assert bool(stage.batches()) == (first == "160x90")

@@ -253,3 +253,121 @@ async def test_without_a_database_a_publisher_is_told_to_try_again(
     _, key = await live.stream()
     async with database.outage():
         assert await refusal(live.one, key) == "unavailable"
+
+
+async def test_a_user_is_live_so_often_at_once_on_all_replicas(live: Live) -> None:
+    """Whatever number of keys race: the harness allows two."""
+    keys = [(await live.stream())[1] for _ in range(3)]
+    replicas = (live.one, live.two)
+    for _ in range(3):
+        tries = [replica.sessions.connect(key, OBS) for key in keys for replica in replicas]
+        results = await asyncio.gather(*tries, return_exceptions=True)
+        won = [result for result in results if isinstance(result, Session)]
+        assert len(won) <= 2
+        codes = {result.code for result in results if isinstance(result, Refused)}
+        assert codes <= {"too_many", "already_live", "busy"}
+    assert [await refusal(live.one, key) for key in keys].count("already_live") == 2
+    # Another user's lives are not counted.
+    _, other = await live.stream("bob")
+    assert (await live.two.sessions.connect(other, OBS)).epoch == 1
+
+
+async def test_a_live_of_a_full_account_is_refused_in_words(live: Live) -> None:
+    _, key = await live.stream()
+    live.two.accounts.full["ann"] = "The account has used its stored bytes."
+    with pytest.raises(Refused, match="has used its stored bytes") as refused:
+        await live.two.sessions.connect(key, OBS)
+    assert refused.value.code == "full"
+    live.two.accounts.full.clear()
+    session = await live.two.sessions.connect(key, OBS)
+    assert (session.epoch, session.next_segment) == (1, 0)
+
+
+async def test_a_live_that_fills_its_account_ends_and_says_why(live: Live) -> None:
+    live_id, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    reason = "The account has used its stored bytes: 1 GiB used, 1 GiB allowed."
+    live.two.accounts.full["ann"] = reason
+    await live.two.settling.round()
+    assert await live.one.sessions.alive(session, sending=True) == reason
+    await live.one.sessions.published(session, batch(session.video_id, 1, 2))
+    await live.one.sessions.disconnected(session, reason, clean=True)
+    await live.two.finishing.round()
+    history = await live.one.sessions.history(session.video_id)
+    assert [event.reason for event in history if isinstance(event, LiveEnded)] == [reason]
+    assert isinstance(history[-1], LiveRecorded)
+    async with live.client() as client:
+        answer = await client.get(f"/api/v1/live/streams/{live_id}/sessions")
+        assert answer.json()["data"][0]["end_reason"] == reason
+        answer = await client.get(f"/api/v1/live/streams/{live_id}/health")
+        assert answer.json()["data"]["end_reason"] == reason
+
+
+async def test_a_live_ends_after_the_hours_that_it_may_last(live: Live) -> None:
+    _, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    hours = "opened_at - make_interval(secs => $1)"
+    await live.execute(f"update live.sessions set opened_at = {hours}", 12 * 3600 - 60.0)
+    await live.two.settling.round()
+    assert await live.one.sessions.alive(session, sending=True) is None
+    await live.execute(f"update live.sessions set opened_at = {hours}", 61.0)
+    await live.two.settling.round()
+    closing = await live.one.sessions.alive(session, sending=True)
+    assert closing == "It lasted 12 hours, which is as long as a live may be."
+
+
+async def test_a_session_is_ended_by_its_own_owner_alone(live: Live) -> None:
+    _, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    await live.age(3.1)
+    taken = await live.two.sessions.connect(key, OBS)
+    await live.one.sessions.over_limit(session, "It sends too much.")
+    assert await live.two.sessions.alive(taken, sending=True) is None
+    await live.two.sessions.over_limit(taken, "It sends too much.")
+    assert await live.two.sessions.alive(taken, sending=True) == "It sends too much."
+
+
+async def test_what_ended_long_ago_is_not_remembered(live: Live) -> None:
+    live_id, key = await live.stream()
+    for _ in range(3):
+        session = await live.one.sessions.connect(key, OBS)
+        await live.two.settling.round()
+        async with live.client() as client:
+            await client.post(f"/api/v1/live/streams/{live_id}/complete")
+        await live.one.sessions.disconnected(session, "ended", clean=True)
+    assert len(live.two.settling._allowances._looked) == 1
+    await live.two.settling.round()
+    assert not live.two.settling._allowances._looked
+
+
+async def test_running_publishers_are_cut_within_seconds(live: Live, database: Database) -> None:
+    """On the replica that did not do it, whoever did what."""
+
+    async def post(live_id: str, what: str) -> None:
+        async with live.client() as client:
+            answer = await client.post(f"/api/v1/live/streams/{live_id}/{what}")
+            assert answer.status_code == 200
+
+    async def removed(live_id: str, _: str) -> None:
+        async with live.client() as client:
+            assert (await client.delete(f"/api/v1/live/streams/{live_id}")).status_code == 204
+
+    async def account(_: str, user_id: str) -> None:
+        await append(database, stream_id("user", user_id), UserDeleted(user_id=user_id))
+
+    causes = {"key": post, "disable": post, "complete": post, "delete": removed, "account": account}
+    for name, cause in causes.items():
+        user_id = "ann" if name != "account" else "bob"
+        live_id, key = await live.stream(user_id)
+        session = await live.two.sessions.connect(key, OBS)
+        assert await live.two.sessions.alive(session, sending=True) is None
+        await cause(live_id, name if cause is post else user_id)
+        live.one.now += 5
+        await live.one.settling.round()
+        assert await live.two.sessions.alive(session, sending=True) is not None, name
+        await live.two.sessions.disconnected(session, "closed", clean=True)
+        if name != "complete":
+            assert await refusal(live.two, key) in {"unknown_key", "disabled"}
+        async with live.client(user_id) as client:
+            await client.delete(f"/api/v1/live/streams/{live_id}")

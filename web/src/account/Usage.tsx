@@ -21,6 +21,9 @@ export function Usage() {
       {usage.data && (
         <ul className="space-y-3">
           <Line name="Storage" amount={usage.data.bytes} show={formatBytes} />
+          {usage.data.lives.used > 0 && (
+            <Line name="Storage of lives" amount={usage.data.live_bytes} show={formatBytes} />
+          )}
           <Line name="Videos" amount={usage.data.videos} show={plain} />
           <Line name="Open uploads" amount={usage.data.open_uploads} show={plain} />
           <Line name="Minutes processed today" amount={usage.data.encode_minutes} show={plain} />

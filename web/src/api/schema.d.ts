@@ -1006,6 +1006,8 @@ export interface components {
             videos: components["schemas"]["Used"];
             open_uploads: components["schemas"]["Used"];
             encode_minutes: components["schemas"]["Used"];
+            lives: components["schemas"]["Used"];
+            live_bytes: components["schemas"]["Used"];
         };
         /** Clip */
         Clip: {
@@ -1132,6 +1134,7 @@ export interface components {
             behind_ms?: number | null;
             /** @enum {string} */
             status: "idle" | "active" | "disconnected" | "disabled";
+            end_reason?: string | null;
         };
         /** LiveSession */
         LiveSession: {
@@ -1139,6 +1142,7 @@ export interface components {
             title: string;
             started_at: string | null;
             ended_at: string | null;
+            end_reason?: string | null;
         };
         /** LiveStream */
         LiveStream: {

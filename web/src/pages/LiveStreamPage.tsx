@@ -4,6 +4,7 @@ import { useParams } from 'react-router';
 import { Section } from '../account/Section';
 import { queries } from '../api/queries';
 import { Clips } from '../live/Clips';
+import { EndReason } from '../live/EndReason';
 import { Health } from '../live/Health';
 import { isLive, streamStatus } from '../live/status';
 import { StreamActions } from '../live/StreamActions';
@@ -44,6 +45,7 @@ export default function LiveStreamPage() {
       >
         <span role="status">{streamStatus(stream)}</span>
       </PageHeader>
+      {!isLive(stream) && <EndReason streamId={stream.id} />}
       <div className="divide-y divide-line border-t border-line">
         {isLive(stream) && (
           <Section title="Health" lead="What arrives from your program.">
