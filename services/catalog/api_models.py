@@ -50,13 +50,15 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     """A video that is live. ``started_at``: the time of its first picture, null before it.
 
     ``connected``: its publisher is there; it may come back. ``ended``: the last segments arrive,
-    and it is an ordinary video soon. ``latency``: ``low`` or ``standard``.
+    and it is an ordinary video soon. ``latency``: ``low`` or ``standard``. ``viewers``: how many
+    watch now, some seconds ago; null where that is not known.
     """
 
     started_at: datetime | None
     connected: bool
     latency: str
     ended: bool
+    viewers: int | None
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,8 +196,11 @@ def same_fields(model: type[msgspec.Struct], source: Mapping[Any, Any]) -> dict[
     return {name: source[name] for name in model.__struct_fields__ if name in source}
 
 
-def to_video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
-    """A video from a row of ``select_videos``: its columns, unless computed here."""
+def to_video(row: Mapping[Any, Any], links: Links, now: float, viewers: int | None = None) -> Video:
+    """A video from a row of ``select_videos``: its columns, unless computed here.
+
+    ``viewers``: how many watch it, while it is live.
+    """
     playlist = row["playlist_key"] if row["playable"] else None
     manifest = row["dash_key"] if row["playable"] else None
     token = links.token(row["id"], row["visibility"], now)
@@ -210,7 +215,7 @@ def to_video(row: Mapping[Any, Any], links: Links, now: float) -> Video:
         "storyboard": links.media(token, row["storyboard_key"]),
         "preview": links.media(token, row["preview_key"]),
         "dash": links.media(token, manifest),
-        "live": _to_live(row) if row["status"] == "live" else None,
+        "live": _to_live(row, viewers) if row["status"] == "live" else None,
     }
     return Video(**same_fields(Video, row) | computed)
 
@@ -237,12 +242,13 @@ def to_feed_event(row: Mapping[Any, Any]) -> FeedEvent:
     return FeedEvent(**same_fields(FeedEvent, row) | computed)
 
 
-def _to_live(row: Mapping[Any, Any]) -> Live:
+def _to_live(row: Mapping[Any, Any], viewers: int | None) -> Live:
     return Live(
         started_at=row["live_started_at"],
         connected=row["live_connected"],
         latency=row["live_latency"] or "standard",
         ended=row["live_ended"],
+        viewers=viewers,
     )
 
 

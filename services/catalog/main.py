@@ -17,7 +17,7 @@ from services.catalog.auth_client import AuthClient
 from services.catalog.consumers import consume_events
 from services.catalog.event_tail import EventTail
 from services.catalog.http import routes
-from services.catalog.http.dependencies import Catalog
+from services.catalog.http.dependencies import Catalog, Counting
 from services.catalog.pending_views import PendingViews
 from services.catalog.projector import BackgroundTasks, Projector
 from services.catalog.queries.views import Views
@@ -37,9 +37,11 @@ from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.host.entry import Command, Role, run_entry
 from shared.host.host import Host, Process, Served
 from shared.host.projection_commands import redrive_parked, show_progress
+from shared.host.redis_client import open_redis
 from shared.http.app import create_app
 from shared.http.identity import Verifier
 from shared.http.sessions import Sessions
+from shared.live_viewers.counts import ViewerCounts
 from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.messaging.broker import connected, create_broker
@@ -68,7 +70,10 @@ async def compose_api(
         emails=AuthClient(client, config.auth_url),
         links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
         reach=config.webhook_networks or Reach(),
-        views_per_address=config.views_per_address,
+        counting=Counting(
+            config.views_per_address,
+            ViewerCounts(open_redis(host, config.redis_url) if config.redis_url else None),
+        ),
     )
     app = create_app(
         "catalog",

@@ -12,6 +12,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     """``public_url`` is the origin of media URLs; None: the origin of each request.
 
     ``webhook_networks``: networks that webhooks may call besides the internet.
+    ``redis_url``: where viewers of running lives are counted.
     ``views_per_address``: views that one address may add in a day.
     """
 
@@ -24,6 +25,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     auth_url: str
     public_url: str | None = None
     webhook_networks: Reach | None = None
+    redis_url: Secret | None = None
     views_per_address: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 1000
 
 

@@ -34,6 +34,7 @@ from services.gateway.security_headers import Cors
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.breaker import Breaker
 from services.gateway.upstream.live_origin import LiveOrigin
+from services.gateway.upstream.live_viewers import FLUSH_SECONDS, LiveViewers
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.traced_upstream import TracedObjectStorage, TracedUpstream
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
@@ -69,6 +70,7 @@ async def compose(
     )
     await host.stack.enter_async_context(verifier.running())
     addresses = ClientAddress(config.trusted_proxies)
+    viewers = LiveViewers(pipe, config.media_grant_secret)
     connections = Connections(
         config.bind.port, addresses.identity, config.idle_connections, host.registry
     )
@@ -78,7 +80,7 @@ async def compose(
         limiter=limiter,
         open_requests=OpenRequests(config.open_limits, host.registry),
         connections=connections,
-        handlers=_handlers(config, host, upstreams, limiter, clock),
+        handlers=_handlers(config, host, upstreams, limiter, viewers=viewers, clock=clock),
         cors=Cors(config.cors_origins),
         observer=_observer(config, host, exporting),
     )
@@ -93,6 +95,7 @@ async def compose(
                 "count connections", connections.sweep, SWEEP_SECONDS
             ),
             "redis": lambda: host.loops.persist("hold redis", pipe.session),
+            "viewers": lambda: host.loops.repeat("count viewers", viewers.flush, FLUSH_SECONDS),
             "upstreams": lambda: host.loops.repeat("tick upstreams", upstreams.tick, TICK_SECONDS),
         },
     )
@@ -145,6 +148,8 @@ def _handlers(
     host: Host,
     upstreams: Upstreams,
     limiter: RateLimiter,
+    *,
+    viewers: LiveViewers,
     clock: Callable[[], float],
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
@@ -166,6 +171,7 @@ def _handlers(
         ),
         visibility=visibility,
         live=live,
+        viewers=viewers,
         grant_secret=config.media_grant_secret,
         metrics=MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar),
         redirect_base=config.media_redirect_base,

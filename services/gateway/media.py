@@ -23,6 +23,7 @@ from services.gateway.request.routes import Route
 from services.gateway.upstream import moved
 from services.gateway.upstream.download import Download
 from services.gateway.upstream.live_origin import LiveOrigin
+from services.gateway.upstream.live_viewers import LiveViewers
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
 from shared.contracts import SHOWN_TO_OTHERS
@@ -161,6 +162,7 @@ class Media:
         signed_urls: SignedUrls,
         visibility: Visibility,
         live: LiveOrigin,
+        viewers: LiveViewers,
         grant_secret: str,
         metrics: MediaMetrics,
         redirect_base: str | None = None,
@@ -170,6 +172,7 @@ class Media:
         self._signed_urls = signed_urls
         self._visibility = visibility
         self._live = live
+        self._viewers = viewers
         self._grant_secret = grant_secret
         self._metrics = metrics
         self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
@@ -216,6 +219,8 @@ class Media:
         if found.status != 200:
             await exchange.fail(found.status)
             return True
+        if not found.lasting:
+            self._count_viewer(exchange, video)
         lifetime = IMMUTABLE if found.lasting else _LIVE_PLAYLIST
         if private:
             lifetime = lifetime.replace(b"public", b"private")
@@ -227,6 +232,13 @@ class Media:
         ]
         await exchange.send_whole(headers, found.body)
         return True
+
+    def _count_viewer(self, exchange: Exchange, video: str) -> None:
+        """A playlist was reloaded. Copies of a grant are one viewer, whatever plays them."""
+        token = exchange.path.split(b"/", 3)[2]
+        grant = b"" if token == PUBLIC.encode() else token
+        program = grant.split(b".")[1] if grant else exchange.header(b"user-agent")
+        self._viewers.saw(video, exchange.client, program)
 
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:

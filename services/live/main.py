@@ -19,6 +19,7 @@ from services.live.clips.making import ClipMaker
 from services.live.clips.repository import ClipsRepository
 from services.live.doorkeeper import Doorkeeper
 from services.live.handlers.allowances import Allowances
+from services.live.handlers.audience import Audience
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
@@ -50,8 +51,10 @@ from shared.event_store.store import EventStore
 from shared.host.buckets import open_s3
 from shared.host.entry import Role, run_entry
 from shared.host.host import Host, Process, Served
+from shared.host.redis_client import open_redis
 from shared.http.identity import Verifier
 from shared.http.sessions import Sessions
+from shared.live_viewers.counts import ViewerCounts
 from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.loops.loops import Loops
@@ -66,8 +69,10 @@ _S3_CONNECTIONS = 64
 _ROUND_SECONDS = 1.0
 _RECORD_SECONDS = 0.5
 _ACCOUNTS_SECONDS = 300.0
+_AUDIENCE_SECONDS = 5.0
 SETTLE, FINISH, ACCOUNTS = "settle sessions", "record sessions", "streams of deleted accounts"
 CLIP = "make clips"
+AUDIENCE = "note viewers"
 # Making the playlists of a session of many hours reads all its events.
 _FINISH_SILENCE_SECONDS = 900.0
 # Of a session's ffmpeg, which runs as long as its publisher sends: no end, a month of CPU time.
@@ -87,6 +92,7 @@ class Live:
     clips: Clips
     settling: Settling
     finishing: Finishing
+    audience: Audience
     broadcasts: Broadcasts
     publishers: RtmpServer
     whip: Whip | None
@@ -127,7 +133,10 @@ async def assemble(
         replica=Replica(name, config.internal_url),
         most_at_once=config.max_lives_per_user,
     )
-    streams = LiveStreams(stream_rows, session_rows, events, most=config.max_live_streams_per_user)
+    viewers = ViewerCounts(open_redis(host, config.redis_url) if config.redis_url else None)
+    streams = LiveStreams(
+        stream_rows, session_rows, events, viewers, most=config.max_live_streams_per_user
+    )
     items = ItemMetrics(host.registry)
     settling = Settling(
         stream_rows,
@@ -180,6 +189,7 @@ async def assemble(
         clips,
         settling,
         finishing,
+        Audience(session_rows, viewers, metrics),
         broadcasts,
         RtmpServer(door),
         whip,
@@ -271,22 +281,19 @@ async def _listen(publishers: RtmpServer, bind: Address) -> None:
 
 
 async def _lead(live: Live, loops: Loops) -> None:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(loops.repeat(SETTLE, live.settling.round, _ROUND_SECONDS))
-        group.create_task(
-            loops.repeat(
-                FINISH,
-                live.finishing.round,
-                _ROUND_SECONDS,
-                silence_seconds=_FINISH_SILENCE_SECONDS,
-            )
-        )
-        group.create_task(
-            loops.repeat(
-                CLIP, live.clips.round, _ROUND_SECONDS, silence_seconds=_FINISH_SILENCE_SECONDS
-            )
-        )
-        group.create_task(loops.repeat(ACCOUNTS, live.settling.accounts, _ACCOUNTS_SECONDS))
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(loops.repeat(SETTLE, live.settling.round, _ROUND_SECONDS))
+            for name, step in ((FINISH, live.finishing.round), (CLIP, live.clips.round)):
+                group.create_task(
+                    loops.repeat(
+                        name, step, _ROUND_SECONDS, silence_seconds=_FINISH_SILENCE_SECONDS
+                    )
+                )
+            group.create_task(loops.repeat(AUDIENCE, live.audience.round, _AUDIENCE_SECONDS))
+            group.create_task(loops.repeat(ACCOUNTS, live.settling.accounts, _ACCOUNTS_SECONDS))
+    finally:
+        live.audience.leave()
 
 
 ENTRIES = {"": Role("live", LiveSettings, compose)}

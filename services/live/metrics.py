@@ -1,6 +1,6 @@
-"""Metrics of live: publishers, takeovers, refusals, and how soon an ended session is a video."""
+"""Metrics of live: publishers, takeovers, refusals, viewers, and how soon a session is a video."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.live.ports import RefusedCode
 from shared.contracts import LiveProtocol
@@ -30,6 +30,11 @@ class LiveMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._viewers = Gauge(
+            "cinelog_live_viewers",
+            "Viewers of all running lives, at the replica that leads; 0 at the others.",
+            registry=registry,
+        )
 
     def connected(self, protocol: LiveProtocol, *, takeover: bool) -> None:
         self._connected.labels(protocol, str(takeover).lower()).inc()
@@ -39,3 +44,6 @@ class LiveMetrics:
 
     def recorded(self, seconds: float) -> None:
         self._recorded.observe(seconds)
+
+    def watched(self, viewers: int) -> None:
+        self._viewers.set(viewers)

@@ -186,6 +186,8 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     closing: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    peak_viewers: int | None = None
+    total_viewers: int | None = None
 
     @property
     def end_reason(self) -> str | None:
@@ -256,6 +258,10 @@ class SessionRows(Protocol):
         """The owner adds nothing more, as long as it does not connect again."""
         ...
 
+    async def note_viewers(self, video_id: str, now: int, total: int) -> None:
+        """A session has so many viewers now, and has had so many. The most of each is kept."""
+        ...
+
     async def close_publisher(self, video_id: str, reason: str) -> None: ...
 
     async def set_phase(self, video_id: str, phase: Literal["ended", "closed"]) -> None: ...
@@ -281,6 +287,13 @@ class Accounts(Protocol):
         ...
 
 
+class Viewers(Protocol):
+    """Numbers of viewers by video. All are left out where they are not known now."""
+
+    async def now(self, video_ids: Sequence[str]) -> dict[str, int]: ...
+    async def total(self, video_ids: Sequence[str]) -> dict[str, int]: ...
+
+
 class Recorder(Protocol):
     """Makes the video of an ended session."""
 
@@ -302,4 +315,8 @@ class Metrics(Protocol):
     def refused(self, protocol: LiveProtocol, code: RefusedCode) -> None: ...
     def recorded(self, seconds: float) -> None:
         """An ended session is a video, so many seconds after its end."""
+        ...
+
+    def watched(self, viewers: int) -> None:
+        """All running lives together have so many viewers."""
         ...

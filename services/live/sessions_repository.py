@@ -112,6 +112,14 @@ class SessionsRepository:
             and_(sessions.c.video_id == video_id, sessions.c.epoch == epoch), held=False
         )
 
+    async def note_viewers(self, video_id: str, now: int, total: int) -> None:
+        row = sessions.c
+        await self._change(
+            row.video_id == video_id,
+            peak_viewers=func.greatest(func.coalesce(row.peak_viewers, 0), now),
+            total_viewers=func.greatest(func.coalesce(row.total_viewers, 0), total, now),
+        )
+
     async def close_publisher(self, video_id: str, reason: str) -> None:
         await self._change(sessions.c.video_id == video_id, closing=reason)
 

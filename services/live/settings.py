@@ -42,6 +42,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
 
+    ``redis_url``: where viewers are counted; without it their number is not known.
+
     With ``whip``, WebRTC publishers are received, each at a random UDP port; they are told of
     ``ice_servers`` (STUN, TURN), with passwords made by ``turn_secret``. With ``srt_library``,
     the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``; they must encrypt with
@@ -64,6 +66,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     jwt_issuer: str
     jwt_audience: str
     scratch_dir: str
+    redis_url: Secret | None = None
     ffmpeg: str | None = None
     whip: bool = False
     ice_servers: tuple[IceServer, ...] = ()

@@ -66,6 +66,9 @@ sessions = Table(
     ),
     Column("started_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
+    # The most at one time and in all, as the leader has seen them; null where nobody could count.
+    Column("peak_viewers", Integer),
+    Column("total_viewers", Integer),
     CheckConstraint("phase in ('open', 'ended', 'closed')", name="phase"),
     Index("sessions_live", "live_id", "opened_at"),
     Index("sessions_open", "user_id", postgresql_where=text("phase = 'open'")),

@@ -78,6 +78,9 @@ EVENT_TYPES: Final[dict[str, type[e.Event]]] = {
 SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
     "AudioEncoded": 2,
     "ChunkEncoded": 3,
+    "LiveEnded": 2,
+    "LiveStreamChanged": 2,
+    "LiveStreamCreated": 2,
     "MediaCompacted": 2,
     "MediaRestored": 2,
     "ThumbnailsCreated": 2,

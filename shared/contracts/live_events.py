@@ -20,7 +20,8 @@ ClipsBy = Literal["owner", "everyone"]
 
 class LiveStreamCreated(Event, frozen=True, kw_only=True):
     """A person may publish under a key, which is in no event. ``record``: each session becomes a
-    video. A session whose publisher is gone for ``reconnect_seconds`` ends."""
+    video. A session whose publisher is gone for ``reconnect_seconds`` ends. ``chat``: viewers may
+    write to each other."""
 
     live_id: str
     user_id: str
@@ -30,11 +31,12 @@ class LiveStreamCreated(Event, frozen=True, kw_only=True):
     latency: Latency
     record: bool
     reconnect_seconds: int = 60
+    chat: bool = True
 
 
 class LiveStreamChanged(Event, frozen=True, kw_only=True):
     """All settings as they are from now on. A running session keeps its title, visibility and
-    latency; it waits ``reconnect_seconds`` for its publisher as they are now."""
+    latency; ``reconnect_seconds`` and ``chat`` are those of now for it, too."""
 
     live_id: str
     user_id: str
@@ -44,6 +46,7 @@ class LiveStreamChanged(Event, frozen=True, kw_only=True):
     latency: Latency
     record: bool
     reconnect_seconds: int = 60
+    chat: bool = True
 
 
 class StreamKeyRotated(Event, frozen=True, kw_only=True):
@@ -148,12 +151,15 @@ class LiveReconnected(Event, frozen=True, kw_only=True):
 
 
 class LiveEnded(Event, frozen=True, kw_only=True):
-    """Nothing follows but the recording."""
+    """Nothing follows but the recording. ``peak_viewers``: the most at one time;
+    ``total_viewers``: all of them, each once a day. None where they could not be counted."""
 
     video_id: str
     live_id: str
     user_id: str
     reason: str
+    peak_viewers: int | None = None
+    total_viewers: int | None = None
 
 
 class LiveRecorded(Event, frozen=True, kw_only=True):

@@ -42,6 +42,10 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("TranscodePlanned", 3): _same,
     ("TranscodeCompleted", 2): _same,
     ("TranscodeRetried", 1): _same,
+    # Sessions got their numbers of viewers, streams ``chat``.
+    ("LiveEnded", 1): _same,
+    ("LiveStreamChanged", 1): _same,
+    ("LiveStreamCreated", 1): _same,
     # Every video was public at first; uploads got ``visibility``, drafts ``publish_at``.
     ("UploadStarted", 1): _public,
     ("VideoUploaded", 1): _same,

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { LiveHealth, LiveStream } from '../src/api/models';
 import { session } from '../src/auth/session';
 import { advice } from '../src/live/Health';
+import { LiveState } from '../src/live/LiveState';
 import LiveStreamPage from '../src/pages/LiveStreamPage';
 import LiveStreamsPage from '../src/pages/LiveStreamsPage';
 import { isAtEdge } from '../src/player/attachHls';
@@ -23,6 +24,7 @@ function aStream(changes: Partial<LiveStream> = {}): LiveStream {
     record: true,
     reconnect_seconds: 60,
     clips_by: 'owner',
+    chat: true,
     status: 'idle',
     video_id: null,
     rtmp_url: 'rtmp://site.example:1935/live',
@@ -33,6 +35,7 @@ function aStream(changes: Partial<LiveStream> = {}): LiveStream {
 
 const HEALTHY: LiveHealth = {
   status: 'active',
+  viewers: 1234,
   width: 1920,
   height: 1080,
   frame_rate: 30,
@@ -81,6 +84,7 @@ describe('live streams', () => {
       latency: 'low',
       record: true,
       reconnect_seconds: 60,
+      chat: true,
     });
   });
 });
@@ -109,6 +113,7 @@ describe('the page of a stream', () => {
     });
     renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
     expect(await screen.findByText('1920 × 1080')).toBeVisible();
+    expect(screen.getByText('1.2K')).toBeVisible();
     expect(screen.getByRole('link', { name: 'Watch' })).toHaveAttribute('href', '/watch/v1');
     await userEvent.click(screen.getByRole('button', { name: 'End the live' }));
     await userEvent.click(screen.getByRole('button', { name: 'End' }));
@@ -147,8 +152,20 @@ describe('health', () => {
 describe('a running live', () => {
   it('is marked in lists', () => {
     const live = { started_at: '2026-01-02T03:04:05Z', connected: true, latency: 'low' };
-    renderAt(<VideoCard video={aVideo({ status: 'live', live: { ...live, ended: false } })} />);
+    renderAt(
+      <VideoCard video={aVideo({ status: 'live', live: { ...live, ended: false, viewers: 3 } })} />,
+    );
     expect(screen.getByText('LIVE')).toBeVisible();
+  });
+
+  it('says how many watch it, where that is known', () => {
+    const live = { started_at: null, connected: true, latency: 'low', ended: false };
+    const { rerender } = renderAt(<LiveState live={{ ...live, viewers: 1 }} />);
+    expect(screen.getByText('1 watching')).toBeVisible();
+    rerender(<LiveState live={{ ...live, viewers: 12_300 }} />);
+    expect(screen.getByText('12.3K watching')).toBeVisible();
+    rerender(<LiveState live={{ ...live, viewers: null }} />);
+    expect(screen.queryByText(/watching/)).toBeNull();
   });
 
   it('is seen at its edge, or from behind it', () => {

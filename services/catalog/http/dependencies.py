@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import msgspec
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +17,7 @@ from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_store import Webhooks
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
+from shared.live_viewers.counts import ViewerCounts
 
 
 class Checkpoint(Protocol):
@@ -42,6 +44,13 @@ class EmailLookup(Protocol):
         ...
 
 
+class Counting(msgspec.Struct, frozen=True):
+    """Views that one address may add in a day, and where viewers of running lives are counted."""
+
+    views_per_address: int = PER_ADDRESS
+    viewers: ViewerCounts = ViewerCounts(None)
+
+
 class Catalog:
     """The parts that the routes use; the dependency ``catalog``.
 
@@ -58,11 +67,12 @@ class Catalog:
         emails: EmailLookup,
         links: Links,
         reach: Reach,
-        views_per_address: int = PER_ADDRESS,
+        counting: Counting,
     ) -> None:
         self.views = Views(engine)
         self.search = Search(engine)
-        self.pending = PendingViews(engine, per_address=views_per_address)
+        self.pending = PendingViews(engine, per_address=counting.views_per_address)
+        self.viewers = counting.viewers
         self.view_keys = ViewKeys(links.secret)
         self.webhooks = Webhooks(engine)
         self.store = store

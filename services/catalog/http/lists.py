@@ -33,7 +33,7 @@ Cursor = Annotated[
 Paging = NamedDependency[PageParams]
 
 
-def to_videos(
+async def to_videos(
     rows: Sequence[Row],
     catalog: Catalog,
     request: Request[Any, Any, State],
@@ -47,7 +47,9 @@ def to_videos(
     session = principal.session_id if principal is not None else ""
     links = catalog.links.for_request(request.headers.get("x-cinelog-origin"), session)
     now = time.time()
-    return [api_models.to_video(row, links, now) for row in rows]
+    live = [row["id"] for row in rows if row["status"] == "live"]
+    viewers = await catalog.viewers.now(live)
+    return [api_models.to_video(row, links, now, viewers.get(row["id"])) for row in rows]
 
 
 def to_page(listing: Listing, items: list[T], paging: PageParams) -> Success[Page[T]]:

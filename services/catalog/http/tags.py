@@ -58,7 +58,7 @@ async def tagged(
     listing = await find_after_catch_up(catalog, lambda: catalog.views.tagged(key, paging, keyset))
     if listing is None:
         raise TagNotFound
-    return to_page(listing, to_videos(listing.rows, catalog, request), paging)
+    return to_page(listing, await to_videos(listing.rows, catalog, request), paging)
 
 
 @post("/tags/{video_id:str}", status_code=200, tags=["tags"], summary="Add tags", security=BEARER)

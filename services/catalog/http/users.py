@@ -72,7 +72,7 @@ async def channel(
         raise UserNotFound
     own = optional_principal is not None and optional_principal.user_id == id_
     listing = await catalog.views.channel(id_, paging, decode_keyset(cursor), everything=own)
-    shown = to_videos(listing.rows, catalog, request, optional_principal)
+    shown = await to_videos(listing.rows, catalog, request, optional_principal)
     return to_page(listing, shown, paging)
 
 
@@ -97,6 +97,6 @@ async def _to_user(
             username=user["username"],
             email=msgspec.UNSET if email is None else email,
             created_at=user["registered_at"],
-            videos=to_videos(listing.rows, catalog, request, principal),
+            videos=await to_videos(listing.rows, catalog, request, principal),
         )
     )

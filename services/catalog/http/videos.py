@@ -66,7 +66,7 @@ async def latest(
     cursor: Cursor = None,
 ) -> Success[Page[Video]]:
     listing = await catalog.views.latest(paging, decode_keyset(cursor))
-    return to_page(listing, to_videos(listing.rows, catalog, request), paging)
+    return to_page(listing, await to_videos(listing.rows, catalog, request), paging)
 
 
 @get("/streaming/search", dependencies=PAGING, tags=["videos"], summary="Search")
@@ -90,7 +90,7 @@ async def search(
     after = offset + len(rows)
     return Success(
         data=Page(
-            data=to_videos(rows, catalog, request),
+            data=await to_videos(rows, catalog, request),
             page=paging.page,
             page_size=paging.page_size,
             total=total,
@@ -108,7 +108,7 @@ async def one(
 ) -> Success[Video]:
     """A video in any status; ``video`` is empty until it is playable."""
     row = await _find_visible(catalog, video_id, optional_principal)
-    return Success(data=to_videos([row], catalog, request, optional_principal)[0])
+    return Success(data=(await to_videos([row], catalog, request, optional_principal))[0])
 
 
 @patch("/streaming/views/{video_id:str}", tags=["videos"], summary="Count a view")
@@ -127,7 +127,7 @@ async def count_view(
     counted = await catalog.views.video(row["id"])
     if counted is None:
         raise VideoNotFound
-    return Success(data=to_videos([counted], catalog, request, optional_principal)[0])
+    return Success(data=(await to_videos([counted], catalog, request, optional_principal))[0])
 
 
 @put("/streaming/{video_id:str}", tags=["videos"], summary="Edit", security=BEARER)
@@ -206,7 +206,7 @@ async def _change_video(
     row = await find_after_catch_up(catalog, lambda: catalog.views.video(id_))
     if row is None:
         raise VideoNotFound
-    shown = to_videos([row], catalog, request, principal)[0]
+    shown = (await to_videos([row], catalog, request, principal))[0]
     return Success(data=_with_state(shown, state))
 
 

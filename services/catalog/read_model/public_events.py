@@ -24,7 +24,7 @@ _VIDEO: Final = ("video_id",)
 _OWNED: Final = ("video_id", "user_id")
 _PICTURE: Final = ("attempt", "duration_ms", "width", "height")
 _LIVE_SETTINGS: Final = (
-    *("title", "description", "visibility", "latency", "record", "reconnect_seconds"),
+    *("title", "description", "visibility", "latency", "record", "reconnect_seconds", "chat"),
 )
 _PLAYLISTS: Final = ("playlist_key", "dash_key")
 
@@ -109,7 +109,9 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     ),
     c.LiveDisconnected: Fields(public=("reason", "clean"), private=(*_VIDEO, "epoch")),
     c.LiveReconnected: Fields(public=("protocol",), private=(*_VIDEO, "epoch", "replica")),
-    c.LiveEnded: Fields(public=("live_id", "reason"), private=_OWNED),
+    c.LiveEnded: Fields(
+        public=("live_id", "reason", "peak_viewers", "total_viewers"), private=_OWNED
+    ),
     c.LiveRecorded: Fields(
         public=("duration_ms", "width", "height", "renditions", "size"),
         private=(*_VIDEO, *_PLAYLISTS, "playlists"),

@@ -116,7 +116,11 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True):
+    """``peak_viewers``, ``total_viewers``: None where nobody could count them."""
+
     reason: str
+    peak_viewers: int | None = None
+    total_viewers: int | None = None
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -224,6 +228,8 @@ def _end(session: LiveSession, command: End) -> Sequence[Event]:
             live_id=session.live_id,
             user_id=session.user_id,
             reason=command.reason,
+            peak_viewers=command.peak_viewers,
+            total_viewers=command.total_viewers,
         )
     ]
 

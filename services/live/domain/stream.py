@@ -70,6 +70,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     latency: Latency = "low"
     record: bool = True
     reconnect_seconds: int = 60
+    chat: bool = True
 
 
 class LiveStream(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,9 @@ async def end_session(
     events: LiveEvents, sessions: SessionRows, video_id: str, user_id: str, reason: str
 ) -> LiveSession:
     """End a session, and have its publisher closed. May be repeated."""
-    session = await events.decide_session(video_id, End(reason), user_id)
+    row = await sessions.get(video_id)
+    end = End(reason) if row is None else End(reason, row.peak_viewers, row.total_viewers)
+    session = await events.decide_session(video_id, end, user_id)
     await sessions.close_publisher(video_id, reason)
     await close_session(events, sessions, video_id, user_id)
     return session

@@ -32,6 +32,7 @@ from services.live.ports import (
     SessionRows,
     StreamRow,
     StreamRows,
+    Viewers,
 )
 from shared.contracts import ClipsBy, new_id
 
@@ -53,15 +54,32 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class StreamHealth(msgspec.Struct, frozen=True):
+    """What the running session's owner last measured, and how many watch it; where none runs, why
+    the last one has ended."""
+
+    status: Status
+    measured: Health
+    viewers: int | None = None
+    end_reason: str | None = None
+
+
 class LiveStreams:
     """The commands and reads of the API. All raise LiveStreamNotFound for another's stream."""
 
     def __init__(
-        self, streams: StreamRows, sessions: SessionRows, events: LiveEvents, *, most: int
+        self,
+        streams: StreamRows,
+        sessions: SessionRows,
+        events: LiveEvents,
+        viewers: Viewers,
+        *,
+        most: int,
     ) -> None:
         self._streams = streams
         self._sessions = sessions
         self._events = events
+        self._viewers = viewers
         self._most = most
 
     async def create(
@@ -154,18 +172,17 @@ class LiveStreams:
         await self._end(stream, user_id, "The live stream was deleted.")
         await self._streams.remove(live_id)
 
-    async def health(self, user_id: str, live_id: str) -> tuple[Status, Health, str | None]:
-        """What the running session's owner last measured; where none runs, why the last one has
-        ended."""
+    async def health(self, user_id: str, live_id: str) -> StreamHealth:
         _, stream = await self._own(user_id, live_id)
         row = (await self._sessions.running([live_id])).get(live_id)
         status = _status(stream, row)
         if row is None:
             last = await self._sessions.of_stream(live_id, 1)
-            return status, Health(), last[0].end_reason if last else None
-        if row.health is None or status != "active":
-            return status, Health(), None
-        return status, msgspec.json.decode(row.health, type=Health), None
+            return StreamHealth(status, Health(), end_reason=last[0].end_reason if last else None)
+        viewers = (await self._viewers.now([row.video_id])).get(row.video_id)
+        known = row.health is not None and status == "active"
+        measured = msgspec.json.decode(row.health or "", type=Health) if known else Health()
+        return StreamHealth(status, measured, viewers=viewers)
 
     async def sessions(self, user_id: str, live_id: str) -> Sequence[SessionRow]:
         """Its newest sessions, the newest first."""

@@ -39,7 +39,8 @@ ReconnectSeconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_RECONNECT_SECONDS)]
 
 class NewLiveStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``record``: whether each session is kept as a video. A session whose publisher is gone for
-    ``reconnect_seconds`` ends. ``latency``: low is some two seconds, standard some ten."""
+    ``reconnect_seconds`` ends. ``latency``: low is some two seconds, standard some ten. ``chat``:
+    whether viewers may write to each other."""
 
     title: Title
     description: Description = ""
@@ -47,6 +48,7 @@ class NewLiveStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     latency: Latency = "low"
     record: bool = True
     reconnect_seconds: ReconnectSeconds = 60
+    chat: bool = True
 
 
 class LiveStreamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +62,7 @@ class LiveStreamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     record: bool | msgspec.UnsetType = msgspec.UNSET
     reconnect_seconds: ReconnectSeconds | msgspec.UnsetType = msgspec.UNSET
     clips_by: ClipsBy | msgspec.UnsetType = msgspec.UNSET
+    chat: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +76,7 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     record: bool
     reconnect_seconds: int
     clips_by: ClipsBy
+    chat: bool
     status: Status
     video_id: str | None
     rtmp_url: str
@@ -86,21 +90,27 @@ class LiveStreamWithKey(LiveStream, frozen=True, kw_only=True):
 
 
 class LiveHealth(Health, frozen=True, kw_only=True):
-    """What the running publisher sends; null where that is not known. ``end_reason``: why the last
-    session has ended, in a sentence; null while one runs."""
+    """What the running publisher sends, and how many watch; null where that is not known.
+    ``end_reason``: why the last session has ended, in a sentence; null while one runs."""
 
     status: Status
+    viewers: int | None
     end_reason: str | None = None
 
 
 class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
     """One time that the stream was live. ``started_at`` is null before its first picture;
-    ``end_reason``: why it has ended, in a sentence."""
+    ``end_reason``: why it has ended, in a sentence.
+
+    ``peak_viewers``: the most at one time; ``total_viewers``: all of them, each once a day.
+    """
 
     video_id: str
     title: str
     started_at: datetime | None
     ended_at: datetime | None
+    peak_viewers: int | None
+    total_viewers: int | None
     end_reason: str | None = None
 
 
@@ -221,9 +231,15 @@ async def complete(
 
 @get("/{live_id:str}/health", responses=_OWN, summary="How the publisher is doing")
 async def health(live_id: LiveId, principal: Caller, streams: TheStreams) -> Success[LiveHealth]:
-    status, measured, end_reason = await streams.health(principal.user_id, live_id)
-    fields = msgspec.structs.asdict(measured)
-    return Success(data=LiveHealth(status=status, end_reason=end_reason, **fields))
+    found = await streams.health(principal.user_id, live_id)
+    return Success(
+        data=LiveHealth(
+            status=found.status,
+            viewers=found.viewers,
+            end_reason=found.end_reason,
+            **msgspec.structs.asdict(found.measured),
+        )
+    )
 
 
 @get("/{live_id:str}/sessions", responses=_OWN, summary="The times that it was live")
@@ -240,6 +256,8 @@ async def sessions(
                 started_at=row.started_at,
                 ended_at=row.ended_at,
                 end_reason=row.end_reason,
+                peak_viewers=row.peak_viewers,
+                total_viewers=row.total_viewers,
             )
             for row in found
         ]

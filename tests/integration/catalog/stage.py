@@ -224,7 +224,11 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    database: Database, *, auth_url: str = "http://127.0.0.1:9", follow: bool = True
+    database: Database,
+    *,
+    auth_url: str = "http://127.0.0.1:9",
+    follow: bool = True,
+    redis_url: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Opens a stage; ``follow`` starts its sequencer and projector."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -240,6 +244,7 @@ async def open_stage(
         auth_url=auth_url,
         public_url="https://cinelog.test",
         webhook_networks=Reach.parse("127.0.0.0/8"),
+        redis_url=Secret(redis_url) if redis_url else None,
     )
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host())

@@ -1,6 +1,6 @@
 """Live's handlers and routes on a real database, with a recorder that a test controls."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services.live.domain.session import Fenced
 from services.live.handlers.allowances import Allowances
+from services.live.handlers.audience import Audience
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
@@ -79,6 +80,19 @@ class Accounts:
         return self.full.get(user_id)
 
 
+class CountedViewers:
+    """Implements ``ports.Viewers``."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[int, int]] = {}
+
+    async def now(self, video_ids: Sequence[str]) -> dict[str, int]:
+        return {id_: self.known[id_][0] for id_ in video_ids if id_ in self.known}
+
+    async def total(self, video_ids: Sequence[str]) -> dict[str, int]:
+        return {id_: self.known[id_][1] for id_ in video_ids if id_ in self.known}
+
+
 class Replicated:
     """One replica: all parts of live but the media path."""
 
@@ -90,6 +104,7 @@ class Replicated:
         self.accounts = Accounts()
         # Of a steady clock: what is looked at from time to time is looked at once it moves.
         self.now = 0.0
+        self.viewers = CountedViewers()
         self.sessions = LiveSessions(
             streams,
             sessions,
@@ -99,9 +114,10 @@ class Replicated:
             replica=Replica(name, f"http://{name}:8000"),
             most_at_once=2,
         )
-        self.streams = LiveStreams(streams, sessions, self.events, most=3)
         allowances = Allowances(self.events, self.accounts, hours=12, clock=lambda: self.now)
         self.settling = Settling(streams, sessions, self.events, allowances, items=items)
+        self.streams = LiveStreams(streams, sessions, self.events, self.viewers, most=3)
+        self.audience = Audience(sessions, self.viewers, metrics)
         self.recorder = Recording(self.events, self.sessions)
         self.bucket = Bucket()
         self.finishing = Finishing(

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.live.harness import Live
+from shared.contracts import LiveEnded
+from tests.integration.live.harness import OBS, Live
 
 STREAMS = "/api/v1/live/streams"
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
@@ -28,6 +29,7 @@ async def test_a_stream_is_made_shown_changed_and_deleted(live: Live) -> None:
             "record": True,
             "reconnect_seconds": 60,
             "clips_by": "owner",
+            "chat": True,
             "status": "idle",
             "video_id": None,
             "rtmp_url": "rtmp://localhost:1935/live",
@@ -137,3 +139,26 @@ async def test_a_user_has_so_many_streams(live: Live) -> None:
         assert answer.json()["error"]["type"] == "quota_exceeded"
         await client.delete(f"{STREAMS}/{ids[0]}")
         assert (await client.post(STREAMS, json={"title": "One more"})).status_code == 201
+
+
+async def test_viewers_are_shown_while_it_is_live_and_kept_when_it_ends(live: Live) -> None:
+    live_id, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    video_id, address = session.video_id, f"{STREAMS}/{live_id}"
+    async with live.client() as client:
+        await live.one.audience.round()
+        assert (await client.get(f"{address}/health")).json()["data"]["viewers"] is None
+        for now, total in ((3, 3), (9, 11), (2, 12)):
+            live.one.viewers.known[video_id] = (now, total)
+            await live.one.audience.round()
+            assert (await client.get(f"{address}/health")).json()["data"]["viewers"] == now
+        # Redis is away: the number is unknown, and what was noted stays.
+        live.one.viewers.known.clear()
+        await live.one.audience.round()
+        assert (await client.get(f"{address}/health")).json()["data"]["viewers"] is None
+        await client.post(f"{address}/complete")
+        (shown,) = (await client.get(f"{address}/sessions")).json()["data"]
+        assert (shown["peak_viewers"], shown["total_viewers"]) == (9, 12)
+    ended = (await live.one.sessions.history(video_id))[-1]
+    assert isinstance(ended, LiveEnded)
+    assert (ended.peak_viewers, ended.total_viewers) == (9, 12)

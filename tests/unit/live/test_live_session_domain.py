@@ -115,7 +115,7 @@ def test_a_session_from_its_first_publisher_to_its_video() -> None:
         RECONNECT,
         Publish(batch(2, 2, jump=True)),
         Disconnect(epoch=2, reason="left", clean=True),
-        End("over"),
+        End("over", 7, 20),
         Record(recorded(), 4),
     )
     assert [type(event) for event in events] == [
@@ -130,6 +130,9 @@ def test_a_session_from_its_first_publisher_to_its_video() -> None:
         LiveRecorded,
     ]
     assert (state.phase, state.epoch, state.next_segment, state.jumps) == ("recorded", 2, 4, 1)
+    ended = events[-2]
+    assert isinstance(ended, LiveEnded)
+    assert (ended.peak_viewers, ended.total_viewers) == (7, 20)
     assert state.size == 800
     assert state.started_at == AT
 

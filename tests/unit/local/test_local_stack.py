@@ -80,7 +80,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
         ("signing-secret", {"auth"}),
         ("operator-secret", {"ingest", "planner", "reconciler"}),
         ("grant-secret", {"gateway", "catalog", "projector"}),
-        ("redis-secret", {"gateway", "auth"}),
+        ("redis-secret", {"gateway", "auth", "catalog", "live"}),
         ("s3-secret", {"gateway", "ingest", "planner", "live", "relay", *WORKERS}),
         ("mq-secret", {"ingest", "planner", "projector", "relay", *WORKERS}),
     ],

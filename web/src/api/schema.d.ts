@@ -1120,6 +1120,7 @@ export interface components {
             connected: boolean;
             latency: string;
             ended: boolean;
+            viewers: number | null;
         };
         /** LiveHealth */
         LiveHealth: {
@@ -1134,6 +1135,7 @@ export interface components {
             behind_ms?: number | null;
             /** @enum {string} */
             status: "idle" | "active" | "disconnected" | "disabled";
+            viewers: number | null;
             end_reason?: string | null;
         };
         /** LiveSession */
@@ -1142,6 +1144,8 @@ export interface components {
             title: string;
             started_at: string | null;
             ended_at: string | null;
+            peak_viewers: number | null;
+            total_viewers: number | null;
             end_reason?: string | null;
         };
         /** LiveStream */
@@ -1157,6 +1161,7 @@ export interface components {
             reconnect_seconds: number;
             /** @enum {string} */
             clips_by: "owner" | "everyone";
+            chat: boolean;
             /** @enum {string} */
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
@@ -1173,6 +1178,7 @@ export interface components {
             record?: boolean;
             reconnect_seconds?: number;
             clips_by?: "owner" | "everyone";
+            chat?: boolean;
         };
         /** LiveStreamWithKey */
         LiveStreamWithKey: {
@@ -1187,6 +1193,7 @@ export interface components {
             reconnect_seconds: number;
             /** @enum {string} */
             clips_by: "owner" | "everyone";
+            chat: boolean;
             /** @enum {string} */
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
@@ -1270,6 +1277,8 @@ export interface components {
             record: boolean;
             /** @default 60 */
             reconnect_seconds: number;
+            /** @default true */
+            chat: boolean;
         };
         /** NewTags */
         NewTags: {

@@ -1,5 +1,10 @@
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
+/** "12", "12.3K". */
+export function formatCount(count: number): string {
+  return compact.format(count);
+}
+
 /** "no views", "1 view", "12.3K views". */
 export function formatViews(views: number): string {
   if (views === 0) return 'No views yet';

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import type { LiveHealth } from '../api/models';
 import { queries } from '../api/queries';
+import { formatCount } from '../format/count';
 import { InlineError } from '../ui/states';
 
 const POLL_MS = 2_000;
@@ -40,6 +41,7 @@ function facts(health: LiveHealth): [string, string][] {
   const known = <T,>(value: T | null | undefined, show: (value: T) => string) =>
     value == null ? '–' : show(value);
   return [
+    ['Watching now', known(health.viewers, formatCount)],
     ['Picture', known(health.width, (width) => `${width} × ${health.height ?? 0}`)],
     ['Frames per second', known(health.frame_rate, (rate) => rate.toFixed(1))],
     ['Bit rate', known(health.bit_rate, (bits) => `${(bits / 1e6).toFixed(1)} Mbit/s`)],

@@ -21,6 +21,7 @@ export async function createStream(title: string, visibility: LiveStream['visibi
         latency: 'low',
         record: true,
         reconnect_seconds: RECONNECT_SECONDS,
+        chat: true,
       },
     }),
   );
