@@ -14,6 +14,7 @@ from litestar import Litestar, Router
 
 from services.live.broadcasts.broadcast import Means
 from services.live.broadcasts.broadcasts import Broadcasts
+from services.live.broadcasts.figures import show_figures
 from services.live.clips.clips import Clips
 from services.live.clips.making import ClipMaker
 from services.live.clips.repository import ClipsRepository
@@ -21,12 +22,14 @@ from services.live.doorkeeper import Doorkeeper
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.audience import Audience
 from services.live.handlers.finishing import Finishing
+from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
 from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
 from services.live.http.clips import clips_router
+from services.live.http.operators import operator_live_routes
 from services.live.ingest_client import IngestClient
 from services.live.metrics import LiveMetrics
 from services.live.origin.plain import PlainPlaylists
@@ -167,6 +170,7 @@ async def assemble(
         advanced=lambda: _advance(host),
     )
     broadcasts = Broadcasts(means, most=config.max_lives)
+    show_figures(host.registry, broadcasts.figures)
     door = Doorkeeper(broadcasts)
     whip = Whip(door, config.max_lives) if config.whip else None
     origin = Origin(broadcasts, PlainPlaylists(sessions, media), sessions)
@@ -179,7 +183,12 @@ async def assemble(
         checks={"postgres": log.head, "storage": media.ping},
         registry=host.registry,
         progress=host.loops.progress,
-        others=[clips_router(clips), origin_router(origin), *_whip_routes(config, whip)],
+        others=[
+            clips_router(clips),
+            origin_router(origin),
+            *_whip_routes(config, whip),
+            *_operator_routes(config, session_rows, events),
+        ],
     )
     return Live(
         log,
@@ -196,6 +205,13 @@ async def assemble(
         SrtPublishers(door, means.program, config.srt_passphrase),
         app,
     )
+
+
+def _operator_routes(
+    config: LiveSettings, sessions: SessionsRepository, events: LiveEvents
+) -> list[Router]:
+    secret = config.operator_secret
+    return [operator_live_routes(secret, Interventions(sessions, events))] if secret else []
 
 
 def _whip_routes(config: LiveSettings, whip: Whip | None) -> list[Router]:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from services.live.whip.ice_servers import TurnSecret
-from shared.settings import Address, Secret, Settings
+from shared.settings import Address, Key, Secret, Settings
 
 _ICE_SERVER: Final = re.compile(
     r"(stuns?:[^\s,?<>\"]+|turns?:[^\s,?<>\"]+(\?transport=(udp|tcp))?)\Z"
@@ -47,7 +47,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     With ``whip``, WebRTC publishers are received, each at a random UDP port; they are told of
     ``ice_servers`` (STUN, TURN), with passwords made by ``turn_secret``. With ``srt_library``,
     the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``; they must encrypt with
-    ``srt_passphrase`` where there is one.
+    ``srt_passphrase`` where there is one. Who shows ``operator_secret`` may end any session.
     """
 
     bind: Address
@@ -71,6 +71,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     whip: bool = False
     ice_servers: tuple[IceServer, ...] = ()
     turn_secret: TurnSecret | None = None
+    operator_secret: Key | None = None
     srt_bind: Address = Address("0.0.0.0", 9710)  # noqa: S104 - publishers come from anywhere
     srt_library: str | None = None
     srt_passphrase: Passphrase | None = None

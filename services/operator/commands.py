@@ -17,6 +17,7 @@ from services.operator.audit_commands import audit
 from services.operator.dead_letter_commands import dead_letters
 from services.operator.deletion_commands import deletions
 from services.operator.job_commands import jobs, reconcile
+from services.operator.live_commands import live
 from services.operator.log_commands import events
 from services.operator.output import Output
 from services.operator.projection_commands import projections
@@ -41,6 +42,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         projections,
         dead_letters,
         jobs,
+        live,
         reconcile,
         scrub,
         deletions,

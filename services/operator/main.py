@@ -105,7 +105,10 @@ def tools(config: OperatorSettings, output: Output) -> Tools:
         engine=engine,
         store=lambda: open_event_store(config.database_admin_url, connections=2),
         services=lambda: open_services(
-            config.upstream_ingest, config.upstream_transcoder, config.operator_secret
+            config.upstream_ingest,
+            config.upstream_transcoder,
+            config.operator_secret,
+            live=config.upstream_live,
         ),
         archive=archive,
         amqp_url=config.amqp_url,

@@ -38,9 +38,12 @@ class _Scrub(msgspec.Struct, frozen=True):
 class Services:
     """The services that have routes for operators. Open it with ``open_services``."""
 
-    def __init__(self, client: httpx.AsyncClient, ingest: str, transcoder: str) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, ingest: str, transcoder: str, live: str | None = None
+    ) -> None:
         self._client = client
         self._urls = {"ingest": ingest.rstrip("/"), "transcoder": transcoder.rstrip("/")}
+        self._live = {"live": live.rstrip("/")} if live else {}
 
     @property
     def names(self) -> list[str]:
@@ -58,6 +61,12 @@ class Services:
         data: dict[str, Any] = msgspec.json.decode(answer)["data"]
         return data
 
+    async def live(self, video_id: str, what: str) -> dict[str, Any]:
+        """``end`` or ``kick`` a live session. Raises ServiceUnavailable, Refused."""
+        answer = await self._post("live", f"lives/{video_id}/{what}")
+        data: dict[str, Any] = msgspec.json.decode(answer)["data"]
+        return data
+
     async def scrub(self, video_id: str, *, dry_run: bool) -> Scrubbed:
         """Read and compare all objects of a video. Raises ServiceUnavailable, Refused."""
         path = f"scrub/{video_id}?dry_run={str(dry_run).lower()}"
@@ -65,7 +74,7 @@ class Services:
 
     async def _post(self, service: str, path: str) -> bytes:
         try:
-            answer = await self._client.post(f"{self._urls[service]}{PREFIX}/{path}")
+            answer = await self._client.post(f"{(self._urls | self._live)[service]}{PREFIX}/{path}")
         except httpx.TransportError as error:
             raise ServiceUnavailable(f"{service} does not answer: {error!r}") from error
         if answer.status_code >= 500:
@@ -83,11 +92,13 @@ def _message(answer: httpx.Response) -> str:
 
 
 @asynccontextmanager
-async def open_services(ingest: str, transcoder: str, secret: Key) -> AsyncGenerator[Services]:
-    """A client that sends the operator's secret."""
+async def open_services(
+    ingest: str, transcoder: str, secret: Key, *, live: str | None = None
+) -> AsyncGenerator[Services]:
+    """A client that sends the operator's secret. Without ``live``, live is not asked."""
     async with httpx.AsyncClient(
         headers={"authorization": f"Bearer {secret}"},
         timeout=httpx.Timeout(PATIENCE_SECONDS, connect=_CONNECT_SECONDS),
         trust_env=False,
     ) as client:
-        yield Services(client, ingest, transcoder)
+        yield Services(client, ingest, transcoder, live)

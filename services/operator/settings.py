@@ -25,6 +25,7 @@ class OperatorSettings(Settings, frozen=True, kw_only=True):
     amqp_url: Secret
     upstream_ingest: str
     upstream_transcoder: str
+    upstream_live: str
     operator_secret: Key
     s3_endpoint: str | None = None
     s3_region: str = "us-east-1"

@@ -38,6 +38,12 @@ def operator_routes(
         found = await reconcile(dry_run)
         return Success(data=Findings(service=service, dry_run=dry_run, findings=tuple(found)))
 
+    return guarded(secret, reconcile_now, *others)
+
+
+def guarded(secret: Key, *handlers: HTTPRouteHandler) -> Router:
+    """Routes that only those may ask who know the secret."""
+
     def knows_the_secret(
         connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
     ) -> None:
@@ -45,4 +51,4 @@ def operator_routes(
         if not hmac.compare_digest(shown.encode(), secret.encode()):
             raise Unauthenticated("This is for operators.")
 
-    return Router(PREFIX, route_handlers=[reconcile_now, *others], guards=[knows_the_secret])
+    return Router(PREFIX, route_handlers=handlers, guards=[knows_the_secret])

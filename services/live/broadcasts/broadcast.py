@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from services.live.broadcasts.figures import Figures
 from services.live.flv.sink import OverLimit, Stopped
 from services.live.flv.tags import Tag
 from services.live.packaging.child import Program
@@ -131,6 +132,19 @@ class Broadcast:
         self.window.longest_gop = max(self.window.longest_gop, feed.measures.longest_gop)
         self.window.frame_rate = feed.measures.frame_rate
         return feed.measures.health()
+
+    def figures(self) -> Figures:
+        """What operators see of the session."""
+        feed, wait = self._feed, self.recorder.waiting_seconds
+        if feed is None:
+            return Figures(storage_wait=wait)
+        return Figures(
+            bit_rate=feed.measures.health().bit_rate or 0,
+            behind=max(0.0, feed.measures.behind),
+            part_delay=self.window.part_delay,
+            storage_wait=wait,
+            dropped_rungs=feed.dropped_rungs,
+        )
 
     # The recording.
 

@@ -10,6 +10,7 @@ from services.live.broadcasts.broadcast import (
     PublisherSink,
     open_broadcast,
 )
+from services.live.broadcasts.figures import Figures
 from services.live.domain.session import Fenced
 from services.live.ports import Credential, Publisher, Refused
 from services.live.recording.history import read_history
@@ -42,6 +43,18 @@ class Broadcasts:
     def running(self) -> int:
         """Sessions with a publisher."""
         return sum(not broadcast.settled for broadcast in self._broadcasts.values())
+
+    def figures(self) -> Figures:
+        """What operators see of the sessions."""
+        each = [broadcast.figures() for broadcast in self._broadcasts.values()]
+        return Figures(
+            sessions=self.running,
+            bit_rate=sum(one.bit_rate for one in each),
+            behind=max((one.behind for one in each), default=0.0),
+            part_delay=max((one.part_delay for one in each), default=0.0),
+            storage_wait=max((one.storage_wait for one in each), default=0.0),
+            dropped_rungs=sum(one.dropped_rungs for one in each),
+        )
 
     def viewing(self, video_id: str) -> Viewing | None:
         """The window of a session, if this replica has it."""

@@ -1,7 +1,11 @@
 """The streams of the log that live writes, and what it reads of others'."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Final
+from uuid import UUID
+
+from opentelemetry import trace
 
 from services.live.domain import session as session_decider
 from services.live.domain import stream as stream_decider
@@ -20,7 +24,7 @@ from shared.contracts import (
 from shared.event_store.decider import Decider, execute, fold, load
 from shared.event_store.serialization import readable
 from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
-from shared.telemetry import current_traceparent, get_logger
+from shared.telemetry import continued, current_traceparent, get_logger, tracer
 
 _log = get_logger(__name__)
 
@@ -140,12 +144,13 @@ class LiveEvents:
         events: Sequence[Event],
         actor: str,
     ) -> LiveSession:
-        after = await self._store.append(
-            stream_id("livesession", video_id),
-            version,
-            [NewEvent(event) for event in events],
-            _metadata(video_id, actor),
-        )
+        with _in_trace(video_id, events):
+            after = await self._store.append(
+                stream_id("livesession", video_id),
+                version,
+                [NewEvent(event) for event in events],
+                _metadata(video_id, actor),
+            )
         for event in events:
             state = session_decider.evolve(state, event)
         self._keep(video_id, state, after)
@@ -175,6 +180,25 @@ class LiveEvents:
     async def _has(self, stream: str, kind: type[Event]) -> bool:
         events = (await self._store.read_streams([stream]))[stream]
         return any(isinstance(event.data, kind) for event in events)
+
+
+@contextmanager
+def _in_trace(video_id: str, events: Sequence[Event]) -> Generator[None]:
+    """A span of the session's trace, which goes on over hours and replicas.
+
+    The trace has the id of the video, so that any process continues it without being told. What
+    asked for the events, such as a request, is linked.
+    """
+    mark = UUID(video_id).hex
+    asking = trace.get_current_span().get_span_context()
+    links = [trace.Link(asking)] if asking.is_valid else []
+    name = f"live {type(events[0]).__name__}"
+    attributes = {"video.id": video_id, "live.epoch": getattr(events[0], "epoch", 0)}
+    with (
+        continued(f"00-{mark}-{mark[16:]}-01"),
+        tracer().start_as_current_span(name, links=links, attributes=attributes),
+    ):
+        yield
 
 
 def _metadata(entity: str, actor: str) -> Metadata:

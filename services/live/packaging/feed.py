@@ -249,6 +249,11 @@ class Feed:
         self._dropped_rungs += 1
         return True
 
+    @property
+    def dropped_rungs(self) -> int:
+        """Renditions that were given up because encoding was too slow."""
+        return self._dropped_rungs
+
     def _plan(self) -> Layout:
         picture = self._picture()
         layout = plan(picture, self._sound(), heights=self._heights, long_gop=self._long_gop)

@@ -1,5 +1,6 @@
 """Segments and parts of one session in memory, bounded. No I/O."""
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -92,7 +93,8 @@ class Window:
     """The output of a session's ffmpeg, for viewers and for the recording.
 
     ``next_number`` is the first number that no viewer has seen. ``changed`` is called whenever
-    there is more.
+    there is more. ``part_delay``: the seconds from the arrival of the newest part's last picture
+    until the part was here.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Window:
         self.part_seconds = 0.35
         self.longest_gop = 0.0
         self.frame_rate = 0.0
+        self.part_delay = 0.0
         self._next = next_number
         self._jumps = jumps
         self._fresh = next_number == 0
@@ -173,6 +176,7 @@ class Window:
             last = self._open(known, known.init, number, part, at)
         last.parts.append(part)
         last.duration += part.duration
+        self.part_delay = max(0.0, time.time() - last.at - last.seconds)
         self.part_seconds = max(self.part_seconds, part.duration / last.timescale)
         self._bound(known)
         self._changed()

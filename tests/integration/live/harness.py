@@ -13,6 +13,7 @@ from services.live.domain.session import Fenced
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.audience import Audience
 from services.live.handlers.finishing import Finishing
+from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
@@ -119,6 +120,7 @@ class Replicated:
         self.streams = LiveStreams(streams, sessions, self.events, self.viewers, most=3)
         self.audience = Audience(sessions, self.viewers, metrics)
         self.recorder = Recording(self.events, self.sessions)
+        self.interventions = Interventions(sessions, self.events)
         self.bucket = Bucket()
         self.finishing = Finishing(
             sessions, self.events, self.bucket, self.recorder, metrics=metrics, items=items

@@ -169,6 +169,44 @@ async def test_another_size_begins_another_ffmpeg(tmp_path: Path) -> None:
     assert output.numbers("top") == [0, 1]
 
 
+async def test_another_codec_begins_another_ffmpeg(tmp_path: Path) -> None:
+    one = flv(tmp_path / "one.flv", seconds=2, gop=25)
+    other = flv(tmp_path / "other.flv", "-c:v", "libx265", seconds=2, gop=25)
+    output = Kept()
+    sink = feed(tmp_path, output)
+    await send(sink, one)
+    await send(sink, [Tag(tag.kind, tag.milliseconds + 2000, tag.body) for tag in other])
+    await sink.close()
+    # What not every player shows is encoded: a session's pictures are H.264 from end to end.
+    assert [layout.rungs[0].copied for layout in output.layouts] == [True, False]
+    assert {init.codecs[:4] for init in output.inits["top"]} == {"avc1"}
+    assert output.numbers("top") == [0, 1]
+
+
+async def test_where_encoding_is_too_slow_a_rendition_is_given_up(tmp_path: Path) -> None:
+    """ffmpeg gets no time for some seconds, as where a machine has no CPU time left."""
+    tags = flv(tmp_path / "clip.flv", "-b:v", "3M", seconds=10, gop=25, size="640x360")
+    output = Kept()
+    sink = feed(tmp_path, output, 90, 180)
+    loop = asyncio.get_running_loop()
+    begun, stopped = loop.time(), False
+    for tag in tags:
+        await asyncio.sleep(max(0.0, begun + tag.milliseconds / 1000 - loop.time()))
+        if not stopped and tag.milliseconds > 1500:
+            stopped = True
+            assert sink._child is not None
+            assert sink._child._running is not None
+            pid = sink._child._running._process.pid
+            os.kill(pid, signal.SIGSTOP)
+            loop.call_later(5, os.kill, pid, signal.SIGCONT)
+        await sink.take(tag)
+    await sink.close()
+    first, second = output.layouts
+    assert first.tracks == ("top", "180", "90", "a")
+    assert second.tracks == ("top", "90", "a")
+    assert sink.dropped_rungs == 1
+
+
 async def test_a_picture_without_sound_does_not_wait_for_it(tmp_path: Path) -> None:
     tags = flv(tmp_path / "clip.flv", sound=False, gop=25)
     output = Kept()

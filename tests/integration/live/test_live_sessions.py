@@ -62,6 +62,20 @@ async def test_a_publisher_makes_a_session_and_its_end_a_video(live: Live) -> No
     assert again.video_id != session.video_id
 
 
+async def test_a_session_is_one_trace_whoever_owns_it(live: Live) -> None:
+    live_id, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    await live.one.sessions.disconnected(session, "lost", clean=False)
+    back = await live.two.sessions.connect(key, OBS)
+    await live.two.sessions.published(back, batch(session.video_id, 2, 2))
+    async with live.client() as client:
+        assert (await client.post(f"/api/v1/live/streams/{live_id}/complete")).is_success
+    recorded = await live.store.read_stream(stream_id("livesession", session.video_id))
+    traces = [(event.metadata.traceparent or "")[3:35] for event in recorded]
+    assert traces == [session.video_id.replace("-", "")] * 6
+
+
 async def test_unknown_and_replaced_keys_are_refused(live: Live) -> None:
     live_id, key = await live.stream()
     assert await refusal(live.one, "live_nothing") == "unknown_key"
