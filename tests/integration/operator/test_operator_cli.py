@@ -261,3 +261,13 @@ def test_what_accounts_use_is_shown_and_a_role_is_given(
     assert more is not None
     assert more["bytes"]["allowed"] == 10 * usage["bytes"]["allowed"]
     cli("accounts", "role", "nobody", "trusted", code=1)
+
+
+def test_lives_are_listed_and_unknown_ones_are_not_ended(cli: Cli, person: Person) -> None:
+    answer = person.client.post("/api/v1/live/streams", json={"title": "A race"})
+    assert answer.status_code == 201, answer.text
+    assert cli("live", "ls") == []
+    unknown = "01a2049a-0000-7000-8000-000000000009"
+    cli("live", "show", unknown, code=1)
+    cli("live", "end", unknown, code=1)
+    cli("live", "kick", "nothing", code=1)

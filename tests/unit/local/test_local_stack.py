@@ -78,7 +78,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
     [
         ("pg-secret", set[str]()),
         ("signing-secret", {"auth"}),
-        ("operator-secret", {"ingest", "planner", "reconciler"}),
+        ("operator-secret", {"ingest", "live", "planner", "reconciler"}),
         ("grant-secret", {"gateway", "catalog", "projector"}),
         ("redis-secret", {"gateway", "auth", "catalog", "live"}),
         ("s3-secret", {"gateway", "ingest", "planner", "live", "relay", *WORKERS}),
