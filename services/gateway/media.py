@@ -209,7 +209,7 @@ class Media:
         try:
             found = await self._live.find(video, name, exchange.query)
         except UpstreamError:
-            if name.endswith(".m3u8"):
+            if name.endswith((".m3u8", ".mpd")):
                 raise
             # What was recorded can be played while live is away.
             return False

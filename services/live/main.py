@@ -173,7 +173,8 @@ async def assemble(
     show_figures(host.registry, broadcasts.figures)
     door = Doorkeeper(broadcasts)
     whip = Whip(door, config.max_lives) if config.whip else None
-    origin = Origin(broadcasts, PlainPlaylists(sessions, media), sessions)
+    plain = PlainPlaylists(sessions, media, dvr_seconds=means.dvr_seconds)
+    origin = Origin(broadcasts, plain, sessions)
     app = live_app(
         streams,
         rtmp_url=config.rtmp_url,
@@ -231,7 +232,10 @@ def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: s
         pixels=config.max_live_pixels,
         frame_rate=config.max_live_frame_rate,
     )
-    return Means(sessions, media, program, scratch, config.live_heights, limits)
+    dvr_seconds = 60 * config.live_dvr_minutes
+    return Means(
+        sessions, media, program, scratch, config.live_heights, limits, dvr_seconds=dvr_seconds
+    )
 
 
 def _advance(host: Host) -> None:

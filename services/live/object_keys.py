@@ -7,6 +7,9 @@ same without the video. An epoch has a folder of its own, so that no two replica
 from typing import Final
 
 MULTIVARIANT: Final = "index.m3u8"
+DASH: Final = "live.mpd"
+DVR: Final = "dvr.m3u8"
+"""As ``MULTIVARIANT``, from the log alone and further back."""
 RECORDED: Final = "vod.m3u8"
 RECORDED_DASH: Final = "vod.mpd"
 
@@ -21,12 +24,27 @@ def track_folder(video_id: str, epoch: int, track: str) -> str:
     return f"{video_id}/live/{epoch}/{track}"
 
 
+def epoch_of(track_folder: str) -> str:
+    """The epoch that a track's folder belongs to."""
+    return track_folder.split("/")[2]
+
+
 def segment(track_folder: str, number: int) -> str:
     return f"{track_folder}/{number}.m4s"
 
 
 def init(track_folder: str, sha256: str) -> str:
     return f"{track_folder}/init-{sha256[:16]}.mp4"
+
+
+def playlist(track: str) -> str:
+    """A track's playlist of a running session, beside the multivariant one."""
+    return f"{track}.m3u8"
+
+
+def dvr_playlist(track: str) -> str:
+    """The same, further back."""
+    return f"dvr-{track}.m3u8"
 
 
 def recorded_playlist(track: str) -> str:

@@ -144,8 +144,9 @@ class Sessions(Protocol):
         reported within 6 s."""
         ...
 
-    async def history(self, video_id: str) -> Sequence[Event]:
-        """All events of a session in order; none where there is no such session."""
+    async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
+        """The events of a session in order, without the first ``after``; none where there is no
+        such session."""
         ...
 
     async def recorded(self, recorded: LiveRecorded, next_segment: int) -> None:

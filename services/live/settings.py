@@ -41,6 +41,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     ``max_live_pixels`` each; ``upstream_ingest`` says whether its account may store more.
     ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
+    Viewers of a running live may go back by ``live_dvr_minutes``; 0: by the last minute only.
 
     ``redis_url``: where viewers are counted; without it their number is not known.
 
@@ -76,6 +77,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     srt_library: str | None = None
     srt_passphrase: Passphrase | None = None
     live_heights: tuple[int, ...] = (480, 240)
+    live_dvr_minutes: Annotated[int, msgspec.Meta(ge=0, le=2880)] = 240
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2

@@ -61,12 +61,18 @@ def live_playlist_key(video_id: str) -> str:
     return f"{video_id}/live/index.m3u8"
 
 
+def live_manifest_key(video_id: str) -> str:
+    """The same for players of DASH."""
+    return f"{video_id}/live/live.mpd"
+
+
 def fold_live(event: Event, at: datetime, video: VideoRow) -> Folded:
     """Fold one event into the row. ``gone``: nothing is left that could be watched."""
     match event:
         case LivePublished() if not video.playable and video.status == "live":
             video.playable = True
             video.playlist_key = live_playlist_key(video.id)
+            video.dash_key = live_manifest_key(video.id)
             video.live_started_at = event.started_at
         case LiveDisconnected():
             video.live_connected = False

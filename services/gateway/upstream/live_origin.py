@@ -16,7 +16,9 @@ from services.gateway.http1.h1_errors import Overloaded, UpstreamError
 from services.gateway.upstream.upstreams import Upstream
 
 # Names below ``live/`` that the owner may have. Those of a recording are others, all in the bucket.
-_PLAYLIST: Final = re.compile(r"live/((?!vod\.)[a-z0-9]{1,12}\.m3u8)\Z")
+_PLAYLIST: Final = re.compile(r"live/((?!vod\.|dvr\.)[a-z0-9]{1,12}\.m3u8|live\.mpd)\Z")
+# Playlists that reach further back than any window; the log has them.
+_DVR: Final = re.compile(r"live/(dvr(?:-[a-z0-9]{1,12})?\.m3u8)\Z")
 _MEDIA: Final = re.compile(
     r"live/([0-9]{1,9}/[a-z0-9]{1,12}/(?:[0-9]{1,9}(?:\.[0-9]{1,5})?\.m4s|init-[0-9a-f]{16}\.mp4))\Z"
 )
@@ -32,7 +34,8 @@ _MAX_OWNERS: Final = 10_000
 # A reload may wait for three target durations.
 _TIMEOUT: Final = 15.0
 _PLAYLIST_SECONDS: Final = 0.5
-_MAX_PLAYLISTS: Final = 2000
+# Bytes of all playlists that are kept.
+_KEPT_PLAYLISTS: Final = 32 << 20
 # Bytes of one segment, of all that are kept, and how many are loaded at once.
 _MAX_SEGMENT: Final = 24 << 20
 _KEPT_BYTES: Final = 64 << 20
@@ -70,6 +73,7 @@ class LiveOrigin:
         self._media: OrderedDict[str, bytes] = OrderedDict()
         self._media_bytes = 0
         self._playlists: OrderedDict[str, tuple[Found, float]] = OrderedDict()
+        self._playlist_bytes = 0
         self._loading = asyncio.Semaphore(_MEDIA_AT_ONCE)
 
     async def find(self, video: str, name: str, query: bytes) -> Found | None:
@@ -77,7 +81,8 @@ class LiveOrigin:
 
         Raises UpstreamError where live does not answer.
         """
-        playlist, media = _PLAYLIST.match(name), _MEDIA.match(name)
+        back = _DVR.match(name)
+        playlist, media = back or _PLAYLIST.match(name), _MEDIA.match(name)
         if playlist is None and media is None:
             return None
         wanted = directives(query) if playlist is not None else ""
@@ -90,7 +95,7 @@ class LiveOrigin:
             if len(self._fetches) >= _MAX_FETCHES:
                 raise Overloaded("too much of running lives is waited for")
             if playlist is not None:
-                work = self._playlist(video, playlist[1], wanted, key)
+                work = self._playlist(video, playlist[1], wanted, key, hot=back is None)
             else:
                 work = self._segment(video, media[1] if media is not None else "", key)
             fetch = self._fetches[key] = asyncio.create_task(work)
@@ -127,19 +132,31 @@ class LiveOrigin:
         found, since = self._playlists.get(key, (None, 0.0))
         return found if self._clock() - since < _PLAYLIST_SECONDS else None
 
-    async def _playlist(self, video: str, name: str, wanted: str, key: str) -> Found | None:
-        answer = await self._ask_owner(video, f"{name}{wanted}", _MAX_SEGMENT)
+    async def _playlist(
+        self, video: str, name: str, wanted: str, key: str, *, hot: bool
+    ) -> Found | None:
+        """``hot``: the owner's window has it, if there is an owner."""
+        answer = None
+        if hot:
+            answer = await self._ask_owner(video, f"{name}{wanted}", _MAX_SEGMENT)
         if answer is None:
-            answer = await self._ask(self._live, f"/internal/live/{video}/plain/{name}")
+            skip = wanted if not hot else ""
+            answer = await self._ask(self._live, f"/internal/live/{video}/plain/{name}{skip}")
         if answer is None:
             return None
         found = Found(answer[0], answer[1], lasting=False)
         if found.status == 200:
-            self._playlists[key] = found, self._clock()
-            self._playlists.move_to_end(key)
-            if len(self._playlists) > _MAX_PLAYLISTS:
-                self._playlists.popitem(last=False)
+            self._keep_playlist(key, found)
         return found
+
+    def _keep_playlist(self, key: str, found: Found) -> None:
+        before = self._playlists.pop(key, None)
+        if before is not None:
+            self._playlist_bytes -= len(before[0].body)
+        self._playlists[key] = found, self._clock()
+        self._playlist_bytes += len(found.body)
+        while self._playlist_bytes > _KEPT_PLAYLISTS:
+            self._playlist_bytes -= len(self._playlists.popitem(last=False)[1][0].body)
 
     async def _segment(self, video: str, name: str, key: str) -> Found | None:
         async with self._loading:

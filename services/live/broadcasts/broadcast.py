@@ -12,7 +12,7 @@ from services.live.flv.sink import OverLimit, Stopped
 from services.live.flv.tags import Tag
 from services.live.packaging.child import Program
 from services.live.packaging.feed import Feed
-from services.live.packaging.fragments import Init
+from services.live.packaging.fragments import Init, read_init
 from services.live.packaging.layout import TOP
 from services.live.packaging.limits import MediaLimits
 from services.live.ports import Health, Session, Sessions
@@ -38,7 +38,7 @@ _SILENT_SECONDS: Final = 1.5
 
 class Means(msgspec.Struct, frozen=True):
     """What broadcasts are made with. ``heights``: of the renditions below the publisher's own;
-    ``limits``: of what it may send."""
+    ``limits``: of what it may send; ``dvr_seconds``: how far back viewers may go."""
 
     sessions: Sessions
     blobs: BlobStore
@@ -46,6 +46,7 @@ class Means(msgspec.Struct, frozen=True):
     scratch: Path
     heights: tuple[int, ...]
     limits: MediaLimits = MediaLimits()
+    dvr_seconds: int = 0
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -71,13 +72,19 @@ class Broadcast:
             changed=self._changes.notify,
         )
         self.window.epoch = session.epoch
-        self.viewing = Viewing(self.window, self._changes, low_latency=session.latency == "low")
+        self.viewing = Viewing(
+            self.window,
+            self._changes,
+            low_latency=session.latency == "low",
+            dvr_seconds=means.dvr_seconds,
+        )
         self.recorder = SegmentRecorder(
             session, means.sessions, means.blobs, self._folder / "segments"
         )
         self._feed: Feed | None = None
         self._leaving: Leaving | None = None
         self._poster: bytes | None = None
+        self._inits: dict[str, Init] = {}
         self._poster_made = session.next_segment > 0
         self.stop_reason: str | None = None
         self.over_limit: str | None = None
@@ -216,16 +223,23 @@ class Broadcast:
             self.window.lose(session.next_segment + _LOST_NUMBERS)
             return
         newest = reference[max(reference)]
+        self.window.restore_anchors(history.began, history.anchors)
         for name, entries in history.tracks.items():
             for entry in entries:
                 if entry.at > newest.at - WINDOW_SECONDS:
-                    self.window.restore(name, _segment(entry))
+                    self.window.restore(name, _segment(entry), await self._init(entry.init_key))
         top = session.tracks[0]
         items = await adopt(blobs, session, session.jumps, newest.at + float(newest.seconds), top)
         self.recorder.adopt(items)
         for item in items:
-            self.window.restore(item.track, item.segment)
+            self.window.restore(item.track, item.segment, item.init)
         self.window.lose(self.window.next_number + _LOST_NUMBERS)
+
+    async def _init(self, key: str) -> Init:
+        """An init segment that an earlier owner has stored."""
+        if key not in self._inits:
+            self._inits[key] = read_init(await self._means.blobs.read(key))
+        return self._inits[key]
 
 
 def _segment(entry: Entry) -> Segment:

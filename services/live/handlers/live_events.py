@@ -96,9 +96,9 @@ class LiveEvents:
             present = True
         return state
 
-    async def history(self, video_id: str) -> Sequence[Event]:
-        """All events of a session. Raises UnreadableStream."""
-        recorded = await self._store.read_stream(stream_id("livesession", video_id))
+    async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
+        """The events of a session without the first ``after``. Raises UnreadableStream."""
+        recorded = await self._store.read_stream(stream_id("livesession", video_id), after)
         return [readable(event).data for event in recorded]
 
     async def is_video_deleted(self, video_id: str) -> bool:

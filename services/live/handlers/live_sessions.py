@@ -139,8 +139,8 @@ class LiveSessions:
             return None
         return row.address
 
-    async def history(self, video_id: str) -> Sequence[Event]:
-        return await self._events.history(video_id)
+    async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
+        return await self._events.history(video_id, after)
 
     async def recorded(self, recorded: LiveRecorded, next_segment: int) -> None:
         session = await self._events.session(recorded.video_id)

@@ -1,4 +1,5 @@
-"""Plain HLS of a session from the log alone: for players while no replica owns it."""
+"""Playlists and manifest of a session from the log alone: for players while no replica owns it, and
+for viewers who go further back than the owner's window."""
 
 import asyncio
 import time
@@ -9,52 +10,92 @@ import msgspec
 from services.live import object_keys
 from services.live.packaging.fragments import read_init
 from services.live.ports import Sessions
-from services.live.recording.history import History, read_history
-from services.live.recording.playlists import media_playlist, multivariant
+from services.live.recording.history import History, newest, read_history
+from services.live.recording.periods import presentation
+from services.live.recording.playlists import multivariant
+from services.live.recording.running import WINDOW, Reach, dvr, running_playlist
+from services.live.window import dash
+from services.live.window.segments import WINDOW_SECONDS
 from shared.blobs.store import BlobStore
 
 _FRESH_SECONDS: Final = 2.0
-_MAX_KNOWN: Final = 64
+# A session of hours has some megabytes.
+_MAX_KNOWN: Final = 32
 _MAX_SIZES: Final = 500
+_DVR_PREFIX: Final = "dvr-"
 
 
-class _Known(msgspec.Struct, frozen=True):
+class _Known(msgspec.Struct):
+    """A session that was asked for. ``texts``: playlists that were made of this history."""
+
     history: History
     read_at: float
+    texts: dict[tuple[str, bool], str | None]
 
 
 class PlainPlaylists:
-    """Reads a session's events at most once in two seconds, however many ask."""
+    """Reads what was added to a session at most once in two seconds, however many ask.
+    ``dvr_seconds``: how far back viewers may go; 0: not at all."""
 
-    def __init__(self, sessions: Sessions, blobs: BlobStore) -> None:
+    def __init__(self, sessions: Sessions, blobs: BlobStore, *, dvr_seconds: int = 0) -> None:
         self._sessions = sessions
         self._blobs = blobs
+        self._dvr_seconds = dvr_seconds
         self._known: dict[str, _Known] = {}
         self._reading: dict[str, asyncio.Lock] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
 
-    async def playlist(self, video_id: str, name: str) -> str | None:
-        """A playlist by its file's name; None for nothing to play. Raises Unavailable."""
-        history = await self._history(video_id)
-        if not history.numbers:
+    async def playlist(self, video_id: str, name: str, *, skip: bool = False) -> str | None:
+        """A playlist or the manifest by its file's name; None for nothing to play. ``skip``: an
+        update without what the player has already. Raises Unavailable."""
+        known = await self._read(video_id)
+        if not known.history.numbers:
             return None
-        if name != object_keys.MULTIVARIANT:
-            return media_playlist(history, name.removesuffix(".m3u8"), final=False)
-        return multivariant(history, await self._all_sizes(history), final=False)
+        if name == object_keys.DASH:
+            return await self._manifest(known.history)
+        if (name, skip) not in known.texts:
+            known.texts[name, skip] = await self._playlist(known.history, name, skip=skip)
+        return known.texts[name, skip]
 
-    async def _history(self, video_id: str) -> History:
+    async def _playlist(self, history: History, name: str, *, skip: bool) -> str | None:
+        back = name == object_keys.DVR or name.startswith(_DVR_PREFIX)
+        if back and not self._dvr_seconds:
+            return None
+        if name in (object_keys.MULTIVARIANT, object_keys.DVR):
+            names = object_keys.dvr_playlist if back else object_keys.playlist
+            sizes = await self._all_sizes(history)
+            return multivariant(history, sizes, names, 0 if back else self._dvr_seconds)
+        track = name.removesuffix(".m3u8").removeprefix(_DVR_PREFIX)
+        reach: Reach = dvr(self._dvr_seconds) if back else WINDOW
+        # A list of hours takes some tens of milliseconds, in which parts must go on.
+        return await asyncio.to_thread(running_playlist, history, track, reach, skip=skip)
+
+    async def _manifest(self, history: History) -> str | None:
+        shown = presentation(newest(history, WINDOW_SECONDS), await self._all_sizes(history))
+        return dash.manifest(shown, time.time()) if shown is not None else None
+
+    async def _read(self, video_id: str) -> _Known:
         lock = self._reading.setdefault(video_id, asyncio.Lock())
         async with lock:
             known = self._known.get(video_id)
             now = time.monotonic()
             if known is None or now - known.read_at > _FRESH_SECONDS:
-                events = await self._sessions.history(video_id)
-                known = _Known(read_history(video_id, events), now)
-                if len(self._known) >= _MAX_KNOWN:
+                known = await self._refreshed(video_id, known, now)
+                if len(self._known) >= _MAX_KNOWN and video_id not in self._known:
                     self._known.clear()
                     self._reading.clear()
                 self._known[video_id] = known
-        return known.history
+        return known
+
+    async def _refreshed(self, video_id: str, known: _Known | None, now: float) -> _Known:
+        before = known.history if known is not None else None
+        after = before.events if before is not None else 0
+        events = await self._sessions.history(video_id, after=after)
+        if known is not None and not events:
+            return _Known(known.history, now, known.texts)
+        history = read_history(video_id, events, before)
+        kept = newest(history, max(self._dvr_seconds, 2 * WINDOW_SECONDS))
+        return _Known(kept, now, {})
 
     async def _all_sizes(self, history: History) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}

@@ -12,15 +12,18 @@ from litestar import Response, Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
+from services.live import object_keys
 from services.live.broadcasts.broadcasts import Broadcasts
 from services.live.origin.plain import PlainPlaylists
 from services.live.ports import Sessions
+from services.live.window import dash
 from services.live.window.answers import Answer, Directives
 from services.live.window.playlists import CONTENT_TYPE
 from shared.errors import NotFound
 
 _VIDEO: Final = re.compile(r"[0-9a-f-]{36}\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9._/-]{1,100}\Z")
+_LISTS: Final = (".m3u8", ".mpd")
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _SHORT: Final = "public, max-age=1"
 
@@ -73,7 +76,7 @@ async def hot(
     viewing = origin.broadcasts.viewing(video_id)
     answer: Answer | None = None
     if viewing is not None:
-        if name.endswith(".m3u8"):
+        if name.endswith(_LISTS):
             directives = Directives(segment, part, skip=skip in ("YES", "v2"))
             answer = await viewing.playlist(name, directives)
         else:
@@ -88,13 +91,20 @@ async def hot(
 
 
 @get("/{video_id:str}/plain/{name:str}", include_in_schema=False)
-async def plain(origin: TheOrigin, video_id: FromPath[str], name: FromPath[str]) -> Response[bytes]:
-    """A playlist of what the log has."""
+async def plain(
+    origin: TheOrigin,
+    video_id: FromPath[str],
+    name: FromPath[str],
+    *,
+    skip: Annotated[str | None, QueryParameter(name="_HLS_skip", max_length=8)] = None,
+) -> Response[bytes]:
+    """A playlist, or the manifest, of what the log has."""
     _checked(video_id, name)
-    text = await origin.plain.playlist(video_id, name)
+    text = await origin.plain.playlist(video_id, name, skip=skip in ("YES", "v2"))
     if text is None:
         raise NotFound("The log has nothing of this session.")
-    return Response(text.encode(), media_type=CONTENT_TYPE, headers={"cache-control": _SHORT})
+    kind = dash.CONTENT_TYPE if name == object_keys.DASH else CONTENT_TYPE
+    return Response(text.encode(), media_type=kind, headers={"cache-control": _SHORT})
 
 
 def origin_router(origin: Origin) -> Router:

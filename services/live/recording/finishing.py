@@ -100,9 +100,9 @@ def _texts(history: History, sizes: dict[str, tuple[int, int]]) -> dict[str, tup
     texts: dict[str, tuple[bytes, str]] = {}
     names = [*shown_pictures(history), *([SOUND] if SOUND in history.tracks else [])]
     for name in names:
-        text = media_playlist(history, name, final=True) or ""
+        text = media_playlist(history, name) or ""
         texts[f"{folder}/{object_keys.recorded_playlist(name)}"] = text.encode(), _HLS
-    master = multivariant(history, sizes, final=True) or ""
+    master = multivariant(history, sizes, object_keys.recorded_playlist) or ""
     texts[f"{folder}/{object_keys.RECORDED}"] = master.encode(), _HLS
     manifest = dash.manifest(history, sizes)
     texts[f"{folder}/{object_keys.RECORDED_DASH}"] = manifest, dash.CONTENT_TYPE

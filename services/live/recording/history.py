@@ -1,12 +1,13 @@
 """A session as the log tells it: the segments of all tracks, in order. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import msgspec
 
 from services.live import object_keys
 from services.live.packaging.layout import SOUND
+from services.live.window.dash import Anchor, name_of
 from shared.contracts import Event, LiveClipMade, LiveEnded, LivePublished, LiveRecorded
 
 
@@ -30,16 +31,29 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def seconds(self) -> Fraction:
         return Fraction(self.duration, self.timescale)
 
+    @property
+    def length(self) -> float:
+        """``seconds`` as it is written; lists of hours are made of it."""
+        return self.duration / self.timescale
+
 
 class History(msgspec.Struct, frozen=True):
     """All tracks, by name, the publisher's own picture first. ``next_segment``: as the decider
-    counts it."""
+    counts it. ``events``: how many were folded; ``jumps``: how many discontinuities they have.
+
+    ``anchors``: where the periods of a manifest begin, by the discontinuities before them;
+    ``began`` is when the first one does.
+    """
 
     video_id: str
-    tracks: dict[str, list[Entry]]
-    next_segment: int
-    ended: bool
-    recorded: bool
+    tracks: dict[str, list[Entry]] = {}
+    next_segment: int = 0
+    ended: bool = False
+    recorded: bool = False
+    events: int = 0
+    jumps: int = 0
+    anchors: dict[int, Anchor] = {}
+    began: float = 0.0
 
     @property
     def numbers(self) -> list[int]:
@@ -59,17 +73,21 @@ class History(msgspec.Struct, frozen=True):
         return found
 
 
-def read_history(video_id: str, events: Iterable[Event]) -> History:
-    """Fold the events of a session."""
-    tracks: dict[str, list[Entry]] = {}
-    jumps = following = 0
-    ended = recorded = False
+def read_history(video_id: str, events: Sequence[Event], before: History | None = None) -> History:
+    """Fold the events of a session; those that follow ``before``."""
+    before = before or History(video_id)
+    tracks = {name: list(entries) for name, entries in before.tracks.items()}
+    jumps, following, anchors = before.jumps, before.next_segment, dict(before.anchors)
+    ended, recorded = before.ended, before.recorded
     for event in events:
         match event:
             case LivePublished():
                 jumps += event.jump
-                for name, entries in _entries(event, jumps).items():
+                added = _entries(event, jumps)
+                for name, entries in added.items():
                     tracks.setdefault(name, []).extend(entries)
+                if jumps not in anchors:
+                    anchors |= _anchors(added)
                 longest = max((len(track.segments) for track in event.tracks), default=0)
                 following = event.first_segment + longest
             case LiveEnded() | LiveClipMade():
@@ -78,7 +96,40 @@ def read_history(video_id: str, events: Iterable[Event]) -> History:
                 recorded = True
             case _:
                 pass
-    return History(video_id, tracks, following, ended, recorded)
+    return History(
+        video_id=video_id,
+        tracks=tracks,
+        next_segment=following,
+        ended=ended,
+        recorded=recorded,
+        events=before.events + len(events),
+        jumps=jumps,
+        anchors=anchors,
+        began=before.began or next((anchor.at for anchor in anchors.values()), 0.0),
+    )
+
+
+def newest(history: History, seconds: float) -> History:
+    """The history without what is older than so many seconds before its end."""
+    last = max((entries[-1].at for entries in history.tracks.values() if entries), default=0.0)
+    tracks = {
+        name: [entry for entry in entries if entry.at >= last - seconds]
+        for name, entries in history.tracks.items()
+    }
+    tracks = {name: entries for name, entries in tracks.items() if entries}
+    jumps = {entry.jumps for entries in tracks.values() for entry in entries}
+    anchors = {key: anchor for key, anchor in history.anchors.items() if key in jumps}
+    return msgspec.structs.replace(history, tracks=tracks, anchors=anchors)
+
+
+def _anchors(added: dict[str, list[Entry]]) -> dict[int, Anchor]:
+    """A period begins with the first segment of its first picture."""
+    for name, entries in added.items():
+        if name != SOUND and entries:
+            first = entries[0]
+            period = name_of(first.key.rpartition("/")[0], first.jumps)
+            return {first.jumps: Anchor(period, first.at, first.start / first.timescale)}
+    return {}
 
 
 def _entries(event: LivePublished, jumps: int) -> dict[str, list[Entry]]:
@@ -97,7 +148,7 @@ def _entries(event: LivePublished, jumps: int) -> dict[str, list[Entry]]:
                 size=segment.size,
                 key_bytes=segment.key_bytes or 0,
                 jumps=jumps,
-                at=began + segment.start / track.timescale - zero,
+                at=began + (segment.start / track.timescale - zero),
                 epoch=event.epoch,
             )
             for segment in track.segments

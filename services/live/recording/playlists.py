@@ -1,21 +1,21 @@
-"""HLS playlists of a session from the log alone, while it runs and for good (RFC 8216). Pure."""
+"""HLS playlists of a recording (RFC 8216). Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Final
 
 from services.live import object_keys
 from services.live.packaging.layout import SOUND
 from services.live.recording.history import Entry, History
-from services.live.window.playlists import stamp
+from services.live.window.playlists import dvr_lines, stamp
 from shared.contracts import PublishedRendition
 
 _VERSION: Final = 7
 _LEAST_TARGET: Final = 4
 
 
-def media_playlist(history: History, track: str, *, final: bool) -> str | None:
-    """The playlist of a track; None if there is no such track. ``final``: of the recording.
+def media_playlist(history: History, track: str) -> str | None:
+    """The playlist of a track; None if there is no such track.
 
     A segment that only other tracks have is a gap: numbers and discontinuities stay alike in all
     playlists.
@@ -32,7 +32,7 @@ def media_playlist(history: History, track: str, *, final: bool) -> str | None:
         f"#EXT-X-VERSION:{_VERSION}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
-        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if final else 'EVENT'}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     jumps = reference[numbers[0]].jumps
@@ -45,22 +45,22 @@ def media_playlist(history: History, track: str, *, final: bool) -> str | None:
             lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{stamp(shown.at)}")
         jumps = shown.jumps
         entry = entries.get(number)
-        lines += _lines(entry, shown, init)
+        lines += segment_lines(entry, shown, init)
         init = entry.init_key if entry is not None else init
-    if history.ended or final:
-        lines.append("#EXT-X-ENDLIST")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
-def _lines(entry: Entry | None, shown: Entry, init: str) -> Iterator[str]:
+def segment_lines(entry: Entry | None, shown: Entry, init: str) -> Iterator[str]:
+    """One segment. ``shown``: as long as it lasts, where the track does not have it. ``init``: of
+    the segment before."""
     if entry is None:
         yield "#EXT-X-GAP"
-        yield f"#EXTINF:{float(shown.seconds):.5f},"
+        yield f"#EXTINF:{shown.length:.5f},"
         yield object_keys.uri(shown.key)
         return
     if entry.init_key != init:
         yield f'#EXT-X-MAP:URI="{object_keys.uri(entry.init_key)}"'
-    yield f"#EXTINF:{float(entry.seconds):.5f},"
+    yield f"#EXTINF:{entry.length:.5f},"
     yield object_keys.uri(entry.key)
 
 
@@ -76,14 +76,21 @@ def rates(entries: Sequence[Entry]) -> tuple[int, int]:
     return max(peak, average), average
 
 
-def multivariant(history: History, sizes: dict[str, tuple[int, int]], *, final: bool) -> str | None:
-    """The multivariant playlist. ``sizes``: width and height of renditions, where known."""
+def multivariant(
+    history: History,
+    sizes: dict[str, tuple[int, int]],
+    name: Callable[[str], str],
+    dvr_seconds: int = 0,
+) -> str | None:
+    """The multivariant playlist. ``sizes``: width and height of renditions, where known; ``name``:
+    of a track's playlist; ``dvr_seconds``: how far back the ones for it reach."""
     pictures = shown_pictures(history)
     if not pictures:
         return None
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    if dvr_seconds:
+        lines += dvr_lines(dvr_seconds)
     sound = history.tracks.get(SOUND, [])
-    name = object_keys.recorded_playlist if final else "{}.m3u8".format
     if sound:
         lines.append(
             '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,'

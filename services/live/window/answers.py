@@ -1,10 +1,13 @@
 """What a player asks of a window, and what it is answered. ``None``: there is no such thing."""
 
+import time
 from typing import Final
 
 import msgspec
 
 from services.live import object_keys
+from services.live.window import dash
+from services.live.window.periods import presentation
 from services.live.window.playlists import CONTENT_TYPE, media_playlist, multivariant
 from services.live.window.segments import Segment, Track, Window
 from services.live.window.waiting import Changes
@@ -35,15 +38,21 @@ class Directives(msgspec.Struct, frozen=True):
 
 
 class Viewing:
-    """Answers out of one window. ``low_latency``: of the session."""
+    """Answers out of one window. ``low_latency``: of the session; ``dvr_seconds``: how far back
+    viewers may go by playlists of the log."""
 
-    def __init__(self, window: Window, changes: Changes, *, low_latency: bool) -> None:
+    def __init__(
+        self, window: Window, changes: Changes, *, low_latency: bool, dvr_seconds: int = 0
+    ) -> None:
         self._window = window
         self._changes = changes
         self._low_latency = low_latency
+        self._dvr_seconds = dvr_seconds
 
     async def playlist(self, name: str, directives: Directives) -> Answer | None:
-        """A playlist by its file's name. Raises InvalidInput, TooManyWaiting."""
+        """A playlist or the manifest by its file's name. Raises InvalidInput, TooManyWaiting."""
+        if name == object_keys.DASH:
+            return await self._manifest()
         if name == object_keys.MULTIVARIANT:
             text = await self._multivariant()
         else:
@@ -52,9 +61,16 @@ class Viewing:
             return None
         return Answer(CONTENT_TYPE, text.encode(), lasting=False)
 
+    async def _manifest(self) -> Answer | None:
+        await self._changes.until(lambda: presentation(self._window) is not None, _FIRST_SECONDS)
+        shown = presentation(self._window)
+        if shown is None:
+            return None
+        return Answer(dash.CONTENT_TYPE, dash.manifest(shown, time.time()).encode(), lasting=False)
+
     async def _multivariant(self) -> str | None:
         await self._changes.until(lambda: multivariant(self._window) is not None, _FIRST_SECONDS)
-        return multivariant(self._window)
+        return multivariant(self._window, self._dvr_seconds)
 
     async def _media(self, name: str, directives: Directives) -> str | None:
         track = self._window.tracks.get(name)

@@ -14,6 +14,8 @@ from services.live.packaging.layout import SOUND, Rung
 from services.live.window.segments import Segment, Track, Window
 
 CONTENT_TYPE: Final = "application/vnd.apple.mpegurl"
+SOUND_RATE: Final = 160_000
+"""Of AAC with its container, in bits per second."""
 
 _VERSION: Final = 9
 # Segments end at the first key picture after 1.9 s, and those are at most 4 s apart.
@@ -22,8 +24,6 @@ _TARGET_SECONDS: Final = 4
 _SEGMENTS_WITH_PARTS: Final = 4
 _SKIP_TARGETS: Final = 6
 _PART_MARGIN: Final = 0.03
-# Of AAC with its container, in bits per second.
-_SOUND_RATE: Final = 160_000
 # The peak so far is not yet that of the whole session.
 _PEAK_MARGIN: Final = 1.2
 _LEAST_RATE: Final = 100_000
@@ -128,7 +128,7 @@ def _edge(window: Window, track: Track, last: Segment) -> Iterator[str]:
         if other is track or newest is None or not newest.parts:
             continue
         yield (
-            f'#EXT-X-RENDITION-REPORT:URI="{playlist_name(other.name)}",'
+            f'#EXT-X-RENDITION-REPORT:URI="{object_keys.playlist(other.name)}",'
             f"LAST-MSN={newest.number},LAST-PART={len(newest.parts) - 1}"
         )
 
@@ -138,33 +138,37 @@ def part_uri(segment: Segment, part: int) -> str:
     return object_keys.uri(f"{segment.folder}/{segment.number}.{part}.m4s")
 
 
-def playlist_name(track: str) -> str:
-    """The playlist of a track, beside the multivariant one."""
-    return f"{track}.m3u8"
-
-
 def stamp(at: float) -> str:
     """A time as ISO 8601, with milliseconds."""
     moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def multivariant(window: Window) -> str | None:
-    """The multivariant playlist; None until each rendition has something to play."""
+def multivariant(window: Window, dvr_seconds: int = 0) -> str | None:
+    """The multivariant playlist; None until each rendition has something to play.
+    ``dvr_seconds``: how far back the playlists of the log reach."""
     layout = window.layout
     if layout is None or not all(window.tracks[name].shown for name in layout.tracks):
         return None
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    if dvr_seconds:
+        lines += dvr_lines(dvr_seconds)
     sound = window.tracks.get(SOUND) if layout.sound is not None else None
     sound_codecs = sound.init.codecs if sound is not None and sound.init is not None else ""
     if sound_codecs:
         lines.append(
             '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,'
-            f'CHANNELS="2",URI="{playlist_name(SOUND)}"'
+            f'CHANNELS="2",URI="{object_keys.playlist(SOUND)}"'
         )
     for rung in layout.rungs:
         lines += _variant(window, rung, sound_codecs)
     return "\n".join([*lines, ""])
+
+
+def dvr_lines(seconds: int) -> Iterator[str]:
+    """Tells a player of the playlist that reaches so many seconds back."""
+    yield f'#EXT-X-SESSION-DATA:DATA-ID="cinelog.dvr.playlist",VALUE="{object_keys.DVR}"'
+    yield f'#EXT-X-SESSION-DATA:DATA-ID="cinelog.dvr.seconds",VALUE="{seconds}"'
 
 
 def _variant(window: Window, rung: Rung, sound_codecs: str) -> Iterator[str]:
@@ -172,7 +176,7 @@ def _variant(window: Window, rung: Rung, sound_codecs: str) -> Iterator[str]:
     init = track.init
     if init is None:
         return
-    rate = max(_peak(track, rung), _LEAST_RATE) + (_SOUND_RATE if sound_codecs else 0)
+    rate = max(peak_rate(track, rung), _LEAST_RATE) + (SOUND_RATE if sound_codecs else 0)
     codecs = ",".join(filter(None, (init.codecs, sound_codecs)))
     attributes = [f"BANDWIDTH={round(rate)}", f'CODECS="{codecs}"']
     if init.width:
@@ -183,10 +187,10 @@ def _variant(window: Window, rung: Rung, sound_codecs: str) -> Iterator[str]:
     if sound_codecs:
         attributes.append('AUDIO="audio"')
     yield f"#EXT-X-STREAM-INF:{','.join(attributes)}"
-    yield playlist_name(rung.name)
+    yield object_keys.playlist(rung.name)
 
 
-def _peak(track: Track, rung: Rung) -> float:
+def peak_rate(track: Track, rung: Rung) -> float:
     """The highest rate of a rendition: what its encoder allows, or what was measured of a copy."""
     if not rung.copied:
         return rung.rate * 1.25

@@ -1,7 +1,7 @@
 """Segments and parts of one session in memory, bounded. No I/O."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from services.live import object_keys
 from services.live.packaging.fragments import Init, Part
 from services.live.packaging.layout import Layout
+from services.live.window.dash import Anchor, name_of
 
 # Seconds, segments and bytes that a window holds; the bytes of all its tracks.
 WINDOW_SECONDS: Final = 60.0
@@ -115,6 +116,10 @@ class Window:
         self.longest_gop = 0.0
         self.frame_rate = 0.0
         self.part_delay = 0.0
+        self.began: float | None = None
+        """When the session's first picture is, in Unix seconds."""
+        self.anchors: dict[int, Anchor] = {}
+        """Where the periods of the segments begin, by the discontinuities before them."""
         self._next = next_number
         self._jumps = jumps
         self._fresh = next_number == 0
@@ -126,11 +131,17 @@ class Window:
         """The number after all that exist."""
         return max([self._next, *(track.next_number for track in self.tracks.values())])
 
-    def restore(self, track: str, segment: Segment) -> None:
+    def restore(self, track: str, segment: Segment, init: Init) -> None:
         """A segment of an earlier owner, whose bytes are in the bucket."""
         known = self.tracks.setdefault(track, Track(track))
         known.segments[segment.number] = segment
+        known.inits[segment.init_key] = init
         self._next = max(self._next, segment.number + 1)
+
+    def restore_anchors(self, began: float, anchors: Mapping[int, Anchor]) -> None:
+        """What earlier owners have begun with, as the log has it."""
+        self.began = began or None
+        self.anchors = dict(anchors)
 
     def lose(self, until: int) -> None:
         """Numbers below ``until`` may have named bytes of a lost owner that viewers hold: they stay
@@ -193,6 +204,8 @@ class Window:
         self._changed()
 
     def _open(self, track: Track, init: Init, number: int, part: Part, at: float) -> Segment:
+        # The log keeps microseconds.
+        at = round(at, 6)
         segment = Segment(
             number=number,
             folder=object_keys.track_folder(self.video_id, self.epoch, track.name),
@@ -204,7 +217,19 @@ class Window:
             parts=[],
         )
         track.segments[number] = segment
+        self._note_anchor(track, segment)
         return segment
+
+    def _note_anchor(self, track: Track, segment: Segment) -> None:
+        """The first segment of the first picture says when its period begins."""
+        if self.layout is None or track.name != self.layout.rungs[0].name:
+            return
+        if self._jumps not in self.anchors:
+            name = name_of(segment.folder, self._jumps)
+            self.anchors[self._jumps] = Anchor(name, segment.at, segment.start / segment.timescale)
+            self.began = segment.at if self.began is None else self.began
+        jumps = {known.jumps for known in track.segments.values()}
+        self.anchors = {key: kept for key, kept in self.anchors.items() if key in jumps}
 
     def _close(self, track: Track) -> None:
         segment = track.last

@@ -133,6 +133,20 @@ async def test_an_owner_that_breaks_off_is_asked_for_anew(
     assert (await client.get(f"{BASE}/top.m3u8?_HLS_msn=1")).text == "#EXTM3U\nhot\n"
 
 
+async def test_the_manifest_comes_from_the_owner_and_dvr_from_the_log(
+    client: httpx.AsyncClient, lives: Lives
+) -> None:
+    lives.hot["live.mpd"] = b"<MPD/>"
+    lives.plain["dvr-top.m3u8?_HLS_skip=YES"] = b"#EXTM3U\nback\n"
+    manifest = await client.get(f"{BASE}/live.mpd")
+    assert manifest.content == b"<MPD/>"
+    assert manifest.headers["content-type"] == "application/dash+xml"
+    assert manifest.headers["cache-control"] == "public, max-age=1"
+    back = await client.get(f"{BASE}/dvr-top.m3u8?_HLS_skip=YES&x=1")
+    assert back.text == "#EXTM3U\nback\n"
+    assert not [target for target in lives.asked if "/hot/dvr" in target]
+
+
 async def test_a_recording_comes_from_the_bucket(client: httpx.AsyncClient, lives: Lives) -> None:
     assert (await client.get(f"{BASE}/vod.m3u8")).text == "#EXTM3U\n"
     assert lives.asked[f"/internal/live/{VIDEO}/owner"] == 0

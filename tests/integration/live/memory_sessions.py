@@ -96,8 +96,8 @@ class MemorySessions:
     async def owner(self, video_id: str) -> str | None:
         return self.address
 
-    async def history(self, video_id: str) -> Sequence[Event]:
-        return list(self.events)
+    async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
+        return self.events[after:]
 
     async def recorded(self, recorded: LiveRecorded, next_segment: int) -> None:
         self._apply(Record(recorded, next_segment))

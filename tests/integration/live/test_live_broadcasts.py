@@ -288,7 +288,8 @@ async def test_gateways_ask_over_http(stage: Stage, tmp_path: Path) -> None:
     await send(sink, tags)
     await sink.close("unpublished", clean=True)
     await recorded(replica)
-    origin = Origin(replica, PlainPlaylists(stage.sessions, stage.blobs), stage.sessions)
+    plain = PlainPlaylists(stage.sessions, stage.blobs, dvr_seconds=3600)
+    origin = Origin(replica, plain, stage.sessions)
     app = Litestar([origin_router(origin)], exception_handlers=EXCEPTION_HANDLERS)
     base = f"/internal/live/{stage.sessions.video_id}"
     async with AsyncTestClient(app) as client:
@@ -306,6 +307,15 @@ async def test_gateways_ask_over_http(stage: Stage, tmp_path: Path) -> None:
         assert plain.text.count(".m4s") == 2
         master = await client.get(f"{base}/plain/index.m3u8")
         assert "RESOLUTION=320x180" in master.text
+        for kind in ("hot", "plain"):
+            manifest = await client.get(f"{base}/{kind}/live.mpd")
+            assert manifest.headers["content-type"] == "application/dash+xml"
+            assert manifest.text.count("<Representation ") == 3
+        back = await client.get(f"{base}/plain/dvr.m3u8")
+        assert "\ndvr-90.m3u8\n" in back.text
+        assert 'DATA-ID="cinelog.dvr.playlist",VALUE="dvr.m3u8"' in master.text
+        top = await client.get(f"{base}/plain/dvr-top.m3u8?_HLS_skip=YES")
+        assert top.text.count("#EXTINF") == 2
         for wrong in (
             f"{base}/hot/9/top/0.m4s",
             f"{base}/hot/../x.m3u8",

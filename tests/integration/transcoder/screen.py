@@ -34,14 +34,15 @@ function play(url, config) {
   hls.attachMedia(video);
   return video.play();
 }
-function playDash(url) {
+function playDash(url, live = false) {
   const player = dashjs.MediaPlayer().create();
   window.dash = player;
   player.updateSettings({ debug: { logLevel: 0 } });
   player.on('error', e => seen.fatal.push(JSON.stringify(e.error)));
   player.on('qualityChangeRendered', e => seen.levels.push(e.newRepresentation.id));
-  player.initialize(video, url, false);
-  return video.play();
+  // Of a live, dash.js must see the beginning of playing: it loads the manifest again from then on.
+  player.initialize(video, url, live);
+  return live ? null : video.play();
 }
 function showDash(index) {
   dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });

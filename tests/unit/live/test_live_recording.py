@@ -5,11 +5,13 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
+from services.live import object_keys
 from services.live.packaging.fragments import Init, Part
 from services.live.recording import dash
 from services.live.recording.batches import Batches
-from services.live.recording.history import History, read_history
+from services.live.recording.history import History, newest, read_history
 from services.live.recording.playlists import media_playlist, multivariant, published_renditions
+from services.live.recording.running import WINDOW, dvr, running_playlist
 from services.live.recording.segment_queue import Item, SegmentQueue, StorageAway
 from services.live.window.segments import Segment
 from shared.contracts import Event, LiveEnded, LivePublished
@@ -157,15 +159,15 @@ def recorded(tmp_path: Path) -> Stage:
     return stage
 
 
-def test_the_playlist_of_a_running_session_grows(tmp_path: Path) -> None:
-    text = media_playlist(recorded(tmp_path).history(), "a", final=False)
+def test_the_playlist_of_a_running_session_counts_as_the_windows_do(tmp_path: Path) -> None:
+    text = running_playlist(recorded(tmp_path).history(), "a", WINDOW)
     assert text == "\n".join(
         [
             "#EXTM3U",
-            "#EXT-X-VERSION:7",
+            "#EXT-X-VERSION:9",
             "#EXT-X-TARGETDURATION:4",
             "#EXT-X-MEDIA-SEQUENCE:0",
-            "#EXT-X-PLAYLIST-TYPE:EVENT",
+            "#EXT-X-DISCONTINUITY-SEQUENCE:0",
             "#EXT-X-INDEPENDENT-SEGMENTS",
             "#EXT-X-PROGRAM-DATE-TIME:2027-01-15T08:00:00.000Z",
             '#EXT-X-MAP:URI="1/a/init-sound.mp4"',
@@ -174,6 +176,12 @@ def test_the_playlist_of_a_running_session_grows(tmp_path: Path) -> None:
             "#EXT-X-GAP",
             "#EXTINF:2.00000,",
             "1/top/1.m4s",
+            "#EXT-X-GAP",
+            "#EXTINF:0.05000,",
+            "1/top/2.m4s",
+            "#EXT-X-GAP",
+            "#EXTINF:0.05000,",
+            "1/top/3.m4s",
             "#EXT-X-DISCONTINUITY",
             "#EXT-X-PROGRAM-DATE-TIME:2027-01-15T08:00:08.000Z",
             "#EXTINF:2.00000,",
@@ -185,8 +193,59 @@ def test_the_playlist_of_a_running_session_grows(tmp_path: Path) -> None:
     )
 
 
+def long_history(tmp_path: Path, *, jump_at: int | None = None) -> History:
+    """Ten minutes; with ``jump_at``, another ffmpeg from that number on."""
+    stage = Stage(tmp_path)
+    for number in range(300):
+        stage.store(number, *BOTH, jumps=jump_at is not None and number >= jump_at)
+    stage.publish(everything=True)
+    return stage.history()
+
+
+def test_a_window_of_the_log_is_a_minute(tmp_path: Path) -> None:
+    text = running_playlist(long_history(tmp_path), "top", WINDOW) or ""
+    assert "#EXT-X-MEDIA-SEQUENCE:270\n" in text
+    assert text.count("#EXTINF") == 30
+
+
+def test_a_playlist_for_going_back_is_loaded_rarely_and_updated(tmp_path: Path) -> None:
+    history = long_history(tmp_path)
+    text = running_playlist(history, "top", dvr(500)) or ""
+    assert "#EXT-X-MEDIA-SEQUENCE:50\n" in text
+    assert "#EXT-X-TARGETDURATION:10\n#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=60.0\n" in text
+    assert text.count("#EXTINF") == 250
+    update = running_playlist(history, "top", dvr(500), skip=True) or ""
+    assert "#EXT-X-MEDIA-SEQUENCE:50\n" in update
+    skipped = int(update.partition("SKIPPED-SEGMENTS=")[2].split("\n")[0])
+    assert skipped + update.count("#EXTINF") == 250
+    assert "#EXT-X-MAP" not in update
+    assert f"\n1/top/{50 + skipped}.m4s\n" in update
+
+
+def test_an_update_for_going_back_is_whole_over_a_discontinuity(tmp_path: Path) -> None:
+    history = long_history(tmp_path, jump_at=200)
+    text = running_playlist(history, "top", dvr(500), skip=True) or ""
+    assert "EXT-X-SKIP" not in text
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 1
+    later = running_playlist(history, "top", dvr(150), skip=True) or ""
+    assert "#EXT-X-DISCONTINUITY-SEQUENCE:1\n" in later
+    assert "EXT-X-SKIP" in later
+
+
+def test_a_history_may_be_read_on(tmp_path: Path) -> None:
+    stage = recorded(tmp_path)
+    whole = stage.history(ENDED)
+    before = read_history("v", stage.events[:2])
+    assert read_history("v", [*stage.events[2:], ENDED], before) == whole
+    assert whole.events == 4
+    kept = newest(whole, 5)
+    assert kept.numbers == [4, 5]
+    assert list(kept.anchors) == [1]
+    assert kept.began == whole.began
+
+
 def test_the_playlist_of_the_recording_has_an_end(tmp_path: Path) -> None:
-    text = media_playlist(recorded(tmp_path).history(ENDED), "top", final=True) or ""
+    text = media_playlist(recorded(tmp_path).history(ENDED), "top") or ""
     assert "#EXT-X-PLAYLIST-TYPE:VOD\n" in text
     assert text.endswith("1/top/5.m4s\n#EXT-X-ENDLIST\n")
     assert text.count("#EXT-X-DISCONTINUITY\n") == 1
@@ -195,7 +254,7 @@ def test_the_playlist_of_the_recording_has_an_end(tmp_path: Path) -> None:
 
 def test_the_multivariant_playlist_of_the_recording(tmp_path: Path) -> None:
     history = recorded(tmp_path).history(ENDED)
-    text = multivariant(history, {"top": (1280, 720)}, final=True) or ""
+    text = multivariant(history, {"top": (1280, 720)}, object_keys.recorded_playlist) or ""
     assert '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio"' in text
     assert 'URI="vod-a.m3u8"' in text
     line = next(line for line in text.splitlines() if line.startswith("#EXT-X-STREAM-INF"))
@@ -212,7 +271,7 @@ def test_a_rung_that_ended_on_the_way_is_not_in_the_recording(tmp_path: Path) ->
     stage.store(0, "top", "240", "a")
     stage.store(1, "top", "a")
     stage.publish(everything=True)
-    text = multivariant(stage.history(ENDED), {}, final=True) or ""
+    text = multivariant(stage.history(ENDED), {}, object_keys.recorded_playlist) or ""
     assert "240" not in text
 
 
@@ -234,6 +293,6 @@ def test_the_manifest_has_a_period_for_each_discontinuity(tmp_path: Path) -> Non
 
 def test_a_session_without_segments_has_no_playlist() -> None:
     empty = read_history("v", [ENDED])
-    assert media_playlist(empty, "top", final=True) is None
-    assert multivariant(empty, {}, final=True) is None
+    assert media_playlist(empty, "top") is None
+    assert multivariant(empty, {}, object_keys.recorded_playlist) is None
     assert empty.ended

@@ -185,6 +185,7 @@ def test_a_takeover_keeps_lost_numbers_as_short_gaps() -> None:
                 done=True,
                 stored=True,
             ),
+            PICTURE,
         )
     stage.window.lose(9)
     stage.window.epoch = 2

@@ -52,6 +52,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "MAX_LIVE_BIT_RATE" ($settings.live.bitRate | int64 | toString)
   "MAX_LIVE_PIXELS" ($settings.live.pixels | int64 | toString)
   "MAX_LIVE_FRAME_RATE" ($settings.live.frameRate | toString)
+  "LIVE_DVR_MINUTES" ($settings.live.dvrMinutes | toString)
   "LIVE_HEIGHTS" (join "," $settings.live.heights)
   "MAX_CLIPS_PER_DAY" ($settings.live.clipsPerDay | toString)
   "MAX_LIVES_PER_USER" ($settings.live.atOncePerUser | toString)
