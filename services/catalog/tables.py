@@ -121,7 +121,13 @@ Index(
     postgresql_where=video_tags.c.listed,
 )
 
-words = Table("words", metadata, Column("word", Text, primary_key=True))
+words = Table(
+    "words",
+    metadata,
+    Column("word", Text, primary_key=True),
+    # The newest version of the fold that made the word; older releases set none.
+    Column("fold", Integer, nullable=False, server_default=text("0")),
+)
 Index(
     "ix_words_similar",
     words.c.word,

@@ -25,6 +25,8 @@ REPLAYED_TABLES: Final = (ReplayedTable(table=pending_deletions, key="key", comp
 class PendingDeletions:
     """VideoDeleted: its source object is listed for deletion. UserDeleted: open uploads expire now.
 
+    These rows are work to do and are gone once it is done, so that they are never folded again.
+
     The sweep does both, because a bucket takes part in no transaction. ``delay``: between the
     event and the deletion.
     """

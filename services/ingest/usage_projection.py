@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import BigInteger, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,31 +18,52 @@ from services.ingest.tables import (
     stored_sums,
 )
 from shared.contracts import (
+    AudioEncoded,
+    ChunkEncoded,
     LiveClipMade,
     TranscodeCancelled,
     TranscodeCompleted,
     TranscodeFailed,
     TranscodePlanned,
+    TranscodeProgressed,
     VideoDeleted,
     VideoUploaded,
+    ViewsCounted,
 )
+from shared.event_store.projections.refold import Refolding
 from shared.event_store.projections.replay import ReplayedTable
+from shared.event_store.projections.replayed_refold import ReplayedRefolding
 from shared.event_store.store import SequencedEvent
+
+FOLD: Final = 1
+"""The version of the fold: one more whenever the same events lead to other rows."""
+
+SCHEMA: Final = "ingest"
 
 # Days before today, whose minutes nobody asks for any more.
 _FORGOTTEN: Final = timedelta(days=2)
 
 REPLAYED_TABLES: Final = (
-    ReplayedTable(table=stored_sources, key="video_id", compared=("user_id", "size")),
-    ReplayedTable(table=stored_lives, key="video_id", compared=("user_id", "size", "kept")),
+    ReplayedTable(
+        table=stored_sources, key="video_id", entity="video_id::text", compared=("user_id", "size")
+    ),
+    ReplayedTable(
+        table=stored_lives,
+        key="video_id",
+        entity="video_id::text",
+        compared=("user_id", "size", "kept"),
+    ),
     ReplayedTable(
         table=stored_sums, key="user_id", compared=("videos", "bytes", "lives", "live_bytes")
     ),
     ReplayedTable(table=planned_days, key="user_id", compared=()),
-    ReplayedTable(table=refundable_plans, key="video_id", compared=("user_id", "ms")),
+    ReplayedTable(
+        table=refundable_plans, key="video_id", entity="video_id::text", compared=("user_id", "ms")
+    ),
 )
 """What a rebuild replaces."""
 
+_OF_LIVES: Final = ("lives", "live_bytes")
 _OF_TRANSCODES: Final = (TranscodePlanned, TranscodeFailed, TranscodeCompleted, TranscodeCancelled)
 
 
@@ -62,6 +83,11 @@ class StoredUsage:
     """
 
     name = "usage"
+    fold = FOLD
+    ignored = (
+        *(AudioEncoded.__name__, ChunkEncoded.__name__),
+        *(TranscodeProgressed.__name__, ViewsCounted.__name__),
+    )
 
     async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         stored = [e.data for e in events if isinstance(e.data, VideoUploaded | LiveClipMade)]
@@ -70,6 +96,55 @@ class StoredUsage:
         await _delete(connection, gone)
         await count_lives(connection, events)
         await _plan(connection, events)
+
+    def refolding(self, connection: AsyncConnection, entities: Sequence[str]) -> Refolding:
+        """The sources of these videos, and what is given back if their transcodes fail.
+
+        The minutes of a day are not made again: nobody asks for them two days later.
+        """
+        return ReplayedRefolding(connection, self, SCHEMA, REPLAYED_TABLES, entities)
+
+    async def dependents(
+        self, _connection: AsyncConnection, _events: Sequence[SequencedEvent]
+    ) -> Sequence[str]:
+        """Events of a video change no rows of others but the sums."""
+        return ()
+
+    async def complete(self, connection: AsyncConnection) -> None:
+        """Sum up all sources and lives."""
+        await connection.execute(
+            update(stored_sums).values(dict.fromkeys(("videos", "bytes", *_OF_LIVES), 0))
+        )
+        sources = select(stored_sources.c.user_id, func.count(), _total(stored_sources.c.size))
+        await _set_sums(connection, ("videos", "bytes"), sources.group_by("user_id"))
+        # A session without any bytes is no video.
+        lives = (
+            select(stored_lives.c.user_id, func.count(), _total(stored_lives.c.size))
+            .where(stored_lives.c.size > 0)
+            .group_by("user_id")
+        )
+        await _set_sums(connection, _OF_LIVES, lives)
+        await connection.execute(
+            update(stored_sums).values(
+                videos=stored_sums.c.videos + stored_sums.c.lives,
+                bytes=stored_sums.c.bytes + stored_sums.c.live_bytes,
+            )
+        )
+
+
+def _total(size: Any) -> Any:
+    return func.sum(size).cast(BigInteger)
+
+
+async def _set_sums(connection: AsyncConnection, names: Sequence[str], sums: Any) -> None:
+    others = [name for name in ("videos", "bytes") if name not in names]
+    sums = sums.add_columns(*(literal(0) for _ in others))
+    statement = insert(stored_sums).from_select(["user_id", *names, *others], sums)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["user_id"], set_={name: statement.excluded[name] for name in names}
+        )
+    )
 
 
 async def _store(

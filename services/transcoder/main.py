@@ -31,7 +31,7 @@ from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.http import job_routes, operator_job_routes
 from services.transcoder.jobs import JobRepository
-from services.transcoder.projections import REPLAYED_TABLES, JobProjection
+from services.transcoder.projections import REPLAYED_TABLES, SCHEMA, JobProjection
 from services.transcoder.scheduler.dispatcher import Dispatcher
 from services.transcoder.scheduler.leases import Leases
 from services.transcoder.settings import (
@@ -67,7 +67,6 @@ from shared.programs.confinement import layers, protect_memory
 from shared.programs.container_memory import memory_of_one_run, memory_of_runs
 from shared.programs.finding import find_ffmpeg, find_ffprobe
 
-SCHEMA = "transcoder"
 _EVENTS = projection_queue(SCHEMA, JobProjection.name)
 
 

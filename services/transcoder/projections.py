@@ -31,14 +31,23 @@ from shared.contracts import (
     TranscodeCompleted,
     TranscodeFailed,
     TranscodePlanned,
+    TranscodeProgressed,
     TranscodeRetried,
     VideoDeleted,
     VideoPlayable,
     VideoUploaded,
+    ViewsCounted,
     entity_of,
 )
+from shared.event_store.projections.refold import Refolding
 from shared.event_store.projections.replay import ReplayedTable
+from shared.event_store.projections.replayed_refold import ReplayedRefolding
 from shared.event_store.store import SequencedEvent
+
+FOLD: Final = 1
+"""The version of the fold: one more whenever the same events lead to other rows."""
+
+SCHEMA: Final = "transcoder"
 
 # Estimated CPU seconds.
 _PLAN_COST = 0.5
@@ -59,11 +68,13 @@ REPLAYED_TABLES: Final = (
     ReplayedTable(
         table=jobs,
         key="video_id",
+        entity="video_id",
         compared=("user_id", "source_key", "size", "attempt", "state", "playable", "plan"),
     ),
     ReplayedTable(
         table=tasks,
         key="task_id",
+        entity="video_id",
         compared=("video_id", "user_id", "attempt", "kind", "spec", "priority", "state = 'done'"),
         # A message of a dispatch before the rebuild stays stale, and tries stay counted.
         kept=("dispatch", "tries", "not_before", "error"),
@@ -78,10 +89,25 @@ class JobProjection:
     """The projection into jobs and tasks. ``name`` also names its checkpoint and its queue."""
 
     name = "planner"
+    fold = FOLD
+    ignored = (TranscodeProgressed.__name__, ViewsCounted.__name__)
 
     async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         for recorded in events:
             await _apply(connection, recorded, recorded.data)
+
+    def refolding(self, connection: AsyncConnection, entities: Sequence[str]) -> Refolding:
+        """Jobs and tasks of these videos, made anew from all of their events."""
+        return ReplayedRefolding(connection, self, SCHEMA, REPLAYED_TABLES, entities)
+
+    async def dependents(
+        self, _connection: AsyncConnection, _events: Sequence[SequencedEvent]
+    ) -> Sequence[str]:
+        """Events of a video change no rows of others."""
+        return ()
+
+    async def complete(self, _connection: AsyncConnection) -> None:
+        """Every row belongs to a video."""
 
 
 async def _apply(  # noqa: PLR0912 - one case per event

@@ -62,6 +62,18 @@ class MemoryEventStore:
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         return self._log[after_position : after_position + limit]
 
+    async def read_history(
+        self,
+        stream_ids: Sequence[str],
+        after_position: int,
+        last_position: int,
+        limit: int,
+        without: Sequence[str] = (),
+    ) -> list[SequencedEvent]:
+        between = self._log[after_position:last_position]
+        found = [e for e in between if e.stream_id in stream_ids and e.type not in without]
+        return found[:limit]
+
     async def head(self) -> int:
         return len(self._log)
 

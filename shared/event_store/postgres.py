@@ -60,6 +60,18 @@ from log.positions p join log.events e using (seq)
 where p.position > $1 and p.position <= $2 and e.type <> all($3::text[])
 order by p.position
 """
+# First the streams: there may be far more events between the positions.
+_READ_HISTORY = f"""
+with e as materialized (
+    select * from log.events
+    where stream_id = any($1::text[]) and type <> all($5::text[])
+)
+select {EVENT_COLUMNS}
+from e join log.positions p using (seq)
+where p.position > $2 and p.position <= $3
+order by p.position
+limit $4
+"""
 _NO_METADATA = Metadata()
 
 
@@ -104,6 +116,19 @@ class PostgresEventStore:
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         rows = await self._pool.fetch(_READ_ALL, after_position, limit)
+        return [sequenced_from_row(row) for row in rows]
+
+    async def read_history(
+        self,
+        stream_ids: Sequence[str],
+        after_position: int,
+        last_position: int,
+        limit: int,
+        without: Sequence[str] = (),
+    ) -> list[SequencedEvent]:
+        rows = await self._pool.fetch(
+            _READ_HISTORY, stream_ids, after_position, last_position, limit, without
+        )
         return [sequenced_from_row(row) for row in rows]
 
     async def read_between(

@@ -132,6 +132,21 @@ class EventStore(Streams, Protocol):
         """
         ...
 
+    async def read_history(
+        self,
+        stream_ids: Sequence[str],
+        after_position: int,
+        last_position: int,
+        limit: int,
+        without: Sequence[str] = (),
+    ) -> list[SequencedEvent]:
+        """At most ``limit`` events of these streams between two positions, in global order.
+
+        Types ``without`` are left out. An event that this build cannot decode has an Unreadable as
+        its data.
+        """
+        ...
+
     async def head(self) -> int:
         """The last position; 0 for an empty log."""
         ...

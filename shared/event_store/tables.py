@@ -72,6 +72,11 @@ def projection_tables(own: MetaData) -> tuple[Table, Table]:
         own,
         Column("name", Text, primary_key=True),
         Column("position", BigInteger, nullable=False),
+        # The version of the fold that applies events now, the position up to which the runs are
+        # right, and the runs: see the module fold_runs. Older releases set none of them.
+        Column("fold", Integer, nullable=False, server_default=text("0")),
+        Column("folded", BigInteger, nullable=False, server_default=text("0")),
+        Column("folds", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     )
     parked = Table(
         "parked_events",

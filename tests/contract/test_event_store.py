@@ -202,6 +202,26 @@ async def test_each_stream_is_read_by_itself(subject: Subject) -> None:
         assert await subject.store.position_of(stream, version) is None
 
 
+async def test_the_history_of_some_streams_is_read_in_global_order(subject: Subject) -> None:
+    one, other, nobody = (stream_id("user", new_id()) for _ in range(3))
+    password = NewEvent(PasswordChanged(user_id="u"))
+    for version in range(2):
+        for stream in (one, other):
+            await subject.store.append(stream, version, [changed("a")], META)
+    await subject.store.append(one, 2, [password], META)
+    await subject.sequence()
+
+    async def positions(after: int, last: int, limit: int, *without: str) -> list[int]:
+        found = await subject.store.read_history([one, nobody], after, last, limit, without)
+        assert {event.stream_id for event in found} <= {one}
+        return [event.position for event in found]
+
+    assert await positions(0, 5, 9) == [1, 3, 5]
+    assert await positions(1, 4, 9) == [3]
+    assert await positions(0, 5, 2) == [1, 3]
+    assert await positions(0, 5, 9, "PasswordChanged") == [1, 3]
+
+
 async def test_a_range_is_read_without_some_types(database: Database) -> None:
     user = new_id()
     stream = stream_id("user", user)

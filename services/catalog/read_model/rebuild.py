@@ -23,10 +23,12 @@ from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 from services.catalog import rows, tables
 from services.catalog.read_model.comparison import SCHEMA, Report, compare_tables
 from services.catalog.read_model.folding import IGNORED
+from services.catalog.read_model.library_rows import FOLD
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.tables import READ_MODELS, checkpoints, metadata
 from shared import text_rules
 from shared.errors import Conflict
+from shared.event_store.projections.fold_marks import FoldMarks
 from shared.event_store.store import SequencedEvent, Unreadable
 from shared.loops.leadership import lock_key
 
@@ -198,6 +200,7 @@ class Rebuild:
                 report = await compare_tables(connection, target, swapped=swap)
             if swap:
                 await _swap_when_free(connection)
+                await FoldMarks(str(metadata.schema), NAME).mark_all(connection, FOLD)
             else:
                 await connection.execute(text(f"drop schema {SCHEMA} cascade"))
         if swap:

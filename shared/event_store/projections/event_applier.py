@@ -5,13 +5,14 @@ effect exactly once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import Conflict
+from shared.event_store.projections.fold_marks import FoldMarks
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.projections.projection_tables import (
     BEHIND,
@@ -23,6 +24,7 @@ from shared.event_store.projections.projection_tables import (
     partition,
     reason_of,
 )
+from shared.event_store.projections.refold import Refoldable
 from shared.event_store.store import SequencedEvent, Unreadable
 from shared.telemetry import get_logger
 
@@ -69,6 +71,8 @@ class EventApplier:
         self._committed = committed
         self._checkpoints = checkpoints_of(schema)
         self._parked = parked_of(schema)
+        self._marks = FoldMarks(schema, projection.name)
+        self._fold = projection.fold if isinstance(projection, Refoldable) else None
         self._waiting: set[str] = set()
         self.position = 0
 
@@ -87,9 +91,13 @@ class EventApplier:
                 .on_conflict_do_nothing()
             )
             found = await connection.execute(
-                select(checkpoints.c.position).where(checkpoints.c.name == self._projection.name)
+                select(checkpoints.c.position)
+                .where(checkpoints.c.name == self._projection.name)
+                .with_for_update(key_share=True)
             )
             self.position = found.scalar_one()
+            if self._fold is not None:
+                await self._marks.take_over(connection, self._fold)
             self._waiting = await self._entities_waiting(connection)
 
     async def apply(self, events: Sequence[SequencedEvent], traces: Mapping[str, str]) -> None:
@@ -206,11 +214,14 @@ class EventApplier:
                 self._checkpoints.c.name == self._projection.name,
                 self._checkpoints.c.position == self.position,
             )
-            .values(position=position)
+            .values(position=position, **self._marked(position))
         )
         if moved.rowcount != 1:
             raise CheckpointMoved(f"{self.name} is no longer at {self.position}")
         await connection.execute(select(func.pg_notify(self.name, str(position))))
+
+    def _marked(self, position: int) -> dict[str, Any]:
+        return {} if self._fold is None else self._marks.advanced(position, self._fold)
 
     async def _entities_waiting(self, connection: AsyncConnection) -> set[str]:
         parked = self._parked

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts import Category, stream_id
 from shared.event_store.projections.event_applier import Projection
+from shared.event_store.projections.fold_marks import FoldMarks
+from shared.event_store.projections.fold_runs import Range
 from shared.event_store.projections.projection_tables import (
     PARKED_CAUSES,
     UNREADABLE,
@@ -25,6 +27,7 @@ from shared.event_store.projections.projection_tables import (
     partition,
     reason_of,
 )
+from shared.event_store.projections.refold import Refoldable
 from shared.event_store.store import EventStore, SequencedEvent, Unreadable
 
 
@@ -179,7 +182,8 @@ async def _redrive_entity(
 ) -> int:
     """Apply an entity's parked events in one transaction; returns how many were applied."""
     parked = parked_of(schema)
-    applied = 0
+    marks = FoldMarks(schema, projection.name)
+    done: list[int] = []
     async with engine.begin() as connection:
         await lock_checkpoint(connection, schema, projection.name)
         # Read again under the lock: other events may have been redriven or parked meanwhile.
@@ -190,13 +194,16 @@ async def _redrive_entity(
                 await connection.execute(update(parked).where(this).values(reason=reason))
                 break
             await connection.execute(delete(parked).where(this))
-            applied += 1
-        if applied:
+            done.append(waiting)
+        if done:
+            if isinstance(projection, Refoldable):
+                for each in done:
+                    await marks.mark(connection, Range(each - 1, each), projection.fold)
             # Whoever follows the projection finds changed rows, as after a commit of its own.
             position = await _position(connection, schema, projection.name)
             channel = f"{schema}.{projection.name}"
             await connection.execute(select(func.pg_notify(channel, str(position))))
-    return applied
+    return len(done)
 
 
 async def _position(connection: AsyncConnection, schema: str, projection: str) -> int:

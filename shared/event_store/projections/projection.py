@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.event_store.projections.event_applier import EventApplier, Projection
 from shared.event_store.projections.parking import count_parked, heal
 from shared.event_store.projections.projection_metrics import MEASURE_SECONDS, ProjectionMetrics
+from shared.event_store.projections.refold import Refoldable, Refolder
 from shared.event_store.store import EventStore, SequencedEvent
 from shared.loops.loops import Loops
 from shared.telemetry import get_logger
@@ -26,6 +27,8 @@ _log = get_logger(__name__)
 _BATCH_EVENTS: Final = 2000
 # How often events that were parked undecoded are tried again, after the first try at the start.
 _HEAL_SECONDS: Final = 60.0
+# The marks change while a process leads only where another applies events, too.
+_REFOLD_SECONDS: Final = 60.0
 
 _Offer = tuple[list[SequencedEvent], "asyncio.Future[None]"]
 
@@ -72,6 +75,12 @@ class ProjectionRunner:
         self._offered: list[_Offer] = []
         self._traces: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._refolder = (
+            Refolder(engine, store, projection, schema)
+            if isinstance(projection, Refoldable)
+            else None
+        )
+        self._stale = asyncio.Event()
         self._loaded = False
 
     @property
@@ -100,6 +109,7 @@ class ProjectionRunner:
         of the database.
         """
         self._loaded = False
+        self._stale.clear()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(
@@ -117,8 +127,14 @@ class ProjectionRunner:
                 tasks.create_task(
                     self._loops.repeat(f"measure {self.name}", self._measure, MEASURE_SECONDS)
                 )
+                if self._refolder is not None:
+                    tasks.create_task(
+                        self._loops.repeat(
+                            f"refold {self.name}", self._refold, _REFOLD_SECONDS, wake=self._stale
+                        )
+                    )
         except ExceptionGroup as group:
-            # Healing and measuring never fail: the group has the error of the other task only.
+            # The others never fail: the group has the error of the other task only.
             raise group.exceptions[0] from None
         finally:
             self._metrics.clear()
@@ -136,6 +152,9 @@ class ProjectionRunner:
             if not self._loaded:
                 await self._applier.load()
                 self._loaded = True
+                if self._refolder is not None:
+                    self._refolder.forget()
+                self._stale.set()
             await self._settle(offered)
         except (OSError, DBAPIError) as error:
             _reject(offered, ConnectionError("the database did not answer"))
@@ -167,6 +186,11 @@ class ProjectionRunner:
         applied = await heal(self._engine, self._store, self._projection, self._schema)
         if applied:
             _log.info("parked events applied", projection=self.name, events=applied)
+
+    async def _refold(self) -> None:
+        """Fold again what an older version has applied, part by part."""
+        if self._refolder is not None and self._loaded and await self._refolder.round():
+            self._stale.set()
 
     async def _measure(self) -> None:
         await self._metrics.measure(self.name, self.position, self._store)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import TableClause, column, select, table
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +16,15 @@ _TRANSIENT: Final = ("08", "40", "53", "55", "57", "58")
 
 def checkpoints_of(schema: str) -> TableClause:
     """The positions of a service's projections."""
-    return table("checkpoints", column("name"), column("position"), schema=schema)
+    return table(
+        "checkpoints",
+        column("name"),
+        column("position"),
+        column("fold"),
+        column("folded"),
+        column("folds", JSONB),
+        schema=schema,
+    )
 
 
 def parked_of(schema: str) -> TableClause:

@@ -18,8 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import Conflict
 from shared.event_store.projections.event_applier import EventApplier, Projection
+from shared.event_store.projections.fold_marks import FoldMarks
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
 from shared.event_store.projections.projection_tables import lock_checkpoint
+from shared.event_store.projections.refold import Refoldable
 from shared.event_store.store import EventStore
 from shared.loops.leaders import Leader
 from shared.loops.leadership import lock_key
@@ -38,7 +40,8 @@ class ReplayedTable(msgspec.Struct, frozen=True, kw_only=True):
 
     ``key`` names a row. ``compared``: SQL expressions that must be equal in both tables. ``kept``:
     columns whose live values are kept, because the log does not have them. ``generated``: columns
-    that the database fills.
+    that the database fills. ``entity``: the column that names a row's entity, where it has one: its
+    rows can be made again without those of others.
     """
 
     table: Table
@@ -46,6 +49,7 @@ class ReplayedTable(msgspec.Struct, frozen=True, kw_only=True):
     compared: tuple[str, ...]
     kept: tuple[str, ...] = ()
     generated: tuple[str, ...] = ()
+    entity: str | None = None
 
 
 class Replayable(msgspec.Struct, frozen=True):
@@ -180,6 +184,9 @@ class Replay:
                 for each in self._tables:
                     await self._replace(connection, each)
                 await self._replace_parked(connection)
+                if isinstance(self._projection, Refoldable):
+                    marks = FoldMarks(self._schema, self._projection.name)
+                    await marks.mark_all(connection, self._projection.fold)
             await connection.execute(text(f"drop schema {self._staging} cascade"))
             return ReplayReport(
                 events=target, swapped=swap, parked=parked.scalar_one(), differing=differing

@@ -1,7 +1,7 @@
 """Quotas: no account stores, opens or plans more than it is allowed, however it asks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.main import USAGE
 from services.ingest.projections import PendingDeletions
@@ -31,10 +32,12 @@ from shared.contracts import (
 )
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
+from shared.event_store.projections.event_applier import Projection
 from shared.event_store.projections.projection import ProjectionRunner
+from shared.event_store.projections.refold import Refolder
 from shared.event_store.projections.replay import Replay
 from shared.event_store.sequencer import Sequencer
-from shared.event_store.store import Metadata, NewEvent
+from shared.event_store.store import Metadata, NewEvent, SequencedEvent
 from tests.integration.ingest.facts import uploaded
 from tests.integration.ingest.forms import form, problem, send
 from tests.integration.ingest.harness import Ingest, clip, config, running
@@ -191,7 +194,7 @@ async def _facts_after(database: Database, facts: dict[str, tuple[str, Event]]) 
     await relay.close()
 
 
-async def _catch_up(database: Database, projection: PendingDeletions | None = None) -> None:
+async def _catch_up(database: Database, projection: Projection | None = None) -> None:
     engine = create_engine(database.url("ingest"), size=2)
     async with open_event_store(database.url("ingest")) as store:
         runner = ProjectionRunner(engine, store, projection or StoredUsage(), "ingest")
@@ -396,6 +399,50 @@ async def test_live_is_told_that_an_account_is_full(database: Database, ingest: 
     assert await refusal("bob", begins=True) is None
     # No live ends because ingest is away.
     assert await refusal("ann", begins=False, url="http://127.0.0.1:9") is None
+
+
+async def test_what_an_older_version_counted_is_counted_again(
+    database: Database, ingest: Ingest
+) -> None:
+    """The older version keeps the sources of deleted videos."""
+    videos = [new_id() for _ in range(4)]
+    facts = [uploaded(video, f"user-{n % 2}", 100 + n) for n, video in enumerate(videos)]
+    deleted = VideoDeleted(video_id=videos[0], user_id="user-0", deleted_by="user-0")
+    await _facts(database, [*facts, (stream_id("video", videos[0]), deleted)])
+
+    class Older(StoredUsage):
+        fold = StoredUsage.fold - 1
+
+        async def apply(
+            self, connection: AsyncConnection, events: Sequence[SequencedEvent]
+        ) -> None:
+            kept = [event for event in events if not isinstance(event.data, VideoDeleted)]
+            await super().apply(connection, kept)
+
+    await _catch_up(database, Older())
+    sums = "select user_id, videos, bytes from ingest.stored_sums order by 1"
+    admin = await asyncpg.connect(database.admin_url)
+    assert [tuple(row) for row in await admin.fetch(sums)] == [
+        ("user-0", 2, 202),
+        ("user-1", 2, 204),
+    ]
+    await _catch_up(database)
+    engine = create_engine(database.url("ingest"), size=2)
+    async with open_event_store(database.url("ingest")) as store:
+        refolder = Refolder(engine, store, StoredUsage(), "ingest")
+        while await refolder.round():
+            pass
+    await engine.dispose()
+    assert [tuple(row) for row in await admin.fetch(sums)] == [
+        ("user-0", 1, 102),
+        ("user-1", 2, 204),
+    ]
+    await admin.close()
+    owner = create_engine(database.admin_url, size=3, answer_seconds=None)
+    async with open_event_store(database.admin_url, connections=2) as store:
+        found = await Replay(owner, store, USAGE).run(swap=False)
+    await owner.dispose()
+    assert not any(found.differing.values())
 
 
 async def test_a_rebuild_comes_to_the_same(database: Database, ingest: Ingest) -> None:

@@ -1,22 +1,30 @@
 """Jobs and tasks are rebuilt from the log: equal to the live ones, with claims that are free."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.transcoder.main import REPLAYED
 from services.transcoder.projections import JobProjection
-from shared.contracts import Category, Event, TranscodeCompleted, TranscodeFailed, VideoDeleted
+from shared.contracts import (
+    Category,
+    Event,
+    ThumbnailsCreated,
+    TranscodeCompleted,
+    TranscodeFailed,
+    VideoDeleted,
+)
 from shared.database.connect import create_engine
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.projections.event_applier import EventApplier
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
+from shared.event_store.projections.refold import Refolder
 from shared.event_store.projections.replay import Replay
-from shared.event_store.store import Metadata, NewEvent, Unreadable
+from shared.event_store.store import Metadata, NewEvent, SequencedEvent, Unreadable
 from tests.integration.transcoder.task_table import Scheduler, task_row, uploads
 from tests.support.databases import Database
 from tests.unit.transcoder.facts_about import IMAGES, audio_encoded, chunk_encoded, plan
@@ -34,11 +42,11 @@ async def owner(database: Database) -> AsyncIterator[AsyncEngine]:
 class Log:
     """A log in memory, and the live projection of it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, projection: JobProjection | None = None) -> None:
         self.store = MemoryEventStore()
         self.applier = EventApplier(
             engine,
-            JobProjection(),
+            projection or JobProjection(),
             "transcoder",
             ProjectionMetrics(CollectorRegistry()),
             committed=lambda: None,
@@ -168,3 +176,41 @@ async def test_rows_that_the_log_does_not_lead_to_are_named_and_replaced(
     assert report.differing == {"jobs": [], "tasks": []}
     found = await rows(engine, "select nspname from pg_namespace where nspname like '%replay'")
     assert found == []
+
+
+class Older(JobProjection):
+    """The release before: images of a video leave their task open."""
+
+    fold = JobProjection.fold - 1
+
+    async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
+        kept = [event for event in events if not isinstance(event.data, ThumbnailsCreated)]
+        await super().apply(connection, kept)
+
+
+async def test_what_an_older_version_made_is_made_again_and_other_claims_go_on(
+    engine: AsyncEngine, owner: AsyncEngine
+) -> None:
+    log = Log(engine, Older())
+    await history(log)
+    await log.write("video", "u-0", Unreadable(reason="newer"))
+    await log.project()
+    scheduler = Scheduler(engine)
+    picked = {each.task_id: each for each in await scheduler.pick("urgent", ahead=9)}
+    held = picked["u-0/1/plan"]
+    claimed = await scheduler.claim(held.task_id, held.dispatch, "w", redelivered=False)
+    assert claimed is not None
+    report = await Replay(owner, log.store, REPLAYED).run(swap=False)
+    assert report.differing == {"jobs": [], "tasks": ["v/1/images"]}
+
+    newer = Log(engine)
+    newer.store = log.store
+    await newer.project()
+    refolder = Refolder(engine, log.store, JobProjection(), "transcoder")
+    while await refolder.round():
+        pass
+
+    report = await Replay(owner, log.store, REPLAYED).run(swap=False)
+    assert report.differing == {"jobs": [], "tasks": []}
+    assert await scheduler.beat(claimed, "w", 0.5, None)
+    assert (await task_row(engine, "v/1/images")).state == "done"
