@@ -22,6 +22,7 @@ from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
 from services.live.http.app import live_app
 from services.live.http.clips import clips_router
+from services.live.http.simulcast import simulcast_router
 from services.live.whip.routes import whip_routers
 from services.transcoder import http as transcoder
 from shared.http.access_tokens import Verifier
@@ -90,7 +91,11 @@ def _live(verifier: Verifier) -> Litestar:
         verifier=verifier,
         checks={},
         registry=CollectorRegistry(),
-        others=[clips_router(_UNOPENED), *whip_routers(_UNOPENED, _UNOPENED)],
+        others=[
+            clips_router(_UNOPENED),
+            simulcast_router(_UNOPENED),
+            *whip_routers(_UNOPENED, _UNOPENED),
+        ],
     )
 
 

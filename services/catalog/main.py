@@ -24,7 +24,6 @@ from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.read_model.rebuild import Rebuild
 from services.catalog.settings import ApiSettings, ProjectorSettings, RebuildSettings
-from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import WebhookSender
 from services.catalog.webhooks.webhook_store import Webhooks
@@ -46,6 +45,7 @@ from shared.loops.items import ItemMetrics
 from shared.loops.leaders import Leader
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.metrics import MessageMetrics
+from shared.public_addresses import Reach
 
 SCHEMA = "catalog"
 

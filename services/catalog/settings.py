@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from services.catalog.webhooks.webhook_addresses import Reach
+from shared.public_addresses import Reach
 from shared.settings import Address, Key, Secret, Settings
 
 

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from services.live.clips.clips import Clips
 from services.live.clips.making import ClipMaker
 from services.live.clips.repository import ClipsRepository
 from services.live.doorkeeper import Doorkeeper
+from services.live.flv.sink import Tap
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.audience import Audience
 from services.live.handlers.finishing import Finishing
@@ -30,16 +32,23 @@ from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
 from services.live.http.clips import clips_router
 from services.live.http.operators import operator_live_routes
+from services.live.http.simulcast import simulcast_router
 from services.live.ingest_client import IngestClient
 from services.live.metrics import LiveMetrics
 from services.live.origin.plain import PlainPlaylists
 from services.live.origin.routes import Origin, origin_router
 from services.live.packaging.child import Program
 from services.live.packaging.limits import MediaLimits
+from services.live.ports import Session
 from services.live.recording.finishing import VideoRecorder
 from services.live.rtmp.server import RtmpServer
 from services.live.sessions_repository import SessionsRepository
 from services.live.settings import LiveSettings
+from services.live.simulcast.dialing import Dialer
+from services.live.simulcast.handling import Targets
+from services.live.simulcast.repository import Most, TargetsRepository
+from services.live.simulcast.sealing import Sealer
+from services.live.simulcast.simulcasts import Simulcasts
 from services.live.srt.library import Library, SrtError
 from services.live.srt.listener import Listener
 from services.live.srt.publishers import SrtPublishers
@@ -63,6 +72,7 @@ from shared.loops.leaders import Leader
 from shared.loops.loops import Loops
 from shared.programs.confinement import Limits, protect_memory
 from shared.programs.finding import find_ffmpeg
+from shared.public_addresses import Reach
 from shared.settings import Address
 
 _CONNECTIONS = 8
@@ -97,6 +107,7 @@ class Live:
     finishing: Finishing
     audience: Audience
     broadcasts: Broadcasts
+    simulcasts: Simulcasts
     publishers: RtmpServer
     whip: Whip | None
     srt: SrtPublishers
@@ -159,7 +170,12 @@ async def assemble(
         items=items,
         advanced=lambda: _advance(host),
     )
-    means = _means(config, sessions, media, name)
+    reach = config.simulcast_networks or Reach()
+    target_rows, sealer = TargetsRepository(engine), Sealer(config.simulcast_key)
+    simulcasts = Simulcasts(target_rows, events, sealer, Dialer(reach), reach)
+    most = Most(config.max_simulcast_targets, config.max_simulcast_targets_per_user)
+    targets = Targets(target_rows, session_rows, events, sealer, reach, most=most)
+    means = _means(config, sessions, media, name, simulcasts.open)
     clips = Clips(
         ClipsRepository(engine),
         session_rows,
@@ -186,6 +202,7 @@ async def assemble(
         progress=host.loops.progress,
         others=[
             clips_router(clips),
+            simulcast_router(targets),
             origin_router(origin),
             *_whip_routes(config, whip),
             *_operator_routes(config, session_rows, events),
@@ -201,6 +218,7 @@ async def assemble(
         finishing,
         Audience(session_rows, viewers, metrics),
         broadcasts,
+        simulcasts,
         RtmpServer(door),
         whip,
         SrtPublishers(door, means.program, config.srt_passphrase),
@@ -221,7 +239,13 @@ def _whip_routes(config: LiveSettings, whip: Whip | None) -> list[Router]:
     return whip_routers(whip, IceServers(config.ice_servers, config.turn_secret))
 
 
-def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: str) -> Means:
+def _means(
+    config: LiveSettings,
+    sessions: LiveSessions,
+    media: S3Store,
+    name: str,
+    tap: Callable[[Session], Tap],
+) -> Means:
     # What an earlier process has left there is of no use: its sessions go on elsewhere.
     shutil.rmtree(config.scratch_dir, ignore_errors=True)
     scratch = Path(config.scratch_dir) / name
@@ -232,10 +256,8 @@ def _means(config: LiveSettings, sessions: LiveSessions, media: S3Store, name: s
         pixels=config.max_live_pixels,
         frame_rate=config.max_live_frame_rate,
     )
-    dvr_seconds = 60 * config.live_dvr_minutes
-    return Means(
-        sessions, media, program, scratch, config.live_heights, limits, dvr_seconds=dvr_seconds
-    )
+    heights, dvr_seconds = config.live_heights, 60 * config.live_dvr_minutes
+    return Means(sessions, media, program, scratch, heights, limits, dvr_seconds, tap)
 
 
 def _advance(host: Host) -> None:
@@ -258,6 +280,7 @@ async def compose(config: LiveSettings, host: Host) -> Process:
             await live.whip.close()
         if listener is not None:
             await listener.close()
+        await live.simulcasts.close()
         await broadcasts.close()
 
     return Process(
@@ -266,6 +289,9 @@ async def compose(config: LiveSettings, host: Host) -> Process:
         work={
             "publishers": lambda: _listen(live.publishers, config.rtmp_bind),
             "report": lambda: loops.repeat("report sessions", broadcasts.report, _ROUND_SECONDS),
+            "simulcast": lambda: loops.repeat(
+                "simulcast targets", live.simulcasts.round, _ROUND_SECONDS
+            ),
             "record": lambda: loops.repeat("store segments", broadcasts.record, _RECORD_SECONDS),
             "background": lambda: host.loops.lead(
                 Leader.LIVE, config.database_url, lambda _lock: _lead(live, host.loops)

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from services.live.whip.ice_servers import TurnSecret
+from shared.public_addresses import Reach
 from shared.settings import Address, Key, Secret, Settings
 
 _ICE_SERVER: Final = re.compile(
@@ -45,6 +46,9 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
 
     ``redis_url``: where viewers are counted; without it their number is not known.
 
+    Streams are sent on to ``max_simulcast_targets`` each, whose keys are encrypted with
+    ``simulcast_key``; they may be in ``simulcast_networks`` besides the internet.
+
     With ``whip``, WebRTC publishers are received, each at a random UDP port; they are told of
     ``ice_servers`` (STUN, TURN), with passwords made by ``turn_secret``. With ``srt_library``,
     the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``; they must encrypt with
@@ -81,6 +85,10 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
+    simulcast_key: Key
+    simulcast_networks: Reach | None = None
+    max_simulcast_targets: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    max_simulcast_targets_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_clips_per_day: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
     max_live_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 31)] = 12.0
     max_live_bit_rate: Annotated[int, msgspec.Meta(ge=100_000)] = 40_000_000

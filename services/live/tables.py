@@ -11,6 +11,7 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -99,4 +100,28 @@ clips = Table(
     Index("clips_made_by", "made_by", "asked_at"),
     Index("clips_user", "user_id", "asked_at"),
     Index("clips_waiting", "asked_at", postgresql_where=text("state = 'waiting'")),
+)
+
+# Where lives are sent on to. ``sealed`` is the target's stream key, encrypted.
+simulcast_targets = Table(
+    "simulcast_targets",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("live_id", Uuid(as_uuid=False), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    # What the owner of the session of this video and epoch last said.
+    Column("video_id", Uuid(as_uuid=False)),
+    Column("epoch", Integer),
+    Column("state", Text, nullable=False, server_default=text("'idle'")),
+    Column("error", Text),
+    Column("dropped", Integer, nullable=False, server_default=text("0")),
+    Column("since", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("simulcast_targets_live", "live_id"),
+    Index("simulcast_targets_user", "user_id"),
 )

@@ -66,6 +66,11 @@ from shared.contracts.live_events import (
     LiveStreamDeleted,
     LiveStreamDisabled,
     LiveStreamEnabled,
+    SimulcastState,
+    SimulcastStateChanged,
+    SimulcastTargetAdded,
+    SimulcastTargetDeleted,
+    SimulcastTargetSwitched,
     StreamKeyRotated,
 )
 from shared.contracts.media import (
@@ -135,6 +140,11 @@ __all__ = [
     "Rendition",
     "Segment",
     "SessionRevoked",
+    "SimulcastState",
+    "SimulcastStateChanged",
+    "SimulcastTargetAdded",
+    "SimulcastTargetDeleted",
+    "SimulcastTargetSwitched",
     "SourceFacts",
     "SourceNote",
     "StoredObject",

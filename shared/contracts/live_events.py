@@ -15,6 +15,10 @@ ClipsBy = Literal["owner", "everyone"]
 """Who may make clips of a live: only its owner, or everyone who can watch it."""
 
 
+SimulcastState = Literal["idle", "starting", "broadcasting", "retrying", "errored"]
+"""errored: it has failed too often, and is not tried again in this session."""
+
+
 # The live category, written by live: what a person set up, and which sessions there were.
 
 
@@ -62,6 +66,42 @@ class LiveClippingChanged(Event, frozen=True, kw_only=True):
     live_id: str
     user_id: str
     clips_by: ClipsBy
+
+
+class SimulcastTargetAdded(Event, frozen=True, kw_only=True):
+    """Its lives are sent on to another service, too. Its address and its key are in no event."""
+
+    live_id: str
+    user_id: str
+    target_id: str
+    name: str
+
+
+class SimulcastTargetSwitched(Event, frozen=True, kw_only=True):
+    """Whether lives are sent to the target from now on."""
+
+    live_id: str
+    user_id: str
+    target_id: str
+    enabled: bool
+
+
+class SimulcastTargetDeleted(Event, frozen=True, kw_only=True):
+    live_id: str
+    user_id: str
+    target_id: str
+
+
+class SimulcastStateChanged(Event, frozen=True, kw_only=True):
+    """How a target is doing while the session ``video_id`` runs. ``error``: why it was last lost,
+    in a sentence that has no secret in it."""
+
+    live_id: str
+    user_id: str
+    target_id: str
+    video_id: str
+    state: SimulcastState
+    error: str | None = None
 
 
 class LiveStreamEnabled(Event, frozen=True, kw_only=True):

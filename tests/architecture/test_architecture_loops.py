@@ -107,6 +107,8 @@ ENDING = {
     # The end of a publisher's connection, which silence ends too.
     "services/live/rtmp/connection.py:_handle_all",
     "services/live/rtmp/connection.py:_linger",
+    # The end of a publisher's connection, or of one to a simulcast target.
+    "services/live/simulcast/sender.py:_send",
     # The operator who follows the log.
     "services/operator/log_commands.py:_events",
     # A number of readings.

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from services.catalog.settings import ProjectorSettings
-from services.catalog.webhooks.webhook_addresses import Reach, is_public
 from services.catalog.webhooks.webhook_sender import NotDelivered, WebhookSender
 from services.catalog.webhooks.webhooks import checked_url
 from shared.errors import InvalidInput
+from shared.public_addresses import Reach, is_public
 from shared.settings import SettingsError, load
 
 INSIDE = [

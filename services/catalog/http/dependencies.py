@@ -13,11 +13,11 @@ from services.catalog.pending_views import PER_ADDRESS, PendingViews
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
 from services.catalog.viewers import ViewKeys
-from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_store import Webhooks
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
 from shared.live_viewers.counts import ViewerCounts
+from shared.public_addresses import Reach
 
 
 class Checkpoint(Protocol):

@@ -93,6 +93,14 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.LiveStreamChanged: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
     c.StreamKeyRotated: Fields(public=("live_id",), private=("user_id",)),
     c.LiveClippingChanged: Fields(public=("live_id", "clips_by"), private=("user_id",)),
+    c.SimulcastTargetAdded: Fields(public=("live_id", "target_id", "name"), private=("user_id",)),
+    c.SimulcastTargetSwitched: Fields(
+        public=("live_id", "target_id", "enabled"), private=("user_id",)
+    ),
+    c.SimulcastTargetDeleted: Fields(public=("live_id", "target_id"), private=("user_id",)),
+    c.SimulcastStateChanged: Fields(
+        public=("live_id", "target_id", "video_id", "state", "error"), private=("user_id",)
+    ),
     c.LiveStreamEnabled: Fields(public=("live_id",), private=("user_id",)),
     c.LiveStreamDisabled: Fields(public=("live_id",), private=("user_id",)),
     c.LiveStreamDeleted: Fields(public=("live_id",), private=("user_id",)),

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhooks import checked_url
 from shared.errors import InvalidInput
 from shared.loops.cancellation import check_cancelled
+from shared.public_addresses import Reach
 
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 # A lookup cannot be cancelled: slow ones must not hold up others, nor the process's other threads.

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from services.catalog.webhooks.webhook_addresses import Reach, is_address
 from shared.errors import Conflict, Detail, InvalidInput, NotFound
+from shared.public_addresses import Reach, is_address
 
 MAX_WEBHOOKS: Final = 10
 MAX_URL: Final = 2000

@@ -145,6 +145,8 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         row("/live/streams/{id}/health", "GET", live),
         row("/live/streams/{id}/sessions", "GET", live),
         row("/live/streams/{id}/clips", "GET POST", live),
+        row("/live/streams/{id}/simulcast-targets", "GET POST", live),
+        row("/live/streams/{id}/simulcast-targets/{target}", "GET PATCH DELETE", live),
         row("/live/videos/{id}/clips", "POST", live),
         row("/live/clips/{id}", "GET", live),
         row("/live/*", _ANY, live),

@@ -2,13 +2,14 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from services.live.broadcasts.figures import Figures
-from services.live.flv.sink import OverLimit, Stopped
+from services.live.flv.sink import OverLimit, Stopped, Tap
 from services.live.flv.tags import Tag
 from services.live.packaging.child import Program
 from services.live.packaging.feed import Feed
@@ -38,7 +39,9 @@ _SILENT_SECONDS: Final = 1.5
 
 class Means(msgspec.Struct, frozen=True):
     """What broadcasts are made with. ``heights``: of the renditions below the publisher's own;
-    ``limits``: of what it may send; ``dvr_seconds``: how far back viewers may go."""
+    ``limits``: of what it may send; ``dvr_seconds``: how far back viewers may go; ``tap``: opens
+    what else sees the tags of its publishers.
+    """
 
     sessions: Sessions
     blobs: BlobStore
@@ -47,6 +50,7 @@ class Means(msgspec.Struct, frozen=True):
     heights: tuple[int, ...]
     limits: MediaLimits = MediaLimits()
     dvr_seconds: int = 0
+    tap: Callable[[Session], Tap] | None = None
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -82,6 +86,7 @@ class Broadcast:
             session, means.sessions, means.blobs, self._folder / "segments"
         )
         self._feed: Feed | None = None
+        self._tap: Tap | None = None
         self._leaving: Leaving | None = None
         self._poster: bytes | None = None
         self._inits: dict[str, Init] = {}
@@ -108,11 +113,15 @@ class Broadcast:
         self._feed = Feed(
             program, self.window, means.heights, self.window.next_number, means.limits
         )
-        return PublisherSink(self, self._feed)
+        self._tap = means.tap(session) if means.tap is not None else None
+        return PublisherSink(self, self._feed, self._tap)
 
     async def detach(self) -> None:
         """End the ffmpeg of the publisher before, if there is one."""
         feed, self._feed = self._feed, None
+        tap, self._tap = self._tap, None
+        if tap is not None:
+            tap.close()
         if feed is not None:
             await feed.close()
 
@@ -268,9 +277,10 @@ async def open_broadcast(session: Session, means: Means) -> Broadcast:
 class PublisherSink:
     """The sink of one publisher of a broadcast."""
 
-    def __init__(self, broadcast: Broadcast, feed: Feed) -> None:
+    def __init__(self, broadcast: Broadcast, feed: Feed, tap: Tap | None) -> None:
         self._broadcast = broadcast
         self._feed = feed
+        self._tap = tap
 
     @property
     def video_id(self) -> str:
@@ -286,6 +296,8 @@ class PublisherSink:
         except OverLimit as error:
             self._broadcast.over_limit = str(error)
             raise
+        if self._tap is not None:
+            self._tap.offer(tag)
 
     async def close(self, reason: str, *, clean: bool) -> None:
         """Everything that was taken is in the window afterwards."""

@@ -21,6 +21,11 @@ from shared.contracts import (
     LiveStreamDeleted,
     LiveStreamDisabled,
     LiveStreamEnabled,
+    SimulcastState,
+    SimulcastStateChanged,
+    SimulcastTargetAdded,
+    SimulcastTargetDeleted,
+    SimulcastTargetSwitched,
     StreamKeyRotated,
     Visibility,
 )
@@ -86,6 +91,7 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
     video_id: str | None = None
     clips_by: ClipsBy = "owner"
+    targets: frozenset[str] = frozenset()
     sessions: tuple[str, ...] = ()
 
 
@@ -127,6 +133,34 @@ class ChangeClipping(msgspec.Struct, frozen=True):
     clips_by: ClipsBy
 
 
+class AddTarget(msgspec.Struct, frozen=True):
+    """Send lives to another service, too."""
+
+    caller: str
+    target_id: str
+    name: str
+
+
+class SwitchTarget(msgspec.Struct, frozen=True):
+    caller: str
+    target_id: str
+    enabled: bool
+
+
+class DeleteTarget(msgspec.Struct, frozen=True):
+    caller: str
+    target_id: str
+
+
+class ReportTarget(msgspec.Struct, frozen=True):
+    """What the owner of the session ``video_id`` has seen of a target."""
+
+    target_id: str
+    video_id: str
+    state: SimulcastState
+    error: str | None
+
+
 class OpenSession(msgspec.Struct, frozen=True):
     video_id: str
 
@@ -138,7 +172,8 @@ class CloseSession(msgspec.Struct, frozen=True):
 OwnersCommand = (
     ChangeStream | ChangeClipping | RotateKey | EnableStream | DisableStream | DeleteStream
 )
-Command = CreateStream | OwnersCommand | OpenSession | CloseSession
+TargetCommand = AddTarget | SwitchTarget | DeleteTarget
+Command = CreateStream | OwnersCommand | TargetCommand | OpenSession | CloseSession | ReportTarget
 
 
 def initial() -> LiveStream:
@@ -160,9 +195,33 @@ def decide(stream: LiveStream, command: Command) -> Sequence[Event]:
         raise LiveStreamNotFound
     if isinstance(command, OpenSession):
         return _open(stream, command)
+    if isinstance(command, ReportTarget):
+        return _report(stream, stream.owner, command)
     if stream.owner != command.caller:
         raise LiveStreamNotFound
+    if isinstance(command, AddTarget | SwitchTarget | DeleteTarget):
+        return _decide_for_target(stream, stream.owner, command)
     return _decide_for_owner(stream, stream.owner, command)
+
+
+def _report(stream: LiveStream, owner: str, command: ReportTarget) -> Sequence[Event]:
+    if command.target_id not in stream.targets:
+        return []
+    values = msgspec.structs.asdict(command)
+    return [SimulcastStateChanged(live_id=stream.id, user_id=owner, **values)]
+
+
+def _decide_for_target(stream: LiveStream, owner: str, command: TargetCommand) -> Sequence[Event]:
+    known = command.target_id in stream.targets
+    ids = {"live_id": stream.id, "user_id": owner, "target_id": command.target_id}
+    match command:
+        case AddTarget():
+            return [] if known else [SimulcastTargetAdded(**ids, name=command.name)]
+        case SwitchTarget():
+            switched = SimulcastTargetSwitched(**ids, enabled=command.enabled)
+            return [switched] if known else []
+        case DeleteTarget():
+            return [SimulcastTargetDeleted(**ids)] if known else []
 
 
 def _decide_for_owner(  # noqa: PLR0911 - one per command
@@ -229,6 +288,10 @@ def evolve(stream: LiveStream, event: Event) -> LiveStream:  # noqa: PLR0911 - o
             return msgspec.structs.replace(stream, settings=_settings(event))
         case LiveClippingChanged():
             return msgspec.structs.replace(stream, clips_by=event.clips_by)
+        case SimulcastTargetAdded():
+            return msgspec.structs.replace(stream, targets=stream.targets | {event.target_id})
+        case SimulcastTargetDeleted():
+            return msgspec.structs.replace(stream, targets=stream.targets - {event.target_id})
         case LiveStreamEnabled():
             return msgspec.structs.replace(stream, disabled=False)
         case LiveStreamDisabled():

@@ -31,6 +31,18 @@ class Sink(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Sees the tags that a session has taken from one publisher."""
+
+    def offer(self, tag: Tag) -> None:
+        """Never waits, and never fails."""
+        ...
+
+    def close(self) -> None:
+        """The publisher has gone."""
+        ...
+
+
 class Admission(Protocol):
     """Says who may publish, and opens where the tags go."""
 

@@ -10,12 +10,12 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from services.catalog.queries.views import Views
-from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import WebhookSender
 from services.catalog.webhooks.webhook_store import Webhooks
 from services.catalog.webhooks.webhooks import Webhook
 from shared.loops.items import ItemMetrics
+from shared.public_addresses import Reach
 from tests.integration.catalog.stage import GRANT_SECRET, Stage
 
 

@@ -21,7 +21,6 @@ from services.catalog.projector import BackgroundTasks
 from services.catalog.queries.views import Views
 from services.catalog.read_model.projections import Library
 from services.catalog.settings import ApiSettings
-from services.catalog.webhooks.webhook_addresses import Reach
 from shared.contracts import Event, UserRegistered, new_id, stream_id
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
@@ -33,6 +32,7 @@ from shared.http.identity import Verifier
 from shared.http.jwks import Keys
 from shared.http.server import lifespan
 from shared.loops.items import ItemMetrics
+from shared.public_addresses import Reach
 from shared.settings import Address, Key, Secret
 from tests.support.catalog_events import transcoded, uploaded
 from tests.support.databases import Database

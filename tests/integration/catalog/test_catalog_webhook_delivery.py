@@ -9,9 +9,9 @@ import httpx
 import msgspec
 import pytest
 
-from services.catalog.webhooks.webhook_addresses import Reach
 from services.catalog.webhooks.webhook_sender import NotDelivered, WebhookSender
 from shared.contracts import UserDeleted, stream_id
+from shared.public_addresses import Reach
 from tests.integration.catalog.receivers import Post, Receiver
 from tests.integration.catalog.stage import Stage
 

@@ -1,7 +1,7 @@
 """A session from its publisher to its video, through a real ffmpeg."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,13 @@ from litestar.testing import AsyncTestClient
 
 from services.live.broadcasts.broadcast import Means, PublisherSink
 from services.live.broadcasts.broadcasts import Broadcasts
-from services.live.flv.sink import OverLimit, Stopped
+from services.live.flv.sink import OverLimit, Stopped, Tap
 from services.live.flv.tags import Tag
 from services.live.origin.plain import PlainPlaylists
 from services.live.origin.routes import Origin, origin_router
 from services.live.packaging.child import Program
 from services.live.packaging.limits import MediaLimits
-from services.live.ports import Publisher, Refused
+from services.live.ports import Publisher, Refused, Session
 from services.live.recording.finishing import VideoRecorder
 from services.live.window.answers import Directives
 from shared.contracts import (
@@ -55,7 +55,12 @@ class Stage:
         if self.away:
             raise Unavailable("the storage is away")
 
-    def replica(self, name: str = "one", limits: MediaLimits | None = None) -> Broadcasts:
+    def replica(
+        self,
+        name: str = "one",
+        limits: MediaLimits | None = None,
+        tap: Callable[[Session], Tap] | None = None,
+    ) -> Broadcasts:
         means = Means(
             sessions=self.sessions,
             blobs=self.blobs,
@@ -63,6 +68,7 @@ class Stage:
             scratch=self.folder / name,
             heights=(90,),
             limits=limits or MediaLimits(),
+            tap=tap,
         )
         self.replicas.append(Broadcasts(means, most=2))
         return self.replicas[-1]
@@ -147,6 +153,43 @@ async def test_a_session_is_watched_and_becomes_a_video(stage: Stage, tmp_path: 
     # It may be made again.
     await VideoRecorder(stage.sessions, stage.blobs).record(video)
     assert len(stage.found(LiveRecorded)) == 1
+
+
+class Seen:
+    """A tap that keeps what it sees."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.tags: list[Tag] = []
+        self.closed = False
+
+    def offer(self, tag: Tag) -> None:
+        assert not self.closed
+        self.tags.append(tag)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_tap_sees_the_tags_of_each_publisher(stage: Stage, tmp_path: Path) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25, seconds=2)
+    taps: list[Seen] = []
+
+    def tap(session: Session) -> Seen:
+        taps.append(Seen(session))
+        return taps[-1]
+
+    replica = stage.replica(tap=tap)
+    first = await replica.admit("good", PUBLISHER)
+    await send(first, tags)
+    second = await replica.admit("good", PUBLISHER)
+    with pytest.raises(Stopped):
+        await send(first, tags[:9])
+    await send(second, tags[:9])
+    await second.close("unpublished", clean=True)
+    assert [(seen.session.epoch, seen.closed) for seen in taps] == [(1, True), (2, True)]
+    assert taps[0].tags == tags
+    assert taps[1].tags == tags[:9]
 
 
 async def test_another_replica_goes_on_behind_a_gap(stage: Stage, tmp_path: Path) -> None:

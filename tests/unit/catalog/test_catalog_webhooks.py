@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from services.catalog.webhooks.webhook_addresses import Reach, is_public
 from services.catalog.webhooks.webhooks import (
     Webhook,
     checked_url,
@@ -18,6 +17,7 @@ from services.catalog.webhooks.webhooks import (
     signed_headers,
 )
 from shared.errors import InvalidInput
+from shared.public_addresses import Reach, is_public
 
 KEY = "0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

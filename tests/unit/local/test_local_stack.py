@@ -22,6 +22,7 @@ ROLES = ("auth", "ingest", "transcoder", "catalog", "live", "relay", "operator")
 SECRETS = {f"role_password_{role}": f"{role}-password" for role in ROLES} | {
     "media_grant_secret": "grant-secret",
     "signing_key_secret": "signing-secret",
+    "simulcast_key": "simulcast-secret",
     "operator_secret": "operator-secret",
 }
 
@@ -78,6 +79,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
     [
         ("pg-secret", set[str]()),
         ("signing-secret", {"auth"}),
+        ("simulcast-secret", {"live"}),
         ("operator-secret", {"ingest", "live", "planner", "reconciler"}),
         ("grant-secret", {"gateway", "catalog", "projector"}),
         ("redis-secret", {"gateway", "auth", "catalog", "live"}),

@@ -385,6 +385,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/live/streams/{live_id}/simulcast-targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a live is sent on to */
+        get: operations["ApiV1LiveStreamsLiveIdSimulcastTargetsListTargets"];
+        put?: never;
+        /**
+         * Send a live to another service, too
+         * @description Nothing is encoded. A running live is sent within seconds.
+         */
+        post: operations["ApiV1LiveStreamsLiveIdSimulcastTargetsAddTarget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/streams/{live_id}/simulcast-targets/{target_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A simulcast target */
+        get: operations["ApiV1LiveStreamsLiveIdSimulcastTargetsTargetIdOneTarget"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a simulcast target
+         * @description Its key is forgotten. A running live is not sent there any more within seconds.
+         */
+        delete: operations["ApiV1LiveStreamsLiveIdSimulcastTargetsTargetIdDeleteTarget"];
+        options?: never;
+        head?: never;
+        /**
+         * Switch a simulcast target on or off
+         * @description Also while a live runs. One that was given up is tried again.
+         */
+        patch: operations["ApiV1LiveStreamsLiveIdSimulcastTargetsTargetIdSwitchTarget"];
+        trace?: never;
+    };
     "/api/v1/live/videos/{video_id}/clips": {
         parameters: {
             query?: never;
@@ -1280,6 +1326,13 @@ export interface components {
             /** @default true */
             chat: boolean;
         };
+        /** NewSimulcastTarget */
+        NewSimulcastTarget: {
+            url: string;
+            stream_key: string;
+            /** @default  */
+            name: string;
+        };
         /** NewTags */
         NewTags: {
             tags: string[];
@@ -1409,6 +1462,23 @@ export interface components {
             size: number;
             url: string;
         };
+        /** SimulcastTarget */
+        SimulcastTarget: {
+            id: string;
+            name: string;
+            url: string;
+            enabled: boolean;
+            state: ("idle" | "starting" | "broadcasting" | "retrying" | "errored") | "disabled";
+            error: string | null;
+            dropped: number;
+            since: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** SimulcastTargetChange */
+        SimulcastTargetChange: {
+            enabled: boolean;
+        };
         /** Step */
         Step: {
             type: string;
@@ -1515,6 +1585,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["SessionItem"][];
+        };
+        /** Success[list[SimulcastTarget]] */
+        SuccessListSimulcastTarget: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["SimulcastTarget"][];
         };
         /** Success[list[Tag]] */
         SuccessListTag: {
@@ -1632,6 +1711,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["RetryAccepted"];
+        };
+        /** Success[SimulcastTarget] */
+        SuccessSimulcastTarget: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["SimulcastTarget"];
         };
         /** Success[Timeline] */
         SuccessTimeline: {
@@ -3007,6 +3095,334 @@ export interface operations {
                 };
             };
             /** @description You have no such live stream. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveStreamsLiveIdSimulcastTargetsListTargets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The live stream's id. */
+                live_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessListSimulcastTarget"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You have no such stream or target. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveStreamsLiveIdSimulcastTargetsAddTarget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again leads to what the first request made, not to another one. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The live stream's id. */
+                live_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSimulcastTarget"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessSimulcastTarget"];
+                };
+            };
+            /** @description What was sent breaks a rule. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You have as many targets as you may have. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You have no such stream or target. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The idempotency key was used differently. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveStreamsLiveIdSimulcastTargetsTargetIdOneTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The live stream's id. */
+                live_id: string;
+                /** @description The simulcast target's id. */
+                target_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessSimulcastTarget"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You have no such stream or target. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveStreamsLiveIdSimulcastTargetsTargetIdDeleteTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The live stream's id. */
+                live_id: string;
+                /** @description The simulcast target's id. */
+                target_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You have no such stream or target. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveStreamsLiveIdSimulcastTargetsTargetIdSwitchTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The live stream's id. */
+                live_id: string;
+                /** @description The simulcast target's id. */
+                target_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulcastTargetChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessSimulcastTarget"];
+                };
+            };
+            /** @description What was sent breaks a rule. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description You have no such stream or target. */
             404: {
                 headers: {
                     [name: string]: unknown;

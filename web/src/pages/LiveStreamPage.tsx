@@ -6,6 +6,7 @@ import { queries } from '../api/queries';
 import { Clips } from '../live/Clips';
 import { EndReason } from '../live/EndReason';
 import { Health } from '../live/Health';
+import { Simulcast } from '../live/Simulcast';
 import { isLive, streamStatus } from '../live/status';
 import { StreamActions } from '../live/StreamActions';
 import { StreamKey } from '../live/StreamKey';
@@ -54,6 +55,9 @@ export default function LiveStreamPage() {
         )}
         <Section title="Your program" lead="OBS, ffmpeg or any other that sends by RTMP.">
           <StreamKey stream={stream} />
+        </Section>
+        <Section title="Simulcast" lead="Lives are sent on to other services as they are.">
+          <Simulcast streamId={stream.id} />
         </Section>
         <Section title="Clips" lead="The last seconds of a live, as videos of their own.">
           <Clips stream={stream} />

@@ -1,4 +1,5 @@
-"""Which addresses webhooks may reach: the internet, and networks that an operator names. Pure."""
+"""Which addresses the server may call for its users: the internet, and networks that an operator
+names. Pure."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self
@@ -42,7 +43,10 @@ _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 class Reach:
-    """Whom webhooks may call: public addresses, and ``networks``, the latter over http too."""
+    """Whom the server may call for its users: public addresses, and ``networks``.
+
+    The latter also without encryption.
+    """
 
     def __init__(self, *networks: IPv4Network | IPv6Network) -> None:
         self.networks = networks

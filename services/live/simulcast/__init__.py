@@ -1,0 +1,1 @@
+"""Simulcast: a live sent on to other services, without encoding."""
