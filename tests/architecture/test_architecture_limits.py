@@ -21,6 +21,7 @@ from services.gateway.settings import GatewaySettings
 from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
 from services.live.settings import LiveSettings
+from services.live.simulcast import backlog
 from services.live.whip import server as whip
 from services.transcoder.settings import WorkerSettings
 from shared import database_sessions
@@ -55,6 +56,7 @@ FIXED: dict[str, list[float]] = {
         upload_slots.WAITING_PER_USER,
         upload_slots.WAIT_SECONDS,
     ],
+    "what waits for a simulcast target, target": [backlog.MAX_BYTES, backlog.MAX_MS / 1000],
     "connections to storage, reader": [exchange.SLOW_SECONDS, 256 << 10],
     "the time of an answer, request": [exchange.PIECE, exchange.STALL_SECONDS],
     "the time of a body up to 64 KiB, request": [
