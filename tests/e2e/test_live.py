@@ -103,6 +103,33 @@ def test_a_live_stream_is_a_video_the_moment_it_ends(cinelog: RunningStack, pers
     types = [step["type"] for step in timeline["steps"]]
     assert types[0] == "LiveConnected"
     assert "LiveRecorded" in types
+    _is_clipped(person, live_id, video_id)
+    _has_targets(person, live_id)
+
+
+def _is_clipped(person: Person, live_id: str, video_id: str) -> None:
+    """A clip is a video of its own, and stays when the live is deleted."""
+    answer = person.client.post(f"/api/v1/live/videos/{video_id}/clips", json={"seconds": 5})
+    assert answer.status_code == 201, answer.text
+    clip = ready(person, answer.json()["data"]["video_id"])
+    assert clip["thumbnail"]
+    found = segments(person, clip["video"])
+    assert found
+    assert person.client.delete(f"/api/v1/streaming/{video_id}").is_success
+    assert all(person.client.get(uri).is_success for uri in found)
+    (listed,) = person.get(f"/api/v1/live/streams/{live_id}/clips") or []
+    assert (listed["video_id"], listed["state"]) == (clip["id"], "ready")
+
+
+def _has_targets(person: Person, live_id: str) -> None:
+    path = f"/api/v1/live/streams/{live_id}/simulcast-targets"
+    body = {"url": "rtmp://127.0.0.1/live", "stream_key": "secret"}
+    assert person.client.post(path, json=body).status_code == 400
+    answer = person.client.post(path, json=body | {"url": "rtmps://live.example.com/app"})
+    assert answer.status_code == 201, answer.text
+    (target,) = person.get(path) or []
+    assert target["state"] == "idle"
+    assert person.client.delete(f"{path}/{target['id']}").status_code == 204
 
 
 def test_a_session_outlives_the_process_that_receives_it(

@@ -13,6 +13,7 @@ from shared.contracts import (
     Event,
     LiveDisconnected,
     LiveEnded,
+    LivePosterMade,
     LivePublished,
     LiveRecorded,
     TranscodeCancelled,
@@ -133,6 +134,7 @@ class _TimelineBuilder:
         self.progress = 0.0
         self.attempts = 0
         self.steps: list[Step] = []
+        self._has_poster = False
         # The earliest possible start of the next work.
         self._ready: datetime | None = None
 
@@ -145,6 +147,11 @@ class _TimelineBuilder:
         if isinstance(event, LivePublished) and self.playable is not None:
             # Every eight seconds another one.
             return
+        if isinstance(event, LivePosterMade):
+            # Every minute another one.
+            if self._has_poster:
+                return
+            self._has_poster = True
         wait, duration = self._times(event, at)
         self._record_milestone(event, at)
         self.steps.append(

@@ -156,7 +156,7 @@ _UNDECLARED: Final = Fields()
 # They come by the hundred; Server-Sent Events of a job have them.
 _NOT_IN_FEED: Final = (
     *(c.TranscodeProgressed, c.ChunkEncoded, c.AudioEncoded),
-    c.LivePublished,
+    *(c.LivePublished, c.LivePosterMade),
 )
 
 

@@ -19,13 +19,12 @@ from services.live.packaging.limits import MediaLimits
 from services.live.ports import Health, Session, Sessions
 from services.live.recording.adopting import adopt
 from services.live.recording.history import Entry, read_history
-from services.live.recording.poster import make_poster
+from services.live.recording.posters import Posters
 from services.live.recording.recorder import SegmentRecorder
 from services.live.window.answers import Viewing
 from services.live.window.segments import WINDOW_SECONDS, Segment, Window
 from services.live.window.waiting import Changes
 from shared.blobs.store import BlobStore
-from shared.programs.process import RunFailed
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -40,7 +39,7 @@ _SILENT_SECONDS: Final = 1.5
 class Means(msgspec.Struct, frozen=True):
     """What broadcasts are made with. ``heights``: of the renditions below the publisher's own;
     ``limits``: of what it may send; ``dvr_seconds``: how far back viewers may go; ``tap``: opens
-    what else sees the tags of its publishers.
+    what else sees the tags of its publishers; ``clock`` is a steady clock in seconds.
     """
 
     sessions: Sessions
@@ -51,6 +50,7 @@ class Means(msgspec.Struct, frozen=True):
     limits: MediaLimits = MediaLimits()
     dvr_seconds: int = 0
     tap: Callable[[Session], Tap] | None = None
+    clock: Callable[[], float] = time.monotonic
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -88,9 +88,14 @@ class Broadcast:
         self._feed: Feed | None = None
         self._tap: Tap | None = None
         self._leaving: Leaving | None = None
-        self._poster: bytes | None = None
+        self._posters = Posters(
+            means.program.ffmpeg,
+            self._folder / "poster",
+            means.blobs,
+            session.video_id,
+            clock=means.clock,
+        )
         self._inits: dict[str, Init] = {}
-        self._poster_made = session.next_segment > 0
         self.stop_reason: str | None = None
         self.over_limit: str | None = None
         """Why the session ends once all that was taken is published."""
@@ -166,9 +171,8 @@ class Broadcast:
 
     def _finished(self, track: str, segment: Segment, init: Init) -> None:
         self.recorder.add(track, segment, init)
-        if track == TOP and not self._poster_made and segment.parts:
-            self._poster_made = True
-            self._poster = init.data + segment.parts[0].data
+        if track == TOP:
+            self._posters.offer(segment, init)
 
     async def step(self) -> None:
         """Bring recording further. Raises Fenced, Unavailable."""
@@ -187,25 +191,10 @@ class Broadcast:
             self._leaving = None
             if self.over_limit is not None:
                 await self._means.sessions.over_limit(self.session, self.over_limit)
-        if self._poster is not None:
-            await self._make_poster()
-
-    async def _make_poster(self) -> None:
-        pictures, self._poster = self._poster, None
-        if pictures is None:
-            return
-        try:
-            made = await make_poster(
-                self._means.program.ffmpeg,
-                self._folder / "poster",
-                self._means.blobs,
-                self.session.video_id,
-                pictures,
-            )
-        except RunFailed as error:
-            _log.warning("no poster", video=self.session.video_id, reason=error.detail[-300:])
-            return
-        await self._means.sessions.poster_made(self.session, made)
+        made = await self._posters.step()
+        if made is not None:
+            await self._means.sessions.poster_made(self.session, made)
+            self._posters.shown(made)
 
     @property
     def settled(self) -> bool:
@@ -225,7 +214,9 @@ class Broadcast:
     async def take_over(self) -> None:
         """Continue an earlier owner's window and recording. Raises Unavailable."""
         session, sessions, blobs = self.session, self._means.sessions, self._means.blobs
-        history = read_history(session.video_id, await sessions.history(session.video_id))
+        events = await sessions.history(session.video_id)
+        self._posters.adopt(events)
+        history = read_history(session.video_id, events)
         reference = history.reference()
         if not reference:
             # Its first segments were shown, and never stored.

@@ -1,6 +1,7 @@
 """A session from its publisher to its video, through a real ffmpeg."""
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Stage:
         name: str = "one",
         limits: MediaLimits | None = None,
         tap: Callable[[Session], Tap] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> Broadcasts:
         means = Means(
             sessions=self.sessions,
@@ -69,6 +71,7 @@ class Stage:
             heights=(90,),
             limits=limits or MediaLimits(),
             tap=tap,
+            clock=clock,
         )
         self.replicas.append(Broadcasts(means, most=2))
         return self.replicas[-1]
@@ -153,6 +156,46 @@ async def test_a_session_is_watched_and_becomes_a_video(stage: Stage, tmp_path: 
     # It may be made again.
     await VideoRecorder(stage.sessions, stage.blobs).record(video)
     assert len(stage.found(LiveRecorded)) == 1
+
+
+async def test_the_poster_follows_the_live_and_old_ones_are_deleted(
+    stage: Stage, tmp_path: Path
+) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25, sound=False)
+    now = 0.0
+    replica = stage.replica(clock=lambda: now)
+
+    async def publish() -> list[str]:
+        sink = await replica.admit("good", PUBLISHER)
+        await send(sink, tags)
+        await sink.close("unpublished", clean=True)
+        await recorded(replica)
+        return [made.poster_key for made in stage.found(LivePosterMade)]
+
+    def held() -> list[str]:
+        return [key for key in stage.blobs.keys() if key.endswith(".jpg")]  # noqa: SIM118
+
+    (first,) = await publish()
+    # Not more often than once a minute, and nothing where the picture is the same.
+    now = 59.0
+    assert await publish() == [first]
+    now = 61.0
+    assert await publish() == [first]
+    tags = flv(tmp_path / "other.flv", "-vf", "hue=h=90", gop=25, sound=False)
+    now = 130.0
+    _, second = await publish()
+    assert second != first
+    assert held() == sorted([first, second])
+    # Another owner knows what is left over.
+    now = 140.0
+    replica = stage.replica("other", clock=lambda: now)
+    assert await publish() == [first, second]
+    now = 730.0
+    await recorded(replica)
+    assert held() == sorted([first, second])
+    now = 741.0
+    await recorded(replica)
+    assert held() == [second]
 
 
 class Seen:
