@@ -41,6 +41,7 @@ from services.live.packaging.child import Program
 from services.live.packaging.limits import MediaLimits
 from services.live.ports import Session
 from services.live.recording.finishing import VideoRecorder
+from services.live.recording.segment_queue import Spool
 from services.live.rtmp.server import RtmpServer
 from services.live.sessions_repository import SessionsRepository
 from services.live.settings import LiveSettings
@@ -185,7 +186,7 @@ async def assemble(
         items=items,
         advanced=lambda: _advance(host),
     )
-    broadcasts = Broadcasts(means, most=config.max_lives)
+    broadcasts = Broadcasts(means, most=config.max_lives, cores=config.live_cores)
     show_figures(host.registry, broadcasts.figures)
     door = Doorkeeper(broadcasts)
     whip = Whip(door, config.max_lives) if config.whip else None
@@ -256,8 +257,17 @@ def _means(
         pixels=config.max_live_pixels,
         frame_rate=config.max_live_frame_rate,
     )
-    heights, dvr_seconds = config.live_heights, 60 * config.live_dvr_minutes
-    return Means(sessions, media, program, scratch, heights, limits, dvr_seconds, tap)
+    return Means(
+        sessions,
+        media,
+        program,
+        scratch,
+        config.live_heights,
+        limits,
+        60 * config.live_dvr_minutes,
+        tap,
+        Spool(config.live_spool_bytes),
+    )
 
 
 def _advance(host: Host) -> None:

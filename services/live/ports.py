@@ -28,6 +28,9 @@ RefusedCode = Literal[
 ]
 
 
+NO_ROOM: Final = "this server has no room for another stream; try again"
+
+
 class Refused(Exception):
     """A publisher is refused. ``text`` is one sentence for the person, shown by their program."""
 
@@ -109,8 +112,11 @@ class Sessions(Protocol):
     ``Unavailable`` (shared.errors) from any of them: the database does not answer; try again.
     """
 
-    async def connect(self, credential: Credential, publisher: Publisher) -> Session:
-        """Take the stream that this opens. Raises Refused, also where the database is away."""
+    async def connect(
+        self, credential: Credential, publisher: Publisher, *, begins: bool = True
+    ) -> Session:
+        """Take the stream that this opens. ``begins``: there is room for a session that does not
+        run yet. Raises Refused, also where the database is away."""
         ...
 
     async def alive(
@@ -147,6 +153,10 @@ class Sessions(Protocol):
     async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
         """The events of a session in order, without the first ``after``; none where there is no
         such session."""
+        ...
+
+    async def is_over(self, video_id: str) -> bool:
+        """Whether the session has ended."""
         ...
 
     async def recorded(self, recorded: LiveRecorded, next_segment: int) -> None:

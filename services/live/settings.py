@@ -5,6 +5,7 @@ from typing import Annotated, Final, Self
 
 import msgspec
 
+from services.live.recording.segment_queue import SPOOL_BYTES
 from services.live.whip.ice_servers import TurnSecret
 from shared.public_addresses import Reach
 from shared.settings import Address, Key, Secret, Settings
@@ -36,13 +37,15 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
 
     ``internal_url``: where the gateway and other replicas reach this process. A user may have
     ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once; this
-    process takes ``max_lives``. A user makes ``max_clips_per_day``, and others make so many of the
+    process takes ``max_lives``, and no further one where they use most of ``live_cores``, or, for
+    0, of its processor cores. A user makes ``max_clips_per_day``, and others make so many of the
     user's lives. A session may last ``max_live_hours``, and its publisher may send
     ``max_live_bit_rate`` bits and ``max_live_frame_rate`` pictures a second, of
     ``max_live_pixels`` each; ``upstream_ingest`` says whether its account may store more.
     ``live_heights``: of the renditions that are made below a
-    publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take.
-    Viewers of a running live may go back by ``live_dvr_minutes``; 0: by the last minute only.
+    publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take,
+    ``live_spool_bytes`` at most. Viewers of a running live may go back by ``live_dvr_minutes``; 0:
+    by the last minute only.
 
     ``redis_url``: where viewers are counted; without it their number is not known.
 
@@ -90,6 +93,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     max_simulcast_targets: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     max_simulcast_targets_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_clips_per_day: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    live_cores: Annotated[float, msgspec.Meta(ge=0, le=1024)] = 0.0
+    live_spool_bytes: Annotated[int, msgspec.Meta(ge=0)] = SPOOL_BYTES
     max_live_hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 31)] = 12.0
     max_live_bit_rate: Annotated[int, msgspec.Meta(ge=100_000)] = 40_000_000
     max_live_pixels: Annotated[int, msgspec.Meta(ge=10_000)] = 8_300_000

@@ -15,6 +15,7 @@ from shared.programs.run_memory import MemoryUsedUp, watch_memory
 # A pipe holds 64 KiB, less than a key picture: the program would wait for each reader.
 _PIPE_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 1 << 18
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class ProgramEnded(Exception):
@@ -101,6 +102,18 @@ class PipedProgram:
     @property
     def running(self) -> bool:
         return self._process.returncode is None
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used; 0.0 where the system does not say."""
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        except OSError:
+            return 0.0
+        # proc(5): utime, stime, cutime and cstime, the 14th to the 17th field. The second one is
+        # the program's name in brackets, which may have any character.
+        fields = stat.rpartition(")")[2].split()
+        return sum(int(field) for field in fields[11:15]) / _TICKS
 
     @property
     def said(self) -> str:

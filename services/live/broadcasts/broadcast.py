@@ -21,6 +21,7 @@ from services.live.recording.adopting import adopt
 from services.live.recording.history import Entry, read_history
 from services.live.recording.posters import Posters
 from services.live.recording.recorder import SegmentRecorder
+from services.live.recording.segment_queue import Spool
 from services.live.window.answers import Viewing
 from services.live.window.segments import WINDOW_SECONDS, Segment, Window
 from services.live.window.waiting import Changes
@@ -39,7 +40,8 @@ _SILENT_SECONDS: Final = 1.5
 class Means(msgspec.Struct, frozen=True):
     """What broadcasts are made with. ``heights``: of the renditions below the publisher's own;
     ``limits``: of what it may send; ``dvr_seconds``: how far back viewers may go; ``tap``: opens
-    what else sees the tags of its publishers; ``clock`` is a steady clock in seconds.
+    what else sees the tags of its publishers; ``spool``: of the disk that segments wait on;
+    ``clock`` is a steady clock in seconds.
     """
 
     sessions: Sessions
@@ -50,6 +52,7 @@ class Means(msgspec.Struct, frozen=True):
     limits: MediaLimits = MediaLimits()
     dvr_seconds: int = 0
     tap: Callable[[Session], Tap] | None = None
+    spool: Spool = msgspec.field(default_factory=Spool)
     clock: Callable[[], float] = time.monotonic
 
 
@@ -83,7 +86,7 @@ class Broadcast:
             dvr_seconds=means.dvr_seconds,
         )
         self.recorder = SegmentRecorder(
-            session, means.sessions, means.blobs, self._folder / "segments"
+            session, means.sessions, means.blobs, self._folder / "segments", means.spool
         )
         self._feed: Feed | None = None
         self._tap: Tap | None = None
@@ -144,6 +147,11 @@ class Broadcast:
         """Whether media arrived in the last moment."""
         feed = self._feed
         return feed is not None and time.monotonic() - feed.measures.last_arrival < _SILENT_SECONDS
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of its ffmpeg."""
+        return self._feed.cpu_seconds if self._feed is not None else 0.0
 
     def health(self) -> Health | None:
         """What is measured of the publisher; also brings what the playlists say up to date."""

@@ -10,10 +10,10 @@ from services.live.broadcasts.broadcast import (
     PublisherSink,
     open_broadcast,
 )
+from services.live.broadcasts.capacity import Capacity, usable_cores
 from services.live.broadcasts.figures import Figures
 from services.live.domain.session import Fenced
-from services.live.ports import Credential, Publisher, Refused
-from services.live.recording.history import read_history
+from services.live.ports import NO_ROOM, Credential, Publisher, Refused
 from services.live.window.answers import Viewing
 from shared.errors import Unavailable
 from shared.telemetry import get_logger
@@ -28,15 +28,16 @@ _KEPT_SECONDS: Final = 30.0
 
 class Broadcasts:
     """An ``Admission``. ``report`` and ``record`` are repeated by the process; ``most``: sessions
-    with a publisher at once, by what this machine can encode."""
+    with a publisher at once; ``cores``: what they may use, by default what this process may."""
 
-    def __init__(self, means: Means, *, most: int) -> None:
+    def __init__(self, means: Means, *, most: int, cores: float | None = None) -> None:
         self._means = means
-        self._most = most
+        self._capacity = Capacity(most, cores or usable_cores())
         self._broadcasts: dict[str, Broadcast] = {}
         self._ended: dict[str, float] = {}
         self._recording: dict[str, asyncio.Task[None]] = {}
         self._admitting = asyncio.Lock()
+        self._entering = 0
         self._draining = False
 
     @property
@@ -63,9 +64,19 @@ class Broadcasts:
 
     async def admit(self, credential: Credential, publisher: Publisher) -> PublisherSink:
         """Raises Refused."""
-        if self._draining or self.running >= self._most:
-            raise Refused("busy", "this server has no room for another stream; try again")
-        session = await self._means.sessions.connect(credential, publisher)
+        room = self._capacity.room(self.running + self._entering)
+        if self._draining or room == "none":
+            raise Refused("busy", NO_ROOM)
+        self._entering += 1
+        try:
+            return await self._enter(credential, publisher, begins=room == "any")
+        finally:
+            self._entering -= 1
+
+    async def _enter(
+        self, credential: Credential, publisher: Publisher, *, begins: bool
+    ) -> PublisherSink:
+        session = await self._means.sessions.connect(credential, publisher, begins=begins)
         async with self._admitting:
             broadcast = self._broadcasts.get(session.video_id)
             if broadcast is None:
@@ -80,6 +91,9 @@ class Broadcasts:
 
     async def report(self) -> None:
         """Tell the sessions that their owner is alive, and learn whether they may go on."""
+        self._capacity.measure(
+            {name: one.cpu_seconds for name, one in self._broadcasts.items() if not one.settled}
+        )
         await asyncio.gather(*(self._report(one) for one in list(self._broadcasts.values())))
         now = time.monotonic()
         for video_id, since in list(self._ended.items()):
@@ -105,10 +119,10 @@ class Broadcasts:
     async def _lost(self, broadcast: Broadcast) -> None:
         """Another replica has the session, or it has ended."""
         video_id = broadcast.session.video_id
-        history = read_history(video_id, await self._means.sessions.history(video_id))
+        over = await self._means.sessions.is_over(video_id)
         broadcast.stop_reason = broadcast.stop_reason or "the session goes on elsewhere"
-        await broadcast.end(ended=history.ended)
-        if history.ended:
+        await broadcast.end(ended=over)
+        if over:
             self._ended[video_id] = time.monotonic()
         else:
             self._broadcasts.pop(video_id, None)

@@ -27,6 +27,7 @@ from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.keys import key_hash
 from services.live.ports import (
+    NO_ROOM,
     QUIET_SECONDS,
     Accounts,
     Credential,
@@ -81,9 +82,11 @@ class LiveSessions:
         self._replica = replica
         self._most = most_at_once
 
-    async def connect(self, credential: Credential, publisher: Publisher) -> Session:
+    async def connect(
+        self, credential: Credential, publisher: Publisher, *, begins: bool = True
+    ) -> Session:
         try:
-            session = await self._connect(credential, publisher)
+            session = await self._connect(credential, publisher, begins)
         except Refused as refused:
             self._metrics.refused(publisher.protocol, refused.code)
             _log.info("publisher refused", address=publisher.address, code=refused.code)
@@ -142,17 +145,20 @@ class LiveSessions:
     async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
         return await self._events.history(video_id, after)
 
+    async def is_over(self, video_id: str) -> bool:
+        return (await self._events.session(video_id)).phase in {"ended", "recorded"}
+
     async def recorded(self, recorded: LiveRecorded, next_segment: int) -> None:
         session = await self._events.session(recorded.video_id)
         command = Record(recorded, next_segment)
         await self._events.decide_session(recorded.video_id, command, session.user_id)
 
-    async def _connect(self, credential: Credential, publisher: Publisher) -> Session:
+    async def _connect(self, credential: Credential, publisher: Publisher, begins: bool) -> Session:
         row = await self._stream_of(credential)
         if row is None or await self._events.is_account_deleted(row.user_id):
             raise Refused("unknown_key", _UNKNOWN)
         for _ in range(_ATTEMPTS):
-            video_id = await self._open(row)
+            video_id = await self._open(row, begins=begins)
             await self._sessions.claim(
                 video_id, row.key_hash, self._replica.address, self._replica.name
             )
@@ -177,12 +183,14 @@ class LiveSessions:
         row = await self._streams.get(credential.live_id)
         return row if row is not None and row.user_id == credential.user_id else None
 
-    async def _open(self, row: StreamRow) -> str:
+    async def _open(self, row: StreamRow, *, begins: bool = True) -> str:
         """The session to send to: the open one, or a new one. Its row is there first."""
         while True:
             stream = await self._usable(row.id)
             if stream.video_id is not None:
                 return stream.video_id
+            if not begins:
+                raise Refused("busy", NO_ROOM)
             full = await self._accounts.refusal(row.user_id, begins=True)
             if full is not None:
                 raise Refused("full", full)

@@ -93,6 +93,11 @@ class Child:
         """What it wrote to its standard error."""
         return self._running.said if self._running is not None else ""
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used."""
+        return self._running.cpu_seconds if self._running is not None else 0.0
+
     async def finish(self) -> None:
         """End its input, and pass on everything that it still writes."""
         if self._running is not None:

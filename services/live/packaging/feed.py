@@ -17,6 +17,7 @@ from services.live.packaging.group import LastGroup
 from services.live.packaging.layout import LONGEST_GOP, OWN_GOP, Layout, Picture, Sound, plan
 from services.live.packaging.limits import MediaLimits, Meter
 from services.live.packaging.measures import Measures
+from services.live.packaging.shortage import Shortage
 from services.live.packaging.timeline import Timeline
 from shared.programs.piped import ProgramEnded
 from shared.telemetry import get_logger
@@ -59,7 +60,7 @@ class Feed:
         self._layout: Layout | None = None
         self._wanted = False
         self._long_gop = False
-        self._dropped_rungs = 0
+        self._shortage = Shortage()
         self._group_deaths = 0
         self._restarts: deque[float] = deque(maxlen=_MAX_RESTARTS)
         self._key_at: int | None = None
@@ -73,6 +74,11 @@ class Feed:
     def next_segment(self) -> int:
         """The number after the last segment that was begun."""
         return self._cuts.following if self._cuts is not None else self._first_segment
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of the running ffmpeg."""
+        return self._child.cpu_seconds if self._child is not None else 0.0
 
     async def take(self, tag: Tag) -> None:
         """Raises NotPlayable, Stopped; OverLimit where it is more than a live may have."""
@@ -201,9 +207,8 @@ class Feed:
             _log.info("key pictures are far apart", seconds=LONGEST_GOP)
             self._long_gop = True
             await self._again()
-        elif self.measures.too_slow and not self._wanted and self._drop_rung():
-            _log.warning("a rendition is dropped: encoding is too slow")
-            self._wanted = True
+        elif not self._wanted:
+            self._wanted = self._other_rungs()
 
     def _note_cut(self, tag: Tag, inside: Content) -> None:
         if tag.kind == VIDEO and inside.frames and self._cuts is not None:
@@ -242,22 +247,31 @@ class Feed:
         if self._group.tags:
             await self._start()
 
-    def _drop_rung(self) -> bool:
-        layout = self._layout
-        if layout is None or layout.without_costliest() is None:
+    def _other_rungs(self) -> bool:
+        """Whether a rendition is to go, because encoding is too slow, or comes back."""
+        layout, before = self._layout, self._shortage.left_out
+        if layout is None or not self._shortage.judge(
+            time.monotonic(),
+            too_slow=self.measures.too_slow,
+            relaxed=self.measures.relaxed,
+            more=layout.without_costliest() is not None,
+        ):
             return False
-        self._dropped_rungs += 1
+        if self._shortage.left_out > before:
+            _log.warning("a rendition is dropped: encoding is too slow")
+        else:
+            _log.info("a rendition comes back: encoding is fast enough")
         return True
 
     @property
     def dropped_rungs(self) -> int:
         """Renditions that were given up because encoding was too slow."""
-        return self._dropped_rungs
+        return self._shortage.left_out
 
     def _plan(self) -> Layout:
         picture = self._picture()
         layout = plan(picture, self._sound(), heights=self._heights, long_gop=self._long_gop)
-        for _ in range(self._dropped_rungs):
+        for _ in range(self._shortage.left_out):
             layout = layout.without_costliest() or layout
         return layout
 

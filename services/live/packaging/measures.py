@@ -14,6 +14,9 @@ _WINDOW: Final = 5.0
 # for most of the time.
 _LATE_SECONDS: Final = 3.0
 _WAITING_SHARE: Final = 0.5
+# Encoding has time to spare below these.
+_RELAXED_SECONDS: Final = 1.0
+_RELAXED_SHARE: Final = 0.1
 
 
 class Measures:
@@ -76,6 +79,12 @@ class Measures:
         """Whether ffmpeg cannot keep up with the publisher."""
         waiting = self._waited > _WAITING_SHARE * _WINDOW
         return waiting and self._late > _LATE_SECONDS
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether ffmpeg waits for the publisher, nearly all of the time."""
+        waiting = self._waited > _RELAXED_SHARE * _WINDOW
+        return not waiting and self._late < _RELAXED_SECONDS
 
     @property
     def frame_rate(self) -> float:

@@ -65,10 +65,11 @@ class History(msgspec.Struct, frozen=True):
         return [name for name in self.tracks if name != SOUND]
 
     def reference(self) -> dict[int, Entry]:
-        """By number, the segment that says how long it lasts: of the first track that has it."""
+        """By number, the segment that says how long it lasts: of the first track that has it, of
+        sound only where no picture has it."""
         found: dict[int, Entry] = {}
-        for entries in self.tracks.values():
-            for entry in entries:
+        for name in sorted(self.tracks, key=lambda name: name == SOUND):
+            for entry in self.tracks[name]:
                 found.setdefault(entry.number, entry)
         return found
 

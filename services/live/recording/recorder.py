@@ -8,7 +8,7 @@ from typing import Final
 from services.live.packaging.fragments import Init
 from services.live.ports import Session, Sessions
 from services.live.recording.batches import Batches
-from services.live.recording.segment_queue import Item, SegmentQueue, StorageAway
+from services.live.recording.segment_queue import Item, SegmentQueue, Spool, StorageAway
 from services.live.window.segments import Segment
 from shared.blobs.store import BlobStore
 from shared.telemetry import get_logger
@@ -26,12 +26,17 @@ class SegmentRecorder:
     """Takes whole segments of one owner's session; ``step`` brings them further."""
 
     def __init__(
-        self, session: Session, sessions: Sessions, blobs: BlobStore, folder: Path
+        self,
+        session: Session,
+        sessions: Sessions,
+        blobs: BlobStore,
+        folder: Path,
+        spool: Spool,
     ) -> None:
         self._session = session
         self._sessions = sessions
         self._blobs = blobs
-        self._queue = SegmentQueue(folder)
+        self._queue = SegmentQueue(folder, spool)
         self._batches = Batches(session.video_id, session.next_segment, session.jumps)
         self._inits: set[str] = {track.init_key for track in session.tracks}
         self._lock = asyncio.Lock()
@@ -69,6 +74,7 @@ class SegmentRecorder:
         Raises BlobStoreUnavailable, Unavailable: the next step tries again. Raises Fenced.
         """
         async with self._lock:
+            self.failure = self.failure or self._queue.failure
             if self._queue.waiting_seconds > _AWAY_SECONDS:
                 self.failure = "the storage is away for too long"
             while self._queue:
@@ -90,7 +96,7 @@ class SegmentRecorder:
             self._batches.stored(item)
 
     async def _put(self, item: Item) -> None:
-        await self._blobs.put(item.key, item.read(), "video/iso.segment", IMMUTABLE)
+        await self._blobs.put(item.key, await item.read(), "video/iso.segment", IMMUTABLE)
 
     def drop(self) -> None:
         """Forget what was not stored: another replica has the session."""

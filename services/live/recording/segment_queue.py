@@ -1,5 +1,6 @@
 """Whole segments on their way to the bucket: in memory, and on disk while the storage is away."""
 
+import asyncio
 import hashlib
 import shutil
 import time
@@ -13,9 +14,12 @@ from services.live.packaging.fragments import Init
 from services.live.window.segments import Segment
 from shared.contracts import Segment as SegmentFacts
 
-# Bytes of one session that wait in memory, and on disk.
+# Bytes of one session that wait in memory for the bucket, and for a slow disk.
 _MEMORY_BYTES: Final = 32 << 20
-_DISK_BYTES: Final = 2 << 30
+_UNWRITTEN_BYTES: Final = 32 << 20
+# Bytes of all sessions of a process that wait on disk.
+SPOOL_BYTES: Final = 3 << 30
+_AWAY: Final = "the storage is away for too long"
 
 
 class StorageAway(Exception):
@@ -24,7 +28,8 @@ class StorageAway(Exception):
 
 class Item(msgspec.Struct, kw_only=True):
     """A segment of a track. ``jumps``: the discontinuities before it. ``file``: where its bytes
-    are if not in memory. ``since``: when it was whole, by a steady clock."""
+    are if not in memory; ``spooled``: they are, or will be, on disk. ``since``: when it was whole,
+    by a steady clock."""
 
     track: str
     number: int
@@ -40,9 +45,11 @@ class Item(msgspec.Struct, kw_only=True):
     segment: Segment
     data: bytes = b""
     file: Path | None = None
+    spooled: bool = False
 
-    def read(self) -> bytes:
-        return self.file.read_bytes() if self.file is not None else self.data
+    async def read(self) -> bytes:
+        file = self.file
+        return self.data if file is None else await asyncio.to_thread(file.read_bytes)
 
     def stored(self) -> None:
         """Its bytes are in the bucket."""
@@ -53,13 +60,40 @@ class Item(msgspec.Struct, kw_only=True):
             self.file = None
 
 
-class SegmentQueue:
-    """Bounded. ``folder`` is made when it is needed."""
+class Spool:
+    """How much disk the segments of this process take, all sessions together."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, most: int = SPOOL_BYTES) -> None:
+        self._most = most
+        self.used = 0
+
+    def take(self, size: int) -> bool:
+        """Whether there was room."""
+        if self.used + size > self._most:
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+
+
+class SegmentQueue:
+    """Bounded. ``folder`` is made when it is needed. ``spool``: shared with other sessions.
+
+    A thread writes to disk, because a disk that is slow would stop all sessions of the process.
+    """
+
+    def __init__(self, folder: Path, spool: Spool) -> None:
         self._folder = folder
+        self._spool = spool
         self._items: deque[Item] = deque()
-        self._memory = self._disk = 0
+        self._memory = 0
+        self._unwritten: deque[Item] = deque()
+        self._unwritten_bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+        self.failure: str | None = None
+        """Why no more can be kept; the text is for the publisher."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -71,45 +105,45 @@ class SegmentQueue:
 
     def add(self, track: str, segment: Segment, init: Init) -> None:
         """Raises StorageAway."""
-        data = segment.data
-        item = Item(
-            track=track,
-            number=segment.number,
-            folder=segment.folder,
-            key=segment.key,
-            jumps=segment.jumps,
-            init_key=segment.init_key,
-            init=init,
-            at=segment.at,
-            facts=SegmentFacts(
-                index=segment.number,
-                start=segment.start,
-                duration=segment.duration,
-                size=len(data),
-                key_bytes=segment.parts[0].key_bytes if init.width else msgspec.UNSET,
-            ),
-            sha256=hashlib.sha256(data).hexdigest(),
-            since=time.monotonic(),
-            segment=segment,
-        )
-        if self._memory + len(data) <= _MEMORY_BYTES:
-            self._memory += len(data)
-            item.data = data
+        item = _item(track, segment, init)
+        if self._memory + item.facts.size <= _MEMORY_BYTES:
+            self._memory += item.facts.size
         else:
-            self._write(item, data)
+            self._write_later(item)
         self._items.append(item)
 
-    def _write(self, item: Item, data: bytes) -> None:
-        if self._disk + len(data) > _DISK_BYTES:
-            raise StorageAway("the storage is away for too long")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{item.track}-{item.number}.m4s"
-        try:
-            path.write_bytes(data)
-        except OSError:
-            raise StorageAway("the storage is away, and the disk is full") from None
-        self._disk += len(data)
-        item.file = path
+    def _write_later(self, item: Item) -> None:
+        size = item.facts.size
+        if self._unwritten_bytes + size > _UNWRITTEN_BYTES or not self._spool.take(size):
+            raise StorageAway(_AWAY)
+        item.spooled = True
+        self._unwritten_bytes += size
+        self._unwritten.append(item)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        while self._unwritten:
+            item = self._unwritten[0]
+            path = self._folder / f"{item.track}-{item.number}.m4s"
+            try:
+                await asyncio.to_thread(_write_file, path, item.data)
+            except OSError:
+                self.failure = "the storage is away, and the disk is full"
+                return
+            if self._unwritten and self._unwritten[0] is item:
+                self._unwritten.popleft()
+                self._unwritten_bytes -= item.facts.size
+            if item.segment.stored or not item.spooled:
+                # It was stored, or forgotten, while it was written.
+                path.unlink(missing_ok=True)
+            else:
+                item.file, item.data = path, b""
+
+    async def written(self) -> None:
+        """Wait until the disk has what belongs there."""
+        if self._writer is not None:
+            await self._writer
 
     def first(self, count: int) -> list[Item]:
         """The oldest segments."""
@@ -119,13 +153,51 @@ class SegmentQueue:
         """The oldest segments are stored."""
         for item in items:
             self._items.popleft()
-            if item.file is not None:
-                self._disk -= item.facts.size
-            else:
-                self._memory -= item.facts.size
+            self._release(item)
             item.stored()
+
+    def _release(self, item: Item) -> None:
+        if item.spooled:
+            item.spooled = False
+            self._spool.give_back(item.facts.size)
+        else:
+            self._memory -= item.facts.size
 
     def drop(self) -> None:
         """Forget everything."""
+        for item in self._items:
+            self._release(item)
         self._items.clear()
+        self._unwritten.clear()
+        self._unwritten_bytes = 0
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _item(track: str, segment: Segment, init: Init) -> Item:
+    data = segment.data
+    return Item(
+        track=track,
+        number=segment.number,
+        folder=segment.folder,
+        key=segment.key,
+        jumps=segment.jumps,
+        init_key=segment.init_key,
+        init=init,
+        at=segment.at,
+        facts=SegmentFacts(
+            index=segment.number,
+            start=segment.start,
+            duration=segment.duration,
+            size=len(data),
+            key_bytes=segment.parts[0].key_bytes if init.width else msgspec.UNSET,
+        ),
+        sha256=hashlib.sha256(data).hexdigest(),
+        since=time.monotonic(),
+        segment=segment,
+        data=data,
+    )
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

@@ -31,16 +31,22 @@ class MemorySessions:
         self.sending: bool | None = None
         self.stop: str | None = None
         self.address: str | None = None
+        self.read = 0
+        """How many events were read."""
 
     def _apply(self, command: object) -> None:
         for event in decide(self.state, command):  # type: ignore[arg-type]
             self.events.append(event)
             self.state = evolve(self.state, event)
 
-    async def connect(self, credential: Credential, publisher: Publisher) -> Session:
+    async def connect(
+        self, credential: Credential, publisher: Publisher, *, begins: bool = True
+    ) -> Session:
         if credential != "good":
             raise Refused("unknown_key", "no stream has this key")
         if self.state.phase == "none":
+            if not begins:
+                raise Refused("busy", "this server has no room for another stream; try again")
             self._apply(
                 Connect(
                     video_id=self.video_id,
@@ -97,7 +103,11 @@ class MemorySessions:
         return self.address
 
     async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
+        self.read += len(self.events) - after
         return self.events[after:]
+
+    async def is_over(self, video_id: str) -> bool:
+        return self.state.phase in ("ended", "recorded")
 
     async def recorded(self, recorded: LiveRecorded, next_segment: int) -> None:
         self._apply(Record(recorded, next_segment))

@@ -1,5 +1,6 @@
 """A session from its publisher to its video, through a real ffmpeg."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -446,3 +447,31 @@ async def test_a_picture_that_is_too_large_ends_the_session(
     (ended,) = stage.found(LiveEnded)
     assert "320×180 is too large" in ended.reason
     assert bool(stage.batches()) == (first == "160x90")
+
+
+async def test_a_full_replica_takes_over_what_runs_and_begins_nothing(stage: Stage) -> None:
+    full, other = stage.replica("full"), stage.replica("other")
+    full._capacity.used = 1000.0
+    with pytest.raises(Refused, match="no room for another stream") as refused:
+        await full.admit("good", PUBLISHER)
+    assert refused.value.code == "busy"
+    # Another one takes it; once it runs, the full one does, too.
+    sink = await other.admit("good", PUBLISHER)
+    await sink.close("gone", clean=False)
+    await full.admit("good", PUBLISHER)
+    assert stage.sessions.state.epoch == 2
+
+
+async def test_plain_playlists_read_each_event_once(stage: Stage, tmp_path: Path) -> None:
+    sink = await stage.replica().admit("good", PUBLISHER)
+    await send(sink, flv(tmp_path / "clip.flv", gop=25))
+    await sink.close("unpublished", clean=True)
+    await recorded(stage.replicas[0])
+    plain = PlainPlaylists(stage.sessions, stage.blobs)
+    video = stage.sessions.video_id
+    asked = [plain.playlist(video, name) for name in ("top.m3u8", "90.m3u8", "index.m3u8") * 20]
+    texts = await asyncio.gather(*asked)
+    assert all(texts)
+    assert texts[0] is texts[3]
+    read = stage.sessions.read
+    assert read == len(stage.sessions.events)

@@ -1,5 +1,6 @@
 """What goes into the log in which batches, and the playlists that come of it."""
 
+import threading
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -12,7 +13,7 @@ from services.live.recording.batches import Batches
 from services.live.recording.history import History, newest, read_history
 from services.live.recording.playlists import media_playlist, multivariant, published_renditions
 from services.live.recording.running import WINDOW, dvr, running_playlist
-from services.live.recording.segment_queue import Item, SegmentQueue, StorageAway
+from services.live.recording.segment_queue import Item, SegmentQueue, Spool, StorageAway
 from services.live.window.segments import Segment
 from shared.contracts import Event, LiveEnded, LivePublished
 
@@ -43,7 +44,7 @@ class Stage:
     """Segments through queue and batches, as the recorder brings them."""
 
     def __init__(self, tmp_path: Path, next_segment: int = 0, jumps: int = 0) -> None:
-        self.queue = SegmentQueue(tmp_path / "segments")
+        self.queue = SegmentQueue(tmp_path / "segments", Spool())
         self.batches = Batches("v", next_segment, jumps)
         self.events: list[LivePublished] = []
 
@@ -127,23 +128,70 @@ def test_a_repeated_segment_is_not_published_twice(tmp_path: Path) -> None:
     assert stage.publish(everything=True) == [(5, 1)]
 
 
-def test_segments_wait_on_disk_where_memory_does_not_suffice(tmp_path: Path, monkeypatch) -> None:
+async def test_segments_wait_on_disk_where_memory_does_not_suffice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 12_000)
-    monkeypatch.setattr("services.live.recording.segment_queue._DISK_BYTES", 12_000)
-    queue = SegmentQueue(tmp_path / "segments")
+    spool = Spool(12_000)
+    queue = SegmentQueue(tmp_path / "segments", spool)
     for number in range(4):
         queue.add("top", segment(number), PICTURE)
+    await queue.written()
     files = sorted(path.name for path in (tmp_path / "segments").iterdir())
     assert files == ["top-2.m4s", "top-3.m4s"]
-    with pytest.raises(StorageAway):
-        queue.add("top", segment(4), PICTURE)
+    assert all(item.data == b"" for item in queue.first(4)[2:])
+    # What one session has there, another one has not.
+    another = SegmentQueue(tmp_path / "other", spool)
+    for number in range(2):
+        another.add("top", segment(number), PICTURE)
+    for full in (queue, another):
+        with pytest.raises(StorageAway):
+            full.add("top", segment(4), PICTURE)
     items: list[Item] = queue.first(4)
-    assert [item.read() for item in items] == [b"x" * 5000] * 4
+    assert [await item.read() for item in items] == [b"x" * 5000] * 4
     queue.remove(items)
     assert list((tmp_path / "segments").iterdir()) == []
     assert all(item.segment.stored for item in items)
-    queue.add("top", segment(5), PICTURE)
-    assert len(queue) == 1
+    assert spool.used == 0
+    another.add("top", segment(5), PICTURE)
+    another.drop()
+    assert (len(another), spool.used) == (0, 0)
+
+
+async def test_a_disk_that_hangs_takes_no_memory_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def hang(path: Path, data: bytes) -> None:
+        assert go_on.wait(10)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    monkeypatch.setattr("services.live.recording.segment_queue._write_file", hang)
+    monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 0)
+    monkeypatch.setattr("services.live.recording.segment_queue._UNWRITTEN_BYTES", 12_000)
+    queue = SegmentQueue(tmp_path / "segments", Spool())
+    queue.add("top", segment(0), PICTURE)
+    queue.add("top", segment(1), PICTURE)
+    with pytest.raises(StorageAway):
+        queue.add("top", segment(2), PICTURE)
+    # Meanwhile the bucket takes what is not on disk yet.
+    items = queue.first(1)
+    assert [await item.read() for item in items] == [b"x" * 5000]
+    queue.remove(items)
+    go_on.set()
+    await queue.written()
+    assert [path.name for path in (tmp_path / "segments").iterdir()] == ["top-1.m4s"]
+
+
+async def test_a_full_disk_is_a_reason_to_end(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 0)
+    (tmp_path / "segments").write_text("no folder")
+    queue = SegmentQueue(tmp_path / "segments", Spool())
+    queue.add("top", segment(0), PICTURE)
+    await queue.written()
+    assert queue.failure == "the storage is away, and the disk is full"
 
 
 def recorded(tmp_path: Path) -> Stage:

@@ -48,6 +48,8 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "QUOTA_TRUSTED_FACTOR" ($settings.quotas.trustedFactor | toString)
   "MAX_LIVE_STREAMS_PER_USER" ($settings.live.streamsPerUser | toString)
   "MAX_LIVES" ($settings.live.atOnce | toString)
+  "LIVE_CORES" ($settings.live.cores | toString)
+  "LIVE_SPOOL_BYTES" ($settings.live.spoolBytes | int64 | toString)
   "MAX_LIVE_HOURS" ($settings.live.hours | toString)
   "MAX_LIVE_BIT_RATE" ($settings.live.bitRate | int64 | toString)
   "MAX_LIVE_PIXELS" ($settings.live.pixels | int64 | toString)
