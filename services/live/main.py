@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 from litestar import Litestar, Router
 
+from services.live import listeners
 from services.live.broadcasts.broadcast import Means
 from services.live.broadcasts.broadcasts import Broadcasts
 from services.live.broadcasts.figures import show_figures
@@ -50,8 +51,6 @@ from services.live.simulcast.handling import Targets
 from services.live.simulcast.repository import Most, TargetsRepository
 from services.live.simulcast.sealing import Sealer
 from services.live.simulcast.simulcasts import Simulcasts
-from services.live.srt.library import Library, SrtError
-from services.live.srt.listener import Listener
 from services.live.srt.publishers import SrtPublishers
 from services.live.streams_repository import StreamsRepository
 from services.live.whip import receiving
@@ -74,11 +73,8 @@ from shared.loops.loops import Loops
 from shared.programs.confinement import Limits, protect_memory
 from shared.programs.finding import find_ffmpeg
 from shared.public_addresses import Reach
-from shared.settings import Address
 
 _CONNECTIONS = 8
-# How long SRT waits for packets that are sent again; a publisher may ask for more.
-_SRT_LATENCY_MS = 120
 _S3_CONNECTIONS = 64
 _ROUND_SECONDS = 1.0
 _RECORD_SECONDS = 0.5
@@ -281,7 +277,8 @@ async def compose(config: LiveSettings, host: Host) -> Process:
     receiving.install()
     live = await assemble(config, host)
     loops, broadcasts = host.loops, live.broadcasts
-    listener = _srt(config, live.srt)
+    listener = listeners.srt(config, live.srt)
+    certificate = listeners.certificate(config)
 
     async def drain() -> None:
         broadcasts.drain()
@@ -297,7 +294,8 @@ async def compose(config: LiveSettings, host: Host) -> Process:
         servers=[Served(live.app, config.bind)],
         drain=drain,
         work={
-            "publishers": lambda: _listen(live.publishers, config.rtmp_bind),
+            "publishers": lambda: listeners.rtmp(live.publishers, config, certificate),
+            **listeners.reading(certificate, loops),
             "report": lambda: loops.repeat("report sessions", broadcasts.report, _ROUND_SECONDS),
             "simulcast": lambda: loops.repeat(
                 "simulcast targets", live.simulcasts.round, _ROUND_SECONDS
@@ -308,32 +306,6 @@ async def compose(config: LiveSettings, host: Host) -> Process:
             ),
         },
     )
-
-
-def _srt(config: LiveSettings, publishers: SrtPublishers) -> Listener | None:
-    """Listens for publishers by SRT, where that is set up. Raises SettingsError."""
-    if config.srt_library is None:
-        return None
-    try:
-        listener = Listener(
-            Library(config.srt_library),
-            admit=publishers.admit,
-            serve=publishers.serve,
-            latency_ms=_SRT_LATENCY_MS,
-        )
-        listener.open(config.srt_bind.host, config.srt_bind.port)
-    except SrtError as error:
-        raise settings.SettingsError(f"SRT_BIND, SRT_LIBRARY: {error}") from error
-    return listener
-
-
-async def _listen(publishers: RtmpServer, bind: Address) -> None:
-    """Raises SettingsError where the port is taken."""
-    try:
-        await publishers.listen(bind)
-    except OSError as error:
-        raise settings.SettingsError(f"RTMP_BIND: {error}") from error
-    await asyncio.Event().wait()
 
 
 async def _lead(live: Live, loops: Loops) -> None:

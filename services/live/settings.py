@@ -35,6 +35,9 @@ class IceServer(str):
 class LiveSettings(Settings, frozen=True, kw_only=True):
     """Publishers connect to ``rtmp_bind``; ``rtmp_url`` is what people are told to send to.
 
+    With ``rtmps_certificate`` and ``rtmps_key``, files in PEM, publishers by RTMPS connect to
+    ``rtmps_bind``; the files are read again when they change.
+
     ``internal_url``: where the gateway and other replicas reach this process. A user may have
     ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once; this
     process takes ``max_lives``, and no further one where they use most of ``live_cores``, or, for
@@ -61,6 +64,9 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     bind: Address
     rtmp_bind: Address
     rtmp_url: str
+    rtmps_bind: Address = Address("0.0.0.0", 1936)  # noqa: S104 - publishers come from anywhere
+    rtmps_certificate: str | None = None
+    rtmps_key: str | None = None
     internal_url: str
     database_url: Secret
     s3_endpoint: str

@@ -20,6 +20,7 @@ from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag
 from services.live.ports import Publisher, Refused
 from services.live.rtmp import replies, wire
 from services.live.rtmp.wire import Message, Parser, ProtocolError
+from shared.contracts import LiveProtocol
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -100,6 +101,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._parser = Parser(self._send)
         self._made = self._last_tag = loop.time()
+        self._tls = transport.get_extra_info("sslcontext") is not None
         self.address = _network(transport.get_extra_info("peername"))
         if not self._door.accept(self):
             # Without an answer: one costs more than the refusal is worth.
@@ -334,7 +336,8 @@ class Connection(asyncio.Protocol):
         self._stream = stream or 1
         if not key or len(key) > _MAX_KEY:
             raise Refused("unknown_key", "no stream has this key")
-        publisher = Publisher(protocol="rtmp", address=self.address, software=self._software)
+        protocol: LiveProtocol = "rtmps" if self._tls else "rtmp"
+        publisher = Publisher(protocol=protocol, address=self.address, software=self._software)
         self._sink = await self._door.admit(key, publisher)
         self._last_tag = asyncio.get_running_loop().time()
         self._send(replies.publishing(self._stream))

@@ -50,7 +50,7 @@ class RtmpServer:
         self._connects = _per_minute(self._limits.connects)
         self._connections: set[Connection] = set()
         self._open: Counter[str] = Counter()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     @property
     def connections(self) -> int:
@@ -58,17 +58,24 @@ class RtmpServer:
         return len(self._connections)
 
     async def listen(self, bind: Address, tls: ssl.SSLContext | None = None) -> int:
-        """Accept publishers; the port, which the system chose where ``bind`` says 0."""
+        """Accept publishers; the port, which the system chose where ``bind`` says 0. May be called
+        again for another port. With ``tls``, by RTMPS."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self, self._limits), bind.host, bind.port, ssl=tls, backlog=_BACKLOG
+        server = await loop.create_server(
+            lambda: Connection(self, self._limits),
+            bind.host,
+            bind.port,
+            ssl=tls,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=self._limits.handshake if tls is not None else None,
         )
-        return self._server.sockets[0].getsockname()[1]
+        self._servers.append(server)
+        return server.sockets[0].getsockname()[1]
 
     async def close(self, text: str = "the server is going down") -> None:
         """Accept no more, tell all publishers to connect again, and wait until they are gone."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         connections = list(self._connections)
         for connection in connections:
             connection.stop(text)

@@ -327,3 +327,36 @@ def test_publishers_come_in_under_the_event_loop_of_processes() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(scenario()) == ("unpublished", True)
+
+
+async def test_ten_thousand_connects_of_an_address_hold_nobody_else_up() -> None:
+    """The machine's own second address stands for another person."""
+    async with serving(Limits(handshake=0.2)) as (server, door, port):
+        _, good = await send(port, publish())
+        await eventually(lambda: door.sinks)
+        most = 0
+
+        def connect_at_once(count: int) -> None:
+            """In a thread, because the loop of this test is the server's."""
+            for _ in range(count):
+                with suppress(OSError), socket.socket() as caller:
+                    caller.bind(("127.0.0.2", 0))
+                    caller.connect(("127.0.0.1", port))
+                    caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        flood = asyncio.create_task(asyncio.to_thread(connect_at_once, 10_000))
+        sent = 0
+        while not flood.done():
+            good.write(picture(40 * sent, key=sent == 0))
+            sent += 1
+            await eventually(lambda expected=sent: len(door.sinks[0].tags) == expected)
+            most = max(most, server.connections)
+            await asyncio.sleep(0.01)
+        await flood
+        assert sent > 10
+        assert door.sinks[0].ended is None
+        # As many connections as an address may have, and the good one.
+        assert most <= 17
+        good.close()
+        await eventually(lambda: server.connections == 0)
+        assert len(server._open) == 0

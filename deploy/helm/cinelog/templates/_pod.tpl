@@ -96,6 +96,9 @@ spec:
         {{- end }}
         {{- if .spec.rtmp }}
         - {name: rtmp, containerPort: 1935}
+        {{- if $root.Values.settings.live.tlsSecret }}
+        - {name: rtmps, containerPort: 1936}
+        {{- end }}
         {{- end }}
       # Liveness never asks for a dependency: a restart would not bring it back.
       startupProbe:
@@ -129,6 +132,9 @@ spec:
         {{- if or $worker .spec.rtmp }}
         - {name: scratch, mountPath: /scratch}
         {{- end }}
+        {{- if and .spec.rtmp $root.Values.settings.live.tlsSecret }}
+        - {name: rtmps, mountPath: /etc/cinelog/rtmps, readOnly: true}
+        {{- end }}
         {{- if .spec.role }}
         {{- include "cinelog.caMount" $root | nindent 8 }}
         {{- end }}
@@ -141,6 +147,10 @@ spec:
     {{- if or $worker .spec.rtmp }}
     - name: scratch
       emptyDir: {sizeLimit: {{ ternary $root.Values.worker.scratch.size "4Gi" $worker }}}
+    {{- end }}
+    {{- if and .spec.rtmp $root.Values.settings.live.tlsSecret }}
+    - name: rtmps
+      secret: {secretName: {{ $root.Values.settings.live.tlsSecret }}}
     {{- end }}
     {{- if .spec.role }}
     {{- include "cinelog.caVolume" $root | nindent 4 }}
