@@ -53,8 +53,10 @@ class PlainPlaylists:
             return None
         if name == object_keys.DASH:
             return await self._manifest(known.history)
-        if (name, skip) not in known.texts:
-            known.texts[name, skip] = await self._playlist(known.history, name, skip=skip)
+        async with self._reading.setdefault(video_id, asyncio.Lock()):
+            # However many ask, it is made once.
+            if (name, skip) not in known.texts:
+                known.texts[name, skip] = await self._playlist(known.history, name, skip=skip)
         return known.texts[name, skip]
 
     async def _playlist(self, history: History, name: str, *, skip: bool) -> str | None:

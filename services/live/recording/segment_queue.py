@@ -79,14 +79,15 @@ class Spool:
 
 
 class SegmentQueue:
-    """Bounded. ``folder`` is made when it is needed. ``spool``: shared with other sessions.
+    """Bounded. ``folder`` is made when it is needed. ``spool``: shared with other sessions,
+    if there are any.
 
     A thread writes to disk, because a disk that is slow would stop all sessions of the process.
     """
 
-    def __init__(self, folder: Path, spool: Spool) -> None:
+    def __init__(self, folder: Path, spool: Spool | None = None) -> None:
         self._folder = folder
-        self._spool = spool
+        self._spool = spool or Spool()
         self._items: deque[Item] = deque()
         self._memory = 0
         self._unwritten: deque[Item] = deque()

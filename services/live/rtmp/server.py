@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from services.live.flv.sink import Admission, Sink
-from services.live.ports import Publisher
+from services.live.ports import Credential, Publisher
 from services.live.rtmp.connection import Connection
 from shared.settings import Address
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
@@ -102,9 +102,9 @@ class RtmpServer:
         if not self._open[connection.address]:
             del self._open[connection.address]
 
-    async def admit(self, key: str, publisher: Publisher) -> Sink:
+    async def admit(self, credential: Credential, publisher: Publisher) -> Sink:
         """Ask whether the key may publish. Raises Refused."""
-        return await self._admission.admit(key, publisher)
+        return await self._admission.admit(credential, publisher)
 
 
 def _per_minute(count: int) -> Bucket:
