@@ -63,7 +63,7 @@ coverage: ## What the last `make test` left untested; fails below the floor
 		--merge dist/coverage.json || { echo "coverage is below $(FLOOR) %"; exit 1; }
 
 unit: fetch-dev ## Only the fast tests, which need no parts
-	@$(PYTHON) -m pytest -q -n $(LANES) tests/unit tests/architecture
+	@$(PYTHON) -m pytest -q -n $(LANES) tests/unit tests/contract/test_golden_events.py tests/architecture
 
 check: fetch-dev ## Only what changed since main (BASE=…): style, import rules, types, unit tests
 	@$(PYTHON) -m tools.check $(BASE)

@@ -1,7 +1,8 @@
 """Checks what changed since ``main``: ``python -m tools.check [BASE]``, which is `make check`.
 
 Committed and uncommitted changes count. Each check runs, whatever became of the one before; the
-exit code is 1 if one failed. Tests that need parts are not run: that is `make test`.
+exit code is 1 if one failed. Tests that need parts are not run: that is `make test`. Nor are those
+of the chart: that is `make chart`.
 """
 
 import subprocess
@@ -16,6 +17,8 @@ from tools.changes import PACKAGES, Plan, imported_by, plan
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
+# What needs neither parts nor the chart's programs, beside tests/architecture.
+FAST: Final = ("tests/unit", "tests/contract/test_golden_events.py")
 # Of tests/architecture, what repeats the other checks.
 _REPEATED: Final = ("test_architecture_imports.py", "test_architecture_static.py")
 
@@ -34,7 +37,9 @@ def planned(root: Path, base: str) -> Plan:
     """The checks for what changed since ``base``."""
     changed, gone = differences(root, base)
     imports = grimp.build_graph(*PACKAGES, cache_dir=None)
-    files = sorted((root / "tests" / "unit").rglob("test_*.py"))
+    folders = (root / name for name in FAST if not name.endswith(".py"))
+    files = sorted(file for folder in folders for file in folder.rglob("test_*.py"))
+    files += [root / name for name in FAST if name.endswith(".py")]
     tests = {str(file.relative_to(root)): imported_by(file, root) for file in files}
     return plan(changed, gone, imports, tests)
 
@@ -49,7 +54,7 @@ def commands(todo: Plan) -> dict[str, tuple[str, ...]]:
         found["format"] = (*ruff, "format", "--check", "--force-exclude", *todo.python)
     if todo.imports:
         found["import rules"] = (_program("lint-imports"), "--no-cache")
-    tests = ["tests/unit"] if todo.tests is None else todo.tests
+    tests = FAST if todo.tests is None else todo.tests
     ignored = (f"--ignore=tests/architecture/{name}" for name in _REPEATED)
     found["tests"] = (python, "-m", "pytest", "-q", *ignored, "tests/architecture", *tests)
     if todo.types is None or todo.types:

@@ -98,6 +98,25 @@ def test_make_targets_that_are_named_exist(document: Document) -> None:
     assert missing == []
 
 
+@each_document
+def test_tests_that_are_picked_by_name_exist(document: Document) -> None:
+    """`pytest PATH -k WORD` and `vitest run PATH -t WORD`: else they run nothing."""
+    nothing: list[str] = []
+    for text in document.commands:
+        words = shlex.split(text, comments=True) if re.search(r" -[kt] ", text) else []
+        runner = "pytest" if "pytest" in words else "vitest" if "vitest" in words else None
+        if runner is None:
+            continue
+        option, top = ("-k", ROOT) if runner == "pytest" else ("-t", ROOT / "web")
+        name = words[words.index(option) + 1]
+        (path,) = (top / word for word in words if word.startswith("tests/"))
+        files = [path] if path.is_file() else [*path.rglob("test_*.py")]
+        titles = rf"def test_\w*{name}" if runner == "pytest" else rf"(?:it|describe)\(.*{name}"
+        if not any(name in file.name or re.search(titles, file.read_text()) for file in files):
+            nothing.append(text)
+    assert nothing == []
+
+
 def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, command in group.commands.items():
         yield (*path, name)
@@ -144,6 +163,14 @@ def test_environment_variables_of_make_are_those_it_reads() -> None:
         (test_files_that_are_named_exist, "`services/catalog/nowhere.py`"),
         (test_files_that_are_named_exist, "```sh\n.venv/bin/python -m pytest tests/none.py\n```"),
         (test_modules_that_are_named_exist, "`python -m services.catalog.nowhere.main`"),
+        (
+            test_tests_that_are_picked_by_name_exist,
+            "`.venv/bin/python -m pytest tests/unit/catalog -k no_such`",
+        ),
+        (
+            test_tests_that_are_picked_by_name_exist,
+            "`cd web && npx vitest run tests/tus.test.ts -t resume`",
+        ),
         (test_make_targets_that_are_named_exist, "`make nothing`"),
         (test_commands_of_cinelog_that_are_named_exist, "```text\n$ cinelog nothing at all\n```"),
     ],

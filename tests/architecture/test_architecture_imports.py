@@ -1,6 +1,7 @@
 """The import rules of pyproject.toml, and that they bite."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -229,6 +230,58 @@ def test_migrations_import_nothing_of_the_product() -> None:
         )
     }
     assert hits == {}
+
+
+# What a process of the version before may still read or write.
+_TAKING = {"drop_column", "drop_table", "rename_table", "alter_column"}
+_TAKING_SQL = re.compile(
+    r"\b(drop (column|table)|rename (column|to)|set not null)\b", re.IGNORECASE
+)
+
+
+def breaks_older_processes(source: str) -> list[str]:
+    """What a migration takes away; also a column that an older process would have to fill."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and _TAKING_SQL.search(str(node.value)):
+            found.append(str(node.value))
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr in _TAKING:
+            found.append(ast.unparse(node))
+        if node.func.attr == "add_column":
+            given = {
+                keyword.arg: ast.unparse(keyword.value)
+                for call in ast.walk(node)
+                if isinstance(call, ast.Call)
+                for keyword in call.keywords
+            }
+            if given.get("nullable") == "False" and "server_default" not in given:
+                found.append(ast.unparse(node))
+    return found
+
+
+def test_migrations_take_nothing_away_from_older_processes() -> None:
+    files = [*ROOT.glob("services/*/migrations/*.py"), *ROOT.glob("shared/*/migrations/*.py")]
+    found = {
+        str(path.relative_to(ROOT)): hits
+        for path in files
+        if (hits := breaks_older_processes(path.read_text()))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'op.drop_column("videos", "title")',
+        'op.alter_column("videos", "title", nullable=False)',
+        'op.execute("alter table videos rename column title to name")',
+        'op.add_column("videos", sa.Column("language", sa.Text(), nullable=False))',
+    ],
+)
+def test_a_migration_that_breaks_older_processes_is_found(line: str) -> None:
+    assert breaks_older_processes(line) != []
 
 
 # It imports the tables and migrations of the packages that its caller names.

@@ -140,6 +140,21 @@ def test_routes_exist(document: Document) -> None:
     assert missing == []
 
 
+@each_document
+def test_routes_that_are_called_in_examples_exist(document: Document) -> None:
+    router = Router(routes(1))
+    missing = [
+        path
+        for block in document.blocks("sh", "text", "python", "javascript")
+        for path in re.findall(r"(?<=[\w}])(/api/v1/[\w./{}$-]*)", block)
+        if all(
+            isinstance(router.match(method, path.strip("$").encode()), Unknown)
+            for method in ("GET", "POST")
+        )
+    ]
+    assert missing == []
+
+
 @each_product_document
 def test_variables_exist(document: Document) -> None:
     found = needs_table()
@@ -165,7 +180,7 @@ def _in_code(name: str) -> bool:
 
 def test_every_event_is_described_and_no_other() -> None:
     words = set(re.findall(r"\b[A-Z][a-z]+[A-Z]\w+\b", ARCHITECTURE.text))
-    assert set(EVENT_TYPES) <= words
+    assert set(EVENT_TYPES) - words == set(), "docs/architecture.md lacks them"
     for name, header in (
         ("docs/architecture.md", ("Step", "Written by", "Event", "What then happens")),
         ("README.md", ("What happens", "Event")),
@@ -193,6 +208,15 @@ def test_processes_are_those_of_the_table_of_needs() -> None:
     assert {row[0].strip("`") for row in rows} == {
         " ".join(needs.command) for needs in needs_table().processes.values()
     }
+
+
+def test_the_readme_counts_every_service() -> None:
+    numbers = {5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine"}
+    services = {path.parent.name for path in ROOT.glob("services/*/main.py")}
+    services -= {"relay", "operator"}
+    (found,) = re.findall(r"^(\w+) services \(([^)]+)\)", BY_NAME["README.md"].text, re.MULTILINE)
+    assert set(found[1].split(", ")) == services
+    assert found[0] == numbers[len(services)]
 
 
 def test_writers_are_those_that_the_database_allows() -> None:
@@ -258,6 +282,10 @@ def test_terms_of_the_glossary_are_in_order_and_explained_once() -> None:
         ),
         (test_metrics_exist, "`cinelog_relay_leader`"),
         (test_routes_exist, "`/api/v1/nothing/at/all`"),
+        (
+            test_routes_that_are_called_in_examples_exist,
+            "```sh\ncurl localhost:8080/api/v1/nothing/at/all\n```",
+        ),
         (test_variables_exist, "`NO_SUCH_VARIABLE`"),
         (test_a_runbook_quotes_log_lines_and_panels_that_there_are, "`the relay is unhappy`"),
         (test_a_runbook_quotes_log_lines_and_panels_that_there_are, "see *No such panel*"),

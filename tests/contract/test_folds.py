@@ -1,9 +1,10 @@
 """A fold that makes other rows has another version, so that rows of the old one are folded again.
 
 After a change of a fold: one more in its ``FOLD``, then
-``CINELOG_TEST_PIN_FOLDS=1 make test TESTS=tests/contract/test_folds.py`` writes down what it makes
-of the golden events. Where the code changed and the rows of every history did not, the version may
-stay; a changed row of a golden event always needs another one.
+``CINELOG_TEST_PIN_FOLDS=1 .venv/bin/python -m pytest tests/contract/test_folds.py`` writes down
+what it makes of the golden events; without the variable it passes then. A new golden event is
+pinned so too. Where the code changed and the rows of every history did not, the version may stay; a
+changed row of a golden event always needs another one.
 """
 
 import os
@@ -54,7 +55,7 @@ async def test_a_fold_makes_what_its_version_pins(fold: Fold, database: Database
     found = complaint(pinned(fold), new)
     if os.environ.get("CINELOG_TEST_PIN_FOLDS") and found and not found.startswith(_OTHER_ROWS):
         write_pin(fold, new)
-    assert found is None, f"{fold.name}: {found}"
+    assert found is None, f"{fold.name}: {found} (this file's first lines say how)"
 
 
 def test_each_golden_event_is_in_the_history() -> None:

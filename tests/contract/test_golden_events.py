@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.contracts import EVENT_TYPES, SCHEMA_VERSIONS, encode
+import shared.contracts
+from shared.contracts import EVENT_TYPES, SCHEMA_VERSIONS, Event, encode, events, live_events
 from shared.event_store.upcast import read_event
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -17,6 +18,16 @@ WRITTEN = [(name, v) for name, newest in SCHEMA_VERSIONS.items() for v in range(
 
 def golden(name: str, version: int) -> str:
     return (GOLDEN / f"{name}.v{version}.json").read_text()
+
+
+def test_every_event_is_registered_and_exported() -> None:
+    defined = {
+        name
+        for name, kind in {**vars(events), **vars(live_events)}.items()
+        if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+    }
+    assert defined - EVENT_TYPES.keys() == set(), "CATEGORY_EVENTS lacks them"
+    assert defined - set(shared.contracts.__all__) == set(), "__init__.py lacks them"
 
 
 @pytest.mark.parametrize(("name", "version"), WRITTEN)

@@ -148,6 +148,11 @@ def test_setup_knows_the_password_of_every_role() -> None:
     assert set(table().tools["migrations"].variables) == passwords | {"DATABASE_ADMIN_URL"}
 
 
+def test_the_charts_readme_makes_the_password_of_every_role() -> None:
+    text = (ROOT / "deploy/helm/cinelog/README.md").read_text()
+    assert {role for role in ROLES if f"role-password-{role}" not in text} == set()
+
+
 def test_the_chart_sets_only_options_that_some_process_has() -> None:
     text = (ROOT / "deploy/helm/cinelog/templates/_environment.tpl").read_text()
     (options,) = re.findall(r'define "cinelog.options" -}}(.*?)\n{{- end -}}\n', text, re.DOTALL)

@@ -54,7 +54,7 @@ def test_options_says_what_a_wrong_method_is_told(service: str, path: str, metho
     # The service answers everything at this path.
     for method in METHODS:
         found = ROUTER.match(method, path.encode())
-        assert isinstance(found, Route)
+        assert isinstance(found, Route), f"services/gateway/request/routes.py has no row for {path}"
         assert found.target == Target(service)
     client = TestClient(APPLICATIONS[service])
     options = client.options(path)

@@ -7,6 +7,7 @@ from deploy.local.environments import Stack, environments, port_names, role_url
 from deploy.local.parts import READY, Urls
 from deploy.local.process import Process, Task, all_needs, in_order
 from deploy.local.stack import steps
+from shared.database.setup import ROLES
 
 URLS = Urls(
     postgres="postgresql://admin:pg-secret@127.0.0.1:20001/postgres",
@@ -18,7 +19,6 @@ URLS = Urls(
     s3_secret_key="s3-secret",
 )
 WORKERS = {"worker-1", "worker-2", "worker-3"}
-ROLES = ("auth", "ingest", "transcoder", "catalog", "live", "relay", "operator")
 SECRETS = {f"role_password_{role}": f"{role}-password" for role in ROLES} | {
     "media_grant_secret": "grant-secret",
     "signing_key_secret": "signing-secret",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.changes import Plan, imported_by, plan
-from tools.check import commands, differences
+from tools.check import FAST, commands, differences
 
 TESTS = {
     "tests/unit/auth/test_auth_domain.py": {"services.auth.domain"},
@@ -86,6 +86,7 @@ def test_what_no_graph_describes_leads_to_everything(changed: str, gone: tuple[s
     assert found.types is None
     assert found.tests is None
     assert found.imports
+    assert set(FAST) <= set(commands(found)["tests"])
 
 
 def test_text_and_the_web_client_need_no_types_of_python() -> None:
