@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.attack import cheap_requests, crowds, webhooks
+from tests.attack import cheap_requests, crowds, lives, webhooks
 from tests.attack.hostile_files import with_day_long_gap, with_hour_long_jump, with_large_index
 from tests.attack.others import Others, Seen
 from tests.attack.scene import Scene
@@ -45,6 +45,10 @@ ATTACKS: Final[dict[str, Attack]] = {
         cheap_requests.hostile_file("jump.ts", with_hour_long_jump), 1, 0, ("completed",)
     ),
     "deep pages": Attack(cheap_requests.deep_pages, 10, 4),
+    "guessed stream keys": Attack(lives.guessed_keys, 1000, 100, ("the live goes on",)),
+    "silent publishers": Attack(lives.silent_publishers, 3000, 200, ("the live goes on",)),
+    "held reloads": Attack(lives.held_reloads, 1000, 100, ("the live goes on",)),
+    "huge offers": Attack(lives.huge_offers, 200, 20, ("the live goes on", "413")),
     "wrong guesses": Attack(cheap_requests.guesses, 12, 0, ("the owner: 200", "429")),
 }
 

@@ -25,6 +25,7 @@ from tests.support.wrong_s3 import WrongS3
 
 SERVICES: Final = (
     *("gateway", "auth", "ingest", "catalog", "projector", "planner", "relay", "reconciler"),
+    "live",
     *("worker-1", "worker-2"),
 )
 PARTS: Final = ("rabbitmq", "postgres", "valkey", "seaweedfs")

@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.chaos import (
     faults,
+    lives,
     log_faults,
     machine_faults,
     media_faults,
@@ -73,6 +74,7 @@ _SINGLE: Final[dict[str, Fault]] = {
     **log_faults.FAULTS,
     **machine_faults.FAULTS,
     **version_faults.FAULTS,
+    **lives.FAULTS,
 }
 KINDS: Final[dict[str, Fault]] = {**_SINGLE, "several at once": several_at_once}
 

@@ -4,7 +4,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from msgspec import Struct
 from tests.chaos.clips import Clips
 from tests.chaos.faults import SERVICES
 from tests.chaos.kinds import KINDS, NEED_DISK, NEED_NETWORK, NEED_OLDER, choose
+from tests.chaos.lives import Lives, wanted
 from tests.chaos.network_faults import ROADS
 from tests.chaos.scene import Sacrifices, Scene
 from tests.chaos.strikes import Strikes
@@ -76,12 +77,16 @@ def storm(
         traffic = Traffic(stack.url, clips.take, seed, people=_PEOPLE)
         strikes = Strikes(place, seed, say)
         order = choose(faults, random.Random(f"{seed} faults"), kinds)
-        with traffic.running(uploads) as going_on:
+        lives = Lives(stack)
+        with (
+            lives.running() if wanted(kinds or tuple(KINDS)) else nullcontext(),
+            traffic.running(uploads) as going_on,
+        ):
             strikes.all(order, traffic, uploads, going_on)
             traffic.allow(uploads)
         say(f"{len(traffic.acknowledged)} uploads acknowledged; waiting for the end of it all")
         verdict = Verdict(stack, traffic.acknowledged, place.sacrifices, patience)
-        problems = [*traffic.problems, *strikes.broken, *verdict.problems()]
+        problems = [*traffic.problems, *strikes.broken, *lives.problems, *verdict.problems()]
         if len(traffic.acknowledged) != uploads and not traffic.problems:
             problems.append(f"{len(traffic.acknowledged)} of {uploads} uploads acknowledged")
         logs = stack.all_logs(60) if problems else ""

@@ -13,6 +13,7 @@ from tests.chaos.storm import storm
 KINDS = (
     *("kill gateway", "kill ingest", "kill relay", "kill planner", "kill mid-chunk"),
     *("kill postgres", "purge queues", "repeat events", "delete segments", "older planner"),
+    *("kill live", "kill live's ffmpeg"),
 )
 
 

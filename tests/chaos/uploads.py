@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 from msgspec import Struct
@@ -102,6 +103,12 @@ class Uploader:
                 return video_id
             if time.monotonic() > deadline:
                 raise NotAnswered(f"{address} does not get on")
+
+    def ask(self, method: str, path: str, body: object, status: int) -> Any:
+        """The data of an answer of this status. Raises NotAnswered."""
+        return self._until(lambda: self._client.request(method, path, json=body), (status,)).json()[
+            "data"
+        ]
 
     def ended(self, video_id: str) -> dict[str, object] | None:
         """The job once it is over; None as long as it is not, or nobody says."""

@@ -180,6 +180,12 @@ class Verdict:
     def _nothing_is_orphaned(self) -> list[str]:
         _, may = self._expected()
         media = set(self._buckets.keys(self._buckets.media)) - may
+        lives = rows(
+            self._stack, "select distinct stream_id from log.events where type = 'LiveConnected'"
+        )
+        # What its owner stored in the moment of its death, and nobody named, stays with the video.
+        own = tuple(f"{row[0].removeprefix('livesession-')}/live/" for row in lives)
+        media = {key for key in media if not key.startswith(own)} if own else media
         known = rows(
             self._stack,
             "select data->>'source_key' from log.events where type = 'VideoUploaded'",

@@ -1,37 +1,14 @@
 """A live stream through the whole product: published by ffmpeg, killed, and a video at last."""
 
 import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
 from deploy.local.environments import rtmp_url
-from shared.programs.finding import find_ffmpeg
 from tests.e2e.people import Person, until
+from tests.support.publishing import publishing
 from tests.support.stack import RunningStack
-
-
-@contextmanager
-def publishing(url: str, seconds: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """ffmpeg sends a test picture and a tone, as fast as a camera does."""
-    picture = f"testsrc=size=320x180:rate=15:duration={seconds}"
-    sound = f"sine=frequency=440:sample_rate=48000:duration={seconds}"
-    encode = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15"]
-    arguments = [
-        *(find_ffmpeg(None), "-v", "error", "-nostdin", "-re"),
-        *("-f", "lavfi", "-i", picture, "-re", "-f", "lavfi", "-i", sound),
-        *encode,
-        *("-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k", "-f", "flv", url),
-    ]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def set_up(person: Person) -> tuple[str, str]:

@@ -8,7 +8,15 @@ from uuid import UUID
 from shared.contracts import (
     DetailsChanged,
     Event,
+    LiveConnected,
+    LiveDisconnected,
+    LiveEnded,
+    LivePosterMade,
+    LivePublished,
+    LiveReconnected,
+    LiveRecorded,
     SourceFacts,
+    StoredObject,
     TagRemoved,
     TagsAdded,
     ThumbnailsCreated,
@@ -40,6 +48,49 @@ WORDS = ("Big", "bunny", "Война", "東京タワー", "café", "river")
 _SOON = datetime(2026, 6, 1, tzinfo=UTC)
 
 
+def _connected(video: str, owner: str, kept: bool) -> LiveConnected:
+    return LiveConnected(
+        video_id=video,
+        live_id="l",
+        user_id=owner,
+        epoch=1,
+        protocol="rtmp",
+        title="Live",
+        description="",
+        visibility="public",
+        latency="low",
+        replica="one",
+        record=kept,
+    )
+
+
+def _of_session(video: str) -> tuple[Event, ...]:
+    """What may happen to a session in any order, but for its end."""
+    key = f"{video}/live/poster.jpg"
+    return (
+        LivePublished(video_id=video, epoch=1, first_segment=0, started_at=_SOON, tracks=()),
+        LiveDisconnected(video_id=video, epoch=1, reason="lost", clean=False),
+        LiveReconnected(video_id=video, epoch=2, protocol="srt", replica="two"),
+        LivePosterMade(
+            video_id=video, poster_key=key, object=StoredObject(key=key, size=1, sha256="00")
+        ),
+        LiveEnded(video_id=video, live_id="l", user_id="", reason="over"),
+    )
+
+
+def _recorded(video: str) -> LiveRecorded:
+    return LiveRecorded(
+        video_id=video,
+        playlist_key=f"{video}/live/vod.m3u8",
+        dash_key=f"{video}/live/vod.mpd",
+        duration_ms=9000,
+        width=640,
+        height=360,
+        renditions=(RENDITION,),
+        size=1000,
+    )
+
+
 class Story:
     """Generates events that the services could append, in random order."""
 
@@ -48,6 +99,7 @@ class Story:
         self._users: list[str] = []
         self._videos: list[tuple[str, str]] = []
         self._attempts: dict[str, int] = {}
+        self._lives: dict[str, bool] = {}
 
     def facts(self, count: int) -> Iterator[tuple[str, Event]]:
         """``count`` events, each with its stream."""
@@ -63,12 +115,32 @@ class Story:
         if chance < 0.22:
             user = self._random.choice(self._users)
             return stream_id("user", user), UserDeleted(user_id=user)
+        if chance < 0.3:
+            return self._live()
         video, owner = self._random.choice(self._videos)
-        if chance < 0.6:
-            return stream_id("transcode", video), self._transcode(video, owner)
         if chance < 0.63:
+            return stream_id("transcode", video), self._transcode(video, owner)
+        if chance < 0.66 and video not in self._lives:
             return stream_id("upload", video), UploadExpired(video_id=video, user_id=owner)
         return stream_id("video", video), self._governed(video, owner)
+
+    def _live(self) -> tuple[str, Event]:
+        """A session's first event, or the next of one that has not ended, or its recording."""
+        pick = self._random
+        running = [video for video, ended in self._lives.items() if not ended]
+        if not running or pick.random() < 0.3:
+            video, owner = self._id(), pick.choice(self._users)
+            self._videos.append((video, owner))
+            self._lives[video] = False
+            return stream_id("livesession", video), _connected(video, owner, pick.random() < 0.8)
+        ended = [video for video, over in self._lives.items() if over]
+        if ended and pick.random() < 0.3:
+            video = pick.choice(ended)
+            return stream_id("livesession", video), _recorded(video)
+        video = pick.choice(running)
+        event = pick.choice(_of_session(video))
+        self._lives[video] = isinstance(event, LiveEnded)
+        return stream_id("livesession", video), event
 
     def _id(self) -> str:
         return str(UUID(int=self._random.getrandbits(128), version=4))
@@ -80,8 +152,10 @@ class Story:
 
     def _new_video(self) -> tuple[str, Event]:
         pick = self._random
-        if self._videos and pick.random() < 0.5:
-            video, owner = pick.choice(self._videos)
+        if len(self._videos) > len(self._lives) and pick.random() < 0.5:
+            video, owner = pick.choice(
+                [each for each in self._videos if each[0] not in self._lives]
+            )
         else:
             video, owner = self._id(), pick.choice(self._users)
             self._videos.append((video, owner))

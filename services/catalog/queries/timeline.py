@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.catalog.queries.live_story import LiveStory
 from services.catalog.read_model.public_events import public_fields
 from shared.contracts import (
     AudioEncoded,
@@ -135,6 +136,7 @@ class _TimelineBuilder:
         self.attempts = 0
         self.steps: list[Step] = []
         self._has_poster = False
+        self._session = LiveStory()
         # The earliest possible start of the next work.
         self._ready: datetime | None = None
 
@@ -144,7 +146,8 @@ class _TimelineBuilder:
         if isinstance(event, TranscodeProgressed):
             self.progress = max(self.progress, min(event.percent, 100.0))
             return
-        if isinstance(event, LivePublished) and self.playable is not None:
+        told = self._session.told(event)
+        if isinstance(event, LivePublished) and self.playable is not None and not told:
             # Every eight seconds another one.
             return
         if isinstance(event, LivePosterMade):
@@ -166,7 +169,7 @@ class _TimelineBuilder:
                 error=_error_of(event),
                 detail=event.detail if isinstance(event, TranscodeFailed) else None,
                 trace_id=trace_id(recorded.metadata.traceparent),
-                data=public_fields(event),
+                data=public_fields(event) | told,
             )
         )
 

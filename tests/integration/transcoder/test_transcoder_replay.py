@@ -13,6 +13,7 @@ from services.transcoder.projections import JobProjection
 from shared.contracts import (
     Category,
     Event,
+    LiveRecorded,
     ThumbnailsCreated,
     TranscodeCompleted,
     TranscodeFailed,
@@ -30,6 +31,16 @@ from tests.support.databases import Database
 from tests.unit.transcoder.facts_about import IMAGES, audio_encoded, chunk_encoded, plan
 
 PLAN = plan()
+RECORDED = LiveRecorded(
+    video_id="live",
+    playlist_key="live/live/vod.m3u8",
+    dash_key="live/live/vod.mpd",
+    duration_ms=4000,
+    width=640,
+    height=360,
+    renditions=(),
+    size=1000,
+)
 
 
 @pytest.fixture
@@ -74,6 +85,7 @@ async def history(log: Log) -> None:
     await log.write("upload", "v", known)
     await log.write("transcode", "v", PLAN, chunk_encoded(PLAN, 0, "240p"))
     await log.write("transcode", "v", audio_encoded(0, 5, complete=True), IMAGES)
+    await log.write("livesession", "live", RECORDED)
     failed = TranscodeFailed(video_id="u-1", attempt=1, code="c", reason="r")
     await log.write("transcode", "u-1", failed)
     await log.write("video", "u-2", VideoDeleted(video_id="u-2", user_id="u", deleted_by="u"))
@@ -123,7 +135,7 @@ async def test_the_rebuilt_tables_equal_the_live_ones(
         await connection.execute(text("truncate transcoder.jobs, transcoder.tasks"))
         await connection.execute(text("delete from transcoder.parked_events"))
     report = await Replay(owner, log.store, REPLAYED).run(swap=True)
-    assert report.differing["jobs"] == ["u-0", "u-1", "u-2", "u-3", "v"]
+    assert report.differing["jobs"] == ["live", "u-0", "u-1", "u-2", "u-3", "v"]
     assert report.parked == 1
     assert [await rows(engine, query) for query in (JOBS, TASKS, PARKED)] == before
     # The service's own role goes on with the new rows.

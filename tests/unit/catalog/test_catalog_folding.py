@@ -18,6 +18,7 @@ from shared.contracts import (
     ChunkEncoded,
     EncodedTrack,
     Event,
+    LiveConnected,
     SourceNote,
     TranscodePlanned,
     TranscodeRetried,
@@ -51,7 +52,9 @@ class Tables:
         ids = {entity_of(event.stream_id) for event in batch}
         # As the projection does: the owners of the videos, too.
         ids |= {self.jobs[i].user_id for i in ids if i in self.jobs}
-        ids |= {e.data.user_id for e in batch if isinstance(e.data, UploadStarted | VideoUploaded)}
+        ids |= {self.videos[i].user_id for i in ids if i in self.videos}
+        owned = UploadStarted | VideoUploaded | LiveConnected
+        ids |= {e.data.user_id for e in batch if isinstance(e.data, owned)}
         for name in ("users", "videos", "jobs"):
             rows = getattr(self, name)
             getattr(fold, name).update({i: copy.copy(rows[i]) for i in ids if i in rows})
@@ -112,8 +115,14 @@ def test_the_stories_reach_every_kind_of_row() -> None:
         "upload",
         "transcode",
         "video",
+        "livesession",
     }
-    assert {video.status for video in tables.videos.values()} == {"processing", "ready", "failed"}
+    assert {video.status for video in tables.videos.values()} == {
+        "processing",
+        "ready",
+        "failed",
+        "live",
+    }
     assert {job.status for job in tables.jobs.values()} >= {"pending", "failed", "completed"}
     assert any(user.deleted for user in tables.users.values())
     assert any(video.listed for video in tables.videos.values())

@@ -13,6 +13,7 @@ from services.catalog.queries.timeline import build_timeline
 from services.catalog.read_model.folding import Fold
 from services.catalog.rows import VideoRow
 from shared.contracts import (
+    EncodedTrack,
     Event,
     LiveClipMade,
     LiveConnected,
@@ -289,3 +290,38 @@ def test_a_clip_is_a_video_of_the_lives_owner_once_its_playlists_are_there() -> 
     ]
     clip = domain.evolve(domain.initial(), CLIP)
     assert domain.decide(clip, DeleteVideo(U))
+
+
+def test_the_timeline_tells_of_takeovers_and_of_what_was_given_up() -> None:
+    def published(first: int, *names: str) -> LivePublished:
+        tracks = tuple(
+            EncodedTrack(name=name, timescale=1, codecs="", init_key="", init_sha256="")
+            for name in names
+        )
+        return LivePublished(video_id=V, epoch=1, first_segment=first, started_at=AT, tracks=tracks)
+
+    same = LiveReconnected(video_id=V, epoch=3, protocol="rtmp", replica="two")
+    story = build_timeline(
+        V,
+        sequence(
+            CONNECTED,
+            published(0, "top", "480", "a"),
+            published(4, "top", "480", "a"),
+            published(8, "top", "a"),
+            LOST,
+            BACK,
+            LOST,
+            same,
+            ENDED,
+            RECORDED,
+        ),
+    )
+    steps = [(step.type, step.data) for step in story.steps]
+    assert [name for name, _ in steps].count("LivePublished") == 2
+    given_up = [data for name, data in steps if name == "LivePublished"][1]
+    assert given_up["dropped"] == ["480"]
+    assert given_up["tracks"] == ["source", "sound"]
+    backs = [data["takeover"] for name, data in steps if name == "LiveReconnected"]
+    assert backs == [True, False]
+    assert [data["reason"] for name, data in steps if name == "LiveEnded"] == ["over"]
+    assert all(step.error is None for step in story.steps)
