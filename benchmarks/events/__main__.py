@@ -25,6 +25,7 @@ from benchmarks.events.history import fill
 from deploy.local.parts import Urls
 from shared.database.setup import prepare
 from tests.support.brokers import own_vhost
+from tests.support.ending import end_on_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 5
@@ -199,4 +200,5 @@ def pgbench() -> Path:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     main()

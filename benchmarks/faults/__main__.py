@@ -17,6 +17,7 @@ from tests.chaos.scene import Scene
 from tests.chaos.storm import scene
 from tests.chaos.uploads import Uploader
 from tests.integration.transcoder.clips import make
+from tests.support.ending import end_on_signals
 
 ROUNDS: Final = 3
 _PATIENCE: Final = 300.0
@@ -133,4 +134,5 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     main()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.gateway import cost, load, peers
 from benchmarks.gateway.processes import Process
+from tests.support.ending import end_on_signals
 
 
 def say(line: str = "") -> None:
@@ -183,4 +184,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     main()

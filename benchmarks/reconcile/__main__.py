@@ -12,6 +12,7 @@ from benchmarks.reconcile.rounds import Round, ingest_round, transcoder_round
 from deploy.local.parts import Urls
 from tests.support.buckets import Buckets
 from tests.support.databases import Database, copy_of, migrated_template
+from tests.support.ending import end_on_signals
 from tests.support.real_parts import embedded
 
 VIDEOS = int(os.environ.get("VIDEOS", "10000"))
@@ -78,4 +79,5 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     main()

@@ -24,6 +24,7 @@ from tests.integration.transcoder.stage import CLIPS
 from tests.support.brokers import own_vhost
 from tests.support.buckets import own_buckets
 from tests.support.databases import copy_of, migrated_template
+from tests.support.ending import end_on_signals
 from tests.support.real_parts import real_parts
 
 CLIP = CLIPS / "bigbuckbunny.mp4"
@@ -186,4 +187,5 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
 
 
 if __name__ == "__main__":
+    end_on_signals()
     sys.exit(main())

@@ -20,6 +20,7 @@ from deploy.local.parts import Urls
 from tests.integration.ingest.harness import clip
 from tests.support.buckets import own_buckets
 from tests.support.databases import copy_of, migrated_template
+from tests.support.ending import end_on_signals
 from tests.support.real_parts import ROOT, packages
 
 MIB = 1 << 20
@@ -135,4 +136,5 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     main()

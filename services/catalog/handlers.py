@@ -1,6 +1,7 @@
 """Commands: load, decide, append. Background tasks: append counted views to the log, delete
 the videos of deleted accounts, publish drafts."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -23,6 +24,7 @@ from shared.event_store.store import Metadata, NewEvent, Streams, WrongExpectedV
 
 _CLOSE_EVENT_IDS: Final = UUID("0b1d8a52-51d5-5b0e-a5f0-6c3d4a5be2d1")
 _ATTEMPTS: Final = 5
+_REMEMBERED: Final = 10_000
 
 
 class Batches(Protocol):
@@ -49,17 +51,58 @@ async def handle(
     )
 
 
-async def write_batch(store: Streams, batches: Batches, batch: ViewBatch) -> None:
-    """Append the event of a batch of views.
+class ViewWriter:
+    """Appends the events of batches of views.
 
-    The batch's id is the event's id, so a batch that was appended before a crash is not counted
-    again.
+    A video that is watched for years has a batch every few seconds: what is known of it is
+    remembered, so that its history is read once and then only what is new.
     """
-    command = CountViews(batch.count, batch.batch_id)
-    try:
-        await _append_once(store, batch.video_id, command, UUID(batch.batch_id))
-    except VideoNotFound:
-        await batches.drop(batch.batch_id)
+
+    def __init__(self, store: Streams, batches: Batches) -> None:
+        self._store = store
+        self._batches = batches
+        self._known: OrderedDict[str, tuple[Video, int]] = OrderedDict()
+
+    async def write(self, batch: ViewBatch) -> None:
+        """Append the event of a batch.
+
+        The batch's id is the event's id, so a batch that was appended before a crash is not counted
+        again.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._append(batch)
+            except VideoNotFound:
+                await self._batches.drop(batch.batch_id)
+            except WrongExpectedVersion:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                continue
+            return
+
+    async def _append(self, batch: ViewBatch) -> None:
+        video, version = await self._read(batch.video_id)
+        decided = domain.decide(video, CountViews(batch.count, batch.batch_id))
+        events = [NewEvent(event, UUID(batch.batch_id)) for event in decided]
+        stream = stream_id("video", batch.video_id)
+        last = await self._store.append(stream, version, events, Metadata())
+        # It is that of the first append where the batch was counted before.
+        if last == version + len(events):
+            self._known[batch.video_id] = (video, last)
+
+    async def _read(self, video_id: str) -> tuple[Video, int]:
+        known = self._known.get(video_id)
+        if known is None:
+            video, version = (await _decider(self._store, video_id)).initial(), 0
+        else:
+            video, version = known
+        for recorded in await self._store.read_stream(stream_id("video", video_id), version):
+            video, version = domain.evolve(video, recorded.data), recorded.version
+        self._known[video_id] = (video, version)
+        self._known.move_to_end(video_id)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return video, version
 
 
 async def delete_orphan(store: Streams, video_id: str) -> None:

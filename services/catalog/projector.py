@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from services.catalog.handlers import Batches, delete_orphan, publish_draft, write_batch
+from services.catalog.handlers import Batches, ViewWriter, delete_orphan, publish_draft
 from services.catalog.rows import ViewBatch
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from shared.event_store.projections.projection import ProjectionRunner
@@ -48,6 +48,7 @@ class BackgroundTasks:
         self._store = store
         self._batches = batches
         self._videos = videos
+        self._views = ViewWriter(store, batches)
         self._writing = Items("write views", metrics)
         self._deleting = Items("delete orphans", metrics)
         self._publishing = Items("publish drafts", metrics)
@@ -82,7 +83,7 @@ class BackgroundTasks:
         return len(found)
 
     async def _write(self, batch: ViewBatch) -> None:
-        await write_batch(self._store, self._batches, batch)
+        await self._views.write(batch)
 
     async def _delete(self, video_id: str) -> None:
         await delete_orphan(self._store, video_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.attack.attacks import ATTACKS, Outcome, run
 from tests.attack.scene import scene
+from tests.support.ending import end_on_signals
 
 
 def main() -> int:
@@ -29,4 +30,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     sys.exit(main())

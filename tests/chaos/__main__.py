@@ -5,13 +5,11 @@ Kinds are named by patterns with commas between them: ``--kinds "mute *,lose pow
 
 import argparse
 import random
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
 from tests.chaos.kinds import impossible, named
 from tests.chaos.storm import storm
+from tests.support.ending import end_on_signals
 
 
 def main() -> int:
@@ -22,7 +20,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, nargs="+", default=[_new_seed()])
     parser.add_argument("--kinds", default="")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _end)
+    end_on_signals()
     for name, reason in impossible().items():
         _say(f"left out: {name}: {reason}")
     patterns = [each.strip() for each in arguments.kinds.split(",")]
@@ -54,11 +52,6 @@ def _run(seed: int, uploads: int, faults: int, kinds: tuple[str, ...]) -> tuple[
 
 def _new_seed() -> int:
     return random.SystemRandom().randrange(10**6)
-
-
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """What the storm has started and mounted is taken away, as after Ctrl-C."""
-    raise KeyboardInterrupt
 
 
 def _say(line: str) -> None:

@@ -40,6 +40,8 @@ _AGAIN: Final = timedelta(seconds=20)
 # A round stops at this time, in the midst of a large object too.
 _ROUND_SECONDS: Final = 30.0
 _SUSPECTS: Final = 100
+# How often the place is noted: small objects are read by the hundred in a second.
+_NOTE_SECONDS: Final = 2.0
 
 
 class ScrubPlan(msgspec.Struct, frozen=True):
@@ -53,6 +55,13 @@ class ScrubPlan(msgspec.Struct, frozen=True):
     pause: timedelta
     again: timedelta = _AGAIN
     look: timedelta = timedelta()
+
+
+class _Begun(msgspec.Struct):
+    """A reading of an object of several checks: what is known of the first ones."""
+
+    version: int
+    verdicts: list[Verdict] = []
 
 
 class ScrubLoop:
@@ -77,6 +86,8 @@ class ScrubLoop:
         # A check that found no fault. Where it does, the storage is at fault and no single object.
         self._control: Check | None = None
         self._look_at = float("-inf")
+        # Readings that go on in a later round. A restart begins them anew.
+        self._begun: dict[tuple[str, str], _Begun] = {}
 
     async def round(self) -> None:
         """Read suspected objects again, then go on with the videos for some time."""
@@ -121,6 +132,7 @@ class ScrubLoop:
         # Another version has other objects: begin again.
         last = begun.place if begun.version == found.version else None
         suspected = set[str]()
+        noted = time.monotonic()
         for check in found.checks:
             if last is not None and check.place <= last:
                 continue
@@ -128,11 +140,17 @@ class ScrubLoop:
             if check.key not in suspected:
                 verdict = await self._check(video_id, check, until)
                 if verdict == "unfinished":
+                    if last is not None:
+                        await self._repository.reached(video_id, found.version, last)
                     return
                 if verdict in WRONG:
                     suspected.add(check.key)
-            await self._repository.reached(video_id, found.version, check.place)
-            if time.monotonic() >= until:
+            last = check.place
+            late = time.monotonic() >= until
+            if late or time.monotonic() - noted >= _NOTE_SECONDS:
+                await self._repository.reached(video_id, found.version, last)
+                noted = time.monotonic()
+            if late:
                 return
         for key in await self._repository.irreparable_of(video_id):
             verdicts = set(await self._verdicts(video_id, found, key, until))
@@ -158,11 +176,24 @@ class ScrubLoop:
     async def _verdicts(
         self, video_id: str, found: Scrubbable, key: str, until: float
     ) -> list[Verdict]:
-        """One reading of all checks of an object. Several are read without a stop."""
+        """One reading of all checks of an object, which may go on in a later round.
+
+        Each call reads something, however late it is.
+        """
         checks = [check for check in found.checks if check.key == key]
-        end = until if len(checks) == 1 else float("inf")
-        unfinished = self._repository.unfinished(video_id, end)
-        return [await self._scrubber.read(check, self._reading, unfinished) for check in checks]
+        begun = self._begun.pop((video_id, key), None)
+        if begun is None or begun.version != found.version:
+            begun = _Begun(found.version)
+        unfinished = self._repository.unfinished(video_id, until)
+        for check in checks[len(begun.verdicts) :]:
+            verdict = await self._scrubber.read(check, self._reading, unfinished)
+            if verdict != "unfinished":
+                begun.verdicts.append(verdict)
+            is_last = len(begun.verdicts) == len(checks)
+            if verdict == "unfinished" or (time.monotonic() >= until and not is_last):
+                self._begun[video_id, key] = begun
+                return ["unfinished"]
+        return begun.verdicts
 
     async def _look_again(self, suspects: list[Suspect], until: float) -> None:
         """Read the suspected objects of one video; act on those that all readings found wrong."""

@@ -47,6 +47,12 @@ class Bench:
         data[len(data) // 2] ^= 1
         await self.media.put(key, bytes(data), "application/octet-stream")
 
+    @property
+    def checks(self) -> float:
+        """How many checks were made so far."""
+        verdicts = ("sound", "unknown", "damaged", "missing", "unreadable")
+        return sum(self.value("checks_total", verdict=verdict) for verdict in verdicts)
+
     def value(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(f"cinelog_scrub_{name}", labels) or 0.0
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.parts import Urls
-from services.transcoder.coordinator import scrub_reading, unfinished_readings
+from services.transcoder.coordinator import scrub_loop, scrub_reading, unfinished_readings
 from services.transcoder.coordinator.media_checks import Check, media_checks
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.scrub_loop import ScrubLoop, ScrubPlan
@@ -149,7 +149,9 @@ async def test_a_restarted_scrub_goes_on_where_the_last_one_stopped(
     engine: AsyncEngine,
     database: Database,
     finished: Finished,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(scrub_loop, "_NOTE_SECONDS", 0.0)
     video_id = finished.video_id
     state, _ = await load_state(studio.store, video_id)
     checks = len(media_checks(video_id, state)) + 1
@@ -170,6 +172,47 @@ async def test_a_restarted_scrub_goes_on_where_the_last_one_stopped(
     assert await place(database) is None
     await fast.round()
     assert bench.value("checks_total", verdict="sound") == after, "its next scrub is in a week"
+
+
+async def test_the_place_is_noted_from_time_to_time(
+    studio: Studio, bench: Bench, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, _ = await load_state(studio.store, finished.video_id)
+    checks = len(media_checks(finished.video_id, state)) + 1
+    monkeypatch.setattr(scrub_loop, "_NOTE_SECONDS", 3600.0)
+    places: list[str] = []
+    reached = bench.repository.reached
+
+    async def noted(video_id: str, version: int, place: str) -> None:
+        places.append(place)
+        await reached(video_id, version, place)
+
+    monkeypatch.setattr(bench.repository, "reached", noted)
+    await bench.loop.round()
+    assert bench.value("checks_total", verdict="sound") == checks
+    assert places == []
+
+
+async def test_a_suspected_object_of_many_parts_is_read_over_several_rounds(
+    studio: Studio, bench: Bench, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video_id = finished.video_id
+    state, _ = await load_state(studio.store, video_id)
+    keys = [check.key for check in media_checks(video_id, state)]
+    key = max(keys, key=keys.count)
+    parts = keys.count(key)
+    assert parts > 1
+    await bench.flip(key)
+    await bench.loop.round()
+    # From now on it is always late: a round reads one part.
+    monkeypatch.setattr(scrub_loop, "_ROUND_SECONDS", 0.0)
+    for _ in range(3 * parts):
+        before = bench.checks
+        await bench.loop.round()
+        assert bench.checks - before <= 1
+        if "MediaLost" in await studio.types(video_id):
+            return
+    pytest.fail("the readings came to no end")
 
 
 @pytest.mark.parametrize("name", ["master.m3u8", "manifest.mpd", "a1/240p.m3u8"])
