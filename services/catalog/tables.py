@@ -92,6 +92,13 @@ Index(
     videos.c.id.desc(),
     postgresql_where=videos.c.listed,
 )
+# Running lives: a few among all videos.
+Index(
+    "ix_videos_live",
+    videos.c.created_at.desc(),
+    videos.c.id.desc(),
+    postgresql_where=text("status = 'live' AND NOT live_ended"),
+)
 Index(
     "ix_videos_publish_at",
     videos.c.publish_at,

@@ -30,6 +30,9 @@ Cursor = Annotated[
         name="cursor", max_length=512, description="From the page before, instead of page."
     ),
 ]
+OnlyLive = Annotated[
+    bool, QueryParameter(name="live", description="Only what is being sent live now.")
+]
 Paging = NamedDependency[PageParams]
 
 

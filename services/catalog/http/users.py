@@ -11,7 +11,15 @@ from litestar.params import FromPath
 from services.catalog.api_models import User, Video
 from services.catalog.http.access import checked_id, find_after_catch_up
 from services.catalog.http.dependencies import Catalog, MaybeCaller, TheCatalog
-from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page, to_videos
+from services.catalog.http.lists import (
+    PAGING,
+    Cursor,
+    OnlyLive,
+    Paging,
+    decode_keyset,
+    to_page,
+    to_videos,
+)
 from services.catalog.queries.views import CHANNEL_PREVIEW, Row
 from shared.errors import NotFound
 from shared.http.envelope import Success
@@ -64,6 +72,7 @@ async def channel(
     catalog: TheCatalog,
     paging: Paging,
     optional_principal: MaybeCaller,
+    live: OnlyLive = False,
     cursor: Cursor = None,
 ) -> Success[Page[Video]]:
     """A user's videos, newest first; the owner also gets those that are not listed."""
@@ -71,7 +80,9 @@ async def channel(
     if await find_after_catch_up(catalog, lambda: catalog.views.user(user_id=id_)) is None:
         raise UserNotFound
     own = optional_principal is not None and optional_principal.user_id == id_
-    listing = await catalog.views.channel(id_, paging, decode_keyset(cursor), everything=own)
+    listing = await catalog.views.channel(
+        id_, paging, decode_keyset(cursor), everything=own, live=live
+    )
     shown = await to_videos(listing.rows, catalog, request, optional_principal)
     return to_page(listing, shown, paging)
 

@@ -23,6 +23,7 @@ from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, The
 from services.catalog.http.lists import (
     PAGING,
     Cursor,
+    OnlyLive,
     Paging,
     decode_keyset,
     decode_number,
@@ -63,9 +64,11 @@ async def latest(
     request: AnyRequest,
     catalog: TheCatalog,
     paging: Paging,
+    live: OnlyLive = False,
     cursor: Cursor = None,
 ) -> Success[Page[Video]]:
-    listing = await catalog.views.latest(paging, decode_keyset(cursor))
+    """A running live is among the videos from its first picture on."""
+    listing = await catalog.views.latest(paging, decode_keyset(cursor), live=live)
     return to_page(listing, await to_videos(listing.rows, catalog, request), paging)
 
 

@@ -13,8 +13,10 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    literal_column,
     select,
     text,
+    true,
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -89,15 +91,24 @@ class Views:
         gone = exists().where(owners.c.id == videos.c.user_id, owners.c.deleted)
         return await self._one(select_videos().where(videos.c.id == video_id, ~gone))
 
-    async def latest(self, page: PageParams, after: Keyset | None) -> Listing:
-        """Listed videos, newest first."""
-        return await self._videos(videos.c.listed, page, after)
+    async def latest(
+        self, page: PageParams, after: Keyset | None, *, live: bool = False
+    ) -> Listing:
+        """Listed videos, newest first; with ``live``, those that are being sent now."""
+        return await self._videos(videos.c.listed & _chosen(live), page, after)
 
     async def channel(
-        self, user_id: str, page: PageParams, after: Keyset | None, *, everything: bool
+        self,
+        user_id: str,
+        page: PageParams,
+        after: Keyset | None,
+        *,
+        everything: bool,
+        live: bool = False,
     ) -> Listing:
-        """A user's listed videos, newest first; with ``everything``, for the owner, all of them."""
-        mine = videos.c.user_id == user_id
+        """A user's listed videos, newest first; with ``everything``, for the owner, all of them.
+        With ``live``, those that are being sent now."""
+        mine = (videos.c.user_id == user_id) & _chosen(live)
         return await self._videos(mine if everything else mine & videos.c.listed, page, after)
 
     async def tagged(self, key: str, page: PageParams, after: Keyset | None) -> Listing | None:
@@ -229,6 +240,11 @@ class Views:
     async def _one(self, statement: Select[Any]) -> Row | None:
         async with self._engine.connect() as connection:
             return (await connection.execute(statement)).mappings().one_or_none()
+
+
+def _chosen(live: bool) -> ColumnElement[bool]:
+    # As ``ix_videos_live`` has it.
+    return (videos.c.status == literal_column("'live'")) & ~videos.c.live_ended if live else true()
 
 
 def _page(

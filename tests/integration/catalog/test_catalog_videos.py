@@ -7,16 +7,20 @@ import pytest
 
 from shared.contracts import (
     Event,
+    LiveConnected,
+    LiveEnded,
     SessionRevoked,
     TranscodeFailed,
     TranscodeRetried,
     UserDeleted,
+    Visibility,
     new_id,
     stream_id,
 )
 from shared.http.grants import check
 from shared.http.paging import encode_cursor
 from tests.integration.catalog.stage import GRANT_SECRET, Stage
+from tests.integration.live.harness import batch
 from tests.support.catalog_events import planned, playable, transcoded
 
 
@@ -61,6 +65,58 @@ async def test_a_video_in_the_making_is_shown_but_not_listed(stage: Stage) -> No
     assert (shown["status"], shown["video"], shown["duration"]) == ("processing", "", "")
     assert listed["data"] == []
     assert listed["total"] == 0
+
+
+async def test_running_lives_can_be_asked_for_alone_and_end(stage: Stage) -> None:
+    ann, bob = await stage.user("ann"), await stage.user("bob")
+    await stage.ready(ann, "No live")
+    video = await _live(stage, ann, "public")
+    hidden = await _live(stage, ann, "private")
+    await stage.settle()
+
+    async def running(path: str, user: str | None = None) -> list[str]:
+        headers = stage.login(user) if user else {}
+        answer = await stage.get(f"{path}?live=true", headers=headers)
+        data = answer.json()["data"]
+        assert data["total"] == len(data["data"])
+        return [one["id"] for one in data["data"]]
+
+    assert await running("/streaming/latest") == [video]
+    assert await running(f"/users/{ann}/videos") == [video]
+    assert set(await running(f"/users/{ann}/videos", ann)) == {video, hidden}
+    assert await running(f"/users/{bob}/videos") == []
+    everything = (await stage.get("/streaming/latest")).json()["data"]
+    assert [one["live"] is not None for one in everything["data"]] == [True, False]
+    assert (await stage.get("/streaming/latest?live=perhaps")).status_code == 400
+
+    await stage.record(
+        stream_id("livesession", video),
+        LiveEnded(video_id=video, live_id=new_id(), user_id=ann, reason="owner"),
+    )
+    await stage.settle()
+    assert await running("/streaming/latest") == []
+
+
+async def _live(stage: Stage, user: str, visibility: Visibility) -> str:
+    """A session with its first pictures; the id of its video."""
+    video = new_id()
+    await stage.record(
+        stream_id("livesession", video),
+        LiveConnected(
+            video_id=video,
+            live_id=new_id(),
+            user_id=user,
+            epoch=1,
+            protocol="whip",
+            title="A race",
+            description="",
+            visibility=visibility,
+            latency="low",
+            replica="one",
+        ),
+        batch(video, 1, 0),
+    )
+    return video
 
 
 async def test_a_video_is_listed_as_soon_as_it_is_playable(stage: Stage) -> None:

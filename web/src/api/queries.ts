@@ -5,6 +5,9 @@ import { api, unwrap } from './client';
 /** Fills whole rows of the grid, whatever its width. */
 export const PAGE_SIZE = 12;
 
+const LIVES_SHOWN = 8;
+const LIVES_MS = 5_000;
+
 /** Query parameters are text to the API, also where they are numbers. */
 const paging = (page: number, size: number) => ({
   page: String(page),
@@ -25,6 +28,24 @@ export const queries = {
           }),
         ),
       placeholderData: keepPreviousData,
+    }),
+
+  /** Running lives of everybody, or of one user. They are looked for again and again. */
+  livesNow: (userId: string | null) =>
+    queryOptions({
+      queryKey: ['lives', userId],
+      queryFn: ({ signal }) => {
+        const query = { ...paging(1, LIVES_SHOWN), live: true };
+        return unwrap(
+          userId === null
+            ? api.GET('/api/v1/streaming/latest', { params: { query }, signal })
+            : api.GET('/api/v1/users/{user_id}/videos', {
+                params: { path: { user_id: userId }, query },
+                signal,
+              }),
+        );
+      },
+      refetchInterval: LIVES_MS,
     }),
 
   search: (q: string, page: number) =>

@@ -479,7 +479,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Newest videos */
+        /**
+         * Newest videos
+         * @description A running live is among the videos from its first picture on.
+         */
         get: operations["ApiV1StreamingLatestLatest"];
         put?: never;
         post?: never;
@@ -3573,6 +3576,8 @@ export interface operations {
                 page?: string | null;
                 /** @description From 1 to 50; 10 if not given. */
                 page_size?: string | null;
+                /** @description Only what is being sent live now. */
+                live?: boolean;
                 /** @description From the page before, instead of page. */
                 cursor?: string | null;
             };
@@ -5130,6 +5135,8 @@ export interface operations {
                 page?: string | null;
                 /** @description From 1 to 50; 10 if not given. */
                 page_size?: string | null;
+                /** @description Only what is being sent live now. */
+                live?: boolean;
                 /** @description From the page before, instead of page. */
                 cursor?: string | null;
             };

@@ -1,4 +1,4 @@
-import { Upload } from 'lucide-react';
+import { Radio, Upload } from 'lucide-react';
 import { Link, NavLink, useLocation } from 'react-router';
 
 import { useSession } from '../auth/AuthProvider';
@@ -49,6 +49,10 @@ export function Header() {
         <SearchBox />
         {session ? (
           <>
+            <ButtonLink to="/live/now" className="max-lg:hidden">
+              <Radio className="h-4 w-4" aria-hidden="true" />
+              Go live
+            </ButtonLink>
             <ButtonLink to="/upload" variant="primary" className="max-md:hidden">
               <Upload className="h-4 w-4" aria-hidden="true" />
               Upload

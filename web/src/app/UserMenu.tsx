@@ -1,4 +1,4 @@
-import { Clapperboard, LogOut, Radio, Settings, UserRound } from 'lucide-react';
+import { Clapperboard, LogOut, Radio, Settings, UserRound, Video } from 'lucide-react';
 import { useCallback, useRef, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 
@@ -53,6 +53,11 @@ export function UserMenu({ username }: { username: string }) {
             <li>
               <Link to="/videos" className={ITEM} onClick={close}>
                 <Clapperboard className={ICON} aria-hidden="true" /> My videos
+              </Link>
+            </li>
+            <li>
+              <Link to="/live/now" className={ITEM} onClick={close}>
+                <Video className={ICON} aria-hidden="true" /> Go live
               </Link>
             </li>
             <li>

@@ -31,6 +31,7 @@ export const routes: RouteObject[] = [
           { path: 'upload', ...page(() => import('../pages/UploadPage')) },
           { path: 'watch/:videoId/story', ...page(() => import('../pages/TimelinePage')) },
           { path: 'live', ...page(() => import('../pages/LiveStreamsPage')) },
+          { path: 'live/now', ...page(() => import('../pages/GoLivePage')) },
           { path: 'live/:streamId', ...page(() => import('../pages/LiveStreamPage')) },
           { path: 'videos', ...page(() => import('../pages/MyVideosPage')) },
           { path: 'account', ...page(() => import('../pages/AccountPage')) },

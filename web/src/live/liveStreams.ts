@@ -11,9 +11,15 @@ export function liveVisibility(visibility: Visibility): LiveStream['visibility']
 
 const path = (id: string) => ({ params: { path: { live_id: id } } });
 
-export async function createStream(title: string, visibility: LiveStream['visibility']) {
+/** With the same `attempt` it is the stream that the first request made. */
+export async function createStream(
+  title: string,
+  visibility: LiveStream['visibility'],
+  attempt?: string,
+) {
   return unwrap(
     api.POST('/api/v1/live/streams', {
+      params: { header: attempt === undefined ? {} : { 'idempotency-key': attempt } },
       body: {
         title,
         visibility,
@@ -25,6 +31,11 @@ export async function createStream(title: string, visibility: LiveStream['visibi
       },
     }),
   );
+}
+
+/** The stream as it is now, not as it was some seconds ago. */
+export async function readStream(id: string) {
+  return unwrap(api.GET('/api/v1/live/streams/{live_id}', path(id)));
 }
 
 export async function rotateKey(id: string) {

@@ -10,6 +10,7 @@ import { Avatar } from '../ui/Avatar';
 import { ButtonLink } from '../ui/Button';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
+import { LivesNow } from '../videos/LivesNow';
 import { pageFromParams } from '../videos/paging';
 import { VideoGridSkeleton } from '../videos/VideoGridSkeleton';
 import { VideoList } from '../videos/VideoList';
@@ -52,6 +53,7 @@ function Channel({ user }: { user: User }) {
         </div>
         {mine && <ButtonLink to="/videos">Manage my videos</ButtonLink>}
       </header>
+      <LivesNow userId={user.id} showOwner={false} />
       <VideoList
         query={query}
         showOwner={false}

@@ -6,6 +6,7 @@ import { useSession } from '../auth/AuthProvider';
 import { ButtonLink } from '../ui/Button';
 import { PageHeader } from '../ui/PageHeader';
 import { EmptyState } from '../ui/states';
+import { LivesNow } from '../videos/LivesNow';
 import { pageFromParams } from '../videos/paging';
 import { VideoList } from '../videos/VideoList';
 
@@ -15,6 +16,7 @@ export default function HomePage() {
   return (
     <div className="page">
       <PageHeader title="Newest" />
+      <LivesNow userId={null} />
       <VideoList query={query} featured empty={<NothingYet />} />
     </div>
   );

@@ -37,7 +37,9 @@ export default function LiveStreamPage() {
       <PageHeader
         title={stream.title}
         action={
-          stream.video_id !== null && (
+          stream.video_id === null ? (
+            <ButtonLink to={`/live/now?stream=${stream.id}`}>Go live from this browser</ButtonLink>
+          ) : (
             <ButtonLink to={`/watch/${stream.video_id}`} variant="primary">
               Watch
             </ButtonLink>

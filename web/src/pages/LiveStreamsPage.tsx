@@ -4,6 +4,7 @@ import { Link } from 'react-router';
 import { queries } from '../api/queries';
 import { CreateStream } from '../live/CreateStream';
 import { isLive, streamStatus } from '../live/status';
+import { ButtonLink } from '../ui/Button';
 import { cx } from '../ui/cx';
 import { PageHeader } from '../ui/PageHeader';
 import { ErrorState } from '../ui/states';
@@ -13,7 +14,14 @@ export default function LiveStreamsPage() {
   if (error) return <ErrorState heading="h1" error={error} onRetry={() => void refetch()} />;
   return (
     <div className="page max-w-3xl">
-      <PageHeader title="Live streams">
+      <PageHeader
+        title="Live streams"
+        action={
+          <ButtonLink to="/live/now" variant="primary">
+            Go live
+          </ButtonLink>
+        }
+      >
         A stream has a key that you set once in OBS. Each time you go live with it, a new video is
         made.
       </PageHeader>

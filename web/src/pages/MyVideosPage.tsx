@@ -17,9 +17,12 @@ export default function MyVideosPage() {
       <PageHeader
         title="My videos"
         action={
-          <ButtonLink to="/upload" variant="primary">
-            Upload
-          </ButtonLink>
+          <div className="flex gap-3">
+            <ButtonLink to="/live/now">Go live</ButtonLink>
+            <ButtonLink to="/upload" variant="primary">
+              Upload
+            </ButtonLink>
+          </div>
         }
       />
       {me ? <MyVideos userId={me.id} /> : <RowsSkeleton />}
