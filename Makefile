@@ -23,7 +23,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
 .PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
-.PHONY: help cli chaos attack fuzz-media mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-faults fetch-run fetch-dev
+.PHONY: help cli chaos attack fuzz-media fuzz-live mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-faults fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -120,6 +120,9 @@ attack: fetch-dev ## What one account can take away from others, one line for ea
 
 fuzz-media: fetch-dev ## Files of a grammar, each compared with what plain ffmpeg decodes; FILES=1000 SEED=…
 	@$(PYTHON) -m tests.media.fuzz --files $(or $(FILES),1000) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+fuzz-live: fetch-dev ## Mutated input of publishers, of every protocol; CASES=100000 SEED=…
+	@$(PYTHON) -m tests.support.live_fuzz --cases $(or $(CASES),100000) $(if $(SEED),--seed $(SEED))
 
 mutants: fetch-dev ## Change the code and see whether a test notices; MODULES="scheduler …" SAMPLE=300 SEED=…
 	@$(PYTHON) -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))

@@ -13,6 +13,12 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
+from aiortc.exceptions import (
+    InternalError,
+    InvalidAccessError,
+    InvalidStateError,
+    OperationError,
+)
 from aiortc.mediastreams import MediaStreamError
 
 from services.live.flv.sink import Sink, Stopped
@@ -28,6 +34,13 @@ _KEY_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 15.0
 # Without a picture for so long, a publisher is gone.
 _IDLE_SECONDS: Final = 15.0
+# What aiortc raises where the SDP is not one: it asserts what it expects, and takes the first of
+# what may be empty, which in a coroutine is a RuntimeError.
+UNREADABLE: Final = (
+    *(ValueError, KeyError, IndexError, AttributeError),
+    *(AssertionError, TypeError, RuntimeError),
+    *(InternalError, InvalidAccessError, InvalidStateError, OperationError),
+)
 
 
 class UnusableOffer(Exception):
@@ -70,8 +83,7 @@ class Peer:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             self._check_and_prepare()
             await connection.setLocalDescription(await connection.createAnswer())
-        except (ValueError, KeyError, IndexError, AttributeError) as error:
-            # What aiortc raises where the SDP is not one.
+        except UNREADABLE as error:
             raise UnusableOffer("The offer is not SDP that can be used.") from error
         if any(not transceiver.receiver._track for transceiver in connection.getTransceivers()):
             raise OtherMedia("Send picture and sound; do not only receive.")

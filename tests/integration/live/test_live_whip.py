@@ -1,6 +1,7 @@
 """Publishers by WebRTC: ffmpeg's own, and aiortc's as a browser would do it."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import pytest
 from aioice import ice
 from litestar import Litestar
 
+from services.live.ports import Publisher
 from services.live.whip import peer
 from services.live.whip.ice_servers import IceServers
 from services.live.whip.receiving import install
@@ -19,6 +21,7 @@ from shared.http.problems import EXCEPTION_HANDLERS
 from shared.http.server import serving
 from shared.programs.finding import find_ffmpeg
 from shared.settings import Address
+from tests.support.live_fuzz import OFFER, changed
 from tests.support.live_publishers import KEY, Door, assert_a_stream
 from tests.support.wait import eventually
 
@@ -108,3 +111,20 @@ async def test_a_connection_that_is_not_there() -> None:
         assert answer.status_code == 404
         answer = await client.patch(f"{url}/{'1' * 36}.{'a' * 32}", content="a=candidate:x")
         assert answer.status_code == 404
+
+
+async def test_mutated_offers_are_refused_in_words() -> None:
+    """Also those that what parses them takes for impossible."""
+    refused = 0
+    for number in range(60):
+        door = Door()
+        one = peer.Peer(await door.admit(KEY, Publisher("whip", "192.0.2.1")), lambda: None)
+        text = changed(random.Random(number), OFFER).decode(errors="replace")
+        try:
+            await one.answer(text)
+            # What it has started begins.
+            await asyncio.sleep(0)
+        except (peer.UnusableOffer, peer.OtherMedia):
+            refused += 1
+        await one.close("over", clean=True)
+    assert refused > 10
