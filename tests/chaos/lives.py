@@ -102,7 +102,7 @@ class Lives:
 async def _problems(stack: RunningStack, video_id: str) -> list[str]:
     async with open_event_store(stack.stack.urls.postgres, connections=1) as store:
         recorded = await store.read_stream(stream_id("livesession", video_id))
-    history = read_history(video_id, (readable(event).data for event in recorded))
+    history = read_history(video_id, [readable(event).data for event in recorded])
     if not history.tracks:
         # It was lost before its first segment was stored.
         return []

@@ -53,8 +53,9 @@ class Tables:
         # As the projection does: the owners of the videos, too.
         ids |= {self.jobs[i].user_id for i in ids if i in self.jobs}
         ids |= {self.videos[i].user_id for i in ids if i in self.videos}
-        owned = UploadStarted | VideoUploaded | LiveConnected
-        ids |= {e.data.user_id for e in batch if isinstance(e.data, owned)}
+        for event in batch:
+            if isinstance(event.data, UploadStarted | VideoUploaded | LiveConnected):
+                ids.add(event.data.user_id)
         for name in ("users", "videos", "jobs"):
             rows = getattr(self, name)
             getattr(fold, name).update({i: copy.copy(rows[i]) for i in ids if i in rows})
