@@ -91,9 +91,12 @@ class TargetsRepository:
         )
 
     async def switch(self, target_id: str, *, enabled: bool) -> None:
+        """Whatever was said of it is over: the owner of a session begins anew."""
         async with transaction(self._engine) as connection:
             await connection.execute(
-                update(targets).where(targets.c.id == target_id).values(enabled=enabled)
+                update(targets)
+                .where(targets.c.id == target_id)
+                .values(enabled=enabled, state="idle", error=None)
             )
 
     async def remove(self, target_id: str) -> None:

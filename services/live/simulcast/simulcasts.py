@@ -105,7 +105,7 @@ class Simulcasts:
     async def _follow(self, tap: Tap, rows: list[TargetRow]) -> None:
         """Begin with what is new, and end what is gone or switched off."""
         wanted = {row.id: row for row in rows if row.enabled}
-        gone = [name for name in tap.senders if name not in wanted]
+        gone = [name for name in tap.senders if name not in wanted or _again(tap, wanted[name])]
         await end([tap.senders.pop(name).task for name in gone])
         for name in {*gone, *(name for name in tap.failed if name not in wanted)}:
             tap.failed.pop(name, None)
@@ -161,3 +161,10 @@ class Simulcasts:
             await self.round()
         except Unavailable as error:
             _log.warning("simulcast not reported", reason=repr(error))
+
+
+def _again(tap: Tap, row: TargetRow) -> bool:
+    """Whether a target that was given up has been switched off and on between two rounds."""
+    told = tap.told.get(row.id)
+    given_up = told is not None and told.state == "errored"
+    return given_up and row.state == "idle" and row.epoch == tap.session.epoch

@@ -433,9 +433,21 @@ async def test_errors_are_told_and_a_lost_secret_too(studio: Studio) -> None:
         one = await studio.add(live_id, port, key="wrong-key-9")
         session = await connected(studio.live, key)
         replica = studio.replica()
-        replica.open(session)
+        tap = replica.open(session)
         shown = await until_state(studio, replica, live_id, one, "retrying")
         assert shown["error"] == "It refused the stream: no stream has this key"
+
+        async def given_up() -> bool:
+            await replica.round()
+            return (await studio.rows.of_streams([live_id]))[0].state == "errored"
+
+        tap.senders[one]._pause = at_once
+        tap.senders[one]._failures = 8
+        await eventually(given_up, 20)
+        path = f"{live_id}/simulcast-targets/{one}"
+        for enabled in (False, True):
+            await studio.ask("PATCH", path, json={"enabled": enabled})
+        shown = await until_state(studio, replica, live_id, one, "retrying")
         await replica.close()
         other = studio.replica(Sealer("another secret"))
         other.open(session)
