@@ -3,6 +3,7 @@
 import json
 import pkgutil
 from base64 import b64decode
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from shared import settings
 from shared.database.setup import ROLES
 from tests.support.charts import (
     EXAMPLES,
+    Manifest,
     components,
     containers,
     environment,
@@ -409,3 +411,24 @@ def test_tracing_goes_where_it_may() -> None:
         rules: list[Any] = of_kind(manifests, "NetworkPolicy")[f"cinelog-{name}"]["spec"]["egress"]
         (rule,) = (r for r in rules if any(port["port"] == 4318 for port in r["ports"]))
         assert rule["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
+
+
+def test_publishers_by_rtmps_get_a_port_and_the_certificate() -> None:
+    def ports(manifests: Sequence[Manifest]) -> tuple[set[int], set[int]]:
+        """Of the pod and of its Service for publishers."""
+        pod = main_container(components(manifests)["live"])["ports"]
+        service = of_kind(manifests, "Service")["cinelog-live-rtmp"]["spec"]["ports"]
+        return {each["containerPort"] for each in pod}, {each["port"] for each in service}
+
+    without, _ = ports(example(None))
+    assert 1936 not in without
+    manifests = render(sets={"settings.live.tlsSecret": "films-tls"})
+    pod_ports, service_ports = ports(manifests)
+    assert {1935, 1936} <= pod_ports
+    assert service_ports == {1935, 1936}
+    given = environment(main_container(components(manifests)["live"]))
+    assert given["RTMPS_CERTIFICATE"] == "/etc/cinelog/rtmps/tls.crt"
+    volumes = components(manifests)["live"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "rtmps", "secret": {"secretName": "films-tls"}} in volumes
+    ingress = of_kind(manifests, "NetworkPolicy")["cinelog-live"]["spec"]["ingress"]
+    assert any({"protocol": "TCP", "port": 1936} in rule.get("ports", ()) for rule in ingress)
