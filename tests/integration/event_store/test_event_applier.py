@@ -121,6 +121,39 @@ async def test_an_entity_waits_after_a_restart_too(engine: AsyncEngine) -> None:
     assert (second.events.position, second.parked(), second.committed) == (4, 1, 2)
 
 
+async def test_an_event_does_not_wait_behind_one_that_is_being_redriven(
+    engine: AsyncEngine, database: Database
+) -> None:
+    events = await log("a", "a")
+    projection = Seen()
+    projection.faults = [ValueError("in a run"), ValueError("alone")]
+    applier = Applier(engine, projection)
+    await applier.events.load()
+    await applier.apply(events[:1])
+    assert await parked(engine) == [1]
+
+    redrive = await asyncpg.connect(database.admin_url)
+    watcher = await asyncpg.connect(database.admin_url)
+    transaction = redrive.transaction()
+    await transaction.start()
+    await redrive.execute("select from sample.checkpoints for no key update")
+    await redrive.execute("delete from sample.parked_events")
+    following = asyncio.create_task(applier.apply(events[1:]))
+
+    async def waits() -> bool:
+        blocked = (
+            "select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))"
+        )
+        return bool(await watcher.fetchval(blocked, redrive.get_server_pid()))
+
+    await eventually(waits)
+    await transaction.commit()
+    await following
+    await redrive.close()
+    await watcher.close()
+    assert (projection.applied, await parked(engine)) == ([2], [])
+
+
 async def test_an_outage_while_the_cause_is_sought_parks_nothing(engine: AsyncEngine) -> None:
     events = await log("a", "b")
     projection = Seen()
