@@ -154,6 +154,16 @@ async def test_an_event_does_not_wait_behind_one_that_is_being_redriven(
     assert (projection.applied, await parked(engine)) == ([2], [])
 
 
+async def test_an_outage_is_told_at_once_and_no_cause_is_sought(engine: AsyncEngine) -> None:
+    projection = Seen()
+    projection.faults = [ConnectionError("the network")]
+    applier = Applier(engine, projection)
+    await applier.events.load()
+    with pytest.raises(ConnectionError):
+        await applier.apply(await log("a", "b"))
+    assert (applier.events.position, projection.applied, await parked(engine)) == (0, [], [])
+
+
 async def test_an_outage_while_the_cause_is_sought_parks_nothing(engine: AsyncEngine) -> None:
     events = await log("a", "b")
     projection = Seen()
