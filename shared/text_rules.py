@@ -15,6 +15,8 @@ MAX_DESCRIPTION: Final = 500
 MAX_TAG: Final = 50
 MAX_TAGS: Final = 10
 """Tags of one request."""
+MAX_MESSAGE: Final = 300
+"""Of a chat."""
 
 MIN_USERNAME: Final = 3
 MAX_USERNAME: Final = 100
@@ -107,6 +109,11 @@ def clean_description(text: str) -> str:
 def clean_tag(text: str) -> str:
     """One line of 1 to 50 characters, at least one of them visible. Raises RefusedText."""
     return _line(text, MAX_TAG)
+
+
+def clean_message(text: str) -> str:
+    """One line of 1 to 300 characters, at least one of them visible. Raises RefusedText."""
+    return _line(text, MAX_MESSAGE)
 
 
 def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:

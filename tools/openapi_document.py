@@ -21,6 +21,7 @@ from services.gateway import openapi
 from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
 from services.live.http.app import live_app
+from services.live.http.chat import chat_router
 from services.live.http.clips import clips_router
 from services.live.http.simulcast import simulcast_router
 from services.live.whip.routes import whip_routers
@@ -92,6 +93,7 @@ def _live(verifier: Verifier) -> Litestar:
         checks={},
         registry=CollectorRegistry(),
         others=[
+            chat_router(_UNOPENED),
             clips_router(_UNOPENED),
             simulcast_router(_UNOPENED),
             *whip_routers(_UNOPENED, _UNOPENED),

@@ -64,7 +64,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 class Video(msgspec.Struct, frozen=True, kw_only=True):
     """``video`` is the HLS multivariant playlist, empty until the video is playable.
 
-    ``live`` is null unless ``status`` is ``live``.
+    ``live`` is null unless ``status`` is ``live``; ``was_live``: it is one, or was.
     """
 
     id: str
@@ -91,6 +91,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     preview: str | None
     dash: str | None
     live: Live | None
+    was_live: bool
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +216,7 @@ def to_video(row: Mapping[Any, Any], links: Links, now: float, viewers: int | No
         "storyboard": links.media(token, row["storyboard_key"]),
         "preview": links.media(token, row["preview_key"]),
         "dash": links.media(token, manifest),
+        "was_live": row["live_latency"] is not None,
         "live": _to_live(row, viewers) if row["status"] == "live" else None,
     }
     return Video(**same_fields(Video, row) | computed)

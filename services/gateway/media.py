@@ -48,6 +48,7 @@ _KINDS: Final = {
     "m4s": (b"video/iso.segment", IMMUTABLE),
     "mp4": (b"video/mp4", IMMUTABLE),
     "m4a": (b"audio/mp4", IMMUTABLE),
+    "json": (b"application/json", SHORT),
     "webp": (b"image/webp", IMMUTABLE),
     "jpg": (b"image/jpeg", IMMUTABLE),
     "png": (b"image/png", IMMUTABLE),

@@ -12,11 +12,16 @@ from pathlib import Path
 
 import httpx
 from litestar import Litestar, Router
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.live import listeners
 from services.live.broadcasts.broadcast import Means
 from services.live.broadcasts.broadcasts import Broadcasts
 from services.live.broadcasts.figures import show_figures
+from services.live.chat.hub import CHECK_SECONDS, WAIT_SECONDS
+from services.live.chat.keeping import ROUND_SECONDS
+from services.live.chat.parts import Chats, Outside, open_chats
+from services.live.chat.readers import Limits as ReaderLimits
 from services.live.clips.clips import Clips
 from services.live.clips.making import ClipMaker
 from services.live.clips.repository import ClipsRepository
@@ -31,6 +36,7 @@ from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
 from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
+from services.live.http.chat import chat_router
 from services.live.http.clips import clips_router
 from services.live.http.operators import operator_live_routes
 from services.live.http.simulcast import simulcast_router
@@ -62,7 +68,7 @@ from shared.blobs.s3 import S3Store
 from shared.event_store.store import EventStore
 from shared.host.buckets import open_s3
 from shared.host.entry import Role, run_entry
-from shared.host.host import Host, Process, Served
+from shared.host.host import Host, Process, Served, Work
 from shared.host.redis_client import open_redis
 from shared.http.identity import Verifier
 from shared.http.sessions import Sessions
@@ -83,6 +89,8 @@ _AUDIENCE_SECONDS = 5.0
 SETTLE, FINISH, ACCOUNTS = "settle sessions", "record sessions", "streams of deleted accounts"
 CLIP = "make clips"
 AUDIENCE = "note viewers"
+CHAT = "keep chats"
+_CHAT_WAIT_TIMEOUT = 2.0
 # Making the playlists of a session of many hours reads all its events.
 _FINISH_SILENCE_SECONDS = 900.0
 # Of a session's ffmpeg, which runs as long as its publisher sends: no end, a month of CPU time.
@@ -103,6 +111,7 @@ class Live:
     settling: Settling
     finishing: Finishing
     audience: Audience
+    chats: Chats | None
     broadcasts: Broadcasts
     simulcasts: Simulcasts
     publishers: RtmpServer
@@ -187,19 +196,24 @@ async def assemble(
     door = Doorkeeper(broadcasts)
     whip = Whip(door, config.max_lives) if config.whip else None
     plain = PlainPlaylists(sessions, media, dvr_seconds=means.dvr_seconds)
+    user_sessions = Sessions(log)
+    chats = _chats(
+        config, host, engine, events, user_sessions, media=media, metrics=metrics, items=items
+    )
     origin = Origin(broadcasts, plain, sessions)
     app = live_app(
         streams,
         rtmp_url=config.rtmp_url,
         verifier=verifier
         or host.verifier(config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience),
-        sessions=Sessions(log),
+        sessions=user_sessions,
         checks={"postgres": log.head, "storage": media.ping},
         registry=host.registry,
         progress=host.loops.progress,
         others=[
             clips_router(clips),
             simulcast_router(targets),
+            *([chat_router(chats.chat)] if chats is not None else []),
             origin_router(origin),
             *_whip_routes(config, whip),
             *_operator_routes(config, session_rows, events),
@@ -214,6 +228,7 @@ async def assemble(
         settling,
         finishing,
         Audience(session_rows, viewers, metrics),
+        chats,
         broadcasts,
         simulcasts,
         RtmpServer(door),
@@ -228,6 +243,39 @@ def _operator_routes(
 ) -> list[Router]:
     secret = config.operator_secret
     return [operator_live_routes(secret, Interventions(sessions, events))] if secret else []
+
+
+def _chats(
+    config: LiveSettings,
+    host: Host,
+    engine: AsyncEngine,
+    events: LiveEvents,
+    sessions: Sessions,
+    *,
+    media: S3Store,
+    metrics: LiveMetrics,
+    items: ItemMetrics,
+) -> Chats | None:
+    """None where there is no Redis for their messages."""
+    if config.redis_url is None or config.media_grant_secret is None:
+        return None
+    outside = Outside(
+        engine,
+        open_redis(host, config.redis_url),
+        open_redis(host, config.redis_url, timeout=_CHAT_WAIT_TIMEOUT),
+        events,
+        sessions,
+        media,
+        config.media_grant_secret,
+    )
+    return open_chats(
+        outside,
+        enabled=config.live_chat,
+        limits=ReaderLimits(per_process=config.max_chat_readers),
+        items=items,
+        count=metrics.chatting,
+        advanced=lambda: _advance(host),
+    )
 
 
 def _whip_routes(config: LiveSettings, whip: Whip | None) -> list[Router]:
@@ -267,7 +315,7 @@ def _means(
 
 
 def _advance(host: Host) -> None:
-    for name in (SETTLE, FINISH, ACCOUNTS, CLIP):
+    for name in (SETTLE, FINISH, ACCOUNTS, CLIP, CHAT):
         host.loops.progress.advance(name)
 
 
@@ -301,11 +349,22 @@ async def compose(config: LiveSettings, host: Host) -> Process:
                 "simulcast targets", live.simulcasts.round, _ROUND_SECONDS
             ),
             "record": lambda: loops.repeat("store segments", broadcasts.record, _RECORD_SECONDS),
+            **_chat_work(live.chats, loops),
             "background": lambda: host.loops.lead(
                 Leader.LIVE, config.database_url, lambda _lock: _lead(live, host.loops)
             ),
         },
     )
+
+
+def _chat_work(chats: Chats | None, loops: Loops) -> dict[str, Work]:
+    if chats is None:
+        return {}
+    hub = chats.hub
+    return {
+        "chat": lambda: loops.repeat("read chats", hub.advance, WAIT_SECONDS, wake=hub.wake),
+        "chat readers": lambda: loops.repeat("check chats", hub.check, CHECK_SECONDS),
+    }
 
 
 async def _lead(live: Live, loops: Loops) -> None:
@@ -319,6 +378,8 @@ async def _lead(live: Live, loops: Loops) -> None:
                     )
                 )
             group.create_task(loops.repeat(AUDIENCE, live.audience.round, _AUDIENCE_SECONDS))
+            if live.chats is not None:
+                group.create_task(loops.repeat(CHAT, live.chats.keeping.round, ROUND_SECONDS))
             group.create_task(loops.repeat(ACCOUNTS, live.settling.accounts, _ACCOUNTS_SECONDS))
     finally:
         live.audience.leave()

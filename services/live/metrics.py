@@ -35,6 +35,9 @@ class LiveMetrics:
             "Viewers of all running lives, at the replica that leads; 0 at the others.",
             registry=registry,
         )
+        self._readers = Gauge(
+            "cinelog_live_chat_readers", "Readers of chats, at this replica.", registry=registry
+        )
 
     def connected(self, protocol: LiveProtocol, *, takeover: bool) -> None:
         self._connected.labels(protocol, str(takeover).lower()).inc()
@@ -44,6 +47,9 @@ class LiveMetrics:
 
     def recorded(self, seconds: float) -> None:
         self._recorded.observe(seconds)
+
+    def chatting(self, readers: int) -> None:
+        self._readers.set(readers)
 
     def watched(self, viewers: int) -> None:
         self._viewers.set(viewers)

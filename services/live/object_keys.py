@@ -56,6 +56,11 @@ def poster(video_id: str, mark: str) -> str:
     return f"{video_id}/live/poster-{mark}.jpg"
 
 
+def chat(video_id: str) -> str:
+    """The replay of the session's chat."""
+    return f"{video_id}/live/chat.json"
+
+
 def uri(key: str) -> str:
     """The address in a playlist that lies in the session's folder."""
     return key.split("/", 2)[2]

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Self
 
 import msgspec
 
+from services.live.chat.readers import PER_PROCESS
 from services.live.recording.segment_queue import SPOOL_BYTES
 from services.live.whip.ice_servers import TurnSecret
 from shared.public_addresses import Reach
@@ -50,7 +51,9 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     ``live_spool_bytes`` at most. Viewers of a running live may go back by ``live_dvr_minutes``; 0:
     by the last minute only.
 
-    ``redis_url``: where viewers are counted; without it their number is not known.
+    ``redis_url``: where viewers are counted, and chats are; without it the number is not known, and
+    there is no chat. ``live_chat``: whether there are chats; ``max_chat_readers`` may read them at
+    this process at one time. Who may read those of private lives, ``media_grant_secret`` decides.
 
     Streams are sent on to ``max_simulcast_targets`` each, whose keys are encrypted with
     ``simulcast_key``; they may be in ``simulcast_networks`` besides the internet.
@@ -81,6 +84,9 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     jwt_audience: str
     scratch_dir: str
     redis_url: Secret | None = None
+    media_grant_secret: Key | None = None
+    live_chat: bool = True
+    max_chat_readers: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = PER_PROCESS
     ffmpeg: str | None = None
     whip: bool = False
     ice_servers: tuple[IceServer, ...] = ()

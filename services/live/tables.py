@@ -125,3 +125,44 @@ simulcast_targets = Table(
     Index("simulcast_targets_live", "live_id"),
     Index("simulcast_targets_user", "user_id"),
 )
+
+# Chats of lives: what must outlast Redis, where the messages of running lives are.
+chats = Table(
+    "chats",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    # The owner of the live.
+    Column("user_id", Text, nullable=False),
+    Column("writable", Boolean, nullable=False, server_default=text("true")),
+    Column("slow_seconds", Integer, nullable=False, server_default=text("0")),
+    # open: in Redis. kept: its replay is in the bucket. over: nothing of it is left.
+    Column("state", Text, nullable=False, server_default=text("'open'")),
+    CheckConstraint("state in ('open', 'kept', 'over')", name="chat_state"),
+    Index("chats_by_state", "state", "video_id"),
+)
+
+# ``scope``: the id of the live in which somebody may not write; empty: in none of the owner's.
+chat_bans = Table(
+    "chat_bans",
+    metadata,
+    Column("owner_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("username", Text, nullable=False),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    Index("chat_bans_by_user", "user_id"),
+)
+
+# Who has written where, so that it can be deleted with their account.
+chat_authors = Table(
+    "chat_authors",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Index("chat_authors_by_video", "video_id"),
+)

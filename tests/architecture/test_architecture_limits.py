@@ -20,6 +20,7 @@ from services.gateway.request import exchange
 from services.gateway.settings import GatewaySettings
 from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
+from services.live.chat import readers, room_log
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
 from services.live.whip import server as whip
@@ -57,6 +58,16 @@ FIXED: dict[str, list[float]] = {
         upload_slots.WAIT_SECONDS,
     ],
     "what waits for a simulcast target, target": [backlog.MAX_BYTES, backlog.MAX_MS / 1000],
+    "readers of a chat, address": [readers.PER_ADDRESS],
+    "readers of a chat, chat": [readers.PER_ROOM],
+    "events that a reader of a chat is behind, reader": [readers.QUEUE],
+    "messages of a chat, user": [room_log.PER_USER.burst, 10**6 / room_log.PER_USER.interval],
+    "messages of a chat, address": [
+        room_log.PER_ADDRESS.burst,
+        10**6 / room_log.PER_ADDRESS.interval,
+    ],
+    "messages of a chat, chat": [room_log.PER_ROOM.burst, 10**6 / room_log.PER_ROOM.interval],
+    "messages that a chat has, chat": [room_log.MAX_ENTRIES],
     "connections to storage, reader": [exchange.SLOW_SECONDS, 256 << 10],
     "the time of an answer, request": [exchange.PIECE, exchange.STALL_SECONDS],
     "the time of a body up to 64 KiB, request": [

@@ -110,6 +110,7 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     preview: null,
     dash: null,
     live: null,
+    was_live: false,
     CreatedAt: '2026-01-02T03:04:05Z',
     UpdatedAt: '2026-01-02T03:04:05Z',
     ...changes,

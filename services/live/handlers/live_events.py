@@ -128,6 +128,19 @@ class LiveEvents:
             if any(isinstance(event.data, VideoDeleted) for event in events)
         }
 
+    async def visibility(self, video_id: str) -> Visibility | None:
+        """A session's visibility as its owner has set it last; None where there is no such session
+        or its video is deleted."""
+        session = await self.session(video_id)
+        shown = None if session.phase == "none" else session.visibility
+        name = stream_id("video", video_id)
+        for recorded in (await self._store.read_streams([name]))[name]:
+            if isinstance(recorded.data, VideoDeleted):
+                return None
+            if isinstance(recorded.data, VisibilityChanged):
+                shown = recorded.data.visibility
+        return shown
+
     async def is_account_deleted(self, user_id: str) -> bool:
         """Whether the log has the account's deletion."""
         return await self._has(stream_id("user", user_id), UserDeleted)

@@ -101,6 +101,7 @@ class Replicated:
         registry = CollectorRegistry()
         streams, sessions = StreamsRepository(engine), SessionsRepository(engine)
         metrics, items = LiveMetrics(registry), ItemMetrics(registry)
+        self.engine = engine
         self.events = LiveEvents(store)
         self.accounts = Accounts()
         # Of a steady clock: what is looked at from time to time is looked at once it moves.
@@ -135,7 +136,7 @@ class Live:
         self.one = Replicated(engine, store, "one")
         self.two = Replicated(engine, store, "two")
         self.keys = StaticKeys()
-        self._database = database
+        self.database = database
         self.app = live_app(
             self.one.streams,
             rtmp_url="rtmp://localhost:1935/live",
@@ -172,7 +173,7 @@ class Live:
         )
 
     async def execute(self, statement: str, *values: Any) -> None:
-        owner = await asyncpg.connect(self._database.admin_url)
+        owner = await asyncpg.connect(self.database.admin_url)
         try:
             await owner.execute(statement, *values)
         finally:
@@ -183,6 +184,7 @@ def batch(video_id: str, epoch: int, first: int, count: int = 2) -> LivePublishe
     """Segments of one track."""
     track = EncodedTrack(
         name="720p",
+        key=f"{video_id}/live/{epoch}/720p",
         timescale=1000,
         codecs="avc1",
         init_key=f"{video_id}/live/{epoch}/720p/init.mp4",

@@ -15,6 +15,7 @@ export type SimulcastTarget = Schemas['SimulcastTarget'];
 export type Clip = Schemas['Clip'];
 export type LiveHealth = Schemas['LiveHealth'];
 export type LiveFacts = Schemas['Live'];
+export type ChatMessage = Schemas['ChatMessage'];
 export type Visibility = Video['visibility'];
 export type LoginSession = Schemas['SessionItem'];
 

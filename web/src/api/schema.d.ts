@@ -431,6 +431,129 @@ export interface paths {
         patch: operations["ApiV1LiveStreamsLiveIdSimulcastTargetsTargetIdSwitchTarget"];
         trace?: never;
     };
+    "/api/v1/live/videos/{video_id}/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The state of a chat */
+        get: operations["ApiV1LiveVideosVideoIdChatFacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Close a chat, or slow it down */
+        patch: operations["ApiV1LiveVideosVideoIdChatChange"];
+        trace?: never;
+    };
+    "/api/v1/live/videos/{video_id}/chat/bans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who may not write
+         * @description The newest 500.
+         */
+        get: operations["ApiV1LiveVideosVideoIdChatBansBans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/videos/{video_id}/chat/bans/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Let somebody write no more
+         * @description Somebody who has written here. What they wrote is removed.
+         */
+        put: operations["ApiV1LiveVideosVideoIdChatBansUserIdBan"];
+        post?: never;
+        /** Let somebody write again */
+        delete: operations["ApiV1LiveVideosVideoIdChatBansUserIdUnban"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/videos/{video_id}/chat/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages as they are written
+         * @description Server-Sent Events: `settings` first, then the last 50 messages, or with ``Last-Event-ID``
+         *     what came after it. `message`; `removed` (the id of a message); `settings` (``open``,
+         *     ``slow_seconds``); `away` and `back` while messages cannot be reached; `end` with the reason
+         *     `ended`, `off`, `hidden` or `too_slow`, after which the stream ends. Readers that are too slow
+         *     come back with ``Last-Event-ID``.
+         */
+        get: operations["ApiV1LiveVideosVideoIdChatEventsEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/videos/{video_id}/chat/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write a message
+         * @description Readers get it as an event, the writer too.
+         */
+        post: operations["ApiV1LiveVideosVideoIdChatMessagesWrite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/videos/{video_id}/chat/messages/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a message
+         * @description By the owner of the live, or by whoever has written it. It is in no replay.
+         */
+        delete: operations["ApiV1LiveVideosVideoIdChatMessagesMessageIdRemove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live/videos/{video_id}/clips": {
         parameters: {
             query?: never;
@@ -1058,6 +1181,35 @@ export interface components {
             lives: components["schemas"]["Used"];
             live_bytes: components["schemas"]["Used"];
         };
+        /** ChatBan */
+        ChatBan: {
+            user_id: string;
+            username: string;
+            for_good: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** ChatChange */
+        ChatChange: {
+            open?: boolean | null;
+            slow_seconds?: number | null;
+        };
+        /** ChatFacts */
+        ChatFacts: {
+            /** @enum {string} */
+            state: "open" | "closed" | "off" | "ended" | "replay";
+            slow_seconds: number;
+            is_owner: boolean;
+            banned: boolean;
+        };
+        /** ChatMessage */
+        ChatMessage: {
+            id: string;
+            at: number;
+            user_id: string;
+            username: string;
+            text: string;
+        };
         /** Clip */
         Clip: {
             video_id: string;
@@ -1288,6 +1440,11 @@ export interface components {
         Message: {
             message: string;
         };
+        /** NewBan */
+        NewBan: {
+            /** @default false */
+            for_good: boolean;
+        };
         /** NewClip */
         NewClip: {
             /** @default 30 */
@@ -1328,6 +1485,10 @@ export interface components {
             reconnect_seconds: number;
             /** @default true */
             chat: boolean;
+        };
+        /** NewMessage */
+        NewMessage: {
+            text: string;
         };
         /** NewSimulcastTarget */
         NewSimulcastTarget: {
@@ -1517,6 +1678,24 @@ export interface components {
             success: true;
             data: components["schemas"]["AccountUsage"];
         };
+        /** Success[ChatFacts] */
+        SuccessChatFacts: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["ChatFacts"];
+        };
+        /** Success[ChatMessage] */
+        SuccessChatMessage: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["ChatMessage"];
+        };
         /** Success[Clip] */
         SuccessClip: {
             /**
@@ -1552,6 +1731,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["Job"];
+        };
+        /** Success[list[ChatBan]] */
+        SuccessListChatBan: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["ChatBan"][];
         };
         /** Success[list[Clip]] */
         SuccessListClip: {
@@ -1820,6 +2008,7 @@ export interface components {
             preview: string | null;
             dash: string | null;
             live: components["schemas"]["Live"] | null;
+            was_live: boolean;
         };
         /** VisibilityChange */
         VisibilityChange: {
@@ -3427,6 +3616,678 @@ export interface operations {
             };
             /** @description You have no such stream or target. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatFacts: {
+        parameters: {
+            query?: {
+                /** @description The token of the media addresses. */
+                grant?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessChatFacts"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessChatFacts"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The live is another's: `chat_not_owner`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, message or author, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_off` or `chat_ended`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_unavailable`: messages cannot be reached for a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatBansBans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessListChatBan"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The live is another's: `chat_not_owner`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, message or author, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_off` or `chat_ended`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_unavailable`: messages cannot be reached for a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatBansUserIdBan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+                /** @description The id of a user. */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBan"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The live is another's: `chat_not_owner`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, message or author, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_off` or `chat_ended`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_unavailable`: messages cannot be reached for a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatBansUserIdUnban: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+                /** @description The id of a user. */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The live is another's: `chat_not_owner`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, message or author, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_off` or `chat_ended`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_unavailable`: messages cannot be reached for a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatEventsEvents: {
+        parameters: {
+            query?: {
+                /** @description The token of the media addresses. */
+                grant?: string | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_off` or `chat_ended`: nothing will come. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_full`: too many readers of this address, this chat or this server. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatMessagesWrite: {
+        parameters: {
+            query?: {
+                /** @description The token of the media addresses. */
+                grant?: string | null;
+            };
+            header?: {
+                /** @description The same key again leads to what the first request made, not to another one. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMessage"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessChatMessage"];
+                };
+            };
+            /** @description The text breaks a rule. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_banned`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_off`, `chat_closed`, `chat_ended`, or another text for this key. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_too_fast`, or `chat_slow_mode`; `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_unavailable`: messages cannot be reached for a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LiveVideosVideoIdChatMessagesMessageIdRemove: {
+        parameters: {
+            query?: {
+                /** @description The token of the media addresses. */
+                grant?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The id of a live's video, or of a clip. */
+                video_id: string;
+                /** @description The message's id. */
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The live is another's: `chat_not_owner`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such chat, message or author, or the caller may not watch the live. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_off` or `chat_ended`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description `chat_unavailable`: messages cannot be reached for a moment. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -52,6 +52,10 @@ export async function setEnabled(id: string, enabled: boolean) {
     : unwrap(api.POST('/api/v1/live/streams/{live_id}/disable', path(id)));
 }
 
+export async function setChat(id: string, chat: boolean) {
+  return unwrap(api.PATCH('/api/v1/live/streams/{live_id}', { ...path(id), body: { chat } }));
+}
+
 export async function deleteStream(id: string): Promise<void> {
   await done(api.DELETE('/api/v1/live/streams/{live_id}', path(id)));
 }

@@ -5,6 +5,7 @@ import { Section } from '../account/Section';
 import { queries } from '../api/queries';
 import { Clips } from '../live/Clips';
 import { EndReason } from '../live/EndReason';
+import { ChatSwitch } from '../live/ChatSwitch';
 import { Health } from '../live/Health';
 import { Simulcast } from '../live/Simulcast';
 import { isLive, streamStatus } from '../live/status';
@@ -63,6 +64,9 @@ export default function LiveStreamPage() {
         </Section>
         <Section title="Clips" lead="The last seconds of a live, as videos of their own.">
           <Clips stream={stream} />
+        </Section>
+        <Section title="Chat" lead="Beside the live, and beside its video afterwards.">
+          <ChatSwitch stream={stream} />
         </Section>
         <Section title="Stream" lead="Videos of past lives are among your videos.">
           <StreamActions stream={stream} />

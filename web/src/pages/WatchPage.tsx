@@ -4,6 +4,8 @@ import { useParams } from 'react-router';
 import { ApiError } from '../api/errors';
 import { queries } from '../api/queries';
 import { useSession } from '../auth/AuthProvider';
+import { ChatPanel } from '../live/ChatPanel';
+import { ChatReplay } from '../live/ChatReplay';
 import { ButtonLink } from '../ui/Button';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
@@ -37,7 +39,13 @@ export default function WatchPage() {
     <div className="page grid gap-10 pt-0 max-md:px-0 md:pt-6 xl:grid-cols-[minmax(0,1fr)_20rem]">
       <PageTitle title={video.title} />
       <WatchView key={video.id} video={video} mine={mine} />
-      <UpNext currentId={video.id} />
+      <div className="space-y-10">
+        {video.live && !video.live.ended && (
+          <ChatPanel key={video.id} videoId={video.id} mine={mine} />
+        )}
+        {!video.live && video.was_live && <ChatReplay key={video.id} video={video} />}
+        <UpNext currentId={video.id} />
+      </div>
     </div>
   );
 }

@@ -4,6 +4,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import { Button } from '../ui/Button';
 import { Spinner } from '../ui/Spinner';
 import { playerActions } from './actions';
+import { playerPosition } from './position';
 import type { Kind } from './attachHls';
 import { Controls } from './Controls';
 import { useHls } from './useHls';
@@ -41,6 +42,7 @@ export function Player(props: PlayerProps) {
   const { idle, stir } = useIdle();
   usePlayerKeys(video, frame, actions);
   useStoredVolume(video);
+  useEffect(() => playerPosition.set(media.currentTime), [media.currentTime]);
   useWatched(media.currentTime, !media.paused, props.onWatched);
 
   const hidden = idle && !media.paused && !media.waiting;
