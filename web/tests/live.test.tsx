@@ -1,6 +1,6 @@
 import { screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { LiveHealth, LiveStream } from '../src/api/models';
 import { session } from '../src/auth/session';
@@ -8,7 +8,8 @@ import { advice } from '../src/live/Health';
 import { LiveState } from '../src/live/LiveState';
 import LiveStreamPage from '../src/pages/LiveStreamPage';
 import LiveStreamsPage from '../src/pages/LiveStreamsPage';
-import { isAtEdge } from '../src/player/attachHls';
+import { LivePosition } from '../src/player/LivePosition';
+import { dvrOf, isAtEdge, positionOf, wayTo } from '../src/player/liveTimeline';
 import { VideoCard } from '../src/videos/VideoCard';
 import { aVideo, expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
 
@@ -172,5 +173,51 @@ describe('a running live', () => {
     expect(isAtEdge(10, 12)).toBe(true);
     expect(isAtEdge(10, 14)).toBe(false);
     expect(isAtEdge(10, null)).toBe(true);
+  });
+
+  it('says how far behind a viewer is, and brings them back', async () => {
+    const goTo = vi.fn();
+    renderAt(<LivePosition timeline={{ from: 1000, until: 5000, now: 1700 }} onSeek={goTo} />);
+    expect(screen.getByText('−55:00')).toBeVisible();
+    await userEvent.click(screen.getByRole('button', { name: 'Go to live' }));
+    expect(goTo).toHaveBeenCalledWith(5000);
+  });
+
+  it('tells of the playlist that reaches back', () => {
+    const data: Record<string, string> = {
+      'cinelog.dvr.playlist': 'dvr.m3u8',
+      'cinelog.dvr.seconds': '14400',
+    };
+    const base = 'https://site.example/media/public/v/live/index.m3u8';
+    expect(dvrOf((id) => data[id], base)).toEqual({
+      url: 'https://site.example/media/public/v/live/dvr.m3u8',
+      seconds: 14_400,
+    });
+    expect(dvrOf(() => undefined, base)).toBeNull();
+  });
+
+  it('changes the playlist only where the moment is not in the one that plays', () => {
+    const at = { list: 'edge', first: 940, until: 1000, dvr: true } as const;
+    expect(wayTo(960, at)).toBe('here');
+    expect(wayTo(944, at)).toBe('back');
+    expect(wayTo(100, { ...at, dvr: false })).toBe('here');
+    expect(wayTo(999, at)).toBe('here');
+    const back = { ...at, list: 'back', first: 0 } as const;
+    expect(wayTo(999, back)).toBe('edge');
+    expect(wayTo(960, back)).toBe('here');
+    expect(wayTo(3, back)).toBe('here');
+  });
+
+  it('finds a moment in a list, also beside its gaps', () => {
+    const fragments = [
+      { start: 10, duration: 2, programDateTime: 1_000_000 },
+      { start: 12, duration: 2, programDateTime: 1_002_000 },
+      { start: 14, duration: 2, programDateTime: 1_060_000 },
+    ];
+    expect(positionOf(1003, fragments)).toBe(13);
+    expect(positionOf(1030, fragments)).toBe(14);
+    expect(positionOf(1061, fragments)).toBe(15);
+    expect(positionOf(1, fragments)).toBe(10);
+    expect(positionOf(9999, fragments)).toBe(16);
   });
 });

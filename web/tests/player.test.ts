@@ -81,13 +81,14 @@ describe('keyboard', () => {
       togglePlay: vi.fn(),
       seekTo: vi.fn(),
       seekBy: vi.fn(),
+      seekToShare: vi.fn(),
       setVolume: vi.fn(),
       toggleMute: vi.fn(),
       setRate: vi.fn(),
       toggleFullscreen: vi.fn(),
       togglePictureInPicture: vi.fn(),
     }) satisfies PlayerActions;
-  const at = { duration: 200, volume: 0.5 };
+  const at = { volume: 0.5 };
 
   it('does what people expect', () => {
     const did = actions();
@@ -96,7 +97,7 @@ describe('keyboard', () => {
     }
     expect(did.togglePlay).toHaveBeenCalledTimes(2);
     expect(did.seekBy.mock.calls).toEqual([[-5], [10]]);
-    expect(did.seekTo).toHaveBeenCalledWith(100);
+    expect(did.seekToShare).toHaveBeenCalledWith(0.5);
     expect(did.setVolume).toHaveBeenCalledWith(0.6);
     expect(runShortcut('x', did, at)).toBe(false);
   });

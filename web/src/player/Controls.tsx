@@ -17,6 +17,7 @@ import type { PlayerActions } from './actions';
 import type { Kind } from './attachHls';
 import { ControlButton } from './ControlButton';
 import { LivePosition } from './LivePosition';
+import type { LiveTimeline } from './liveTimeline';
 import { SeekBar } from './SeekBar';
 import { SettingsMenu } from './SettingsMenu';
 import type { Stream } from './useHls';
@@ -43,7 +44,17 @@ export function Controls({
   storyboardUrl,
   hidden,
 }: ControlsProps) {
-  const live = kind === 'live';
+  // A browser that plays a live by itself tells no time of day.
+  const known = kind === 'live' ? stream.timeline() : null;
+  const live: LiveTimeline | null =
+    kind === 'live'
+      ? (known ?? {
+          from: media.seekableFrom,
+          until: media.seekableUntil,
+          now: media.currentTime,
+        })
+      : null;
+  const ahead = media.bufferedUntil - media.currentTime;
   return (
     <div
       className={cx(
@@ -52,18 +63,18 @@ export function Controls({
       )}
     >
       <SeekBar
-        currentTime={media.currentTime}
-        from={live ? media.seekableFrom : 0}
-        until={live ? media.seekableUntil : duration}
-        bufferedUntil={media.bufferedUntil}
+        currentTime={live ? live.now : media.currentTime}
+        from={live ? live.from : 0}
+        until={live ? live.until : duration}
+        bufferedUntil={live ? live.now + ahead : media.bufferedUntil}
         storyboardUrl={storyboardUrl}
-        onSeek={actions.seekTo}
+        onSeek={known ? stream.goTo : actions.seekTo}
       />
       <div className="flex items-center">
         <PlayButton media={media} onClick={actions.togglePlay} />
         <VolumeControl media={media} actions={actions} />
         {live ? (
-          <LivePosition media={media} edge={stream.edge()} onSeek={actions.seekTo} />
+          <LivePosition timeline={live} onSeek={known ? stream.goTo : actions.seekTo} />
         ) : (
           <p className="px-2 timecode text-xs whitespace-nowrap md:text-sm">
             {formatClock(media.currentTime * 1000)}

@@ -1,27 +1,24 @@
 import { formatClock, spokenDuration } from '../format/duration';
 import { cx } from '../ui/cx';
-import { isAtEdge } from './attachHls';
-import type { MediaState } from './useMediaState';
+import { isAtEdge, type LiveTimeline } from './liveTimeline';
 
 interface LivePositionProps {
-  media: MediaState;
-  /** Where the newest parts are, in seconds. */
-  edge: number | null;
-  onSeek: (seconds: number) => void;
+  timeline: LiveTimeline;
+  onSeek: (moment: number) => void;
 }
 
 /** How far behind the live a viewer is, and the way back to it. */
-export function LivePosition({ media, edge, onSeek }: LivePositionProps) {
-  const latest = edge ?? media.seekableUntil;
-  const current = isAtEdge(media.currentTime, latest);
-  const behind = Math.max(0, latest - media.currentTime) * 1000;
+export function LivePosition({ timeline, onSeek }: LivePositionProps) {
+  const { now, until } = timeline;
+  const current = isAtEdge(now, until);
+  const behind = Math.max(0, until - now) * 1000;
   return (
     <p className="flex items-center gap-2 px-2 text-xs whitespace-nowrap md:text-sm">
       <button
         type="button"
         disabled={current}
         aria-label={current ? 'Live' : 'Go to live'}
-        onClick={() => onSeek(latest)}
+        onClick={() => onSeek(until)}
         className="inline-flex min-h-9 items-center gap-1.5 rounded-md px-1.5 font-bold enabled:hover:bg-white/15"
       >
         <span

@@ -23,6 +23,8 @@ interface PlayerProps {
   aspectRatio: number;
   /** Known length in seconds, for while the playlist is still growing. */
   knownDuration: number;
+  /** When a live has begun, in seconds since 1970. */
+  liveSince?: number;
   /** Called once, when someone has really begun to watch. */
   onWatched: () => void;
   onEnded?: () => void;
@@ -34,11 +36,11 @@ const WATCHED_SECONDS = 2;
 export function Player(props: PlayerProps) {
   const frame = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
-  const stream = useHls(video, props.src, props.kind);
+  const stream = useHls(video, props.src, props.kind, props.liveSince ?? 0);
   const media = useMediaState(video);
   // The actions read the refs when they are called, never while drawing.
   // eslint-disable-next-line react-hooks/refs
-  const [actions] = useState(() => playerActions(video, frame));
+  const [actions] = useState(() => playerActions(video, frame, stream));
   const { idle, stir } = useIdle();
   usePlayerKeys(video, frame, actions);
   useStoredVolume(video);

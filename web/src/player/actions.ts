@@ -1,10 +1,14 @@
 import type { RefObject } from 'react';
 
+import type { LiveTimeline } from './liveTimeline';
+
 /** What a control or a key does to the player. */
 export interface PlayerActions {
   togglePlay: () => void;
   seekTo: (seconds: number) => void;
   seekBy: (seconds: number) => void;
+  /** To that part of the whole, from 0 to 1. */
+  seekToShare: (share: number) => void;
   setVolume: (volume: number) => void;
   toggleMute: () => void;
   setRate: (rate: number) => void;
@@ -12,11 +16,18 @@ export interface PlayerActions {
   togglePictureInPicture: () => void;
 }
 
+/** How a live is sought in, by the clock; no timeline for a film. */
+export interface LiveSeeking {
+  timeline: () => LiveTimeline | null;
+  goTo: (moment: number) => void;
+}
+
 export const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
 
 export function playerActions(
   video: RefObject<HTMLVideoElement | null>,
   frame: RefObject<HTMLElement | null>,
+  live: LiveSeeking,
 ): PlayerActions {
   const withVideo = (act: (element: HTMLVideoElement) => void) => {
     const element = video.current;
@@ -40,7 +51,18 @@ export function playerActions(
         else element.pause();
       }),
     seekTo,
-    seekBy: (seconds) => withVideo((element) => seekTo(element.currentTime + seconds)),
+    seekBy: (seconds) =>
+      withVideo((element) => {
+        const at = live.timeline();
+        if (at) live.goTo(Math.min(Math.max(at.from, at.now + seconds), at.until));
+        else seekTo(element.currentTime + seconds);
+      }),
+    seekToShare: (share) =>
+      withVideo((element) => {
+        const at = live.timeline();
+        if (at) live.goTo(at.from + (at.until - at.from) * share);
+        else seekTo((element.duration || 0) * share);
+      }),
     setVolume,
     toggleMute: () =>
       withVideo((element) => {

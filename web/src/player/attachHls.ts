@@ -2,23 +2,15 @@ import type Hls from 'hls.js';
 import type { ErrorData, HlsConfig } from 'hls.js';
 import workerUrl from 'hls.js/dist/hls.worker.js?url';
 
+import { type AttachedLive, attachLive } from './attachLive';
+import type { LiveTimeline } from './liveTimeline';
 import { qualitiesOf, type Quality, qualityLabel } from './quality';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
 const MAX_RECOVERIES = 3;
-/** Seconds behind the newest picture within which a viewer of a live counts as up to date. */
-const EDGE_SLACK_SECONDS = 3;
 
 /** A film starts at its beginning, even while it still grows; a live starts at its newest part. */
 export type Kind = 'film' | 'live';
-
-const LIVE: Partial<HlsConfig> = {
-  lowLatencyMode: true,
-  // Who has fallen behind by a stall catches up unnoticed.
-  maxLiveSyncPlaybackRate: 1.1,
-  liveSyncOnStallIncrease: 0.3,
-  backBufferLength: 90,
-};
 
 export interface StreamEvents {
   onQualities: (qualities: readonly Quality[]) => void;
@@ -28,8 +20,10 @@ export interface StreamEvents {
 
 export interface AttachedStream {
   choose: (level: number) => void;
-  /** Where the newest parts of a live are, in seconds; null where that is not known. */
-  edge: () => number | null;
+  /** A live by the clock; null for a film, and while that is not known. */
+  timeline: () => LiveTimeline | null;
+  /** Shows a moment of a live, in seconds since 1970. */
+  goTo: (moment: number) => void;
   detach: () => void;
 }
 
@@ -37,6 +31,8 @@ interface Start {
   kind: Kind;
   seconds: number;
   playing: boolean;
+  /** When a live has begun, in seconds since 1970. */
+  since: () => number;
 }
 
 /**
@@ -49,13 +45,25 @@ export function attachHls(
   start: Start,
   events: StreamEvents,
 ): AttachedStream {
-  let hls: Hls | null = null;
+  let hls: (() => Hls) | null = null;
+  let live: AttachedLive | null = null;
   let detached = false;
   void import('hls.js').then(
     ({ default: HlsPlayer }) => {
       if (detached) return;
-      if (HlsPlayer.isSupported()) hls = createHls(HlsPlayer, element, src, start, events);
-      else if (element.canPlayType(HLS_TYPE)) element.src = src;
+      if (HlsPlayer.isSupported()) {
+        const open = (config: Partial<HlsConfig>, playing: boolean) =>
+          createHls(HlsPlayer, element, config, playing, events);
+        if (start.kind === 'live') {
+          live = attachLive(HlsPlayer, element, { ...start, url: src }, open);
+          hls = live.hls;
+        } else {
+          const film = open({ startPosition: start.seconds }, start.playing);
+          film.loadSource(src);
+          film.attachMedia(element);
+          hls = () => film;
+        }
+      } else if (element.canPlayType(HLS_TYPE)) element.src = src;
       else events.onError('This browser can’t play this kind of video.');
     },
     () => events.onError('The player could not be loaded.'),
@@ -63,12 +71,13 @@ export function attachHls(
   return {
     choose: (level) => {
       // nextLevel keeps what plays now and changes from the next segment on: no stall.
-      if (hls) hls.nextLevel = level;
+      if (hls) hls().nextLevel = level;
     },
-    edge: () => hls?.liveSyncPosition ?? null,
+    timeline: () => live?.timeline() ?? null,
+    goTo: (moment) => live?.goTo(moment),
     detach: () => {
       detached = true;
-      if (hls) hls.destroy();
+      if (hls) hls().destroy();
       else element.removeAttribute('src');
     },
   };
@@ -77,19 +86,16 @@ export function attachHls(
 function createHls(
   HlsPlayer: typeof Hls,
   element: HTMLVideoElement,
-  src: string,
-  start: Start,
+  config: Partial<HlsConfig>,
+  playing: boolean,
   events: StreamEvents,
 ): Hls {
-  const hls = new HlsPlayer({
-    workerPath: workerUrl,
-    ...(start.kind === 'live' ? LIVE : { startPosition: start.seconds }),
-  });
+  const hls = new HlsPlayer({ workerPath: workerUrl, ...config });
   const { Events } = HlsPlayer;
   hls.on(Events.MANIFEST_PARSED, (_, { levels }) => {
     events.onError(null);
     events.onQualities(qualitiesOf(levels));
-    if (start.playing) element.play().catch(() => undefined);
+    if (playing) element.play().catch(() => undefined);
   });
   hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
     const facts = hls.levels[level];
@@ -97,14 +103,7 @@ function createHls(
   });
   const recover = recovery(hls, HlsPlayer.ErrorTypes.MEDIA_ERROR, events.onError);
   hls.on(Events.ERROR, (_, data) => recover(data));
-  hls.loadSource(src);
-  hls.attachMedia(element);
   return hls;
-}
-
-/** Whether a viewer at `seconds` sees the newest parts of a live whose edge is at `edge`. */
-export function isAtEdge(seconds: number, edge: number | null): boolean {
-  return edge === null || seconds >= edge - EDGE_SLACK_SECONDS;
 }
 
 /** Tries hls.js's own ways out of a fatal error a few times before telling the person. */

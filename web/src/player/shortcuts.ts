@@ -13,14 +13,13 @@ export const SHORTCUTS: readonly [keys: string, meaning: string][] = [
 ];
 
 interface Position {
-  duration: number;
   volume: number;
 }
 
 /** Does what the key stands for; false if it stands for nothing. */
 export function runShortcut(key: string, actions: PlayerActions, at: Position): boolean {
   if (/^[0-9]$/.test(key)) {
-    actions.seekTo((at.duration * Number(key)) / 10);
+    actions.seekToShare(Number(key) / 10);
     return true;
   }
   const action = ACTIONS[key.toLowerCase()];

@@ -1,6 +1,7 @@
 import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
 
 import { type AttachedStream, attachHls, type Kind } from './attachHls';
+import type { LiveTimeline } from './liveTimeline';
 import { AUTO_LEVEL, type Quality } from './quality';
 
 export interface Stream {
@@ -11,8 +12,10 @@ export interface Stream {
   playing: string;
   error: string | null;
   choose: (level: number) => void;
-  /** Where the newest parts of a live are, in seconds. */
-  edge: () => number | null;
+  /** A live by the clock; null for a film, and while that is not known. */
+  timeline: () => LiveTimeline | null;
+  /** Shows a moment of a live, in seconds since 1970. */
+  goTo: (moment: number) => void;
   retry: () => void;
 }
 
@@ -20,8 +23,18 @@ export interface Stream {
  * Keeps an HLS playlist attached to the video element. A playlist that still grows already names
  * every quality, so that a viewer who came early climbs without anything being loaded anew.
  */
-export function useHls(video: RefObject<HTMLVideoElement | null>, src: string, kind: Kind): Stream {
+export function useHls(
+  video: RefObject<HTMLVideoElement | null>,
+  src: string,
+  kind: Kind,
+  since: number,
+): Stream {
   const attached = useRef<AttachedStream | null>(null);
+  // It becomes known after the first segments are, and begins nothing anew.
+  const begun = useRef(since);
+  useEffect(() => {
+    begun.current = since;
+  }, [since]);
   const left = useRef({ src, seconds: 0, playing: false });
   const [qualities, setQualities] = useState<readonly Quality[]>([]);
   const [chosen, setChosen] = useState(AUTO_LEVEL);
@@ -36,7 +49,7 @@ export function useHls(video: RefObject<HTMLVideoElement | null>, src: string, k
     const stream = attachHls(
       element,
       src,
-      { ...start, kind },
+      { ...start, kind, since: () => begun.current },
       {
         onQualities: (found) => {
           setQualities(found);
@@ -58,10 +71,11 @@ export function useHls(video: RefObject<HTMLVideoElement | null>, src: string, k
     setChosen(level);
     attached.current?.choose(level);
   }, []);
-  const edge = useCallback(() => attached.current?.edge() ?? null, []);
+  const timeline = useCallback(() => attached.current?.timeline() ?? null, []);
+  const goTo = useCallback((moment: number) => attached.current?.goTo(moment), []);
   const retry = useCallback(() => {
     setError(null);
     setAttempt((previous) => previous + 1);
   }, []);
-  return { qualities, chosen, playing, error, choose, edge, retry };
+  return { qualities, chosen, playing, error, choose, timeline, goTo, retry };
 }

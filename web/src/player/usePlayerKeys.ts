@@ -17,8 +17,8 @@ export function usePlayerKeys(
       // Arrows scroll the page unless the focus is in the player or nowhere in particular.
       const inside = frame.current?.contains(document.activeElement) ?? false;
       if (/^Arrow(Up|Down)$/.test(event.key) && !inside) return;
-      const { duration, volume } = video.current;
-      if (runShortcut(event.key, actions, { duration: duration || 0, volume })) {
+      const { volume } = video.current;
+      if (runShortcut(event.key, actions, { volume })) {
         event.preventDefault();
       }
     };

@@ -31,6 +31,7 @@ export function Stage({ video }: { video: Video }) {
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}
       aspectRatio={video.width && video.height ? video.width / video.height : WIDE}
+      liveSince={source.since}
       knownDuration={(video.duration_ms ?? 0) / 1000}
       onWatched={onWatched}
       onEnded={source.onEnded}
@@ -41,6 +42,7 @@ export function Stage({ video }: { video: Video }) {
 interface Source {
   src: string;
   kind: Kind;
+  since: number;
   onEnded: () => void;
 }
 
@@ -52,9 +54,13 @@ function useSource(video: Video): Source {
   const running = video.live ? video.video : null;
   const [watched, setWatched] = useState(running);
   if (running !== null && running !== watched) setWatched(running);
+  // Kept like the playlist: a live that has ended says no more when it began.
+  const begun = Date.parse(video.live?.started_at ?? '') / 1000;
+  const [since, setSince] = useState(begun || 0);
+  if (begun && begun !== since) setSince(begun);
   const onEnded = useCallback(() => setWatched(null), []);
   const live = running ?? watched;
   return live === null
-    ? { src: video.video, kind: 'film', onEnded }
-    : { src: live, kind: 'live', onEnded };
+    ? { src: video.video, kind: 'film', since, onEnded }
+    : { src: live, kind: 'live', since, onEnded };
 }
