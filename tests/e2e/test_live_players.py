@@ -1,5 +1,6 @@
-"""A running live in players of others: DASH in dash.js, through the death of its publisher."""
+"""A running live in players: DASH in dash.js, whole segments in hls.js."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,26 @@ def test_dash_goes_on_with_another_publisher_and_ends(
         assert person.client.post(f"/api/v1/live/streams/{stream}/complete").is_success
     until(lambda: players.evaluate("report()")["ended"])
     assert players.evaluate("report()")["fatal"] == []
+
+
+def test_standard_latency_is_whole_segments_for_fewer_requests(
+    cinelog: RunningStack, person: Person, players: Page, clip: Path
+) -> None:
+    stream, address = live(person, cinelog.url, latency="standard")
+    asked: list[str] = []
+    players.on("request", lambda request: asked.append(request.url))
+    with publishing(clip, address):
+        video = running(person, stream)
+        assert video["live"]["latency"] == "standard"
+        players.evaluate("url => { play(url, { lowLatencyMode: true }) }", video["video"])
+        plays_on(players, 2)
+        asked.clear()
+        played = plays_on(players, 12)
+        top = person.client.get(video["video"].replace("index", "top")).text
+        assert person.client.post(f"/api/v1/live/streams/{stream}/complete").is_success
+    assert played > 12
+    assert "PART" not in top
+    assert "HOLD-BACK=12.0" in top
+    # Of each of two tracks, a playlist and a segment for every two seconds.
+    assert [url for url in asked if re.search(r"/\d+\.\d+\.m4s", url)] == []
+    assert len(asked) < 40
