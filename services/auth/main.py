@@ -5,9 +5,10 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from litestar import Litestar
 from litestar.di import Provide
 from redis.asyncio import Redis
 
@@ -89,40 +90,50 @@ async def compose(
         lifetime=lifetime,
         clock=clock,
     )
+    again = Reauthentication(accounts, sessions, passwords=passwords, checks=checks, clock=clock)
     account_handlers = AccountHandlers(
-        accounts,
-        outbox,
-        passwords=passwords,
-        common=common,
-        reauthentication=Reauthentication(
-            accounts, sessions, passwords=passwords, checks=checks, clock=clock
-        ),
-        clock=clock,
+        accounts, outbox, passwords=passwords, common=common, reauthentication=again, clock=clock
     )
     jwks = JwksPublisher(keys, sessions, clock)
     await jwks.refresh()
-    devices = Devices(keys, jwks, issuer=config.jwt_issuer, clock=clock)
-    sites = Sites(config.cors_origins, lifetime)
-    app = create_app(
+    parts = {
+        "logins": login_handlers,
+        "sessions": session_handlers,
+        "accounts": account_handlers,
+        "jwks": jwks,
+        "devices": Devices(keys, jwks, issuer=config.jwt_issuer, clock=clock),
+        "sites": Sites(config.cors_origins, lifetime),
+    }
+    app = _app(host, accounts, _verifier(config, jwks), parts)
+    maintenance = Maintenance(accounts, outbox, sessions, clock)
+    return Process(servers=[Served(app, config.bind)], work=_work(host.loops, jwks, maintenance))
+
+
+def _verifier(config: AuthSettings, jwks: JwksPublisher) -> Verifier:
+    return Verifier(jwks, issuer=config.jwt_issuer, audience=config.jwt_audience)
+
+
+def _app(
+    host: Host, accounts: AccountsRepository, verifier: Verifier, parts: Mapping[str, object]
+) -> Litestar:
+    """``parts``: what handlers of routes ask for, by name."""
+    return create_app(
         "auth",
         routes(),
         checks={"postgres": accounts.ping},
         dependencies={
-            "logins": Provide(lambda: login_handlers, sync_to_thread=False),
-            "sessions": Provide(lambda: session_handlers, sync_to_thread=False),
-            "accounts": Provide(lambda: account_handlers, sync_to_thread=False),
-            "jwks": Provide(lambda: jwks, sync_to_thread=False),
-            "devices": Provide(lambda: devices, sync_to_thread=False),
-            "sites": Provide(lambda: sites, sync_to_thread=False),
+            **{name: _given(part) for name, part in parts.items()},
             "me": Provide(alive),
             "caller": Provide(caller, sync_to_thread=False),
         },
-        verifier=Verifier(jwks, issuer=config.jwt_issuer, audience=config.jwt_audience),
+        verifier=verifier,
         registry=host.registry,
         progress=host.loops.progress,
     )
-    maintenance = Maintenance(accounts, outbox, sessions, clock)
-    return Process(servers=[Served(app, config.bind)], work=_work(host.loops, jwks, maintenance))
+
+
+def _given(part: object) -> Provide:
+    return Provide(lambda: part, sync_to_thread=False)
 
 
 def _throttle(config: AuthSettings, host: Host) -> LoginThrottle:
