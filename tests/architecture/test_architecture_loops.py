@@ -112,6 +112,7 @@ ENDING = {
     # The operator who follows the log.
     "services/operator/log_commands.py:_events",
     # A number of readings.
+    "services/operator/audit_commands.py:lasting",
     "services/transcoder/coordinator/scrubbing.py:_judge",
     # The end of a program whose output is read.
     "services/transcoder/worker/task_audio.py:_parts",
