@@ -1,0 +1,326 @@
+"""Puts the parts of live together: what serves, what publishers meet, what the leader does."""
+
+import secrets
+import shutil
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+from litestar import Litestar, Router
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.live.broadcasts.broadcast import Means
+from services.live.broadcasts.broadcasts import Broadcasts
+from services.live.broadcasts.figures import show_figures
+from services.live.chat.parts import Chats, Outside, open_chats
+from services.live.chat.readers import Limits as ReaderLimits
+from services.live.clips.clips import Clips
+from services.live.clips.making import ClipMaker
+from services.live.clips.repository import ClipsRepository
+from services.live.doorkeeper import Doorkeeper
+from services.live.flv.sink import Tap
+from services.live.handlers.allowances import Allowances
+from services.live.handlers.audience import Audience
+from services.live.handlers.finishing import Finishing
+from services.live.handlers.intervening import Interventions
+from services.live.handlers.live_events import LiveEvents
+from services.live.handlers.live_sessions import LiveSessions, Replica
+from services.live.handlers.live_streams import LiveStreams
+from services.live.handlers.settling import Settling
+from services.live.http.app import live_app
+from services.live.http.chat import chat_router
+from services.live.http.clips import clips_router
+from services.live.http.operators import operator_live_routes
+from services.live.http.simulcast import simulcast_router
+from services.live.ingest_client import IngestClient
+from services.live.metrics import LiveMetrics
+from services.live.origin.plain import PlainPlaylists
+from services.live.origin.routes import Origin, origin_router
+from services.live.packaging.child import Program
+from services.live.packaging.limits import MediaLimits
+from services.live.ports import Session
+from services.live.recording.finishing import VideoRecorder
+from services.live.recording.segment_queue import Spool
+from services.live.rtmp.server import RtmpServer
+from services.live.sessions_repository import SessionsRepository
+from services.live.settings import LiveSettings
+from services.live.simulcast.dialing import Dialer
+from services.live.simulcast.handling import Targets
+from services.live.simulcast.repository import Most, TargetsRepository
+from services.live.simulcast.sealing import Sealer
+from services.live.simulcast.simulcasts import Simulcasts
+from services.live.srt.publishers import SrtPublishers
+from services.live.streams_repository import StreamsRepository
+from services.live.whip.ice_servers import IceServers
+from services.live.whip.routes import whip_routers
+from services.live.whip.server import Whip
+from shared.blobs.store import BlobStore
+from shared.event_store.store import EventStore
+from shared.host.buckets import open_s3
+from shared.host.host import Host
+from shared.host.redis_client import open_redis
+from shared.http.sessions import Sessions
+from shared.live_viewers.counts import ViewerCounts
+from shared.loops.items import ItemMetrics
+from shared.programs.confinement import Limits
+from shared.programs.finding import find_ffmpeg
+from shared.public_addresses import Reach
+
+_CONNECTIONS: Final = 8
+_S3_CONNECTIONS: Final = 64
+_CHAT_WAIT_TIMEOUT: Final = 2.0
+# Loops of the leader.
+SETTLE: Final = "settle sessions"
+FINISH: Final = "record sessions"
+CLIP: Final = "make clips"
+ACCOUNTS: Final = "streams of deleted accounts"
+CHAT: Final = "keep chats"
+# Of a session's ffmpeg, which runs as long as its publisher sends: no end, a month of CPU time.
+_LIMITS: Final = Limits(
+    seconds=0, cpu_seconds=30 * 86_400, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0
+)
+
+
+@dataclass(frozen=True)
+class Live:
+    """The assembled parts of the service. Without Redis there is no chat."""
+
+    settling: Settling
+    finishing: Finishing
+    clips: Clips
+    audience: Audience
+    chats: Chats | None
+    broadcasts: Broadcasts
+    simulcasts: Simulcasts
+    publishers: RtmpServer
+    whip: Whip | None
+    srt: SrtPublishers
+    app: Litestar
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What the parts stand on. ``name`` is this replica's."""
+
+    config: LiveSettings
+    host: Host
+    engine: AsyncEngine
+    log: EventStore
+    media: BlobStore
+    streams: StreamsRepository
+    sessions: SessionsRepository
+    events: LiveEvents
+    metrics: LiveMetrics
+    items: ItemMetrics
+    accounts: IngestClient
+    name: str
+
+    def advance(self) -> None:
+        """A loop of the leader goes on with another item."""
+        for name in (SETTLE, FINISH, ACCOUNTS, CLIP, CHAT):
+            self.host.loops.progress.advance(name)
+
+
+async def assemble(config: LiveSettings, host: Host) -> Live:
+    """Everything that serves and works."""
+    base = await _base(config, host)
+    sessions = LiveSessions(
+        base.streams,
+        base.sessions,
+        base.events,
+        base.metrics,
+        base.accounts,
+        replica=Replica(base.name, config.internal_url),
+        most_at_once=config.max_lives_per_user,
+    )
+    user_sessions = Sessions(base.log)
+    viewers = ViewerCounts(open_redis(host, config.redis_url) if config.redis_url else None)
+    chats = _chats(base, user_sessions)
+    reach = config.simulcast_networks or Reach()
+    targets, sealer = TargetsRepository(base.engine), Sealer(config.simulcast_key)
+    simulcasts = Simulcasts(targets, base.events, sealer, Dialer(reach), reach)
+    means = _means(base, sessions, simulcasts.open)
+    recorder = VideoRecorder(sessions, base.media)
+    clips = _clips(base, recorder, means)
+    broadcasts = Broadcasts(means, most=config.max_lives, cores=config.live_cores)
+    show_figures(host.registry, broadcasts.figures)
+    door = Doorkeeper(broadcasts)
+    whip = Whip(door, config.max_lives) if config.whip else None
+    plain = PlainPlaylists(sessions, base.media, dvr_seconds=means.dvr_seconds)
+    routes = [
+        clips_router(clips),
+        simulcast_router(_targets(base, targets, sealer, reach)),
+        *([chat_router(chats.chat)] if chats is not None else []),
+        origin_router(Origin(broadcasts, plain, sessions)),
+        *_whip_routes(config, whip),
+        *_operator_routes(base),
+    ]
+    return Live(
+        _settling(base),
+        _finishing(base, recorder),
+        clips,
+        Audience(base.sessions, viewers, base.metrics),
+        chats,
+        broadcasts,
+        simulcasts,
+        RtmpServer(door),
+        whip,
+        SrtPublishers(door, means.program, config.srt_passphrase),
+        _app(base, user_sessions, viewers, routes),
+    )
+
+
+async def _base(config: LiveSettings, host: Host) -> _Base:
+    engine = await host.engine(config.database_url, size=_CONNECTIONS)
+    log = await host.log(config.database_url)
+    bucket = await open_s3(
+        host,
+        config.s3_endpoint,
+        config.s3_region,
+        config.s3_access_key,
+        config.s3_secret_key,
+        connections=_S3_CONNECTIONS,
+        sync_url=config.s3_sync_url,
+    )
+    client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+    return _Base(
+        config,
+        host,
+        engine,
+        log,
+        bucket(config.s3_media_bucket),
+        StreamsRepository(engine),
+        SessionsRepository(engine),
+        LiveEvents(log),
+        LiveMetrics(host.registry),
+        ItemMetrics(host.registry),
+        IngestClient(client, config.upstream_ingest),
+        f"{socket.gethostname()}-{secrets.token_hex(3)}",
+    )
+
+
+def _app(
+    base: _Base, sessions: Sessions, viewers: ViewerCounts, routes: Sequence[Router]
+) -> Litestar:
+    config, host = base.config, base.host
+    most = config.max_live_streams_per_user
+    streams = LiveStreams(base.streams, base.sessions, base.events, viewers, most=most)
+    return live_app(
+        streams,
+        rtmp_url=config.rtmp_url,
+        verifier=host.verifier(
+            config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
+        ),
+        sessions=sessions,
+        checks={"postgres": base.log.head, "storage": base.media.ping},
+        registry=host.registry,
+        progress=host.loops.progress,
+        others=routes,
+    )
+
+
+def _settling(base: _Base) -> Settling:
+    allowances = Allowances(base.events, base.accounts, hours=base.config.max_live_hours)
+    return Settling(
+        base.streams,
+        base.sessions,
+        base.events,
+        allowances,
+        items=base.items,
+        advanced=base.advance,
+    )
+
+
+def _finishing(base: _Base, recorder: VideoRecorder) -> Finishing:
+    return Finishing(
+        base.sessions,
+        base.events,
+        base.media,
+        recorder,
+        metrics=base.metrics,
+        items=base.items,
+        advanced=base.advance,
+    )
+
+
+def _clips(base: _Base, recorder: VideoRecorder, means: Means) -> Clips:
+    maker = ClipMaker(base.events, base.media, recorder, means.program.ffmpeg, means.scratch)
+    return Clips(
+        ClipsRepository(base.engine),
+        base.sessions,
+        base.events,
+        maker,
+        most=base.config.max_clips_per_day,
+        items=base.items,
+        advanced=base.advance,
+    )
+
+
+def _targets(base: _Base, rows: TargetsRepository, sealer: Sealer, reach: Reach) -> Targets:
+    config = base.config
+    most = Most(config.max_simulcast_targets, config.max_simulcast_targets_per_user)
+    return Targets(rows, base.sessions, base.events, sealer, reach, most=most)
+
+
+def _operator_routes(base: _Base) -> list[Router]:
+    secret = base.config.operator_secret
+    if not secret:
+        return []
+    return [operator_live_routes(secret, Interventions(base.sessions, base.events))]
+
+
+def _chats(base: _Base, sessions: Sessions) -> Chats | None:
+    """None where there is no Redis for their messages."""
+    config, host = base.config, base.host
+    if config.redis_url is None or config.media_grant_secret is None:
+        return None
+    outside = Outside(
+        base.engine,
+        open_redis(host, config.redis_url),
+        open_redis(host, config.redis_url, timeout=_CHAT_WAIT_TIMEOUT),
+        base.events,
+        sessions,
+        base.media,
+        config.media_grant_secret,
+    )
+    return open_chats(
+        outside,
+        enabled=config.live_chat,
+        limits=ReaderLimits(per_process=config.max_chat_readers),
+        items=base.items,
+        count=base.metrics.chatting,
+        advanced=base.advance,
+    )
+
+
+def _whip_routes(config: LiveSettings, whip: Whip | None) -> list[Router]:
+    if whip is None:
+        return []
+    return whip_routers(whip, IceServers(config.ice_servers, config.turn_secret))
+
+
+def _means(base: _Base, sessions: LiveSessions, tap: Callable[[Session], Tap]) -> Means:
+    config = base.config
+    # What an earlier process has left there is of no use: its sessions go on elsewhere.
+    shutil.rmtree(config.scratch_dir, ignore_errors=True)
+    scratch = Path(config.scratch_dir) / base.name
+    scratch.mkdir(parents=True, mode=0o700)
+    limits = MediaLimits(
+        bit_rate=config.max_live_bit_rate,
+        pixels=config.max_live_pixels,
+        frame_rate=config.max_live_frame_rate,
+    )
+    return Means(
+        sessions,
+        base.media,
+        Program(find_ffmpeg(config.ffmpeg), scratch, _LIMITS),
+        scratch,
+        config.live_heights,
+        limits,
+        60 * config.live_dvr_minutes,
+        tap,
+        Spool(config.live_spool_bytes),
+    )
