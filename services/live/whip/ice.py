@@ -8,6 +8,7 @@ where they change.
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -63,11 +64,17 @@ def read_fragment(text: str) -> Fragment:
 
 
 class IcePath:
-    """Stands between an ICE transport and its connection, before that is connected."""
+    """Stands between an ICE transport and its connection, before that is connected.
 
-    def __init__(self, transport: RTCIceTransport, mid: str) -> None:
+    ``switched`` is called when packets take another way than before.
+    """
+
+    def __init__(
+        self, transport: RTCIceTransport, mid: str, switched: Callable[[], None] = lambda: None
+    ) -> None:
         self._transport = transport
         self._mid = mid
+        self._switched = switched
         self._connection: Connection = transport._connection
         self._following: Connection | None = None
         self._switching: asyncio.Task[None] | None = None
@@ -136,6 +143,7 @@ class IcePath:
         transport._RTCIceTransport__monitor_task.cancel()
         transport._connection = following
         transport._RTCIceTransport__monitor_task = asyncio.create_task(transport._monitor())
+        self._switched()
         await before.close()
         self._log.info("ICE restarted")
 

@@ -71,6 +71,9 @@ class Peer:
         self._sounds = False
         self._broken = True
         self._pictures: Watched | None = None
+        # Until when the next picture must come; None while a picture is taken.
+        self._silence: asyncio.Timeout | None = None
+        self._seen = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
         self._log = get_logger("live.whip")
@@ -138,7 +141,7 @@ class Peer:
         transports = {transceiver.receiver.transport.transport for transceiver in transceivers}
         if len(transports) > 1:
             raise OtherMedia("Bundle picture and sound (RFC 9143).")
-        self._path = IcePath(transports.pop(), transceivers[0].mid or "0")
+        self._path = IcePath(transports.pop(), transceivers[0].mid or "0", self._restarted)
         for transceiver in transceivers:
             transceiver.direction = "recvonly"
             if not keep_codec(transceiver, "h264" if transceiver.kind == "video" else "opus"):
@@ -156,8 +159,7 @@ class Peer:
     async def _take_pictures(self, track: MediaStreamTrack) -> None:
         asked = time.monotonic()
         while True:
-            async with asyncio.timeout(_IDLE_SECONDS):
-                frame: Any = await track.recv()
+            frame = await self._next_picture(track)
             now = time.monotonic()
             made = picture(frame.data)
             if self._pictures is not None and now - asked > _KEY_SECONDS:
@@ -172,6 +174,25 @@ class Peer:
                 self._broken = False
             if not self._broken:
                 await self._put(VIDEO, at, made.body)
+
+    async def _next_picture(self, track: MediaStreamTrack) -> Any:
+        try:
+            async with asyncio.timeout(_IDLE_SECONDS) as self._silence:
+                frame = await track.recv()
+        finally:
+            self._silence = None
+        self._seen = True
+        return frame
+
+    def _restarted(self) -> None:
+        """Packets come again, by another way: what was lost meanwhile is made up for.
+
+        A publisher that restarts without sending a picture gains no time.
+        """
+        if self._seen and self._silence is not None and not self._silence.expired():
+            self._silence.reschedule(asyncio.get_running_loop().time() + _IDLE_SECONDS)
+        self._seen = False
+        self._lost()
 
     async def _begin(self, header: bytes, at: int) -> None:
         """Say how pictures are to be decoded, and at first that sound will follow."""
