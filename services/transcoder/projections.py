@@ -37,12 +37,11 @@ from shared.contracts import (
     VideoPlayable,
     VideoUploaded,
     ViewsCounted,
-    entity_of,
 )
 from shared.event_store.projections.refold import Refolding
 from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.projections.replayed_refold import ReplayedRefolding
-from shared.event_store.store import SequencedEvent
+from shared.event_store.store import Metadata, SequencedEvent
 
 FOLD: Final = 1
 """The version of the fold: one more whenever the same events lead to other rows."""
@@ -156,26 +155,42 @@ async def _apply(  # noqa: PLR0912 - one case per event
 async def _uploaded(
     connection: AsyncConnection, recorded: SequencedEvent, event: VideoUploaded
 ) -> None:
-    await _begin(connection, recorded, event.user_id, event.source_key, event.size)
+    await _begin(
+        connection,
+        recorded.metadata,
+        event.video_id,
+        event.user_id,
+        source_key=event.source_key,
+        size=event.size,
+    )
 
 
 async def _recorded(
     connection: AsyncConnection, recorded: SequencedEvent, event: LiveRecorded
 ) -> None:
     """The recording plays already. Its user is the actor of the session's events."""
-    user_id = recorded.metadata.actor or ""
-    await _begin(connection, recorded, user_id, event.playlist_key, event.size)
+    metadata = recorded.metadata
+    user_id = metadata.actor or ""
+    await _begin(
+        connection,
+        metadata,
+        event.video_id,
+        user_id,
+        source_key=event.playlist_key,
+        size=event.size,
+    )
 
 
 async def _begin(
     connection: AsyncConnection,
-    recorded: SequencedEvent,
+    metadata: Metadata,
+    video_id: str,
     user_id: str,
+    *,
     source_key: str,
     size: int,
 ) -> None:
     """Add the job, unless it is known or its video deleted, and its first task."""
-    video_id = entity_of(recorded.stream_id)
     added = await connection.execute(
         insert(jobs)
         .values(
@@ -186,8 +201,8 @@ async def _begin(
             attempt=1,
             state="pending",
             playable=False,
-            correlation_id=recorded.metadata.correlation_id,
-            traceparent=recorded.metadata.traceparent,
+            correlation_id=metadata.correlation_id,
+            traceparent=metadata.traceparent,
         )
         .on_conflict_do_nothing()
         .returning(jobs.c.video_id)
