@@ -18,7 +18,7 @@ from shared.event_store.postgres import open_event_store
 from shared.event_store.serialization import encode_bundle
 from shared.messaging.broker import create_broker
 from shared.messaging.topology import EVENTS
-from tests.chaos.looking import broker_of, buckets_of, patiently, rows
+from tests.chaos.looking import broker_of, buckets_of, is_of_live, patiently, rows
 from tests.support.stack import RunningStack
 from tests.support.threads import run
 from tests.support.wrong_s3 import WrongS3
@@ -191,9 +191,9 @@ def repeat_tasks(stack: RunningStack, chance: random.Random) -> str | None:
 
 
 def delete_segments(stack: RunningStack, chance: random.Random) -> str | None:
-    """Delete some of what has been made, of any video."""
+    """Delete some of what has been made of a source, of any video. A live has no source."""
     buckets = buckets_of(stack)
-    keys = patiently(lambda: buckets.keys(buckets.media))
+    keys = [key for key in patiently(lambda: buckets.keys(buckets.media)) if not is_of_live(key)]
     chosen = chance.sample(keys, min(len(keys), chance.randint(1, 5)))
     if not chosen:
         return None

@@ -44,6 +44,11 @@ def patiently(fn: Callable[[], T]) -> T:
             time.sleep(0.5)
 
 
+def is_of_live(key: str) -> bool:
+    """Whether an object is the recording of a live, which nothing can make again."""
+    return key.partition("/")[2].startswith("live/")
+
+
 def broker_of(stack: RunningStack) -> Broker:
     """The broker's management API."""
     urls: Urls = stack.stack.urls

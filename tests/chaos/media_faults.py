@@ -5,7 +5,7 @@ import random
 import time
 from typing import Any, Final
 
-from tests.chaos.looking import buckets_of, patiently, rows
+from tests.chaos.looking import buckets_of, is_of_live, patiently, rows
 from tests.chaos.scene import Fault, Scene
 
 _SECONDS: Final = 60.0
@@ -39,7 +39,9 @@ def damage_objects(scene: Scene, chance: random.Random) -> str | None:
     keys = [
         key
         for key in patiently(lambda: buckets.keys(buckets.media))
-        if key.partition("/")[0] in completed and key.endswith((".mp4", ".m3u8", ".mpd", ".webp"))
+        if key.partition("/")[0] in completed
+        and key.endswith((".mp4", ".m3u8", ".mpd", ".webp"))
+        and not is_of_live(key)
     ]
     chosen = chance.sample(keys, min(len(keys), chance.randint(1, 4)))
     if not chosen:

@@ -16,14 +16,18 @@ ARGUMENTS = [
 ]
 
 
+# A camera and a microphone that show and say the same again and again.
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
 @contextmanager
-def running_browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a screen."""
+def running_browser(*more: str) -> Iterator[Browser]:
+    """Debian's Chromium, without a screen. ``more``: arguments."""
     chromium = shutil.which("chromium")
     assert chromium, "chromium is missing: apt-get install chromium"
     expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *more])
         yield browser
         browser.close()
 
