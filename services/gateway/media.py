@@ -48,11 +48,13 @@ _KINDS: Final = {
     "m4s": (b"video/iso.segment", IMMUTABLE),
     "mp4": (b"video/mp4", IMMUTABLE),
     "m4a": (b"audio/mp4", IMMUTABLE),
-    "json": (b"application/json", SHORT),
     "webp": (b"image/webp", IMMUTABLE),
     "jpg": (b"image/jpeg", IMMUTABLE),
     "png": (b"image/png", IMMUTABLE),
 }
+# Of JSON this one alone is for viewers; others say where objects have moved.
+_CHAT: Final = "live/chat.json"
+_CHAT_KIND: Final = (b"application/json", SHORT)
 _CONDITIONS: Final = frozenset((b"range", b"if-range", b"if-none-match", b"if-modified-since"))
 _PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
 
@@ -182,7 +184,7 @@ class Media:
     async def __call__(self, exchange: Exchange, route: Route) -> None:
         _, _, token, key = exchange.path.decode("ascii").split("/", 3)
         video, _, name = key.partition("/")
-        kind = _KINDS.get(name.rpartition(".")[2])
+        kind = _CHAT_KIND if name == _CHAT else _KINDS.get(name.rpartition(".")[2])
         if kind is None or _KEY.match(key) is None or not await self._allowed(token, video):
             await exchange.fail(404)
         elif name.startswith("live/") and await self._send_live(

@@ -50,9 +50,10 @@ def go_live(page: Page) -> str:
     return page.get_by_label("Link for viewers", exact=True).input_value()
 
 
+@pytest.mark.alone
 def test_a_camera_is_live_and_a_video_at_last(browser: Browser, cinelog: RunningStack) -> None:
     with fresh_page(browser, cinelog.url) as streamer, fresh_page(browser, cinelog.url) as viewer:
-        join(streamer, "grace")
+        join(streamer, "radia")
         address = go_live(streamer)
         viewer.goto("/")
         lives = viewer.get_by_role("region", name="Live now")

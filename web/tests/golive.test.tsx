@@ -5,17 +5,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LiveStream } from '../src/api/models';
 import { session } from '../src/auth/session';
 import { captureProblem } from '../src/golive/capture';
-import { answerAfterRestart, credentialsOf, fragmentOf, iceServersOf } from '../src/golive/sdp';
-import { measure } from '../src/golive/sending';
+import { credentialsOf } from '../src/golive/sdp';
 import GoLivePage from '../src/pages/GoLivePage';
-import { LivesNow } from '../src/videos/LivesNow';
-import { aVideo, expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
+import { ANSWER, OFFER } from './descriptions';
+import { expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
 
 const STREAMS = '/api/v1/live/streams';
 const RESOURCE = '/api/v1/live/whip/v1.abc';
-const OFFER = 'v=0\r\nm=video 9 UDP 96\r\na=mid:0\r\na=ice-ufrag:mine\r\na=ice-pwd:secret\r\n';
-const ANSWER =
-  'v=0\r\nm=video 9 UDP 96\r\na=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\na=ice-ufrag:old\r\na=ice-pwd:older\r\nm=audio 9 UDP 97\r\na=ice-ufrag:old\r\na=ice-pwd:older\r\n';
 
 class FakeTrack extends EventTarget {
   enabled = true;
@@ -314,70 +310,5 @@ describe('going live', () => {
     const said = names.map((name) => captureProblem(new DOMException('', name), 'camera'));
     expect(new Set(said).size).toBe(names.length);
     expect(captureProblem(new DOMException('', 'NotAllowedError'), 'screen')).toContain('shared');
-  });
-});
-
-describe('session descriptions', () => {
-  it('give fragments with credentials and candidates', () => {
-    expect(fragmentOf(OFFER, ['candidate:1'])).toBe(
-      'a=ice-ufrag:mine\r\na=ice-pwd:secret\r\nm=video 9 UDP 96\r\na=mid:0\r\na=candidate:1\r\n',
-    );
-  });
-
-  it('take the other side’s new credentials in all sections, its candidates in the first', () => {
-    const answer = answerAfterRestart(
-      ANSWER,
-      'a=ice-ufrag:new\r\na=ice-pwd:newer\r\na=candidate:9\r\na=candidate:10\r\n',
-    );
-    expect(answer).toBe(
-      'v=0\r\nm=video 9 UDP 96\r\na=ice-ufrag:new\r\na=ice-pwd:newer\r\na=candidate:9\r\na=candidate:10\r\nm=audio 9 UDP 97\r\na=ice-ufrag:new\r\na=ice-pwd:newer\r\n',
-    );
-  });
-
-  it('name ICE servers in Link headers', () => {
-    expect(
-      iceServersOf(
-        '<stun:a:1>; rel="ice-server", <turn:b?transport=udp>; rel="ice-server"; username="1:v"; credential="x=="; credential-type="password", </docs>; rel="help"',
-      ),
-    ).toEqual([
-      { urls: 'stun:a:1' },
-      { urls: 'turn:b?transport=udp', username: '1:v', credential: 'x==' },
-    ]);
-    expect(iceServersOf(null)).toEqual([]);
-  });
-});
-
-describe('what is sent', () => {
-  it('is counted, and what holds it back is known', () => {
-    const reports = (more: object[]) =>
-      new Map([{ type: 'outbound-rtp', bytesSent: 5 }, ...more].map((one, at) => [`${at}`, one]));
-    const measured = (...more: object[]) => measure(reports(more) as unknown as RTCStatsReport);
-    expect(measured()).toEqual({ bytes: 5, trouble: null });
-    expect(measured({ type: 'remote-inbound-rtp', fractionLost: 0.2 }).trouble).toBe('network');
-    expect(measured({ type: 'outbound-rtp', qualityLimitationReason: 'cpu' }).trouble).toBe(
-      'device',
-    );
-    expect(measured({ type: 'outbound-rtp', qualityLimitationReason: 'bandwidth' }).trouble).toBe(
-      'network',
-    );
-  });
-});
-
-describe('lives that run', () => {
-  it('stand before other videos, and are gone when they end', async () => {
-    const live = { started_at: '2026-01-02T03:04:05Z', connected: true, latency: 'low', viewers: 3 };
-    let lives = [aVideo({ title: 'A race', status: 'live', live: { ...live, ended: false } })];
-    const requests = fakeApi({
-      'GET /api/v1/streaming/latest': () =>
-        success({ data: lives, page: 1, page_size: 8, total: lives.length, cursor: null }),
-    });
-    vi.useFakeTimers({ shouldAdvanceTime: true });
-    renderAt(<LivesNow userId={null} />);
-    expect(await screen.findByRole('region', { name: 'Live now' })).toBeVisible();
-    expect(screen.getByText('LIVE')).toBeVisible();
-    expect(requests[0]?.url).toContain('live=true');
-    lives = [];
-    await act(() => vi.advanceTimersByTimeAsync(6_000));
-    expect(screen.queryByRole('region', { name: 'Live now' })).toBeNull();
   });
 });
