@@ -95,7 +95,6 @@ def test_a_loop_of_its_own_is_found(body: str) -> None:
 ENDING = {
     # The end of a publisher's connection.
     "services/live/srt/listener.py:_receive",
-    "services/live/whip/peer.py:_take_pictures",
     # A number of attempts.
     "services/catalog/read_model/rebuild.py:_swap_when_free",
     "services/ingest/handlers/direct.py:_recognise",

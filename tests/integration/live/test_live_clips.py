@@ -165,7 +165,8 @@ async def test_the_last_seconds_of_a_running_live_are_a_video(
     assert state["state"] == "ready"
     (recorded,) = await studio.found(clip, LiveRecorded)
     assert recorded.duration_ms == state["duration_ms"]
-    assert 5000 <= recorded.duration_ms <= 7000
+    # Cut at segments of two seconds, and the last one may end after the wish.
+    assert 5000 <= recorded.duration_ms < 9000
     (made,) = await studio.found(clip, LiveClipMade)
     assert (made.user_id, made.made_by, made.visibility) == ("ann", "ann", "public")
     assert made.title == "Bikes (clip)"
