@@ -223,7 +223,10 @@ FORWARDED = {"gateway": {"ingest", "catalog", "planner", "live"}}
 @pytest.mark.parametrize("name", needs_table().processes)
 def test_a_component_waits_for_what_its_process_reaches(name: str) -> None:
     process = needs_table().processes[name]
-    reached = {BEHIND.get(part, part) for part in process.reached(archived=True)} - {"webhooks"}
+    reached = {BEHIND.get(part, part) for part in process.reached(archived=True)} - {
+        "webhooks",
+        "simulcast",
+    }
     waits = set(Tilt().resources()[name]["resource_deps"]) - {"migrations", "buckets"}
     assert waits == reached - FORWARDED.get(name, set())
     assert f"'{name}': struct(image = '{process.image}'" in (ROOT / "Tiltfile").read_text()
