@@ -101,6 +101,6 @@ def test_every_route_that_streams_events_is_marked_as_such():
         for path in (ROOT / "services").rglob("*.py")
         if 'media_type="text/event-stream"' in path.read_text()
     }
-    assert said == {"services/catalog/http/progress.py"}
+    assert said == {"services/catalog/http/progress.py", "services/live/http/chat.py"}
     marked = {route.pattern for route in table(1) if route.event_stream}
-    assert marked == {"/api/v1/jobs/{id}/events"}
+    assert marked == {"/api/v1/jobs/{id}/events", "/api/v1/live/videos/{id}/chat/events"}
