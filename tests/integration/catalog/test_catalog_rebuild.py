@@ -40,6 +40,7 @@ async def contents(stage: Stage) -> dict[str, list[object]]:
     }
 
 
+@pytest.mark.alone
 async def test_a_rebuild_finds_no_difference_and_takes_over_under_traffic(
     stage: Stage, owner: AsyncEngine
 ) -> None:

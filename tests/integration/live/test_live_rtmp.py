@@ -171,6 +171,7 @@ async def test_what_arrived_before_a_reset_is_handled_first() -> None:
         assert door.sinks[0].ended[1] is False
 
 
+@pytest.mark.alone
 async def test_a_slow_consumer_slows_the_publisher_and_loses_nothing() -> None:
     count, size = 600, 50_000
     async with serving() as (_, door, port):
@@ -201,6 +202,7 @@ async def _send_slowly(writer: asyncio.StreamWriter, count: int, size: int) -> N
         await writer.drain()
 
 
+@pytest.mark.alone
 async def test_publishers_that_say_nothing_are_closed() -> None:
     limits = Limits(handshake=0.2, commands=0.3, idle=0.5)
     async with serving(limits) as (server, door, port):
@@ -329,6 +331,7 @@ def test_publishers_come_in_under_the_event_loop_of_processes() -> None:
         assert runner.run(scenario()) == ("unpublished", True)
 
 
+@pytest.mark.alone
 async def test_ten_thousand_connects_of_an_address_hold_nobody_else_up() -> None:
     """The machine's own second address stands for another person."""
     async with serving(Limits(handshake=0.2)) as (server, door, port):

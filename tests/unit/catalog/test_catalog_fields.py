@@ -32,7 +32,7 @@ MODELS = [
         VideoRow,
         {
             *("video", "dash", "thumbnail", "storyboard", "preview", "duration"),
-            *("views", "tags", "renditions", "username", "live"),
+            *("views", "tags", "renditions", "username", "live", "was_live"),
         },
         {
             *("playlist_key", "dash_key", "poster_key", "storyboard_key", "preview_key"),
