@@ -19,6 +19,7 @@ from services.gateway.limits.open_requests import OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter, rules
 from services.gateway.limits.redis_pipe import RedisPipe
 from services.gateway.limits.traced_rate_limiter import TracedRateLimiter
+from services.gateway.live_media import LiveMedia
 from services.gateway.media import Media, Visibility
 from services.gateway.observability.access_log import AccessLog
 from services.gateway.observability.media_metrics import MediaMetrics
@@ -154,7 +155,8 @@ def _handlers(
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
     visibility = Visibility(upstreams[Target.CATALOG], clock)
-    live = LiveOrigin(
+    metrics = MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar)
+    origin = LiveOrigin(
         upstreams[Target.LIVE],
         lambda address: upstreams.replica(Target.LIVE.value, address),
         time.monotonic,
@@ -170,10 +172,9 @@ def _handlers(
             clock=clock,
         ),
         visibility=visibility,
-        live=live,
-        viewers=viewers,
+        live=LiveMedia(origin, viewers, metrics),
         grant_secret=config.media_grant_secret,
-        metrics=MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar),
+        metrics=metrics,
         redirect_base=config.media_redirect_base,
     )
     elsewhere = [*config.csp_origins]
@@ -183,7 +184,7 @@ def _handlers(
     web = WebFiles(config.web_folder, tuple(elsewhere), clock)
     own = _own_app(host, upstreams, limiter, clock)
     return {
-        **dict.fromkeys(SERVICES, Forwarder(upstreams, visibility.forget, live.owner)),
+        **dict.fromkeys(SERVICES, Forwarder(upstreams, visibility.forget, origin.owner)),
         Target.MEDIA: media,
         Target.WEB: web,
         Target.OWN: lambda exchange, _route: exchange.delegate(own),

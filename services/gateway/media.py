@@ -14,16 +14,15 @@ from typing import Final
 
 import msgspec
 
-from services.gateway import security_headers
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.h1_errors import UpstreamError
+from services.gateway.live_media import IMMUTABLE, LiveMedia
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.request.routes import Route
+from services.gateway.security_headers import media_headers
 from services.gateway.upstream import moved
 from services.gateway.upstream.download import Download
-from services.gateway.upstream.live_origin import LiveOrigin
-from services.gateway.upstream.live_viewers import LiveViewers
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.upstreams import Upstream
 from shared.contracts import SHOWN_TO_OTHERS
@@ -31,9 +30,7 @@ from shared.contracts import Visibility as Shown
 from shared.http import grants
 
 PUBLIC: Final = "public"
-IMMUTABLE: Final = b"public, max-age=31536000, immutable"
 SHORT: Final = b"public, max-age=2"
-_LIVE_PLAYLIST: Final = b"public, max-age=1"
 
 # Seconds that a visibility is used: normally, and while the catalog does not answer.
 _FRESH_SECONDS: Final = 5.0
@@ -164,8 +161,7 @@ class Media:
         storage: Upstream,
         signed_urls: SignedUrls,
         visibility: Visibility,
-        live: LiveOrigin,
-        viewers: LiveViewers,
+        live: LiveMedia,
         grant_secret: str,
         metrics: MediaMetrics,
         redirect_base: str | None = None,
@@ -175,7 +171,6 @@ class Media:
         self._signed_urls = signed_urls
         self._visibility = visibility
         self._live = live
-        self._viewers = viewers
         self._grant_secret = grant_secret
         self._metrics = metrics
         self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
@@ -187,8 +182,8 @@ class Media:
         kind = _CHAT_KIND if name == _CHAT else _KINDS.get(name.rpartition(".")[2])
         if kind is None or _KEY.match(key) is None or not await self._allowed(token, video):
             await exchange.fail(404)
-        elif name.startswith("live/") and await self._send_live(
-            exchange, video, name, kind, private=token != PUBLIC
+        elif name.startswith("live/") and await self._live.send(
+            exchange, video, name, kind[0], token=None if token == PUBLIC else token
         ):
             return
         elif self._redirect_base is not None and token == PUBLIC:
@@ -198,50 +193,11 @@ class Media:
                 [
                     (b"location", location),
                     (b"cache-control", b"public, max-age=5"),
-                    *_security(exchange),
+                    *media_headers(secure=exchange.secure),
                 ],
             )
         else:
             await self._send(exchange, key, kind, route.timeout, private=token != PUBLIC)
-
-    async def _send_live(
-        self, exchange: Exchange, video: str, name: str, kind: tuple[bytes, bytes], *, private: bool
-    ) -> bool:
-        """Answer with what the owner of a running live has. False: the bucket may have it."""
-        begun = time.perf_counter()
-        try:
-            found = await self._live.find(video, name, exchange.query)
-        except UpstreamError:
-            if name.endswith((".m3u8", ".mpd")):
-                raise
-            # What was recorded can be played while live is away.
-            return False
-        if found is None:
-            return False
-        self._metrics.first_byte(name.rpartition(".")[2], time.perf_counter() - begun)
-        if found.status != 200:
-            await exchange.fail(found.status)
-            return True
-        if not found.lasting:
-            self._count_viewer(exchange, video)
-        lifetime = IMMUTABLE if found.lasting else _LIVE_PLAYLIST
-        if private:
-            lifetime = lifetime.replace(b"public", b"private")
-        headers: Headers = [
-            (b"content-type", kind[0]),
-            (b"content-length", b"%d" % len(found.body)),
-            (b"cache-control", lifetime),
-            *_security(exchange),
-        ]
-        await exchange.send_whole(headers, found.body)
-        return True
-
-    def _count_viewer(self, exchange: Exchange, video: str) -> None:
-        """A playlist was reloaded. Copies of a grant are one viewer, whatever plays them."""
-        token = exchange.path.split(b"/", 3)[2]
-        grant = b"" if token == PUBLIC.encode() else token
-        program = grant.split(b".")[1] if grant else exchange.header(b"user-agent")
-        self._viewers.saw(video, exchange.client, program)
 
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:
@@ -339,7 +295,7 @@ class Media:
             (b"content-type", content_type),
             (b"cache-control", lifetime),
             (b"accept-ranges", b"bytes"),
-            *_security(exchange),
+            *media_headers(secure=exchange.secure),
         )
         await exchange.stream(response, headers, download)
 
@@ -356,7 +312,3 @@ class Media:
 
 def _range_of(place: moved.Place) -> list[bytes]:
     return [] if place.piece is None else [b"range: bytes=%d-%d\r\n" % (place.first, place.last)]
-
-
-def _security(exchange: Exchange) -> Headers:
-    return security_headers.MEDIA_TLS if exchange.secure else security_headers.MEDIA

@@ -16,8 +16,8 @@ _HSTS: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDoma
 
 API: Final[Headers] = [*_COMMON, _API_CSP]
 API_TLS: Final[Headers] = [*API, _HSTS]
-MEDIA: Final[Headers] = [*_COMMON, (b"content-security-policy", b"default-src 'none'; sandbox")]
-MEDIA_TLS: Final[Headers] = [*MEDIA, _HSTS]
+_MEDIA: Final[Headers] = [*_COMMON, (b"content-security-policy", b"default-src 'none'; sandbox")]
+_MEDIA_TLS: Final[Headers] = [*_MEDIA, _HSTS]
 
 # The client's own pages may go live from a camera or a screen; frames in them may not.
 _PERMISSIONS: Final = (
@@ -33,6 +33,11 @@ _EXPOSED: Final = (
     b" Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length,"
     b" Upload-Limit, Upload-Metadata, Upload-Offset"
 )
+
+
+def media_headers(*, secure: bool) -> Headers:
+    """The headers of media. ``secure``: they go out by TLS."""
+    return _MEDIA_TLS if secure else _MEDIA
 
 
 def page_headers(policy: str, secure: bool) -> Headers:
