@@ -49,7 +49,6 @@ class ProjectionRunner:
         *,
         batch: int = _BATCH_EVENTS,
         poll_seconds: float = 1.0,
-        heal_seconds: float = _HEAL_SECONDS,
         metrics: ProjectionMetrics | None = None,
         loops: Loops | None = None,
     ) -> None:
@@ -58,7 +57,6 @@ class ProjectionRunner:
         self._store = store
         self._batch = batch
         self._poll_seconds = poll_seconds
-        self._heal_seconds = heal_seconds
         self._engine = engine
         self._projection = projection
         self._schema = schema
@@ -122,7 +120,7 @@ class ProjectionRunner:
                     )
                 )
                 tasks.create_task(
-                    self._loops.repeat(f"heal {self.name}", self._heal, self._heal_seconds)
+                    self._loops.repeat(f"heal {self.name}", self._heal, _HEAL_SECONDS)
                 )
                 tasks.create_task(
                     self._loops.repeat(f"measure {self.name}", self._measure, MEASURE_SECONDS)
