@@ -204,9 +204,22 @@ class Rebuild:
             else:
                 await connection.execute(text(f"drop schema {SCHEMA} cascade"))
         if swap:
-            async with self._engine.begin() as connection:
-                await connection.execute(text(f"drop schema {_RETIRED} cascade"))
+            await drop_retired(self._engine)
         return report
+
+
+async def drop_retired(engine: AsyncEngine) -> None:
+    """Drop the tables that were live, one after the other.
+
+    A reader's prepared statement may still lock several of them, before it learns that they are
+    not the live ones any more. A transaction that drops all would wait for one that the reader has
+    locked, and hold another that the reader waits for.
+    """
+    for table in READ_MODELS:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"drop table if exists {_RETIRED}.{table.name} cascade"))
+    async with engine.begin() as connection:
+        await connection.execute(text(f"drop schema if exists {_RETIRED} cascade"))
 
 
 async def _swap_when_free(connection: AsyncConnection) -> None:

@@ -5,9 +5,15 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.read_model.rebuild import Rebuild, RebuildRunning, UnreadableEvent
+from services.catalog.read_model.rebuild import (
+    Rebuild,
+    RebuildRunning,
+    UnreadableEvent,
+    drop_retired,
+)
 from services.catalog.tables import READ_MODELS
 from shared.contracts import DetailsChanged, stream_id
 from shared.database.connect import create_engine
@@ -40,7 +46,42 @@ async def contents(stage: Stage) -> dict[str, list[object]]:
     }
 
 
-@pytest.mark.alone
+async def test_old_tables_are_dropped_one_by_one_under_readers(owner: AsyncEngine) -> None:
+    """A reader that has locked one of them may still want any other."""
+    names = [table.name for table in READ_MODELS]
+    async with owner.begin() as connection:
+        await connection.execute(text("create schema catalog_retired"))
+        for name in names:
+            await connection.execute(text(f"create table catalog_retired.{name} (id int)"))
+    async with owner.connect() as reader, owner.connect() as looker:
+        await reader.execute(text(f"select 1 from catalog_retired.{names[2]}"))
+        dropping = asyncio.create_task(drop_retired(owner))
+
+        async def waits() -> bool:
+            found = await looker.execute(
+                text("select 1 from pg_locks where not granted and mode = 'AccessExclusiveLock'")
+            )
+            await looker.rollback()
+            return found.first() is not None
+
+        await eventually(waits)
+        left = await looker.execute(
+            text("select tablename from pg_tables where schemaname = 'catalog_retired'")
+        )
+        others = {row.tablename for row in left} - {names[2]}
+        assert others
+        for name in others:
+            await reader.execute(
+                text(f"lock table catalog_retired.{name} in access share mode nowait")
+            )
+        await reader.rollback()
+        await dropping
+        gone = await looker.execute(
+            text("select 1 from pg_namespace where nspname = 'catalog_retired'")
+        )
+        assert gone.first() is None
+
+
 async def test_a_rebuild_finds_no_difference_and_takes_over_under_traffic(
     stage: Stage, owner: AsyncEngine
 ) -> None:
