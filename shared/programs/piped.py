@@ -15,6 +15,8 @@ from shared.programs.run_memory import MemoryUsedUp, watch_memory
 # A pipe holds 64 KiB, less than a key picture: the program would wait for each reader.
 _PIPE_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 1 << 18
+# A program that takes nothing for so long is stuck: one that is merely slow takes some of it.
+_STUCK_SECONDS: Final = 20.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -121,15 +123,33 @@ class PipedProgram:
         return "\n".join(self._tail) or f"exit status {self._process.returncode}"
 
     async def write(self, data: bytes) -> None:
-        """Write to its standard input, and wait while it is slow. Raises ProgramEnded."""
+        """Write to its standard input, and wait while it is slow.
+
+        A program that is stuck is ended. Raises ProgramEnded.
+        """
         stdin = self._process.stdin
         if stdin is None or not self.running:
             raise ProgramEnded(self.said)
         try:
             stdin.write(data)
-            await stdin.drain()
+            await self._drained(stdin)
         except (BrokenPipeError, ConnectionError):
             raise ProgramEnded(self.said) from None
+
+    async def _drained(self, stdin: asyncio.StreamWriter) -> None:
+        held = stdin.transport.get_write_buffer_size()
+        while True:
+            try:
+                async with asyncio.timeout(_STUCK_SECONDS):
+                    await stdin.drain()
+                return
+            except TimeoutError:
+                before, held = held, stdin.transport.get_write_buffer_size()
+                if held < before:
+                    continue
+            self._tail.append(f"it took nothing for {_STUCK_SECONDS:.0f} s")
+            await end_program(self._process)
+            raise ProgramEnded(self.said)
 
     def finish(self) -> None:
         """End its input: it writes what it holds, and ends."""

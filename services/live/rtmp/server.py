@@ -16,6 +16,9 @@ from shared.settings import Address
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
 
 _BACKLOG: Final = 128
+# How long publishers may take to be told and to go; what their sinks may take to pass on the rest.
+_GOING_SECONDS: Final = 3.0
+_PASSING_SECONDS: Final = 10.0
 # Addresses whose limits are kept.
 _MAX_ADDRESSES: Final = 10_000
 
@@ -73,13 +76,22 @@ class RtmpServer:
         return server.sockets[0].getsockname()[1]
 
     async def close(self, text: str = "the server is going down") -> None:
-        """Accept no more, tell all publishers to connect again, and wait until they are gone."""
+        """Accept no more, tell all publishers to connect again, and wait until they are gone.
+
+        A sink that takes nothing holds up nobody: its connection is given up.
+        """
         for server in self._servers:
             server.close()
         connections = list(self._connections)
         for connection in connections:
             connection.stop(text)
-        await asyncio.gather(*(c.closed for c in connections if c.closed), return_exceptions=True)
+        waiting = {connection.closed for connection in connections if connection.closed}
+        if waiting:
+            _, waiting = await asyncio.wait(waiting, timeout=_GOING_SECONDS)
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting, timeout=_PASSING_SECONDS)
 
     def accept(self, connection: Connection) -> bool:
         """Count a new connection; False where its address, or all together, have too many."""
