@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -89,19 +89,20 @@ class Post:
 @asynccontextmanager
 async def listening(answer: bytes | None) -> AsyncIterator[str]:
     """The URL of a receiver that answers with these bytes, or never."""
-    held: set[asyncio.StreamWriter] = set()
+    over = asyncio.Event()
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.add(writer)
-        await reader.readuntil(b"\r\n\r\n")
-        if answer is not None:
-            writer.write(answer)
-            writer.close()
+        # A connection may be handed over after the server was closed: it is closed here too.
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            if answer is None:
+                await over.wait()
+            else:
+                writer.write(answer)
 
     server = await asyncio.start_server(take, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
         server.close()
-        for writer in held:
-            writer.close()
+        over.set()
