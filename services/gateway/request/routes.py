@@ -94,82 +94,115 @@ _ANY: Final = "GET POST PUT PATCH DELETE OPTIONS"
 
 def table(max_upload_bytes: int) -> tuple[Route, ...]:
     """The routes. An upload may have ``max_upload_bytes`` and a MiB for its multipart form."""
-    upload = max_upload_bytes + MIB
-    auth, ingest, catalog, transcoder, live = SERVICES
-
-    def row(pattern: str, methods: str, target: Target, **more: object) -> Route:
-        return Route("/api/v1" + pattern, _methods(methods), target, **more)  # type: ignore[arg-type]
-
     return (
-        row("/auth/login", "POST", auth, policy=Policy.AUTH),
-        row("/auth/register", "POST", auth, policy=Policy.AUTH),
-        row("/auth/refresh", "POST", auth, policy=Policy.AUTH),
-        row("/auth/logout", "POST", auth),
-        row("/auth/*", _ANY, auth),
-        row("/users/me", "GET PATCH", auth),
-        row("/users/me/usage", "GET", ingest),
-        row("/users/me/*", _ANY, auth),
-        row("/users/email", "PATCH", auth),
-        row("/users/password", "PATCH", auth),
-        row("/users/{id}", "DELETE", auth),
-        row("/users/id/{id}", "GET", catalog),
-        row("/users/username/{name}", "GET", catalog),
-        row("/users/{id}/videos", "GET", catalog),
+        *_accounts(),
+        *_uploads(max_upload_bytes + MIB),
+        *_videos(),
+        *_lives(),
+        *_jobs(),
+        *_own(),
+    )
+
+
+def _row(pattern: str, methods: str, target: Target, **more: object) -> Route:
+    return Route("/api/v1" + pattern, _methods(methods), target, **more)  # type: ignore[arg-type]
+
+
+def _accounts() -> tuple[Route, ...]:
+    auth = Target.AUTH
+    return (
+        _row("/auth/login", "POST", auth, policy=Policy.AUTH),
+        _row("/auth/register", "POST", auth, policy=Policy.AUTH),
+        _row("/auth/refresh", "POST", auth, policy=Policy.AUTH),
+        _row("/auth/logout", "POST", auth),
+        _row("/auth/*", _ANY, auth),
+        _row("/users/me", "GET PATCH", auth),
+        _row("/users/me/usage", "GET", Target.INGEST),
+        _row("/users/me/*", _ANY, auth),
+        _row("/users/email", "PATCH", auth),
+        _row("/users/password", "PATCH", auth),
+        _row("/users/{id}", "DELETE", auth),
+        _row("/users/id/{id}", "GET", Target.CATALOG),
+        _row("/users/username/{name}", "GET", Target.CATALOG),
+        _row("/users/{id}/videos", "GET", Target.CATALOG),
+    )
+
+
+def _uploads(body: int) -> tuple[Route, ...]:
+    ingest = Target.INGEST
+    return (
         # The API promises 400, not 413, for a body that is too large here: ingest answers it.
-        row("/streaming/upload", "POST", ingest, body_limit=sys.maxsize, timeout=120.0),
-        row("/uploads", _ANY, ingest, body_limit=upload, timeout=120.0),
-        row(
-            "/uploads/*",
-            _ANY,
-            ingest,
-            body_limit=upload,
-            timeout=120.0,
-        ),
-        row("/streaming/latest", "GET", catalog),
-        row("/streaming/search", "GET", catalog),
-        row("/streaming/id/{id}", "GET", catalog),
-        row("/streaming/views/{id}", "PATCH", catalog),
-        row("/streaming/{id}", "PUT DELETE", catalog),
-        row("/streaming/{id}/visibility", "PATCH", catalog),
-        row("/streaming/*", _ANY, catalog),
+        _row("/streaming/upload", "POST", ingest, body_limit=sys.maxsize, timeout=120.0),
+        _row("/uploads", _ANY, ingest, body_limit=body, timeout=120.0),
+        _row("/uploads/*", _ANY, ingest, body_limit=body, timeout=120.0),
+    )
+
+
+def _videos() -> tuple[Route, ...]:
+    catalog = Target.CATALOG
+    return (
+        _row("/streaming/latest", "GET", catalog),
+        _row("/streaming/search", "GET", catalog),
+        _row("/streaming/id/{id}", "GET", catalog),
+        _row("/streaming/views/{id}", "PATCH", catalog),
+        _row("/streaming/{id}", "PUT DELETE", catalog),
+        _row("/streaming/{id}/visibility", "PATCH", catalog),
+        _row("/streaming/*", _ANY, catalog),
+        _row("/tags", "GET", catalog),
+        _row("/tags/{id}", "POST DELETE", catalog),
+        _row("/tags/{tag}/videos", "GET", catalog),
+        _row("/videos/{id}/timeline", "GET", catalog),
+        _row("/videos/*", _ANY, catalog),
+        _row("/events", "GET", catalog, timeout=300.0),
+        _row("/events/*", _ANY, catalog),
+        _row("/webhooks", "GET POST", catalog),
+        _row("/webhooks/*", _ANY, catalog),
+    )
+
+
+def _lives() -> tuple[Route, ...]:
+    live = Target.LIVE
+    return (
         # Live says by OPTIONS what offers and candidates are (RFC 9725).
-        row("/live/whip", _ANY, live),
-        row("/live/whip/{id}", _ANY, live),
-        row("/live/streams", "GET POST", live),
-        row("/live/streams/{id}", "GET PATCH DELETE", live),
-        row("/live/streams/{id}/key", "POST", live),
-        row("/live/streams/{id}/enable", "POST", live),
-        row("/live/streams/{id}/disable", "POST", live),
-        row("/live/streams/{id}/complete", "POST", live),
-        row("/live/streams/{id}/whip", _ANY, live),
-        row("/live/streams/{id}/health", "GET", live),
-        row("/live/streams/{id}/sessions", "GET", live),
-        row("/live/streams/{id}/clips", "GET POST", live),
-        row("/live/streams/{id}/simulcast-targets", "GET POST", live),
-        row("/live/streams/{id}/simulcast-targets/{target}", "GET PATCH DELETE", live),
-        row("/live/videos/{id}/clips", "POST", live),
-        row("/live/videos/{id}/chat", "GET PATCH", live),
-        row("/live/videos/{id}/chat/events", "GET", live, timeout=300.0, event_stream=True),
-        row("/live/videos/{id}/chat/messages", "POST", live),
-        row("/live/videos/{id}/chat/messages/{id}", "DELETE", live),
-        row("/live/videos/{id}/chat/bans", "GET", live),
-        row("/live/videos/{id}/chat/bans/{id}", "PUT DELETE", live),
-        row("/live/clips/{id}", "GET", live),
-        row("/live/*", _ANY, live),
-        row("/jobs", "GET", catalog),
-        row("/jobs/{id}", "GET", catalog),
-        row("/jobs/{id}", "DELETE", transcoder),
-        row("/jobs/{id}/retry", "POST", transcoder),
-        row("/jobs/{id}/events", "GET", catalog, timeout=300.0, event_stream=True),
-        row("/tags", "GET", catalog),
-        row("/tags/{id}", "POST DELETE", catalog),
-        row("/tags/{tag}/videos", "GET", catalog),
-        row("/videos/{id}/timeline", "GET", catalog),
-        row("/videos/*", _ANY, catalog),
-        row("/events", "GET", catalog, timeout=300.0),
-        row("/events/*", _ANY, catalog),
-        row("/webhooks", "GET POST", catalog),
-        row("/webhooks/*", _ANY, catalog),
+        _row("/live/whip", _ANY, live),
+        _row("/live/whip/{id}", _ANY, live),
+        _row("/live/streams", "GET POST", live),
+        _row("/live/streams/{id}", "GET PATCH DELETE", live),
+        _row("/live/streams/{id}/key", "POST", live),
+        _row("/live/streams/{id}/enable", "POST", live),
+        _row("/live/streams/{id}/disable", "POST", live),
+        _row("/live/streams/{id}/complete", "POST", live),
+        _row("/live/streams/{id}/whip", _ANY, live),
+        _row("/live/streams/{id}/health", "GET", live),
+        _row("/live/streams/{id}/sessions", "GET", live),
+        _row("/live/streams/{id}/clips", "GET POST", live),
+        _row("/live/streams/{id}/simulcast-targets", "GET POST", live),
+        _row("/live/streams/{id}/simulcast-targets/{target}", "GET PATCH DELETE", live),
+        _row("/live/videos/{id}/clips", "POST", live),
+        _row("/live/videos/{id}/chat", "GET PATCH", live),
+        _row("/live/videos/{id}/chat/events", "GET", live, timeout=300.0, event_stream=True),
+        _row("/live/videos/{id}/chat/messages", "POST", live),
+        _row("/live/videos/{id}/chat/messages/{id}", "DELETE", live),
+        _row("/live/videos/{id}/chat/bans", "GET", live),
+        _row("/live/videos/{id}/chat/bans/{id}", "PUT DELETE", live),
+        _row("/live/clips/{id}", "GET", live),
+        _row("/live/*", _ANY, live),
+    )
+
+
+def _jobs() -> tuple[Route, ...]:
+    return (
+        _row("/jobs", "GET", Target.CATALOG),
+        _row("/jobs/{id}", "GET", Target.CATALOG),
+        _row("/jobs/{id}", "DELETE", Target.TRANSCODER),
+        _row("/jobs/{id}/retry", "POST", Target.TRANSCODER),
+        _row("/jobs/{id}/events", "GET", Target.CATALOG, timeout=300.0, event_stream=True),
+    )
+
+
+def _own() -> tuple[Route, ...]:
+    """Media, and what the gateway answers itself."""
+    return (
         Route("/media/{token}/{video}/*", READ, Target.MEDIA, Policy.MEDIA, timeout=20.0),
         Route("/health", READ, Target.OWN, Policy.HEALTH),
         Route("/ready", READ, Target.OWN, Policy.HEALTH),
