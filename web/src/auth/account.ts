@@ -12,9 +12,15 @@ export async function logIn(username: string, password: string): Promise<void> {
   });
 }
 
-export async function signUp(username: string, email: string, password: string): Promise<void> {
+export async function signUp(
+  username: string,
+  email: string,
+  password: string,
+  key: string,
+): Promise<void> {
   const created = await unwrap(
     publicApi.POST('/api/v1/auth/register', {
+      params: { header: { 'idempotency-key': key } },
       body: { username, email, password, session_in: 'cookie' },
     }),
   );

@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { Scissors } from 'lucide-react';
 import { useNavigate } from 'react-router';
 
+import { useIntent } from '../api/intent';
 import type { Clip } from '../api/models';
 import { Button } from '../ui/Button';
 import { useNotify } from '../ui/notifications';
@@ -14,8 +15,10 @@ export const CLIP_SECONDS = 30;
 export function ClipButton({ videoId }: { videoId: string }) {
   const notify = useNotify();
   const navigate = useNavigate();
+  const intent = useIntent();
   const make = useMutation({
-    mutationFn: async () => clipState(await clipLive(videoId, CLIP_SECONDS)),
+    mutationFn: async (key: string) => clipState(await clipLive(videoId, CLIP_SECONDS, key)),
+    onSettled: (_, error) => intent.settled(error),
     onSuccess: (clip: Clip) => {
       if (clip.state === 'ready') {
         notify('The clip is ready.');
@@ -25,7 +28,7 @@ export function ClipButton({ videoId }: { videoId: string }) {
     onError: (error) => notify(error.message),
   });
   return (
-    <Button size="sm" busy={make.isPending} onClick={() => make.mutate()}>
+    <Button size="sm" busy={make.isPending} onClick={() => make.mutate(intent.keyFor(videoId))}>
       <Scissors className="h-4 w-4" aria-hidden="true" />
       Clip the last {CLIP_SECONDS} s
     </Button>

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type SyntheticEvent, useState } from 'react';
 import { useNavigate } from 'react-router';
 
+import { useIntent } from '../api/intent';
 import type { Visibility } from '../api/models';
 import { queries } from '../api/queries';
 import { useMe } from '../auth/AuthProvider';
@@ -20,8 +21,10 @@ export function CreateStream() {
   const [title, setTitle] = useState('');
   const [chosen, setChosen] = useState<Visibility | null>(null);
   const visibility = liveVisibility(chosen ?? me?.default_visibility ?? 'public');
+  const intent = useIntent();
   const create = useMutation({
-    mutationFn: () => createStream(title.trim(), visibility),
+    mutationFn: (key: string) => createStream(title.trim(), visibility, key),
+    onSettled: (_, error) => intent.settled(error),
     onSuccess: async (stream) => {
       keepKey(stream.id, stream.stream_key);
       client.setQueryData(queries.liveStream(stream.id).queryKey, stream);
@@ -31,7 +34,7 @@ export function CreateStream() {
   });
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    create.mutate();
+    create.mutate(intent.keyFor(`${visibility} ${title.trim()}`));
   };
   return (
     <form onSubmit={submit} noValidate className="max-w-xl space-y-5">

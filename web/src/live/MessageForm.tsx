@@ -3,6 +3,7 @@ import { type SyntheticEvent, useEffect, useState } from 'react';
 import { Link } from 'react-router';
 
 import { ApiError } from '../api/errors';
+import { useIntent } from '../api/intent';
 import { useSession } from '../auth/AuthProvider';
 import { Button } from '../ui/Button';
 import { InlineError } from '../ui/states';
@@ -22,8 +23,10 @@ export function MessageForm({ videoId, closed, banned, slowSeconds }: MessageFor
   const user = useSession();
   const [text, setText] = useState('');
   const [left, wait] = useCountdown();
+  const intent = useIntent();
   const write = useMutation({
-    mutationFn: () => writeMessage(videoId, text.trim()),
+    mutationFn: (key: string) => writeMessage(videoId, text.trim(), key),
+    onSettled: (_, error) => intent.settled(error),
     onSuccess: () => {
       setText('');
       wait(slowSeconds);
@@ -49,7 +52,7 @@ export function MessageForm({ videoId, closed, banned, slowSeconds }: MessageFor
   if (closed) return <p className="text-sm text-muted">The chat is closed.</p>;
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    if (text.trim() !== '' && left === 0) write.mutate();
+    if (text.trim() !== '' && left === 0) write.mutate(intent.keyFor(text.trim()));
   };
   return (
     <form onSubmit={submit} className="space-y-2">

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type SyntheticEvent, useState } from 'react';
 
+import { useIntent } from '../api/intent';
 import type { SimulcastTarget } from '../api/models';
 import { Button } from '../ui/Button';
 import { TextField } from '../ui/Field';
@@ -78,18 +79,20 @@ function Target({ streamId, target, onChanged }: TargetProps) {
 
 function NewTarget({ streamId, onAdded }: { streamId: string; onAdded: () => Promise<void> }) {
   const [url, setUrl] = useState('');
-  const [key, setKey] = useState('');
+  const [streamKey, setStreamKey] = useState('');
+  const intent = useIntent();
   const add = useMutation({
-    mutationFn: () => addTarget(streamId, url, key),
+    mutationFn: (key: string) => addTarget(streamId, url, streamKey, key),
+    onSettled: (_, error) => intent.settled(error),
     onSuccess: async () => {
       setUrl('');
-      setKey('');
+      setStreamKey('');
       await onAdded();
     },
   });
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    add.mutate();
+    add.mutate(intent.keyFor(`${url} ${streamKey}`));
   };
   return (
     <form onSubmit={submit} className="space-y-4">
@@ -104,8 +107,8 @@ function NewTarget({ streamId, onAdded }: { streamId: string; onAdded: () => Pro
         label="Its stream key"
         type="password"
         autoComplete="off"
-        value={key}
-        onChange={(event) => setKey(event.target.value)}
+        value={streamKey}
+        onChange={(event) => setStreamKey(event.target.value)}
         required
       />
       <Button type="submit" size="sm" busy={add.isPending}>

@@ -98,12 +98,12 @@ export function chatFacts(videoId: string) {
   return unwrap(api.GET('/api/v1/live/videos/{video_id}/chat', at(videoId)));
 }
 
-export function writeMessage(videoId: string, text: string) {
+export function writeMessage(videoId: string, text: string, key: string) {
   return unwrap(
     api.POST('/api/v1/live/videos/{video_id}/chat/messages', {
       params: {
         path: { video_id: videoId },
-        header: { 'idempotency-key': crypto.randomUUID() },
+        header: { 'idempotency-key': key },
       },
       body: { text },
     }),

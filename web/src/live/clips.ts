@@ -4,13 +4,13 @@ import type { Clip } from '../api/models';
 const POLL_MS = 1_500;
 const PATIENCE_MS = 45_000;
 
-/** Ask for a clip of the last seconds of a live, by the id of its video. */
-export async function clipLive(videoId: string, seconds: number): Promise<Clip> {
+/** Ask for a clip of the last seconds of a live, by the id of its video; once for each key. */
+export async function clipLive(videoId: string, seconds: number, key: string): Promise<Clip> {
   return unwrap(
     api.POST('/api/v1/live/videos/{video_id}/clips', {
       params: {
         path: { video_id: videoId },
-        header: { 'idempotency-key': crypto.randomUUID() },
+        header: { 'idempotency-key': key },
       },
       body: { seconds },
     }),

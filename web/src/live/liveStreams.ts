@@ -11,15 +11,15 @@ export function liveVisibility(visibility: Visibility): LiveStream['visibility']
 
 const path = (id: string) => ({ params: { path: { live_id: id } } });
 
-/** With the same `attempt` it is the stream that the first request made. */
+/** With the same key it is the stream that the first request made. */
 export async function createStream(
   title: string,
   visibility: LiveStream['visibility'],
-  attempt?: string,
+  key: string,
 ) {
   return unwrap(
     api.POST('/api/v1/live/streams', {
-      params: { header: attempt === undefined ? {} : { 'idempotency-key': attempt } },
+      params: { header: { 'idempotency-key': key } },
       body: {
         title,
         visibility,

@@ -11,10 +11,11 @@ export async function targetsOf(streamId: string): Promise<SimulcastTarget[]> {
   return unwrap(api.GET('/api/v1/live/streams/{live_id}/simulcast-targets', path(streamId)));
 }
 
-export async function addTarget(streamId: string, url: string, streamKey: string) {
+/** With the same key it is the target that the first request made. */
+export async function addTarget(streamId: string, url: string, streamKey: string, key: string) {
   return unwrap(
     api.POST('/api/v1/live/streams/{live_id}/simulcast-targets', {
-      ...path(streamId),
+      params: { path: { live_id: streamId }, header: { 'idempotency-key': key } },
       body: { url, stream_key: streamKey, name: '' },
     }),
   );

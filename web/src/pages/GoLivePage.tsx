@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, useSyncExternalStore } from 'react';
 import { useSearchParams } from 'react-router';
 
+import { useIntent } from '../api/intent';
 import type { LiveStream } from '../api/models';
 import { queries } from '../api/queries';
 import { authFetch } from '../auth/authFetch';
@@ -111,8 +112,7 @@ function Start({ capture, quality, onRunning }: StartProps) {
   const client = useQueryClient();
   const { data: streams, error } = useQuery(queries.liveStreams());
   const [planned, setPlanned] = useState<StreamPlan | null>(null);
-  // Another title makes another stream; a repetition after a lost answer does not.
-  const [attempt, setAttempt] = useState(() => crypto.randomUUID());
+  const intent = useIntent();
   const usable = (streams ?? []).filter(({ status }) => status !== 'disabled');
   const first = usable.find(({ id }) => id === params.get('stream')) ?? usable[0];
   const plan = planned ?? {
@@ -121,8 +121,8 @@ function Start({ capture, quality, onRunning }: StartProps) {
     visibility: liveVisibility(me?.default_visibility ?? 'public'),
   };
   const begin = useMutation({
-    mutationFn: async (media: MediaStream) => {
-      const stream = usable.find(({ id }) => id === plan.id) ?? (await makeStream(plan, attempt));
+    mutationFn: async ({ media, key }: { media: MediaStream; key: string }) => {
+      const stream = usable.find(({ id }) => id === plan.id) ?? (await makeStream(plan, key));
       void client.invalidateQueries({ queryKey: queries.liveStreams().queryKey });
       const publisher = new Publisher({
         endpoint: `/api/v1/live/streams/${stream.id}/whip`,
@@ -135,6 +135,7 @@ function Start({ capture, quality, onRunning }: StartProps) {
       void publisher.start();
       onRunning({ publisher, stream });
     },
+    onSettled: (_, failure) => intent.settled(failure),
   });
   if (error) return <InlineError error={error} />;
   if (!streams) return <div className="h-40 shimmer rounded-lg" />;
@@ -144,17 +145,11 @@ function Start({ capture, quality, onRunning }: StartProps) {
       className="space-y-5"
       onSubmit={(event) => {
         event.preventDefault();
-        if (media) begin.mutate(media);
+        const key = intent.keyFor(`${plan.visibility} ${plan.title.trim()}`);
+        if (media) begin.mutate({ media, key });
       }}
     >
-      <StreamChoice
-        streams={usable}
-        plan={plan}
-        onChange={(changed) => {
-          setPlanned(changed);
-          setAttempt(crypto.randomUUID());
-        }}
-      />
+      <StreamChoice streams={usable} plan={plan} onChange={setPlanned} />
       <InlineError error={begin.error} />
       <Button
         type="submit"
@@ -180,8 +175,8 @@ function Start({ capture, quality, onRunning }: StartProps) {
   );
 }
 
-async function makeStream(plan: StreamPlan, attempt: string): Promise<LiveStream> {
-  const made = await createStream(plan.title.trim(), liveVisibility(plan.visibility), attempt);
+async function makeStream(plan: StreamPlan, key: string): Promise<LiveStream> {
+  const made = await createStream(plan.title.trim(), liveVisibility(plan.visibility), key);
   // It is shown on the stream's page, where somebody may want it for OBS.
   keepKey(made.id, made.stream_key);
   return made;

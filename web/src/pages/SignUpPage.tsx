@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { type SyntheticEvent, useState } from 'react';
 import { Link, Navigate, useSearchParams } from 'react-router';
 
+import { useIntent } from '../api/intent';
 import { signUp } from '../auth/account';
 import { AuthCard } from '../auth/AuthCard';
 import { useSession } from '../auth/AuthProvider';
@@ -26,8 +27,10 @@ export default function SignUpPage() {
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
   const [problems, setProblems] = useState(NO_PROBLEMS);
+  const intent = useIntent();
   const create = useMutation({
-    mutationFn: () => signUp(username.trim(), email.trim(), password),
+    mutationFn: (key: string) => signUp(username.trim(), email.trim(), password, key),
+    onSettled: (_, error) => intent.settled(error),
   });
   if (signedIn) return <Navigate to={safeNext(params.get('next'))} replace />;
 
@@ -40,8 +43,9 @@ export default function SignUpPage() {
     };
     setProblems(found);
     const first = (['username', 'email', 'password'] as const).find((name) => found[name]);
-    if (first === undefined) create.mutate();
-    else event.currentTarget.querySelector<HTMLElement>(`[name=${first}]`)?.focus();
+    if (first === undefined) {
+      create.mutate(intent.keyFor([username.trim(), email.trim(), password].join(' ')));
+    } else event.currentTarget.querySelector<HTMLElement>(`[name=${first}]`)?.focus();
   };
   return (
     <AuthCard

@@ -8,6 +8,7 @@ import {
   useSyncExternalStore,
 } from 'react';
 
+import { randomId } from '../api/intent';
 import { queries } from '../api/queries';
 import { session } from '../auth/session';
 import { isUnfinished, type UploadItem } from './machine';
@@ -62,11 +63,4 @@ export function useUploads(): readonly UploadItem[] {
     (changed) => queue.subscribe(changed),
     () => queue.items,
   );
-}
-
-/** Not crypto.randomUUID: browsers offer that only over https. */
-function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) =>
-    part.toString(16).padStart(8, '0'),
-  ).join('');
 }
