@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.e2e.people import PASSWORD
 
@@ -33,9 +33,10 @@ def running_browser(*more: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def fresh_page(browser: Browser, url: str) -> Iterator[Page]:
+def fresh_page(browser: Browser, url: str, *, phone: bool = False) -> Iterator[Page]:
     """A fresh profile. A script error or a violation of the page's own policy fails the test."""
-    context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
+    size: ViewportSize = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
+    context = browser.new_context(base_url=url, viewport=size, has_touch=phone, is_mobile=phone)
     page = context.new_page()
     page.set_default_timeout(60_000)
     errors: list[str] = []
