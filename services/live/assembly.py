@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from services.live.doorkeeper import Doorkeeper
 from services.live.flv.sink import Tap
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.audience import Audience
+from services.live.handlers.deleted_accounts import DeletedAccounts
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
@@ -78,6 +80,7 @@ FINISH: Final = "record sessions"
 CLIP: Final = "make clips"
 ACCOUNTS: Final = "streams of deleted accounts"
 CHAT: Final = "keep chats"
+AUDIENCE: Final = "note viewers"
 # Of a session's ffmpeg, which runs as long as its publisher sends: no end, a month of CPU time.
 _LIMITS: Final = Limits(
     seconds=0, cpu_seconds=30 * 86_400, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0
@@ -92,6 +95,7 @@ class Live:
     finishing: Finishing
     clips: Clips
     audience: Audience
+    accounts: DeletedAccounts
     chats: Chats | None
     broadcasts: Broadcasts
     simulcasts: Simulcasts
@@ -118,10 +122,10 @@ class _Base:
     accounts: IngestClient
     name: str
 
-    def advance(self) -> None:
-        """A loop of the leader goes on with another item."""
-        for name in (SETTLE, FINISH, ACCOUNTS, CLIP, CHAT):
-            self.host.loops.progress.advance(name)
+    def advanced(self, loop: str) -> Callable[[], None]:
+        """What a loop of the leader calls when it goes on with another item: it speaks for no other
+        loop, which may be stuck."""
+        return partial(self.host.loops.progress.advance, loop)
 
 
 async def assemble(config: LiveSettings, host: Host) -> Live:
@@ -162,7 +166,8 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
         _settling(base),
         _finishing(base, recorder),
         clips,
-        Audience(base.sessions, viewers, base.metrics),
+        Audience(base.sessions, viewers, base.metrics, advanced=base.advanced(AUDIENCE)),
+        DeletedAccounts(base.streams, base.sessions, base.events, advanced=base.advanced(ACCOUNTS)),
         chats,
         broadcasts,
         simulcasts,
@@ -225,12 +230,7 @@ def _app(
 def _settling(base: _Base) -> Settling:
     allowances = Allowances(base.events, base.accounts, hours=base.config.max_live_hours)
     return Settling(
-        base.streams,
-        base.sessions,
-        base.events,
-        allowances,
-        items=base.items,
-        advanced=base.advance,
+        base.sessions, base.events, allowances, items=base.items, advanced=base.advanced(SETTLE)
     )
 
 
@@ -242,7 +242,7 @@ def _finishing(base: _Base, recorder: VideoRecorder) -> Finishing:
         recorder,
         metrics=base.metrics,
         items=base.items,
-        advanced=base.advance,
+        advanced=base.advanced(FINISH),
     )
 
 
@@ -255,7 +255,7 @@ def _clips(base: _Base, recorder: VideoRecorder, means: Means) -> Clips:
         maker,
         most=base.config.max_clips_per_day,
         items=base.items,
-        advanced=base.advance,
+        advanced=base.advanced(CLIP),
     )
 
 
@@ -292,7 +292,7 @@ def _chats(base: _Base, sessions: Sessions) -> Chats | None:
         limits=ReaderLimits(per_process=config.max_chat_readers),
         items=base.items,
         count=base.metrics.chatting,
-        advanced=base.advance,
+        advanced=base.advanced(CHAT),
     )
 
 

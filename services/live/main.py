@@ -5,7 +5,7 @@ import os
 import sys
 
 from services.live import listeners
-from services.live.assembly import ACCOUNTS, CHAT, CLIP, FINISH, SETTLE, Live, assemble
+from services.live.assembly import ACCOUNTS, AUDIENCE, CHAT, CLIP, FINISH, SETTLE, Live, assemble
 from services.live.chat.hub import CHECK_SECONDS, WAIT_SECONDS
 from services.live.chat.keeping import ROUND_SECONDS
 from services.live.chat.parts import Chats
@@ -22,7 +22,6 @@ _ROUND_SECONDS = 1.0
 _RECORD_SECONDS = 0.5
 _ACCOUNTS_SECONDS = 300.0
 _AUDIENCE_SECONDS = 5.0
-AUDIENCE = "note viewers"
 # Making the playlists of a session of many hours reads all its events.
 _FINISH_SILENCE_SECONDS = 900.0
 
@@ -59,7 +58,7 @@ async def compose(config: LiveSettings, host: Host) -> Process:
             "record": lambda: loops.repeat("store segments", broadcasts.record, _RECORD_SECONDS),
             **_chat_work(live.chats, loops),
             "background": lambda: host.loops.lead(
-                Leader.LIVE, config.database_url, lambda _lock: _lead(live, host.loops)
+                Leader.LIVE, config.database_url, lambda _lock: lead(live, host.loops)
             ),
         },
     )
@@ -75,7 +74,8 @@ def _chat_work(chats: Chats | None, loops: Loops) -> dict[str, Work]:
     }
 
 
-async def _lead(live: Live, loops: Loops) -> None:
+async def lead(live: Live, loops: Loops) -> None:
+    """The loops of the replica that leads, until cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(loops.repeat(SETTLE, live.settling.round, _ROUND_SECONDS))
@@ -88,7 +88,7 @@ async def _lead(live: Live, loops: Loops) -> None:
             group.create_task(loops.repeat(AUDIENCE, live.audience.round, _AUDIENCE_SECONDS))
             if live.chats is not None:
                 group.create_task(loops.repeat(CHAT, live.chats.keeping.round, ROUND_SECONDS))
-            group.create_task(loops.repeat(ACCOUNTS, live.settling.accounts, _ACCOUNTS_SECONDS))
+            group.create_task(loops.repeat(ACCOUNTS, live.accounts.round, _ACCOUNTS_SECONDS))
     finally:
         live.audience.leave()
 

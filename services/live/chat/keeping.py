@@ -87,6 +87,7 @@ class Keeping:
                 messages = await self._log.messages(room.video_id)
                 theirs = [each.id for each in messages if each.user_id == user_id]
                 await self._log.remove(room.video_id, theirs)
+            self._advanced()
         await self._rooms.forget_user(user_id)
 
     async def _keep(self, room: Room) -> None:

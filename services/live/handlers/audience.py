@@ -4,6 +4,7 @@ The numbers of a session are in Redis for a while only; the most of them are kep
 in its last event.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from services.live.ports import Metrics, SessionRows, Viewers
@@ -12,12 +13,21 @@ _BATCH: Final = 500
 
 
 class Audience:
-    """Call ``round`` every few seconds, and ``leave`` when another replica does it."""
+    """Call ``round`` every few seconds, and ``leave`` when another replica does it. Each step is
+    reported to ``advanced``."""
 
-    def __init__(self, sessions: SessionRows, viewers: Viewers, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        sessions: SessionRows,
+        viewers: Viewers,
+        metrics: Metrics,
+        *,
+        advanced: Callable[[], None] = lambda: None,
+    ) -> None:
         self._sessions = sessions
         self._viewers = viewers
         self._metrics = metrics
+        self._advanced = advanced
 
     async def round(self) -> None:
         """Note the viewers of each running session. Where they are not known, nothing is noted."""
@@ -27,6 +37,7 @@ class Audience:
         for video_id in ids:
             if video_id in now and video_id in total:
                 await self._sessions.note_viewers(video_id, now[video_id], total[video_id])
+            self._advanced()
         self._metrics.watched(sum(now.values()))
 
     def leave(self) -> None:

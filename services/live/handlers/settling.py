@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from services.live.domain.session import Disconnect, LiveSession
-from services.live.domain.stream import CloseSession, DeleteStream, LiveStreamNotFound
+from services.live.domain.stream import CloseSession
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
@@ -17,7 +17,6 @@ from services.live.ports import (
     QUIET_SECONDS,
     SessionRow,
     SessionRows,
-    StreamRows,
 )
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger
@@ -30,11 +29,10 @@ _UNBORN: Final = timedelta(minutes=1)
 
 
 class Settling:
-    """Call ``round`` each second, ``accounts`` from time to time."""
+    """Call ``round`` each second. Each step is reported to ``advanced``."""
 
     def __init__(
         self,
-        streams: StreamRows,
         sessions: SessionRows,
         events: LiveEvents,
         allowances: Allowances,
@@ -42,7 +40,6 @@ class Settling:
         items: ItemMetrics,
         advanced: Callable[[], None] = lambda: None,
     ) -> None:
-        self._streams = streams
         self._sessions = sessions
         self._events = events
         self._allowances = allowances
@@ -54,31 +51,6 @@ class Settling:
         rows = await self._sessions.in_phase("open", _BATCH, self._items.waiting)
         self._allowances.keep({row.video_id for row in rows})
         await self._items.each(rows, lambda row: row.video_id, self._settle)
-
-    async def accounts(self) -> None:
-        """Delete the live streams of accounts that are deleted."""
-        after = ""
-        while rows := await self._streams.page(after, _BATCH):
-            gone = {
-                user_id
-                for user_id in {row.user_id for row in rows}
-                if await self._events.is_account_deleted(user_id)
-            }
-            for row in rows:
-                if row.user_id in gone:
-                    await self._delete_stream(row.id, row.user_id)
-                self._advanced()
-            after = rows[-1].id
-
-    async def _delete_stream(self, live_id: str, user_id: str) -> None:
-        try:
-            stream = await self._events.decide_stream(live_id, DeleteStream(user_id), user_id)
-        except LiveStreamNotFound:
-            stream = await self._events.stream(live_id)
-        if stream.video_id is not None:
-            reason = "The account was deleted."
-            await end_session(self._events, self._sessions, stream.video_id, user_id, reason)
-        await self._streams.remove(live_id)
 
     async def _settle(self, row: SessionRow) -> None:
         session = await self._events.session(row.video_id)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from services.live.domain.session import Fenced
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.audience import Audience
+from services.live.handlers.deleted_accounts import DeletedAccounts
 from services.live.handlers.finishing import Finishing
 from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
@@ -117,7 +118,8 @@ class Replicated:
             most_at_once=2,
         )
         allowances = Allowances(self.events, self.accounts, hours=12, clock=lambda: self.now)
-        self.settling = Settling(streams, sessions, self.events, allowances, items=items)
+        self.settling = Settling(sessions, self.events, allowances, items=items)
+        self.deleted_accounts = DeletedAccounts(streams, sessions, self.events)
         self.streams = LiveStreams(streams, sessions, self.events, self.viewers, most=3)
         self.audience = Audience(sessions, self.viewers, metrics)
         self.recorder = Recording(self.events, self.sessions)

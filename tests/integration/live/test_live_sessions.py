@@ -243,7 +243,7 @@ async def test_a_deleted_account_has_no_live_streams(live: Live, database: Datab
     _, other = await live.stream("bob")
     session = await live.one.sessions.connect(key, OBS)
     await append(database, stream_id("user", "ann"), UserDeleted(user_id="ann"))
-    await live.two.settling.accounts()
+    await live.two.deleted_accounts.round()
     assert await live.one.sessions.alive(session, sending=True) == "The account was deleted."
     assert await refusal(live.one, key) == "unknown_key"
     assert (await live.one.sessions.connect(other, OBS)).epoch == 1
