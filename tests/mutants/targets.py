@@ -47,6 +47,7 @@ TARGETS: Final = (
         (
             "tests/integration/transcoder/test_transcoder_claims.py",
             "tests/integration/transcoder/test_transcoder_leases.py",
+            "tests/integration/transcoder/test_transcoder_lost_messages.py",
             "tests/integration/transcoder/test_transcoder_scheduler.py",
         ),
     ),

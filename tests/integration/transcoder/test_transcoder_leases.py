@@ -72,40 +72,6 @@ async def test_a_worker_that_lost_a_task_cannot_finish_it(
     assert (await task_row(engine, task.task_id)).state == "done"
 
 
-async def test_an_unclaimed_message_is_sent_again(
-    engine: AsyncEngine, scheduler: Scheduler
-) -> None:
-    await project(engine, *uploads("a", 1))
-    await next_task(scheduler)
-    assert await scheduler.expire() == 0
-    # It may be that no worker is there yet: then none has lost it.
-    await age(engine, 12)
-    assert await scheduler.expire() == 0
-    await age(engine, 88)
-    assert await scheduler.expire() == 1
-    assert (await next_task(scheduler)).dispatch == 2
-
-
-async def test_a_message_is_lost_where_a_worker_has_a_free_slot(
-    engine: AsyncEngine, scheduler: Scheduler
-) -> None:
-    await project(engine, *uploads("a", 2))
-    await scheduler.seen("w", 1)
-    first, waiting = await scheduler.pick("urgent")
-    running = await hold(scheduler, first)
-    await age(engine, 12)
-    assert await scheduler.beat(running, "w", 0.5, None)
-    # The only slot is taken: the message waits behind the other.
-    await scheduler.seen("w", 1)
-    assert await scheduler.expire() == 0
-    # With a second slot nothing is before it.
-    await scheduler.seen("x", 1)
-    assert await scheduler.expire() == 1
-    again = await next_task(scheduler)
-    assert (again.task_id, again.dispatch) == (waiting.task_id, 2)
-    assert (await task_row(engine, running.task_id)).state == "running"
-
-
 async def test_tries_are_limited(engine: AsyncEngine, scheduler: Scheduler) -> None:
     await project(engine, *uploads("a", 1))
     for number in range(MAX_TRIES):
