@@ -144,8 +144,7 @@ returning t.task_id, t.dispatch, j.traceparent
 
 _UNSENT = text("""
 update transcoder.tasks
-set state = 'waiting',
-    not_before = case when :delay > 0 then now() + make_interval(secs => :delay) else not_before end
+set state = 'waiting', not_before = now() + make_interval(secs => :delay)
 where (task_id, dispatch) in (select * from unnest(cast(:ids as text[]), cast(:numbers as int[])))
   and state = 'queued'
 """)

@@ -76,6 +76,15 @@ async def test_only_what_was_not_sent_is_taken_back(
     assert list(states.values()) == ["running", "waiting", "queued", "queued"]
 
 
+@pytest.mark.parametrize(("delay", "is_picked"), [(0.0, True), (60.0, False)])
+async def test_what_was_not_sent_waits_its_delay(
+    engine: AsyncEngine, scheduler: Scheduler, delay: float, *, is_picked: bool
+) -> None:
+    await add_job(engine, "a", 1)
+    await scheduler.unsent(await scheduler.pick("bulk"), delay=delay)
+    assert await scheduler.in_demand() == (["bulk"] if is_picked else [])
+
+
 async def test_a_video_is_put_off_with_the_tasks_of_it_that_wait(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:
