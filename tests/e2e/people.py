@@ -74,10 +74,10 @@ class Person:
 
 
 @contextmanager
-def sign_up(url: str) -> Iterator[Person]:
-    """A new person with a client of their own."""
+def sign_up(url: str, name: str = "person") -> Iterator[Person]:
+    """A new person with a client of their own; ``name``: how their name begins."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-        name = f"person-{secrets.token_hex(4)}"
+        name = f"{name}-{secrets.token_hex(4)}"
         answer = client.post(
             "/api/v1/auth/register",
             json={"username": name, "password": PASSWORD, "email": f"{name}@example.com"},

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.browsing import fresh_page
-from tests.e2e.people import PASSWORD, SMALL, sign_up, until
+from tests.e2e.browsing import fresh_page, log_in
+from tests.e2e.people import SMALL, sign_up, until
 from tests.support.stack import RunningStack
 
 Press = Callable[[Locator], None]
@@ -24,14 +24,6 @@ def owned(cinelog: RunningStack) -> Iterator[tuple[str, str]]:
         video_id = person.upload(SMALL, "A menu's film")
         assert person.finish(video_id)["status"] == "completed"
         yield person.name, video_id
-
-
-def log_in(page: Page, name: str) -> None:
-    page.goto("/login")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("button", name=f"Account menu of {name}")).to_be_visible()
 
 
 def choose_everything(page: Page, name: str, video_id: str, press: Press) -> None:
