@@ -11,6 +11,7 @@ from sqlalchemy import and_, delete, not_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.deleted_usage import count_deleted
 from services.ingest.tables import stored_lives, stored_sums
 from shared.contracts import LiveConnected, LiveEnded, LivePublished, VideoDeleted
 from shared.event_store.store import SequencedEvent
@@ -30,7 +31,8 @@ async def count_lives(connection: AsyncConnection, events: Sequence[SequencedEve
                 lost = or_(not_(row.kept), row.size == 0)
                 await _remove(connection, and_(row.video_id == video_id, lost))
             case VideoDeleted(video_id=video_id) if video_id in deleted:
-                await _remove(connection, stored_lives.c.video_id == video_id)
+                removed = await _remove(connection, stored_lives.c.video_id == video_id)
+                await count_deleted(connection, removed, {video_id: event.recorded_at})
             case _:
                 pass
 
@@ -69,12 +71,15 @@ async def _add(connection: AsyncConnection, video_id: str, size: int) -> None:
         await _sum_up(connection, row.user_id, int(row.size == size), size)
 
 
-async def _remove(connection: AsyncConnection, which: Any) -> None:
+async def _remove(connection: AsyncConnection, which: Any) -> Sequence[Any]:
+    row = stored_lives.c
     removed = await connection.execute(
-        delete(stored_lives).where(which).returning(stored_lives.c.user_id, stored_lives.c.size)
+        delete(stored_lives).where(which).returning(row.video_id, row.user_id, row.size)
     )
-    for user_id, size in removed.all():
-        await _sum_up(connection, user_id, -int(size > 0), -size)
+    sessions = removed.all()
+    for session in sessions:
+        await _sum_up(connection, session.user_id, -int(session.size > 0), -session.size)
+    return sessions
 
 
 async def _sum_up(connection: AsyncConnection, user_id: str, lives: int, size: int) -> None:

@@ -91,7 +91,8 @@ async def assemble(
     engine = await host.engine(config.database_url, size=_CONNECTIONS)
     log = await host.log(config.database_url)
     sources, signer = await _open_buckets(config, host)
-    usage = UsageRepository(engine, config.quotas)
+    deleted_for = timedelta(hours=config.deleted_video_hours)
+    usage = UsageRepository(engine, config.quotas, deleted_for)
     uploads = UploadsRepository(engine, usage)
     limits = Limits(
         max_bytes=config.max_upload_bytes,
@@ -115,7 +116,7 @@ async def assemble(
     sweep = Sweep(
         steps,
         events,
-        SweepRepository(engine),
+        SweepRepository(engine, deleted_for),
         sources,
         metrics=ItemMetrics(host.registry),
         orphan_age=timedelta(seconds=config.orphan_seconds),

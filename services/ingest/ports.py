@@ -298,6 +298,10 @@ class DeletedSources(Protocol):
         """These objects are deleted, or are to stay."""
         ...
 
+    async def forget_deleted(self) -> None:
+        """Count no more what is gone of deleted videos."""
+        ...
+
 
 class Body(Protocol):
     """A request's body as it arrives. Iterating raises ClientGone, Stalled or UploadLost.

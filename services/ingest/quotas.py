@@ -31,6 +31,12 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     open_uploads: int | None = None
     encode_minutes: int | None = None
 
+    @property
+    def deleted_bytes(self) -> int | None:
+        """What may still be stored of deleted videos: as much again. A deletion makes room at once,
+        and who uploads and deletes again and again holds twice the quota at most."""
+        return self.bytes
+
     def times(self, factor: int) -> "Quota":
         """The same, multiplied."""
         return Quota(
@@ -54,7 +60,7 @@ class Quotas(msgspec.Struct, frozen=True):
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What an account uses, counted as in ``Quota``. ``videos`` includes uploads of videos.
 
-    ``lives`` and ``live_bytes`` are part of ``videos`` and ``bytes``.
+    ``lives`` and ``live_bytes`` are part of ``videos`` and ``bytes``, ``deleted_bytes`` are not.
     """
 
     bytes: int = 0
@@ -63,14 +69,19 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     encode_minutes: int = 0
     lives: int = 0
     live_bytes: int = 0
+    deleted_bytes: int = 0
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request adds. ``bytes`` may be 0 where the length is not known yet."""
+    """What a request adds. ``bytes`` may be 0 where the length is not known yet.
+
+    ``deleted_bytes``: whatever is added may be deleted, so that some must be left.
+    """
 
     bytes: int = 0
     videos: int = 0
     open_uploads: int = 0
+    deleted_bytes: int = 1
 
 
 _WORDS: Final = {
@@ -78,6 +89,7 @@ _WORDS: Final = {
     "videos": "videos",
     "open_uploads": "open uploads",
     "encode_minutes": "minutes of video a day",
+    "deleted_bytes": "bytes of deleted videos that are still stored",
 }
 
 
@@ -88,7 +100,7 @@ def check_quota(quota: Quota, usage: Usage, adding: Addition) -> None:
     """
     exceeded = [
         name
-        for name in ("bytes", "videos", "open_uploads")
+        for name in ("bytes", "videos", "open_uploads", "deleted_bytes")
         if _exceeds(getattr(quota, name), getattr(usage, name), getattr(adding, name))
     ]
     minutes = quota.encode_minutes
@@ -115,7 +127,7 @@ def live_refusal(quota: Quota, usage: Usage, *, begins: bool) -> str | None:
     any byte is left, and ends once none is.
     """
     adding = Addition(bytes=1, videos=int(begins))
-    for name in ("bytes", "videos"):
+    for name in ("bytes", "videos", "deleted_bytes"):
         allowed, used = getattr(quota, name), getattr(usage, name)
         if allowed is not None and _exceeds(allowed, used, getattr(adding, name)):
             amounts = f"{shown(name, used)} used, {shown(name, allowed)} allowed"
@@ -125,7 +137,7 @@ def live_refusal(quota: Quota, usage: Usage, *, begins: bool) -> str | None:
 
 def shown(name: str, amount: int) -> str:
     """An amount for people."""
-    return readable_size(amount) if name == "bytes" else str(amount)
+    return readable_size(amount) if name.endswith("bytes") else str(amount)
 
 
 def _exceeds(allowed: int | None, used: int, added: int) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Text, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.ingest.deleted_usage import forget_deleted
 from services.ingest.ports import Upload
 from services.ingest.rows import transaction, upload_of
 from services.ingest.tables import pending_deletions, uploads
@@ -18,10 +19,14 @@ _LEFT: Final = timedelta(seconds=30)
 
 
 class SweepRepository:
-    """Implements ``SweptUploads`` and ``DeletedSources``."""
+    """Implements ``SweptUploads`` and ``DeletedSources``.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    ``deleted_for``: how long bytes of deleted videos are stored.
+    """
+
+    def __init__(self, engine: AsyncEngine, deleted_for: timedelta) -> None:
         self._engine = engine
+        self._deleted_for = deleted_for
 
     async def due(self, limit: int) -> list[Upload]:
         now = func.clock_timestamp()
@@ -113,3 +118,7 @@ class SweepRepository:
             await connection.execute(
                 delete(pending_deletions).where(pending_deletions.c.key.in_(keys))
             )
+
+    async def forget_deleted(self) -> None:
+        async with transaction(self._engine) as connection:
+            await forget_deleted(connection, self._deleted_for)

@@ -116,6 +116,18 @@ stored_sums = Table(
     Column("live_bytes", BigInteger, nullable=False, server_default=text("0")),
 )
 
+# What is still stored of deleted videos. Rows of what is gone are dropped.
+deleted_bytes = Table(
+    "deleted_bytes",
+    metadata,
+    Column("video_id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("deleted_at", DateTime(timezone=True), nullable=False),
+    Index("deleted_bytes_user", "user_id"),
+    Index("deleted_bytes_at", "deleted_at"),
+)
+
 # Milliseconds of sources that were planned on a day (UTC). Days that are over are forgotten.
 planned_days = Table(
     "planned_days",

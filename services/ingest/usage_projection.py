@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.deleted_usage import count_deleted
 from services.ingest.live_usage import count_lives
 from services.ingest.tables import (
+    deleted_bytes,
     planned_days,
     refundable_plans,
     stored_lives,
@@ -35,7 +37,7 @@ from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.projections.replayed_refold import ReplayedRefolding
 from shared.event_store.store import SequencedEvent
 
-FOLD: Final = 1
+FOLD: Final = 2
 """The version of the fold: one more whenever the same events lead to other rows."""
 
 SCHEMA: Final = "ingest"
@@ -56,6 +58,7 @@ REPLAYED_TABLES: Final = (
     ReplayedTable(
         table=stored_sums, key="user_id", compared=("videos", "bytes", "lives", "live_bytes")
     ),
+    ReplayedTable(table=deleted_bytes, key="video_id", entity="video_id::text", compared=()),
     ReplayedTable(table=planned_days, key="user_id", compared=()),
     ReplayedTable(
         table=refundable_plans, key="video_id", entity="video_id::text", compared=("user_id", "ms")
@@ -76,8 +79,9 @@ class _Plan(NamedTuple):
 
 
 class StoredUsage:
-    """VideoUploaded, LiveClipMade and VideoDeleted: the sources of an account; events of sessions:
-    its lives. TranscodePlanned: its minutes. TranscodeFailed gives them back.
+    """VideoUploaded, LiveClipMade and VideoDeleted: the sources of an account, and what is still
+    stored of them; events of sessions: its lives. TranscodePlanned: its minutes.
+    TranscodeFailed gives them back.
 
     It reads the log without a queue: what is under way is counted in the table of uploads.
     """
@@ -92,7 +96,7 @@ class StoredUsage:
     async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         stored = [e.data for e in events if isinstance(e.data, VideoUploaded | LiveClipMade)]
         await _store(connection, stored)
-        gone = [e.data.video_id for e in events if isinstance(e.data, VideoDeleted)]
+        gone = {e.data.video_id: e.recorded_at for e in events if isinstance(e.data, VideoDeleted)}
         await _delete(connection, gone)
         await count_lives(connection, events)
         await _plan(connection, events)
@@ -164,15 +168,18 @@ async def _store(
     await _sum_up(connection, added.all(), 1)
 
 
-async def _delete(connection: AsyncConnection, video_ids: Sequence[str]) -> None:
-    if not video_ids:
+async def _delete(connection: AsyncConnection, deleted_at: dict[str, datetime]) -> None:
+    if not deleted_at:
         return
+    row = stored_sources.c
     removed = await connection.execute(
         delete(stored_sources)
-        .where(stored_sources.c.video_id.in_(video_ids))
-        .returning(stored_sources.c.user_id, stored_sources.c.size)
+        .where(row.video_id.in_(deleted_at))
+        .returning(row.user_id, row.size, row.video_id)
     )
-    await _sum_up(connection, removed.all(), -1)
+    sources = removed.all()
+    await _sum_up(connection, sources, -1)
+    await count_deleted(connection, sources, deleted_at)
 
 
 async def _sum_up(connection: AsyncConnection, rows: Sequence[Any], sign: int) -> None:
@@ -180,7 +187,7 @@ async def _sum_up(connection: AsyncConnection, rows: Sequence[Any], sign: int) -
         return
     videos: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    for user_id, size in rows:
+    for user_id, size, *_ in rows:
         videos[user_id] += sign
         sizes[user_id] += sign * size
     statement = insert(stored_sums).values(

@@ -7,11 +7,12 @@ import msgspec
 from sqlalchemy import Select, Text, and_, any_, case, cast, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.ingest.deleted_usage import still_stored
 from services.ingest.quotas import MINUTE_MS, Addition, Quota, Quotas, Usage, check_quota
 from services.ingest.rows import transaction
 from services.ingest.tables import (
     account_roles,
-    pending_deletions,
+    deleted_bytes,
     planned_days,
     stored_sources,
     stored_sums,
@@ -30,11 +31,12 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class UsageRepository:
-    """Reads what accounts use."""
+    """Reads what accounts use. ``deleted_for``: how long bytes of deleted videos are stored."""
 
-    def __init__(self, engine: AsyncEngine, quotas: Quotas) -> None:
+    def __init__(self, engine: AsyncEngine, quotas: Quotas, deleted_for: timedelta) -> None:
         self._engine = engine
         self._quotas = quotas
+        self._deleted_for = deleted_for
 
     async def account(self, user_id: str) -> Account:
         """Raises DatabaseUnavailable."""
@@ -69,6 +71,7 @@ class UsageRepository:
                 planned_days.c.user_id == user_id, planned_days.c.day == datetime.now(UTC).date()
             )
         )
+        deleted = await connection.scalar(still_stored(user_id, self._deleted_for))
         under_way = (await connection.execute(_under_way(user_id))).one()
         return Account(
             Usage(
@@ -78,6 +81,7 @@ class UsageRepository:
                 encode_minutes=(planned or 0) // MINUTE_MS,
                 lives=stored[2],
                 live_bytes=int(stored[3]),
+                deleted_bytes=deleted or 0,
             ),
             self._quotas.of("trusted" if role == "trusted" else "user"),
         )
@@ -106,8 +110,7 @@ def _under_way(user_id: str) -> Select[Any, Any, Any]:
         not_(row.partial),
         row.updated_at > func.clock_timestamp() - _UNCOUNTED,
         not_(exists().where(stored_sources.c.video_id == row.id)),
-        # The projection has counted its video, and its deletion.
-        not_(exists().where(pending_deletions.c.key == row.key)),
+        not_(exists().where(deleted_bytes.c.video_id == row.id)),
     )
     whole = func.greatest(func.coalesce(row.length, 0), row.received)
     size = case((func.cardinality(row.joined) > 0, func.greatest(whole - joined, 0)), else_=whole)

@@ -49,6 +49,7 @@ FIXED: dict[str, list[float]] = {
         discarded.BURST * discarded.MIB,
         discarded.MIB,
     ],
+    "bytes of deleted videos that are still stored, for `DELETED_VIDEO_HOURS`, account": [],
     "slots for uploads, address": [],
     "slots for small uploads, up to 64 KiB, process": [
         upload_slots.SMALL,

@@ -23,15 +23,17 @@ describe('Usage', () => {
           encode_minutes: { used: 12, allowed: null },
           lives: { used: 1, allowed: null },
           live_bytes: { used: 512, allowed: null },
+          deleted_bytes: { used: 2048, allowed: 1024 ** 4 },
         }),
     });
     const { container } = renderAt(<Usage />, '/account');
     expect(await screen.findByText('1.5 KB of 1.0 TB')).toBeVisible();
     expect(screen.getByText('3 of 10,000')).toBeVisible();
     expect(screen.getByText('512 B')).toBeVisible();
+    expect(screen.getByText('2.0 KB of 1.0 TB')).toBeVisible();
     // Without a limit there is nothing to compare with.
     expect(screen.getByText('12')).toBeVisible();
-    expect(screen.getAllByRole('meter')).toHaveLength(3);
+    expect(screen.getAllByRole('meter')).toHaveLength(4);
     await expectAccessible(container);
   });
 

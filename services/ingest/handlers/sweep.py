@@ -89,6 +89,7 @@ class Sweep:
                 await self._table.postpone(upload.id)
             self._advanced()
         counts["removed"] += await self.delete_sources()
+        await self._table.forget_deleted()
         return Swept(**counts)
 
     async def delete_sources(self) -> int:

@@ -30,6 +30,7 @@ class AccountUsage(msgspec.Struct, frozen=True, kw_only=True):
 
     ``open_uploads``: resumable and direct ones. ``encode_minutes``: since midnight, UTC.
     ``lives`` and ``live_bytes``: how many of the videos, and of the bytes, are of live streams.
+    ``deleted_bytes``: of deleted videos, for a day or as long as the server keeps them.
     """
 
     bytes: Used
@@ -38,6 +39,7 @@ class AccountUsage(msgspec.Struct, frozen=True, kw_only=True):
     encode_minutes: Used
     lives: Used
     live_bytes: Used
+    deleted_bytes: Used
 
 
 class LiveRoom(msgspec.Struct, frozen=True):

@@ -317,7 +317,7 @@ async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> No
     later = Sweep(
         parts.steps,
         parts.events,
-        SweepRepository(parts.engine),
+        SweepRepository(parts.engine, timedelta(hours=24)),
         parts.sources,
         metrics=ItemMetrics(CollectorRegistry()),
         orphan_age=timedelta(seconds=-60),

@@ -256,6 +256,49 @@ async def test_what_is_deleted_makes_room_at_once(database: Database, ingest: In
         assert (await _form(client, 90 * _KIB)).status_code == 202
 
 
+async def test_who_uploads_and_deletes_again_and_again_holds_no_more_than_twice_the_quota(
+    database: Database, s3: Buckets
+) -> None:
+    async with (
+        running(config(database, s3, **_LIMITS, deleted_video_hours=0), s3) as at_once,
+        running(config(database, s3, **_LIMITS), s3) as ingest,
+        ingest.client() as client,
+    ):
+        for _ in range(2):
+            answer = await _form(client, 60 * _KIB)
+            assert answer.status_code == 202, answer.text
+            video = answer.json()["data"]["job_id"]
+            deleted = VideoDeleted(video_id=video, user_id="ann", deleted_by="ann")
+            await _facts_after(database, {video: (stream_id("video", video), deleted)})
+            await _catch_up(database)
+            await _catch_up(database, PendingDeletions())
+        usage = await _usage(client)
+        assert usage["bytes"] == {"used": 0, "allowed": 100 * _KIB}
+        assert usage["deleted_bytes"] == {"used": 120 * _KIB, "allowed": 100 * _KIB}
+        refused = await _form(client, _KIB)
+        assert problem(refused) == (403, "quota_exceeded")
+        assert refused.json()["error"]["details"] == [
+            {"field": "deleted_bytes", "message": "120 KiB used, 100 KiB allowed"}
+        ]
+        # A live is stored, too.
+        async with httpx.AsyncClient(trust_env=False) as live:
+            full = await IngestClient(live, ingest.url).refusal("ann", begins=True)
+        assert full == (
+            "The account has used its bytes of deleted videos that are still stored: "
+            "120 KiB used, 100 KiB allowed."
+        )
+        # Listed for a day: they count there even where the delay is over.
+        async with at_once.client() as waiting:
+            assert (await _usage(waiting))["deleted_bytes"]["used"] == 120 * _KIB
+        assert len(ingest.objects()) == 2
+        await at_once.store._pool.execute("update ingest.doomed_objects set due_at = now()")
+        assert (await at_once.parts.sweep.round()).removed == 2
+        assert not ingest.objects()
+        async with at_once.client() as free:
+            assert (await _usage(free))["deleted_bytes"]["used"] == 0
+            assert (await _form(free, _KIB)).status_code == 202
+
+
 async def test_minutes_of_what_failed_are_given_back(database: Database, ingest: Ingest) -> None:
     failing, again, cancelled, running = (new_id() for _ in range(4))
 
@@ -374,6 +417,7 @@ async def test_segments_of_lives_count_as_stored(database: Database, ingest: Ing
         await _catch_up(database)
         usage = await _usage(client)
         assert usage["bytes"]["used"] == usage["live_bytes"]["used"] == 30 * _KIB
+        assert usage["deleted_bytes"]["used"] == 40 * _KIB
         assert (await _form(client, 40 * _KIB)).status_code == 202
 
 

@@ -57,6 +57,8 @@ class World:
     async def deleted(self, keys: Sequence[str]) -> None:
         self.pending = [key for key in self.pending if key not in keys]
 
+    async def forget_deleted(self) -> None: ...
+
     async def list_unused(self, keys: Sequence[str], delay: timedelta) -> list[str]:
         assert delay > timedelta(hours=1)
         new = [key for key in keys if key not in self.pending]

@@ -24,6 +24,13 @@ export function Usage() {
           {usage.data.lives.used > 0 && (
             <Line name="Storage of lives" amount={usage.data.live_bytes} show={formatBytes} />
           )}
+          {usage.data.deleted_bytes.used > 0 && (
+            <Line
+              name="Deleted, to be removed soon"
+              amount={usage.data.deleted_bytes}
+              show={formatBytes}
+            />
+          )}
           <Line name="Videos" amount={usage.data.videos} show={plain} />
           <Line name="Open uploads" amount={usage.data.open_uploads} show={plain} />
           <Line name="Minutes processed today" amount={usage.data.encode_minutes} show={plain} />

@@ -1180,6 +1180,7 @@ export interface components {
             encode_minutes: components["schemas"]["Used"];
             lives: components["schemas"]["Used"];
             live_bytes: components["schemas"]["Used"];
+            deleted_bytes: components["schemas"]["Used"];
         };
         /** ChatBan */
         ChatBan: {
