@@ -11,7 +11,7 @@ export function Section({ title, lead, children }: SectionProps) {
   return (
     <section
       aria-labelledby={id}
-      className="grid gap-5 py-8 md:grid-cols-[14rem_minmax(0,1fr)] md:gap-10"
+      className="grid grid-cols-1 gap-5 py-8 md:grid-cols-[14rem_minmax(0,1fr)] md:gap-10"
     >
       <div>
         <h2 id={id} className="text-lg font-bold">

@@ -49,6 +49,7 @@ export function SearchBox() {
         <input
           ref={input}
           type="search"
+          dir="auto"
           aria-label="Search videos"
           aria-keyshortcuts="/"
           placeholder="Search videos"

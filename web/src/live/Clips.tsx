@@ -39,11 +39,13 @@ export function Clips({ stream }: { stream: LiveStream }) {
           {clips.map((clip) => (
             <li key={clip.video_id} className="flex justify-between gap-4">
               {clip.state === 'ready' ? (
-                <Link to={`/watch/${clip.video_id}`} className="min-w-0 break-words underline">
+                <Link to={`/watch/${clip.video_id}`} dir="auto" className="min-w-0 underline">
                   {clip.title}
                 </Link>
               ) : (
-                <span className="min-w-0 break-words">{clip.title}</span>
+                <span dir="auto" className="min-w-0">
+                  {clip.title}
+                </span>
               )}
               <span className="shrink-0 text-muted">{clipWords(clip)}</span>
             </li>

@@ -59,6 +59,7 @@ export function MessageForm({ videoId, closed, banned, slowSeconds }: MessageFor
       <div className="flex gap-2">
         <input
           aria-label="Your message"
+          dir="auto"
           value={text}
           maxLength={MAX_LENGTH}
           placeholder="Say something"

@@ -48,7 +48,7 @@ export function MessageList({ lines, empty, actions }: MessageListProps) {
         {lines.length === 0 && <p className="text-muted">{empty}</p>}
         <ul className="space-y-2">
           {lines.map((line) => (
-            <li key={line.id} className="group/line break-words">
+            <li key={line.id} className="group/line">
               <span className="mr-1.5 text-xs text-muted tabular-nums">{line.time}</span>
               <bdi className="mr-1.5 font-semibold">{line.username}</bdi>
               <bdi>{line.text}</bdi>

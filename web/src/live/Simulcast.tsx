@@ -53,8 +53,8 @@ function Target({ streamId, target, onChanged }: TargetProps) {
   return (
     <li className="flex flex-wrap items-center justify-between gap-3 py-3">
       <div className="min-w-0">
-        <p className="font-semibold break-words">{target.name}</p>
-        <p role="status" className="text-sm break-words text-muted">
+        <p className="font-semibold">{target.name}</p>
+        <p role="status" className="text-sm text-muted">
           {targetWords(target)}
         </p>
         <InlineError error={change.error ?? remove.error} />

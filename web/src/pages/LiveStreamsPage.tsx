@@ -32,6 +32,7 @@ export default function LiveStreamsPage() {
             <li key={stream.id} className="flex items-center justify-between gap-4 py-4">
               <Link
                 to={`/live/${stream.id}`}
+                dir="auto"
                 className="min-w-0 truncate rounded-sm font-semibold hover:underline"
               >
                 {stream.title}

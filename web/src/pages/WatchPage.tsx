@@ -36,7 +36,7 @@ export default function WatchPage() {
   }
   const mine = session !== null && session.username === video.username;
   return (
-    <div className="page grid gap-10 pt-0 max-md:px-0 md:pt-6 xl:grid-cols-[minmax(0,1fr)_20rem]">
+    <div className="page grid grid-cols-1 gap-10 pt-0 max-md:px-0 md:pt-6 xl:grid-cols-[minmax(0,1fr)_20rem]">
       <PageTitle title={video.title} />
       <WatchView key={video.id} video={video} mine={mine} />
       <div className="space-y-10">

@@ -19,6 +19,7 @@ export function TextField({ label, hint, error, className, ...rest }: InputProps
   return (
     <FieldFrame label={label} hint={hint} error={error} ids={ids} className={className}>
       <input
+        dir="auto"
         {...ids.control}
         className={cx(CONTROL, 'h-11', error ? 'border-danger' : 'border-edge')}
         {...rest}
@@ -32,6 +33,7 @@ export function TextArea({ label, hint, error, className, rows = 4, ...rest }: A
   return (
     <FieldFrame label={label} hint={hint} error={error} ids={ids} className={className}>
       <textarea
+        dir="auto"
         {...ids.control}
         rows={rows}
         className={cx(CONTROL, 'py-2.5', error ? 'border-danger' : 'border-edge')}

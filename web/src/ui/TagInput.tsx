@@ -42,7 +42,11 @@ export function TagInput({ label, tags, onChange, disabled = false }: TagInputPr
       </div>
       <div className="flex min-h-11 flex-wrap items-center gap-1.5 rounded-lg border border-edge bg-surface p-1.5">
         {tags.map((tag) => (
-          <span key={tag} className="flex items-center rounded-md bg-sunken pl-2.5 text-sm">
+          <span
+            key={tag}
+            dir="auto"
+            className="flex items-center rounded-md bg-sunken pl-2.5 text-sm"
+          >
             {tag}
             <button
               type="button"
@@ -57,6 +61,7 @@ export function TagInput({ label, tags, onChange, disabled = false }: TagInputPr
         ))}
         <input
           id={id}
+          dir="auto"
           aria-describedby={`${id}-hint`}
           value={draft}
           disabled={disabled || full}

@@ -14,7 +14,7 @@ export function UploadCard({ item }: { item: UploadItem }) {
   return (
     <article
       aria-label={item.details.title}
-      className="grid gap-5 rounded-2xl border border-line bg-surface p-4 md:grid-cols-[15rem_minmax(0,1fr)] md:gap-7 md:p-6"
+      className="grid grid-cols-1 gap-5 rounded-2xl border border-line bg-surface p-4 md:grid-cols-[15rem_minmax(0,1fr)] md:gap-7 md:p-6"
     >
       <div>
         <LocalPreview file={item.file} />
@@ -43,7 +43,7 @@ function CardBody({ item }: { item: UploadItem }) {
   }
   return (
     <div className="space-y-4">
-      <h2 className="text-xl leading-snug font-bold">
+      <h2 dir="auto" className="text-xl leading-snug font-bold">
         {state.phase === 'sent' ? (
           <Link to={`/watch/${state.jobId}`} className="hover:underline">
             {item.details.title}

@@ -19,7 +19,7 @@ export function MyVideoRow({ video }: { video: Video }) {
         <Thumbnail video={video} />
       </Link>
       <div className="min-w-0">
-        <h2 className="line-clamp-2 text-lg leading-snug font-bold">
+        <h2 dir="auto" className="line-clamp-2 text-lg leading-snug font-bold">
           <Link
             to={`/watch/${video.id}`}
             className="rounded-sm decoration-accent decoration-2 underline-offset-4 hover:underline"

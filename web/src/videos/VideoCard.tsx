@@ -19,7 +19,7 @@ export function VideoCard({ video, showOwner = true, heading: Heading = 'h2' }: 
   return (
     <article className="group relative" {...handlers}>
       <Thumbnail video={video} playing={playing} />
-      <Heading className="mt-3 line-clamp-2 text-[1.0625rem] leading-snug font-semibold">
+      <Heading dir="auto" className="mt-3 line-clamp-2 text-[1.0625rem] leading-snug font-semibold">
         <Link
           to={`/watch/${video.id}`}
           className="rounded-sm decoration-accent decoration-2 underline-offset-4 group-hover:underline after:absolute after:inset-0"

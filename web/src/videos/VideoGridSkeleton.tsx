@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from '../api/queries';
 
-export const GRID = 'grid gap-x-5 gap-y-9 sm:grid-cols-2 lg:grid-cols-3 xl:grid-cols-4';
+export const GRID = 'grid grid-cols-1 gap-x-5 gap-y-9 sm:grid-cols-2 lg:grid-cols-3 xl:grid-cols-4';
 
 /** Grey frames where the videos will be. */
 export function VideoGridSkeleton({ count = PAGE_SIZE }: { count?: number }) {

@@ -15,7 +15,7 @@ export function UpNext({ currentId }: { currentId: string }) {
       <h2 id="up-next" className="mb-4 text-lg font-bold">
         Newest
       </h2>
-      <ul className="grid gap-x-5 gap-y-7 sm:grid-cols-2 md:grid-cols-3 xl:grid-cols-1">
+      <ul className="grid grid-cols-1 gap-x-5 gap-y-7 sm:grid-cols-2 md:grid-cols-3 xl:grid-cols-1">
         {others.map((video) => (
           <li key={video.id}>
             <VideoCard video={video} heading="h3" />

@@ -3,7 +3,7 @@ export function WatchSkeleton() {
     <div
       role="status"
       aria-label="Loading the video"
-      className="page grid gap-10 max-md:px-0 md:pt-6 xl:grid-cols-[minmax(0,1fr)_20rem]"
+      className="page grid grid-cols-1 gap-10 max-md:px-0 md:pt-6 xl:grid-cols-[minmax(0,1fr)_20rem]"
     >
       <div>
         <div className="aspect-video max-h-[calc(100dvh-9rem)] w-full shimmer md:rounded-xl" />

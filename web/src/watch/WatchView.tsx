@@ -25,7 +25,10 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
       <div className="max-md:px-4">
         <div className="mt-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-4">
           <div className="min-w-0 flex-1 basis-80">
-            <h1 className="text-2xl leading-tight font-extrabold tracking-tight break-words md:text-3xl">
+            <h1
+              dir="auto"
+              className="text-2xl leading-tight font-extrabold tracking-tight md:text-3xl"
+            >
               {video.title}
             </h1>
             {video.live && <LiveState live={video.live} />}
@@ -52,7 +55,9 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
           </Link>
         )}
         {video.description && (
-          <p className="mt-5 max-w-prose break-words whitespace-pre-line">{video.description}</p>
+          <p dir="auto" className="mt-5 max-w-prose whitespace-pre-line [unicode-bidi:plaintext]">
+            {video.description}
+          </p>
         )}
         {mine && isReady(video) && <OwnersNotes videoId={video.id} />}
         <TagList video={video} editable={mine} />
