@@ -43,7 +43,11 @@ class Road:
         self._passable.set()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:
+            writer.close()
+            return
         for source, sink in ((reader, back), (there, writer)):
             way = asyncio.create_task(self._pump(source, sink))
             self._ways.add(way)

@@ -28,16 +28,16 @@ class Receiver:
         self.url = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = head.split("\r\n")[1:]
-        headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines) if n}
-        body = await reader.readexactly(int(headers["content-length"]))
-        self.received.append((headers, body))
-        location = "location: http://127.0.0.1:1/\r\n" if self.status == 302 else ""
-        writer.write(f"HTTP/1.1 {self.status} X\r\n{location}content-length: 0\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            lines = head.split("\r\n")[1:]
+            headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines) if n}
+            body = await reader.readexactly(int(headers["content-length"]))
+            self.received.append((headers, body))
+            location = "location: http://127.0.0.1:1/\r\n" if self.status == 302 else ""
+            answer = f"HTTP/1.1 {self.status} X\r\n{location}content-length: 0\r\n\r\n"
+            writer.write(answer.encode())
+            await writer.drain()
 
     def types(self) -> list[str]:
         return [msgspec.json.decode(body)["type"] for _, body in self.received]
