@@ -81,7 +81,7 @@ def _ingest(verifier: Verifier) -> Litestar:
 
 
 def _transcoder(verifier: Verifier) -> Litestar:
-    routes = transcoder.job_routes(_UNOPENED, _UNOPENED, _UNOPENED)
+    routes = transcoder.job_routes(_UNOPENED, _UNOPENED, _UNOPENED, _UNOPENED)
     return create_app("transcoder", routes, verifier=verifier)
 
 

@@ -17,6 +17,7 @@ from shared.contracts import (
     LiveConnected,
     TranscodeCompleted,
     TranscodeFailed,
+    TranscodePlanned,
     TranscodeRetried,
     VideoDeleted,
     VideoUploaded,
@@ -75,6 +76,13 @@ async def is_shown_to_others(store: EventStore, video_id: str) -> bool:
             case _:
                 pass
     return visibility in SHOWN_TO_OTHERS
+
+
+async def planned_ms(store: EventStore, video_id: str) -> int:
+    """The length of the source as it was planned last, in milliseconds; 0 if it never was."""
+    events = await store.read_stream(stream_id("transcode", video_id))
+    plans = [e.data for e in events if isinstance(e.data, TranscodePlanned)]
+    return plans[-1].source.duration_ms if plans else 0
 
 
 async def retry(store: EventStore, video_id: str, user_id: str) -> int:

@@ -10,6 +10,7 @@ from services.transcoder import handlers
 from services.transcoder.coordinator.reconciling import Reconciliation
 from services.transcoder.coordinator.scrubbing import Scrubber
 from services.transcoder.jobs import JobRecord, JobRepository
+from services.transcoder.retries import RetryBudget
 from shared.errors import Forbidden, NotFound
 from shared.event_store.projections.checkpoint_watcher import CheckpointWatcher
 from shared.event_store.store import EventStore
@@ -45,7 +46,7 @@ class RetryAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def job_routes(
-    jobs: JobRepository, store: EventStore, watcher: CheckpointWatcher
+    jobs: JobRepository, store: EventStore, watcher: CheckpointWatcher, budget: RetryBudget
 ) -> list[HTTPRouteHandler]:
     """The routes of a job's owner: retry and cancel."""
 
@@ -71,8 +72,11 @@ def job_routes(
         security=BEARER,
     )
     async def retry_job(job_id: FromPath[str], principal: Caller) -> Success[RetryAccepted]:
-        job = await own_job(job_id, principal.user_id)
-        attempts = await handlers.retry(store, job.video_id, principal.user_id)
+        user_id = principal.user_id
+        job = await own_job(job_id, user_id)
+        cost = await handlers.planned_ms(store, job.video_id)
+        async with budget.taken(user_id, job.video_id, cost):
+            attempts = await handlers.retry(store, job.video_id, user_id)
         return Success(
             data=RetryAccepted(
                 job_id=job.video_id,

@@ -32,6 +32,7 @@ from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.http import job_routes, operator_job_routes
 from services.transcoder.jobs import JobRepository
 from services.transcoder.projections import REPLAYED_TABLES, SCHEMA, JobProjection
+from services.transcoder.retries import RetryBudget, RetryLimits
 from services.transcoder.scheduler.dispatcher import Dispatcher
 from services.transcoder.scheduler.leases import Leases
 from services.transcoder.settings import (
@@ -117,7 +118,7 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
     operators = [operator_job_routes(secret, jobs, log, reconciliation, scrubber)] if secret else []
     app = create_app(
         "transcoder",
-        [*job_routes(jobs, log, watcher), *operators],
+        [*job_routes(jobs, log, watcher, RetryBudget(engine, _retries(config))), *operators],
         checks={"postgres": jobs.ping, "storage": media.ping},
         verifier=host.verifier(
             config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
@@ -129,6 +130,14 @@ async def compose_planner(config: CoordinatorSettings, host: Host) -> Process:
     return Process(
         servers=[Served(app, config.bind)],
         work={"coordinator": lambda: host.loops.lead(Leader.COORDINATOR, url, coordinate)},
+    )
+
+
+def _retries(config: CoordinatorSettings) -> RetryLimits:
+    return RetryLimits(
+        of_video=config.max_retries_per_video,
+        retries=config.max_retries_per_day,
+        minutes=config.max_retry_minutes,
     )
 
 

@@ -34,6 +34,9 @@ class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
 
     ``scrub_bytes_per_second``: how fast stored objects are read and compared with the log; 0
     switches that off. ``scrub_days``: between two scrubs of a video.
+
+    What an account may have tried again in a day: ``max_retries_per_video``,
+    ``max_retries_per_day`` of all its videos, ``max_retry_minutes`` of their sources.
     """
 
     bind: Address
@@ -47,6 +50,9 @@ class CoordinatorSettings(TranscoderSettings, frozen=True, kw_only=True):
     scrub_bytes_per_second: Annotated[int, msgspec.Meta(ge=0)] = 2 << 20
     scrub_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
     operator_secret: Key | None = None
+    max_retries_per_video: Annotated[int, msgspec.Meta(ge=0)] = 5
+    max_retries_per_day: Annotated[int, msgspec.Meta(ge=0)] = 50
+    max_retry_minutes: Annotated[int, msgspec.Meta(ge=0)] = 1440
 
 
 class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     Identity,
@@ -142,6 +143,18 @@ deletions = Table(
     Column("due_at", DateTime(timezone=True), nullable=False, index=True),
     # Held back by an operator.
     Column("held", Boolean, nullable=False, server_default=text("false")),
+)
+
+# How often an account has had a video tried again on a day (UTC), and the milliseconds of its
+# sources. Days that are over are forgotten.
+retries = Table(
+    "retries",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("video_id", Text, primary_key=True),
+    Column("retries", Integer, nullable=False),
+    Column("ms", BigInteger, nullable=False),
 )
 
 workers = Table(

@@ -24,7 +24,7 @@ from services.live.chat import readers, room_log
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
 from services.live.whip import server as whip
-from services.transcoder.settings import WorkerSettings
+from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from shared import database_sessions
 from shared.errors import CinelogError
 from shared.http import problems, server
@@ -37,6 +37,7 @@ SETTINGS: tuple[type[Settings], ...] = (
     AuthSettings,
     IngestSettings,
     LiveSettings,
+    CoordinatorSettings,
     WorkerSettings,
 )
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
