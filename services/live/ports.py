@@ -3,7 +3,7 @@
 ``services.live.handlers`` implements ``Sessions``. ``Fenced`` is ``domain.session``'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -29,6 +29,7 @@ RefusedCode = Literal[
 
 
 NO_ROOM: Final = "this server has no room for another stream; try again"
+CANNOT_CONTINUE: Final = "the stream cannot be continued here at the moment; try again"
 
 
 class Refused(Exception):
@@ -106,6 +107,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     behind_ms: int | None = None
 
 
+Continues = Callable[[str], Awaitable[bool]]
+"""Whether this replica can go on with a session that runs, by its video's id. Once a replica has
+taken it, the owner of before can store nothing more."""
+
+
 class Sessions(Protocol):
     """The sessions, for those that receive, package and record.
 
@@ -113,10 +119,16 @@ class Sessions(Protocol):
     """
 
     async def connect(
-        self, credential: Credential, publisher: Publisher, *, begins: bool = True
+        self,
+        credential: Credential,
+        publisher: Publisher,
+        *,
+        begins: bool = True,
+        continues: Continues | None = None,
     ) -> Session:
         """Take the stream that this opens. ``begins``: there is room for a session that does not
-        run yet. Raises Refused, also where the database is away."""
+        run yet. ``continues`` is asked of one that runs. Raises Refused, also where the database is
+        away."""
         ...
 
     async def alive(
@@ -138,8 +150,8 @@ class Sessions(Protocol):
         recorded. May be repeated."""
         ...
 
-    async def over_limit(self, session: Session, reason: str) -> None:
-        """End the session: its publisher sent more than a live may have. Nothing is done where
+    async def give_up(self, session: Session, reason: str) -> None:
+        """End the session for a reason that its owner found, in a sentence. Nothing is done where
         another replica has it. May be repeated."""
         ...
 

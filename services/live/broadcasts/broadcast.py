@@ -21,7 +21,7 @@ from services.live.recording.adopting import adopt
 from services.live.recording.history import Entry, read_history
 from services.live.recording.posters import Posters
 from services.live.recording.recorder import SegmentRecorder
-from services.live.recording.segment_queue import Spool
+from services.live.recording.segment_queue import SegmentQueue, Spool
 from services.live.window.answers import Viewing
 from services.live.window.segments import WINDOW_SECONDS, Segment, Window
 from services.live.window.waiting import Changes
@@ -85,12 +85,12 @@ class Broadcast:
             low_latency=session.latency == "low",
             dvr_seconds=means.dvr_seconds,
         )
-        self.recorder = SegmentRecorder(
-            session, means.sessions, means.blobs, self._folder / "segments", means.spool
-        )
+        queue = SegmentQueue(self._folder / "segments", means.spool, means.clock)
+        self.recorder = SegmentRecorder(session, means.sessions, means.blobs, queue)
         self._feed: Feed | None = None
         self._tap: Tap | None = None
         self._leaving: Leaving | None = None
+        self._given_up = False
         self._posters = Posters(
             means.program.ffmpeg,
             self._folder / "poster",
@@ -110,6 +110,7 @@ class Broadcast:
         """A publisher sends with this session's epoch. An earlier one is cut off."""
         await self.detach()
         self._leaving = None
+        self._given_up = False
         self.stop_reason = self.over_limit = None
         self.session = session
         self.window.epoch = session.epoch
@@ -184,25 +185,31 @@ class Broadcast:
 
     async def step(self) -> None:
         """Bring recording further. Raises Fenced, Unavailable."""
+        await self._give_up_if_it_cannot_go_on()
         layout = self.window.layout
         leaving = self._leaving if self._feed is None else None
-        try:
-            await self.recorder.step(
-                layout.tracks if layout is not None else (), everything=leaving is not None
-            )
-        finally:
-            self.stop_reason = self.stop_reason or self.recorder.failure
+        await self.recorder.step(
+            layout.tracks if layout is not None else (), everything=leaving is not None
+        )
         if leaving is not None and leaving is self._leaving:
             await self._means.sessions.disconnected(
                 self.session, leaving.reason, clean=leaving.clean
             )
             self._leaving = None
             if self.over_limit is not None:
-                await self._means.sessions.over_limit(self.session, self.over_limit)
+                await self._means.sessions.give_up(self.session, self.over_limit)
         made = await self._posters.step()
         if made is not None:
             await self._means.sessions.poster_made(self.session, made)
             self._posters.shown(made)
+
+    async def _give_up_if_it_cannot_go_on(self) -> None:
+        """End the session. What waits for the storage still becomes part of its video."""
+        failure = self.recorder.failure
+        if failure is not None and not self._given_up:
+            self.stop_reason = self.stop_reason or failure
+            await self._means.sessions.give_up(self.session, failure)
+            self._given_up = True
 
     @property
     def settled(self) -> bool:

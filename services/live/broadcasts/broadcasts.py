@@ -13,7 +13,7 @@ from services.live.broadcasts.broadcast import (
 from services.live.broadcasts.capacity import Capacity, usable_cores
 from services.live.broadcasts.figures import Figures
 from services.live.domain.session import Fenced
-from services.live.ports import NO_ROOM, Credential, Publisher, Refused
+from services.live.ports import CANNOT_CONTINUE, NO_ROOM, Credential, Publisher, Refused
 from services.live.window.answers import Viewing
 from shared.errors import Unavailable
 from shared.telemetry import get_logger
@@ -76,18 +76,29 @@ class Broadcasts:
     async def _enter(
         self, credential: Credential, publisher: Publisher, *, begins: bool
     ) -> PublisherSink:
-        session = await self._means.sessions.connect(credential, publisher, begins=begins)
+        session = await self._means.sessions.connect(
+            credential, publisher, begins=begins, continues=self._can_continue
+        )
         async with self._admitting:
             broadcast = self._broadcasts.get(session.video_id)
             if broadcast is None:
                 try:
                     broadcast = await open_broadcast(session, self._means)
                 except Unavailable:
-                    raise Refused(
-                        "unavailable", "the stream cannot be continued at the moment"
-                    ) from None
+                    raise Refused("unavailable", CANNOT_CONTINUE) from None
                 self._broadcasts[session.video_id] = broadcast
             return await broadcast.attach(session)
+
+    async def _can_continue(self, video_id: str) -> bool:
+        """What another replica has left is in the storage. While that is away, the other one still
+        has segments in memory, which are lost when the session is taken from it."""
+        if video_id in self._broadcasts:
+            return True
+        try:
+            await self._means.blobs.ping()
+        except Unavailable:
+            return False
+        return True
 
     async def report(self) -> None:
         """Tell the sessions that their owner is alive, and learn whether they may go on."""

@@ -27,9 +27,11 @@ from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.keys import key_hash
 from services.live.ports import (
+    CANNOT_CONTINUE,
     NO_ROOM,
     QUIET_SECONDS,
     Accounts,
+    Continues,
     Credential,
     Health,
     Metrics,
@@ -83,10 +85,15 @@ class LiveSessions:
         self._most = most_at_once
 
     async def connect(
-        self, credential: Credential, publisher: Publisher, *, begins: bool = True
+        self,
+        credential: Credential,
+        publisher: Publisher,
+        *,
+        begins: bool = True,
+        continues: Continues | None = None,
     ) -> Session:
         try:
-            session = await self._connect(credential, publisher, begins)
+            session = await self._connect(credential, publisher, begins, continues)
         except Refused as refused:
             self._metrics.refused(publisher.protocol, refused.code)
             _log.info("publisher refused", address=publisher.address, code=refused.code)
@@ -128,7 +135,7 @@ class LiveSessions:
         await self._sessions.release(session.video_id, session.epoch)
         _log.info("publisher gone", video=session.video_id, reason=reason, clean=clean)
 
-    async def over_limit(self, session: Session, reason: str) -> None:
+    async def give_up(self, session: Session, reason: str) -> None:
         video_id = session.video_id
         if (await self._events.session(video_id)).epoch == session.epoch:
             await end_session(self._events, self._sessions, video_id, session.user_id, reason)
@@ -153,12 +160,20 @@ class LiveSessions:
         command = Record(recorded, next_segment)
         await self._events.decide_session(recorded.video_id, command, session.user_id)
 
-    async def _connect(self, credential: Credential, publisher: Publisher, begins: bool) -> Session:
+    async def _connect(
+        self,
+        credential: Credential,
+        publisher: Publisher,
+        begins: bool,
+        continues: Continues | None,
+    ) -> Session:
         row = await self._stream_of(credential)
         if row is None or await self._events.is_account_deleted(row.user_id):
             raise Refused("unknown_key", _UNKNOWN)
         for _ in range(_ATTEMPTS):
             video_id = await self._open(row, begins=begins)
+            if continues is not None:
+                await self._check_continues(video_id, continues)
             await self._sessions.claim(
                 video_id, row.key_hash, self._replica.address, self._replica.name
             )
@@ -176,6 +191,12 @@ class LiveSessions:
             await self._sessions.own(video_id, session.epoch)
             return _for_owner(session, stream)
         raise Refused("busy", "Another program connects to this live stream at the same time.")
+
+    async def _check_continues(self, video_id: str, continues: Continues) -> None:
+        """Raises Refused where a session runs that this replica cannot go on with."""
+        runs = (await self._events.session(video_id)).phase in {"active", "disconnected"}
+        if runs and not await continues(video_id):
+            raise Refused("unavailable", CANNOT_CONTINUE)
 
     async def _stream_of(self, credential: Credential) -> StreamRow | None:
         if not isinstance(credential, OwnStream):

@@ -41,6 +41,10 @@ class Batches:
         if item.number >= self._next:
             self._stored.setdefault(item.number, {})[item.track] = item
 
+    def forget_from(self, number: int) -> None:
+        """No track has segments from this number on."""
+        self._stored = {at: items for at, items in self._stored.items() if at < number}
+
     def batch(self, expected: Collection[str], *, everything: bool = False) -> list[Item]:
         """The items of the next batch; none while there is too little. ``expected``: the tracks
         that are being made.

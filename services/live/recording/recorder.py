@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final
 
 from services.live.packaging.fragments import Init
 from services.live.ports import Session, Sessions
 from services.live.recording.batches import Batches
-from services.live.recording.segment_queue import Item, SegmentQueue, Spool, StorageAway
+from services.live.recording.segment_queue import Item, SegmentQueue, StorageAway
 from services.live.window.segments import Segment
 from shared.blobs.store import BlobStore
 from shared.telemetry import get_logger
@@ -19,29 +18,32 @@ _log = get_logger(__name__)
 _AT_ONCE: Final = 4
 # How long the storage may be away before the session ends.
 _AWAY_SECONDS: Final = 600.0
+_AWAY: Final = "The storage is away for too long."
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 class SegmentRecorder:
-    """Takes whole segments of one owner's session; ``step`` brings them further."""
+    """Takes whole segments of one owner's session; ``step`` brings them further.
+
+    While the storage is away they wait, bounded in time and bytes. Of a segment for which there is
+    no room, and of all that follow it, no track has any: the recording ends before it.
+    """
 
     def __init__(
         self,
         session: Session,
         sessions: Sessions,
         blobs: BlobStore,
-        folder: Path,
-        spool: Spool,
+        queue: SegmentQueue,
     ) -> None:
         self._session = session
         self._sessions = sessions
         self._blobs = blobs
-        self._queue = SegmentQueue(folder, spool)
+        self._queue = queue
         self._batches = Batches(session.video_id, session.next_segment, session.jumps)
         self._inits: set[str] = {track.init_key for track in session.tracks}
         self._lock = asyncio.Lock()
-        self.failure: str | None = None
-        """Why the session cannot go on."""
+        self._until: int | None = None
 
     def owner(self, session: Session) -> None:
         """The same replica has another epoch of the session."""
@@ -49,17 +51,25 @@ class SegmentRecorder:
 
     def add(self, track: str, segment: Segment, init: Init) -> None:
         """A segment is whole."""
-        if not segment.parts:
+        if not segment.parts or (self._until is not None and segment.number >= self._until):
             return
         try:
             self._queue.add(track, segment, init)
-        except StorageAway as error:
-            self.failure = str(error)
+        except StorageAway:
+            self._until = segment.number
+            self._queue.forget_from(segment.number)
+            self._batches.forget_from(segment.number)
 
     def adopt(self, items: list[Item]) -> None:
         """Segments of an earlier owner that are in the bucket already."""
         for item in items:
             self._batches.stored(item)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the session cannot go on, in a sentence; None while it can."""
+        too_long = self._queue.waiting_seconds > _AWAY_SECONDS
+        return _AWAY if too_long or self._until is not None else None
 
     @property
     def waiting_seconds(self) -> float:
@@ -74,9 +84,6 @@ class SegmentRecorder:
         Raises BlobStoreUnavailable, Unavailable: the next step tries again. Raises Fenced.
         """
         async with self._lock:
-            self.failure = self.failure or self._queue.failure
-            if self._queue.waiting_seconds > _AWAY_SECONDS:
-                self.failure = "the storage is away for too long"
             while self._queue:
                 await self._store(self._queue.first(_AT_ONCE))
             epoch = self._session.epoch
@@ -91,8 +98,7 @@ class SegmentRecorder:
                 await self._blobs.put(init_key, init.data, "video/mp4", IMMUTABLE)
                 self._inits.add(init_key)
         await asyncio.gather(*(self._put(item) for item in items))
-        self._queue.remove(items)
-        for item in items:
+        for item in self._queue.remove(items):
             self._batches.stored(item)
 
     async def _put(self, item: Item) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,17 +14,19 @@ import msgspec
 from services.live.packaging.fragments import Init
 from services.live.window.segments import Segment
 from shared.contracts import Segment as SegmentFacts
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 # Bytes of one session that wait in memory for the bucket, and for a slow disk.
 _MEMORY_BYTES: Final = 32 << 20
 _UNWRITTEN_BYTES: Final = 32 << 20
 # Bytes of all sessions of a process that wait on disk.
 SPOOL_BYTES: Final = 3 << 30
-_AWAY: Final = "the storage is away for too long"
 
 
 class StorageAway(Exception):
-    """More waits for the storage than is kept; the text is for the publisher."""
+    """More waits for the storage than is kept."""
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -55,6 +58,10 @@ class Item(msgspec.Struct, kw_only=True):
         """Its bytes are in the bucket."""
         self.segment.stored = True
         self.data = b""
+        self.unlink()
+
+    def unlink(self) -> None:
+        """Its bytes are not needed on disk any more."""
         if self.file is not None:
             self.file.unlink(missing_ok=True)
             self.file = None
@@ -80,21 +87,26 @@ class Spool:
 
 class SegmentQueue:
     """Bounded. ``folder`` is made when it is needed. ``spool``: shared with other sessions,
-    if there are any.
+    if there are any. ``clock``: steady, in seconds.
 
     A thread writes to disk, because a disk that is slow would stop all sessions of the process.
+    What a disk does not take stays in memory, and is tried again with the next segment.
     """
 
-    def __init__(self, folder: Path, spool: Spool | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spool: Spool | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder
         self._spool = spool or Spool()
+        self._clock = clock
         self._items: deque[Item] = deque()
         self._memory = 0
         self._unwritten: deque[Item] = deque()
         self._unwritten_bytes = 0
         self._writer: asyncio.Task[None] | None = None
-        self.failure: str | None = None
-        """Why no more can be kept; the text is for the publisher."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -102,11 +114,11 @@ class SegmentQueue:
     @property
     def waiting_seconds(self) -> float:
         """How long the oldest segment has been waiting."""
-        return time.monotonic() - self._items[0].since if self._items else 0.0
+        return self._clock() - self._items[0].since if self._items else 0.0
 
     def add(self, track: str, segment: Segment, init: Init) -> None:
         """Raises StorageAway."""
-        item = _item(track, segment, init)
+        item = _item(track, segment, init, self._clock())
         if self._memory + item.facts.size <= _MEMORY_BYTES:
             self._memory += item.facts.size
         else:
@@ -116,7 +128,7 @@ class SegmentQueue:
     def _write_later(self, item: Item) -> None:
         size = item.facts.size
         if self._unwritten_bytes + size > _UNWRITTEN_BYTES or not self._spool.take(size):
-            raise StorageAway(_AWAY)
+            raise StorageAway
         item.spooled = True
         self._unwritten_bytes += size
         self._unwritten.append(item)
@@ -129,8 +141,8 @@ class SegmentQueue:
             path = self._folder / f"{item.track}-{item.number}.m4s"
             try:
                 await asyncio.to_thread(_write_file, path, item.data)
-            except OSError:
-                self.failure = "the storage is away, and the disk is full"
+            except OSError as error:
+                _log.warning("segment not written to disk", error=repr(error))
                 return
             if self._unwritten and self._unwritten[0] is item:
                 self._unwritten.popleft()
@@ -150,12 +162,29 @@ class SegmentQueue:
         """The oldest segments."""
         return [self._items[place] for place in range(min(count, len(self._items)))]
 
-    def remove(self, items: list[Item]) -> None:
-        """The oldest segments are stored."""
+    def remove(self, items: list[Item]) -> list[Item]:
+        """The oldest segments are stored. Returns those that were not forgotten meanwhile."""
+        removed: list[Item] = []
         for item in items:
-            self._items.popleft()
-            self._release(item)
-            item.stored()
+            if self._items and self._items[0] is item:
+                removed.append(self._items.popleft())
+                self._release(item)
+                item.stored()
+        self._write_no_more_than_waits()
+        return removed
+
+    def forget_from(self, number: int) -> None:
+        """Forget the segments of all tracks from this number on."""
+        for item in self._items:
+            if item.number >= number:
+                self._release(item)
+                item.unlink()
+        self._items = deque(item for item in self._items if item.number < number)
+        self._write_no_more_than_waits()
+
+    def _write_no_more_than_waits(self) -> None:
+        self._unwritten = deque(item for item in self._unwritten if item.spooled)
+        self._unwritten_bytes = sum(item.facts.size for item in self._unwritten)
 
     def _release(self, item: Item) -> None:
         if item.spooled:
@@ -166,15 +195,11 @@ class SegmentQueue:
 
     def drop(self) -> None:
         """Forget everything."""
-        for item in self._items:
-            self._release(item)
-        self._items.clear()
-        self._unwritten.clear()
-        self._unwritten_bytes = 0
+        self.forget_from(0)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _item(track: str, segment: Segment, init: Init) -> Item:
+def _item(track: str, segment: Segment, init: Init, now: float) -> Item:
     data = segment.data
     return Item(
         track=track,
@@ -193,7 +218,7 @@ def _item(track: str, segment: Segment, init: Init) -> Item:
             key_bytes=segment.parts[0].key_bytes if init.width else msgspec.UNSET,
         ),
         sha256=hashlib.sha256(data).hexdigest(),
-        since=time.monotonic(),
+        since=now,
         segment=segment,
         data=data,
     )

@@ -280,8 +280,8 @@ class Wire:
     async def running(self) -> AsyncIterator["Wire"]:
         listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port = listener.sockets[0].getsockname()[1]
-        login = self._parts.netloc.rpartition("@")[0]
-        self.url = f"redis://{login}@127.0.0.1:{port}{self._parts.path}"
+        login, at, _host = self._parts.netloc.rpartition("@")
+        self.url = self._parts._replace(netloc=f"{login}{at}127.0.0.1:{port}").geturl()
         try:
             yield self
         finally:

@@ -16,7 +16,15 @@ from services.live.domain.session import (
     evolve,
     initial,
 )
-from services.live.ports import Credential, Health, Publisher, Refused, Session
+from services.live.ports import (
+    CANNOT_CONTINUE,
+    Continues,
+    Credential,
+    Health,
+    Publisher,
+    Refused,
+    Session,
+)
 from shared.contracts import Event, LivePosterMade, LivePublished, LiveRecorded, new_id
 
 
@@ -30,6 +38,8 @@ class MemorySessions:
         self.health: Health | None = None
         self.sending: bool | None = None
         self.stop: str | None = None
+        self.held = False
+        """Whether an owner may add something, also to a session that has ended."""
         self.address: str | None = None
         self.read = 0
         """How many events were read."""
@@ -40,7 +50,12 @@ class MemorySessions:
             self.state = evolve(self.state, event)
 
     async def connect(
-        self, credential: Credential, publisher: Publisher, *, begins: bool = True
+        self,
+        credential: Credential,
+        publisher: Publisher,
+        *,
+        begins: bool = True,
+        continues: Continues | None = None,
     ) -> Session:
         if credential != "good":
             raise Refused("unknown_key", "no stream has this key")
@@ -62,10 +77,12 @@ class MemorySessions:
                 )
             )
         else:
+            if continues is not None and not await continues(self.video_id):
+                raise Refused("unavailable", CANNOT_CONTINUE)
             self._apply(
                 Reconnect(epoch=self.state.epoch, protocol=publisher.protocol, replica="another")
             )
-        state = self.state
+        state, self.held = self.state, True
         return Session(
             video_id=self.video_id,
             live_id="live",
@@ -82,7 +99,8 @@ class MemorySessions:
     async def alive(
         self, session: Session, *, sending: bool, health: Health | None = None
     ) -> str | None:
-        if session.epoch != self.state.epoch or self.state.phase in ("ended", "recorded"):
+        over = self.state.phase in ("ended", "recorded") and not self.held
+        if over or session.epoch != self.state.epoch:
             raise Fenced("another epoch")
         self.sending, self.health = sending, health or self.health
         return self.stop
@@ -92,8 +110,9 @@ class MemorySessions:
 
     async def disconnected(self, session: Session, reason: str, *, clean: bool) -> None:
         self._apply(Disconnect(epoch=session.epoch, reason=reason, clean=clean))
+        self.held = self.held and session.epoch != self.state.epoch
 
-    async def over_limit(self, session: Session, reason: str) -> None:
+    async def give_up(self, session: Session, reason: str) -> None:
         self._apply(End(reason))
 
     async def poster_made(self, session: Session, made: LivePosterMade) -> None:

@@ -2,107 +2,32 @@
 
 import asyncio
 import re
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from services.live.broadcasts.broadcast import Means, PublisherSink
-from services.live.broadcasts.broadcasts import Broadcasts
-from services.live.flv.sink import OverLimit, Stopped, Tap
+from services.live.flv.sink import OverLimit, Stopped
 from services.live.flv.tags import Tag
 from services.live.origin.plain import PlainPlaylists
 from services.live.origin.routes import Origin, origin_router
-from services.live.packaging.child import Program
 from services.live.packaging.limits import MediaLimits
-from services.live.ports import Publisher, Refused, Session
+from services.live.ports import Refused, Session
 from services.live.recording.finishing import VideoRecorder
 from services.live.window.answers import Directives
 from shared.contracts import (
     LiveDisconnected,
     LiveEnded,
     LivePosterMade,
-    LivePublished,
     LiveRecorded,
 )
-from shared.errors import Unavailable
 from shared.http.problems import EXCEPTION_HANDLERS
-from shared.programs.confinement import Limits
-from shared.programs.finding import find_ffmpeg
-from tests.integration.live.memory_sessions import MemorySessions
+from tests.integration.live.stage import PUBLISHER, Stage, recorded, send
 from tests.integration.transcoder.clips import decoded
 from tests.support.flv_files import flv
-from tests.support.memory_blobs import MemoryBlobs
 from tests.support.wait import eventually
-
-LIMITS = Limits(seconds=0, cpu_seconds=3600, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0)
-PUBLISHER = Publisher(protocol="rtmp", address="192.0.2.1")
-
-
-class Stage:
-    """Replicas that share sessions and bucket."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.folder = tmp_path
-        self.sessions = MemorySessions()
-        self.away = False
-        self.replicas: list[Broadcasts] = []
-        self.blobs = MemoryBlobs(self._before_write)
-
-    def _before_write(self) -> None:
-        if self.away:
-            raise Unavailable("the storage is away")
-
-    def replica(
-        self,
-        name: str = "one",
-        limits: MediaLimits | None = None,
-        tap: Callable[[Session], Tap] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> Broadcasts:
-        means = Means(
-            sessions=self.sessions,
-            blobs=self.blobs,
-            program=Program(find_ffmpeg(None), self.folder, LIMITS),
-            scratch=self.folder / name,
-            heights=(90,),
-            limits=limits or MediaLimits(),
-            tap=tap,
-            clock=clock,
-        )
-        self.replicas.append(Broadcasts(means, most=2))
-        return self.replicas[-1]
-
-    def batches(self) -> list[LivePublished]:
-        return [event for event in self.sessions.events if isinstance(event, LivePublished)]
-
-    def found(self, kind: type) -> list[Any]:
-        return [event for event in self.sessions.events if isinstance(event, kind)]
-
-    def dump(self) -> Path:
-        """The session's objects as files."""
-        root = self.folder / "dump"
-        for key in self.blobs.keys():  # noqa: SIM118 - no dictionary
-            path = root / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.blobs._objects[key][0])
-        return root / self.sessions.video_id / "live"
-
-
-async def send(sink: PublisherSink, tags: list[Tag], *, shift: int = 0) -> None:
-    for tag in tags:
-        await sink.take(Tag(tag.kind, tag.milliseconds + shift, tag.body))
-
-
-async def recorded(replica: Broadcasts) -> None:
-    """One round of recording, to its end."""
-    await replica.record()
-    for task in list(replica._recording.values()):
-        await task
 
 
 @pytest.fixture
@@ -306,41 +231,6 @@ async def test_a_publisher_that_comes_back_goes_on_in_the_same_window(
     assert playlist is not None
     shown = [line for line in playlist.body.decode().splitlines() if line.endswith(".m4s")]
     assert shown == ["1/top/0.m4s", "1/top/1.m4s", "2/top/2.m4s", "2/top/3.m4s"]
-
-
-async def test_segments_wait_while_the_storage_is_away(stage: Stage, tmp_path: Path) -> None:
-    tags = flv(tmp_path / "clip.flv", gop=25)
-    replica = stage.replica()
-    sink = await replica.admit("good", PUBLISHER)
-    stage.away = True
-    await send(sink, tags)
-    await recorded(replica)
-    assert stage.batches() == []
-    await sink.close("unpublished", clean=True)
-    await recorded(replica)
-    assert stage.found(LiveDisconnected) == []
-    stage.away = False
-    await recorded(replica)
-    assert sum(len(batch.tracks[0].segments) for batch in stage.batches()) == 2
-    assert len(stage.found(LiveDisconnected)) == 1
-
-
-async def test_a_storage_that_stays_away_ends_the_session(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.live.recording.recorder._AWAY_SECONDS", 0.0)
-    tags = flv(tmp_path / "clip.flv", gop=25)
-    replica = stage.replica()
-    sink = await replica.admit("good", PUBLISHER)
-    stage.away = True
-    await send(sink, tags)
-    tracks = replica._broadcasts[stage.sessions.video_id].window.tracks.values()
-    await eventually(lambda: all(track.next_number > 1 for track in tracks))
-    await recorded(replica)
-    await recorded(replica)
-    with pytest.raises(Stopped, match="storage is away"):
-        await sink.take(tags[-1])
-    await sink.close("stopped", clean=False)
 
 
 async def test_a_publisher_is_stopped_where_the_sessions_say_so(

@@ -336,10 +336,31 @@ async def test_a_session_is_ended_by_its_own_owner_alone(live: Live) -> None:
     session = await live.one.sessions.connect(key, OBS)
     await live.age(3.1)
     taken = await live.two.sessions.connect(key, OBS)
-    await live.one.sessions.over_limit(session, "It sends too much.")
+    await live.one.sessions.give_up(session, "It sends too much.")
     assert await live.two.sessions.alive(taken, sending=True) is None
-    await live.two.sessions.over_limit(taken, "It sends too much.")
+    await live.two.sessions.give_up(taken, "It sends too much.")
     assert await live.two.sessions.alive(taken, sending=True) == "It sends too much."
+
+
+async def test_a_session_stays_with_its_owner_where_another_could_not_go_on_with_it(
+    live: Live,
+) -> None:
+    _, key = await live.stream()
+    asked: list[str] = []
+
+    async def cannot(video_id: str) -> bool:
+        asked.append(video_id)
+        return False
+
+    # Whoever begins one has nothing to go on with.
+    session = await live.one.sessions.connect(key, OBS, continues=cannot)
+    await live.age(3.1)
+    with pytest.raises(Refused) as refused:
+        await live.two.sessions.connect(key, OBS, continues=cannot)
+    assert refused.value.code == "unavailable"
+    assert asked == [session.video_id]
+    assert await live.one.sessions.alive(session, sending=True) is None
+    assert await live.one.sessions.owner(session.video_id) == "http://one:8000"
 
 
 async def test_what_ended_long_ago_is_not_remembered(live: Live) -> None:

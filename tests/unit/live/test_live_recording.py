@@ -185,13 +185,44 @@ async def test_a_disk_that_hangs_takes_no_memory_and_holds_nothing_up(
     assert [path.name for path in (tmp_path / "segments").iterdir()] == ["top-1.m4s"]
 
 
-async def test_a_full_disk_is_a_reason_to_end(tmp_path: Path, monkeypatch) -> None:
+async def test_what_a_full_disk_does_not_take_waits_in_memory_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 0)
-    (tmp_path / "segments").write_text("no folder")
-    queue = SegmentQueue(tmp_path / "segments", Spool())
-    queue.add("top", segment(0), PICTURE)
+    monkeypatch.setattr("services.live.recording.segment_queue._UNWRITTEN_BYTES", 12_000)
+    folder = tmp_path / "segments"
+    folder.write_text("no folder")
+    queue = SegmentQueue(folder, Spool())
+    for number in (0, 1):
+        queue.add("top", segment(number), PICTURE)
+        await queue.written()
+    with pytest.raises(StorageAway):
+        queue.add("top", segment(2), PICTURE)
+    assert [await item.read() for item in queue.first(2)] == [b"x" * 5000] * 2
+    # The bucket takes one of them, and the disk is there again.
+    queue.remove(queue.first(1))
+    folder.unlink()
+    queue.add("top", segment(3), PICTURE)
     await queue.written()
-    assert queue.failure == "the storage is away, and the disk is full"
+    assert sorted(path.name for path in folder.iterdir()) == ["top-1.m4s", "top-3.m4s"]
+
+
+async def test_segments_that_are_forgotten_while_they_are_stored_are_not_removed_twice(
+    tmp_path: Path,
+) -> None:
+    spool = Spool()
+    queue = SegmentQueue(tmp_path / "segments", spool)
+    for number in range(3):
+        queue.add("top", segment(number), PICTURE)
+    under_way = queue.first(3)
+    queue.forget_from(1)
+    assert [item.number for item in queue.remove(under_way)] == [0]
+    assert len(queue) == 0
+    queue.add("top", segment(5), PICTURE)
+    under_way = queue.first(1)
+    queue.drop()
+    assert queue.remove(under_way) == []
+    assert spool.used == 0
 
 
 def recorded(tmp_path: Path) -> Stage:
