@@ -152,7 +152,7 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
     broadcasts = Broadcasts(means, most=config.max_lives, cores=config.live_cores)
     show_figures(host.registry, broadcasts.figures)
     door = Doorkeeper(broadcasts)
-    whip = Whip(door, config.max_lives) if config.whip else None
+    whip = Whip(door) if config.whip else None
     plain = PlainPlaylists(sessions, base.media, dvr_seconds=means.dvr_seconds)
     routes = [
         clips_router(clips),

@@ -3,7 +3,7 @@
 ``services.live.handlers`` implements ``Sessions``. ``Fenced`` is ``domain.session``'s.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -107,9 +107,18 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     behind_ms: int | None = None
 
 
-Continues = Callable[[str], Awaitable[bool]]
-"""Whether this replica can go on with a session that runs, by its video's id. Once a replica has
-taken it, the owner of before can store nothing more."""
+class Entrance(Protocol):
+    """Says for one publisher whether a replica has room for its session. Asked once the publisher
+    is known: nobody else takes room from others, however often they try."""
+
+    def begin(self) -> None:
+        """For a session that does not run yet. Raises Refused."""
+        ...
+
+    async def go_on(self, video_id: str) -> None:
+        """For one that runs. Once a replica has taken it, the owner of before can store nothing
+        more. Raises Refused."""
+        ...
 
 
 class Sessions(Protocol):
@@ -122,13 +131,10 @@ class Sessions(Protocol):
         self,
         credential: Credential,
         publisher: Publisher,
-        *,
-        begins: bool = True,
-        continues: Continues | None = None,
+        entrance: Entrance | None = None,
     ) -> Session:
-        """Take the stream that this opens. ``begins``: there is room for a session that does not
-        run yet. ``continues`` is asked of one that runs. Raises Refused, also where the database is
-        away."""
+        """Take the stream that this opens; without ``entrance`` there is always room. Raises
+        Refused, also where the database is away."""
         ...
 
     async def alive(

@@ -11,9 +11,10 @@ from services.live.broadcasts.broadcast import (
     open_broadcast,
 )
 from services.live.broadcasts.capacity import Capacity, usable_cores
+from services.live.broadcasts.entering import Entry, Places
 from services.live.broadcasts.figures import Figures
 from services.live.domain.session import Fenced
-from services.live.ports import CANNOT_CONTINUE, NO_ROOM, Credential, Publisher, Refused
+from services.live.ports import CANNOT_CONTINUE, NO_ROOM, Credential, Publisher, Refused, Session
 from services.live.window.answers import Viewing
 from shared.errors import Unavailable
 from shared.telemetry import get_logger
@@ -36,14 +37,14 @@ class Broadcasts:
         self._broadcasts: dict[str, Broadcast] = {}
         self._ended: dict[str, float] = {}
         self._recording: dict[str, asyncio.Task[None]] = {}
+        self._places = Places(self._capacity, self._broadcasts, means.blobs.ping)
         self._admitting = asyncio.Lock()
-        self._entering = 0
         self._draining = False
 
     @property
     def running(self) -> int:
         """Sessions with a publisher."""
-        return sum(not broadcast.settled for broadcast in self._broadcasts.values())
+        return self._places.running
 
     def figures(self) -> Figures:
         """What operators see of the sessions."""
@@ -64,21 +65,16 @@ class Broadcasts:
 
     async def admit(self, credential: Credential, publisher: Publisher) -> PublisherSink:
         """Raises Refused."""
-        room = self._capacity.room(self.running + self._entering)
-        if self._draining or room == "none":
+        if self._draining:
             raise Refused("busy", NO_ROOM)
-        self._entering += 1
+        entry = Entry(self._places)
         try:
-            return await self._enter(credential, publisher, begins=room == "any")
+            session = await self._means.sessions.connect(credential, publisher, entry)
+            return await self._attach(session)
         finally:
-            self._entering -= 1
+            self._places.leave(entry)
 
-    async def _enter(
-        self, credential: Credential, publisher: Publisher, *, begins: bool
-    ) -> PublisherSink:
-        session = await self._means.sessions.connect(
-            credential, publisher, begins=begins, continues=self._can_continue
-        )
+    async def _attach(self, session: Session) -> PublisherSink:
         async with self._admitting:
             broadcast = self._broadcasts.get(session.video_id)
             if broadcast is None:
@@ -88,17 +84,6 @@ class Broadcasts:
                     raise Refused("unavailable", CANNOT_CONTINUE) from None
                 self._broadcasts[session.video_id] = broadcast
             return await broadcast.attach(session)
-
-    async def _can_continue(self, video_id: str) -> bool:
-        """What another replica has left is in the storage. While that is away, the other one still
-        has segments in memory, which are lost when the session is taken from it."""
-        if video_id in self._broadcasts:
-            return True
-        try:
-            await self._means.blobs.ping()
-        except Unavailable:
-            return False
-        return True
 
     async def report(self) -> None:
         """Tell the sessions that their owner is alive, and learn whether they may go on."""

@@ -27,12 +27,10 @@ from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.keys import key_hash
 from services.live.ports import (
-    CANNOT_CONTINUE,
-    NO_ROOM,
     QUIET_SECONDS,
     Accounts,
-    Continues,
     Credential,
+    Entrance,
     Health,
     Metrics,
     OwnStream,
@@ -88,12 +86,10 @@ class LiveSessions:
         self,
         credential: Credential,
         publisher: Publisher,
-        *,
-        begins: bool = True,
-        continues: Continues | None = None,
+        entrance: Entrance | None = None,
     ) -> Session:
         try:
-            session = await self._connect(credential, publisher, begins, continues)
+            session = await self._connect(credential, publisher, entrance)
         except Refused as refused:
             self._metrics.refused(publisher.protocol, refused.code)
             _log.info("publisher refused", address=publisher.address, code=refused.code)
@@ -161,19 +157,15 @@ class LiveSessions:
         await self._events.decide_session(recorded.video_id, command, session.user_id)
 
     async def _connect(
-        self,
-        credential: Credential,
-        publisher: Publisher,
-        begins: bool,
-        continues: Continues | None,
+        self, credential: Credential, publisher: Publisher, entrance: Entrance | None
     ) -> Session:
         row = await self._stream_of(credential)
         if row is None or await self._events.is_account_deleted(row.user_id):
             raise Refused("unknown_key", _UNKNOWN)
         for _ in range(_ATTEMPTS):
-            video_id = await self._open(row, begins=begins)
-            if continues is not None:
-                await self._check_continues(video_id, continues)
+            video_id = await self._open(row, entrance)
+            if entrance is not None and await self._runs(video_id):
+                await entrance.go_on(video_id)
             await self._sessions.claim(
                 video_id, row.key_hash, self._replica.address, self._replica.name
             )
@@ -192,11 +184,8 @@ class LiveSessions:
             return _for_owner(session, stream)
         raise Refused("busy", "Another program connects to this live stream at the same time.")
 
-    async def _check_continues(self, video_id: str, continues: Continues) -> None:
-        """Raises Refused where a session runs that this replica cannot go on with."""
-        runs = (await self._events.session(video_id)).phase in {"active", "disconnected"}
-        if runs and not await continues(video_id):
-            raise Refused("unavailable", CANNOT_CONTINUE)
+    async def _runs(self, video_id: str) -> bool:
+        return (await self._events.session(video_id)).phase in {"active", "disconnected"}
 
     async def _stream_of(self, credential: Credential) -> StreamRow | None:
         if not isinstance(credential, OwnStream):
@@ -204,14 +193,14 @@ class LiveSessions:
         row = await self._streams.get(credential.live_id)
         return row if row is not None and row.user_id == credential.user_id else None
 
-    async def _open(self, row: StreamRow, *, begins: bool = True) -> str:
+    async def _open(self, row: StreamRow, entrance: Entrance | None = None) -> str:
         """The session to send to: the open one, or a new one. Its row is there first."""
         while True:
             stream = await self._usable(row.id)
             if stream.video_id is not None:
                 return stream.video_id
-            if not begins:
-                raise Refused("busy", NO_ROOM)
+            if entrance is not None:
+                entrance.begin()
             full = await self._accounts.refusal(row.user_id, begins=True)
             if full is not None:
                 raise Refused("full", full)

@@ -11,7 +11,7 @@ import msgspec
 
 from services.live.flv.sink import Admission
 from services.live.keys import key_hash
-from services.live.ports import Credential, OwnStream, Publisher, Refused
+from services.live.ports import Credential, OwnStream, Publisher
 from services.live.whip.peer import Peer
 from shared.errors import TooManyRequests
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
@@ -46,16 +46,13 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class Whip:
-    """Accepts offers until ``close``; ``most`` publishers at once. ``clock``: steady, seconds."""
+    """Accepts offers until ``close``. How many publishers there may be is for ``admission`` to say.
+    ``clock``: steady, seconds."""
 
-    def __init__(
-        self, admission: Admission, most: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, admission: Admission, clock: Callable[[], float] = time.monotonic) -> None:
         self._admission = admission
-        self._most = most
         self._buckets = LocalBuckets(clock, _MAX_REMEMBERED)
         self._connected: dict[str, Connected] = {}
-        self._opening = 0
 
     @property
     def publishers(self) -> int:
@@ -68,18 +65,12 @@ class Whip:
         """Take a stream. Raises Refused, UnusableOffer, OtherMedia, TooManyRequests."""
         holder = _holder(credential)
         self._count(holder, address)
-        if len(self._connected) + self._opening >= self._most:
-            raise Refused("busy", "the server has as many streams as it can take; try again later")
-        self._opening += 1
-        try:
-            publisher = Publisher(protocol=_PROTOCOL, address=address, software=software)
-            sink = await self._admission.admit(credential, publisher)
-            resource = f"{sink.video_id}.{secrets.token_urlsafe(24)}"
-            peer = Peer(sink, lambda: self._forget(resource))
-            live_id = credential.live_id if isinstance(credential, OwnStream) else None
-            self._connected[resource] = Connected(peer, holder, live_id)
-        finally:
-            self._opening -= 1
+        publisher = Publisher(protocol=_PROTOCOL, address=address, software=software)
+        sink = await self._admission.admit(credential, publisher)
+        resource = f"{sink.video_id}.{secrets.token_urlsafe(24)}"
+        peer = Peer(sink, lambda: self._forget(resource))
+        live_id = credential.live_id if isinstance(credential, OwnStream) else None
+        self._connected[resource] = Connected(peer, holder, live_id)
         try:
             sdp = await peer.answer(offer)
         except BaseException:

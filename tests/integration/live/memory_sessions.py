@@ -17,9 +17,8 @@ from services.live.domain.session import (
     initial,
 )
 from services.live.ports import (
-    CANNOT_CONTINUE,
-    Continues,
     Credential,
+    Entrance,
     Health,
     Publisher,
     Refused,
@@ -53,15 +52,13 @@ class MemorySessions:
         self,
         credential: Credential,
         publisher: Publisher,
-        *,
-        begins: bool = True,
-        continues: Continues | None = None,
+        entrance: Entrance | None = None,
     ) -> Session:
         if credential != "good":
             raise Refused("unknown_key", "no stream has this key")
         if self.state.phase == "none":
-            if not begins:
-                raise Refused("busy", "this server has no room for another stream; try again")
+            if entrance is not None:
+                entrance.begin()
             self._apply(
                 Connect(
                     video_id=self.video_id,
@@ -77,8 +74,8 @@ class MemorySessions:
                 )
             )
         else:
-            if continues is not None and not await continues(self.video_id):
-                raise Refused("unavailable", CANNOT_CONTINUE)
+            if entrance is not None:
+                await entrance.go_on(self.video_id)
             self._apply(
                 Reconnect(epoch=self.state.epoch, protocol=publisher.protocol, replica="another")
             )

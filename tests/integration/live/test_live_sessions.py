@@ -342,23 +342,36 @@ async def test_a_session_is_ended_by_its_own_owner_alone(live: Live) -> None:
     assert await live.two.sessions.alive(taken, sending=True) == "It sends too much."
 
 
+class Full:
+    """An entrance for sessions that begin."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def begin(self) -> None:
+        self.asked.append("begin")
+
+    async def go_on(self, video_id: str) -> None:
+        self.asked.append(video_id)
+        raise Refused("unavailable", "not here")
+
+
 async def test_a_session_stays_with_its_owner_where_another_could_not_go_on_with_it(
     live: Live,
 ) -> None:
     _, key = await live.stream()
-    asked: list[str] = []
-
-    async def cannot(video_id: str) -> bool:
-        asked.append(video_id)
-        return False
-
+    entrance = Full()
     # Whoever begins one has nothing to go on with.
-    session = await live.one.sessions.connect(key, OBS, continues=cannot)
+    session = await live.one.sessions.connect(key, OBS, entrance)
     await live.age(3.1)
     with pytest.raises(Refused) as refused:
-        await live.two.sessions.connect(key, OBS, continues=cannot)
+        await live.two.sessions.connect(key, OBS, entrance)
     assert refused.value.code == "unavailable"
-    assert asked == [session.video_id]
+    assert entrance.asked == ["begin", session.video_id]
+    # Who does not know the key takes no room.
+    with pytest.raises(Refused):
+        await live.one.sessions.connect("wrong", OBS, entrance)
+    assert len(entrance.asked) == 2
     assert await live.one.sessions.alive(session, sending=True) is None
     assert await live.one.sessions.owner(session.video_id) == "http://one:8000"
 

@@ -29,9 +29,9 @@ PATH = "/api/v1/live/whip"
 
 
 @asynccontextmanager
-async def receiving(door: Door, most: int = 4) -> AsyncIterator[str]:
+async def receiving(door: Door) -> AsyncIterator[str]:
     install()
-    whip = Whip(door, most)
+    whip = Whip(door)
     app = Litestar(
         whip_routers(whip, IceServers()),
         exception_handlers=EXCEPTION_HANDLERS,

@@ -64,7 +64,7 @@ def bearer(token: str) -> dict[str, str]:
 async def running(servers: IceServers | None = None) -> AsyncIterator[Site]:
     install()
     door = Door()
-    whip = Whip(door, 4, clock=lambda: 0.0)
+    whip = Whip(door, clock=lambda: 0.0)
     async with httpx.AsyncClient(trust_env=False) as client:
         site = Site(client, door, whip)
         app = Litestar(
