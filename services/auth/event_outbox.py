@@ -7,18 +7,30 @@ lock on the account keeps their order. See docs/decisions/0010.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from services.auth import domain
 from services.auth.domain import Command, User
 from services.auth.ports import EventOutboxTable, LockedAccount, PendingEvents
-from shared.contracts import Event, new_id, stream_id
-from shared.event_store.decider import Decider, load
-from shared.event_store.store import EventStore, Metadata, NewEvent
+from shared.contracts import (
+    DefaultVisibilityChanged,
+    EmailChanged,
+    Event,
+    PasswordChanged,
+    new_id,
+    stream_id,
+)
+from shared.event_store.changes import too_many_changes
+from shared.event_store.decider import Decider, fold
+from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import current_trace_id, current_traceparent
 
+CHANGES_PER_DAY: Final = 100
+"""Changes of the account itself, beside those of its videos and live streams."""
+
+_CHANGES: Final = (EmailChanged, PasswordChanged, DefaultVisibilityChanged)
 _DECIDER: Final = Decider(User, domain.decide, domain.evolve)
 
 
@@ -33,14 +45,16 @@ class EventOutbox:
     async def decide(self, locked: LockedAccount, command: Command, now: datetime) -> None:
         """Decide on the whole stream; the events are kept in the account's transaction.
 
-        Raises what ``domain.decide`` raises.
+        Raises what ``domain.decide`` raises, and TooManyChanges.
         """
         user_id = locked.account.user_id
         for left in await locked.pending():
             await self._append(left)
             await locked.remove_pending(left)
-        user, version = await load(self._store, stream_id("user", user_id), _DECIDER)
+        history = await self._store.read_stream(stream_id("user", user_id))
+        user, version = fold(history, _DECIDER)
         events = domain.decide(user, command)
+        _check_changes(history, events, now)
         if events:
             await locked.add_pending(pending_events(user_id, version, events), now)
 
@@ -73,6 +87,17 @@ class EventOutbox:
             pending.events,
             pending.metadata,
         )
+
+
+def _check_changes(
+    history: Sequence[RecordedEvent], events: Sequence[Event], now: datetime
+) -> None:
+    """Events that auth has committed are appended in any case, so they are counted before."""
+    if any(isinstance(event, _CHANGES) for event in events):
+        today = now.astimezone(UTC).date()
+        changes = (e for e in history if isinstance(e.data, _CHANGES))
+        if sum(e.recorded_at.astimezone(UTC).date() == today for e in changes) >= CHANGES_PER_DAY:
+            raise too_many_changes(CHANGES_PER_DAY, now)
 
 
 def pending_events(user_id: str, version: int, events: Sequence[Event]) -> PendingEvents:

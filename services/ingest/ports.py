@@ -161,6 +161,8 @@ class UploadCreation(Protocol):
         """Raises KeyInUse, QuotaExceeded."""
         ...
 
+    async def remove(self, upload_id: str) -> None: ...
+
 
 class UploadOwnership(Protocol):
     """Decides which writer an upload belongs to."""

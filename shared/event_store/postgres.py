@@ -4,6 +4,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.database.connect import Silence, create_pool
 from shared.database.metrics import watch_pool
+from shared.event_store.changes import count_changes
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.log_metrics import LogMetrics
 from shared.event_store.serialization import (
@@ -93,6 +95,8 @@ class PostgresEventStore:
         metadata: Metadata,
     ) -> int:
         with self._metrics.appending(stream_id, len(events)):
+            facts = [event.data for event in events]
+            await count_changes(self._pool, metadata.actor, facts, datetime.now(UTC))
             version = await self._committer.append(stream_id, expected_version, events, metadata)
         note_write(stream_id, version)
         return version

@@ -90,7 +90,7 @@ class Streams(Protocol):
 
         ``expected_version`` is the stream's current version, 0 for a new stream. If the events
         are already in the stream, by event id, the result is that of the first append. Raises
-        WrongExpectedVersion.
+        WrongExpectedVersion; TooManyChanges where the account that acts has made all of its day.
         """
         ...
 

@@ -9,6 +9,7 @@ category only; see docs/decisions/0007.
 from sqlalchemy import (
     BigInteger,
     Column,
+    Date,
     DateTime,
     Identity,
     Integer,
@@ -55,6 +56,15 @@ positions = Table(
     metadata,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False, unique=True),
+)
+
+# How many changes an account has made on a day (UTC).
+changes = Table(
+    "changes",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("changes", Integer, nullable=False),
 )
 
 relay = Table(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from services.auth import passwords
+from services.auth import event_outbox, passwords
 from services.auth.settings import AuthSettings
 from services.catalog.http import histories
 from services.catalog.webhooks import webhook_delivery, webhooks
@@ -24,9 +24,11 @@ from services.live.chat import readers, room_log
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
 from services.live.whip import server as whip
+from services.transcoder.retries import TooManyRetries
 from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from shared import database_sessions
 from shared.errors import CinelogError
+from shared.event_store import changes
 from shared.http import problems, server
 from shared.settings import Settings
 from tests.support.documents import ROOT
@@ -51,6 +53,12 @@ FIXED: dict[str, list[float]] = {
         discarded.MIB,
     ],
     "bytes of deleted videos that are still stored, for `DELETED_VIDEO_HOURS`, account": [],
+    "changes in a day: uploads begun, edits, tags, new stream keys, targets, sessions, account": [
+        changes.PER_DAY
+    ],
+    "changes of e-mail address, password and default visibility in a day, account": [
+        event_outbox.CHANGES_PER_DAY
+    ],
     "slots for uploads, address": [],
     "slots for small uploads, up to 64 KiB, process": [
         upload_slots.SMALL,
@@ -104,6 +112,8 @@ FIXED: dict[str, list[float]] = {
     "histories read for event streams, process": [histories._AT_ONCE],
     "events of histories read, user": [histories.EVENTS, histories.EVENTS_PER_SECOND],
 }
+# Errors of modules that nothing above imports.
+ELSEWHERE: tuple[type[CinelogError], ...] = (TooManyRetries,)
 # A default that another setting decides is written as it is without that one.
 DERIVED = {"MAX_IDLE_CONNECTIONS_PER_ADDRESS": str(connections.PER_ADDRESS)}
 # Settings of this kind must have a row.
@@ -198,7 +208,7 @@ def codes() -> dict[str, set[int]]:
         found.setdefault(kind, set()).add(status)
     for failure in open_requests._FAILURES.values():
         found.setdefault(failure.kind, set()).add(failure.status)
-    for kind in _subclasses(CinelogError):
+    for kind in (*_subclasses(CinelogError), *ELSEWHERE):
         error = kind.__new__(kind)
         found.setdefault(kind.code, set()).add(problems.status_of(error))
     return found

@@ -8,6 +8,7 @@ from services.ingest.handlers.limits import Limits
 from services.ingest.handlers.upload_events import UploadEvents
 from services.ingest.ports import Upload, UploadCreation
 from shared.contracts import UploadProtocol, new_id
+from shared.event_store.changes import TooManyChanges
 
 
 class UploadStarter:
@@ -55,9 +56,13 @@ class UploadStarter:
         )
 
     async def start(self, upload: Upload) -> None:
-        """Record a new upload. Raises KeyInUse."""
+        """Record a new upload. Raises KeyInUse, QuotaExceeded, TooManyChanges."""
         await self._uploads.create(upload)
-        await self.record_started(upload)
+        try:
+            await self.record_started(upload)
+        except TooManyChanges:
+            await self._uploads.remove(upload.id)
+            raise
 
     async def record_started(self, upload: Upload) -> None:
         """Append UploadStarted unless the log has it: a process may have died before it did."""

@@ -42,6 +42,7 @@ from services.live.ports import (
     StreamRows,
 )
 from shared.contracts import Event, LivePosterMade, LivePublished, LiveRecorded, new_id
+from shared.event_store.changes import TooManyChanges
 from shared.outages import is_outage
 from shared.telemetry import get_logger
 
@@ -90,10 +91,11 @@ class LiveSessions:
     ) -> Session:
         try:
             session = await self._connect(credential, publisher, entrance)
-        except Refused as refused:
+        except (Refused, TooManyChanges) as error:
+            refused = error if isinstance(error, Refused) else Refused("full", error.message)
             self._metrics.refused(publisher.protocol, refused.code)
             _log.info("publisher refused", address=publisher.address, code=refused.code)
-            raise
+            raise refused from None
         except Exception as error:
             if not is_outage(error):
                 _log.error("publisher not connected", error=repr(error))
@@ -216,6 +218,9 @@ class LiveSessions:
             except (StreamDisabled, LiveStreamNotFound):
                 await self._sessions.set_phase(video_id, "closed")
                 continue
+            except TooManyChanges:
+                await self._sessions.set_phase(video_id, "closed")
+                raise
             return video_id
 
     async def _usable(self, live_id: str) -> LiveStream:

@@ -35,6 +35,7 @@ from services.live.ports import (
     Viewers,
 )
 from shared.contracts import ClipsBy, new_id
+from shared.event_store.changes import TooManyChanges
 
 _IDS: Final = UUID("5f1b1f5e-6f0d-5c5b-9d0e-3b0f0c8f7a11")
 # Sessions that are listed, the newest ones.
@@ -105,7 +106,11 @@ class LiveStreams:
         if row.fingerprint != fingerprint:
             raise KeyReused("This idempotency key was used for a different live stream.")
         create = CreateStream(row.id, user_id, cleaned)
-        stream = await self._events.decide_stream(row.id, create, user_id)
+        try:
+            stream = await self._events.decide_stream(row.id, create, user_id)
+        except TooManyChanges:
+            await self._streams.remove(row.id)
+            raise
         if stream.deleted:
             raise LiveStreamNotFound
         if row.key_hash != wanted.key_hash:
@@ -143,8 +148,8 @@ class LiveStreams:
         """A new key. The old one is refused from now on, and its publisher is closed."""
         row, _ = await self._own(user_id, live_id)
         key = new_key()
-        await self._streams.replace_key(live_id, key_hash(key), "The stream key was replaced.")
         stream = await self._events.decide_stream(live_id, RotateKey(user_id), user_id)
+        await self._streams.replace_key(live_id, key_hash(key), "The stream key was replaced.")
         return await self._shown(row, stream), key
 
     async def enable(self, user_id: str, live_id: str) -> Shown:

@@ -26,6 +26,7 @@ from services.live.simulcast.targets import (
 )
 from shared.contracts import SimulcastState, new_id
 from shared.errors import Detail, InvalidInput
+from shared.event_store.changes import TooManyChanges
 from shared.public_addresses import Reach
 from shared.text_rules import RefusedText, clean_title
 
@@ -97,7 +98,11 @@ class Targets:
         row = await self._rows.add(row, self._most)
         if row.fingerprint != said:
             raise TargetKeyReused
-        await self._events.decide_stream(live_id, AddTarget(user_id, row.id, name), user_id)
+        try:
+            await self._events.decide_stream(live_id, AddTarget(user_id, row.id, name), user_id)
+        except TooManyChanges:
+            await self._rows.remove(row.id)
+            raise
         return (await self._shown(live_id, [row]))[0]
 
     async def all(self, user_id: str, live_id: str) -> list[ShownTarget]:
@@ -114,9 +119,9 @@ class Targets:
         """On or off, also while a live runs. Switching it on again tries again."""
         row = await self._own(user_id, live_id, target_id)
         if row.enabled != enabled:
-            await self._rows.switch(target_id, enabled=enabled)
             command = SwitchTarget(user_id, target_id, enabled)
             await self._events.decide_stream(live_id, command, user_id)
+            await self._rows.switch(target_id, enabled=enabled)
         return await self.get(user_id, live_id, target_id)
 
     async def delete(self, user_id: str, live_id: str, target_id: str) -> None:

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 
+from services.live.ports import Refused
 from shared.contracts import LiveEnded
+from shared.event_store import changes
 from tests.integration.live.harness import OBS, Live
 
 STREAMS = "/api/v1/live/streams"
@@ -53,6 +56,32 @@ async def test_a_stream_is_made_shown_changed_and_deleted(live: Live) -> None:
         assert (await client.delete(address)).status_code == 204
         assert (await client.get(address)).status_code == 404
         assert (await client.get(STREAMS)).json()["data"] == []
+
+
+async def test_who_has_made_all_changes_of_a_day_leaves_nothing_half_done(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with live.client() as client:
+        made = await client.post(STREAMS, json={"title": "A"})
+        address, key = made.headers["location"], made.json()["data"]["stream_key"]
+        monkeypatch.setattr(changes, "PER_DAY", 1)
+        refused = [
+            await client.post(STREAMS, json={"title": "B"}),
+            await client.post(f"{address}/key"),
+            await client.patch(address, json={"title": "C"}),
+        ]
+        for answer in refused:
+            assert answer.status_code == 429, answer.text
+            assert answer.json()["error"]["type"] == "too_many_changes"
+        with pytest.raises(Refused, match="as many changes"):
+            await live.one.sessions.connect(key, OBS)
+        owner = await asyncpg.connect(live.database.admin_url)
+        assert await owner.fetchval("select count(*) from live.streams") == 1
+        phases = await owner.fetch("select phase from live.sessions")
+        assert {row["phase"] for row in phases} <= {"closed"}
+        await owner.close()
+        assert (await client.post(f"{address}/disable")).status_code == 200
+        assert (await client.delete(address)).status_code == 204
 
 
 async def test_a_stream_is_its_owners_alone(live: Live) -> None:
