@@ -86,10 +86,6 @@ on conflict (worker) do update set seen_at = now(), slots = excluded.slots
 
 _GONE = text("delete from transcoder.workers where worker = :worker")
 
-_FORGET_WORKERS = text("""
-delete from transcoder.workers where seen_at < now() - interval '1 hour'
-""")
-
 
 class Leases(TaskTable):
     """A worker's side of the tasks table."""

@@ -5,7 +5,7 @@ from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.scheduler.leases import wait_before
-from services.transcoder.scheduler.tasks import MAX_TRIES, TaskError
+from services.transcoder.scheduler.tasks import MAX_TRIES, URGENT_PRIORITY, TaskError
 from tests.integration.transcoder.task_table import (
     Scheduler,
     add_job,
@@ -320,3 +320,21 @@ async def test_how_far_a_video_is(engine: AsyncEngine, scheduler: Scheduler) -> 
 
 def test_the_wait_before_another_try_grows() -> None:
     assert [wait_before(tries) for tries in range(5)] == [1.0, 1.0, 4.0, 16.0, 64.0]
+
+
+async def test_a_plan_that_takes_long_is_a_quarter_of_the_way_at_most(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    """It decodes the whole source, and what follows is not known yet; a quick plan is no way."""
+    for user, priority in (("long", URGENT_PRIORITY + 1), ("quick", URGENT_PRIORITY)):
+        await add_job(engine, user, 1, kind="plan", priority=priority, cost=7.0)
+    await execute(engine, "update transcoder.jobs set state = 'pending'")
+    assert await scheduler.progress() == []
+    (quick,) = await scheduler.pick("urgent")
+    (long,) = await scheduler.pick("bulk")
+    await scheduler.beat(await hold(scheduler, quick), "w", 0.5, None)
+    await scheduler.beat(await hold(scheduler, long), "w", 0.5, None)
+    (progress,) = await scheduler.progress()
+    assert progress.video_id == "video of long"
+    assert progress.preparing
+    assert progress.percent == pytest.approx(50 / 4)
