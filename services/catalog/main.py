@@ -17,10 +17,12 @@ from services.catalog.auth_client import AuthClient
 from services.catalog.consumers import consume_events
 from services.catalog.event_tail import EventTail
 from services.catalog.http import routes
-from services.catalog.http.dependencies import Catalog, Counting
+from services.catalog.http.dependencies import Catalog, Counting, Database
 from services.catalog.pending_views import PendingViews
 from services.catalog.projector import BackgroundTasks, Projector
-from services.catalog.queries.views import Views
+from services.catalog.queries import search
+from services.catalog.queries.duties import Duties
+from services.catalog.queries.feeds import Feeds
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.read_model.rebuild import Rebuild
 from services.catalog.settings import ApiSettings, ProjectorSettings, RebuildSettings
@@ -63,7 +65,11 @@ async def compose_api(
     sessions = Sessions(log)
     tail = EventTail(log, checkpoint.position, sessions, host.loops)
     catalog = Catalog(
-        await host.engine(url, size=8),
+        Database(
+            await host.engine(url, size=3),
+            await host.reads(url, size=6),
+            await host.reads(url, size=4, name="search", session=search.SESSION),
+        ),
         log,
         checkpoint,
         tail,
@@ -113,10 +119,10 @@ async def compose_projector(config: ProjectorSettings, host: Host) -> Process:
             runner,
             messages,
         ),
-        BackgroundTasks(log, PendingViews(engine), Views(engine), items),
+        BackgroundTasks(log, PendingViews(engine), Duties(engine), items),
         WebhookDelivery(
             Webhooks(engine),
-            Views(engine),
+            Feeds(engine),
             WebhookSender(client, config.webhook_networks or Reach()),
             config.media_grant_secret,
             metrics=items,

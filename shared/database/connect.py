@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -22,7 +22,7 @@ CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 15.0
 # The same for statements that find one row by its key, and that others wait for.
 QUICK_SECONDS: Final = 5.0
-_POOL_SECONDS: Final = 10.0
+POOL_SECONDS: Final = 10.0
 # Seconds that an unused connection has to show that it is alive, on a busy machine too.
 PING_SECONDS: Final = 5.0
 _FRESH: Final = "fresh"
@@ -75,7 +75,7 @@ def create_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=size,
         max_overflow=size,
-        pool_timeout=_POOL_SECONDS,
+        pool_timeout=POOL_SECONDS,
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": answer_seconds,
@@ -138,8 +138,12 @@ async def create_pool(
     size: int = 5,
     answer_seconds: float = ANSWER_SECONDS,
     silence: Silence | None = None,
+    session: Mapping[str, str] | None = None,
+    prepare: Callable[[Any], Any] = limit_transactions,
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """An asyncpg pool for the append path and LISTEN, which do not use SQLAlchemy.
+    """An asyncpg pool for appends, LISTEN and frequent reads, which do not use SQLAlchemy.
+
+    ``session``: settings of its sessions besides. ``prepare`` is called with each new connection.
 
     A statement that takes longer than ``answer_seconds`` raises TimeoutError, and the pool's other
     connections are replaced as well when they are next used.
@@ -159,8 +163,8 @@ async def create_pool(
         command_timeout=answer_seconds,
         max_inactive_connection_lifetime=POOLED_SECONDS,
         connection_class=Watched,
-        server_settings=SESSION,
-        init=limit_transactions,
+        server_settings=SESSION | dict(session or {}),
+        init=prepare,
         reset=_keep_session,
     )
     silence.add(pool)

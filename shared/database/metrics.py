@@ -1,17 +1,18 @@
 """Spans of SQL statements, and metrics of connection pools."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import asyncpg
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
-from shared.telemetry import tracer
+from shared.telemetry import child_span, tracer
 
 # In characters. Statements hold placeholders, never values; some are long.
 _LONGEST: Final = 2000
@@ -29,16 +30,9 @@ def trace_statements(engine: AsyncEngine) -> None:
     ) -> None:
         if not trace.get_current_span().is_recording():
             return
-        verb = statement.split(None, 1)[0].lower()
-        span = tracer().start_span(
-            f"sql {verb if verb.isalpha() else 'statement'}",
-            kind=SpanKind.CLIENT,
-            attributes={
-                "db.system.name": "postgresql",
-                "db.query.text": " ".join(statement.split())[:_LONGEST],
-            },
+        context.cinelog_span = tracer().start_span(
+            _name(statement), kind=SpanKind.CLIENT, attributes=_attributes(statement)
         )
-        context.cinelog_span = span
 
     def end(
         _conn: Any, _cursor: Any, _statement: str, _params: Any, context: Any, _many: bool
@@ -58,6 +52,13 @@ def trace_statements(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "handle_error", fail)
 
 
+def statement_span(statement: str) -> AbstractContextManager[Span]:
+    """The same span around a statement that does not go through an engine."""
+    if not trace.get_current_span().is_recording():
+        return nullcontext(trace.get_current_span())
+    return child_span(_name(statement), _attributes(statement), kind=SpanKind.CLIENT)
+
+
 def watch_engine(registry: CollectorRegistry, engine: AsyncEngine) -> None:
     """Measure how many connections of the engine's pool are used, idle and allowed."""
     pool = engine.pool
@@ -67,10 +68,24 @@ def watch_engine(registry: CollectorRegistry, engine: AsyncEngine) -> None:
     _gauges(registry, "cinelog_db", pool.checkedout, pool.checkedin, lambda: 2 * pool.size())
 
 
-def watch_pool(registry: CollectorRegistry, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """Measure the event log's own pool likewise."""
+def watch_pool(
+    registry: CollectorRegistry, pool: "asyncpg.Pool[asyncpg.Record]", name: str
+) -> None:
+    """Measure a pool likewise: ``log``, that of the event log, ``reads`` or ``search``."""
     idle = pool.get_idle_size
-    _gauges(registry, "cinelog_log", lambda: pool.get_size() - idle(), idle, pool.get_max_size)
+    _gauges(registry, f"cinelog_{name}", lambda: pool.get_size() - idle(), idle, pool.get_max_size)
+
+
+def _name(statement: str) -> str:
+    verb = statement.split(None, 1)[0].lower()
+    return f"sql {verb if verb.isalpha() else 'statement'}"
+
+
+def _attributes(statement: str) -> dict[str, str]:
+    return {
+        "db.system.name": "postgresql",
+        "db.query.text": " ".join(statement.split())[:_LONGEST],
+    }
 
 
 def _gauges(

@@ -195,7 +195,7 @@ async def open_event_store(
     """
     registry = registry or CollectorRegistry()
     pool = await create_pool(url, size=connections, silence=silence)
-    watch_pool(registry, pool)
+    watch_pool(registry, pool, "log")
     try:
         async with GroupCommitter(pool) as committer:
             yield PostgresEventStore(pool, committer, LogMetrics(registry))

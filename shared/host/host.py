@@ -6,7 +6,7 @@ Object storage has an opener of its own, ``shared.host.buckets``: its library is
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from shared.database.connect import Silence
+    from shared.database.reads import Reads
     from shared.event_store.postgres import PostgresEventStore
 
 _log = get_logger(__name__)
@@ -88,6 +89,23 @@ class Host:
             watch_engine(self.registry, engine)
         self.stack.push_async_callback(engine.dispose)
         return engine
+
+    async def reads(
+        self, url: str, *, size: int, name: str = "reads", session: Mapping[str, str] | None = None
+    ) -> "Reads":
+        """Prepared reads over at most ``size`` connections, with metrics.
+
+        ``name``: what the metrics call them. ``session``: settings of their sessions besides.
+        """
+        from shared.database.metrics import watch_pool  # noqa: PLC0415
+        from shared.database.reads import Reads, create_read_pool  # noqa: PLC0415
+
+        pool = await create_read_pool(
+            url, size=size, silence=self._silent_database(), session=session
+        )
+        self.stack.push_async_callback(pool.close)
+        watch_pool(self.registry, pool, name)
+        return Reads(pool)
 
     async def log(self, url: str, *, connections: int = 6) -> "PostgresEventStore":
         """The event log, with metrics."""

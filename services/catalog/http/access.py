@@ -8,7 +8,7 @@ from services.catalog import domain
 from services.catalog.domain import OwnersCommand
 from services.catalog.handlers import handle
 from services.catalog.http.dependencies import Catalog
-from services.catalog.queries.views import Row
+from services.catalog.queries.lists import Row
 from shared.contracts import SHOWN_TO_OTHERS, stream_id
 from shared.errors import CinelogError
 from shared.event_store.store import Metadata

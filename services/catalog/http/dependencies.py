@@ -10,10 +10,12 @@ from services.catalog.api_models import Links
 from services.catalog.event_tail import EventTail
 from services.catalog.http.histories import Histories
 from services.catalog.pending_views import PER_ADDRESS, PendingViews
+from services.catalog.queries.feeds import Feeds
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
 from services.catalog.viewers import ViewKeys
 from services.catalog.webhooks.webhook_store import Webhooks
+from shared.database.reads import Reads
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
 from shared.live_viewers.counts import ViewerCounts
@@ -51,6 +53,14 @@ class Counting(msgspec.Struct, frozen=True):
     viewers: ViewerCounts = ViewerCounts(None)
 
 
+class Database(msgspec.Struct, frozen=True):
+    """Connections to the database: for transactions, for reads, and for search."""
+
+    engine: AsyncEngine
+    reads: Reads
+    searches: Reads
+
+
 class Catalog:
     """The parts that the routes use; the dependency ``catalog``.
 
@@ -59,7 +69,7 @@ class Catalog:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        database: Database,
         store: EventStore,
         checkpoint: Checkpoint,
         tail: EventTail,
@@ -69,12 +79,13 @@ class Catalog:
         reach: Reach,
         counting: Counting,
     ) -> None:
-        self.views = Views(engine)
-        self.search = Search(engine)
-        self.pending = PendingViews(engine, per_address=counting.views_per_address)
+        self.views = Views(database.reads)
+        self.search = Search(database.searches)
+        self.feeds = Feeds(database.engine)
+        self.pending = PendingViews(database.engine, per_address=counting.views_per_address)
         self.viewers = counting.viewers
         self.view_keys = ViewKeys(links.secret)
-        self.webhooks = Webhooks(engine)
+        self.webhooks = Webhooks(database.engine)
         self.store = store
         self.checkpoint = checkpoint
         self.tail = tail

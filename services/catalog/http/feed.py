@@ -47,7 +47,7 @@ async def events(
     if unknown := [name for name in wanted if name not in EVENT_TYPES]:
         message = f"These event types do not exist: {', '.join(unknown[:5])}."
         raise InvalidInput(message, [Detail("types", message)])
-    rows = await catalog.views.feed(principal.user_id, position, wanted, paging.page_size + 1)
+    rows = await catalog.feeds.feed(principal.user_id, position, wanted, paging.page_size + 1)
     shown = rows[: paging.page_size]
     last = shown[-1]["position"] if shown else position
     return Success(

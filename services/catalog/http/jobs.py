@@ -11,7 +11,7 @@ from services.catalog.api_models import Job
 from services.catalog.http.access import checked_id, find_after_catch_up, is_owner, may_see
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page
-from services.catalog.queries.views import Row
+from services.catalog.queries.lists import Row
 from services.catalog.rows import JobStatus
 from shared.errors import Forbidden, NotFound
 from shared.http.envelope import Success

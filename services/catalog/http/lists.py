@@ -14,7 +14,7 @@ from services.catalog import api_models
 from services.catalog.api_models import Video
 from services.catalog.http.access import is_id
 from services.catalog.http.dependencies import Catalog
-from services.catalog.queries.views import Keyset, Listing, Row
+from services.catalog.queries.lists import Keyset, Listing, Row
 from shared.errors import InvalidInput
 from shared.http.envelope import Success
 from shared.http.identity import Principal

@@ -30,7 +30,7 @@ async def media_access(
 
     It is the owner's: only they are given grants. Raises VideoNotFound.
     """
-    row = await catalog.views.video(checked_id(video_id, VideoNotFound))
+    row = await catalog.views.access(checked_id(video_id, VideoNotFound))
     if row is None:
         raise VideoNotFound
     sessions: Sessions = request.app.state.sessions

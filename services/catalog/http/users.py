@@ -20,11 +20,11 @@ from services.catalog.http.lists import (
     to_page,
     to_videos,
 )
-from services.catalog.queries.views import CHANNEL_PREVIEW, Row
+from services.catalog.queries.views import Person
 from shared.errors import NotFound
 from shared.http.envelope import Success
 from shared.http.identity import Principal
-from shared.http.paging import Page, PageParams
+from shared.http.paging import Page
 
 AnyRequest = Request[object, object, State]
 
@@ -47,8 +47,11 @@ async def by_id(
 ) -> Success[User]:
     """With the newest videos; the e-mail address only if the caller is this user."""
     id_ = checked_id(user_id, UserNotFound)
-    row = await find_after_catch_up(catalog, lambda: catalog.views.user(user_id=id_))
-    return await _to_user(row, request, catalog, optional_principal)
+    caller = _id_of(optional_principal)
+    found = await find_after_catch_up(
+        catalog, lambda: catalog.views.person(user_id=id_, caller=caller)
+    )
+    return await _to_user(found, request, catalog, optional_principal)
 
 
 @get("/users/username/{username:str}", tags=["users"], summary="A user by name")
@@ -60,8 +63,11 @@ async def by_name(
 ) -> Success[User]:
     if not 0 < len(username) <= _MAX_NAME or "\0" in username:
         raise UserNotFound
-    row = await find_after_catch_up(catalog, lambda: catalog.views.user(username=username))
-    return await _to_user(row, request, catalog, optional_principal)
+    caller = _id_of(optional_principal)
+    found = await find_after_catch_up(
+        catalog, lambda: catalog.views.person(username=username, caller=caller)
+    )
+    return await _to_user(found, request, catalog, optional_principal)
 
 
 @get("/users/{user_id:str}/videos", dependencies=PAGING, tags=["users"], summary="A channel")
@@ -77,12 +83,13 @@ async def channel(
 ) -> Success[Page[Video]]:
     """A user's videos, newest first; the owner also gets those that are not listed."""
     id_ = checked_id(user_id, UserNotFound)
-    if await find_after_catch_up(catalog, lambda: catalog.views.user(user_id=id_)) is None:
-        raise UserNotFound
-    own = optional_principal is not None and optional_principal.user_id == id_
-    listing = await catalog.views.channel(
-        id_, paging, decode_keyset(cursor), everything=own, live=live
+    keyset, own = decode_keyset(cursor), _id_of(optional_principal) == id_
+    listing = await find_after_catch_up(
+        catalog,
+        lambda: catalog.views.channel(id_, paging, keyset, everything=own, live=live),
     )
+    if listing is None:
+        raise UserNotFound
     shown = await to_videos(listing.rows, catalog, request, optional_principal)
     return to_page(listing, shown, paging)
 
@@ -90,24 +97,26 @@ async def channel(
 HANDLERS: Final[list[HTTPRouteHandler]] = [by_id, by_name, channel]
 
 
+def _id_of(principal: Principal | None) -> str:
+    return "" if principal is None else principal.user_id
+
+
 async def _to_user(
-    user: Row | None,
+    user: Person | None,
     request: AnyRequest,
     catalog: Catalog,
     principal: Principal | None,
 ) -> Success[User]:
     if user is None:
         raise UserNotFound
-    own = principal is not None and principal.user_id == user["id"]
-    newest = PageParams(1, CHANNEL_PREVIEW)
-    listing = await catalog.views.channel(user["id"], newest, None, everything=own)
+    own = _id_of(principal) == user.id
     email = await catalog.emails.email(request.headers["authorization"]) if own else None
     return Success(
         data=User(
-            id=user["id"],
-            username=user["username"],
+            id=user.id,
+            username=user.username,
             email=msgspec.UNSET if email is None else email,
-            created_at=user["registered_at"],
-            videos=await to_videos(listing.rows, catalog, request, principal),
+            created_at=user.registered_at,
+            videos=await to_videos(user.newest, catalog, request, principal),
         )
     )

@@ -30,7 +30,7 @@ from services.catalog.http.lists import (
     to_page,
     to_videos,
 )
-from services.catalog.queries.views import Row
+from services.catalog.queries.lists import Row
 from services.catalog.read_model.text_analysis import MAX_QUERY, parse_query
 from shared.contracts import Visibility
 from shared.errors import Detail, InvalidInput

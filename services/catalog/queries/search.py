@@ -1,122 +1,93 @@
 """Full-text search with ranking, and correction of misspelt words."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Text, bindparam, case, cast, func, literal_column, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, REAL, TSQUERY
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import msgspec
 
-from services.catalog.queries.views import Row, select_videos
+from services.catalog.queries.lists import OWNER, VIDEO, Row
 from services.catalog.read_model.text_analysis import Query, allowed_typos, edit_distance, tolerant
-from services.catalog.tables import videos
+from shared.database.reads import Reads
 
 ENOUGH: Final = 10
 """With this many exact hits or more, other spellings are not searched."""
 
-# Below the default 0.3: one wrong letter in the middle of a short word leaves few common trigrams.
-# ``edit_distance`` then rejects false candidates.
-_SIMILARITY: Final = 0.2
+SESSION: Final = {
+    # Below the default 0.3: one wrong letter in the middle of a short word leaves few common
+    # trigrams. ``edit_distance`` then rejects false candidates.
+    "pg_trgm.similarity_threshold": "0.2",
+    # How many videos have a word, and with that how to find them, differs from word to word.
+    "plan_cache_mode": "force_custom_plan",
+}
+"""Settings of the sessions that search."""
+
 _CANDIDATES: Final = 50
 _ALTERNATIVES: Final = 5
 # Weights of hits by field: D description, C (unused), B tags, A title.
 _WEIGHTS: Final = "{0.1, 0.2, 0.5, 1.0}"
 
+# Rank ids alone; usernames and pending views are read for the page's rows only. The last 1: a hit
+# in a long text counts less than one in a short text.
+_PAGE: Final = f"""
+with hits as (
+    select count(*) as total from catalog.videos where listed and search @@ $2::tsquery
+), ranked as (
+    select id, views, case when search @@ $1::tsquery then 1 else 0 end as exact,
+           ts_rank_cd('{_WEIGHTS}'::real[], search, $2::tsquery, 1) as rank
+    from catalog.videos where listed and search @@ $2::tsquery
+    order by exact desc, rank desc, views desc, id desc limit $3 offset $4
+)
+select hits.total, shown.*
+from hits left join (
+    select {VIDEO}, ranked.exact, ranked.rank
+    from ranked join catalog.videos v on v.id = ranked.id {OWNER}
+) shown on true
+order by shown.exact desc, shown.rank desc, shown.views desc, shown.id desc
+"""  # noqa: S608 - our own text
 
-class Found:
+_NEAR: Final = """
+select asked.word as asked, known.word as known from unnest($1::text[]) as asked(word)
+cross join lateral (
+    select w.word from catalog.words w where w.word % asked.word
+    order by similarity(w.word, asked.word) desc, w.word limit $2
+) as known
+"""
+
+
+class Found(msgspec.Struct, frozen=True):
     """One page of results, and the total number of results."""
 
-    def __init__(self, rows: Sequence[Row], total: int) -> None:
-        self.rows = rows
-        self.total = total
+    rows: Sequence[Row]
+    total: int
 
 
 class Search:
-    """Finds listed videos."""
+    """Finds listed videos. ``reads`` has sessions with the settings ``SESSION``."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def find(self, query: Query, offset: int, limit: int) -> Found:
         """Exact hits first, then by rank, views and age.
 
         With fewer than ``ENOUGH`` exact hits, other spellings of the words are searched too.
         """
-        async with self._engine.connect() as connection:
-            total = await self._count(connection, query.strict)
-            accepted = query.strict
-            if total < ENOUGH and query.words:
-                accepted = tolerant(query, await self._near(connection, query.words))
-                if accepted != query.strict:
-                    total = await self._count(connection, accepted)
-            if not total:
-                return Found([], 0)
-            return Found(await self._page(connection, query.strict, accepted, offset, limit), total)
+        found = await self._page(query.strict, query.strict, offset, limit)
+        if found.total >= ENOUGH or not query.words:
+            return found
+        accepted = tolerant(query, await self._near(query.words))
+        if accepted == query.strict:
+            return found
+        return await self._page(query.strict, accepted, offset, limit)
 
-    async def _count(self, connection: AsyncConnection, tsquery: str) -> int:
-        statement = (
-            select(func.count())
-            .select_from(videos)
-            .where(videos.c.listed, videos.c.search.op("@@")(_tsquery(tsquery)))
-        )
-        return (await connection.execute(statement)).scalar_one()
+    async def _page(self, strict: str, accepted: str, offset: int, limit: int) -> Found:
+        rows = await self._reads.rows(_PAGE, strict, accepted, limit, offset)
+        return Found([row for row in rows if row["id"] is not None], rows[0]["total"])
 
-    async def _page(
-        self, connection: AsyncConnection, strict: str, accepted: str, offset: int, limit: int
-    ) -> Sequence[Row]:
-        wanted = _tsquery(accepted)
-        exact = case((videos.c.search.op("@@")(_tsquery(strict)), 1), else_=0)
-        weights = literal_column(f"'{_WEIGHTS}'::real[]", ARRAY(REAL))
-        # 1: a hit in a long text counts less than one in a short text.
-        rank = func.ts_rank_cd(weights, videos.c.search, wanted, 1)
-        # Rank ids alone; usernames and pending views are read for the page's rows only.
-        ranked = (
-            select(videos.c.id, exact.label("exact"), rank.label("rank"), videos.c.views)
-            .where(videos.c.listed, videos.c.search.op("@@")(wanted))
-            .order_by(
-                literal_column("exact").desc(),
-                literal_column("rank").desc(),
-                videos.c.views.desc(),
-                videos.c.id.desc(),
-            )
-            .limit(limit)
-            .offset(offset)
-            .subquery("ranked")
-        )
-        statement = (
-            select_videos()
-            .join(ranked, ranked.c.id == videos.c.id)
-            .order_by(
-                ranked.c.exact.desc(),
-                ranked.c.rank.desc(),
-                ranked.c.views.desc(),
-                ranked.c.id.desc(),
-            )
-        )
-        return (await connection.execute(statement)).mappings().all()
-
-    async def _near(
-        self, connection: AsyncConnection, words: Sequence[str]
-    ) -> dict[str, list[str]]:
+    async def _near(self, words: Sequence[str]) -> dict[str, list[str]]:
         """For each word, known words within its allowed edit distance."""
-        # The setting ends with this transaction, so the pool's connection does not keep it.
-        await connection.execute(
-            select(func.set_config("pg_trgm.similarity_threshold", str(_SIMILARITY), True))
-        )
-        statement = text(
-            """
-            select asked.word as asked, known.word as known from unnest(:words) as asked(word)
-            cross join lateral (
-                select w.word from catalog.words w where w.word % asked.word
-                order by similarity(w.word, asked.word) desc, w.word limit :candidates
-            ) as known
-            """
-        ).bindparams(bindparam("words", type_=ARRAY(Text)))
-        found = await connection.execute(
-            statement, {"words": list(words), "candidates": _CANDIDATES}
-        )
         near: dict[str, list[tuple[int, str]]] = {}
-        for row in found.mappings():
+        for row in await self._reads.rows(_NEAR, list(words), _CANDIDATES):
             word, known = row["asked"], row["known"]
             limit = allowed_typos(word)
             mistakes = edit_distance(word, known, limit)
@@ -126,7 +97,3 @@ class Search:
             word: [known for _, known in sorted(found)[:_ALTERNATIVES]]
             for word, found in near.items()
         }
-
-
-def _tsquery(value: str) -> Any:
-    return cast(value, TSQUERY)

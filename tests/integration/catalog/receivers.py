@@ -9,7 +9,7 @@ import httpx
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from services.catalog.queries.views import Views
+from services.catalog.queries.feeds import Feeds
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhook_sender import WebhookSender
 from services.catalog.webhooks.webhook_store import Webhooks
@@ -71,7 +71,7 @@ class Post:
         self.webhooks = CountedWebhooks(stage.engine)
         self.delivery = WebhookDelivery(
             self.webhooks,
-            Views(stage.engine),
+            Feeds(stage.engine),
             WebhookSender(client, Reach.parse("127.0.0.0/8")),
             GRANT_SECRET,
             metrics=ItemMetrics(CollectorRegistry()),

@@ -18,7 +18,7 @@ from services.catalog.http.dependencies import Catalog
 from services.catalog.main import compose_api
 from services.catalog.pending_views import PendingViews
 from services.catalog.projector import BackgroundTasks
-from services.catalog.queries.views import Views
+from services.catalog.queries.duties import Duties
 from services.catalog.read_model.projections import Library
 from services.catalog.settings import ApiSettings
 from shared.contracts import Event, UserRegistered, new_id, stream_id
@@ -135,7 +135,7 @@ class Stage:
     def background(self) -> BackgroundTasks:
         """The background tasks of a leading projector."""
         metrics = ItemMetrics(CollectorRegistry())
-        return BackgroundTasks(self.store, PendingViews(self.engine), Views(self.engine), metrics)
+        return BackgroundTasks(self.store, PendingViews(self.engine), Duties(self.engine), metrics)
 
     async def count_pending_views(self) -> int:
         """Append all counted views to the log; returns the number of batches."""

@@ -1,0 +1,1 @@
+"""What reads cost the catalog, and how that grows with what it holds."""

@@ -1,0 +1,116 @@
+"""A catalog process under measurement, and what its answers cost."""
+
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from tests.support.databases import Database
+
+_SERVER = Path(__file__).with_name("server.py")
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Of one request, in microseconds: CPU of the process and of its PostgreSQL sessions, and the
+    median time until it is answered."""
+
+    process: float
+    database: float
+    answered: float
+
+    @property
+    def cpu(self) -> float:
+        """CPU of both."""
+        return self.process + self.database
+
+
+class CatalogProcess:
+    """One catalog, asked over one connection."""
+
+    def __init__(self, process: psutil.Process, port: int, token: str) -> None:
+        self.token = token
+        self._process = process
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def ask(self, path: str, headers: Mapping[str, str], expected: int) -> dict[str, str]:
+        """The headers of an answer with the expected status."""
+        self._connection.request("GET", path, headers=dict(headers))
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != expected:
+            raise RuntimeError(f"{path}: {answer.status} {body[:300]!r}")
+        return {name.lower(): value for name, value in answer.getheaders()}
+
+    def cost(
+        self, path: str, headers: Mapping[str, str], *, expected: int = 200, times: int
+    ) -> Cost:
+        """What ``times`` requests of one kind cost."""
+        sessions = self._sessions()
+        before = [_cpu(self._process), sum(map(_cpu, sessions))]
+        waits: list[float] = []
+        for _ in range(times):
+            began = time.perf_counter()
+            self.ask(path, headers, expected)
+            waits.append(time.perf_counter() - began)
+        after = [_cpu(self._process), sum(map(_cpu, sessions))]
+        process, database = (
+            (now - then) / times * 1e6 for then, now in zip(before, after, strict=True)
+        )
+        return Cost(process, database, statistics.median(waits) * 1e6)
+
+    def _sessions(self) -> list[psutil.Process]:
+        """The PostgreSQL processes at the other ends of the process's connections."""
+        mine = {each.laddr.port for each in self._process.net_connections("tcp") if each.raddr}
+        return [
+            psutil.Process(each.pid)
+            for each in psutil.net_connections("tcp")
+            if each.raddr
+            and each.raddr.port in mine
+            and each.pid not in {None, self._process.pid}
+            and each.pid != os.getpid()
+        ]
+
+
+@contextmanager
+def catalog(root: Path, database: Database, user_id: str) -> Iterator[CatalogProcess]:
+    """The catalog of the checkout in ``root``, on ``database``; its token is this user's."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    command = (sys.executable, str(_SERVER), database.url("catalog"), str(port), user_id)
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            # Log lines go before the token.
+            line = next(line for line in process.stdout if line.startswith('{"token"'))
+            # Read on: a process whose log nobody reads stands still once the pipe is full.
+            threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
+            yield CatalogProcess(psutil.Process(process.pid), port, json.loads(line)["token"])
+        finally:
+            process.stdin.close()
+            process.wait(30)
+
+
+def _cpu(process: psutil.Process) -> float:
+    # psutil rounds to the kernel's ticks of 10 ms.
+    with open(f"/proc/{process.pid}/schedstat") as found:
+        return int(found.read().split()[0]) / 1e9
