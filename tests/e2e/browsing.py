@@ -49,7 +49,7 @@ def fresh_page(browser: Browser, url: str, *, phone: bool = False) -> Iterator[P
     )
     yield page
     context.close()
-    assert errors == []
+    assert errors == [], errors
 
 
 def join(page: Page, name: str) -> None:

@@ -1,0 +1,1 @@
+"""What lives cost, and how soon they are seen."""
