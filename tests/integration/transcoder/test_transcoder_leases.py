@@ -307,6 +307,8 @@ async def test_how_far_a_video_is(engine: AsyncEngine, scheduler: Scheduler) -> 
     await scheduler.beat(by_name["a-2"], "w", 0.0, 64.0)
     await add_job(engine, "other", 1)
     await execute(engine, "update transcoder.jobs set state = 'completed' where user_id = 'other'")
+    # Its worker has not heard yet that the video is over.
+    await execute(engine, "update transcoder.tasks set state = 'running' where user_id = 'other'")
     (progress,) = await scheduler.progress()
     assert progress.video_id == "video of a"
     assert progress.percent == pytest.approx(100 * (2 + 1) / 10)
