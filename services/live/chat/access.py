@@ -10,6 +10,7 @@ from services.live.chat.rooms_repository import Room
 from services.live.chat.rules import ChatNotFound
 from services.live.handlers.live_events import LiveEvents
 from shared.contracts import SHOWN_TO_OTHERS, Visibility
+from shared.event_store.store import UnreadableStream
 from shared.http import grants
 from shared.http.identity import Principal
 
@@ -73,8 +74,12 @@ class Access:
         raise ChatNotFound
 
     async def has_chat(self, room: Room) -> bool:
-        """Whether the installation and the owner of the live want one."""
-        return self._enabled and (await self._events.stream(room.live_id)).settings.chat
+        """Whether the installation and the owner of the live want one; not where a newer version
+        has set up the live stream, which may have turned it off."""
+        try:
+            return self._enabled and (await self._events.stream(room.live_id)).settings.chat
+        except UnreadableStream:
+            return False
 
     async def visibility(self, video_id: str) -> Visibility | None:
         """A video's visibility now; None where it is deleted, or none yet."""

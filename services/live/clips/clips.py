@@ -18,7 +18,6 @@ from services.live.clips.rules import (
     is_due,
     may_clip,
 )
-from services.live.domain.session import LiveSession
 from services.live.domain.stream import LiveStreamNotFound, clean_title
 from services.live.handlers.live_events import LiveEvents
 from services.live.ports import KeyReused, SessionRow, SessionRows
@@ -129,8 +128,7 @@ class Clips:
         if row is None or row.epoch == 0 or live_id not in (None, row.live_id):
             raise NothingToClip
         stream = await self._events.stream(row.live_id)
-        session = await self._events.session(row.video_id)
-        visibility = await self._events.video_visibility(row.video_id, session.visibility)
+        visibility = await self._events.visibility(row.video_id)
         if visibility is None:
             raise NothingToClip
         if not may_clip(caller, row.user_id, stream.clips_by, visibility):
@@ -148,7 +146,7 @@ class Clips:
         session = await self._events.session(row.source_id)
         if not is_due(session.phase, row.ends_at, self._clock()):
             return
-        visibility = await self._visibility(row, session)
+        visibility = await self._visibility(row)
         try:
             if visibility is None:
                 raise NotMade("The live was deleted.")
@@ -159,11 +157,11 @@ class Clips:
         self._advanced()
         _log.info("clip", video=row.video_id, source=row.source_id, state=made.state)
 
-    async def _visibility(self, row: ClipRow, session: LiveSession) -> Visibility | None:
+    async def _visibility(self, row: ClipRow) -> Visibility | None:
         """The live's now; None if it is deleted, or nobody owns it any more."""
         if await self._events.is_account_deleted(row.user_id):
             return None
-        visibility = await self._events.video_visibility(row.source_id, session.visibility)
+        visibility = await self._events.visibility(row.source_id)
         hidden = visibility in ("private", "draft")
         if hidden and row.made_by != row.user_id:
             return None

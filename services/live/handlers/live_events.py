@@ -23,7 +23,14 @@ from shared.contracts import (
 )
 from shared.event_store.decider import Decider, execute, fold, load
 from shared.event_store.serialization import readable
-from shared.event_store.store import EventStore, Metadata, NewEvent, WrongExpectedVersion
+from shared.event_store.store import (
+    EventStore,
+    Metadata,
+    NewEvent,
+    Unreadable,
+    UnreadableStream,
+    WrongExpectedVersion,
+)
 from shared.telemetry import continued, current_traceparent, get_logger, tracer
 
 _log = get_logger(__name__)
@@ -31,6 +38,8 @@ _log = get_logger(__name__)
 _STREAM: Final = Decider(stream_decider.initial, stream_decider.decide, stream_decider.evolve)
 # Others append to a session rarely: its owner, the leader, its user.
 _ATTEMPTS: Final = 5
+# The most private that there is.
+_UNKNOWN: Final = "private"
 # Sessions whose state is kept, so that each batch need not read all batches before it.
 _KEPT: Final = 1_000
 
@@ -105,19 +114,6 @@ class LiveEvents:
         """Whether the log has the video's deletion."""
         return await self._has(stream_id("video", video_id), VideoDeleted)
 
-    async def video_visibility(self, video_id: str, first: Visibility) -> Visibility | None:
-        """Who sees a video now, which began with ``first``; None where it is deleted."""
-        visibility: Visibility = first
-        for recorded in await self._store.read_stream(stream_id("video", video_id)):
-            match readable(recorded).data:
-                case VideoDeleted():
-                    return None
-                case VisibilityChanged() as changed:
-                    visibility = changed.visibility
-                case _:
-                    pass
-        return visibility
-
     async def deleted_videos(self, video_ids: Sequence[str]) -> set[str]:
         """Those of them that the log has a deletion of."""
         names = {stream_id("video", video_id): video_id for video_id in video_ids}
@@ -129,16 +125,28 @@ class LiveEvents:
         }
 
     async def visibility(self, video_id: str) -> Visibility | None:
-        """A session's visibility as its owner has set it last; None where there is no such session
-        or its video is deleted."""
-        session = await self.session(video_id)
-        shown = None if session.phase == "none" else session.visibility
+        """Who sees a session's video now, as its owner has set it last; None where there is no such
+        session, or its video is deleted.
+
+        Where there is an event that this version cannot read, only the owner does: a newer version
+        may have hidden it.
+        """
+        try:
+            session = await self.session(video_id)
+        except UnreadableStream:
+            return _UNKNOWN
+        if session.phase == "none":
+            return None
+        shown = session.visibility
         name = stream_id("video", video_id)
-        for recorded in (await self._store.read_streams([name]))[name]:
-            if isinstance(recorded.data, VideoDeleted):
-                return None
-            if isinstance(recorded.data, VisibilityChanged):
-                shown = recorded.data.visibility
+        events = (await self._store.read_streams([name]))[name]
+        if any(event.type == VideoDeleted.__name__ for event in events):
+            return None
+        if any(isinstance(event.data, Unreadable) for event in events):
+            return _UNKNOWN
+        for event in events:
+            if isinstance(event.data, VisibilityChanged):
+                shown = event.data.visibility
         return shown
 
     async def is_account_deleted(self, user_id: str) -> bool:

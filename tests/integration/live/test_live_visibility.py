@@ -1,0 +1,130 @@
+"""Who sees a live, as far as chats and clips ask: by the log, and less where it is unclear."""
+
+from typing import Any, get_args
+
+import pytest
+
+from services.live.chat.access import Access, Caller
+from services.live.chat.rooms_repository import Room
+from services.live.chat.rules import ChatNotFound
+from shared.contracts import Event, VideoDeleted, Visibility, VisibilityChanged, stream_id
+from shared.event_store.postgres import open_event_store
+from shared.event_store.store import Metadata, NewEvent
+from shared.http.identity import Principal
+from tests.integration.live.harness import OBS, Live
+
+NEWER = """
+insert into log.events (stream_id, version, event_id, type, schema_version, data, metadata)
+select $1, coalesce(max(version), 0) + 1, gen_random_uuid(), $2, 99,
+  '{"video_id": "x", "visibility": "unlisted"}', '{}' from log.events where stream_id = $1
+"""
+
+
+class Nobody:
+    """No session of a user has ended."""
+
+    async def has_ended(self, user_id: str, session_id: str) -> bool:
+        return False
+
+
+class Video:
+    """A running live of ann's, and what other services append about its video."""
+
+    def __init__(self, live: Live, video_id: str, live_id: str) -> None:
+        self._live = live
+        self.room = Room(video_id=video_id, live_id=live_id, user_id="ann", phase="open")
+        self.events = live.one.events
+        self.stream = stream_id("video", video_id)
+
+    async def append(self, event: Event) -> None:
+        async with open_event_store(self._live.database.admin_url) as store:
+            version = len((await store.read_streams([self.stream]))[self.stream])
+            await store.append(self.stream, version, [NewEvent(event)], Metadata())
+
+    async def show(self, visibility: Visibility) -> None:
+        video_id = self.room.video_id
+        await self.append(VisibilityChanged(video_id=video_id, visibility=visibility))
+
+    async def append_newer(self, kind: str, stream: str = "") -> None:
+        """An event of a version that this one cannot read."""
+        await self._live.execute(NEWER, stream or self.stream, kind)
+
+    @property
+    async def visibility(self) -> Visibility | None:
+        return await self.events.visibility(self.room.video_id)
+
+    async def reads_chat(self, user_id: str) -> bool:
+        access = Access(self.events, Nobody(), "secret")
+        principal = Principal(
+            user_id=user_id,
+            username=user_id,
+            session_id="session",
+            token_id="token",
+            expires_at=0,
+        )
+        try:
+            await access.check(self.room, Caller(principal))
+        except ChatNotFound:
+            return False
+        return True
+
+
+async def running(live: Live, **settings: Any) -> Video:
+    live_id, key = await live.stream(**settings)
+    session = await live.one.sessions.connect(key, OBS)
+    return Video(live, session.video_id, live_id)
+
+
+@pytest.mark.parametrize("visibility", get_args(Visibility))
+async def test_what_the_owner_has_set_last_counts(live: Live, visibility: Visibility) -> None:
+    video = await running(live, visibility="unlisted")
+    assert await video.visibility == "unlisted"
+    await video.show(visibility)
+    assert await video.visibility == visibility
+    assert await video.reads_chat("ann")
+    assert await video.reads_chat("bob") == (visibility in ("public", "unlisted"))
+
+
+@pytest.mark.parametrize("visibility", get_args(Visibility))
+@pytest.mark.parametrize("kind", ["VisibilityChanged", "VideoHiddenByAReviewer"])
+async def test_an_event_of_a_newer_version_leaves_it_to_its_owner(
+    live: Live, visibility: Visibility, kind: str
+) -> None:
+    video = await running(live)
+    await video.show(visibility)
+    await video.append_newer(kind)
+    assert await video.visibility == "private"
+    assert await video.reads_chat("ann")
+    assert not await video.reads_chat("bob")
+    # What is said later may not undo what could not be read.
+    await video.show("public")
+    assert await video.visibility == "private"
+    await video.append(
+        VideoDeleted(video_id=video.room.video_id, user_id="ann", deleted_by="owner")
+    )
+    assert await video.visibility is None
+    assert not await video.reads_chat("ann")
+
+
+async def test_a_deletion_of_a_newer_version_is_one(live: Live) -> None:
+    video = await running(live)
+    await video.append_newer(VideoDeleted.__name__)
+    assert await video.visibility is None
+
+
+async def test_a_session_of_a_newer_version_is_its_owners(live: Live) -> None:
+    video = await running(live)
+    await video.append_newer("LivePublished", stream_id("livesession", video.room.video_id))
+    assert await video.visibility == "private"
+
+
+async def test_a_live_stream_of_a_newer_version_has_no_chat(live: Live) -> None:
+    video = await running(live)
+    access = Access(video.events, Nobody(), "secret")
+    assert await access.has_chat(video.room)
+    await video.append_newer("LiveStreamChanged", stream_id("live", video.room.live_id))
+    assert not await access.has_chat(video.room)
+
+
+async def test_what_is_no_live_is_nobodys(live: Live) -> None:
+    assert await live.one.events.visibility("00000000-0000-7000-8000-000000000000") is None
