@@ -23,7 +23,8 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     ``bytes``: sources of its videos, the lengths of its open uploads, segments of its lives.
     ``open_uploads``:
     resumable and direct uploads that are not complete, and complete partial ones.
-    ``encode_minutes``: of sources, planned since midnight (UTC), but for those that failed.
+    ``encode_minutes``: of sources, planned since midnight (UTC), but for those that failed; as
+    many may.
     """
 
     bytes: int | None = None
@@ -91,6 +92,15 @@ _WORDS: Final = {
     "encode_minutes": "minutes of video a day",
     "deleted_bytes": "bytes of deleted videos that are still stored",
 }
+
+
+def minutes_of(planned_ms: int, failed_ms: int, allowed: int | None) -> int:
+    """The minutes of a day that count: those planned, without those that failed.
+
+    As many as are allowed may fail besides; further ones count, because they cost as much.
+    """
+    beyond = 0 if allowed is None else max(0, failed_ms - allowed * MINUTE_MS)
+    return (planned_ms + beyond) // MINUTE_MS
 
 
 def check_quota(quota: Quota, usage: Usage, adding: Addition) -> None:

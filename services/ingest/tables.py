@@ -128,13 +128,15 @@ deleted_bytes = Table(
     Index("deleted_bytes_at", "deleted_at"),
 )
 
-# Milliseconds of sources that were planned on a day (UTC). Days that are over are forgotten.
+# Milliseconds of sources that were planned on a day (UTC), without those that failed, and those
+# that failed. Days that are over are forgotten.
 planned_days = Table(
     "planned_days",
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("ms", BigInteger, nullable=False),
+    Column("failed_ms", BigInteger, nullable=False, server_default=text("0")),
 )
 
 # Of them, the milliseconds that are given back if the video's transcode fails.

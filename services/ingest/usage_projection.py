@@ -37,7 +37,7 @@ from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.projections.replayed_refold import ReplayedRefolding
 from shared.event_store.store import SequencedEvent
 
-FOLD: Final = 2
+FOLD: Final = 3
 """The version of the fold: one more whenever the same events lead to other rows."""
 
 SCHEMA: Final = "ingest"
@@ -219,6 +219,7 @@ async def _plan(connection: AsyncConnection, events: Sequence[SequencedEvent]) -
     )
     plans = {row.video_id: _Plan(row.user_id, row.day, row.ms) for row in found}
     minutes: Counter[tuple[str, date]] = Counter()
+    failed: Counter[tuple[str, date]] = Counter()
     for event in events:
         match event.data:
             case TranscodePlanned(counted=True):
@@ -228,9 +229,9 @@ async def _plan(connection: AsyncConnection, events: Sequence[SequencedEvent]) -
                 plans[video_id] = plan
                 minutes[user_id, plan.day] += plan.ms
             case TranscodeFailed(video_id=video_id):
-                failed = plans.pop(video_id, None)
-                if failed is not None:
-                    minutes[failed.user_id, failed.day] -= failed.ms
+                plan = plans.pop(video_id, None)
+                if plan is not None:
+                    failed[plan.user_id, plan.day] += plan.ms
             case TranscodeCompleted() | TranscodeCancelled():
                 plans.pop(event.data.video_id, None)
             case _:
@@ -244,12 +245,11 @@ async def _plan(connection: AsyncConnection, events: Sequence[SequencedEvent]) -
         rows = [{"video_id": id_, **plan._asdict()} for id_, plan in plans.items()]
         await connection.execute(insert(refundable_plans).values(rows))
     await _add_minutes(connection, minutes)
+    await _give_back(connection, failed)
 
 
 async def _add_minutes(connection: AsyncConnection, minutes: Counter[tuple[str, date]]) -> None:
-    more = [
-        {"user_id": user, "day": day, "ms": ms} for (user, day), ms in minutes.items() if ms > 0
-    ]
+    more = [{"user_id": user, "day": day, "ms": ms} for (user, day), ms in minutes.items()]
     if more:
         statement = insert(planned_days).values(more)
         await connection.execute(
@@ -258,16 +258,19 @@ async def _add_minutes(connection: AsyncConnection, minutes: Counter[tuple[str, 
                 set_={"ms": planned_days.c.ms + statement.excluded.ms},
             )
         )
-    for (user, day), ms in minutes.items():
-        if ms < 0:
-            await connection.execute(
-                update(planned_days)
-                .where(planned_days.c.user_id == user, planned_days.c.day == day)
-                .values(ms=func.greatest(planned_days.c.ms + ms, 0))
-            )
     await connection.execute(
         delete(planned_days).where(
             planned_days.c.user_id.in_({user for user, _ in minutes}),
             planned_days.c.day < func.current_date() - _FORGOTTEN.days,
         )
     )
+
+
+async def _give_back(connection: AsyncConnection, failed: Counter[tuple[str, date]]) -> None:
+    row = planned_days.c
+    for (user, day), ms in failed.items():
+        await connection.execute(
+            update(planned_days)
+            .where(row.user_id == user, row.day == day)
+            .values(ms=func.greatest(row.ms - ms, 0), failed_ms=row.failed_ms + ms)
+        )

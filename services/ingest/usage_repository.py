@@ -8,7 +8,14 @@ from sqlalchemy import Select, Text, and_, any_, case, cast, exists, func, not_,
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.deleted_usage import still_stored
-from services.ingest.quotas import MINUTE_MS, Addition, Quota, Quotas, Usage, check_quota
+from services.ingest.quotas import (
+    Addition,
+    Quota,
+    Quotas,
+    Usage,
+    check_quota,
+    minutes_of,
+)
 from services.ingest.rows import transaction
 from services.ingest.tables import (
     account_roles,
@@ -66,11 +73,15 @@ class UsageRepository:
                 ).where(stored_sums.c.user_id == user_id)
             )
         ).one_or_none() or (0, 0, 0, 0)
-        planned = await connection.scalar(
-            select(planned_days.c.ms).where(
-                planned_days.c.user_id == user_id, planned_days.c.day == datetime.now(UTC).date()
+        planned, failed = (
+            await connection.execute(
+                select(planned_days.c.ms, planned_days.c.failed_ms).where(
+                    planned_days.c.user_id == user_id,
+                    planned_days.c.day == datetime.now(UTC).date(),
+                )
             )
-        )
+        ).one_or_none() or (0, 0)
+        quota = self._quotas.of("trusted" if role == "trusted" else "user")
         deleted = await connection.scalar(still_stored(user_id, self._deleted_for))
         under_way = (await connection.execute(_under_way(user_id))).one()
         return Account(
@@ -78,12 +89,12 @@ class UsageRepository:
                 bytes=int(stored[1] + under_way.bytes),
                 videos=stored[0] + under_way.videos,
                 open_uploads=under_way.open,
-                encode_minutes=(planned or 0) // MINUTE_MS,
+                encode_minutes=minutes_of(planned, failed, quota.encode_minutes),
                 lives=stored[2],
                 live_bytes=int(stored[3]),
                 deleted_bytes=deleted or 0,
             ),
-            self._quotas.of("trusted" if role == "trusted" else "user"),
+            quota,
         )
 
 

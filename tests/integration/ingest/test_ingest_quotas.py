@@ -299,8 +299,10 @@ async def test_who_uploads_and_deletes_again_and_again_holds_no_more_than_twice_
             assert (await _form(free, _KIB)).status_code == 202
 
 
-async def test_minutes_of_what_failed_are_given_back(database: Database, ingest: Ingest) -> None:
-    failing, again, cancelled, running = (new_id() for _ in range(4))
+async def test_minutes_of_what_failed_are_given_back_as_many_as_are_allowed(
+    database: Database, s3: Buckets
+) -> None:
+    failing, again, cancelled, going_on = (new_id() for _ in range(4))
 
     def failed(video: str) -> tuple[str, Event]:
         event = TranscodeFailed(video_id=video, attempt=1, code="media.unreadable", reason="r")
@@ -320,16 +322,22 @@ async def test_minutes_of_what_failed_are_given_back(database: Database, ingest:
             _planned(cancelled, "ann", 30),
             (stream_id("transcode", cancelled), given_up),
             failed(cancelled),
-            _planned(running, "ann", 4),
+            _planned(going_on, "ann", 4),
         ],
     )
     await _catch_up(database)
-    async with ingest.client() as client:
+    limits = _LIMITS | {"quota_encode_minutes": 1404}
+    async with running(config(database, s3, **limits), s3) as ingest, ingest.client() as client:
         assert (await _usage(client))["encode_minutes"]["used"] == 234
-    await _facts_after(database, {again: failed(again), running: failed(running)})
-    await _catch_up(database)
-    async with ingest.client() as client:
+        await _facts_after(database, {again: failed(again), going_on: failed(going_on)})
+        await _catch_up(database)
         assert (await _usage(client))["encode_minutes"]["used"] == 30
+        # Who has costly videos fail again and again takes the machines away from others.
+        last = new_id()
+        await _facts(database, [_planned(last, "ann", 2000), failed(last)])
+        await _catch_up(database)
+        assert (await _usage(client))["encode_minutes"] == {"used": 2030, "allowed": 1404}
+        assert problem(await _form(client, _KIB)) == (403, "quota_exceeded")
 
 
 def _connected(video: str, user: str, *, record: bool = True) -> tuple[str, Event]:
