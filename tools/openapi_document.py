@@ -23,6 +23,7 @@ from services.ingest.http.app import ingest_app
 from services.live.http.app import live_app
 from services.live.http.chat import chat_router
 from services.live.http.clips import clips_router
+from services.live.http.planned import planned_router
 from services.live.http.simulcast import simulcast_router
 from services.live.whip.routes import whip_routers
 from services.transcoder import http as transcoder
@@ -95,6 +96,7 @@ def _live(verifier: Verifier) -> Litestar:
         others=[
             chat_router(_UNOPENED),
             clips_router(_UNOPENED),
+            planned_router(_UNOPENED),
             simulcast_router(_UNOPENED),
             *whip_routers(_UNOPENED, _UNOPENED),
         ],

@@ -31,11 +31,13 @@ from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
+from services.live.handlers.planning import PLANS, Planning
 from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
 from services.live.http.chat import chat_router
 from services.live.http.clips import clips_router
 from services.live.http.operators import operator_live_routes
+from services.live.http.planned import planned_router
 from services.live.http.simulcast import simulcast_router
 from services.live.ingest_client import IngestClient
 from services.live.metrics import LiveMetrics
@@ -43,6 +45,7 @@ from services.live.origin.plain import PlainPlaylists
 from services.live.origin.routes import Origin, origin_router
 from services.live.packaging.child import Program
 from services.live.packaging.limits import MediaLimits
+from services.live.plans_repository import PlansRepository
 from services.live.ports import Session
 from services.live.recording.finishing import VideoRecorder
 from services.live.recording.segment_queue import Spool
@@ -96,6 +99,7 @@ class Live:
     clips: Clips
     audience: Audience
     accounts: DeletedAccounts
+    planning: Planning
     chats: Chats | None
     broadcasts: Broadcasts
     simulcasts: Simulcasts
@@ -153,9 +157,11 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
     show_figures(host.registry, broadcasts.figures)
     door = Doorkeeper(broadcasts)
     whip = Whip(door) if config.whip else None
+    planning = _planning(base)
     plain = PlainPlaylists(sessions, base.media, dvr_seconds=means.dvr_seconds)
     routes = [
         clips_router(clips),
+        planned_router(planning),
         simulcast_router(_targets(base, targets, sealer, reach)),
         *([chat_router(chats.chat)] if chats is not None else []),
         origin_router(Origin(broadcasts, plain, sessions)),
@@ -168,13 +174,14 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
         clips,
         Audience(base.sessions, viewers, base.metrics, advanced=base.advanced(AUDIENCE)),
         DeletedAccounts(base.streams, base.sessions, base.events, advanced=base.advanced(ACCOUNTS)),
+        planning,
         chats,
         broadcasts,
         simulcasts,
         RtmpServer(door),
         whip,
         SrtPublishers(door, means.program, config.srt_passphrase),
-        _app(base, user_sessions, viewers, routes),
+        _app(base, user_sessions, _streams(base, viewers, planning), routes),
     )
 
 
@@ -207,12 +214,15 @@ async def _base(config: LiveSettings, host: Host) -> _Base:
     )
 
 
+def _streams(base: _Base, viewers: ViewerCounts, planning: Planning) -> LiveStreams:
+    most = base.config.max_live_streams_per_user
+    return LiveStreams(base.streams, base.sessions, base.events, viewers, planning, most=most)
+
+
 def _app(
-    base: _Base, sessions: Sessions, viewers: ViewerCounts, routes: Sequence[Router]
+    base: _Base, sessions: Sessions, streams: LiveStreams, routes: Sequence[Router]
 ) -> Litestar:
     config, host = base.config, base.host
-    most = config.max_live_streams_per_user
-    streams = LiveStreams(base.streams, base.sessions, base.events, viewers, most=most)
     return live_app(
         streams,
         rtmp_url=config.rtmp_url,
@@ -224,6 +234,16 @@ def _app(
         registry=host.registry,
         progress=host.loops.progress,
         others=routes,
+    )
+
+
+def _planning(base: _Base) -> Planning:
+    return Planning(
+        PlansRepository(base.engine),
+        base.events,
+        most=base.config.max_planned_lives_per_user,
+        items=base.items,
+        advanced=base.advanced(PLANS),
     )
 
 

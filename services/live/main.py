@@ -9,6 +9,7 @@ from services.live.assembly import ACCOUNTS, AUDIENCE, CHAT, CLIP, FINISH, SETTL
 from services.live.chat.hub import CHECK_SECONDS, WAIT_SECONDS
 from services.live.chat.keeping import ROUND_SECONDS
 from services.live.chat.parts import Chats
+from services.live.handlers.planning import PLANS
 from services.live.settings import LiveSettings
 from services.live.whip import receiving
 from shared import settings
@@ -79,6 +80,7 @@ async def lead(live: Live, loops: Loops) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(loops.repeat(SETTLE, live.settling.round, _ROUND_SECONDS))
+            group.create_task(loops.repeat(PLANS, live.planning.round, _ROUND_SECONDS))
             for name, step in ((FINISH, live.finishing.round), (CLIP, live.clips.round)):
                 group.create_task(
                     loops.repeat(

@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from services.live.domain.plan import Plan
 from services.live.domain.session import LastTrack
 from shared.contracts import (
     Event,
@@ -17,6 +18,7 @@ from shared.contracts import (
     LiveProtocol,
     LivePublished,
     LiveRecorded,
+    Visibility,
 )
 from shared.errors import Conflict, Forbidden
 
@@ -43,6 +45,12 @@ class Refused(Exception):
 
 class TooManyStreams(Forbidden):
     """The account has as many live streams as it is allowed."""
+
+    code = "quota_exceeded"
+
+
+class TooManyPlans(Forbidden):
+    """The account has as many planned lives as it is allowed."""
 
     code = "quota_exceeded"
 
@@ -255,6 +263,66 @@ class StreamRows(Protocol):
 
     async def page(self, after: str, limit: int) -> list[StreamRow]:
         """The rows after an id, in order."""
+        ...
+
+
+class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A planned live. ``wanted``: it is not in the log yet, and nobody sees it. ``running``: the
+    video of the stream's session that runs."""
+
+    id: str
+    live_id: str
+    user_id: str
+    username: str
+    title: str
+    description: str
+    visibility: Visibility
+    scheduled_at: datetime
+    state: Literal["wanted", "planned", "begun", "cancelled"] = "wanted"
+    announced: bool = False
+    video_id: str | None = None
+    running: str | None = None
+
+
+class PlanRows(Protocol):
+    """The table of planned lives, which follows the log."""
+
+    async def reserve(self, row: PlanRow, most: int) -> None:
+        """Add a wanted plan. Raises TooManyPlans where ``most`` other streams of the user have one.
+
+        What was cancelled of the stream before goes.
+        """
+        ...
+
+    async def touch(self, live_id: str) -> None:
+        """The stream's plan is about to change in the log."""
+        ...
+
+    async def store(self, plan: Plan, *, left: bool = False) -> None:
+        """A change is in the log, which has the plan like this. ``left``: so are all others that
+        were under way."""
+        ...
+
+    async def drop(self, plan_id: str) -> None:
+        """The log does not have this plan, or has another one by now."""
+        ...
+
+    async def forget(self, live_id: str) -> None:
+        """The stream is deleted."""
+        ...
+
+    async def get(self, plan_id: str) -> PlanRow | None: ...
+
+    async def upcoming(self, user_id: str | None, limit: int) -> list[PlanRow]:
+        """Public ones, of one user or of all, the soonest first."""
+        ...
+
+    async def due(self, now: datetime, limit: int, without: Sequence[str]) -> list[PlanRow]:
+        """Those about which something is to be said: they begin soon, run, or were missed."""
+        ...
+
+    async def left(self, limit: int, without: Sequence[str]) -> list[PlanRow]:
+        """Those whose change was begun by a process that died."""
         ...
 
 

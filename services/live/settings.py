@@ -42,11 +42,11 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     ``internal_url``: where the gateway and other replicas reach this process. A user may have
     ``max_live_streams_per_user`` and be live with ``max_lives_per_user`` of them at once; this
     process takes ``max_lives``, and no further one where they use most of ``live_cores``, or, for
-    0, of its processor cores. A user makes ``max_clips_per_day``, and others make so many of the
-    user's lives. A session may last ``max_live_hours``, and its publisher may send
-    ``max_live_bit_rate`` bits and ``max_live_frame_rate`` pictures a second, of
-    ``max_live_pixels`` each; ``upstream_ingest`` says whether its account may store more.
-    ``live_heights``: of the renditions that are made below a
+    0, of its processor cores. A user plans ``max_planned_lives_per_user`` at one time, and makes
+    ``max_clips_per_day``; others make so many of the user's lives. A session may last
+    ``max_live_hours``, and its publisher may send ``max_live_bit_rate`` bits and
+    ``max_live_frame_rate`` pictures a second, of ``max_live_pixels`` each; ``upstream_ingest`` says
+    whether its account may store more. ``live_heights``: of the renditions that are made below a
     publisher's own, each of which takes CPU time. ``scratch_dir`` holds what storage does not take,
     ``live_spool_bytes`` at most. Viewers of a running live may go back by ``live_dvr_minutes``; 0:
     by the last minute only.
@@ -99,6 +99,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     live_dvr_minutes: Annotated[int, msgspec.Meta(ge=0, le=2880)] = 240
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4
     max_live_streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    max_planned_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     max_lives_per_user: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
     simulcast_key: Key
     simulcast_networks: Reach | None = None

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.live.ports import StreamRow, TooManyStreams
 from services.live.rows import lock_user, transaction
-from services.live.tables import sessions, simulcast_targets, streams
+from services.live.tables import plans, sessions, simulcast_targets, streams
 
 _COLUMNS: Final = tuple(streams.c[name] for name in StreamRow.__struct_fields__)
 
@@ -59,6 +59,7 @@ class StreamsRepository:
         async with transaction(self._engine) as connection:
             targets = simulcast_targets.c.live_id == live_id
             await connection.execute(delete(simulcast_targets).where(targets))
+            await connection.execute(delete(plans).where(plans.c.live_id == live_id))
             await connection.execute(delete(streams).where(streams.c.id == live_id))
 
     async def page(self, after: str, limit: int) -> list[StreamRow]:

@@ -126,6 +126,44 @@ simulcast_targets = Table(
     Index("simulcast_targets_user", "user_id"),
 )
 
+# Planned lives: what viewers read, and what the leader looks for. They follow the log; ``revision``
+# counts the plan's events that a row has, ``unsettled`` changes that are under way.
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("live_id", Uuid(as_uuid=False), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("visibility", Text, nullable=False),
+    Column("scheduled_at", DateTime(timezone=True), nullable=False),
+    # wanted: not in the log yet.
+    Column("state", Text, nullable=False, server_default=text("'wanted'")),
+    Column("announced", Boolean, nullable=False, server_default=text("false")),
+    # Of the session that it has become.
+    Column("video_id", Uuid(as_uuid=False)),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+    Column("unsettled", Integer, nullable=False, server_default=text("1")),
+    Column(
+        "touched_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    CheckConstraint("state in ('wanted', 'planned', 'begun', 'cancelled')", name="plan_state"),
+    Index("plans_live", "live_id"),
+    Index("plans_user", "user_id", "scheduled_at", postgresql_where=text("state = 'planned'")),
+    Index("plans_due", "scheduled_at", postgresql_where=text("state = 'planned'")),
+    Index(
+        "plans_public",
+        "scheduled_at",
+        postgresql_where=text("state = 'planned' and visibility = 'public'"),
+    ),
+    Index("plans_unsettled", "touched_at", postgresql_where=text("unsettled > 0")),
+)
+
 # Chats of lives: what must outlast Redis, where the messages of running lives are.
 chats = Table(
     "chats",

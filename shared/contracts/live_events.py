@@ -119,6 +119,59 @@ class LiveStreamDeleted(Event, frozen=True, kw_only=True):
     user_id: str
 
 
+class LiveScheduled(Event, frozen=True, kw_only=True):
+    """The stream's next live has a time and, as ``planned_id``, a page that viewers can open before
+    it begins."""
+
+    live_id: str
+    user_id: str
+    planned_id: str
+    scheduled_at: datetime
+    title: str
+    description: str
+    visibility: Visibility
+
+
+class LiveRescheduled(Event, frozen=True, kw_only=True):
+    """The planned live as it is from now on: another time, title, description or visibility."""
+
+    live_id: str
+    user_id: str
+    planned_id: str
+    scheduled_at: datetime
+    title: str
+    description: str
+    visibility: Visibility
+
+
+class LiveScheduleCancelled(Event, frozen=True, kw_only=True):
+    """``missed``: its time passed long ago, and it did not begin."""
+
+    live_id: str
+    user_id: str
+    planned_id: str
+    missed: bool = False
+
+
+class LiveStartsSoon(Event, frozen=True, kw_only=True):
+    """The planned live begins within a quarter of an hour. Once for each time that it is given."""
+
+    live_id: str
+    user_id: str
+    planned_id: str
+    scheduled_at: datetime
+    title: str
+
+
+class LiveScheduleMet(Event, frozen=True, kw_only=True):
+    """The planned live runs: it is the video ``video_id``."""
+
+    live_id: str
+    user_id: str
+    planned_id: str
+    video_id: str
+
+
 class LiveSessionOpened(Event, frozen=True, kw_only=True):
     """A publisher began; the session becomes the video ``video_id``."""
 

@@ -27,6 +27,8 @@ COUNTED: Final[tuple[type[Event], ...]] = (
     contracts.LiveStreamChanged,
     contracts.StreamKeyRotated,
     contracts.LiveClippingChanged,
+    contracts.LiveScheduled,
+    contracts.LiveRescheduled,
     contracts.SimulcastTargetAdded,
     contracts.SimulcastTargetSwitched,
     contracts.LiveStreamEnabled,

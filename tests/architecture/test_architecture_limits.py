@@ -26,7 +26,7 @@ from services.live.simulcast import backlog
 from services.live.whip import server as whip
 from services.transcoder.retries import TooManyRetries
 from services.transcoder.settings import CoordinatorSettings, WorkerSettings
-from shared import database_sessions
+from shared import database_sessions, publication
 from shared.database import connect
 from shared.errors import CinelogError
 from shared.event_store import changes
@@ -69,6 +69,7 @@ FIXED: dict[str, list[float]] = {
         upload_slots.WAIT_SECONDS,
     ],
     "what waits for a simulcast target, target": [backlog.MAX_BYTES, backlog.MAX_MS / 1000],
+    "days until a planned live, stream": [publication.LONGEST_WAIT.days],
     "readers of a chat, address": [readers.PER_ADDRESS],
     "readers of a chat, chat": [readers.PER_ROOM],
     "events that a reader of a chat is behind, reader": [readers.QUEUE],

@@ -29,11 +29,12 @@ from tests.support.databases import Database
 TOO_MANY = (429, "too_many_changes")
 # Events that are not counted, and why they cannot be made without end.
 BOUNDED = {
-    # Once for each account, session, upload, video, live stream or attempt.
+    # Once for each account, session, upload, video, live stream, time of a planned live or attempt.
     *("UserRegistered", "SessionRevoked", "UserDeleted", "VideoUploaded", "UploadExpired"),
     *("UploadAborted", "UploadRejected", "VideoDeleted", "LiveStreamDeleted", "TranscodeCancelled"),
     *("SimulcastTargetDeleted", "LiveStreamDisabled", "LiveSessionClosed", "LiveConnected"),
     *("LiveDisconnected", "LiveEnded", "LiveRecorded"),
+    *("LiveScheduleCancelled", "LiveStartsSoon", "LiveScheduleMet"),
     # Auth counts them, in the stream of the account.
     *("EmailChanged", "PasswordChanged", "DefaultVisibilityChanged"),
     # What a live's time and MAX_CLIPS_PER_DAY bound.

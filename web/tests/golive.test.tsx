@@ -100,6 +100,8 @@ function aStream(changes: Partial<LiveStream> = {}): LiveStream {
     status: 'active',
     video_id: 'v1',
     rtmp_url: 'rtmp://site.example:1935/live',
+    scheduled_at: null,
+    planned_id: null,
     created_at: '2026-01-02T03:04:05Z',
     ...changes,
   };

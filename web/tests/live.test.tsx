@@ -2,7 +2,7 @@ import { screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { LiveHealth, LiveStream } from '../src/api/models';
+import type { LiveHealth } from '../src/api/models';
 import { session } from '../src/auth/session';
 import { advice } from '../src/live/Health';
 import { LiveState } from '../src/live/LiveState';
@@ -11,28 +11,18 @@ import LiveStreamsPage from '../src/pages/LiveStreamsPage';
 import { LivePosition } from '../src/player/LivePosition';
 import { dvrOf, isAtEdge, positionOf, wayTo } from '../src/player/liveTimeline';
 import { VideoCard } from '../src/videos/VideoCard';
-import { aVideo, expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
+import {
+  aStream,
+  aVideo,
+  expectAccessible,
+  failure,
+  fakeApi,
+  renderAt,
+  success,
+  tokenFor,
+} from './stage';
 
 const STREAMS = '/api/v1/live/streams';
-
-function aStream(changes: Partial<LiveStream> = {}): LiveStream {
-  return {
-    id: 's1',
-    title: 'Evening walk',
-    description: '',
-    visibility: 'public',
-    latency: 'low',
-    record: true,
-    reconnect_seconds: 60,
-    clips_by: 'owner',
-    chat: true,
-    status: 'idle',
-    video_id: null,
-    rtmp_url: 'rtmp://site.example:1935/live',
-    created_at: '2026-01-02T03:04:05Z',
-    ...changes,
-  };
-}
 
 const HEALTHY: LiveHealth = {
   status: 'active',

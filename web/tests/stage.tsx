@@ -5,7 +5,7 @@ import type { ReactElement } from 'react';
 import { createMemoryRouter, RouterProvider } from 'react-router';
 import { expect, vi } from 'vitest';
 
-import type { Job, Video } from '../src/api/models';
+import type { Job, LiveStream, Video } from '../src/api/models';
 import { NotificationProvider } from '../src/ui/notifications';
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -113,6 +113,27 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     was_live: false,
     CreatedAt: '2026-01-02T03:04:05Z',
     UpdatedAt: '2026-01-02T03:04:05Z',
+    ...changes,
+  };
+}
+
+export function aStream(changes: Partial<LiveStream> = {}): LiveStream {
+  return {
+    id: 's1',
+    title: 'Evening walk',
+    description: '',
+    visibility: 'public',
+    latency: 'low',
+    record: true,
+    reconnect_seconds: 60,
+    clips_by: 'owner',
+    chat: true,
+    status: 'idle',
+    video_id: null,
+    rtmp_url: 'rtmp://site.example:1935/live',
+    scheduled_at: null,
+    planned_id: null,
+    created_at: '2026-01-02T03:04:05Z',
     ...changes,
   };
 }

@@ -26,6 +26,7 @@ _PICTURE: Final = ("attempt", "duration_ms", "width", "height")
 _LIVE_SETTINGS: Final = (
     *("title", "description", "visibility", "latency", "record", "reconnect_seconds", "chat"),
 )
+_SCHEDULE: Final = ("live_id", "planned_id", "scheduled_at", "title", "description", "visibility")
 _PLAYLISTS: Final = ("playlist_key", "dash_key")
 
 FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
@@ -104,6 +105,15 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.LiveStreamEnabled: Fields(public=("live_id",), private=("user_id",)),
     c.LiveStreamDisabled: Fields(public=("live_id",), private=("user_id",)),
     c.LiveStreamDeleted: Fields(public=("live_id",), private=("user_id",)),
+    c.LiveScheduled: Fields(public=_SCHEDULE, private=("user_id",)),
+    c.LiveRescheduled: Fields(public=_SCHEDULE, private=("user_id",)),
+    c.LiveScheduleCancelled: Fields(
+        public=("live_id", "planned_id", "missed"), private=("user_id",)
+    ),
+    c.LiveStartsSoon: Fields(
+        public=("live_id", "planned_id", "scheduled_at", "title"), private=("user_id",)
+    ),
+    c.LiveScheduleMet: Fields(public=("live_id", "planned_id", "video_id"), private=("user_id",)),
     c.LiveSessionOpened: Fields(public=("live_id",), private=_OWNED),
     c.LiveSessionClosed: Fields(public=("live_id",), private=_OWNED),
     c.LiveConnected: Fields(

@@ -166,6 +166,8 @@ def _lives() -> tuple[Route, ...]:
         # Live says by OPTIONS what offers and candidates are (RFC 9725).
         _row("/live/whip", _ANY, live),
         _row("/live/whip/{id}", _ANY, live),
+        _row("/live/planned", "GET", live),
+        _row("/live/planned/{id}", "GET", live),
         _row("/live/streams", "GET POST", live),
         _row("/live/streams/{id}", "GET PATCH DELETE", live),
         _row("/live/streams/{id}/key", "POST", live),

@@ -4,10 +4,21 @@ The key itself is in no command and no event: the table has its hash.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from services.live.domain import plan as planning
+from services.live.domain.plan import (
+    AnnouncePlan,
+    CancelPlan,
+    LeadersPlanCommand,
+    MeetPlan,
+    MissPlan,
+    OwnersPlanCommand,
+    Plan,
+    SchedulePlan,
+)
 from shared import text_rules
 from shared.contracts import (
     ClipsBy,
@@ -93,12 +104,16 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     clips_by: ClipsBy = "owner"
     targets: frozenset[str] = frozenset()
     sessions: tuple[str, ...] = ()
+    plan: Plan | None = None
 
 
 class CreateStream(msgspec.Struct, frozen=True):
+    """``schedule``: when its first live begins, where that is known."""
+
     live_id: str
     caller: str
     settings: LiveSettings
+    schedule: SchedulePlan | None = None
 
 
 class ChangeStream(msgspec.Struct, frozen=True):
@@ -173,7 +188,9 @@ OwnersCommand = (
     ChangeStream | ChangeClipping | RotateKey | EnableStream | DisableStream | DeleteStream
 )
 TargetCommand = AddTarget | SwitchTarget | DeleteTarget
-Command = CreateStream | OwnersCommand | TargetCommand | OpenSession | CloseSession | ReportTarget
+PlanCommand = OwnersPlanCommand | LeadersPlanCommand
+SessionCommand = OpenSession | CloseSession
+Command = CreateStream | OwnersCommand | TargetCommand | SessionCommand | ReportTarget | PlanCommand
 
 
 def initial() -> LiveStream:
@@ -181,7 +198,7 @@ def initial() -> LiveStream:
     return LiveStream()
 
 
-def decide(stream: LiveStream, command: Command) -> Sequence[Event]:
+def decide(stream: LiveStream, command: Command) -> Sequence[Event]:  # noqa: PLR0911 - by its kind
     """The events that ``command`` causes; none if it changes nothing.
 
     Raises LiveStreamNotFound (also for another's stream), InvalidInput, StreamDisabled,
@@ -197,8 +214,13 @@ def decide(stream: LiveStream, command: Command) -> Sequence[Event]:
         return _open(stream, command)
     if isinstance(command, ReportTarget):
         return _report(stream, stream.owner, command)
+    ids: dict[str, Any] = {"live_id": stream.id, "user_id": stream.owner}
+    if isinstance(command, AnnouncePlan | MissPlan | MeetPlan):
+        return planning.decide_for_leader(stream.plan, command, ids)
     if stream.owner != command.caller:
         raise LiveStreamNotFound
+    if isinstance(command, SchedulePlan | CancelPlan):
+        return planning.decide_for_owner(stream.plan, command, ids, _texts(stream.settings))
     if isinstance(command, AddTarget | SwitchTarget | DeleteTarget):
         return _decide_for_target(stream, stream.owner, command)
     return _decide_for_owner(stream, stream.owner, command)
@@ -227,36 +249,37 @@ def _decide_for_target(stream: LiveStream, owner: str, command: TargetCommand) -
 def _decide_for_owner(  # noqa: PLR0911 - one per command
     stream: LiveStream, owner: str, command: OwnersCommand
 ) -> Sequence[Event]:
+    ids = {"live_id": stream.id, "user_id": owner}
     match command:
         case ChangeStream():
             settings = checked(_changed(stream.settings, command.changes))
             if settings == stream.settings:
                 return []
-            return [
-                LiveStreamChanged(
-                    live_id=stream.id, user_id=owner, **msgspec.structs.asdict(settings)
-                )
-            ]
+            changed = LiveStreamChanged(**ids, **msgspec.structs.asdict(settings))
+            return [changed, *planning.renamed(stream.plan, _texts(settings), ids)]
         case ChangeClipping(clips_by=clips_by):
-            changed = LiveClippingChanged(live_id=stream.id, user_id=owner, clips_by=clips_by)
-            return [] if clips_by == stream.clips_by else [changed]
+            allowed = LiveClippingChanged(**ids, clips_by=clips_by)
+            return [] if clips_by == stream.clips_by else [allowed]
         case RotateKey():
-            return [StreamKeyRotated(live_id=stream.id, user_id=owner)]
+            return [StreamKeyRotated(**ids)]
         case EnableStream():
-            enabled = LiveStreamEnabled(live_id=stream.id, user_id=owner)
-            return [enabled] if stream.disabled else []
+            return [LiveStreamEnabled(**ids)] if stream.disabled else []
         case DisableStream():
-            disabled = LiveStreamDisabled(live_id=stream.id, user_id=owner)
-            return [] if stream.disabled else [disabled]
+            return [] if stream.disabled else [LiveStreamDisabled(**ids)]
         case DeleteStream():
-            return [LiveStreamDeleted(live_id=stream.id, user_id=owner)]
+            return [*planning.cancelled(stream.plan, ids), LiveStreamDeleted(**ids)]
 
 
 def _create(stream: LiveStream, command: CreateStream) -> Sequence[Event]:
     if stream.owner is not None:
         return []
-    settings = msgspec.structs.asdict(checked(command.settings))
-    return [LiveStreamCreated(live_id=command.live_id, user_id=command.caller, **settings)]
+    settings = checked(command.settings)
+    ids = {"live_id": command.live_id, "user_id": command.caller}
+    created = LiveStreamCreated(**ids, **msgspec.structs.asdict(settings))
+    if command.schedule is None:
+        return [created]
+    texts = _texts(settings)
+    return [created, *planning.decide_for_owner(None, command.schedule, ids, texts)]
 
 
 def _open(stream: LiveStream, command: OpenSession) -> Sequence[Event]:
@@ -304,7 +327,7 @@ def evolve(stream: LiveStream, event: Event) -> LiveStream:  # noqa: PLR0911 - o
         case LiveSessionClosed():
             return msgspec.structs.replace(stream, video_id=None)
         case _:
-            return stream
+            return msgspec.structs.replace(stream, plan=planning.evolve(stream.plan, event))
 
 
 def checked(settings: LiveSettings) -> LiveSettings:
@@ -331,6 +354,11 @@ def _changed(settings: LiveSettings, changes: dict[str, object]) -> LiveSettings
 
 def _settings(event: LiveStreamCreated | LiveStreamChanged) -> LiveSettings:
     return LiveSettings(**{name: getattr(event, name) for name in LiveSettings.__struct_fields__})
+
+
+def _texts(settings: LiveSettings) -> dict[str, Any]:
+    """What viewers read of it before it begins."""
+    return {name: getattr(settings, name) for name in ("title", "description", "visibility")}
 
 
 def _clean(field: str, rule: Callable[[_Value], _Value], value: _Value) -> _Value:

@@ -1,6 +1,6 @@
 """The streams of the log that live writes, and what it reads of others'."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
@@ -152,6 +152,16 @@ class LiveEvents:
     async def is_account_deleted(self, user_id: str) -> bool:
         """Whether the log has the account's deletion."""
         return await self._has(stream_id("user", user_id), UserDeleted)
+
+    async def deleted_accounts(self, user_ids: Collection[str]) -> set[str]:
+        """Those of them that the log has a deletion of."""
+        names = {stream_id("user", user_id): user_id for user_id in user_ids}
+        found = await self._store.read_streams([*names])
+        return {
+            names[name]
+            for name, events in found.items()
+            if any(isinstance(event.data, UserDeleted) for event in events)
+        }
 
     def forget(self, video_id: str) -> None:
         """The session is over: its state need not be kept."""

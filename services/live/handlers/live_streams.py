@@ -23,6 +23,7 @@ from services.live.domain.stream import (
 )
 from services.live.handlers.ending import end_session
 from services.live.handlers.live_events import LiveEvents
+from services.live.handlers.planning import Planning, Wish
 from services.live.keys import key_hash, new_key
 from services.live.ports import (
     QUIET_SECONDS,
@@ -45,7 +46,8 @@ Status = Literal["idle", "active", "disconnected", "disabled"]
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """A live stream as its owner sees it. ``video_id``: of the running session."""
+    """A live stream as its owner sees it. ``video_id``: of the running session. ``planned_id``: of
+    the page of the next live, which begins at ``scheduled_at``."""
 
     id: str
     settings: LiveSettings
@@ -53,6 +55,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     video_id: str | None
     created_at: datetime
+    scheduled_at: datetime | None = None
+    planned_id: str | None = None
 
 
 class StreamHealth(msgspec.Struct, frozen=True):
@@ -74,6 +78,7 @@ class LiveStreams:
         sessions: SessionRows,
         events: LiveEvents,
         viewers: Viewers,
+        planning: Planning,
         *,
         most: int,
     ) -> None:
@@ -81,36 +86,47 @@ class LiveStreams:
         self._sessions = sessions
         self._events = events
         self._viewers = viewers
+        self._planning = planning
         self._most = most
 
     async def create(
-        self, user_id: str, settings: LiveSettings, idempotency_key: str | None
+        self,
+        user_id: str,
+        settings: LiveSettings,
+        idempotency_key: str | None,
+        wish: Wish | None = None,
     ) -> tuple[Shown, str]:
-        """A new live stream, and its key.
+        """A new live stream, and its key. ``wish``: when its first live begins.
 
         With the same ``idempotency_key`` it is the one that the first request made. Its key is
         another one then, because the first one is not stored. Raises InvalidInput,
-        TooManyStreams, KeyReused.
+        TooManyStreams, TooManyPlans, KeyReused.
         """
         cleaned = checked(settings)
+        live_id = new_id() if idempotency_key is None else _id_for(user_id, idempotency_key)
+        schedule = None
+        if wish is not None and await self._streams.get(live_id) is None:
+            self._planning.check(wish)
+            schedule = await self._planning.reserve(user_id, live_id, cleaned, wish)
         key = new_key()
-        fingerprint = hashlib.sha256(msgspec.json.encode(cleaned)).hexdigest()
         wanted = StreamRow(
-            id=new_id() if idempotency_key is None else _id_for(user_id, idempotency_key),
+            id=live_id,
             user_id=user_id,
             key_hash=key_hash(key),
             created_at=datetime.now(UTC),
-            fingerprint=fingerprint,
+            fingerprint=_fingerprint(cleaned, wish),
         )
         row = await self._streams.add(wanted, self._most)
-        if row.fingerprint != fingerprint:
+        if row.fingerprint != wanted.fingerprint:
             raise KeyReused("This idempotency key was used for a different live stream.")
-        create = CreateStream(row.id, user_id, cleaned)
+        create = CreateStream(row.id, user_id, cleaned, schedule)
         try:
             stream = await self._events.decide_stream(row.id, create, user_id)
         except TooManyChanges:
             await self._streams.remove(row.id)
             raise
+        if schedule is not None:
+            await self._planning.settle(stream, schedule)
         if stream.deleted:
             raise LiveStreamNotFound
         if row.key_hash != wanted.key_hash:
@@ -134,10 +150,23 @@ class LiveStreams:
         row, stream = await self._own(user_id, live_id)
         return await self._shown(row, stream)
 
-    async def change(self, user_id: str, live_id: str, changes: dict[str, object]) -> Shown:
-        row, _ = await self._own(user_id, live_id)
+    async def change(
+        self,
+        user_id: str,
+        live_id: str,
+        changes: dict[str, object],
+        wish: Wish | msgspec.UnsetType | None = msgspec.UNSET,
+    ) -> Shown:
+        """``wish``: when the next live begins; None where that is not known any more."""
+        row, stream = await self._own(user_id, live_id)
+        if isinstance(wish, Wish) and not _is_planned(stream, wish):
+            self._planning.check(wish)
         settings = {name: value for name, value in changes.items() if name != "clips_by"}
+        await self._planning.changing(live_id)
         stream = await self._events.decide_stream(live_id, ChangeStream(user_id, settings), user_id)
+        await self._planning.follow(stream)
+        if wish is not msgspec.UNSET:
+            stream = await self._planning.schedule(user_id, stream, wish)
         if "clips_by" in changes:
             clips_by = msgspec.convert(changes["clips_by"], ClipsBy)
             change = ChangeClipping(user_id, clips_by)
@@ -216,8 +245,22 @@ def _id_for(user_id: str, idempotency_key: str) -> str:
     return str(uuid5(_IDS, f"{user_id} {idempotency_key}"))
 
 
+def _fingerprint(settings: LiveSettings, wish: Wish | None) -> str:
+    said = settings if wish is None else (settings, wish.scheduled_at)
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+
+
+def _is_planned(stream: LiveStream, wish: Wish) -> bool:
+    """Whether that is its time already, which may have passed."""
+    plan = stream.plan
+    return plan is not None and plan.state == "planned" and plan.scheduled_at == wish.scheduled_at
+
+
 def _shown(row: StreamRow, stream: LiveStream, running: SessionRow | None) -> Shown:
+    plan = stream.plan if stream.plan is not None and stream.plan.state == "planned" else None
     return Shown(
+        scheduled_at=None if plan is None else plan.scheduled_at,
+        planned_id=None if plan is None else plan.id,
         id=row.id,
         settings=stream.settings,
         clips_by=stream.clips_by,

@@ -11,6 +11,7 @@ from litestar.params import JSONBody, Parameter
 
 from services.live.domain.stream import MAX_RECONNECT_SECONDS, LiveSettings
 from services.live.handlers.live_streams import LiveStreams, Shown, Status
+from services.live.handlers.planning import Wish
 from services.live.ports import Health
 from shared.contracts import ClipsBy, Latency
 from shared.http.envelope import Failure, Success
@@ -34,13 +35,15 @@ LiveId = Annotated[
 LiveVisibility = Literal["public", "unlisted", "private"]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=4 * MAX_TITLE)]
 Description = Annotated[str, msgspec.Meta(max_length=4 * MAX_DESCRIPTION)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 ReconnectSeconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_RECONNECT_SECONDS)]
 
 
 class NewLiveStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``record``: whether each session is kept as a video. A session whose publisher is gone for
     ``reconnect_seconds`` ends. ``latency``: low is some two seconds, standard some ten. ``chat``:
-    whether viewers may write to each other."""
+    whether viewers may write to each other. ``scheduled_at``: when its next live begins; a page
+    with a countdown waits for it."""
 
     title: Title
     description: Description = ""
@@ -49,11 +52,13 @@ class NewLiveStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     record: bool = True
     reconnect_seconds: ReconnectSeconds = 60
     chat: bool = True
+    scheduled_at: Moment | None = None
 
 
 class LiveStreamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is left out stays. A running session keeps its title, visibility and latency.
-    ``clips_by``: who may make clips of its lives."""
+    ``clips_by``: who may make clips of its lives. Without ``scheduled_at`` (null), no live is
+    planned any more."""
 
     title: Title | msgspec.UnsetType = msgspec.UNSET
     description: Description | msgspec.UnsetType = msgspec.UNSET
@@ -63,10 +68,12 @@ class LiveStreamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     reconnect_seconds: ReconnectSeconds | msgspec.UnsetType = msgspec.UNSET
     clips_by: ClipsBy | msgspec.UnsetType = msgspec.UNSET
     chat: bool | msgspec.UnsetType = msgspec.UNSET
+    scheduled_at: Moment | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
-    """``video_id``: the video that the running session is; null while there is none."""
+    """``video_id``: the video that the running session is; null while there is none. The next live
+    is planned for ``scheduled_at``, and ``planned_id`` is its page; null where none is."""
 
     id: str
     title: str
@@ -80,6 +87,8 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     video_id: str | None
     rtmp_url: str
+    scheduled_at: datetime | None
+    planned_id: str | None
     created_at: datetime
 
 
@@ -133,7 +142,7 @@ _CHANGED: Final = {**_failures({400: "What was sent breaks a rule."}), **_OWN}
         {
             400: "What was sent breaks a rule.",
             401: "No valid token.",
-            403: "You have as many live streams as you may have.",
+            403: "You have as many live streams, or planned lives, as you may have.",
             409: "The idempotency key was used differently.",
         }
     ),
@@ -148,8 +157,10 @@ async def create(
 ) -> Response[Success[LiveStreamWithKey]]:
     """Answers with the stream key, which is shown once. A repetition with the same
     Idempotency-Key answers with the same stream and a new key."""
-    settings = LiveSettings(**msgspec.structs.asdict(data))
-    shown, key = await streams.create(principal.user_id, settings, idempotency_key)
+    values = msgspec.structs.asdict(data)
+    wish = _wish(values.pop("scheduled_at"), principal)
+    settings = LiveSettings(**values)
+    shown, key = await streams.create(principal.user_id, settings, idempotency_key, wish)
     return Response(
         Success(data=_with_key(shown, key, rtmp_url)),
         status_code=201,
@@ -185,7 +196,11 @@ async def change(
         for name, value in msgspec.structs.asdict(data).items()
         if value is not msgspec.UNSET
     }
-    return Success(data=_shown(await streams.change(principal.user_id, live_id, changes), rtmp_url))
+    wish: Wish | msgspec.UnsetType | None = msgspec.UNSET
+    if "scheduled_at" in changes:
+        wish = _wish(changes.pop("scheduled_at"), principal)
+    changed = await streams.change(principal.user_id, live_id, changes, wish)
+    return Success(data=_shown(changed, rtmp_url))
 
 
 @delete("/{live_id:str}", status_code=204, responses=_OWN, summary="Delete a live stream")
@@ -277,6 +292,10 @@ def streams_router() -> Router:
     )
 
 
+def _wish(scheduled_at: datetime | None, principal: Principal) -> Wish | None:
+    return None if scheduled_at is None else Wish(scheduled_at, principal.username)
+
+
 def _shown(shown: Shown, rtmp_url: str) -> LiveStream:
     return LiveStream(**_fields(shown), rtmp_url=rtmp_url)
 
@@ -293,4 +312,6 @@ def _fields(shown: Shown) -> dict[str, Any]:
         "status": shown.status,
         "video_id": shown.video_id,
         "created_at": shown.created_at,
+        "scheduled_at": shown.scheduled_at,
+        "planned_id": shown.planned_id,
     }

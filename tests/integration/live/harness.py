@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -18,9 +18,12 @@ from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
+from services.live.handlers.planning import Planning
 from services.live.handlers.settling import Settling
 from services.live.http.app import live_app
+from services.live.http.planned import planned_router
 from services.live.metrics import LiveMetrics
+from services.live.plans_repository import PlansRepository
 from services.live.ports import Publisher
 from services.live.sessions_repository import SessionsRepository
 from services.live.streams_repository import StreamsRepository
@@ -120,7 +123,18 @@ class Replicated:
         allowances = Allowances(self.events, self.accounts, hours=12, clock=lambda: self.now)
         self.settling = Settling(sessions, self.events, allowances, items=items)
         self.deleted_accounts = DeletedAccounts(streams, sessions, self.events)
-        self.streams = LiveStreams(streams, sessions, self.events, self.viewers, most=3)
+        # What planned lives take for now.
+        self.ahead = timedelta()
+        self.planning = Planning(
+            PlansRepository(engine),
+            self.events,
+            most=2,
+            items=items,
+            clock=lambda: datetime.now(UTC) + self.ahead,
+        )
+        self.streams = LiveStreams(
+            streams, sessions, self.events, self.viewers, self.planning, most=3
+        )
         self.audience = Audience(sessions, self.viewers, metrics)
         self.recorder = Recording(self.events, self.sessions)
         self.interventions = Interventions(sessions, self.events)
@@ -145,6 +159,7 @@ class Live:
             verifier=Verifier(self.keys, issuer="cinelog", audience="cinelog"),
             checks={},
             registry=CollectorRegistry(),
+            others=[planned_router(self.one.planning)],
         )
 
     def client(self, user_id: str | None = "ann") -> httpx.AsyncClient:

@@ -36,6 +36,8 @@ async def test_a_stream_is_made_shown_changed_and_deleted(live: Live) -> None:
             "status": "idle",
             "video_id": None,
             "rtmp_url": "rtmp://localhost:1935/live",
+            "scheduled_at": None,
+            "planned_id": None,
             "created_at": data["created_at"],
         }
         address = made.headers["location"]

@@ -7,6 +7,8 @@ export const PAGE_SIZE = 12;
 
 const LIVES_SHOWN = 8;
 const LIVES_MS = 5_000;
+const UPCOMING_SHOWN = 5;
+const UPCOMING_MS = 60_000;
 
 /** Query parameters are text to the API, also where they are numbers. */
 const paging = (page: number, size: number) => ({
@@ -46,6 +48,34 @@ export const queries = {
         );
       },
       refetchInterval: LIVES_MS,
+    }),
+
+  /** Planned lives of everybody, or of one user. */
+  upcoming: (userId: string | null) =>
+    queryOptions({
+      queryKey: ['upcoming', userId],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/live/planned', {
+            params: {
+              query: { limit: UPCOMING_SHOWN, ...(userId === null ? {} : { user_id: userId }) },
+            },
+            signal,
+          }),
+        ),
+      refetchInterval: UPCOMING_MS,
+    }),
+
+  planned: (id: string) =>
+    queryOptions({
+      queryKey: ['planned', id],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/live/planned/{planned_id}', {
+            params: { path: { planned_id: id } },
+            signal,
+          }),
+        ),
     }),
 
   search: (q: string, page: number) =>

@@ -201,6 +201,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/live/planned": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lives that begin soon
+         * @description Public ones, the soonest first.
+         */
+        get: operations["ApiV1LivePlannedUpcoming"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/planned/{planned_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A planned live
+         * @description A private one is its owner's alone. Once it has begun, it names its video, for those who may
+         *     watch that.
+         */
+        get: operations["ApiV1LivePlannedPlannedIdPlanned"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live/streams": {
         parameters: {
             query?: never;
@@ -1368,6 +1409,8 @@ export interface components {
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
             rtmp_url: string;
+            scheduled_at: string | null;
+            planned_id: string | null;
             /** Format: date-time */
             created_at: string;
         };
@@ -1381,6 +1424,7 @@ export interface components {
             reconnect_seconds?: number;
             clips_by?: "owner" | "everyone";
             chat?: boolean;
+            scheduled_at?: string | null;
         };
         /** LiveStreamWithKey */
         LiveStreamWithKey: {
@@ -1400,6 +1444,8 @@ export interface components {
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
             rtmp_url: string;
+            scheduled_at: string | null;
+            planned_id: string | null;
             /** Format: date-time */
             created_at: string;
             stream_key: string;
@@ -1486,6 +1532,7 @@ export interface components {
             reconnect_seconds: number;
             /** @default true */
             chat: boolean;
+            scheduled_at?: string | null;
         };
         /** NewMessage */
         NewMessage: {
@@ -1544,6 +1591,21 @@ export interface components {
         PasswordBody: {
             current_password: string;
             new_password: string;
+        };
+        /** PlannedLive */
+        PlannedLive: {
+            id: string;
+            user_id: string;
+            username: string;
+            title: string;
+            description: string;
+            /** @enum {string} */
+            visibility: "public" | "unlisted" | "private";
+            /** Format: date-time */
+            scheduled_at: string;
+            /** @enum {string} */
+            state: "planned" | "begun" | "cancelled";
+            video_id: string | null;
         };
         /** Problem */
         Problem: {
@@ -1769,6 +1831,15 @@ export interface components {
             success: true;
             data: components["schemas"]["LiveStream"][];
         };
+        /** Success[list[PlannedLive]] */
+        SuccessListPlannedLive: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["PlannedLive"][];
+        };
         /** Success[list[SessionItem]] */
         SuccessListSessionItem: {
             /**
@@ -1876,6 +1947,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["PageVideo"];
+        };
+        /** Success[PlannedLive] */
+        SuccessPlannedLive: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["PlannedLive"];
         };
         /** Success[Refreshed] */
         SuccessRefreshed: {
@@ -2521,6 +2601,99 @@ export interface operations {
             };
         };
     };
+    ApiV1LivePlannedUpcoming: {
+        parameters: {
+            query?: {
+                /** @description Whose; of each user the soonest if not given. */
+                user_id?: string | null;
+                /** @description How many are listed at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessListPlannedLive"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1LivePlannedPlannedIdPlanned: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The planned live's id. */
+                planned_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessPlannedLive"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description There is no such planned live, or not for the caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     ApiV1LiveStreamsMine: {
         parameters: {
             query?: never;
@@ -2602,7 +2775,7 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
-            /** @description You have as many live streams as you may have. */
+            /** @description You have as many live streams, or planned lives, as you may have. */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -22,6 +22,7 @@ export const routes: RouteObject[] = [
       { path: 'tags', ...page(() => import('../pages/TagsPage')) },
       { path: 'tags/:tag', ...page(() => import('../pages/TagPage')) },
       { path: 'watch/:videoId', ...page(() => import('../pages/WatchPage')) },
+      { path: 'planned/:plannedId', ...page(() => import('../pages/PlannedPage')) },
       { path: 'u/:username', ...page(() => import('../pages/ChannelPage')) },
       { path: 'login', ...page(() => import('../pages/LoginPage')) },
       { path: 'signup', ...page(() => import('../pages/SignUpPage')) },

@@ -56,6 +56,16 @@ export async function setChat(id: string, chat: boolean) {
   return unwrap(api.PATCH('/api/v1/live/streams/{live_id}', { ...path(id), body: { chat } }));
 }
 
+/** When the next live begins; null: that is not known any more. */
+export async function setSchedule(id: string, scheduledAt: string | null) {
+  return unwrap(
+    api.PATCH('/api/v1/live/streams/{live_id}', {
+      ...path(id),
+      body: { scheduled_at: scheduledAt },
+    }),
+  );
+}
+
 export async function deleteStream(id: string): Promise<void> {
   await done(api.DELETE('/api/v1/live/streams/{live_id}', path(id)));
 }

@@ -12,6 +12,7 @@ import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
 import { LivesNow } from '../videos/LivesNow';
 import { pageFromParams } from '../videos/paging';
+import { Upcoming } from '../videos/Upcoming';
 import { VideoGridSkeleton } from '../videos/VideoGridSkeleton';
 import { VideoList } from '../videos/VideoList';
 
@@ -54,6 +55,7 @@ function Channel({ user }: { user: User }) {
         {mine && <ButtonLink to="/videos">Manage my videos</ButtonLink>}
       </header>
       <LivesNow userId={user.id} showOwner={false} />
+      <Upcoming userId={user.id} />
       <VideoList
         query={query}
         showOwner={false}

@@ -8,6 +8,7 @@ import { PageHeader } from '../ui/PageHeader';
 import { EmptyState } from '../ui/states';
 import { LivesNow } from '../videos/LivesNow';
 import { pageFromParams } from '../videos/paging';
+import { Upcoming } from '../videos/Upcoming';
 import { VideoList } from '../videos/VideoList';
 
 export default function HomePage() {
@@ -17,6 +18,7 @@ export default function HomePage() {
     <div className="page">
       <PageHeader title="Newest" />
       <LivesNow userId={null} />
+      <Upcoming userId={null} />
       <VideoList query={query} featured empty={<NothingYet />} />
     </div>
   );

@@ -7,6 +7,7 @@ import { Clips } from '../live/Clips';
 import { EndReason } from '../live/EndReason';
 import { ChatSwitch } from '../live/ChatSwitch';
 import { Health } from '../live/Health';
+import { Schedule } from '../live/Schedule';
 import { Simulcast } from '../live/Simulcast';
 import { isLive, streamStatus } from '../live/status';
 import { StreamActions } from '../live/StreamActions';
@@ -58,6 +59,9 @@ export default function LiveStreamPage() {
         )}
         <Section title="Your program" lead="OBS, ffmpeg or any other that sends by RTMP.">
           <StreamKey stream={stream} />
+        </Section>
+        <Section title="Next live" lead="Viewers can find it before it begins.">
+          <Schedule stream={stream} />
         </Section>
         <Section title="Simulcast" lead="Lives are sent on to other services as they are.">
           <Simulcast streamId={stream.id} />

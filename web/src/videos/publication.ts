@@ -11,7 +11,12 @@ const LONGEST_WAIT_MS = 366 * 24 * 3600 * 1000;
 /** What is wrong with the time, in words; null if nothing is. */
 export function publishAtProblem(publication: Publication, now: number): string | null {
   if (publication.visibility !== 'draft' || publication.publishAt === null) return null;
-  const wait = Date.parse(publication.publishAt) - now;
+  return waitProblem(publication.publishAt, now);
+}
+
+/** What is wrong with a time that is to come, in words; null if nothing is. */
+export function waitProblem(at: string, now: number): string | null {
+  const wait = Date.parse(at) - now;
   if (wait <= 0) return 'Choose a time in the future.';
   return wait > LONGEST_WAIT_MS ? 'Choose a time within a year.' : null;
 }

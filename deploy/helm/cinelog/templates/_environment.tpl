@@ -61,6 +61,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "MAX_SIMULCAST_TARGETS" ($settings.live.targetsPerStream | toString)
   "MAX_SIMULCAST_TARGETS_PER_USER" ($settings.live.targetsPerUser | toString)
   "SIMULCAST_NETWORKS" (join "," $settings.live.simulcastNetworks)
+  "MAX_PLANNED_LIVES_PER_USER" ($settings.live.plannedPerUser | toString)
   "MAX_CLIPS_PER_DAY" ($settings.live.clipsPerDay | toString)
   "MAX_LIVES_PER_USER" ($settings.live.atOncePerUser | toString)
   "S3_PUBLIC_ENDPOINT" .Values.s3.publicEndpoint
