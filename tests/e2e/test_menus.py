@@ -31,6 +31,12 @@ def choose_everything(page: Page, name: str, video_id: str, press: Press) -> Non
     page.goto(f"/watch/{video_id}")
     settings = page.get_by_role("button", name="Settings")
     press(settings)
+    # Nothing of it is cut off by the player's edge.
+    player = page.get_by_role("region", name="Player").bounding_box()
+    menu = page.get_by_role("group", name="Quality").locator("..").bounding_box()
+    assert player is not None
+    assert menu is not None
+    assert menu["y"] >= player["y"]
     press(page.get_by_text("1.5×"))
     until(lambda: rate(page) == 1.5)
     press(page.get_by_role("group", name="Quality").locator("label").last)
@@ -38,6 +44,7 @@ def choose_everything(page: Page, name: str, video_id: str, press: Press) -> Non
     press(page.get_by_role("heading", level=1))
     expect(page.get_by_role("group", name="Speed")).to_be_hidden()
 
+    press(page.get_by_role("button", name=f"Account menu of {name}"))
     press(page.get_by_role("group", name="Theme").get_by_title("Dark"))
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 

@@ -7,6 +7,7 @@ import { ButtonLink } from '../ui/Button';
 import { cx } from '../ui/cx';
 import { LogoMark } from '../ui/Logo';
 import { SearchBox } from './SearchBox';
+import { ThemeButton } from './ThemeButton';
 import { UserMenu } from './UserMenu';
 
 const LINKS = [
@@ -19,10 +20,14 @@ export function Header() {
   const { pathname, search } = useLocation();
   const back = returnQuery(pathname, search);
   return (
-    <header className="sticky top-0 z-30 border-b border-line bg-bg/95 backdrop-blur">
+    <header className="sticky top-0 z-30 border-b border-line bg-bg/95 backdrop-blur print:static">
       <div className="page flex h-16 items-center gap-3 md:gap-6">
-        <Link to="/" aria-label="Cinelog, home" className="flex items-center gap-2.5 rounded-md">
-          <span className="flex h-9 w-9 items-center justify-center rounded-lg bg-[#16211c] text-[#f5b92f] dark:bg-surface">
+        <Link
+          to="/"
+          aria-label="Cinelog, home"
+          className="flex min-h-11 min-w-11 items-center gap-2.5 rounded-md"
+        >
+          <span className="flex h-9 w-9 items-center justify-center rounded-lg bg-[#16211c] text-[#f5b92f]">
             <LogoMark className="ml-0.5 h-[1.15rem] w-[1.15rem]" />
           </span>
           <span className="hidden text-xl font-extrabold tracking-tight sm:inline">Cinelog</span>
@@ -61,6 +66,7 @@ export function Header() {
           </>
         ) : (
           <div className="flex items-center gap-1">
+            <ThemeButton />
             <ButtonLink to={`/login${back}`} variant="ghost" className="max-sm:px-2.5">
               Log in
             </ButtonLink>

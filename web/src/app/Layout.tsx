@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { Outlet, ScrollRestoration, useLocation, useNavigation } from 'react-router';
+import { type Location, Outlet, ScrollRestoration, useLocation, useNavigation } from 'react-router';
 
 import { UploadDock } from '../upload/UploadDock';
 import { Footer } from './Footer';
@@ -14,7 +14,7 @@ export function Layout() {
     <div className="flex min-h-dvh flex-col">
       <a
         href="#main"
-        className="fixed top-2 left-2 z-50 -translate-y-20 rounded-lg bg-accent px-4 py-2 font-semibold text-on-accent focus:translate-y-0"
+        className="fixed top-2 left-2 z-50 -translate-y-20 rounded-lg bg-accent px-4 py-2.5 font-semibold text-on-accent focus:translate-y-0"
       >
         Skip to content
       </a>
@@ -26,15 +26,21 @@ export function Layout() {
           className="fixed inset-x-0 top-0 z-50 h-0.5 animate-pulse bg-accent"
         />
       )}
-      <main ref={main} id="main" tabIndex={-1} className="flex-1 pb-12">
+      {/* As high as the screen, so that nothing below it moves while a page grows. */}
+      <main ref={main} id="main" tabIndex={-1} className="min-h-[calc(100dvh-4rem)] flex-1 pb-12">
         <Outlet />
       </main>
       <Footer />
       <TabBar />
       <UploadDock />
-      <ScrollRestoration />
+      <ScrollRestoration getKey={visitOf} />
     </div>
   );
+}
+
+/** Pages that are loaded anew all have one key: without their address they share one position. */
+function visitOf({ key, pathname, search }: Location): string {
+  return key === 'default' ? `${pathname}${search}` : key;
 }
 
 /**

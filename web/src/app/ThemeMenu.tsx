@@ -19,7 +19,7 @@ export function ThemeMenu() {
           key={choice}
           title={label}
           className={cx(
-            'flex h-9 w-10 cursor-pointer items-center justify-center rounded-md has-focus-visible:outline-2 has-focus-visible:outline-(--focus)',
+            'flex h-11 w-11 cursor-pointer items-center justify-center rounded-md has-focus-visible:outline-2 has-focus-visible:outline-(--focus)',
             theme === choice ? 'bg-sunken text-ink' : 'text-muted hover:text-ink',
           )}
         >

@@ -3,6 +3,7 @@ import { useCallback, useRef, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 
 import { logOut } from '../auth/account';
+import { ThemeMenu } from './ThemeMenu';
 import { Avatar } from '../ui/Avatar';
 import { useDismiss } from '../ui/useDismiss';
 
@@ -76,6 +77,10 @@ export function UserMenu({ username }: { username: string }) {
               </button>
             </li>
           </ul>
+          <div className="mt-1.5 flex items-center justify-between border-t border-line pt-1.5 pl-3">
+            <span className="text-sm text-muted">Theme</span>
+            <ThemeMenu />
+          </div>
         </div>
       )}
     </div>

@@ -53,7 +53,7 @@ function RunningChat({
     if (!message) return null;
     const own = message.username === me;
     return (
-      <span className="ml-2 inline-flex gap-2 opacity-0 group-focus-within/line:opacity-100 group-hover/line:opacity-100">
+      <span className="ml-2 inline-flex gap-2 opacity-0 group-focus-within/line:opacity-100 group-hover/line:opacity-100 pointer-coarse:opacity-100">
         {(mine || own) && (
           <button
             type="button"
@@ -123,7 +123,7 @@ function Moderation({
         Slow mode
         <select
           value={slowSeconds}
-          className="min-h-9 rounded-lg border border-line bg-surface px-2"
+          className="min-h-9 rounded-lg border border-line bg-surface px-2 pointer-coarse:min-h-11"
           onChange={({ target }) => change.mutate({ slow_seconds: Number(target.value) })}
         >
           {[...new Set([...SLOW_SECONDS, slowSeconds])].map((seconds) => (

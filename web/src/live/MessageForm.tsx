@@ -63,7 +63,7 @@ export function MessageForm({ videoId, closed, banned, slowSeconds }: MessageFor
           value={text}
           maxLength={MAX_LENGTH}
           placeholder="Say something"
-          className="min-h-9 min-w-0 flex-1 rounded-lg border border-edge bg-surface px-3 text-sm"
+          className="min-h-9 min-w-0 flex-1 rounded-lg border border-edge bg-surface px-3 text-sm pointer-coarse:min-h-11"
           onChange={({ target }) => setText(target.value)}
         />
         <Button

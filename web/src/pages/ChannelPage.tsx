@@ -22,7 +22,7 @@ export default function ChannelPage() {
   if (isPending) {
     return (
       <div className="page pt-10" role="status" aria-label="Loading the channel">
-        <div className="mb-10 h-20 w-72 shimmer rounded-frame" />
+        <div className="mb-9 h-18 w-72 shimmer rounded-frame md:mt-2" />
         <VideoGridSkeleton />
       </div>
     );
@@ -48,9 +48,9 @@ function Channel({ user }: { user: User }) {
       <PageTitle title={user.username} />
       <header className="flex flex-wrap items-center gap-5 pt-8 pb-9 md:pt-12">
         <Avatar name={user.username} className="h-18 w-18 text-3xl" />
-        <div className="min-w-0 flex-1">
+        <div className="min-w-0 flex-1 basis-48">
           <h1 className="truncate text-3xl font-extrabold tracking-tight">{user.username}</h1>
-          <p className="text-muted">{query.data ? countOf(query.data.total, 'video') : ' '}</p>
+          <p className="text-muted">{query.data ? countOf(query.data.total, 'video') : '\u00a0'}</p>
         </div>
         {mine && <ButtonLink to="/videos">Manage my videos</ButtonLink>}
       </header>

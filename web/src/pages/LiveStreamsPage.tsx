@@ -25,7 +25,7 @@ export default function LiveStreamsPage() {
         A stream has a key that you set once in OBS. Each time you go live with it, a new video is
         made.
       </PageHeader>
-      {isPending && <div className="h-24 shimmer rounded-lg" />}
+      {isPending && <div className="mb-10 h-[4.875rem] shimmer rounded-lg" />}
       {streams && streams.length > 0 && (
         <ul className="mb-10 divide-y divide-line border-y border-line">
           {streams.map((stream) => (
@@ -33,7 +33,7 @@ export default function LiveStreamsPage() {
               <Link
                 to={`/live/${stream.id}`}
                 dir="auto"
-                className="min-w-0 truncate rounded-sm font-semibold hover:underline"
+                className="min-w-0 truncate rounded-sm py-2.5 font-semibold hover:underline"
               >
                 {stream.title}
               </Link>

@@ -23,7 +23,9 @@ export default function TagPage() {
   );
   return (
     <div className="page">
-      <PageHeader title={`#${tag}`}>{query.data && countOf(query.data.total, 'video')}</PageHeader>
+      <PageHeader title={`#${tag}`}>
+        {query.data ? countOf(query.data.total, 'video') : '\u00a0'}
+      </PageHeader>
       {unknown ? empty : <VideoList query={query} empty={empty} />}
     </div>
   );

@@ -26,7 +26,10 @@ export default function TimelinePage() {
   return (
     <div className="page max-w-3xl">
       <PageHeader title="The story of this video">
-        <Link to={`/watch/${videoId}`} className="text-link underline underline-offset-4">
+        <Link
+          to={`/watch/${videoId}`}
+          className="inline-flex min-h-11 items-center text-link underline underline-offset-4"
+        >
           Go to the video
         </Link>
       </PageHeader>

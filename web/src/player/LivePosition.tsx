@@ -19,7 +19,7 @@ export function LivePosition({ timeline, onSeek }: LivePositionProps) {
         disabled={current}
         aria-label={current ? 'Live' : 'Go to live'}
         onClick={() => onSeek(until)}
-        className="inline-flex min-h-9 items-center gap-1.5 rounded-md px-1.5 font-bold enabled:hover:bg-white/15"
+        className="inline-flex min-h-9 items-center gap-1.5 rounded-md px-1.5 font-bold enabled:hover:bg-white/15 pointer-coarse:min-h-11"
       >
         <span
           aria-hidden="true"

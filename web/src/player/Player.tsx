@@ -59,7 +59,7 @@ export function Player(props: PlayerProps) {
       aria-label={`Player: ${props.title}`}
       aria-describedby={descriptionId}
       data-idle={hidden}
-      className="player group/player relative flex max-h-[calc(100dvh-9rem)] w-full items-center justify-center overflow-hidden bg-black md:rounded-xl"
+      className="player group/player [container-type:size] relative flex max-h-[calc(100dvh-9rem)] w-full items-center justify-center overflow-hidden bg-black md:rounded-xl"
       style={{ aspectRatio: String(Math.max(props.aspectRatio, 4 / 3)) }}
       onPointerMove={stir}
       onPointerDown={stir}

@@ -17,7 +17,7 @@ export function RadioList({ label, value, options, onChange }: RadioListProps) {
       {options.map((option) => (
         <label
           key={option.value}
-          className="flex min-h-9 cursor-pointer items-center gap-2 rounded-md px-2.5 text-sm whitespace-nowrap hover:bg-white/12 has-focus-visible:outline-2 has-focus-visible:outline-(--focus)"
+          className="flex min-h-9 cursor-pointer items-center gap-2 rounded-md px-2.5 text-sm whitespace-nowrap hover:bg-white/12 has-focus-visible:outline-2 has-focus-visible:outline-(--focus) pointer-coarse:min-h-11"
         >
           <input
             type="radio"

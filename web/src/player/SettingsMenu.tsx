@@ -36,7 +36,7 @@ export function SettingsMenu({ stream, rate, onRate }: SettingsMenuProps) {
         <Settings2 className="h-5 w-5" aria-hidden="true" />
       </ControlButton>
       {open && (
-        <div className="absolute right-0 bottom-12 flex max-h-72 gap-1 overflow-y-auto rounded-xl bg-[#141a17] p-2 shadow-2xl">
+        <div className="absolute right-0 bottom-12 z-20 flex max-h-[min(18rem,100cqh-4rem)] gap-1 overflow-y-auto rounded-xl bg-[#141a17] p-2 shadow-2xl">
           {stream.qualities.length > 0 && (
             <RadioList
               label="Quality"

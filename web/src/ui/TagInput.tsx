@@ -53,7 +53,7 @@ export function TagInput({ label, tags, onChange, disabled = false }: TagInputPr
               aria-label={`Remove tag ${tag}`}
               disabled={disabled}
               onClick={() => onChange(tags.filter((other) => other !== tag))}
-              className="flex h-8 w-8 items-center justify-center rounded-md text-muted hover:text-ink"
+              className="flex h-8 w-8 items-center justify-center rounded-md text-muted hover:text-ink pointer-coarse:h-11 pointer-coarse:w-11"
             >
               <X className="h-3.5 w-3.5" aria-hidden="true" />
             </button>
@@ -74,7 +74,7 @@ export function TagInput({ label, tags, onChange, disabled = false }: TagInputPr
           }}
           onKeyDown={onKeyDown}
           onBlur={() => commit(draft)}
-          className="h-8 min-w-24 flex-1 bg-transparent px-1.5 text-base outline-none"
+          className="h-8 min-w-24 flex-1 bg-transparent px-1.5 text-base outline-none pointer-coarse:h-11"
         />
       </div>
     </div>

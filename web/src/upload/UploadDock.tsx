@@ -20,7 +20,7 @@ export function UploadDock() {
   return (
     <aside
       aria-label="Uploads"
-      className="fixed right-3 bottom-[4.5rem] left-3 z-20 max-h-[40dvh] overflow-y-auto rounded-xl border border-line bg-surface shadow-xl sm:left-auto sm:w-80 md:right-5 md:bottom-5"
+      className="fixed right-3 bottom-[4.5rem] left-3 z-20 max-h-[40dvh] overflow-y-auto rounded-xl border border-line bg-surface shadow-xl sm:left-auto sm:w-80 md:right-5 md:bottom-5 print:hidden"
     >
       <ul className="divide-y divide-line">
         {items.map((item) => (

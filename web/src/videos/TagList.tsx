@@ -29,7 +29,7 @@ export function TagList({ video, editable }: { video: Video; editable: boolean }
           <li key={name} className="flex items-center rounded-lg bg-sunken text-sm font-medium">
             <Link
               to={`/tags/${encodeURIComponent(name)}`}
-              className="flex min-h-9 items-center rounded-lg px-3 hover:underline"
+              className="flex min-h-9 items-center rounded-lg px-3 hover:underline pointer-coarse:min-h-11"
             >
               #{name}
             </Link>
@@ -78,7 +78,7 @@ function AddTag({ disabled, onAdd }: { disabled: boolean; onAdd: (text: string) 
         maxLength={MAX_TAG_LENGTH}
         autoComplete="off"
         onChange={(event) => setText(event.target.value)}
-        className="h-9 w-32 rounded-lg border border-dashed border-edge bg-transparent px-3 text-sm placeholder:text-muted"
+        className="h-9 w-32 rounded-lg border border-dashed border-edge bg-transparent px-3 text-sm placeholder:text-muted pointer-coarse:h-11"
       />
       <IconButton
         type="submit"

@@ -39,9 +39,9 @@ export function VideoFacts({ video, showOwner }: { video: Video; showOwner: bool
         <>
           <Link
             to={`/u/${encodeURIComponent(video.username)}`}
-            className="relative z-10 max-w-40 truncate rounded-sm font-medium hover:text-ink hover:underline"
+            className="relative z-10 max-w-40 rounded-sm font-medium after:absolute after:inset-x-0 after:-inset-y-3 hover:text-ink hover:underline"
           >
-            {video.username}
+            <span className="block truncate">{video.username}</span>
           </Link>
           <span aria-hidden="true">·</span>
         </>
