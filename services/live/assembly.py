@@ -269,11 +269,11 @@ def _finishing(base: _Base, recorder: VideoRecorder) -> Finishing:
 def _clips(base: _Base, recorder: VideoRecorder, means: Means) -> Clips:
     maker = ClipMaker(base.events, base.media, recorder, means.program.ffmpeg, means.scratch)
     return Clips(
-        ClipsRepository(base.engine),
+        ClipsRepository(base.engine, base.config.max_clips_per_day),
         base.sessions,
         base.events,
         maker,
-        most=base.config.max_clips_per_day,
+        base.accounts,
         items=base.items,
         advanced=base.advanced(CLIP),
     )

@@ -13,6 +13,7 @@ from services.live.clips.repository import ClipRow, ClipsRepository
 from services.live.clips.rules import (
     ClipNotFound,
     ClipsNotAllowed,
+    NoRoomForClip,
     NothingToClip,
     checked_seconds,
     is_due,
@@ -20,7 +21,7 @@ from services.live.clips.rules import (
 )
 from services.live.domain.stream import LiveStreamNotFound, clean_title
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import KeyReused, SessionRow, SessionRows
+from services.live.ports import Accounts, KeyReused, SessionRow, SessionRows
 from shared.contracts import Visibility, new_id
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger
@@ -44,7 +45,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clips:
-    """``most``: clips that a person may make in a day. Call ``round`` each second."""
+    """Call ``round`` each second."""
 
     def __init__(
         self,
@@ -52,8 +53,8 @@ class Clips:
         sessions: SessionRows,
         events: LiveEvents,
         maker: ClipMaker,
+        accounts: Accounts,
         *,
-        most: int,
         items: ItemMetrics,
         advanced: Callable[[], None] = lambda: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -62,7 +63,7 @@ class Clips:
         self._sessions = sessions
         self._events = events
         self._maker = maker
-        self._most = most
+        self._accounts = accounts
         self._items = Items("make clips", items)
         self._advanced = advanced
         self._clock = clock
@@ -72,8 +73,8 @@ class Clips:
     ) -> ClipRow:
         """Have a clip made; its video is there within some seconds.
 
-        Raises LiveStreamNotFound, NothingToClip, ClipsNotAllowed, TooManyClips, KeyReused,
-        InvalidInput.
+        Raises LiveStreamNotFound, NothingToClip, ClipsNotAllowed, TooManyClips, NoRoomForClip,
+        KeyReused, InvalidInput.
         """
         checked_seconds(wanted.seconds)
         said = hashlib.sha256(msgspec.json.encode((live_id, wanted))).hexdigest()
@@ -84,6 +85,7 @@ class Clips:
             if known is not None:
                 return _same(known, said)
         row = await self._source(caller, live_id, wanted.source_id)
+        await self._check_room(caller, row.user_id)
         now = self._clock()
         title = wanted.title if wanted.title is not None else f"{row.title[:90]} (clip)"
         clip = ClipRow(
@@ -99,7 +101,7 @@ class Clips:
             fingerprint=said,
             asked_at=now,
         )
-        return _same(await self._rows.add(clip, self._most), said)
+        return _same(await self._rows.add(clip), said)
 
     async def get(self, caller: str, video_id: str) -> ClipRow:
         """For who made it, and for the owner. Raises ClipNotFound."""
@@ -136,6 +138,14 @@ class Clips:
             hidden = visibility in ("private", "draft")
             raise NothingToClip if hidden else ClipsNotAllowed
         return row
+
+    async def _check_room(self, caller: str, owner: str) -> None:
+        """What an account has stored is not for others to know."""
+        full = await self._accounts.refusal(owner, begins=True)
+        if full is not None:
+            raise NoRoomForClip(
+                full if caller == owner else "The owner of this live has no room for another clip."
+            )
 
     async def round(self) -> None:
         """Make the clips whose segments are there."""

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, func, insert, or_, select, text, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import ColumnElement, Select, and_, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.live.clips.rules import State, TooManyClips
 from services.live.rows import lock_user, transaction
@@ -44,16 +44,17 @@ _COLUMNS: Final = tuple(clips.c[name] for name in ClipRow.__struct_fields__)
 
 
 class ClipsRepository:
-    """SQL of clips."""
+    """SQL of clips. ``most``: clips that a person may ask for in a day, and that all others may
+    ask for of one person's lives."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, most: int) -> None:
         self._engine = engine
+        self._most = most
 
-    async def add(self, row: ClipRow, most: int) -> ClipRow:
+    async def add(self, row: ClipRow) -> ClipRow:
         """The row that is there afterwards: an earlier one of this id, if there is any.
 
-        Raises TooManyClips where the maker has made ``most`` in a day, or others have made so many
-        of this owner's lives.
+        Those that could not be made count, too: they cost as much. Raises TooManyClips.
         """
         async with transaction(self._engine) as connection:
             # In one order, or two people who clip each other's lives could wait for each other.
@@ -62,19 +63,20 @@ class ClipsRepository:
             same = _select().where(clips.c.video_id == row.video_id)
             if found := (await connection.execute(same)).one_or_none():
                 return ClipRow(**found._mapping)
-            theirs = clips.c.made_by == row.made_by
-            if row.made_by != row.user_id:
-                others = clips.c.made_by != clips.c.user_id
-                theirs = or_(theirs, (clips.c.user_id == row.user_id) & others)
-            count = (
-                select(func.count())
-                .select_from(clips)
-                .where(theirs, clips.c.asked_at > func.clock_timestamp() - _DAY)
-            )
-            if (await connection.execute(count)).scalar_one() >= most:
-                raise TooManyClips(most)
+            await self._check_count(connection, row)
             await connection.execute(insert(clips).values(msgspec.structs.asdict(row)))
         return row
+
+    async def _check_count(self, connection: AsyncConnection, row: ClipRow) -> None:
+        """Each count for itself: what somebody makes elsewhere is not taken from this owner's."""
+        if await _of_a_day(connection, clips.c.made_by == row.made_by) >= self._most:
+            raise TooManyClips(f"You may make {self._most} clips a day.")
+        if row.made_by == row.user_id:
+            return
+        by_others = and_(clips.c.user_id == row.user_id, clips.c.made_by != clips.c.user_id)
+        if await _of_a_day(connection, by_others) >= self._most:
+            sentence = f"Viewers may make {self._most} clips a day of one person's lives."
+            raise TooManyClips(sentence)
 
     async def get(self, video_id: str) -> ClipRow | None:
         found = await self._all(_select().where(clips.c.video_id == video_id))
@@ -116,6 +118,12 @@ class ClipsRepository:
         async with transaction(self._engine) as connection:
             rows = await connection.execute(statement)
             return [ClipRow(**row._mapping) for row in rows]
+
+
+async def _of_a_day(connection: AsyncConnection, which: ColumnElement[bool]) -> int:
+    since = func.clock_timestamp() - _DAY
+    count = select(func.count()).select_from(clips).where(which, clips.c.asked_at > since)
+    return (await connection.execute(count)).scalar_one()
 
 
 def _select() -> Select[Any]:

@@ -44,10 +44,15 @@ class ClipsNotAllowed(Forbidden):
 
 
 class TooManyClips(Forbidden):
+    """Somebody has made as many in a day as they may, or all viewers together have."""
+
     code = "quota_exceeded"
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"You may make {most} clips a day.")
+
+class NoRoomForClip(Forbidden):
+    """The account that the clip would belong to may store no more."""
+
+    code = "quota_exceeded"
 
 
 class NothingToClip(Conflict):

@@ -81,7 +81,7 @@ _ASKED: Final = _failures(
     {
         400: "What was sent breaks a rule.",
         401: "No valid token.",
-        403: "The owner does not allow clips, or you have made too many today.",
+        403: "The owner does not allow clips or has no room, or there are too many today.",
         404: "There is no such live stream of yours.",
         409: "There is nothing to make a clip of, or the idempotency key was used differently.",
     }

@@ -65,11 +65,11 @@ class Studio:
         self.broadcasts = Broadcasts(means, most=2)
         recorder = VideoRecorder(sessions, self.blobs)
         self.clips = Clips(
-            ClipsRepository(engine),
+            ClipsRepository(engine, 3),
             SessionsRepository(engine),
             live.one.events,
             ClipMaker(live.one.events, self.blobs, recorder, find_ffmpeg(None), folder),
-            most=3,
+            live.one.accounts,
             items=ItemMetrics(CollectorRegistry()),
             clock=lambda: datetime.now(UTC) + self.later,
         )
@@ -285,6 +285,51 @@ async def test_clips_are_so_many_a_day(studio: Studio, tmp_path: Path) -> None:
     assert (await studio.ask("ann", path)).status_code == 403
     for body in ({"seconds": 4}, {"seconds": 121}, {"visibility": "draft"}, {"x": 1}):
         assert (await studio.ask("ann", path, **body)).status_code == 400
+
+
+async def test_what_somebody_clips_elsewhere_is_not_taken_from_an_owner(
+    studio: Studio, tmp_path: Path
+) -> None:
+    tags = flv(tmp_path / "clip.flv", gop=25, sound=False)
+    videos: dict[str, str] = {}
+    for owner in ("ann", "bob"):
+        live_id, key = await studio.live.stream(owner)
+        before = set(studio.broadcasts._broadcasts)
+        await studio.publish(key, tags)
+        (videos[owner],) = set(studio.broadcasts._broadcasts) - before
+        async with studio.live.client(owner) as client:
+            await client.patch(f"/api/v1/live/streams/{live_id}", json={"clips_by": "everyone"})
+    of = {owner: f"videos/{video}/clips" for owner, video in videos.items()}
+    # Two of three that viewers may make of hers, and two of three that bob may make.
+    for user, owner in (("eve", "ann"), ("kim", "ann"), ("bob", "bob"), ("bob", "bob")):
+        assert (await studio.ask(user, of[owner])).status_code == 201
+    assert (await studio.ask("bob", of["ann"])).status_code == 201
+    # Now both have all.
+    own = await studio.ask("bob", of["bob"])
+    others = await studio.ask("eve", of["ann"])
+    assert (own.status_code, others.status_code) == (403, 403)
+    assert own.json()["error"]["message"] == "You may make 3 clips a day."
+    sentence = "Viewers may make 3 clips a day of one person's lives."
+    assert others.json()["error"]["message"] == sentence
+
+
+async def test_an_account_without_room_has_no_further_clips(studio: Studio, tmp_path: Path) -> None:
+    live_id, key = await studio.live.stream()
+    video = await studio.publish(key, flv(tmp_path / "clip.flv", gop=25, sound=False))
+    async with studio.live.client() as client:
+        await client.patch(f"/api/v1/live/streams/{live_id}", json={"clips_by": "everyone"})
+    studio.live.one.accounts.full["ann"] = "The account has used its stored bytes: 9 of 8."
+    said = []
+    for user in ("ann", "bob"):
+        answer = await studio.ask(user, f"videos/{video}/clips")
+        assert answer.status_code == 403
+        assert answer.json()["error"]["type"] == "quota_exceeded"
+        said.append(answer.json()["error"]["message"])
+    # Others do not learn what she has stored.
+    assert said == [
+        "The account has used its stored bytes: 9 of 8.",
+        "The owner of this live has no room for another clip.",
+    ]
 
 
 def _shown(video: str, visibility: Visibility) -> VisibilityChanged:

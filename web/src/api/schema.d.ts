@@ -3088,7 +3088,7 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
-            /** @description The owner does not allow clips, or you have made too many today. */
+            /** @description The owner does not allow clips or has no room, or there are too many today. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4526,7 +4526,7 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
-            /** @description The owner does not allow clips, or you have made too many today. */
+            /** @description The owner does not allow clips or has no room, or there are too many today. */
             403: {
                 headers: {
                     [name: string]: unknown;
