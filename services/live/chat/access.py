@@ -36,7 +36,8 @@ class Caller(msgspec.Struct, frozen=True):
 class Access:
     """``secret`` is that of grants; ``enabled``: the installation has chats.
 
-    What the log says of a video is asked every two seconds.
+    For readers who stay, the log is asked every two seconds, and before each message; for requests
+    it always is.
     """
 
     def __init__(
@@ -82,11 +83,15 @@ class Access:
             return False
 
     async def visibility(self, video_id: str) -> Visibility | None:
-        """A video's visibility now; None where it is deleted, or none yet."""
+        """A video's visibility of late; None where it is deleted, or none yet."""
         known = self._known.get(video_id)
-        now = self._clock()
-        if known is not None and now - known[1] < _FRESH_SECONDS:
+        if known is not None and self._clock() - known[1] < _FRESH_SECONDS:
             return known[0]
+        return await self.renewed(video_id)
+
+    async def renewed(self, video_id: str) -> Visibility | None:
+        """The same, as it is now."""
+        now = self._clock()
         shown = await self._events.visibility(video_id)
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()

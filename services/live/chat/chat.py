@@ -41,6 +41,7 @@ class Chat:
         room = (await self._rooms.rooms([video_id])).get(video_id)
         if room is None:
             raise rules.ChatNotFound
+        await self._access.renewed(video_id)
         await self._access.check(room, caller)
         return room
 

@@ -17,6 +17,7 @@ from services.live.chat.readers import Limits, Places, Reader
 from services.live.chat.room_log import RoomLog
 from services.live.chat.rooms_repository import Room, RoomsRepository
 from services.live.chat.rules import ChatAway, ChatNotFound
+from shared.contracts import SHOWN_TO_OTHERS
 
 CHECK_SECONDS: Final = 2.0
 WAIT_SECONDS: Final = 1.0
@@ -31,7 +32,8 @@ _BACK: Final = frame("back", {})
 class _Chat:
     """A chat with readers. ``last`` is None while nothing could be read of it yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room) -> None:
+        self.room = room
         self.readers: set[Reader] = set()
         self.kept: deque[Entry] = deque(maxlen=_KEPT)
         self.last: str | None = None
@@ -96,7 +98,7 @@ class Hub:
         self.places.enter(video_id, address)
         self._count(self.places.taken)
         reader = Reader(caller)
-        chat = self._chats.setdefault(video_id, _Chat())
+        chat = self._chats.setdefault(video_id, _Chat(room))
         try:
             await self._load(video_id, chat)
             state = {"open": room.writable, "slow_seconds": room.slow_seconds}
@@ -132,11 +134,12 @@ class Hub:
                     chat.away = True
                     chat.tell(_AWAY)
             return
-        for video_id, chat in self._chats.items():
+        for video_id, chat in [*self._chats.items()]:
             if chat.away and video_id in after:
                 chat.away = False
                 chat.tell(_BACK)
             if video_id in found:
+                await self._end_hidden(video_id, chat)
                 chat.add(*found[video_id])
         if self._chats:
             self.wake.set()
@@ -152,6 +155,11 @@ class Hub:
                 self._end(chat, "off")
             else:
                 await self._check_readers(room, chat)
+
+    async def _end_hidden(self, video_id: str, chat: _Chat) -> None:
+        """What is written after a live was hidden is for nobody else."""
+        if await self._access.renewed(video_id) not in SHOWN_TO_OTHERS:
+            await self._check_readers(chat.room, chat)
 
     async def _check_readers(self, room: Room, chat: _Chat) -> None:
         for reader in [*chat.readers]:

@@ -405,6 +405,22 @@ async def test_a_live_that_is_hidden_has_no_readers_any_more(opened: Opened) -> 
     assert (await stage.call("GET", "/events")).status_code == 404
 
 
+async def test_what_is_written_after_a_live_was_hidden_reaches_nobody_else(opened: Opened) -> None:
+    stage = await opened()
+    async with stage.reading(at=1) as reader, stage.reading("ann", at=1) as owner:
+        assert (await stage.call("GET", "/")).status_code == 200
+        hidden = VisibilityChanged(video_id=stage.video_id, visibility="private")
+        await stage.append(stream_id("video", stage.video_id), hidden)
+        for path in ("/", "/events"):
+            assert (await stage.call("GET", path)).status_code == 404
+        written = await stage.call("POST", "/messages", "ann", json={"text": "For nobody"})
+        assert written.status_code == 201, written.text
+        await eventually(lambda: owner.named("message"))
+        await eventually(lambda: reader.over)
+        assert reader.named("message") == []
+        assert reader.named("end") == [{"reason": "hidden"}]
+
+
 async def test_readers_have_limits(opened: Opened) -> None:
     stage = await opened(Limits(per_address=2, per_room=3, per_process=100))
     async with stage.reading(), stage.reading():
