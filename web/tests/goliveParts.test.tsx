@@ -1,9 +1,9 @@
-import { act, screen } from '@testing-library/react';
+import { act, screen, within } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { answerAfterRestart, fragmentOf, iceServersOf } from '../src/golive/sdp';
 import { measure } from '../src/golive/sending';
-import { LivesNow } from '../src/videos/LivesNow';
+import HomePage from '../src/pages/HomePage';
 import { ANSWER, OFFER } from './descriptions';
 import { aVideo, fakeApi, renderAt, success } from './stage';
 
@@ -65,18 +65,26 @@ describe('lives that run', () => {
       latency: 'low',
       viewers: 3,
     };
-    let lives = [aVideo({ title: 'A race', status: 'live', live: { ...live, ended: false } })];
-    const requests = fakeApi({
-      'GET /api/v1/streaming/latest': () =>
-        success({ data: lives, page: 1, page_size: 8, total: lives.length, cursor: null }),
+    const race = aVideo({ title: 'A race', status: 'live', live: { ...live, ended: false } });
+    let lives = [race];
+    fakeApi({
+      'GET /api/v1/live/planned': () => success([]),
+      'GET /api/v1/streaming/latest': ({ url }) => {
+        const asked = new URL(url).searchParams.has('live') ? lives : [race, aVideo({ id: 'v2' })];
+        return success({ data: asked, page: 1, page_size: 13, total: asked.length, cursor: null });
+      },
     });
     vi.useFakeTimers({ shouldAdvanceTime: true });
-    renderAt(<LivesNow userId={null} />);
-    expect(await screen.findByRole('region', { name: 'Live now' })).toBeVisible();
-    expect(screen.getByText('LIVE')).toBeVisible();
-    expect(requests[0]?.url).toContain('live=true');
+    renderAt(<HomePage />);
+    const region = await screen.findByRole('region', { name: 'Live now' });
+    expect(within(region).getByText('LIVE')).toBeVisible();
+    expect(within(region).getByRole('link', { name: 'A race' })).toBeVisible();
+    // Once only: the others follow.
+    expect(screen.getAllByRole('link', { name: 'A race' })).toHaveLength(1);
+    expect(screen.getByRole('link', { name: 'Fog over the harbour' })).toBeVisible();
     lives = [];
     await act(() => vi.advanceTimersByTimeAsync(6_000));
     expect(screen.queryByRole('region', { name: 'Live now' })).toBeNull();
+    expect(screen.getByRole('link', { name: 'A race' })).toBeVisible();
   });
 });

@@ -10,11 +10,9 @@ import { Avatar } from '../ui/Avatar';
 import { ButtonLink } from '../ui/Button';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
-import { LivesNow } from '../videos/LivesNow';
+import { LivesAndVideos } from '../videos/LivesAndVideos';
 import { pageFromParams } from '../videos/paging';
-import { Upcoming } from '../videos/Upcoming';
 import { VideoGridSkeleton } from '../videos/VideoGridSkeleton';
-import { VideoList } from '../videos/VideoList';
 
 export default function ChannelPage() {
   const { username = '' } = useParams();
@@ -54,9 +52,8 @@ function Channel({ user }: { user: User }) {
         </div>
         {mine && <ButtonLink to="/videos">Manage my videos</ButtonLink>}
       </header>
-      <LivesNow userId={user.id} showOwner={false} />
-      <Upcoming userId={user.id} />
-      <VideoList
+      <LivesAndVideos
+        userId={user.id}
         query={query}
         showOwner={false}
         empty={

@@ -6,10 +6,8 @@ import { useSession } from '../auth/AuthProvider';
 import { ButtonLink } from '../ui/Button';
 import { PageHeader } from '../ui/PageHeader';
 import { EmptyState } from '../ui/states';
-import { LivesNow } from '../videos/LivesNow';
+import { LivesAndVideos } from '../videos/LivesAndVideos';
 import { pageFromParams } from '../videos/paging';
-import { Upcoming } from '../videos/Upcoming';
-import { VideoList } from '../videos/VideoList';
 
 export default function HomePage() {
   const [params] = useSearchParams();
@@ -17,9 +15,7 @@ export default function HomePage() {
   return (
     <div className="page">
       <PageHeader title="Newest" />
-      <LivesNow userId={null} />
-      <Upcoming userId={null} />
-      <VideoList query={query} featured empty={<NothingYet />} />
+      <LivesAndVideos userId={null} query={query} featured empty={<NothingYet />} />
     </div>
   );
 }

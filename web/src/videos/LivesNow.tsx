@@ -1,19 +1,9 @@
-import { useQuery } from '@tanstack/react-query';
-
-import { queries } from '../api/queries';
+import type { Video } from '../api/models';
 import { VideoCard } from './VideoCard';
 import { GRID } from './VideoGridSkeleton';
 
-interface LivesNowProps {
-  /** Whose; null for everybody's. */
-  userId: string | null;
-  showOwner?: boolean;
-}
-
-/** Running lives, before all other videos; they come and go by themselves. */
-export function LivesNow({ userId, showOwner = true }: LivesNowProps) {
-  const { data } = useQuery(queries.livesNow(userId));
-  const lives = data?.data ?? [];
+/** Running lives, before all other videos. */
+export function LivesNow({ lives, showOwner }: { lives: readonly Video[]; showOwner: boolean }) {
   if (lives.length === 0) return null;
   return (
     <section aria-labelledby="lives-now" className="mb-12">

@@ -21,7 +21,7 @@ export function Upcoming({ userId }: UpcomingProps) {
       <ul className="divide-y divide-line border-y border-line">
         {data.map((live) => (
           <li key={live.id} className="flex flex-wrap items-baseline gap-x-4 gap-y-1 py-3">
-            <Link to={`/planned/${live.id}`} className="min-w-0 font-semibold break-words">
+            <Link to={`/planned/${live.id}`} className="min-w-0 font-semibold">
               {live.title}
             </Link>
             {userId === null && <span className="text-muted">{live.username}</span>}

@@ -10,24 +10,36 @@ import { VideoCard } from './VideoCard';
 import { VideoFeature } from './VideoFeature';
 import { GRID, VideoGridSkeleton } from './VideoGridSkeleton';
 
-interface VideoListProps {
+export interface VideoListProps {
   query: UseQueryResult<Page<Video>>;
   empty: ReactNode;
   /** Shows the first video large. */
   featured?: boolean;
   showOwner?: boolean;
+  /** What is shown elsewhere on the page. */
+  leftOut?: ReadonlySet<string>;
 }
 
+export function LoadingVideos() {
+  return (
+    <div role="status" aria-label="Loading videos">
+      <VideoGridSkeleton />
+    </div>
+  );
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** A page of videos in every state it can be in. */
-export function VideoList({ query, empty, featured = false, showOwner = true }: VideoListProps) {
+export function VideoList({
+  query,
+  empty,
+  featured = false,
+  showOwner = true,
+  leftOut = NOTHING,
+}: VideoListProps) {
   const { data: page, error, isPending, isPlaceholderData, refetch } = query;
-  if (isPending) {
-    return (
-      <div role="status" aria-label="Loading videos">
-        <VideoGridSkeleton />
-      </div>
-    );
-  }
+  if (isPending) return <LoadingVideos />;
   if (error) return <ErrorState error={error} onRetry={() => void refetch()} />;
   if (page.total === 0) return empty;
   if (page.data.length === 0) {
@@ -39,7 +51,8 @@ export function VideoList({ query, empty, featured = false, showOwner = true }: 
       </EmptyState>
     );
   }
-  const [first, ...rest] = page.data;
+  const videos = page.data.filter(({ id }) => !leftOut.has(id));
+  const [first, ...rest] = videos;
   const lead = featured ? first : undefined;
   return (
     <div
@@ -48,7 +61,7 @@ export function VideoList({ query, empty, featured = false, showOwner = true }: 
     >
       {lead && <VideoFeature video={lead} newest={page.page === 1} />}
       <ul className={GRID}>
-        {(lead ? rest : page.data).map((video) => (
+        {(lead ? rest : videos).map((video) => (
           <li key={video.id}>
             <VideoCard video={video} showOwner={showOwner} />
           </li>
