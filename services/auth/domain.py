@@ -25,7 +25,12 @@ MAX_PASSWORD: Final = 256
 MAX_EMAIL: Final = 254
 
 RevocationReason = Literal[
-    "logout", "revoked", "password_changed", "refresh_token_reused", "account_deleted"
+    "logout",
+    "revoked",
+    "password_changed",
+    "refresh_token_reused",
+    "account_deleted",
+    "too_many",
 ]
 
 

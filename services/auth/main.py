@@ -19,6 +19,7 @@ from services.auth.handlers.accounts import AccountHandlers
 from services.auth.handlers.logins import LoginHandlers
 from services.auth.handlers.password_checks import PasswordChecks
 from services.auth.handlers.reauthentication import Reauthentication
+from services.auth.handlers.session_ender import SessionEnder
 from services.auth.handlers.session_opener import SessionOpener
 from services.auth.handlers.sessions import SessionHandlers
 from services.auth.http.callers import Sites, alive, caller
@@ -69,7 +70,8 @@ async def compose(
     keys = SigningKeys(engine, config.signing_key_secret)
     access = AccessTokens(keys, issuer=config.jwt_issuer, audience=config.jwt_audience)
     lifetime = timedelta(days=config.refresh_days)
-    opener = SessionOpener(sessions, access, lifetime=lifetime, clock=clock)
+    ender = SessionEnder(accounts, outbox, clock)
+    opener = SessionOpener(sessions, ender, access, lifetime=lifetime, clock=clock)
     login_handlers = LoginHandlers(
         accounts,
         outbox,
@@ -81,9 +83,8 @@ async def compose(
         clock=clock,
     )
     session_handlers = SessionHandlers(
-        accounts,
         sessions,
-        outbox,
+        ender,
         access,
         Successors(config.signing_key_secret),
         metrics=metrics,

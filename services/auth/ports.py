@@ -181,6 +181,10 @@ class Sessions(Protocol):
 
     async def sessions_of(self, user_id: str, now: datetime) -> list[Session]: ...
 
+    async def least_used(self, user_id: str, but: int) -> list[str]:
+        """The ids of a user's sessions without the ``but`` that were used last."""
+        ...
+
     async def is_alive(self, session_id: str, user_id: str, now: datetime) -> bool: ...
 
     async def opened_at(self, session_id: str) -> datetime | None:

@@ -49,6 +49,16 @@ class SessionRepository:
         async with self._engine.connect() as connection:
             return [_session(row) for row in await connection.execute(query)]
 
+    async def least_used(self, user_id: str, but: int) -> list[str]:
+        query = (
+            select(sessions.c.session_id)
+            .where(sessions.c.user_id == user_id)
+            .order_by(sessions.c.last_used_at.desc(), sessions.c.session_id.desc())
+            .offset(but)
+        )
+        async with self._engine.connect() as connection:
+            return list((await connection.execute(query)).scalars())
+
     async def is_alive(self, session_id: str, user_id: str, now: datetime) -> bool:
         query = select(1).where(
             sessions.c.session_id == session_id,

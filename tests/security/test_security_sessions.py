@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from msgspec.structs import replace
 
 from services.auth.domain import GRACE
+from services.auth.handlers import session_opener
 from services.auth.settings import AuthSettings
 from shared.http.device_cookies import DEVICE_COOKIE, REFRESH_COOKIE
 from tests.integration.gateway.rig import Rig, Service, running_gateway
@@ -38,6 +40,36 @@ async def change(auth: Stage, person: Any, what: tuple[str, str, Any], **more: A
     body = {**(body or {}), **more} if body or more else None
     path = path.format(id=person["user"]["id"])
     return await auth.call(method, path, body, token=person["access_token"])
+
+
+async def test_an_account_has_so_many_sessions_and_a_login_ends_the_oldest(
+    auth: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it logs in: each session is a row, and the list of them has no pages."""
+    monkeypatch.setattr(session_opener, "MAX_SESSIONS", 3)
+    alice = await auth.register("alice")
+    first = data(await auth.login("alice"))
+    # What is used stays.
+    auth.clock.ahead = timedelta(seconds=1)
+    used = data(await auth.refresh(alice["refresh_token"]))
+    auth.clock.ahead = timedelta(seconds=2)
+    later = [data(await auth.login("alice")) for _ in range(2)]
+    assert error(await auth.refresh(first["refresh_token"]), 401)["type"] == "invalid_refresh_token"
+    auth.clock.ahead = timedelta()
+    assert (await auth.call("GET", "/users/me", token=first["access_token"])).status_code == 401
+    sessions = data(await auth.call("GET", "/users/me/sessions", token=used["access_token"]))
+    assert len(sessions) == 3
+    await asyncio.gather(*(auth.login("alice", client=f"192.0.2.{n}") for n in range(12)))
+    auth.clock.ahead = timedelta(seconds=3)
+    assert (await auth.login("alice")).status_code == 200
+    owner = await asyncpg.connect(auth.admin_url)
+    assert await owner.fetchval("select count(*) from auth.sessions") == 3
+    reasons = await owner.fetch(
+        "select data->>'reason' as reason from log.events where type = 'SessionRevoked'"
+    )
+    assert {row["reason"] for row in reasons} == {"too_many"}
+    await owner.close()
+    assert len(later) == 2
 
 
 @pytest.mark.parametrize("what", CHANGES, ids=["e-mail", "deletion"])

@@ -1,16 +1,21 @@
 """A new session with its first tokens."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from services.auth.domain import UserNotFound
 from services.auth.handlers.password_checks import WrongCredentials
+from services.auth.handlers.session_ender import SessionEnder
 from services.auth.ports import Account, Caller, Session, Sessions
 from services.auth.tokens import AccessTokens, new_refresh_token, refresh_token_hash
 from shared.contracts import new_id
 
+MAX_SESSIONS: Final = 100
+"""Open sessions of an account: beyond them, a login ends those that were used longest ago."""
 _MAX_AGENT: Final = 200
 
 
@@ -27,12 +32,14 @@ class SessionOpener:
     def __init__(
         self,
         sessions: Sessions,
+        ender: SessionEnder,
         access_tokens: AccessTokens,
         *,
         lifetime: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._sessions = sessions
+        self._ender = ender
         self._access_tokens = access_tokens
         self._lifetime = lifetime
         self._clock = clock
@@ -55,6 +62,11 @@ class SessionOpener:
         )
         if not opened:
             raise WrongCredentials("Wrong username or password.")
+        crowded = await self._sessions.least_used(account.user_id, MAX_SESSIONS)
+        if crowded:
+            # Where the account was deleted meanwhile, they have ended with it.
+            with contextlib.suppress(UserNotFound):
+                await self._ender.end(account.user_id, tuple(crowded), "too_many")
         access = self._access_tokens.issue(
             account.user_id, account.username, session.session_id, now
         )

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from services.auth import domain
-from services.auth.domain import RevocationReason
-from services.auth.event_outbox import EventOutbox
+from services.auth.handlers.session_ender import SessionEnder
 from services.auth.handlers.session_opener import Tokens
-from services.auth.ports import Accounts, LockedToken, Metrics, Session, Sessions
+from services.auth.ports import LockedToken, Metrics, Session, Sessions
 from services.auth.tokens import (
     MAX_REFRESH_LENGTH,
     AccessTokens,
@@ -35,9 +34,8 @@ class SessionHandlers:
 
     def __init__(
         self,
-        accounts: Accounts,
         sessions: Sessions,
-        outbox: EventOutbox,
+        ender: SessionEnder,
         access_tokens: AccessTokens,
         successors: Successors,
         *,
@@ -45,9 +43,8 @@ class SessionHandlers:
         lifetime: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
-        self._accounts = accounts
         self._sessions = sessions
-        self._outbox = outbox
+        self._ender = ender
         self._access_tokens = access_tokens
         self._successors = successors
         self._metrics = metrics
@@ -98,17 +95,17 @@ class SessionHandlers:
 
     async def logout(self, principal: Principal) -> None:
         """End the session that the caller's token belongs to."""
-        await self._end(principal.user_id, (principal.session_id,), "logout")
+        await self._ender.end(principal.user_id, (principal.session_id,), "logout")
 
     async def revoke(self, user_id: str, session_id: str) -> None:
         """End one session of a user. Raises SessionNotFound."""
         if not await self._sessions.is_alive(session_id, user_id, self._clock()):
             raise SessionNotFound("There is no such session.")
-        await self._end(user_id, (session_id,), "revoked")
+        await self._ender.end(user_id, (session_id,), "revoked")
 
     async def revoke_all(self, user_id: str) -> int:
         """End all sessions of a user; returns how many there were."""
-        return await self._end(user_id, None, "revoked")
+        return await self._ender.end(user_id, None, "revoked")
 
     async def _last_successor(self, presented: LockedToken, successor: str) -> tuple[str, bool]:
         """The unused token at the end of the chain: who races must not get a used one.
@@ -132,17 +129,4 @@ class SessionHandlers:
             session_id=session.session_id,
         )
         with contextlib.suppress(domain.UserNotFound):
-            await self._end(session.user_id, (session.session_id,), "refresh_token_reused")
-
-    async def _end(
-        self, user_id: str, session_ids: tuple[str, ...] | None, reason: RevocationReason
-    ) -> int:
-        now = self._clock()
-        async with self._accounts.locked(user_id) as locked:
-            alive = await locked.session_ids()
-            ending = tuple(s for s in alive if session_ids is None or s in session_ids)
-            if ending:
-                await locked.end_sessions(ending, now)
-                await self._outbox.decide(locked, domain.RevokeSessions(ending, reason), now)
-        await self._outbox.append_pending(user_id)
-        return len(ending)
+            await self._ender.end(session.user_id, (session.session_id,), "refresh_token_reused")
