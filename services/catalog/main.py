@@ -20,7 +20,7 @@ from services.catalog.http import routes
 from services.catalog.http.dependencies import Catalog, Counting, Database
 from services.catalog.pending_views import PendingViews
 from services.catalog.projector import BackgroundTasks, Projector
-from services.catalog.queries import search
+from services.catalog.queries import lists, search
 from services.catalog.queries.duties import Duties
 from services.catalog.queries.feeds import Feeds
 from services.catalog.read_model.projections import NAME, Library
@@ -67,7 +67,7 @@ async def compose_api(
     catalog = Catalog(
         Database(
             await host.engine(url, size=3),
-            await host.reads(url, size=6),
+            await host.reads(url, size=6, session=lists.SESSION),
             await host.reads(url, size=4, name="search", session=search.SESSION),
         ),
         log,

@@ -7,24 +7,38 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 import msgspec
 from litestar.params import QueryParameter
 
-from shared.errors import InvalidInput
+from shared.errors import Detail, InvalidInput
 
 DEFAULT_SIZE: Final = 10
 MAX_SIZE: Final = 50
 MAX_PAGE: Final = 1_000_000
+MAX_OFFSET: Final = 10_000
+"""How many items may be before a page that is asked for by its number, where so many exist."""
 _MAX_CURSOR: Final = 512
 
 T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page; ``cursor`` requests the next one if the list supports cursors."""
+    """One page; ``cursor`` requests the next one if the list supports cursors.
+
+    ``total`` is counted up to 1000. Above that it is an estimate, and ``total_is_exact`` is false.
+    """
 
     data: list[T]
     page: int
     page_size: int
     total: int
+    total_is_exact: bool | msgspec.UnsetType = msgspec.UNSET
     cursor: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class PageTooDeep(InvalidInput):
+    code = "page_too_deep"
+
+    def __init__(self) -> None:
+        message = f"Pages behind {MAX_OFFSET} items are reached by the cursor of the page before."
+        super().__init__(message, [Detail("page", message)])
 
 
 class PageParams(msgspec.Struct, frozen=True):

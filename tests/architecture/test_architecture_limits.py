@@ -12,6 +12,7 @@ from services.auth import event_outbox, passwords
 from services.auth.handlers import session_opener
 from services.auth.settings import AuthSettings
 from services.catalog.http import histories
+from services.catalog.queries import totals
 from services.catalog.webhooks import webhook_delivery, webhooks
 from services.gateway import settings as gateway_settings
 from services.gateway.http1 import request_body
@@ -31,7 +32,7 @@ from shared import database_sessions, publication
 from shared.database import connect
 from shared.errors import CinelogError
 from shared.event_store import changes
-from shared.http import problems, server
+from shared.http import paging, problems, server
 from shared.settings import Settings
 from tests.support.documents import ROOT
 
@@ -110,6 +111,8 @@ FIXED: dict[str, list[float]] = {
     "connections to the database, process": [2 * 8, 6, 6, 4, 10],
     "the time of a frequent read or a search, process of the catalog": [connect.QUICK_SECONDS - 1],
     "the time of a statement, role of a service": [database_sessions.STATEMENT_SECONDS],
+    "items before a page that is asked for by its number, list": [paging.MAX_OFFSET],
+    "items that a list counts, list": [totals.EXACT],
     "the time of a transaction, session of a service": [
         database_sessions._TRANSACTION_SECONDS,
         database_sessions._LIMITS_TRANSACTIONS,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { deviceName, isPhone } from '../src/account/device';
-import { countOf, formatViews } from '../src/format/count';
+import { countOf, formatViews, totalOf } from '../src/format/count';
 import { clockFromText, formatClock, spokenDuration } from '../src/format/duration';
 import { formatBytes } from '../src/format/size';
 import { timeAgo } from '../src/format/time';
@@ -83,5 +83,12 @@ describe('device names', () => {
   it('tells phones', () => {
     expect(isPhone('Mozilla/5.0 (Linux; Android 15) Mobile Safari')).toBe(true);
     expect(isPhone('Mozilla/5.0 (X11; Linux x86_64)')).toBe(false);
+  });
+});
+
+describe('the total of a list', () => {
+  it('says where it is an estimate', () => {
+    expect(totalOf({ total: 3 }, 'video')).toBe('3 videos');
+    expect(totalOf({ total: 4200, total_is_exact: false }, 'video')).toBe('about 4,200 videos');
   });
 });

@@ -24,6 +24,17 @@ describe('the page in the address', () => {
   });
 });
 
+describe('the number of pages', () => {
+  it.each([
+    [0, 10, 1],
+    [11, 10, 2],
+    [300_000, 50, 201],
+    [300_000, 10, 1001],
+  ])('%d items in pages of %d are %d pages', (total, size, pages) => {
+    expect(pageCount(total, size)).toBe(pages);
+  });
+});
+
 describe('the pages offered', () => {
   it.each([
     [1, 1, [1]],

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
+import msgspec
 from litestar import Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
@@ -15,6 +16,7 @@ from services.catalog.api_models import Video
 from services.catalog.http.access import is_id
 from services.catalog.http.dependencies import Catalog
 from services.catalog.queries.lists import Keyset, Listing, Row
+from services.catalog.queries.totals import Total
 from shared.errors import InvalidInput
 from shared.http.envelope import Success
 from shared.http.identity import Principal
@@ -63,10 +65,16 @@ def to_page(listing: Listing, items: list[T], paging: PageParams) -> Success[Pag
             data=items,
             page=paging.page,
             page_size=paging.page_size,
-            total=listing.total,
+            total=listing.total.rows,
+            total_is_exact=exactness(listing.total),
             cursor=cursor,
         )
     )
+
+
+def exactness(total: Total) -> Literal[False] | msgspec.UnsetType:
+    """``total_is_exact`` of a page: only where it is not."""
+    return msgspec.UNSET if total.is_exact else False
 
 
 def decode_keyset(cursor: str | None) -> Keyset | None:

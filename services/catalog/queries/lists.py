@@ -8,11 +8,16 @@ from typing import Any, Final
 
 import msgspec
 
+from services.catalog.queries.totals import EXACT, Total, Totals
 from services.catalog.tables import jobs, videos
 from shared.database.reads import Reads, Record
-from shared.http.paging import PageParams
+from shared.http.paging import MAX_OFFSET, PageParams, PageTooDeep
 
 Row = Record
+
+SESSION: Final = {"enable_bitmapscan": "off"}
+"""Settings of the sessions that read lists: each list has an index in its order, which is read to
+the end of the page. A plan for any user may else read all rows of one, and sort them."""
 
 _LONGEST: Final = 51
 """The rows of the longest page and the one that follows. As a number in the statement, and not a
@@ -47,20 +52,21 @@ class Listing(msgspec.Struct, frozen=True):
     """The rows of a page, the total number of rows, and the keyset of the next page."""
 
     rows: Sequence[Row]
-    total: int
+    total: Total
     next: Keyset | None
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """The two statements of one list, whose values begin with those of its condition.
+    """The statements of one list, whose values begin with those of its condition.
 
     ``pages`` is the page by number, with a limit and an offset; ``after`` the one behind a keyset,
     with a limit, a time and an id. Each row has ``known`` and ``total`` besides; where a page is
-    empty, there is one whose id is null.
+    empty, there is one whose id is null. ``source``: where all rows of the list are.
     """
 
     pages: str
     after: str
+    source: str
 
 
 def videos_where(
@@ -86,26 +92,39 @@ def jobs_where(matching: str, *, values: int) -> Listed:
     return _listed(matching, values, rows, source="catalog.jobs")
 
 
-async def read_list(
-    reads: Reads, listed: Listed, page: PageParams, after: Keyset | None, *values: Any
-) -> Listing | None:
-    """A page of a list; None if what the list belongs to does not exist.
+class Lists:
+    """Reads pages of lists."""
 
-    ``values``: those of its condition.
-    """
-    # One row more than a page has: if it is there, a next page exists.
-    limit = page.page_size + 1
-    if after is None:
-        rows = await reads.rows(listed.pages, *values, limit, page.offset)
-    else:
-        rows = await reads.rows(listed.after, *values, limit, after.created_at, after.id)
-    if not rows[0]["known"]:
-        return None
-    found = [row for row in rows if row["id"] is not None]
-    shown = found[: page.page_size]
-    more = len(found) > page.page_size
-    last = Keyset(shown[-1]["created_at"], shown[-1]["id"]) if more else None
-    return Listing(shown, rows[0]["total"], last)
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._totals = Totals(reads)
+
+    async def page(
+        self, listed: Listed, page: PageParams, after: Keyset | None, *values: Any
+    ) -> Listing | None:
+        """A page of a list; None if what the list belongs to does not exist.
+
+        ``values``: those of its condition. Raises PageTooDeep.
+        """
+        # One row more than a page has: if it is there, a next page exists.
+        limit = page.page_size + 1
+        if after is None:
+            offset = min(page.offset, MAX_OFFSET)
+            rows = await self._reads.rows(listed.pages, *values, limit, offset)
+        else:
+            rows = await self._reads.rows(listed.after, *values, limit, after.created_at, after.id)
+        if not rows[0]["known"]:
+            return None
+        total = await self._totals.of(rows[0]["total"], listed.source, values)
+        found = [row for row in rows if row["id"] is not None]
+        if after is None and page.offset > MAX_OFFSET:
+            if found:
+                raise PageTooDeep
+            return Listing([], total, None)
+        shown = found[: page.page_size]
+        more = len(found) > page.page_size
+        last = Keyset(shown[-1]["created_at"], shown[-1]["id"]) if more else None
+        return Listing(shown, total, last)
 
 
 def _listed(
@@ -121,7 +140,10 @@ def _listed(
             order by created_at desc, {key} desc limit {_LONGEST} {offset}
         )
         select counted.known, counted.total, shown.*
-        from (select {known} as known, count(*) as total from {source} where {matching}) counted
+        from (
+            select {known} as known, count(*) as total
+            from (select from {source} where {matching} limit {EXACT + 1}) capped
+        ) counted
         left join ({rows} order by page.created_at desc, page.id desc limit {limit}) shown on true
         order by shown.created_at desc, shown.id desc
         """
@@ -129,4 +151,5 @@ def _listed(
     return Listed(
         pages=statement("", f"offset {second}"),
         after=statement(f"and (created_at, {key}) < ({second}, {third})", ""),
+        source=f"{source} where {matching}",
     )

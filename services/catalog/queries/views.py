@@ -18,9 +18,9 @@ from services.catalog.queries.lists import (
     Keyset,
     Listed,
     Listing,
+    Lists,
     Row,
     jobs_where,
-    read_list,
     videos_where,
 )
 from services.catalog.read_model.folding import username_key
@@ -113,6 +113,7 @@ class Views:
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
+        self._lists = Lists(reads)
 
     async def video(self, video_id: str) -> Row | None:
         """A video in any state; None if it does not exist, or its owner's account does not."""
@@ -140,11 +141,11 @@ class Views:
         """A user's listed videos, newest first; with ``everything``, for the owner, all of them.
         With ``live``, those that are being sent now. None if there is no such user."""
         listed = _CHANNEL_LIVE if live else _CHANNEL
-        return await read_list(self._reads, listed, page, after, user_id, everything)
+        return await self._lists.page(listed, page, after, user_id, everything)
 
     async def tagged(self, key: str, page: PageParams, after: Keyset | None) -> Listing | None:
         """Videos with a tag, newest first; None if no listed video has it."""
-        return await read_list(self._reads, _TAGGED, page, after, key)
+        return await self._lists.page(_TAGGED, page, after, key)
 
     async def tags(self) -> Sequence[str]:
         """The tags of listed videos, in order; at most 1000."""
@@ -182,7 +183,7 @@ class Views:
     async def _known(
         self, listed: Listed, page: PageParams, after: Keyset | None, *values: str
     ) -> Listing:
-        found = await read_list(self._reads, listed, page, after, *values)
+        found = await self._lists.page(listed, page, after, *values)
         if found is None:
             raise LookupError("this list belongs to nothing that could be missing")
         return found

@@ -25,4 +25,6 @@ export interface Page<T> {
   page: number;
   page_size: number;
   total: number;
+  /** False where `total` is an estimate. */
+  total_is_exact?: boolean;
 }

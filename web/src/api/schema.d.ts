@@ -1577,6 +1577,7 @@ export interface components {
             page: number;
             page_size: number;
             total: number;
+            total_is_exact?: boolean;
             cursor?: string | null;
         };
         /** Page[Video] */
@@ -1585,6 +1586,7 @@ export interface components {
             page: number;
             page_size: number;
             total: number;
+            total_is_exact?: boolean;
             cursor?: string | null;
         };
         /** PasswordBody */

@@ -11,6 +11,12 @@ export function formatViews(views: number): string {
   return `${compact.format(views)} ${views === 1 ? 'view' : 'views'}`;
 }
 
+/** "3 videos" of a whole list, "about 4,200 videos" where its total is an estimate. */
+export function totalOf(page: { total: number; total_is_exact?: boolean }, noun: string): string {
+  const all = countOf(page.total, noun);
+  return page.total_is_exact === false ? `about ${all}` : all;
+}
+
 /** "1 video", "3 videos". */
 export function countOf(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;

@@ -5,7 +5,7 @@ import { ApiError } from '../api/errors';
 import type { User } from '../api/models';
 import { queries } from '../api/queries';
 import { useSession } from '../auth/AuthProvider';
-import { countOf } from '../format/count';
+import { totalOf } from '../format/count';
 import { Avatar } from '../ui/Avatar';
 import { ButtonLink } from '../ui/Button';
 import { PageTitle } from '../ui/PageTitle';
@@ -48,7 +48,7 @@ function Channel({ user }: { user: User }) {
         <Avatar name={user.username} className="h-18 w-18 text-3xl" />
         <div className="min-w-0 flex-1 basis-48">
           <h1 className="truncate text-3xl font-extrabold tracking-tight">{user.username}</h1>
-          <p className="text-muted">{query.data ? countOf(query.data.total, 'video') : '\u00a0'}</p>
+          <p className="text-muted">{query.data ? totalOf(query.data, 'video') : '\u00a0'}</p>
         </div>
         {mine && <ButtonLink to="/videos">Manage my videos</ButtonLink>}
       </header>

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
 
 import { queries } from '../api/queries';
-import { countOf } from '../format/count';
+import { totalOf } from '../format/count';
 import { PageHeader } from '../ui/PageHeader';
 import { EmptyState } from '../ui/states';
 import { pageFromParams } from '../videos/paging';
@@ -25,7 +25,7 @@ export default function SearchPage() {
   return (
     <div className="page">
       <PageHeader title={`“${q}”`}>
-        <p role="status">{query.data ? countOf(query.data.total, 'video') : 'Searching …'}</p>
+        <p role="status">{query.data ? totalOf(query.data, 'video') : 'Searching …'}</p>
       </PageHeader>
       <VideoList
         query={query}

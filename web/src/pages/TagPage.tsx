@@ -3,7 +3,7 @@ import { useParams, useSearchParams } from 'react-router';
 
 import { ApiError } from '../api/errors';
 import { queries } from '../api/queries';
-import { countOf } from '../format/count';
+import { totalOf } from '../format/count';
 import { ButtonLink } from '../ui/Button';
 import { PageHeader } from '../ui/PageHeader';
 import { EmptyState } from '../ui/states';
@@ -24,7 +24,7 @@ export default function TagPage() {
   return (
     <div className="page">
       <PageHeader title={`#${tag}`}>
-        {query.data ? countOf(query.data.total, 'video') : '\u00a0'}
+        {query.data ? totalOf(query.data, 'video') : '\u00a0'}
       </PageHeader>
       {unknown ? empty : <VideoList query={query} empty={empty} />}
     </div>

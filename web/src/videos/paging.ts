@@ -4,8 +4,13 @@ export function pageFromParams(params: URLSearchParams): number {
   return Number.isSafeInteger(page) && page >= 1 ? page : 1;
 }
 
+/** The items that may be before a page which is asked for by its number. */
+const DEEPEST = 10_000;
+
 export function pageCount(total: number, pageSize: number): number {
-  return pageSize > 0 ? Math.max(1, Math.ceil(total / pageSize)) : 1;
+  if (pageSize <= 0) return 1;
+  const deepest = Math.floor(DEEPEST / pageSize) + 1;
+  return Math.min(Math.max(1, Math.ceil(total / pageSize)), deepest);
 }
 
 /** The page numbers to offer: first, last and the current one's neighbours; null is a gap. */
