@@ -237,11 +237,9 @@ class GroupCommitter:
         while True:
             await self._notify.wait()
             self._notify.clear()
-            try:
+            with contextlib.suppress(*_UNAVAILABLE):
                 await self._pool.execute(_NOTIFY, LOG_CHANNEL)
                 await asyncio.sleep(_NOTIFY_PAUSE_SECONDS)
-            except _UNAVAILABLE:
-                continue
 
 
 async def _insert(connection: Any, group: list[_Request]) -> bool:

@@ -168,6 +168,22 @@ async def test_listeners_hear_of_each_commit(pool: Pool, owner: Connection) -> N
         assert len(heard) == 3
 
 
+async def test_commits_at_the_same_time_are_told_once(
+    pool: Pool, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "_NOTIFY_PAUSE_SECONDS", 3600)
+    heard: list[str] = []
+    await owner.add_listener(LOG_CHANNEL, lambda *told: heard.append(str(told[3])))
+    async with GroupCommitter(pool) as committer:
+        for name in names(5):
+            await append(committer, name)
+        await eventually(lambda: heard)
+        # Notifications arrive in the order in which they were sent.
+        await pool.execute("select pg_notify($1, 'last')", LOG_CHANNEL)
+        await eventually(lambda: "last" in heard)
+    assert len(heard) == 2
+
+
 async def test_a_caller_that_gives_up_harms_nobody_in_its_group(
     pool: Pool, owner: Connection
 ) -> None:
@@ -229,6 +245,22 @@ async def test_closing_waits_for_what_is_under_way(pool: Pool, owner: Connection
     await closed
     assert [task.result() for task in under_way] == [1, 1, 2]
     assert pool.get_idle_size() == pool.get_size()
+
+
+async def test_closing_waits_for_what_is_being_written(pool: Pool, owner: Connection) -> None:
+    known, other = names(2)
+    closing = GroupCommitter(pool)
+    await closing.__aenter__()
+    await append(closing, known)
+    # What is written is not kept.
+    assert not closing._writing
+    async with no_writing(owner):
+        under_way = append(closing, other)
+        await blocked(owner, 1)
+        closed = asyncio.create_task(closing.__aexit__())
+        assert not (await asyncio.wait([closed], timeout=0.1))[0]
+    await closed
+    assert under_way.result() == 1
 
 
 async def test_closing_does_not_wait_for_ever(
