@@ -30,6 +30,9 @@ PER_USER: Final = Bucket(MICROS, 5)
 PER_ADDRESS: Final = Bucket(MICROS // 5, 25)
 PER_ROOM: Final = Bucket(MICROS // 20, 60)
 _KEPT_SECONDS: Final = 7 * 86_400
+# What an idempotency key has led to: each message may bring one, so that they are kept no longer
+# than somebody asks again after a lost answer.
+_REPEATED_SECONDS: Final = 3600
 _ALL: Final = MAX_ENTRIES + 1000
 
 # KEYS: the stream, and of a request with an idempotency key what it has led to.
@@ -42,7 +45,7 @@ local id = redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*',
   'kind', 'message', 'user', ARGV[3], 'name', ARGV[4], 'text', ARGV[5])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 local answer = id .. ' ' .. ARGV[6]
-if KEYS[2] then redis.call('SET', KEYS[2], answer, 'EX', ARGV[2]) end
+if KEYS[2] then redis.call('SET', KEYS[2], answer, 'EX', ARGV[7]) end
 return answer
 """
 
@@ -90,7 +93,7 @@ class RoomLog:
         keys = [_stream(video_id)]
         if idempotency_key is not None:
             keys.append(self._repeated(video_id, author.user_id, idempotency_key))
-        said = [author.user_id, author.username, text, _fingerprint(text)]
+        said = [author.user_id, author.username, text, _fingerprint(text), _REPEATED_SECONDS]
         async with _answering():
             answer = await self._post(keys=keys, args=[MAX_ENTRIES, _KEPT_SECONDS, *said])
         return Message(

@@ -467,6 +467,16 @@ async def test_a_slow_reader_is_dropped_with_a_reason_and_comes_back(opened: Ope
         assert (await back.next(5) or b"").count(b"event: settings") >= 20
 
 
+async def test_keys_of_repetitions_are_kept_no_longer_than_they_are_of_use(opened: Opened) -> None:
+    """Each message may bring one: kept for a week, they would fill Redis."""
+    stage = await opened()
+    redis = stage.replicas[0].redis
+    assert (await stage.say("bob", "Hello", headers={"idempotency-key": "k"})).status_code == 201
+    kept = [await redis.ttl(key) async for key in redis.scan_iter("live:chat:*:repeated:*")]
+    assert kept
+    assert all(0 < seconds <= 3600 for seconds in kept)
+
+
 async def test_an_idempotency_key_writes_once(opened: Opened) -> None:
     stage = await opened()
     headers = {"idempotency-key": "one"}
