@@ -20,6 +20,7 @@ from services.catalog import http as catalog
 from services.gateway import openapi
 from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
+from services.live.http.addresses import Addresses
 from services.live.http.app import live_app
 from services.live.http.chat import chat_router
 from services.live.http.clips import clips_router
@@ -89,7 +90,7 @@ def _transcoder(verifier: Verifier) -> Litestar:
 def _live(verifier: Verifier) -> Litestar:
     return live_app(
         _UNOPENED,
-        rtmp_url="",
+        addresses=Addresses(rtmp_url=""),
         verifier=verifier,
         checks={},
         registry=CollectorRegistry(),

@@ -33,6 +33,7 @@ from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
 from services.live.handlers.planning import PLANS, Planning
 from services.live.handlers.settling import Settling
+from services.live.http.addresses import Addresses, addresses
 from services.live.http.app import live_app
 from services.live.http.chat import chat_router
 from services.live.http.clips import clips_router
@@ -225,7 +226,7 @@ def _app(
     config, host = base.config, base.host
     return live_app(
         streams,
-        rtmp_url=config.rtmp_url,
+        addresses=_addresses(config),
         verifier=host.verifier(
             config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
         ),
@@ -235,6 +236,14 @@ def _app(
         progress=host.loops.progress,
         others=routes,
     )
+
+
+def _addresses(config: LiveSettings) -> Addresses:
+    rtmps = None
+    if config.rtmps_certificate is not None:
+        rtmps = config.rtmps_url or config.rtmps_bind.port
+    srt = None if config.srt_library is None else config.srt_url or config.srt_bind.port
+    return addresses(config.rtmp_url, rtmps=rtmps, srt=srt, whip=config.whip)
 
 
 def _planning(base: _Base) -> Planning:

@@ -34,7 +34,8 @@ class IceServer(str):
 
 
 class LiveSettings(Settings, frozen=True, kw_only=True):
-    """Publishers connect to ``rtmp_bind``; ``rtmp_url`` is what people are told to send to.
+    """Publishers connect to ``rtmp_bind``; ``rtmp_url`` is what people are told to send to, and so
+    are ``rtmps_url`` and ``srt_url`` where those are not at its host, at the ports of here.
 
     With ``rtmps_certificate`` and ``rtmps_key``, files in PEM, publishers by RTMPS connect to
     ``rtmps_bind``; the files are read again when they change.
@@ -70,6 +71,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     rtmps_bind: Address = Address("0.0.0.0", 1936)  # noqa: S104 - publishers come from anywhere
     rtmps_certificate: str | None = None
     rtmps_key: str | None = None
+    rtmps_url: str | None = None
     internal_url: str
     database_url: Secret
     s3_endpoint: str
@@ -94,6 +96,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     operator_secret: Key | None = None
     srt_bind: Address = Address("0.0.0.0", 9710)  # noqa: S104 - publishers come from anywhere
     srt_library: str | None = None
+    srt_url: str | None = None
     srt_passphrase: Passphrase | None = None
     live_heights: tuple[int, ...] = (480, 240)
     live_dvr_minutes: Annotated[int, msgspec.Meta(ge=0, le=2880)] = 240

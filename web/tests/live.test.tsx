@@ -95,6 +95,37 @@ describe('the page of a stream', () => {
     await expectAccessible(container);
   });
 
+  it('shows other ways to send where there are any', async () => {
+    let stream = aStream();
+    fakeApi({
+      [`GET ${STREAMS}/s1`]: () => success(stream),
+      [`POST ${STREAMS}/s1/key`]: () => success({ ...stream, stream_key: 'fresh-key' }),
+    });
+    const { unmount } = renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    await screen.findByLabelText('Server');
+    expect(screen.queryByText('Other ways to send')).toBeNull();
+    unmount();
+    stream = aStream({
+      rtmps_url: 'rtmps://site.example:1936/live',
+      srt_url: 'srt://site.example:9710',
+      whip_url: '/api/v1/live/whip',
+    });
+    const { container } = renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    await userEvent.click(await screen.findByText('Other ways to send'));
+    expect(screen.getByLabelText('Encrypted server (RTMPS)')).toHaveValue(stream.rtmps_url);
+    expect(screen.getByLabelText('WHIP address')).toHaveValue(
+      `${window.location.origin}/api/v1/live/whip`,
+    );
+    await userEvent.click(screen.getByRole('button', { name: 'New stream key' }));
+    await userEvent.click(screen.getByRole('button', { name: 'New key' }));
+    await vi.waitFor(() =>
+      expect(screen.getByLabelText('SRT address')).toHaveValue(
+        'srt://site.example:9710?streamid=fresh-key',
+      ),
+    );
+    await expectAccessible(container);
+  });
+
   it('ends a live after asking', async () => {
     const requests = fakeApi({
       [`GET ${STREAMS}`]: () => success([]),

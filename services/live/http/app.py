@@ -7,6 +7,7 @@ from litestar.di import Provide
 from prometheus_client import CollectorRegistry
 
 from services.live.handlers.live_streams import LiveStreams
+from services.live.http.addresses import Addresses
 from services.live.http.streams import streams_router
 from shared.http.app import create_app
 from shared.http.health import Check
@@ -18,7 +19,7 @@ from shared.loops.progress import Progress
 def live_app(
     streams: LiveStreams,
     *,
-    rtmp_url: str,
+    addresses: Addresses,
     verifier: Verifier,
     sessions: Sessions | None = None,
     checks: Mapping[str, Check],
@@ -32,7 +33,7 @@ def live_app(
         route_handlers=[streams_router()],
         dependencies={
             "streams": Provide(lambda: streams, sync_to_thread=False),
-            "rtmp_url": Provide(lambda: rtmp_url, sync_to_thread=False),
+            "addresses": Provide(lambda: addresses, sync_to_thread=False),
         },
     )
     return create_app(

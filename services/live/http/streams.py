@@ -12,6 +12,7 @@ from litestar.params import JSONBody, Parameter
 from services.live.domain.stream import MAX_RECONNECT_SECONDS, LiveSettings
 from services.live.handlers.live_streams import LiveStreams, Shown, Status
 from services.live.handlers.planning import Wish
+from services.live.http.addresses import Addresses
 from services.live.ports import Health
 from shared.contracts import ClipsBy, Latency
 from shared.http.envelope import Failure, Success
@@ -22,7 +23,7 @@ from shared.text_rules import MAX_DESCRIPTION, MAX_TITLE
 
 Caller = NamedDependency[Principal]
 TheStreams = NamedDependency[LiveStreams]
-RtmpUrl = NamedDependency[str]
+TheAddresses = NamedDependency[Addresses]
 LiveId = Annotated[
     str,
     Parameter(
@@ -73,7 +74,10 @@ class LiveStreamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     """``video_id``: the video that the running session is; null while there is none. The next live
-    is planned for ``scheduled_at``, and ``planned_id`` is its page; null where none is."""
+    is planned for ``scheduled_at``, and ``planned_id`` is its page; null where none is.
+
+    Addresses of publishers are null for ways by which none are received here. By SRT, the stream
+    key is the stream id; ``whip_url`` wants it as a bearer token."""
 
     id: str
     title: str
@@ -87,6 +91,9 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     video_id: str | None
     rtmp_url: str
+    rtmps_url: str | None
+    srt_url: str | None
+    whip_url: str | None
     scheduled_at: datetime | None
     planned_id: str | None
     created_at: datetime
@@ -152,7 +159,7 @@ async def create(
     data: JSONBody[NewLiveStream],
     principal: Caller,
     streams: TheStreams,
-    rtmp_url: RtmpUrl,
+    addresses: TheAddresses,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Success[LiveStreamWithKey]]:
     """Answers with the stream key, which is shown once. A repetition with the same
@@ -162,7 +169,7 @@ async def create(
     settings = LiveSettings(**values)
     shown, key = await streams.create(principal.user_id, settings, idempotency_key, wish)
     return Response(
-        Success(data=_with_key(shown, key, rtmp_url)),
+        Success(data=_with_key(shown, key, addresses)),
         status_code=201,
         headers={"location": f"/api/v1/live/streams/{shown.id}", "cache-control": "no-store"},
     )
@@ -170,17 +177,17 @@ async def create(
 
 @get("/", responses=_failures({401: "No valid token."}), summary="My live streams")
 async def mine(
-    principal: Caller, streams: TheStreams, rtmp_url: RtmpUrl
+    principal: Caller, streams: TheStreams, addresses: TheAddresses
 ) -> Success[list[LiveStream]]:
     found = await streams.all(principal.user_id)
-    return Success(data=[_shown(each, rtmp_url) for each in found])
+    return Success(data=[_shown(each, addresses) for each in found])
 
 
 @get("/{live_id:str}", responses=_OWN, summary="A live stream")
 async def one(
-    live_id: LiveId, principal: Caller, streams: TheStreams, rtmp_url: RtmpUrl
+    live_id: LiveId, principal: Caller, streams: TheStreams, addresses: TheAddresses
 ) -> Success[LiveStream]:
-    return Success(data=_shown(await streams.get(principal.user_id, live_id), rtmp_url))
+    return Success(data=_shown(await streams.get(principal.user_id, live_id), addresses))
 
 
 @patch("/{live_id:str}", responses=_CHANGED, summary="Change a live stream")
@@ -189,7 +196,7 @@ async def change(
     data: JSONBody[LiveStreamChange],
     principal: Caller,
     streams: TheStreams,
-    rtmp_url: RtmpUrl,
+    addresses: TheAddresses,
 ) -> Success[LiveStream]:
     changes = {
         name: value
@@ -200,7 +207,7 @@ async def change(
     if "scheduled_at" in changes:
         wish = _wish(changes.pop("scheduled_at"), principal)
     changed = await streams.change(principal.user_id, live_id, changes, wish)
-    return Success(data=_shown(changed, rtmp_url))
+    return Success(data=_shown(changed, addresses))
 
 
 @delete("/{live_id:str}", status_code=204, responses=_OWN, summary="Delete a live stream")
@@ -211,37 +218,37 @@ async def remove(live_id: LiveId, principal: Caller, streams: TheStreams) -> Non
 
 @post("/{live_id:str}/key", status_code=200, responses=_OWN, summary="Replace the stream key")
 async def rotate(
-    live_id: LiveId, principal: Caller, streams: TheStreams, rtmp_url: RtmpUrl
+    live_id: LiveId, principal: Caller, streams: TheStreams, addresses: TheAddresses
 ) -> Response[Success[LiveStreamWithKey]]:
     """The old key is refused from now on, and a publisher that uses it is closed. The session
     waits for one with the new key."""
     shown, key = await streams.rotate(principal.user_id, live_id)
     return Response(
-        Success(data=_with_key(shown, key, rtmp_url)), headers={"cache-control": "no-store"}
+        Success(data=_with_key(shown, key, addresses)), headers={"cache-control": "no-store"}
     )
 
 
 @post("/{live_id:str}/enable", status_code=200, responses=_OWN, summary="Accept publishers")
 async def enable(
-    live_id: LiveId, principal: Caller, streams: TheStreams, rtmp_url: RtmpUrl
+    live_id: LiveId, principal: Caller, streams: TheStreams, addresses: TheAddresses
 ) -> Success[LiveStream]:
-    return Success(data=_shown(await streams.enable(principal.user_id, live_id), rtmp_url))
+    return Success(data=_shown(await streams.enable(principal.user_id, live_id), addresses))
 
 
 @post("/{live_id:str}/disable", status_code=200, responses=_OWN, summary="Refuse publishers")
 async def disable(
-    live_id: LiveId, principal: Caller, streams: TheStreams, rtmp_url: RtmpUrl
+    live_id: LiveId, principal: Caller, streams: TheStreams, addresses: TheAddresses
 ) -> Success[LiveStream]:
     """A running session ends."""
-    return Success(data=_shown(await streams.disable(principal.user_id, live_id), rtmp_url))
+    return Success(data=_shown(await streams.disable(principal.user_id, live_id), addresses))
 
 
 @post("/{live_id:str}/complete", status_code=200, responses=_OWN, summary="End the session")
 async def complete(
-    live_id: LiveId, principal: Caller, streams: TheStreams, rtmp_url: RtmpUrl
+    live_id: LiveId, principal: Caller, streams: TheStreams, addresses: TheAddresses
 ) -> Success[LiveStream]:
     """Ends the running session now; it becomes an ordinary video. May be repeated."""
-    return Success(data=_shown(await streams.complete(principal.user_id, live_id), rtmp_url))
+    return Success(data=_shown(await streams.complete(principal.user_id, live_id), addresses))
 
 
 @get("/{live_id:str}/health", responses=_OWN, summary="How the publisher is doing")
@@ -296,17 +303,18 @@ def _wish(scheduled_at: datetime | None, principal: Principal) -> Wish | None:
     return None if scheduled_at is None else Wish(scheduled_at, principal.username)
 
 
-def _shown(shown: Shown, rtmp_url: str) -> LiveStream:
-    return LiveStream(**_fields(shown), rtmp_url=rtmp_url)
+def _shown(shown: Shown, addresses: Addresses) -> LiveStream:
+    return LiveStream(**_fields(shown, addresses))
 
 
-def _with_key(shown: Shown, key: str, rtmp_url: str) -> LiveStreamWithKey:
-    return LiveStreamWithKey(**_fields(shown), rtmp_url=rtmp_url, stream_key=key)
+def _with_key(shown: Shown, key: str, addresses: Addresses) -> LiveStreamWithKey:
+    return LiveStreamWithKey(**_fields(shown, addresses), stream_key=key)
 
 
-def _fields(shown: Shown) -> dict[str, Any]:
+def _fields(shown: Shown, addresses: Addresses) -> dict[str, Any]:
     return {
         **msgspec.structs.asdict(shown.settings),
+        **msgspec.structs.asdict(addresses),
         "id": shown.id,
         "clips_by": shown.clips_by,
         "status": shown.status,

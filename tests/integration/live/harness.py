@@ -20,6 +20,7 @@ from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
 from services.live.handlers.planning import Planning
 from services.live.handlers.settling import Settling
+from services.live.http.addresses import Addresses
 from services.live.http.app import live_app
 from services.live.http.planned import planned_router
 from services.live.metrics import LiveMetrics
@@ -155,7 +156,7 @@ class Live:
         self.database = database
         self.app = live_app(
             self.one.streams,
-            rtmp_url="rtmp://localhost:1935/live",
+            addresses=Addresses(rtmp_url="rtmp://localhost:1935/live"),
             verifier=Verifier(self.keys, issuer="cinelog", audience="cinelog"),
             checks={},
             registry=CollectorRegistry(),

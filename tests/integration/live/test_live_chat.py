@@ -17,6 +17,7 @@ from services.live.chat.access import Caller
 from services.live.chat.parts import Outside, open_chats
 from services.live.chat.readers import Limits
 from services.live.chat.rules import TooFast
+from services.live.http.addresses import Addresses
 from services.live.http.app import live_app
 from services.live.http.chat import chat_router
 from shared.contracts import UserDeleted, VideoDeleted, VisibilityChanged, stream_id
@@ -89,7 +90,7 @@ class Replica:
         )
         self.app = live_app(
             live.one.streams,
-            rtmp_url="rtmp://localhost/live",
+            addresses=Addresses(rtmp_url="rtmp://localhost/live"),
             verifier=Verifier(live.keys, issuer="cinelog", audience="cinelog"),
             sessions=sessions,
             checks={},

@@ -15,6 +15,7 @@ from services.live.clips.clips import Clips
 from services.live.clips.making import ClipMaker
 from services.live.clips.repository import ClipsRepository
 from services.live.flv.tags import Tag
+from services.live.http.addresses import Addresses
 from services.live.http.app import live_app
 from services.live.http.clips import clips_router
 from services.live.packaging.child import Program
@@ -75,7 +76,7 @@ class Studio:
         )
         self.app: Any = live_app(
             live.one.streams,
-            rtmp_url="rtmp://localhost:1935/live",
+            addresses=Addresses(rtmp_url="rtmp://localhost:1935/live"),
             verifier=Verifier(live.keys, issuer="cinelog", audience="cinelog"),
             checks={},
             registry=CollectorRegistry(),

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from services.live.flv import amf0
 from services.live.flv.tags import VIDEO, Tag, content
+from services.live.http.addresses import Addresses
 from services.live.http.app import live_app
 from services.live.http.simulcast import simulcast_router
 from services.live.ports import Session
@@ -309,7 +310,7 @@ class Studio:
         )
         self.app: Any = live_app(
             live.one.streams,
-            rtmp_url="rtmp://localhost:1935/live",
+            addresses=Addresses(rtmp_url="rtmp://localhost:1935/live"),
             verifier=Verifier(live.keys, issuer="cinelog", audience="cinelog"),
             checks={},
             registry=CollectorRegistry(),

@@ -1409,6 +1409,9 @@ export interface components {
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
             rtmp_url: string;
+            rtmps_url: string | null;
+            srt_url: string | null;
+            whip_url: string | null;
             scheduled_at: string | null;
             planned_id: string | null;
             /** Format: date-time */
@@ -1444,6 +1447,9 @@ export interface components {
             status: "idle" | "active" | "disconnected" | "disabled";
             video_id: string | null;
             rtmp_url: string;
+            rtmps_url: string | null;
+            srt_url: string | null;
+            whip_url: string | null;
             scheduled_at: string | null;
             planned_id: string | null;
             /** Format: date-time */

@@ -9,6 +9,38 @@ import { CopyField } from './CopyField';
 import { keepKey, keptKey } from './keys';
 import { rotateKey } from './liveStreams';
 
+/** Addresses for programs that send by other ways than RTMP, where the installation has them. */
+function OtherWays({ stream, streamKey }: { stream: LiveStream; streamKey: string | null }) {
+  const { rtmps_url: rtmps, srt_url: srt, whip_url: whip } = stream;
+  if (rtmps === null && srt === null && whip === null) return null;
+  return (
+    <details className="rounded-lg border border-line px-4 py-3">
+      <summary className="cursor-pointer text-sm font-semibold">Other ways to send</summary>
+      <div className="mt-4 space-y-4">
+        {rtmps !== null && <CopyField label="Encrypted server (RTMPS)" value={rtmps} />}
+        {srt !== null && (
+          <div className="space-y-1.5">
+            <CopyField
+              label="SRT address"
+              value={streamKey === null ? srt : `${srt}?streamid=${streamKey}`}
+              secret={streamKey !== null}
+            />
+            {streamKey === null && (
+              <p className="text-sm text-muted">Add the stream key as the stream id.</p>
+            )}
+          </div>
+        )}
+        {whip !== null && (
+          <div className="space-y-1.5">
+            <CopyField label="WHIP address" value={new URL(whip, window.location.origin).href} />
+            <p className="text-sm text-muted">The stream key is its bearer token.</p>
+          </div>
+        )}
+      </div>
+    </details>
+  );
+}
+
 /** What to set in OBS or another program that sends by RTMP. */
 export function StreamKey({ stream }: { stream: LiveStream }) {
   const [key, setKey] = useState(() => keptKey(stream.id));
@@ -36,6 +68,7 @@ export function StreamKey({ stream }: { stream: LiveStream }) {
           </p>
         </>
       )}
+      <OtherWays stream={stream} streamKey={key} />
       <Button size="sm" onClick={() => setAsking(true)}>
         New stream key
       </Button>

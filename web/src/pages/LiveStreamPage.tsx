@@ -57,7 +57,7 @@ export default function LiveStreamPage() {
             <Health streamId={stream.id} />
           </Section>
         )}
-        <Section title="Your program" lead="OBS, ffmpeg or any other that sends by RTMP.">
+        <Section title="Your program" lead="OBS, ffmpeg or any other that sends a live.">
           <StreamKey stream={stream} />
         </Section>
         <Section title="Next live" lead="Viewers can find it before it begins.">

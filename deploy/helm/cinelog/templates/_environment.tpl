@@ -48,6 +48,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "QUOTA_TRUSTED_FACTOR" ($settings.quotas.trustedFactor | toString)
   "MAX_LIVE_STREAMS_PER_USER" ($settings.live.streamsPerUser | toString)
   "MAX_LIVES" ($settings.live.atOnce | toString)
+  "RTMPS_URL" $settings.live.rtmpsUrl
   "RTMPS_CERTIFICATE" (ternary "/etc/cinelog/rtmps/tls.crt" "" (ne $settings.live.tlsSecret ""))
   "RTMPS_KEY" (ternary "/etc/cinelog/rtmps/tls.key" "" (ne $settings.live.tlsSecret ""))
   "LIVE_CORES" ($settings.live.cores | toString)
