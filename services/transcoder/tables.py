@@ -93,6 +93,19 @@ tasks = Table(
     Column("error", JSONB),
     # The same as text. Only the release before writes it; remove it in the next one.
     Column("last_error", Text),
+    # Each user's tasks that wait, in the order in which the dispatcher takes them.
+    *(
+        Index(
+            f"ix_transcoder_tasks_{queue}",
+            "user_id",
+            text("(priority > 2)"),
+            "video_id",
+            "priority",
+            "place",
+            postgresql_where=text(f"state = 'waiting' AND priority {urgent} 1"),
+        )
+        for queue, urgent in (("urgent", "<="), ("bulk", ">"))
+    ),
 )
 
 # How far the scrub of a video's objects is, and when the last one ended.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from services.transcoder.scheduler.tasks import (
     LEASE_SECONDS,
@@ -106,23 +106,36 @@ where exists (
       and (not_before is null or not_before <= now()))
 """)
 
+# Each user's next task is the first entry of an index, so that it does not matter how many wait.
 # Rows that are locked are being claimed or given back by a worker, and are skipped.
-_PICK = text("""
-with next as (
-    select t.task_id, t.user_id, t.cost,
-           greatest(coalesce(s.finish, 0), coalesce(c.virtual, 0)) as start
-    from transcoder.tasks t
-    left join transcoder.shares s on s.user_id = t.user_id and s.queue = :queue
+_PICK = """
+with recursive users (user_id) as (
+    (select user_id from transcoder.tasks t where {of_queue} order by user_id limit 1)
+    union all
+    select (select t.user_id from transcoder.tasks t
+            where {of_queue} and t.user_id > users.user_id order by t.user_id limit 1)
+    from users where users.user_id is not null
+), firsts as (
+    select first.*, greatest(coalesce(s.finish, 0), coalesce(c.virtual, 0)) as start
+    from users cross join lateral (
+        select t.task_id, t.user_id, {is_extra} as is_extra, t.video_id, t.priority, t.place
+        from transcoder.tasks t
+        where t.user_id = users.user_id and {of_queue} and t.tries < :max_tries
+          and (t.not_before is null or t.not_before <= now())
+          -- What no worker may claim is never picked.
+          and exists (select from transcoder.jobs o where o.video_id = t.video_id
+                      and o.attempt = t.attempt and o.state in ('pending', 'running'))
+        -- Of one user's videos the oldest (ids are ordered by time), so that each in turn becomes
+        -- complete, and not all of them at the end. Slow extras wait for the other videos.
+        order by {is_extra}, t.video_id, t.priority, t.place limit 1
+    ) first
+    left join transcoder.shares s on s.user_id = first.user_id and s.queue = :queue
     left join transcoder.clock c on c.queue = :queue
-    where t.state = 'waiting' and t.tries < :max_tries
-      and (t.priority <= :urgent) = :is_urgent
-      and (t.not_before is null or t.not_before <= now())
-      -- What no worker may claim is never picked.
-      and exists (select from transcoder.jobs o where o.video_id = t.video_id
-                  and o.attempt = t.attempt and o.state in ('pending', 'running'))
-    -- Of one user's videos the oldest (ids are ordered by time), so that each in turn becomes
-    -- complete, and not all of them at the end. Slow extras wait for the other videos.
-    order by start, t.priority > :extra, t.video_id, t.priority, t.place
+), next as (
+    select t.task_id, t.user_id, t.cost, firsts.start
+    from firsts join transcoder.tasks t using (task_id)
+    where t.state = 'waiting'
+    order by firsts.start, firsts.is_extra, firsts.video_id, firsts.priority, firsts.place
     limit 1
     for update of t skip locked
 ), share as (
@@ -140,7 +153,21 @@ from next join transcoder.tasks u using (task_id)
      left join transcoder.jobs j on j.video_id = u.video_id
 where t.task_id = next.task_id
 returning t.task_id, t.dispatch, j.traceparent
-""")
+"""
+
+
+def _pick(urgent: str) -> TextClause:
+    # Numbers and not values: the conditions of the indexes have them.
+    return text(
+        _PICK.format(
+            of_queue=f"t.state = 'waiting' and t.priority {urgent} {URGENT_PRIORITY}",
+            is_extra=f"(t.priority > {EXTRA_PRIORITY})",
+        )
+    )
+
+
+_PICKS: Final[dict[QueueName, TextClause]] = {"urgent": _pick("<="), "bulk": _pick(">")}
+
 
 _UNSENT = text("""
 update transcoder.tasks
@@ -202,9 +229,7 @@ class Dispatcher(TaskTable):
         free = int(room[0]["room"]) + ahead
         picked: list[PickedTask] = []
         while len(picked) < free:
-            rows = await self._all(
-                _PICK, queue=queue, max_tries=MAX_TRIES, extra=EXTRA_PRIORITY, **urgent
-            )
+            rows = await self._all(_PICKS[queue], queue=queue, max_tries=MAX_TRIES)
             if not rows:
                 break
             picked.append(PickedTask(**rows[0]))
