@@ -20,7 +20,7 @@ export interface Stream {
 }
 
 /**
- * Keeps an HLS playlist attached to the video element. A playlist that still grows already names
+ * Keeps an HLS playlist of one video attached to its element. A playlist that still grows already names
  * every quality, so that a viewer who came early climbs without anything being loaded anew.
  */
 export function useHls(
@@ -35,7 +35,7 @@ export function useHls(
   useEffect(() => {
     begun.current = since;
   }, [since]);
-  const left = useRef({ src, seconds: 0, playing: false });
+  const left = useRef({ src, kind, seconds: 0, playing: false });
   const [qualities, setQualities] = useState<readonly Quality[]>([]);
   const [chosen, setChosen] = useState(AUTO_LEVEL);
   const [playing, setPlaying] = useState('');
@@ -45,11 +45,14 @@ export function useHls(
   useEffect(() => {
     const element = video.current;
     if (!element) return;
-    const start = left.current.src === src ? left.current : { seconds: 0, playing: false };
+    // A film that has another address now, such as a recording that was encoded meanwhile, goes on
+    // where it was; a live and the film that it becomes have no moment in common.
+    const same = left.current.src === src || (kind === 'film' && left.current.kind === 'film');
+    const { seconds, playing: plays } = same ? left.current : { seconds: 0, playing: false };
     const stream = attachHls(
       element,
       src,
-      { ...start, kind, since: () => begun.current },
+      { seconds, playing: plays, kind, since: () => begun.current },
       {
         onQualities: (found) => {
           setQualities(found);
@@ -61,7 +64,7 @@ export function useHls(
     );
     attached.current = stream;
     return () => {
-      left.current = { src, seconds: element.currentTime, playing: !element.paused };
+      left.current = { src, kind, seconds: element.currentTime, playing: !element.paused };
       attached.current = null;
       stream.detach();
     };
