@@ -11,6 +11,13 @@ from services.gateway.http1.h1_client import HOP_BY_HOP
 
 MAX_HEADERS: Final = 32 * 1024  # bytes, all together
 
+SINGLE: Final = (
+    *(b"authorization", b"origin", b"content-type", b"range", b"last-event-id"),
+    *(b"idempotency-key", b"upload-offset", b"upload-length", b"upload-complete"),
+    *(b"upload-concat", b"upload-metadata", b"upload-checksum", b"upload-defer-length"),
+)
+"""Headers that may come once."""
+
 _MAX_LENGTH_DIGITS: Final = 18
 _FORGEABLE: Final = (
     b"x-forwarded",
@@ -80,11 +87,6 @@ class RequestHeaders:
         self.lines = [line for line in self.lines if not line.startswith(named)]
 
 
-def _authorization(headers: RequestHeaders, value: bytes) -> None:
-    headers.authorization = value
-    headers.lines.append(b"authorization: %b\r\n" % value)
-
-
 def _connection(headers: RequestHeaders, value: bytes) -> None:
     headers.connection += b"," + value if headers.connection else value
 
@@ -99,11 +101,6 @@ def _content_length(headers: RequestHeaders, value: bytes) -> None:
 def _host(headers: RequestHeaders, value: bytes) -> None:
     headers.host = value
     headers.hosts += 1
-
-
-def _origin(headers: RequestHeaders, value: bytes) -> None:
-    headers.origin = value
-    headers.lines.append(b"origin: %b\r\n" % value)
 
 
 def _traceparent(headers: RequestHeaders, value: bytes) -> None:
@@ -124,6 +121,25 @@ def _forwarded_proto(headers: RequestHeaders, value: bytes) -> None:
     headers.forwarded_proto.append(value)
 
 
+def _once(name: bytes) -> "_Reader":
+    """A header that may come once: the gateway would read the last one, and services the first.
+
+    Somebody with two tokens could act as one user, and be counted as another or as nobody.
+    """
+    start = name + b": "
+
+    def read(headers: RequestHeaders, value: bytes) -> None:
+        if any(line.startswith(start) for line in headers.lines):
+            headers.refusal = 400
+        headers.lines.append(b"%b%b\r\n" % (start, value))
+        if name == b"authorization":
+            headers.authorization = value
+        elif name == b"origin":
+            headers.origin = value
+
+    return read
+
+
 def _drop(_headers: RequestHeaders, _value: bytes) -> None:
     pass
 
@@ -132,11 +148,10 @@ _Reader = Callable[[RequestHeaders, bytes], None]
 
 _READERS: Final[dict[bytes, _Reader]] = {
     **dict.fromkeys((*HOP_BY_HOP, b"expect", b"forwarded", b"via", b"x-request-id"), _drop),
-    b"authorization": _authorization,
+    **{name: _once(name) for name in SINGLE},
     b"connection": _connection,
     b"content-length": _content_length,
     b"host": _host,
-    b"origin": _origin,
     b"traceparent": _traceparent,
     b"transfer-encoding": _transfer_encoding,
     b"x-forwarded-for": _forwarded_for,
