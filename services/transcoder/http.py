@@ -52,12 +52,14 @@ def job_routes(
 
     async def own_job(video_id: str, user_id: str) -> JobRecord:
         job = await jobs.find(video_id)
-        if job is None and await watcher.wait_for_latest(_PATIENCE_SECONDS):
+        if (job is None or job.user_id != user_id) and await watcher.wait_for_latest(
+            _PATIENCE_SECONDS
+        ):
             job = await jobs.find(video_id)
-        if job is None:
-            raise JobNotFound("There is no such job.")
-        if job.user_id != user_id:
-            if not await handlers.is_shown_to_others(store, video_id):
+        if job is None or job.user_id != user_id:
+            # Also of what does not exist, so that it takes as long as what is hidden.
+            shown = await handlers.is_shown_to_others(store, video_id)
+            if job is None or not shown:
                 raise JobNotFound("There is no such job.")
             raise NotYourJob("This is somebody else's job.")
         if await handlers.is_deleted(store, video_id):
