@@ -77,6 +77,11 @@ class Broadcasts:
     async def _attach(self, session: Session) -> PublisherSink:
         async with self._admitting:
             broadcast = self._broadcasts.get(session.video_id)
+            if broadcast is not None and broadcast.session.epoch + 1 != session.epoch:
+                # Another replica had it in between: what this one has is not all of it.
+                del self._broadcasts[session.video_id]
+                await broadcast.end(ended=False)
+                broadcast = None
             if broadcast is None:
                 try:
                     broadcast = await open_broadcast(session, self._means)
@@ -98,30 +103,35 @@ class Broadcasts:
                 self._broadcasts.pop(video_id, None)
 
     async def _report(self, broadcast: Broadcast) -> None:
-        if broadcast.session.video_id in self._ended:
+        session = broadcast.session
+        if session.video_id in self._ended:
             return
         try:
             async with asyncio.timeout(_REPORT_SECONDS):
                 reason = await self._means.sessions.alive(
-                    broadcast.session, sending=broadcast.sending, health=broadcast.health()
+                    session, sending=broadcast.sending, health=broadcast.health()
                 )
         except Fenced:
-            await self._lost(broadcast)
+            await self._lost(broadcast, session)
         except (TimeoutError, Unavailable) as error:
             _log.warning("not reported", video=broadcast.session.video_id, reason=repr(error))
         else:
             broadcast.stop_reason = broadcast.stop_reason or reason
 
-    async def _lost(self, broadcast: Broadcast) -> None:
-        """Another replica has the session, or it has ended."""
-        video_id = broadcast.session.video_id
+    async def _lost(self, broadcast: Broadcast, session: Session) -> None:
+        """Another replica has the session, or it has ended; or a publisher comes back to it here,
+        and what was refused is of the time before."""
+        video_id = session.video_id
         over = await self._means.sessions.is_over(video_id)
+        if broadcast.session is not session or self._places.is_coming(video_id):
+            return
         broadcast.stop_reason = broadcast.stop_reason or "the session goes on elsewhere"
-        await broadcast.end(ended=over)
         if over:
             self._ended[video_id] = time.monotonic()
-        else:
-            self._broadcasts.pop(video_id, None)
+        elif self._broadcasts.get(video_id) is broadcast:
+            # First, so that nobody comes back to it while it ends.
+            del self._broadcasts[video_id]
+        await broadcast.end(ended=over)
 
     async def record(self) -> None:
         """Start what can be recorded of each session; none waits for another's storage."""
@@ -134,10 +144,11 @@ class Broadcasts:
             del self._recording[video_id]
 
     async def _record(self, broadcast: Broadcast) -> None:
+        session = broadcast.session
         try:
             await broadcast.step()
         except Fenced:
-            await self._lost(broadcast)
+            await self._lost(broadcast, session)
         except Unavailable as error:
             _log.warning("not recorded yet", video=broadcast.session.video_id, reason=repr(error))
         except Exception:

@@ -28,7 +28,7 @@ class Places:
         self._capacity = capacity
         self._sessions = sessions
         self._storage = storage
-        self._entering: set[Entry] = set()
+        self._entries: set[Entry] = set()
 
     @property
     def running(self) -> int:
@@ -37,15 +37,22 @@ class Places:
 
     def leave(self, entry: "Entry") -> None:
         """The publisher is in, and counted by its session; or it was refused."""
-        self._entering.discard(entry)
+        self._entries.discard(entry)
 
-    def enter(self, entry: "Entry", *, begins: bool) -> None:
+    def come(self, entry: "Entry") -> None:
+        """Its session is known."""
+        self._entries.add(entry)
+
+    def is_coming(self, video_id: str) -> bool:
+        """Whether a publisher is about to go on with the session here."""
+        return any(entry.video_id == video_id for entry in self._entries)
+
+    def check_room(self, entry: "Entry", *, begins: bool) -> None:
         """Raises Refused."""
-        others = len(self._entering - {entry})
+        others = sum(other.needs_place for other in self._entries if other is not entry)
         room = self._capacity.room(self.running + others)
         if room == "none" or (begins and room != "any"):
             raise Refused("busy", NO_ROOM)
-        self._entering.add(entry)
 
     def has(self, video_id: str) -> bool:
         """Whether this replica has the session's window."""
@@ -65,13 +72,18 @@ class Places:
 
 
 class Entry:
-    """An ``Entrance`` for one publisher."""
+    """An ``Entrance`` for one publisher. ``video_id``: of a session that runs; ``needs_place``: it
+    has none yet."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
+        self.video_id = ""
+        self.needs_place = False
 
     def begin(self) -> None:
-        self._places.enter(self, begins=True)
+        self._places.check_room(self, begins=True)
+        self.needs_place = True
+        self._places.come(self)
 
     async def go_on(self, video_id: str) -> None:
         """A publisher that comes back to a session with a place here takes no other one.
@@ -80,6 +92,9 @@ class Entry:
         has segments in memory, which are lost when the session is taken from it.
         """
         if not self._places.holds(video_id):
-            self._places.enter(self, begins=False)
+            self._places.check_room(self, begins=False)
+            self.needs_place = True
+        self.video_id = video_id
+        self._places.come(self)
         if not self._places.has(video_id):
             await self._places.check_storage()

@@ -1,10 +1,12 @@
 """Live on a database of its own."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.integration.live.harness import Live, running
+from tests.integration.live.stage import Stage
 from tests.support.databases import Database
 
 
@@ -12,3 +14,12 @@ from tests.support.databases import Database
 async def live(database: Database) -> AsyncIterator[Live]:
     async with running(database) as started:
         yield started
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """Replicas that share sessions and a bucket in memory."""
+    made = Stage(tmp_path)
+    yield made
+    for replica in made.replicas:
+        await replica.close()

@@ -15,7 +15,6 @@ from services.live.ports import Publisher, Session
 from services.live.recording.segment_queue import Spool
 from shared.blobs.store import BlobStore
 from shared.contracts import LivePublished
-from shared.errors import Unavailable
 from shared.programs.confinement import Limits
 from shared.programs.finding import find_ffmpeg
 from tests.integration.live.memory_sessions import MemorySessions
@@ -31,14 +30,9 @@ class Stage:
     def __init__(self, tmp_path: Path, store: BlobStore | None = None) -> None:
         self.folder = tmp_path
         self.sessions = MemorySessions()
-        self.away = False
         self.replicas: list[Broadcasts] = []
-        self.blobs = MemoryBlobs(self._before_write)
+        self.blobs = MemoryBlobs()
         self.store: BlobStore = self.blobs if store is None else store
-
-    def _before_write(self) -> None:
-        if self.away:
-            raise Unavailable("the storage is away")
 
     def replica(
         self,

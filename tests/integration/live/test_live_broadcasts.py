@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,15 +27,6 @@ from tests.integration.live.stage import PUBLISHER, Stage, recorded, send
 from tests.integration.transcoder.clips import decoded
 from tests.support.flv_files import flv
 from tests.support.wait import eventually
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    made = Stage(tmp_path)
-    yield made
-    made.away = False
-    for replica in made.replicas:
-        await replica.close()
 
 
 async def test_a_session_is_watched_and_becomes_a_video(stage: Stage, tmp_path: Path) -> None:
