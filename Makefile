@@ -23,7 +23,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
 .PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
-.PHONY: help cli chaos attack fuzz-media fuzz-live mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-faults bench-live fetch-run fetch-dev
+.PHONY: help cli chaos attack fuzz-media fuzz-live mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-scale bench-faults bench-live fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -164,6 +164,9 @@ bench-uploads: fetch-dev ## What it costs that an acknowledged upload is on disk
 
 bench-reads: fetch-dev ## CPU of what people read most; AGAINST=… another checkout, asked in turns
 	@AGAINST=$(AGAINST) $(PYTHON) -m benchmarks.reads
+
+bench-scale: fetch-dev ## How the CPU of reads grows with the videos; VIDEOS=100000
+	@VIDEOS=$(or $(VIDEOS),100000) $(PYTHON) -m benchmarks.reads.scale
 
 bench-faults: fetch-dev ## Seconds until work goes on after a fault; SECTIONS="mute broker"
 	@$(PYTHON) -m benchmarks.faults $(SECTIONS)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import statistics
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 from benchmarks.reads.catalog import CatalogProcess, Cost, catalog
 from benchmarks.reads.library import fill, id_of
+from benchmarks.reads.measuring import API, parts, say
 from tests.support.databases import copy_of, migrated_template
 from tests.support.ending import end_on_signals
 from tests.support.real_parts import ROOT, real_parts
@@ -18,7 +18,6 @@ from tests.support.real_parts import ROOT, real_parts
 VIDEOS: Final = 1000
 ROUNDS: Final = 7
 REQUESTS: Final = 60
-API: Final = "/api/v1"
 KINDS: Final[Mapping[str, str]] = {
     "latest": f"{API}/streaming/latest",
     "a video": f"{API}/streaming/id/{id_of('video', 7)}",
@@ -63,19 +62,9 @@ def costs(catalogs: list[CatalogProcess], path: str) -> list[Cost]:
     ]
 
 
-def parts(cost: Cost) -> tuple[float, float, float]:
-    return cost.process, cost.database, cost.answered
-
-
 def shown(cost: Cost) -> str:
     """CPU of the process, of the database and of both; the time until the answer."""
     return f"{cost.process:.0f} + {cost.database:.0f} = {cost.cpu:.0f} µs, {cost.answered:.0f} µs"
-
-
-def say(name: str, *columns: str) -> None:
-    """Print at once, so that a long run can be followed."""
-    sys.stdout.write(f"{name:16}" + "".join(f"{column:36}" for column in columns) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -57,18 +57,24 @@ class CatalogProcess:
         self, path: str, headers: Mapping[str, str], *, expected: int = 200, times: int
     ) -> Cost:
         """What ``times`` requests of one kind cost."""
+        # Meanwhile the process may have ended a connection that was idle.
+        self._connection.close()
+        self.ask(path, headers, expected)
         sessions = self._sessions()
-        before = [_cpu(self._process), sum(map(_cpu, sessions))]
+        before = _cpu(self._process), [_cpu(each) for each in sessions]
         waits: list[float] = []
         for _ in range(times):
             began = time.perf_counter()
             self.ask(path, headers, expected)
             waits.append(time.perf_counter() - began)
-        after = [_cpu(self._process), sum(map(_cpu, sessions))]
-        process, database = (
-            (now - then) / times * 1e6 for then, now in zip(before, after, strict=True)
+        process = _cpu(self._process) - before[0]
+        # One that has ended was of a pool that had too many.
+        database = sum(
+            _cpu(each) - then
+            for each, then in zip(sessions, before[1], strict=True)
+            if each.is_running()
         )
-        return Cost(process, database, statistics.median(waits) * 1e6)
+        return Cost(process / times * 1e6, database / times * 1e6, statistics.median(waits) * 1e6)
 
     def _sessions(self) -> list[psutil.Process]:
         """The PostgreSQL processes at the other ends of the process's connections."""
