@@ -78,6 +78,30 @@ describe('a running chat', () => {
     expect(screen.getByRole('button', { name: 'Send' })).toBeDisabled();
   });
 
+  it('keeps what is typed while a message is on its way', async () => {
+    const events = aStream();
+    let arrive: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    fakeApi({
+      [`GET ${CHAT}`]: () => success(FACTS),
+      [`GET ${CHAT}/events`]: () => events.response(),
+      [`POST ${CHAT}/messages`]: async () => {
+        await arrived;
+        return success(message('9-0', 'Hello', 'mara'), 201);
+      },
+    });
+    renderAt(<ChatPanel videoId="v1" mine={false} />);
+    const field = await screen.findByLabelText('Your message');
+    await userEvent.type(field, 'Hello{Enter}');
+    await userEvent.clear(field);
+    await userEvent.type(field, 'And more');
+    arrive();
+    await waitFor(() => expect(screen.getByRole('button', { name: 'Send' })).toBeEnabled());
+    expect(field).toHaveValue('And more');
+  });
+
   it('is moderated by its owner', async () => {
     const events = aStream();
     const requests = fakeApi({

@@ -25,10 +25,12 @@ export function MessageForm({ videoId, closed, banned, slowSeconds }: MessageFor
   const [left, wait] = useCountdown();
   const intent = useIntent();
   const write = useMutation({
-    mutationFn: (key: string) => writeMessage(videoId, text.trim(), key),
+    mutationFn: ({ key, message }: { key: string; message: string }) =>
+      writeMessage(videoId, message, key),
     onSettled: (_, error) => intent.settled(error),
-    onSuccess: () => {
-      setText('');
+    onSuccess: (_, { message }) => {
+      // What was typed meanwhile stays.
+      setText((now) => (now.trim() === message ? '' : now));
       wait(slowSeconds);
     },
     onError: (error) => {
@@ -52,7 +54,8 @@ export function MessageForm({ videoId, closed, banned, slowSeconds }: MessageFor
   if (closed) return <p className="text-sm text-muted">The chat is closed.</p>;
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    if (text.trim() !== '' && left === 0) write.mutate(intent.keyFor(text.trim()));
+    const message = text.trim();
+    if (message !== '' && left === 0) write.mutate({ key: intent.keyFor(message), message });
   };
   return (
     <form onSubmit={submit} className="space-y-2">
