@@ -15,6 +15,7 @@ from services.live.clips.rules import (
     ClipsNotAllowed,
     NoRoomForClip,
     NothingToClip,
+    bounded,
     checked_seconds,
     is_due,
     may_clip,
@@ -97,7 +98,7 @@ class Clips:
             title=clean_title(title),
             visibility=wanted.visibility,
             seconds=wanted.seconds,
-            ends_at=min(wanted.ends_at or now, now),
+            ends_at=bounded(wanted.ends_at, now),
             fingerprint=said,
             asked_at=now,
         )

@@ -5,7 +5,7 @@ one later. It belongs to the owner of the live, whoever made it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -21,6 +21,8 @@ SHORTEST: Final = 5
 LONGEST: Final = 120
 BATCH_SECONDS: Final = 12.0
 """After this time, segments that were sent are in the log, unless the storage is slow."""
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 State = Literal["waiting", "ready", "failed"]
 ClipVisibility = Literal["public", "unlisted", "private"]
@@ -92,6 +94,15 @@ def clip_visibility(asked: Visibility | None, source: Visibility, *, by_owner: b
     if asked is None or not (by_owner or _WIDTH[asked] <= _WIDTH[source]):
         return "private" if source == "draft" else source
     return asked
+
+
+def bounded(ends_at: datetime | None, now: datetime) -> datetime:
+    """The end of a clip as it is kept: not later than now, by default now.
+
+    Nothing was ever sent before ``_FIRST``. The first moment of all would stand for infinity in the
+    database, and come back without a zone.
+    """
+    return max(_FIRST, min(ends_at or now, now))
 
 
 def is_due(phase: Phase, ends_at: datetime, now: datetime) -> bool:

@@ -269,6 +269,21 @@ async def test_a_live_that_is_hidden_or_deleted_meanwhile_makes_no_clip(
     assert studio.blobs.keys(f"{last}/") == []
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000001+00:00"])
+async def test_a_clip_of_the_beginning_of_time_ends(
+    studio: Studio, tmp_path: Path, moment: str
+) -> None:
+    _, key = await studio.live.stream()
+    video = await studio.publish(key, flv(tmp_path / "clip.flv", gop=25, sound=False))
+    asked = await studio.ask("ann", f"videos/{video}/clips", ends_at=moment)
+    assert asked.status_code == 201, asked.text
+    clip = asked.json()["data"]["video_id"]
+    studio.later = timedelta(seconds=13)
+    await studio.clips.round()
+    state = await studio.state("ann", clip)
+    assert (state["state"], state["reason"]) == ("failed", "Nothing of the live was stored yet.")
+
+
 async def test_clips_are_so_many_a_day(studio: Studio, tmp_path: Path) -> None:
     live_id, key = await studio.live.stream()
     video = await studio.publish(key, flv(tmp_path / "clip.flv", gop=25, sound=False))
