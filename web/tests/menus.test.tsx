@@ -32,6 +32,7 @@ const stream: Stream = {
   chosen: -1,
   playing: '720p',
   error: null,
+  away: false,
   choose: vi.fn(),
   timeline: () => null,
   goTo: vi.fn(),
@@ -64,7 +65,7 @@ describe('the settings', () => {
   it('are chosen by the keyboard, and closed when it leaves them', async () => {
     render(<Settings />);
     const user = userEvent.setup();
-    await user.tab();
+    opener().focus();
     await user.keyboard('{Enter}');
     await user.tab();
     await user.tab();

@@ -38,9 +38,13 @@ export function Player(props: PlayerProps) {
   const video = useRef<HTMLVideoElement>(null);
   const stream = useHls(video, props.src, props.kind, props.liveSince ?? 0);
   const media = useMediaState(video);
+  const length = useRef(props.knownDuration);
+  useEffect(() => {
+    length.current = props.knownDuration;
+  }, [props.knownDuration]);
   // The actions read the refs when they are called, never while drawing.
   // eslint-disable-next-line react-hooks/refs
-  const [actions] = useState(() => playerActions(video, frame, stream));
+  const [actions] = useState(() => playerActions(video, frame, stream, () => length.current));
   const { idle, stir } = useIdle();
   usePlayerKeys(video, frame, actions);
   useStoredVolume(video);
@@ -83,11 +87,14 @@ export function Player(props: PlayerProps) {
         onDoubleClick={actions.toggleFullscreen}
       />
       {media.waiting && !stream.error && (
-        <div className="pointer-events-none absolute inset-0 flex items-center justify-center">
+        <div className="pointer-events-none absolute inset-0 flex flex-col items-center justify-center">
           <Spinner className="h-12 w-12" />
-          <span role="status" className="sr-only">
-            Loading
-          </span>
+          <p
+            role="status"
+            className={stream.away ? 'mt-4 rounded-md bg-black/80 px-3 py-1.5' : 'sr-only'}
+          >
+            {stream.away ? 'No connection. It goes on by itself.' : 'Loading'}
+          </p>
         </div>
       )}
       {untouched && !stream.error && (

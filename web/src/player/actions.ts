@@ -28,6 +28,8 @@ export function playerActions(
   video: RefObject<HTMLVideoElement | null>,
   frame: RefObject<HTMLElement | null>,
   live: LiveSeeking,
+  /** The whole length in seconds, also of a film that still grows. */
+  length: () => number,
 ): PlayerActions {
   const withVideo = (act: (element: HTMLVideoElement) => void) => {
     const element = video.current;
@@ -61,7 +63,7 @@ export function playerActions(
       withVideo((element) => {
         const at = live.timeline();
         if (at) live.goTo(at.from + (at.until - at.from) * share);
-        else seekTo((element.duration || 0) * share);
+        else seekTo(Math.max(length(), element.duration || 0) * share);
       }),
     setVolume,
     toggleMute: () =>

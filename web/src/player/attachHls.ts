@@ -4,6 +4,7 @@ import workerUrl from 'hls.js/dist/hls.worker.js?url';
 
 import { type AttachedLive, attachLive } from './attachLive';
 import type { LiveTimeline } from './liveTimeline';
+import { patience, watchNetwork } from './patience';
 import { qualitiesOf, type Quality, qualityLabel } from './quality';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
@@ -16,6 +17,8 @@ export interface StreamEvents {
   onQualities: (qualities: readonly Quality[]) => void;
   onPlaying: (label: string) => void;
   onError: (message: string | null) => void;
+  /** Nothing can be loaded for the moment; it goes on by itself. */
+  onAway: (away: boolean) => void;
 }
 
 export interface AttachedStream {
@@ -90,7 +93,7 @@ function createHls(
   playing: boolean,
   events: StreamEvents,
 ): Hls {
-  const hls = new HlsPlayer({ workerPath: workerUrl, ...config });
+  const hls = new HlsPlayer({ workerPath: workerUrl, ...patience(HlsPlayer), ...config });
   const { Events } = HlsPlayer;
   hls.on(Events.MANIFEST_PARSED, (_, { levels }) => {
     events.onError(null);
@@ -101,6 +104,7 @@ function createHls(
     const facts = hls.levels[level];
     events.onPlaying(facts ? qualityLabel(facts) : '');
   });
+  watchNetwork(hls, HlsPlayer, events.onAway);
   const recover = recovery(hls, HlsPlayer.ErrorTypes.MEDIA_ERROR, events.onError);
   hls.on(Events.ERROR, (_, data) => recover(data));
   return hls;

@@ -11,6 +11,8 @@ export interface Stream {
   /** The name of what is playing now, e.g. "720p". */
   playing: string;
   error: string | null;
+  /** Nothing can be loaded for the moment; it goes on by itself. */
+  away: boolean;
   choose: (level: number) => void;
   /** A live by the clock; null for a film, and while that is not known. */
   timeline: () => LiveTimeline | null;
@@ -40,6 +42,7 @@ export function useHls(
   const [chosen, setChosen] = useState(AUTO_LEVEL);
   const [playing, setPlaying] = useState('');
   const [error, setError] = useState<string | null>(null);
+  const [away, setAway] = useState(false);
   const [attempt, setAttempt] = useState(0);
 
   useEffect(() => {
@@ -60,6 +63,7 @@ export function useHls(
         },
         onPlaying: setPlaying,
         onError: setError,
+        onAway: setAway,
       },
     );
     attached.current = stream;
@@ -67,6 +71,7 @@ export function useHls(
       left.current = { src, kind, seconds: element.currentTime, playing: !element.paused };
       attached.current = null;
       stream.detach();
+      setAway(false);
     };
   }, [video, src, kind, attempt]);
 
@@ -80,5 +85,5 @@ export function useHls(
     setError(null);
     setAttempt((previous) => previous + 1);
   }, []);
-  return { qualities, chosen, playing, error, choose, timeline, goTo, retry };
+  return { qualities, chosen, playing, error, away, choose, timeline, goTo, retry };
 }

@@ -1,0 +1,63 @@
+"""What viewers meet besides pictures: a network that goes away."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.e2e.browsing import fresh_page
+from tests.e2e.people import BIKES, Person, until
+from tests.support.stack import RunningStack
+
+# More than players try by themselves before they give up.
+MANY = 12
+HAVE_CURRENT_DATA = 2
+
+
+class Cut:
+    """A network that brings some segments, and nothing more while it is cut."""
+
+    def __init__(self, page: Page, segments: int) -> None:
+        self._left: float = segments
+        self.lost = 0
+        page.route(re.compile(r"/media/.*\.(m4s|mp4)"), self._pass)
+
+    def mend(self) -> None:
+        self._left = float("inf")
+
+    def _pass(self, route: Route) -> None:
+        if self._left > 0:
+            self._left -= 1
+            route.continue_()
+        else:
+            self.lost += 1
+            route.abort("connectionfailed")
+
+
+def state(page: Page) -> dict[str, Any]:
+    video: dict[str, Any] = page.locator("video").evaluate(
+        "v => ({ at: v.currentTime, ready: v.readyState, paused: v.paused })"
+    )
+    return video
+
+
+def test_a_film_waits_for_the_network(
+    browser: Browser, cinelog: RunningStack, person: Person
+) -> None:
+    """It says so, and goes on at its place without a click."""
+    video_id = person.upload(BIKES, "Bikes in a tunnel")
+    assert person.finish(video_id)["status"] == "completed"
+    with fresh_page(browser, cinelog.url) as page:
+        cut = Cut(page, segments=2)
+        page.goto(f"/watch/{video_id}")
+        page.get_by_role("button", name="Play Bikes in a tunnel").click()
+        expect(page.get_by_text("No connection. It goes on by itself.")).to_be_visible()
+        # Asking for the state lets requests come in, too.
+        until(lambda: state(page)["ready"] <= HAVE_CURRENT_DATA and cut.lost >= MANY)
+        expect(page.get_by_role("alert")).to_have_count(0)
+        before = state(page)
+        assert not before["paused"]
+        cut.mend()
+        until(lambda: state(page)["at"] > before["at"] + 1)
+        assert state(page)["at"] < before["at"] + 4
+        expect(page.get_by_text("No connection. It goes on by itself.")).to_be_hidden()
