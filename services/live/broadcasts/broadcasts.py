@@ -3,6 +3,7 @@
 import asyncio
 import time
 from typing import Final
+from weakref import WeakValueDictionary
 
 from services.live.broadcasts.broadcast import (
     Broadcast,
@@ -38,7 +39,8 @@ class Broadcasts:
         self._ended: dict[str, float] = {}
         self._recording: dict[str, asyncio.Task[None]] = {}
         self._places = Places(self._capacity, self._broadcasts, means.blobs.ping)
-        self._admitting = asyncio.Lock()
+        # One for each session, while anybody waits for it: none waits for another's storage.
+        self._attaching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._draining = False
 
     @property
@@ -75,7 +77,7 @@ class Broadcasts:
             self._places.leave(entry)
 
     async def _attach(self, session: Session) -> PublisherSink:
-        async with self._admitting:
+        async with self._attaching.setdefault(session.video_id, asyncio.Lock()):
             broadcast = self._broadcasts.get(session.video_id)
             if broadcast is not None and broadcast.session.epoch + 1 != session.epoch:
                 # Another replica had it in between: what this one has is not all of it.

@@ -1,7 +1,7 @@
 """Who gets in where a replica is full: one rule, whatever the protocol."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from services.live.packaging.child import Program
 from services.live.ports import Publisher, Refused
 from services.live.whip.receiving import install
 from services.live.whip.server import Whip
+from shared.contracts import Event
 from shared.programs.finding import find_ffmpeg
 from tests.integration.live.harness import OBS, Live
 from tests.integration.live.stage import LIMITS
@@ -99,3 +100,30 @@ async def test_guesses_of_keys_take_no_room(live: Live, replica: Replica) -> Non
     *guesses, sink = await asyncio.gather(*asking, return_exceptions=True)
     assert [getattr(guess, "code", None) for guess in guesses] == ["unknown_key"] * 5
     assert isinstance(sink, PublisherSink)
+
+
+async def test_who_waits_for_the_storage_holds_up_nobody_else(
+    live: Live, replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await running_elsewhere(live, "bob")
+    await live.age(3.1)
+    _, new = await live.stream("ann")
+    answers, asked = asyncio.Event(), asyncio.Event()
+    history = live.one.sessions.history
+
+    async def slow(video_id: str, after: int = 0) -> Sequence[Event]:
+        asked.set()
+        await answers.wait()
+        return await history(video_id, after)
+
+    monkeypatch.setattr(live.one.sessions, "history", slow)
+    publisher = Publisher("rtmp", ADDRESS)
+    await replica.broadcasts.admit(new, publisher)
+    taking_over = asyncio.create_task(replica.broadcasts.admit(running, publisher))
+    await asked.wait()
+    await live.age(3.1)
+    async with asyncio.timeout(30):
+        await replica.broadcasts.admit(new, publisher)
+    assert not taking_over.done()
+    answers.set()
+    await taking_over
