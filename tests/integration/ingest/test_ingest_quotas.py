@@ -24,6 +24,7 @@ from shared.contracts import (
     Segment,
     SourceFacts,
     TranscodeCancelled,
+    TranscodeCompleted,
     TranscodeFailed,
     TranscodePlanned,
     VideoDeleted,
@@ -518,3 +519,30 @@ async def test_a_rebuild_comes_to_the_same(database: Database, ingest: Ingest) -
     assert await admin.fetch("select * from ingest.stored_sums order by 1") == before
     assert await admin.fetchval("select ms from ingest.planned_days") == 180_000
     await admin.close()
+
+
+async def test_the_minutes_of_a_recorded_live_are_counted_once(
+    database: Database, ingest: Ingest
+) -> None:
+    """When its video is planned; what was encoded while it ran is not counted."""
+    video = _uuid("live")
+    completed = TranscodeCompleted(
+        video_id=video,
+        attempt=1,
+        playlist_key="master.m3u8",
+        duration_ms=180_000,
+        width=640,
+        height=360,
+        renditions=(),
+        size=5 * _KIB,
+    )
+    live = [_connected("live", "ann"), _published("live", 0, _KIB), _ended("live", "ann")]
+    await _facts(database, live)
+    await _catch_up(database)
+    async with ingest.client() as client:
+        assert (await _usage(client))["encode_minutes"]["used"] == 0
+        transcode = [_planned(video, "ann", 3), (stream_id("transcode", video), completed)]
+        await _facts(database, transcode)
+        await _catch_up(database)
+        assert (await _usage(client))["encode_minutes"]["used"] == 3
+        assert (await _usage(client))["bytes"]["used"] == _KIB
