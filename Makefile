@@ -23,7 +23,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
 .PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
-.PHONY: help cli chaos attack fuzz-media fuzz-live mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-scale bench-faults bench-live fetch-run fetch-dev
+.PHONY: help cli chaos attack fuzz-media fuzz-live test-live-publishers mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-scale bench-faults bench-live fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -123,6 +123,9 @@ fuzz-media: fetch-dev ## Files of a grammar, each compared with what plain ffmpe
 
 fuzz-live: fetch-dev ## Mutated input of publishers, of every protocol; CASES=100000 SEED=…
 	@$(PYTHON) -m tests.support.live_fuzz --cases $(or $(CASES),100000) $(if $(SEED),--seed $(SEED))
+
+test-live-publishers: fetch-dev ## Lives from real OBS, GStreamer, both ffmpegs and Chromium; NAMES="obs"
+	@CINELOG_TEST_PUBLISHERS=1 $(PYTHON) -m pytest -v tests/publishers $(if $(NAMES),-k "$(NAMES)")
 
 mutants: fetch-dev ## Change the code and see whether a test notices; MODULES="scheduler …" SAMPLE=300 SEED=…
 	@$(PYTHON) -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))

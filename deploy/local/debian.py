@@ -51,8 +51,11 @@ def srt_library(root: Path) -> Path | None:
     return next(iter(sorted(root.glob("usr/lib/*/libsrt.so.1.5"))), None)
 
 
-def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:
+def unpack(
+    package: str, into: Path, skip: Sequence[str] = (), *, beside: Sequence[str] = ()
+) -> Path:
     """Download ``package`` and what it needs of the not yet installed, and unpack all.
+    ``beside``: further packages for the same folder.
 
     A folder that is there is complete: it is renamed into place at the end.
     """
@@ -60,19 +63,21 @@ def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:
         return into
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise PackagesUnavailable(f"{package} is missing and this is no Debian: install it")
+    packages = (package, *beside)
+    names = " ".join(packages)
     working = into.with_name(f"{into.name}.{os.getpid()}.partial")
     shutil.rmtree(working, ignore_errors=True)
     (working / "root").mkdir(parents=True)
     try:
         try:
-            _download(working, package, skip, ())
+            _download(working, packages, skip, ())
         except CommandFailed:
             # No package lists yet, or old ones: fetch them into a folder of our own.
             lists = working / "lists"
             (lists / "partial").mkdir(parents=True)
             own = ("-o", f"Dir::State::lists={lists}")
             _apt(working, *own, "update")
-            _download(working, package, skip, own)
+            _download(working, packages, skip, own)
         for archive in sorted(working.glob("*.deb")):
             _run("dpkg-deb", "-x", str(archive), str(working / "root"), folder=working)
         if not into.exists():
@@ -81,7 +86,7 @@ def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:
     except CommandFailed as error:
         raise PackagesUnavailable(
             f"Debian's {package} could not be fetched ({error}). "
-            f"Install it yourself (as root: apt-get update && apt-get install {package}) "
+            f"Install it yourself (as root: apt-get update && apt-get install {names}) "
             "and start again."
         ) from error
     finally:
@@ -89,8 +94,10 @@ def unpack(package: str, into: Path, skip: Sequence[str] = ()) -> Path:
     return into
 
 
-def _download(working: Path, package: str, skip: Sequence[str], options: tuple[str, ...]) -> None:
-    plan = _apt(working, *options, "install", "--simulate", "--no-install-recommends", package)
+def _download(
+    working: Path, packages: Sequence[str], skip: Sequence[str], options: tuple[str, ...]
+) -> None:
+    plan = _apt(working, *options, "install", "--simulate", "--no-install-recommends", *packages)
     needed: list[str] = re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE)
     _apt(working, *options, "download", *(name for name in needed if name not in skip))
 

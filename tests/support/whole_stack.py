@@ -40,6 +40,8 @@ def whole_stack(
         home = Home(folder)
         at_the_end.callback(postgres.forget, home.folder)
         packages = Path(os.environ.get("CINELOG_HOME") or ROOT / ".local").resolve() / "packages"
+        # Where the stack looks for what it can do without, such as the library for SRT.
+        (home.folder / "packages").symlink_to(packages)
         ports = home.ports(("gateway", *parts.PORTS, *port_names(workers)))
         secrets = home.secrets((*parts.SECRETS, *secret_names()))
         layout = parts.Layout(

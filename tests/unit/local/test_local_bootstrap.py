@@ -159,3 +159,24 @@ def test_packages_that_cannot_be_fetched_leave_nothing_half_done(
         debian.unpack("rabbitmq-server", tmp_path / "rabbitmq")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_packages_beside_each_other_are_in_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+
+    def run(*command: str, folder: Path) -> str:
+        if "--simulate" in command:
+            return "Inst xvfb (2)\nInst obs-studio (29)\n"
+        if "download" in command:
+            fetched.extend(command[command.index("download") + 1 :])
+        return ""
+
+    monkeypatch.setattr(debian, "_run", run)
+    monkeypatch.setattr(debian.shutil, "which", lambda name: f"/usr/bin/{name}")
+
+    into = debian.unpack("obs-studio", tmp_path / "publishers", beside=("xvfb",))
+
+    assert into.is_dir()
+    assert fetched == ["xvfb", "obs-studio"]
