@@ -27,10 +27,12 @@ from services.catalog.http.lists import (
     Paging,
     decode_keyset,
     decode_number,
+    exactness,
     to_page,
     to_videos,
 )
 from services.catalog.queries.lists import Row
+from services.catalog.queries.totals import Total
 from services.catalog.read_model.text_analysis import MAX_QUERY, parse_query
 from shared.contracts import Visibility
 from shared.errors import Detail, InvalidInput
@@ -89,15 +91,17 @@ async def search(
     offset = decode_number(cursor, highest=MAX_PAGE) if cursor else paging.offset
     query = parse_query(q[:MAX_QUERY])
     found = await catalog.search.find(query, offset, paging.page_size) if query else None
-    rows, total = (found.rows, found.total) if found else ((), 0)
+    rows, total = (found.rows, found.total) if found else ((), Total(0, True))
     after = offset + len(rows)
+    more = after < total.rows if total.is_exact else len(rows) == paging.page_size
     return Success(
         data=Page(
             data=await to_videos(rows, catalog, request),
             page=paging.page,
             page_size=paging.page_size,
-            total=total,
-            cursor=encode_cursor(after) if rows and after < total else None,
+            total=total.rows,
+            total_is_exact=exactness(total),
+            cursor=encode_cursor(after) if rows and more else None,
         )
     )
 

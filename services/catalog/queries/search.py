@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from services.catalog.queries.lists import OWNER, VIDEO, Row
+from services.catalog.queries.totals import EXACT, Total, Totals
 from services.catalog.read_model.text_analysis import Query, allowed_typos, edit_distance, tolerant
 from shared.database.reads import Reads
 
@@ -30,7 +31,9 @@ _WEIGHTS: Final = "{0.1, 0.2, 0.5, 1.0}"
 # in a long text counts less than one in a short text.
 _PAGE: Final = f"""
 with hits as (
-    select count(*) as total from catalog.videos where listed and search @@ $2::tsquery
+    select count(*) as total from (
+        select from catalog.videos where listed and search @@ $2::tsquery limit {EXACT + 1}
+    ) capped
 ), ranked as (
     select id, views, case when search @@ $1::tsquery then 1 else 0 end as exact,
            ts_rank_cd('{_WEIGHTS}'::real[], search, $2::tsquery, 1) as rank
@@ -45,6 +48,8 @@ from hits left join (
 order by shown.exact desc, shown.rank desc, shown.views desc, shown.id desc
 """  # noqa: S608 - our own text
 
+_HITS: Final = "catalog.videos where listed and search @@ $1::tsquery"
+
 _NEAR: Final = """
 select asked.word as asked, known.word as known from unnest($1::text[]) as asked(word)
 cross join lateral (
@@ -58,7 +63,7 @@ class Found(msgspec.Struct, frozen=True):
     """One page of results, and the total number of results."""
 
     rows: Sequence[Row]
-    total: int
+    total: Total
 
 
 class Search:
@@ -66,6 +71,7 @@ class Search:
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
+        self._totals = Totals(reads)
 
     async def find(self, query: Query, offset: int, limit: int) -> Found:
         """Exact hits first, then by rank, views and age.
@@ -73,7 +79,7 @@ class Search:
         With fewer than ``ENOUGH`` exact hits, other spellings of the words are searched too.
         """
         found = await self._page(query.strict, query.strict, offset, limit)
-        if found.total >= ENOUGH or not query.words:
+        if found.total.rows >= ENOUGH or not query.words:
             return found
         accepted = tolerant(query, await self._near(query.words))
         if accepted == query.strict:
@@ -82,7 +88,8 @@ class Search:
 
     async def _page(self, strict: str, accepted: str, offset: int, limit: int) -> Found:
         rows = await self._reads.rows(_PAGE, strict, accepted, limit, offset)
-        return Found([row for row in rows if row["id"] is not None], rows[0]["total"])
+        total = await self._totals.of(rows[0]["total"], _HITS, [accepted])
+        return Found([row for row in rows if row["id"] is not None], total)
 
     async def _near(self, words: Sequence[str]) -> dict[str, list[str]]:
         """For each word, known words within its allowed edit distance."""

@@ -8,10 +8,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.catalog.queries import views
+from services.catalog.queries import search, views
 from services.catalog.queries.lists import SESSION, Keyset, Listing
 from services.catalog.queries.totals import EXACT, Total, Totals
 from services.catalog.queries.views import Views
+from services.catalog.read_model.text_analysis import parse_query
 from shared.database.reads import Reads, create_read_pool
 from shared.http.paging import MAX_OFFSET, PageParams, PageTooDeep
 from tests.support.databases import Database
@@ -223,6 +224,23 @@ async def test_a_page_of_a_long_channel_reads_only_its_rows(
         # The count, and the ids of the page.
         assert read[-1] <= 51, lines
         await pool.execute("deallocate asked")
+    await pool.close()
+
+
+async def test_more_than_a_thousand_hits_of_a_search_are_not_counted(
+    database: Database, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await fill(owner, 2000)
+    await owner.execute("update catalog.videos set search = $1::tsvector", "'word':1A")
+    await owner.execute("vacuum analyze catalog.videos")
+    pool = await create_read_pool(database.url("catalog"), size=1, session=search.SESSION)
+    query = parse_query("word")
+    assert query is not None
+    found = await search.Search(Reads(pool)).find(query, 1400, 10)
+    assert len(found.rows) == 10
+    assert not found.total.is_exact
+    # The last word may be begun, of which the statistics know little.
+    assert found.total.rows > EXACT
     await pool.close()
 
 
