@@ -9,7 +9,8 @@ from typing import Final
 from services.live.domain.stream import DeleteStream, LiveStreamNotFound
 from services.live.handlers.ending import end_session
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import SessionRows, StreamRows
+from services.live.ports import SessionRows, StreamRow, StreamRows
+from shared.loops.items import ItemMetrics, Items
 
 _BATCH: Final = 500
 
@@ -23,25 +24,31 @@ class DeletedAccounts:
         sessions: SessionRows,
         events: LiveEvents,
         *,
+        items: ItemMetrics,
         advanced: Callable[[], None] = lambda: None,
     ) -> None:
         self._streams = streams
         self._sessions = sessions
         self._events = events
+        self._items = Items("streams of deleted accounts", items)
         self._advanced = advanced
+        # Whether the accounts of a page are deleted.
+        self._gone: dict[str, bool] = {}
 
     async def round(self) -> None:
         """Delete the live streams of accounts that are deleted."""
         after = ""
         while rows := await self._streams.page(after, _BATCH):
-            gone: dict[str, bool] = {}
-            for row in rows:
-                if row.user_id not in gone:
-                    gone[row.user_id] = await self._events.is_account_deleted(row.user_id)
-                if gone[row.user_id]:
-                    await self._delete_stream(row.id, row.user_id)
-                self._advanced()
+            self._gone.clear()
+            await self._items.each(rows, lambda row: row.id, self._settle)
             after = rows[-1].id
+
+    async def _settle(self, row: StreamRow) -> None:
+        if row.user_id not in self._gone:
+            self._gone[row.user_id] = await self._events.is_account_deleted(row.user_id)
+        if self._gone[row.user_id]:
+            await self._delete_stream(row.id, row.user_id)
+        self._advanced()
 
     async def _delete_stream(self, live_id: str, user_id: str) -> None:
         try:

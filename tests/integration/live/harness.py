@@ -39,6 +39,13 @@ from tests.support.databases import Database
 OBS = Publisher("rtmp", "10.0.0.1", "obs")
 
 
+_NEWER = """
+insert into log.events (stream_id, version, event_id, type, schema_version, data, metadata)
+select $1, coalesce(max(version), 0) + 1, gen_random_uuid(), $2, 99,
+  '{"video_id": "x", "visibility": "unlisted"}', '{}' from log.events where stream_id = $1
+"""
+
+
 class Recording:
     """Implements ``ports.Recorder``."""
 
@@ -123,7 +130,7 @@ class Replicated:
         )
         allowances = Allowances(self.events, self.accounts, hours=12, clock=lambda: self.now)
         self.settling = Settling(sessions, self.events, allowances, items=items)
-        self.deleted_accounts = DeletedAccounts(streams, sessions, self.events)
+        self.deleted_accounts = DeletedAccounts(streams, sessions, self.events, items=items)
         # What planned lives take for now.
         self.ahead = timedelta()
         self.planning = Planning(
@@ -189,6 +196,10 @@ class Live:
             " opened_at = opened_at - make_interval(secs => $1)",
             seconds,
         )
+
+    async def append_newer(self, stream: str, kind: str) -> None:
+        """An event of a version that this one cannot read."""
+        await self.execute(_NEWER, stream, kind)
 
     async def execute(self, statement: str, *values: Any) -> None:
         owner = await asyncpg.connect(self.database.admin_url)

@@ -249,6 +249,19 @@ async def test_a_deleted_account_has_no_live_streams(live: Live, database: Datab
     assert (await live.one.sessions.connect(other, OBS)).epoch == 1
 
 
+async def test_a_stream_that_cannot_be_read_keeps_no_deleted_accounts_streams(
+    live: Live, database: Database
+) -> None:
+    """One that a newer version has changed is the oldest."""
+    unreadable, _ = await live.stream("bob")
+    _, key = await live.stream()
+    await live.append_newer(stream_id("live", unreadable), "LiveStreamChanged")
+    for user in ("ann", "bob"):
+        await append(database, stream_id("user", user), UserDeleted(user_id=user))
+    await live.two.deleted_accounts.round()
+    assert await refusal(live.one, key) == "unknown_key"
+
+
 async def test_a_session_that_no_publisher_reached_is_closed(live: Live) -> None:
     live_id, key = await live.stream()
     session = await live.one.sessions.connect(key, OBS)

@@ -13,12 +13,6 @@ from shared.event_store.store import Metadata, NewEvent
 from shared.http.identity import Principal
 from tests.integration.live.harness import OBS, Live
 
-NEWER = """
-insert into log.events (stream_id, version, event_id, type, schema_version, data, metadata)
-select $1, coalesce(max(version), 0) + 1, gen_random_uuid(), $2, 99,
-  '{"video_id": "x", "visibility": "unlisted"}', '{}' from log.events where stream_id = $1
-"""
-
 
 class Nobody:
     """No session of a user has ended."""
@@ -47,7 +41,7 @@ class Video:
 
     async def append_newer(self, kind: str, stream: str = "") -> None:
         """An event of a version that this one cannot read."""
-        await self._live.execute(NEWER, stream or self.stream, kind)
+        await self._live.append_newer(stream or self.stream, kind)
 
     @property
     async def visibility(self) -> Visibility | None:
