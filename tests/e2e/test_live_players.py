@@ -73,6 +73,22 @@ def plays_on(page: Page, seconds: float) -> float:
     return until(further)
 
 
+def ends(page: Page) -> None:
+    """Wait until all of it was played."""
+    seen: dict[str, Any] = {}
+
+    def at_end() -> bool:
+        seen.update(page.evaluate("report()"))
+        assert seen["fatal"] == [], seen
+        return seen["ended"]
+
+    try:
+        until(at_end)
+    except AssertionError as error:
+        error.add_note(str(seen))
+        raise
+
+
 def test_dash_goes_on_with_another_publisher_and_ends(
     cinelog: RunningStack, person: Person, players: Page, clip: Path
 ) -> None:
@@ -87,8 +103,7 @@ def test_dash_goes_on_with_another_publisher_and_ends(
         until(lambda: person.client.get(video["dash"]).text.count("<Period ") == 2)
         plays_on(players, 15)
         assert person.client.post(f"/api/v1/live/streams/{stream}/complete").is_success
-    until(lambda: players.evaluate("report()")["ended"])
-    assert players.evaluate("report()")["fatal"] == []
+    ends(players)
 
 
 def test_standard_latency_is_whole_segments_for_fewer_requests(
