@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.live.chat_stage import Opened, opening
 from tests.integration.live.harness import Live, running
 from tests.integration.live.stage import Stage
 from tests.support.databases import Database
@@ -14,6 +15,13 @@ from tests.support.databases import Database
 async def live(database: Database) -> AsyncIterator[Live]:
     async with running(database) as started:
         yield started
+
+
+@pytest.fixture
+async def opened(live: Live, redis_url: str) -> AsyncIterator[Opened]:
+    """Starts chats of running lives."""
+    async with opening(live, redis_url) as start:
+        yield start
 
 
 @pytest.fixture
