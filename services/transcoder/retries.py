@@ -6,7 +6,7 @@ costly video fail for ever.
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.transcoder.tables import retries
+from shared.days import seconds_until_tomorrow
 from shared.errors import CinelogError, Detail, TooManyRequests
 
 _MINUTE_MS: Final = 60_000
@@ -60,11 +61,10 @@ def check_retry(limits: RetryLimits, used: RetriesUsed, now: datetime) -> None:
     }
     exceeded = [name for name, (count, allowed) in pairs.items() if count >= allowed]
     if exceeded:
-        tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
         raise TooManyRetries(
             f"{_WORDS[exceeded[0]]} It can be tried again tomorrow.",
             [Detail(name, "{} used, {} allowed".format(*pairs[name])) for name in exceeded],
-            retry_after=(tomorrow - now).total_seconds(),
+            retry_after=seconds_until_tomorrow(now),
         )
 
 

@@ -6,11 +6,12 @@ follows by itself, and what another limit bounds is not counted.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from shared import contracts
 from shared.contracts import Event
+from shared.days import seconds_until_tomorrow
 from shared.errors import Detail, TooManyRequests
 
 PER_DAY: Final = 20_000
@@ -55,11 +56,10 @@ class TooManyChanges(TooManyRequests):
 
 def too_many_changes(allowed: int, now: datetime) -> TooManyChanges:
     """``allowed``: changes in a day, which ends at midnight (UTC)."""
-    tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
     return TooManyChanges(
         "This account has made as many changes as it may in a day. Go on tomorrow.",
         [Detail("changes", f"{allowed} used, {allowed} allowed")],
-        retry_after=(tomorrow - now).total_seconds(),
+        retry_after=seconds_until_tomorrow(now),
     )
 
 
