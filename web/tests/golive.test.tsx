@@ -2,13 +2,12 @@ import { act, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { LiveStream } from '../src/api/models';
 import { session } from '../src/auth/session';
 import { captureProblem } from '../src/golive/capture';
 import { credentialsOf } from '../src/golive/sdp';
 import GoLivePage from '../src/pages/GoLivePage';
 import { ANSWER, OFFER } from './descriptions';
-import { expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
+import { aStream, expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
 
 const STREAMS = '/api/v1/live/streams';
 const RESOURCE = '/api/v1/live/whip/v1.abc';
@@ -86,41 +85,19 @@ class FakeConnection extends EventTarget {
   }
 }
 
-function aStream(changes: Partial<LiveStream> = {}): LiveStream {
-  return {
-    id: 's1',
-    title: 'Evening walk',
-    description: '',
-    visibility: 'public',
-    latency: 'low',
-    record: true,
-    reconnect_seconds: 60,
-    clips_by: 'everyone',
-    chat: true,
-    status: 'active',
-    video_id: 'v1',
-    rtmp_url: 'rtmp://site.example:1935/live',
-    rtmps_url: null,
-    srt_url: null,
-    whip_url: null,
-    scheduled_at: null,
-    planned_id: null,
-    created_at: '2026-01-02T03:04:05Z',
-    ...changes,
-  };
-}
+const running = { clips_by: 'everyone', status: 'active', video_id: 'v1' } as const;
 
 const published = () =>
   new Response(ANSWER, { status: 201, headers: { Location: RESOURCE, ETag: '"one"' } });
 
 const API = {
   'GET /api/v1/users/me': () => success({ id: 'u1', default_visibility: 'public' }),
-  [`GET ${STREAMS}`]: () => success([aStream({ status: 'idle', video_id: null })]),
-  [`GET ${STREAMS}/s1`]: () => success(aStream()),
+  [`GET ${STREAMS}`]: () => success([aStream()]),
+  [`GET ${STREAMS}/s1`]: () => success(aStream(running)),
   [`POST ${STREAMS}/s1/whip`]: published,
   [`PATCH ${RESOURCE}`]: () => new Response(null, { status: 204 }),
   [`DELETE ${RESOURCE}`]: () => new Response(null, { status: 200 }),
-  [`POST ${STREAMS}/s1/complete`]: () => success(aStream({ status: 'idle', video_id: null })),
+  [`POST ${STREAMS}/s1/complete`]: () => success(aStream()),
 };
 
 const camera = () => new FakeStream([new FakeTrack('video'), new FakeTrack('audio')]);
@@ -188,13 +165,13 @@ describe('going live', () => {
     const requests = fakeApi({
       ...API,
       [`GET ${STREAMS}`]: () => success([]),
-      [`GET ${STREAMS}/s9`]: () => success(aStream({ id: 's9' })),
+      [`GET ${STREAMS}/s9`]: () => success(aStream({ ...running, id: 's9' })),
       [`POST ${STREAMS}/s9/whip`]: published,
       [`POST ${STREAMS}`]: () => {
         made += 1;
         return made === 1
           ? failure(503, 'Busy.')
-          : success({ ...aStream({ id: 's9' }), stream_key: 'k' }, 201);
+          : success({ ...aStream({ ...running, id: 's9' }), stream_key: 'k' }, 201);
       },
     });
     fakeDevices(() => Promise.resolve(camera()));
@@ -280,15 +257,15 @@ describe('going live', () => {
   });
 
   it('does not begin again what was ended elsewhere', async () => {
-    let running: string | null = 'v1';
+    let current: string | null = 'v1';
     fakeApi({
       ...API,
-      [`GET ${STREAMS}/s1`]: () => success(aStream({ video_id: running })),
+      [`GET ${STREAMS}/s1`]: () => success(aStream({ ...running, video_id: current })),
       [`PATCH ${RESOURCE}`]: () => failure(404, 'This connection has ended.'),
     });
     fakeDevices(() => Promise.resolve(camera()));
     await goLive();
-    running = null;
+    current = null;
     act(() => FakeConnection.all[0]?.become('failed'));
     expect(await screen.findByText('The live has ended.')).toBeVisible();
   });
