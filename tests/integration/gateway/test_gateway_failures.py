@@ -48,7 +48,6 @@ async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(
 ):
     async def handler(_: Request, peer: Peer) -> None:
         await peer.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        await asyncio.sleep(0.05)
         raise ConnectionError
 
     service.handler = handler

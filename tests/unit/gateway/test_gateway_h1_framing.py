@@ -125,15 +125,19 @@ async def test_a_second_answer_to_one_request_is_never_given_to_the_next():
 
 
 async def test_an_answer_nobody_asked_for_ends_the_connection():
+    answered = asyncio.Event()
+
     async def talk(peer: Peer) -> None:
         await peer.head()
         await peer.say(OK)
-        await asyncio.sleep(0.02)
+        await answered.wait()
         await peer.say(OK.replace(b"ok", b"no"))
         await peer.gone()
 
     async with serving(talk) as (pool, _):
         assert await whole(await pool.request(GET)) == b"ok"
+        assert pool.idle
+        answered.set()
         await eventually(lambda: not pool.idle)
 
 
