@@ -15,13 +15,13 @@ from services.transcoder.http import job_routes
 from services.transcoder.jobs import JobRepository
 from services.transcoder.retries import RetryBudget, RetryLimits
 from services.transcoder.tables import jobs
-from shared.contracts import Event, TranscodeFailed, TranscodePlanned, VideoUploaded, stream_id
-from shared.contracts.media import SourceFacts
+from shared.contracts import Event, TranscodeFailed
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.store import Metadata, NewEvent
 from shared.http.app import create_app
 from shared.http.identity import Verifier
+from tests.integration.ingest.facts import planned, uploaded
 from tests.integration.ingest.harness import StaticKeys
 from tests.support.databases import Database
 
@@ -51,33 +51,10 @@ class Planner:
         row = {"video_id": video, "user_id": user, "source_key": "k", "size": 1, "attempt": 1}
         async with self._engine.begin() as connection:
             await connection.execute(insert(jobs).values(**row, state="failed", playable=False))
-        uploaded = VideoUploaded(
-            video_id=video,
-            user_id=user,
-            title="A",
-            description="",
-            filename="a.mp4",
-            content_type="video/mp4",
-            size=1,
-            source_key="k",
-        )
+        name, event = uploaded(video, user, 1)
         async with open_event_store(self._database.admin_url) as others:
-            name = stream_id("upload", video)
-            await others.append(name, 0, [NewEvent(uploaded)], Metadata())
-        planned = TranscodePlanned(
-            video_id=video,
-            user_id=user,
-            attempt=1,
-            prefix="p/",
-            source=SourceFacts(container="mp4", duration_ms=minutes * 60_000, size=1),
-            renditions=(),
-            chunks=(),
-            audio=(),
-            segment_ms=4000,
-            encoder="x",
-            worker="w",
-        )
-        await self._record(planned)
+            await others.append(name, 0, [NewEvent(event)], Metadata())
+        await self._record(planned(video, user, minutes)[1])
         await self.fail_again(video, 1)
 
     async def fail_again(self, video: str, attempt: int) -> None:

@@ -15,11 +15,9 @@ from services.ingest.usage_projection import StoredUsage
 from shared.contracts import (
     DetailsChanged,
     Event,
-    SourceFacts,
     TranscodeCancelled,
     TranscodeCompleted,
     TranscodeFailed,
-    TranscodePlanned,
     TranscodeRetried,
     UserDeleted,
     UserRegistered,
@@ -29,29 +27,11 @@ from shared.contracts import (
     stream_id,
 )
 from shared.database.connect import create_engine
-from tests.integration.ingest.facts import Fact, uploaded
+from tests.integration.ingest.facts import Fact, planned, uploaded
 from tests.support.databases import Database
 from tests.support.sequenced import sequenced
 
 V, W, USER = new_id(), new_id(), new_id()
-
-
-def planned(video: str, attempt: int, minutes: int, *, counted: bool = False) -> Fact:
-    event = TranscodePlanned(
-        video_id=video,
-        user_id=USER,
-        attempt=attempt,
-        prefix=f"{video}/{attempt}/",
-        source=SourceFacts(container="mp4", duration_ms=minutes * 60_000, size=1),
-        renditions=(),
-        chunks=(),
-        audio=(),
-        segment_ms=4000,
-        encoder="x",
-        worker="w",
-        counted=counted,
-    )
-    return stream_id("transcode", video), event
 
 
 def transcode(event: Event) -> Fact:
@@ -72,8 +52,8 @@ COMPLETED = TranscodeCompleted(
 WRITERS: dict[str, list[Fact]] = {
     "ingest": [uploaded(W, USER, 7)],
     "transcoder": [
-        planned(V, 2, 30),
-        planned(V, 2, 30, counted=True),
+        planned(V, USER, 30, 2),
+        planned(V, USER, 30, 2, counted=True),
         transcode(TranscodeFailed(video_id=V, attempt=1, code="c", reason="r")),
         transcode(COMPLETED),
         transcode(TranscodeCancelled(video_id=V, requested_by=USER)),
@@ -91,10 +71,10 @@ WRITERS: dict[str, list[Fact]] = {
 }
 BEFORE: dict[str, list[Fact]] = {
     "uploaded": [uploaded(V, USER, 5)],
-    "planned": [uploaded(V, USER, 5), planned(V, 1, 10)],
+    "planned": [uploaded(V, USER, 5), planned(V, USER, 10)],
     "failed": [
         uploaded(V, USER, 5),
-        planned(V, 1, 10),
+        planned(V, USER, 10),
         transcode(TranscodeFailed(video_id=V, attempt=1, code="c", reason="r")),
     ],
 }
@@ -160,7 +140,7 @@ async def test_batches_of_any_size_come_to_the_same(database: Database) -> None:
     """Also where a video is deleted before it is planned, and its transcode then fails."""
     failed = transcode(TranscodeFailed(video_id=V, attempt=1, code="c", reason="r"))
     gone = WRITERS["catalog"][0]
-    plan = planned(V, 1, 10)
+    plan = planned(V, USER, 10)
     engine = create_engine(database.url("ingest"), size=1)
     async with engine.connect() as connection:
         found = [

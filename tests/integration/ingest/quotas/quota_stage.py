@@ -1,5 +1,6 @@
 """Accounts with small quotas, and what the log says of them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -10,13 +11,10 @@ import httpx
 from services.ingest.usage_projection import StoredUsage
 from shared.contracts import (
     EncodedTrack,
-    Event,
     LiveConnected,
     LiveEnded,
     LivePublished,
     Segment,
-    SourceFacts,
-    TranscodePlanned,
     stream_id,
 )
 from shared.database.connect import create_engine
@@ -25,6 +23,7 @@ from shared.event_store.projections.event_applier import Projection
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
+from tests.integration.ingest.facts import Fact
 from tests.integration.ingest.forms import form, send
 from tests.integration.ingest.harness import clip
 from tests.support.databases import Database
@@ -70,25 +69,10 @@ async def usage_of(client: httpx.AsyncClient) -> dict[str, Any]:
     return answer.json()["data"]
 
 
-async def append_facts(database: Database, facts: list[tuple[str, Event]]) -> None:
-    """Put facts into the log, with positions."""
-    versions: dict[str, int] = {}
+async def append_facts(database: Database, facts: Iterable[Fact]) -> None:
+    """Put facts into the log, behind those that their streams have, with positions."""
     async with open_event_store(database.admin_url) as store:
         for stream, event in facts:
-            version = versions.get(stream, 0)
-            versions[stream] = await store.append(stream, version, [NewEvent(event)], Metadata())
-    relay = await asyncpg.connect(database.url("relay"))
-    sequencer = Sequencer(relay)
-    await sequencer.load()
-    while await sequencer.stamp():
-        pass
-    await relay.close()
-
-
-async def append_facts_after(database: Database, facts: dict[str, tuple[str, Event]]) -> None:
-    """Put further facts behind those that their streams have."""
-    async with open_event_store(database.admin_url) as store:
-        for stream, event in facts.values():
             version = len(await store.read_stream(stream))
             await store.append(stream, version, [NewEvent(event)], Metadata())
     relay = await asyncpg.connect(database.url("relay"))
@@ -108,24 +92,7 @@ async def catch_up(database: Database, projection: Projection | None = None) -> 
     await engine.dispose()
 
 
-def planned(video: str, user: str, minutes: int) -> tuple[str, Event]:
-    planned = TranscodePlanned(
-        video_id=video,
-        user_id=user,
-        attempt=1,
-        prefix=f"{video}/1/",
-        source=SourceFacts(container="mp4", duration_ms=minutes * 60_000, size=1),
-        renditions=(),
-        chunks=(),
-        audio=(),
-        segment_ms=4000,
-        encoder="x",
-        worker="w",
-    )
-    return stream_id("transcode", video), planned
-
-
-def live_connected(video: str, user: str, *, record: bool = True) -> tuple[str, Event]:
+def live_connected(video: str, user: str, *, record: bool = True) -> Fact:
     connected = LiveConnected(
         video_id=uuid_of(video),
         live_id="live",
@@ -142,7 +109,7 @@ def live_connected(video: str, user: str, *, record: bool = True) -> tuple[str, 
     return session_stream(video), connected
 
 
-def live_published(video: str, first: int, *sizes: int) -> tuple[str, Event]:
+def live_published(video: str, first: int, *sizes: int) -> Fact:
     """A batch of a single track."""
     track = EncodedTrack(
         name="top",
@@ -165,7 +132,7 @@ def live_published(video: str, first: int, *sizes: int) -> tuple[str, Event]:
     return session_stream(video), batch
 
 
-def live_ended(video: str, user: str) -> tuple[str, Event]:
+def live_ended(video: str, user: str) -> Fact:
     ended = LiveEnded(video_id=uuid_of(video), live_id="live", user_id=user, reason="over")
     return session_stream(video), ended
 

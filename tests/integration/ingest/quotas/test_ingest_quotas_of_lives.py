@@ -8,17 +8,16 @@ from shared.contracts import (
     VideoDeleted,
     stream_id,
 )
+from tests.integration.ingest.facts import planned
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest
 from tests.integration.ingest.quotas.quota_stage import (
     KIB,
     append_facts,
-    append_facts_after,
     catch_up,
     live_connected,
     live_ended,
     live_published,
-    planned,
     send_form,
     usage_of,
     uuid_of,
@@ -54,7 +53,7 @@ async def test_segments_of_lives_count_as_stored(database: Database, ingest: Ing
         assert usage["live_bytes"] == {"used": 70 * KIB, "allowed": None}
         assert problem(await send_form(client, 40 * KIB)) == (403, "quota_exceeded")
         kept = VideoDeleted(video_id=uuid_of("kept"), user_id="ann", deleted_by="ann")
-        await append_facts_after(database, {"kept": (stream_id("video", uuid_of("kept")), kept)})
+        await append_facts(database, [(stream_id("video", uuid_of("kept")), kept)])
         await catch_up(database)
         usage = await usage_of(client)
         assert usage["bytes"]["used"] == usage["live_bytes"]["used"] == 30 * KIB
@@ -76,7 +75,7 @@ async def test_live_is_told_that_an_account_is_full(database: Database, ingest: 
         "The account has used its videos: 6 used, 6 allowed."
     )
     assert await refusal("ann", begins=False) is None
-    await append_facts_after(database, {"a": live_published("a", 1, 94 * KIB)})
+    await append_facts(database, [live_published("a", 1, 94 * KIB)])
     await catch_up(database)
     assert await refusal("ann", begins=False) == (
         "The account has used its stored bytes: 100 KiB used, 100 KiB allowed."

@@ -23,18 +23,16 @@ from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.refold import Refolder
 from shared.event_store.projections.replay import Replay
 from shared.event_store.store import SequencedEvent
-from tests.integration.ingest.facts import uploaded
+from tests.integration.ingest.facts import planned, uploaded
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest, config, running
 from tests.integration.ingest.quotas.quota_stage import (
     KIB,
     LIMITS,
     append_facts,
-    append_facts_after,
     catch_up,
     live_connected,
     live_published,
-    planned,
     send_form,
     usage_of,
 )
@@ -71,7 +69,7 @@ async def test_what_is_deleted_makes_room_at_once(database: Database, ingest: In
         video = (await send_form(client, 90 * KIB)).json()["data"]["job_id"]
         assert problem(await send_form(client, 90 * KIB)) == (403, "quota_exceeded")
         deleted = VideoDeleted(video_id=video, user_id="ann", deleted_by="ann")
-        await append_facts_after(database, {video: (stream_id("video", video), deleted)})
+        await append_facts(database, [(stream_id("video", video), deleted)])
         await catch_up(database)
         await catch_up(database, PendingDeletions())
         assert (await usage_of(client))["bytes"]["used"] == 0
@@ -91,7 +89,7 @@ async def test_who_uploads_and_deletes_again_and_again_holds_no_more_than_twice_
             assert answer.status_code == 202, answer.text
             video = answer.json()["data"]["job_id"]
             deleted = VideoDeleted(video_id=video, user_id="ann", deleted_by="ann")
-            await append_facts_after(database, {video: (stream_id("video", video), deleted)})
+            await append_facts(database, [(stream_id("video", video), deleted)])
             await catch_up(database)
             await catch_up(database, PendingDeletions())
         usage = await usage_of(client)
@@ -151,7 +149,7 @@ async def test_minutes_of_what_failed_are_given_back_as_many_as_are_allowed(
     limits = LIMITS | {"quota_encode_minutes": 1404}
     async with running(config(database, s3, **limits), s3) as ingest, ingest.client() as client:
         assert (await usage_of(client))["encode_minutes"]["used"] == 234
-        await append_facts_after(database, {again: failed(again), going_on: failed(going_on)})
+        await append_facts(database, [failed(again), failed(going_on)])
         await catch_up(database)
         assert (await usage_of(client))["encode_minutes"]["used"] == 30
         # Who has costly videos fail again and again takes the machines away from others.
