@@ -29,6 +29,7 @@ class Batches:
         # By number, then by track.
         self._stored: dict[int, dict[str, Item]] = {}
         self._newest: dict[str, int] = {}
+        self._given: list[Item] = []
 
     @property
     def next_segment(self) -> int:
@@ -50,7 +51,15 @@ class Batches:
         that are being made.
 
         ``everything``: nothing follows, so segments that some track does not have are whole, too.
+
+        Until it is ``published`` it stays the same: the log may have it though the answer was lost,
+        and takes a larger one with the same beginning for its repetition.
         """
+        if not self._given:
+            self._given = self._next_batch(expected, everything=everything)
+        return self._given
+
+    def _next_batch(self, expected: Collection[str], *, everything: bool) -> list[Item]:
         numbers: list[int] = []
         for number in sorted(self._stored):
             if not everything and not self._whole(number, expected):
@@ -105,6 +114,7 @@ class Batches:
             self._stored.pop(item.number, None)
             self._next = max(self._next, item.number + 1)
             self._jumps = max(self._jumps, item.jumps)
+        self._given = []
         self._first = False
 
 

@@ -128,6 +128,16 @@ def test_a_repeated_segment_is_not_published_twice(tmp_path: Path) -> None:
     assert stage.publish(everything=True) == [(5, 1)]
 
 
+def test_a_batch_is_the_same_until_it_is_in_the_log(tmp_path: Path) -> None:
+    """The log takes a larger one with the same beginning for its repetition."""
+    stage = Stage(tmp_path)
+    stage.store(0, *BOTH)
+    given = stage.batches.batch(BOTH)
+    stage.store(1, *BOTH)
+    assert stage.batches.batch(BOTH, everything=True) == given
+    assert stage.publish(everything=True) == [(0, 1), (1, 1)]
+
+
 async def test_segments_wait_on_disk_where_memory_does_not_suffice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
