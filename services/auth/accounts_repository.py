@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, Uuid, any_, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -245,7 +246,10 @@ async def _pending(connection: AsyncConnection, user_id: str) -> list[PendingEve
 
 async def _remove_pending(connection: AsyncConnection, pending: PendingEvents) -> None:
     ids = [event.event_id for event in pending.events]
-    await connection.execute(delete(pending_events).where(pending_events.c.event_id.in_(ids)))
+    # One array: a statement has 32767 parameters at most.
+    await connection.execute(
+        delete(pending_events).where(pending_events.c.event_id == any_(literal(ids, ARRAY(Uuid))))
+    )
 
 
 async def _raise_taken(connection: AsyncConnection, account: Account) -> None:

@@ -58,13 +58,16 @@ class WeakPassword(InvalidInput):
 
 
 class User(msgspec.Struct, frozen=True):
-    """``username`` is None before the registration; ``revoked`` are the ids of ended sessions."""
+    """``username`` is None before the registration.
+
+    Which sessions are open is not folded: auth's tables know it, and change under the account's
+    lock. Ids of all sessions that ever ended would make each command cost more than the last.
+    """
 
     user_id: str | None = None
     username: str | None = None
     deleted: bool = False
     default_visibility: Visibility = "public"
-    revoked: frozenset[str] = frozenset()
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -81,7 +84,7 @@ class ChangeDefaultVisibility(msgspec.Struct, frozen=True):
 
 
 class ChangePassword(msgspec.Struct, frozen=True):
-    """The listed ``sessions`` end together with the old password."""
+    """The listed open ``sessions`` end together with the old password."""
 
     sessions: tuple[str, ...] = ()
 
@@ -114,10 +117,10 @@ def decide(user: User, command: Command) -> list[Event]:
         case ChangeDefaultVisibility(visibility=visibility):
             return _default_visibility(user, user.user_id, visibility)
         case ChangePassword(sessions=sessions):
-            ended = _revocations(user, user.user_id, sessions, "password_changed")
+            ended = _revocations(user.user_id, sessions, "password_changed")
             return [PasswordChanged(user_id=user.user_id), *ended]
         case RevokeSessions(sessions=sessions, reason=reason):
-            return _revocations(user, user.user_id, sessions, reason)
+            return _revocations(user.user_id, sessions, reason)
         case Delete():
             return [UserDeleted(user_id=user.user_id)]
 
@@ -129,8 +132,6 @@ def evolve(user: User, event: Event) -> User:
             return User(event.user_id, event.username)
         case DefaultVisibilityChanged():
             return msgspec.structs.replace(user, default_visibility=event.visibility)
-        case SessionRevoked():
-            return msgspec.structs.replace(user, revoked=user.revoked | {event.session_id})
         case UserDeleted():
             return msgspec.structs.replace(user, deleted=True)
         case _:
@@ -143,13 +144,10 @@ def _default_visibility(user: User, user_id: str, visibility: Visibility) -> lis
     return [DefaultVisibilityChanged(user_id=user_id, visibility=visibility)]
 
 
-def _revocations(
-    user: User, user_id: str, sessions: tuple[str, ...], reason: RevocationReason
-) -> list[Event]:
+def _revocations(user_id: str, sessions: tuple[str, ...], reason: RevocationReason) -> list[Event]:
     return [
         SessionRevoked(user_id=user_id, session_id=session, reason=reason)
         for session in dict.fromkeys(sessions)
-        if session not in user.revoked
     ]
 
 

@@ -181,8 +181,9 @@ class Sessions(Protocol):
 
     async def sessions_of(self, user_id: str, now: datetime) -> list[Session]: ...
 
-    async def least_used(self, user_id: str, but: int) -> list[str]:
-        """The ids of a user's sessions without the ``but`` that were used last."""
+    async def least_used(self, user_id: str, but: int, most: int) -> list[str]:
+        """The ids of the ``most`` sessions that a user used longest ago, without the ``but`` that
+        were used last."""
         ...
 
     async def is_alive(self, session_id: str, user_id: str, now: datetime) -> bool: ...

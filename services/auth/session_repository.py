@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, Text, any_, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -49,12 +50,19 @@ class SessionRepository:
         async with self._engine.connect() as connection:
             return [_session(row) for row in await connection.execute(query)]
 
-    async def least_used(self, user_id: str, but: int) -> list[str]:
+    async def least_used(self, user_id: str, but: int, most: int) -> list[str]:
+        own = sessions.c.user_id == user_id
+        kept = (
+            select(sessions.c.session_id)
+            .where(own)
+            .order_by(sessions.c.last_used_at.desc(), sessions.c.session_id.desc())
+            .limit(but)
+        )
         query = (
             select(sessions.c.session_id)
-            .where(sessions.c.user_id == user_id)
-            .order_by(sessions.c.last_used_at.desc(), sessions.c.session_id.desc())
-            .offset(but)
+            .where(own, sessions.c.session_id.not_in(kept))
+            .order_by(sessions.c.last_used_at, sessions.c.session_id)
+            .limit(most)
         )
         async with self._engine.connect() as connection:
             return list((await connection.execute(query)).scalars())
@@ -164,14 +172,14 @@ async def end_sessions(
     """Delete sessions with their tokens, and keep their ids as revoked."""
     if not session_ids:
         return
+    # One array: a statement has 32767 parameters at most, and an account may have more sessions.
+    ids = literal(list(session_ids), ARRAY(Text))
     await connection.execute(
-        delete(sessions).where(
-            sessions.c.user_id == user_id, sessions.c.session_id.in_(session_ids)
-        )
+        delete(sessions).where(sessions.c.user_id == user_id, sessions.c.session_id == any_(ids))
     )
     await connection.execute(
         upsert(ended_sessions)
-        .values([{"session_id": session, "ended_at": now} for session in session_ids])
+        .from_select(["session_id", "ended_at"], select(func.unnest(ids), literal(now)))
         .on_conflict_do_nothing()
     )
 

@@ -50,7 +50,7 @@ UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 FIXED: dict[str, list[float]] = {
     "logins of known devices, address": [gateway_settings.DEVICES],
     "checks of passwords under way, known device or address": [passwords.WAITING_PER_CALLER],
-    "open sessions, account": [session_opener.MAX_SESSIONS],
+    "open sessions, account": [session_opener.MAX_SESSIONS, session_opener.MAX_ENDED],
     "checks of passwords under way, process": [passwords.WAITING, passwords.WAIT_SECONDS],
     "bytes of bodies with a checksum that were thrown away, user": [
         discarded.BURST * discarded.MIB,

@@ -24,9 +24,10 @@ class SessionEnder:
     ) -> int:
         """Returns how many there were; None stands for all. Raises UserNotFound."""
         now = self._clock()
+        wanted = None if session_ids is None else frozenset(session_ids)
         async with self._accounts.locked(user_id) as locked:
             alive = await locked.session_ids()
-            ending = tuple(s for s in alive if session_ids is None or s in session_ids)
+            ending = tuple(s for s in alive if wanted is None or s in wanted)
             if ending:
                 await locked.end_sessions(ending, now)
                 await self._outbox.decide(locked, domain.RevokeSessions(ending, reason), now)

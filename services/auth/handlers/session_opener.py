@@ -16,6 +16,8 @@ from shared.contracts import new_id
 
 MAX_SESSIONS: Final = 100
 """Open sessions of an account: beyond them, a login ends those that were used longest ago."""
+MAX_ENDED: Final = 200
+"""Sessions that one login ends: an account may have thousands from before there was a limit."""
 _MAX_AGENT: Final = 200
 
 
@@ -62,7 +64,7 @@ class SessionOpener:
         )
         if not opened:
             raise WrongCredentials("Wrong username or password.")
-        crowded = await self._sessions.least_used(account.user_id, MAX_SESSIONS)
+        crowded = await self._sessions.least_used(account.user_id, MAX_SESSIONS, MAX_ENDED)
         if crowded:
             # Where the account was deleted meanwhile, they have ended with it.
             with contextlib.suppress(UserNotFound):
