@@ -149,6 +149,14 @@ class LiveEvents:
                 shown = event.data.visibility
         return shown
 
+    async def stream_visibility(self, live_id: str) -> Visibility | None:
+        """Who would see a stream's next session; None where there is no such stream."""
+        try:
+            stream = await self.stream(live_id)
+        except UnreadableStream:
+            return _UNKNOWN
+        return None if stream.owner is None or stream.deleted else stream.settings.visibility
+
     async def is_account_deleted(self, user_id: str) -> bool:
         """Whether the log has the account's deletion."""
         return await self._has(stream_id("user", user_id), UserDeleted)

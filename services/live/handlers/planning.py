@@ -19,7 +19,7 @@ from services.live.domain.plan import (
 from services.live.domain.stream import LiveSettings, LiveStream, LiveStreamNotFound
 from services.live.handlers.live_events import LiveEvents
 from services.live.ports import PlanRow, PlanRows
-from shared.contracts import new_id
+from shared.contracts import SHOWN_TO_OTHERS, Visibility, new_id
 from shared.errors import NotFound
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger
@@ -132,11 +132,19 @@ class Planning:
         row = await self._rows.get(plan_id)
         if row is None or row.state == "wanted":
             raise PlanNotFound
-        if row.visibility == "private" and caller != row.user_id:
+        if caller != row.user_id and await self._visibility(row) not in SHOWN_TO_OTHERS:
             raise PlanNotFound
         if await self._events.is_account_deleted(row.user_id):
             raise PlanNotFound
         return row
+
+    async def _visibility(self, row: PlanRow) -> Visibility | None:
+        """Who sees it now: once it is over, its row does not follow what its owner hides."""
+        if row.state == "begun" and row.video_id is not None:
+            return await self._events.visibility(row.video_id)
+        if row.state == "cancelled":
+            return await self._events.stream_visibility(row.live_id)
+        return row.visibility
 
     async def upcoming(self, user_id: str | None, limit: int) -> list[PlanRow]:
         """Public ones, the soonest first: of one user, or of each user the soonest."""

@@ -28,9 +28,10 @@ from services.live.plans_repository import PlansRepository
 from services.live.ports import Publisher
 from services.live.sessions_repository import SessionsRepository
 from services.live.streams_repository import StreamsRepository
-from shared.contracts import EncodedTrack, LivePublished, LiveRecorded, Segment
+from shared.contracts import EncodedTrack, Event, LivePublished, LiveRecorded, Segment
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
+from shared.event_store.store import Metadata, NewEvent
 from shared.http.identity import Verifier
 from shared.loops.items import ItemMetrics
 from tests.integration.ingest.harness import StaticKeys
@@ -196,6 +197,12 @@ class Live:
             " opened_at = opened_at - make_interval(secs => $1)",
             seconds,
         )
+
+    async def append(self, stream: str, event: Event) -> None:
+        """As another service does."""
+        async with open_event_store(self.database.admin_url) as store:
+            version = len((await store.read_streams([stream]))[stream])
+            await store.append(stream, version, [NewEvent(event)], Metadata())
 
     async def append_newer(self, stream: str, kind: str) -> None:
         """An event of a version that this one cannot read."""

@@ -8,7 +8,7 @@ import pytest
 
 from services.live.domain.plan import MISSED
 from services.live.domain.stream import CancelPlan, LiveStreamNotFound
-from shared.contracts import UserDeleted, stream_id
+from shared.contracts import UserDeleted, VideoDeleted, VisibilityChanged, stream_id
 from shared.event_store.postgres import open_event_store
 from shared.event_store.store import Metadata, NewEvent
 from tests.integration.live.harness import OBS, Live, batch
@@ -104,6 +104,33 @@ async def test_who_sees_a_planned_live_follows_its_visibility(live: Live) -> Non
     await change(live, live_id, {"visibility": "private"})
     assert await planned(live, plan_id, "bob") is None
     assert await upcoming(live) == []
+
+
+async def test_who_sees_what_was_planned_follows_what_its_owner_hides(live: Live) -> None:
+    live_id, key = await live.stream(scheduled_at=ahead(minutes=10))
+    plan_id = (await change(live, live_id, {}))["planned_id"]
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    await live.one.planning.round()
+    assert (await planned(live, plan_id))["state"] == "begun"
+    video, video_id = stream_id("video", session.video_id), session.video_id
+    await live.append(video, VisibilityChanged(video_id=video_id, visibility="private"))
+    assert await planned(live, plan_id) is await planned(live, plan_id, "bob") is None
+    assert (await planned(live, plan_id, "ann"))["state"] == "begun"
+    await live.append(video, VisibilityChanged(video_id=video_id, visibility="unlisted"))
+    assert (await planned(live, plan_id))["state"] == "begun"
+    await live.append(video, VideoDeleted(video_id=video_id, user_id="ann", deleted_by="owner"))
+    assert await planned(live, plan_id) is await planned(live, plan_id, "bob") is None
+
+
+async def test_who_sees_what_was_cancelled_follows_its_stream(live: Live) -> None:
+    live_id, _ = await live.stream(scheduled_at=ahead(days=1))
+    plan_id = (await change(live, live_id, {}))["planned_id"]
+    await change(live, live_id, {"scheduled_at": None})
+    assert (await planned(live, plan_id))["state"] == "cancelled"
+    await change(live, live_id, {"visibility": "private"})
+    assert await planned(live, plan_id) is await planned(live, plan_id, "bob") is None
+    assert (await planned(live, plan_id, "ann"))["state"] == "cancelled"
 
 
 async def test_one_account_has_one_place_among_all(live: Live) -> None:

@@ -1,15 +1,12 @@
 """Publishers, takeovers and ends, on the real log and the real tables."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from services.live.domain.session import Fenced
 from services.live.ports import Credential, Health, OwnStream, Refused, Session
 from shared.contracts import LiveEnded, LiveRecorded, UserDeleted, VideoDeleted, new_id, stream_id
-from shared.event_store.postgres import open_event_store
-from shared.event_store.store import Metadata, NewEvent
 from tests.integration.live.harness import OBS, Live, Replicated, batch
 from tests.support.databases import Database
 
@@ -221,16 +218,11 @@ async def test_only_so_many_lives_of_one_user_run_at_once(live: Live) -> None:
     assert (await types(live, first))[-1] == "LiveEnded"
 
 
-async def append(database: Database, stream: str, event: Any) -> None:
-    async with open_event_store(database.admin_url) as store:
-        await store.append(stream, 0, [NewEvent(event)], Metadata())
-
-
-async def test_a_running_sessions_video_can_be_deleted(live: Live, database: Database) -> None:
+async def test_a_running_sessions_video_can_be_deleted(live: Live) -> None:
     _, key = await live.stream()
     session = await live.one.sessions.connect(key, OBS)
     deleted = VideoDeleted(video_id=session.video_id, user_id="ann", deleted_by="owner")
-    await append(database, stream_id("video", session.video_id), deleted)
+    await live.append(stream_id("video", session.video_id), deleted)
     await live.two.settling.round()
     assert await live.one.sessions.alive(session, sending=True) == "Its video was deleted."
     await live.one.sessions.disconnected(session, "ended", clean=True)
@@ -238,26 +230,24 @@ async def test_a_running_sessions_video_can_be_deleted(live: Live, database: Dat
     assert isinstance((await live.one.sessions.history(session.video_id))[-1], LiveEnded)
 
 
-async def test_a_deleted_account_has_no_live_streams(live: Live, database: Database) -> None:
+async def test_a_deleted_account_has_no_live_streams(live: Live) -> None:
     _, key = await live.stream()
     _, other = await live.stream("bob")
     session = await live.one.sessions.connect(key, OBS)
-    await append(database, stream_id("user", "ann"), UserDeleted(user_id="ann"))
+    await live.append(stream_id("user", "ann"), UserDeleted(user_id="ann"))
     await live.two.deleted_accounts.round()
     assert await live.one.sessions.alive(session, sending=True) == "The account was deleted."
     assert await refusal(live.one, key) == "unknown_key"
     assert (await live.one.sessions.connect(other, OBS)).epoch == 1
 
 
-async def test_a_stream_that_cannot_be_read_keeps_no_deleted_accounts_streams(
-    live: Live, database: Database
-) -> None:
+async def test_a_stream_that_cannot_be_read_keeps_no_deleted_accounts_streams(live: Live) -> None:
     """One that a newer version has changed is the oldest."""
     unreadable, _ = await live.stream("bob")
     _, key = await live.stream()
     await live.append_newer(stream_id("live", unreadable), "LiveStreamChanged")
     for user in ("ann", "bob"):
-        await append(database, stream_id("user", user), UserDeleted(user_id=user))
+        await live.append(stream_id("user", user), UserDeleted(user_id=user))
     await live.two.deleted_accounts.round()
     assert await refusal(live.one, key) == "unknown_key"
 
@@ -402,7 +392,7 @@ async def test_what_ended_long_ago_is_not_remembered(live: Live) -> None:
     assert not live.two.settling._allowances._looked
 
 
-async def test_running_publishers_are_cut_within_seconds(live: Live, database: Database) -> None:
+async def test_running_publishers_are_cut_within_seconds(live: Live) -> None:
     """On the replica that did not do it, whoever did what."""
 
     async def post(live_id: str, what: str) -> None:
@@ -415,7 +405,7 @@ async def test_running_publishers_are_cut_within_seconds(live: Live, database: D
             assert (await client.delete(f"/api/v1/live/streams/{live_id}")).status_code == 204
 
     async def account(_: str, user_id: str) -> None:
-        await append(database, stream_id("user", user_id), UserDeleted(user_id=user_id))
+        await live.append(stream_id("user", user_id), UserDeleted(user_id=user_id))
 
     causes = {"key": post, "disable": post, "complete": post, "delete": removed, "account": account}
     for name, cause in causes.items():

@@ -8,8 +8,6 @@ from services.live.chat.access import Access, Caller
 from services.live.chat.rooms_repository import Room
 from services.live.chat.rules import ChatNotFound
 from shared.contracts import Event, VideoDeleted, Visibility, VisibilityChanged, stream_id
-from shared.event_store.postgres import open_event_store
-from shared.event_store.store import Metadata, NewEvent
 from shared.http.identity import Principal
 from tests.integration.live.harness import OBS, Live
 
@@ -31,9 +29,7 @@ class Video:
         self.stream = stream_id("video", video_id)
 
     async def append(self, event: Event) -> None:
-        async with open_event_store(self._live.database.admin_url) as store:
-            version = len((await store.read_streams([self.stream]))[self.stream])
-            await store.append(self.stream, version, [NewEvent(event)], Metadata())
+        await self._live.append(self.stream, event)
 
     async def show(self, visibility: Visibility) -> None:
         video_id = self.room.video_id
