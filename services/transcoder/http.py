@@ -77,7 +77,12 @@ def job_routes(
         user_id = principal.user_id
         job = await own_job(job_id, user_id)
         cost = await handlers.planned_ms(store, job.video_id)
-        async with budget.taken(user_id, job.video_id, cost):
+        before = (await handlers.state_of(store, job.video_id)).attempt
+
+        async def begun() -> bool:
+            return (await handlers.state_of(store, job.video_id)).attempt > before
+
+        async with budget.taken(user_id, job.video_id, cost, begun):
             attempts = await handlers.retry(store, job.video_id, user_id)
         return Success(
             data=RetryAccepted(

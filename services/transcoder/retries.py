@@ -4,7 +4,8 @@ What fails is not counted as minutes of the day: without a limit, one account co
 costly video fail for ever.
 """
 
-from collections.abc import AsyncGenerator, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,8 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.transcoder.tables import retries
 from shared.days import seconds_until_tomorrow
 from shared.errors import CinelogError, Detail, TooManyRequests
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 _MINUTE_MS: Final = 60_000
+_GIVING_BACK_SECONDS: Final = 5.0
 _WORDS: Final = {
     "retries_of_video": "This video has been tried again as often as it may be in a day.",
     "retries": "This account has tried videos again as often as it may in a day.",
@@ -82,8 +87,15 @@ class RetryBudget:
         self._clock = clock
 
     @asynccontextmanager
-    async def taken(self, user_id: str, video_id: str, source_ms: int) -> AsyncGenerator[None]:
-        """Count a retry of ``source_ms`` milliseconds; not if the body refuses it.
+    async def taken(
+        self,
+        user_id: str,
+        video_id: str,
+        source_ms: int,
+        begun: Callable[[], Awaitable[bool]],
+    ) -> AsyncGenerator[None]:
+        """Count a retry of ``source_ms`` milliseconds; not if the body refuses it, and not if the
+        body ends with any other error and it has not ``begun``.
 
         Raises TooManyRetries.
         """
@@ -103,10 +115,26 @@ class RetryBudget:
         try:
             yield
         except CinelogError:
-            async with self._engine.begin() as connection:
-                less = {"retries": retries.c.retries - 1, "ms": retries.c.ms - source_ms}
-                await connection.execute(update(retries).where(*_same(row)).values(less))
+            await asyncio.shield(self._give_back(row, source_ms, None))
             raise
+        except BaseException:
+            # An append may have been written although its answer is lost, or nobody waits for it.
+            await asyncio.shield(self._give_back(row, source_ms, begun))
+            raise
+
+    async def _give_back(
+        self, row: dict[str, Any], source_ms: int, begun: Callable[[], Awaitable[bool]] | None
+    ) -> None:
+        """Uncount a retry, unless it has begun. Raises nothing: what has failed is told instead."""
+        try:
+            async with asyncio.timeout(_GIVING_BACK_SECONDS):
+                if begun is not None and await begun():
+                    return
+                async with self._engine.begin() as connection:
+                    less = {"retries": retries.c.retries - 1, "ms": retries.c.ms - source_ms}
+                    await connection.execute(update(retries).where(*_same(row)).values(less))
+        except Exception as error:
+            _log.warning("a retry that failed stays counted", **row, error=repr(error))
 
 
 async def _used(connection: AsyncConnection, row: dict[str, Any]) -> RetriesUsed:

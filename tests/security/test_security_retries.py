@@ -1,6 +1,7 @@
 """One account cannot have what fails tried again for ever."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -11,6 +12,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder import handlers
+from services.transcoder.domain import NotRetryable
 from services.transcoder.http import job_routes
 from services.transcoder.jobs import JobRepository
 from services.transcoder.retries import RetryBudget, RetryLimits
@@ -18,7 +20,7 @@ from services.transcoder.tables import jobs
 from shared.contracts import Event, TranscodeFailed
 from shared.database.connect import create_engine
 from shared.event_store.postgres import PostgresEventStore, open_event_store
-from shared.event_store.store import Metadata, NewEvent
+from shared.event_store.store import EventStore, Metadata, NewEvent
 from shared.http.app import create_app
 from shared.http.identity import Verifier
 from tests.integration.ingest.facts import planned, uploaded
@@ -125,6 +127,57 @@ async def test_what_is_refused_otherwise_is_not_counted(planner: Planner) -> Non
         assert problem(await planner.retry("v")) == (409, "job_not_retryable")
     await planner.fail_again("v", 2)
     assert (await planner.retry("v")).status_code == 202
+
+
+@pytest.mark.parametrize("error", [TimeoutError("late"), OSError("gone"), asyncio.CancelledError()])
+async def test_what_failed_otherwise_is_not_counted(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """As it happens where the database does not answer in time, or the process ends."""
+    await planner.fail("v")
+
+    async def fail(*_: object) -> int:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(handlers, "retry", fail)
+        for _ in range(LIMITS.of_video):
+            with contextlib.suppress(asyncio.CancelledError):
+                assert (await planner.retry("v")).status_code >= 500
+    assert (await planner.retry("v")).status_code == 202
+
+
+async def test_what_has_begun_is_counted_though_its_answer_is_lost(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await planner.fail("v")
+    retry = handlers.retry
+
+    async def lose(store: EventStore, video_id: str, user_id: str) -> int:
+        await retry(store, video_id, user_id)
+        raise ConnectionError("the connection was lost")
+
+    monkeypatch.setattr(handlers, "retry", lose)
+    for attempt in (2, 3, 4):
+        assert (await planner.retry("v")).status_code >= 500
+        await planner.fail_again("v", attempt)
+    assert problem(await planner.retry("v")) == TOO_MANY
+
+
+async def test_an_error_is_told_where_the_retry_cannot_be_given_back(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    await planner.fail("v")
+
+    async def fail(*_: object) -> int:
+        engine = create_engine(database.admin_url, size=1)
+        async with engine.begin() as connection:
+            await connection.execute(text("drop table transcoder.retries"))
+        await engine.dispose()
+        raise NotRetryable("This is told.")
+
+    monkeypatch.setattr(handlers, "retry", fail)
+    assert problem(await planner.retry("v")) == (409, "job_not_retryable")
 
 
 async def test_long_videos_are_tried_again_less_often(planner: Planner) -> None:
