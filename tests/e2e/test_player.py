@@ -1,4 +1,4 @@
-"""What viewers meet besides pictures: a network that goes away."""
+"""What viewers meet besides pictures: a network that goes away, a film that is gone."""
 
 import re
 from typing import Any
@@ -9,6 +9,7 @@ from tests.e2e.browsing import fresh_page
 from tests.e2e.people import BIKES, Person, until
 from tests.support.stack import RunningStack
 
+SEGMENTS = re.compile(r"/media/.*\.(m4s|mp4)")
 # More than players try by themselves before they give up.
 MANY = 12
 HAVE_CURRENT_DATA = 2
@@ -20,7 +21,7 @@ class Cut:
     def __init__(self, page: Page, segments: int) -> None:
         self._left: float = segments
         self.lost = 0
-        page.route(re.compile(r"/media/.*\.(m4s|mp4)"), self._pass)
+        page.route(SEGMENTS, self._pass)
 
     def mend(self) -> None:
         self._left = float("inf")
@@ -34,6 +35,18 @@ class Cut:
             route.abort("connectionfailed")
 
 
+class Gone:
+    """A film whose segments are not there any more."""
+
+    def __init__(self, page: Page) -> None:
+        self.refused = 0
+        page.route(SEGMENTS, self._refuse)
+
+    def _refuse(self, route: Route) -> None:
+        self.refused += 1
+        route.fulfill(status=404)
+
+
 def state(page: Page) -> dict[str, Any]:
     video: dict[str, Any] = page.locator("video").evaluate(
         "v => ({ at: v.currentTime, ready: v.readyState, paused: v.paused })"
@@ -41,10 +54,10 @@ def state(page: Page) -> dict[str, Any]:
     return video
 
 
-def test_a_film_waits_for_the_network(
+def test_a_film_waits_for_the_network_alone(
     browser: Browser, cinelog: RunningStack, person: Person
 ) -> None:
-    """It says so, and goes on at its place without a click."""
+    """It says so, and goes on at its place without a click; what is gone is not waited for."""
     video_id = person.upload(BIKES, "Bikes in a tunnel")
     assert person.finish(video_id)["status"] == "completed"
     with fresh_page(browser, cinelog.url) as page:
@@ -61,3 +74,11 @@ def test_a_film_waits_for_the_network(
         until(lambda: state(page)["at"] > before["at"] + 1)
         assert state(page)["at"] < before["at"] + 4
         expect(page.get_by_text("No connection. It goes on by itself.")).to_be_hidden()
+    with fresh_page(browser, cinelog.url) as page:
+        page.clock.install()
+        gone = Gone(page)
+        page.goto(f"/watch/{video_id}")
+        expect(page.get_by_role("alert")).to_contain_text("This video is not available.")
+        before = gone.refused
+        page.clock.run_for(60_000)
+        assert gone.refused == before

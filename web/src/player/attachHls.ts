@@ -1,14 +1,14 @@
 import type Hls from 'hls.js';
-import type { ErrorData, HlsConfig } from 'hls.js';
+import type { HlsConfig } from 'hls.js';
 import workerUrl from 'hls.js/dist/hls.worker.js?url';
 
 import { type AttachedLive, attachLive } from './attachLive';
 import type { LiveTimeline } from './liveTimeline';
 import { patience, watchNetwork } from './patience';
 import { qualitiesOf, type Quality, qualityLabel } from './quality';
+import { watchFailures } from './recovery';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
-const MAX_RECOVERIES = 3;
 
 /** A film starts at its beginning, even while it still grows; a live starts at its newest part. */
 export type Kind = 'film' | 'live';
@@ -56,7 +56,7 @@ export function attachHls(
       if (detached) return;
       if (HlsPlayer.isSupported()) {
         const open = (config: Partial<HlsConfig>, playing: boolean) =>
-          createHls(HlsPlayer, element, config, playing, events);
+          createHls(HlsPlayer, element, { kind: start.kind, config, playing }, events);
         if (start.kind === 'live') {
           live = attachLive(HlsPlayer, element, { ...start, url: src }, open);
           hls = live.hls;
@@ -89,8 +89,7 @@ export function attachHls(
 function createHls(
   HlsPlayer: typeof Hls,
   element: HTMLVideoElement,
-  config: Partial<HlsConfig>,
-  playing: boolean,
+  { kind, config, playing }: { kind: Kind; config: Partial<HlsConfig>; playing: boolean },
   events: StreamEvents,
 ): Hls {
   const hls = new HlsPlayer({ workerPath: workerUrl, ...patience(HlsPlayer), ...config });
@@ -105,29 +104,6 @@ function createHls(
     events.onPlaying(facts ? qualityLabel(facts) : '');
   });
   watchNetwork(hls, HlsPlayer, events.onAway);
-  const recover = recovery(hls, HlsPlayer.ErrorTypes.MEDIA_ERROR, events.onError);
-  hls.on(Events.ERROR, (_, data) => recover(data));
+  watchFailures(hls, HlsPlayer, kind, events.onError);
   return hls;
-}
-
-/** Tries hls.js's own ways out of a fatal error a few times before telling the person. */
-function recovery(
-  hls: Hls,
-  mediaError: ErrorData['type'],
-  fail: (message: string) => void,
-): (data: ErrorData) => void {
-  let recoveries = 0;
-  return ({ fatal, type, response }) => {
-    if (!fatal) return;
-    recoveries += 1;
-    const gone = response?.code === 404 || response?.code === 403;
-    if (recoveries > MAX_RECOVERIES || gone) {
-      fail(gone ? 'This video is not available.' : 'The video could not be loaded.');
-      hls.stopLoad();
-    } else if (type === mediaError) {
-      hls.recoverMediaError();
-    } else {
-      setTimeout(() => hls.startLoad(), 1_000 * recoveries);
-    }
-  };
 }

@@ -1,5 +1,5 @@
 import type Hls from 'hls.js';
-import type { HlsConfig, LoadPolicy, RetryConfig } from 'hls.js';
+import type { ErrorData, HlsConfig, LoadPolicy, RetryConfig } from 'hls.js';
 
 /** Between two tries, so that a film goes on within two seconds of the network's return. */
 const AGAIN_MS = 1_000;
@@ -7,6 +7,11 @@ const AGAIN_MS = 1_000;
 /** Whether an answer (0 for none) says that the way to the server is cut, not what is asked for. */
 export function isAway(status: number | undefined): boolean {
   return status === 0 || status === 429 || (status !== undefined && status >= 502 && status <= 504);
+}
+
+/** Whether something could not be loaded because the way to the server is cut. */
+export function isCut({ type, details, response }: ErrorData, { ErrorTypes }: typeof Hls): boolean {
+  return type === ErrorTypes.NETWORK_ERROR && (isAway(response?.code) || /TimeOut$/.test(details));
 }
 
 /** How often hls.js asks again: as ever, but without end while the network is away. */
@@ -40,9 +45,10 @@ function patient({ default: usual }: LoadPolicy): LoadPolicy {
  */
 export function watchNetwork(
   hls: Hls,
-  { Events, ErrorTypes }: typeof Hls,
+  HlsPlayer: typeof Hls,
   onAway: (away: boolean) => void,
 ): void {
+  const { Events } = HlsPlayer;
   let away = false;
   const set = (next: boolean) => {
     if (next !== away) onAway(next);
@@ -53,9 +59,8 @@ export function watchNetwork(
     hls.stopLoad();
     hls.startLoad();
   };
-  hls.on(Events.ERROR, (_, { type, details, response }) => {
-    if (type !== ErrorTypes.NETWORK_ERROR) return;
-    if (isAway(response?.code) || /TimeOut$/.test(details)) set(true);
+  hls.on(Events.ERROR, (_, data) => {
+    if (isCut(data, HlsPlayer)) set(true);
   });
   for (const loaded of [Events.FRAG_LOADED, Events.LEVEL_LOADED] as const) {
     hls.on(loaded, () => set(false));
