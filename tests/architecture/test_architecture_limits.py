@@ -112,7 +112,7 @@ FIXED: dict[str, list[float]] = {
     "the time of a frequent read or a search, process of the catalog": [connect.QUICK_SECONDS - 1],
     "the time of a statement, role of a service": [database_sessions.STATEMENT_SECONDS],
     "items before a page that is asked for by its number, list": [paging.MAX_OFFSET],
-    "items that a list counts, list": [totals.EXACT],
+    "items that a list counts, list": [totals.EXACT, totals.COUNTED],
     "the time of a transaction, session of a service": [
         database_sessions._TRANSACTION_SECONDS,
         database_sessions._LIMITS_TRANSACTIONS,

@@ -108,23 +108,24 @@ class Lists:
         """
         # One row more than a page has: if it is there, a next page exists.
         limit = page.page_size + 1
+        offset = min(page.offset, MAX_OFFSET) if after is None else 0
         if after is None:
-            offset = min(page.offset, MAX_OFFSET)
             rows = await self._reads.rows(listed.pages, *values, limit, offset)
         else:
             rows = await self._reads.rows(listed.after, *values, limit, after.created_at, after.id)
         if not rows[0]["known"]:
             return None
-        total = await self._totals.of(rows[0]["total"], listed.source, values)
         found = [row for row in rows if row["id"] is not None]
+        shown = offset + len(found) if found else 0
+        total = await self._totals.of(rows[0]["total"], listed.source, values, shown=shown)
         if after is None and page.offset > MAX_OFFSET:
             if found:
                 raise PageTooDeep
             return Listing([], total, None)
-        shown = found[: page.page_size]
+        page_rows = found[: page.page_size]
         more = len(found) > page.page_size
-        last = Keyset(shown[-1]["created_at"], shown[-1]["id"]) if more else None
-        return Listing(shown, total, last)
+        last = Keyset(page_rows[-1]["created_at"], page_rows[-1]["id"]) if more else None
+        return Listing(page_rows, total, last)
 
 
 def _listed(

@@ -88,8 +88,10 @@ class Search:
 
     async def _page(self, strict: str, accepted: str, offset: int, limit: int) -> Found:
         rows = await self._reads.rows(_PAGE, strict, accepted, limit, offset)
-        total = await self._totals.of(rows[0]["total"], _HITS, [accepted])
-        return Found([row for row in rows if row["id"] is not None], total)
+        found = [row for row in rows if row["id"] is not None]
+        shown = offset + len(found) if found else 0
+        total = await self._totals.of(rows[0]["total"], _HITS, [accepted], shown=shown)
+        return Found(found, total)
 
     async def _near(self, words: Sequence[str]) -> dict[str, list[str]]:
         """For each word, known words within its allowed edit distance."""

@@ -10,7 +10,7 @@ import pytest
 
 from services.catalog.queries import search, views
 from services.catalog.queries.lists import SESSION, Keyset, Listing
-from services.catalog.queries.totals import EXACT, Total, Totals
+from services.catalog.queries.totals import COUNTED, EXACT, Total, Totals
 from services.catalog.queries.views import Views
 from services.catalog.read_model.text_analysis import parse_query
 from shared.database.reads import Reads, create_read_pool
@@ -227,7 +227,7 @@ async def test_a_page_of_a_long_channel_reads_only_its_rows(
     await pool.close()
 
 
-async def test_more_than_a_thousand_hits_of_a_search_are_not_counted(
+async def test_more_than_a_thousand_hits_of_a_search_are_counted_once_a_minute(
     database: Database, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await fill(owner, 2000)
@@ -240,11 +240,68 @@ async def test_more_than_a_thousand_hits_of_a_search_are_not_counted(
     assert len(found.rows) == 10
     assert not found.total.is_exact
     # The last word may be begun, of which the statistics know little.
-    assert found.total.rows > EXACT
+    listed = await owner.fetchval("select count(*) from catalog.videos where listed")
+    assert found.total.rows == listed > EXACT
     await pool.close()
 
 
-async def test_estimates_are_asked_for_once_a_minute(
+async def test_totals_are_known_as_far_as_pages_by_number_reach(
+    owner: "asyncpg.Connection[asyncpg.Record]", reads: Reads
+) -> None:
+    """Also of a channel, a tag and jobs of which the statistics know little."""
+    await fill(owner, 60)
+    more = (
+        """
+        insert into catalog.videos select (jsonb_populate_record(v, jsonb_build_object(
+            'id', v.id || '-' || lpad(n::text, 5, '0'),
+            'created_at', v.created_at + n * interval '1 s'))).*
+        from catalog.videos v, generate_series($1::int, $2) n where v.id = 'video31'
+        """,
+        """
+        insert into catalog.video_tags select (jsonb_populate_record(t, jsonb_build_object(
+            'video_id', t.video_id || '-' || lpad(n::text, 5, '0'),
+            'created_at', t.created_at + n * interval '1 s'))).*
+        from catalog.video_tags t, generate_series($1::int, $2) n where video_id = 'video31'
+        """,
+        """
+        insert into catalog.jobs select (jsonb_populate_record(j, jsonb_build_object(
+            'id', j.id || '-' || lpad(n::text, 5, '0'),
+            'created_at', j.created_at + n * interval '1 s'))).*
+        from catalog.jobs j, generate_series($1::int, $2) n where id = 'video31'
+        """,
+    )
+    for statement in more:
+        await owner.execute(statement, 1, 3000)
+    page, deep, views = PageParams(1, 50), PageParams(65, 50), Views(reads)
+    user, tag = "user1", "some1"
+    for rows, listing in (
+        (
+            "catalog.videos where listed and user_id = 'user1'",
+            lambda page: views.channel(user, page, None, everything=False),
+        ),
+        (
+            "catalog.video_tags where listed and key = 'some1'",
+            lambda page: views.tagged(tag, page, None),
+        ),
+        (
+            "catalog.jobs where user_id = 'user1'",
+            lambda page: views.jobs(user, None, page, None),
+        ),
+    ):
+        found = await listing(page)
+        assert found is not None
+        number = await owner.fetchval(f"select count(*) from {rows}")
+        assert found.total == Total(number, False)
+    # What was counted a minute ago is less than a page shows that was added since.
+    for statement in more:
+        await owner.execute(statement, 3001, 3500)
+    found = await views.channel(user, deep, None, everything=False)
+    assert found is not None
+    assert len(found.rows) == 50
+    assert found.total.rows > deep.offset + 50
+
+
+async def test_long_lists_are_counted_once_a_minute_and_very_long_ones_estimated(
     owner: "asyncpg.Connection[asyncpg.Record]", reads: Reads
 ) -> None:
     now = [100.0]
@@ -253,11 +310,19 @@ async def test_estimates_are_asked_for_once_a_minute(
     totals = Totals(reads, lambda: now[0])
     assert await totals.of(EXACT, "public.rows") == Total(EXACT, True)
     assert await totals.of(EXACT + 1, "public.rows") == Total(2000, False)
-    await owner.execute("insert into public.rows select generate_series(1, 3000)")
-    await owner.execute("analyze public.rows")
+    await owner.execute(
+        "insert into public.rows select generate_series(1, $1::int)", COUNTED - 2000
+    )
     assert await totals.of(EXACT + 1, "public.rows") == Total(2000, False)
+    assert await totals.of(EXACT + 1, "public.rows", shown=2050) == Total(2050, False)
     now[0] += 61
-    assert await totals.of(EXACT + 1, "public.rows") == Total(5000, False)
+    assert await totals.of(EXACT + 1, "public.rows") == Total(COUNTED, False)
+    await owner.execute("insert into public.rows select generate_series(1, 10000)")
+    await owner.execute("analyze public.rows")
+    now[0] += 61
+    assert await totals.of(EXACT + 1, "public.rows") == Total(COUNTED + 10_000, False)
     # What was counted is there, whatever the statistics say.
+    many = "public.rows where id % 3 >= $1"
+    assert await totals.of(EXACT + 1, many, [0]) == Total(COUNTED + 1, False)
     few = "public.rows where id = $1"
     assert await totals.of(EXACT + 1, few, [7]) == Total(EXACT + 1, False)
