@@ -106,8 +106,9 @@ where exists (
       and (not_before is null or not_before <= now()))
 """)
 
-# Each user's next task is the first entry of an index, so that it does not matter how many wait.
-# Rows that are locked are being claimed or given back by a worker, and are skipped.
+# Each user's next tasks are the first entries of an index, so that it does not matter how many
+# wait. Rows that are locked are being claimed or given back by a worker, and are skipped. So there
+# are two tasks of each user: of one, its lock would keep all of the user's others from being picked.
 _PICK = """
 with recursive users (user_id) as (
     (select user_id from transcoder.tasks t where {of_queue} order by user_id limit 1)
@@ -115,8 +116,8 @@ with recursive users (user_id) as (
     select (select t.user_id from transcoder.tasks t
             where {of_queue} and t.user_id > users.user_id order by t.user_id limit 1)
     from users where users.user_id is not null
-), firsts as (
-    select first.*, greatest(coalesce(s.finish, 0), coalesce(c.virtual, 0)) as start
+), candidates as (
+    select candidate.*, greatest(coalesce(s.finish, 0), coalesce(c.virtual, 0)) as start
     from users cross join lateral (
         select t.task_id, t.user_id, {is_extra} as is_extra, t.video_id, t.priority, t.place
         from transcoder.tasks t
@@ -127,15 +128,15 @@ with recursive users (user_id) as (
                       and o.attempt = t.attempt and o.state in ('pending', 'running'))
         -- Of one user's videos the oldest (ids are ordered by time), so that each in turn becomes
         -- complete, and not all of them at the end. Slow extras wait for the other videos.
-        order by {is_extra}, t.video_id, t.priority, t.place limit 1
-    ) first
-    left join transcoder.shares s on s.user_id = first.user_id and s.queue = :queue
+        order by {is_extra}, t.video_id, t.priority, t.place limit 2
+    ) candidate
+    left join transcoder.shares s on s.user_id = candidate.user_id and s.queue = :queue
     left join transcoder.clock c on c.queue = :queue
 ), next as (
-    select t.task_id, t.user_id, t.cost, firsts.start
-    from firsts join transcoder.tasks t using (task_id)
+    select t.task_id, t.user_id, t.cost, o.start
+    from candidates o join transcoder.tasks t using (task_id)
     where t.state = 'waiting'
-    order by firsts.start, firsts.is_extra, firsts.video_id, firsts.priority, firsts.place
+    order by o.start, o.is_extra, o.video_id, o.priority, o.place
     limit 1
     for update of t skip locked
 ), share as (

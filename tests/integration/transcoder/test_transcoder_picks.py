@@ -92,6 +92,32 @@ async def test_tasks_are_picked_in_the_order_of_fair_queueing(
         assert [task.task_id for task in picked] == fair_order(rows, queue)
 
 
+async def test_a_task_that_a_worker_has_locked_keeps_none_of_its_users_others(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    chance = random.Random(21)
+    rows = [made(chance, number) for number in range(200)]
+    await add(engine, rows)
+    queues: tuple[QueueName, ...] = ("urgent", "bulk")
+    by_id = {row["task_id"]: row for row in rows}
+    first = {
+        (queue, by_id[task]["user_id"]): task
+        for queue in queues
+        for task in reversed(fair_order(rows, queue))
+    }
+    assert len(first) == 8
+    async with engine.begin() as worker:
+        lock = text("select task_id from transcoder.tasks where task_id = any(:ids) for update")
+        await worker.execute(lock, {"ids": list(first.values())})
+        others = [row for row in rows if row["task_id"] not in first.values()]
+        for queue in queues:
+            picked = await scheduler.pick(queue, ahead=len(rows))
+            assert [task.task_id for task in picked] == fair_order(others, queue)
+    for queue in queues:
+        left = {task.task_id for task in await scheduler.pick(queue, ahead=len(rows))}
+        assert left == {task for (name, _), task in first.items() if name == queue}
+
+
 async def test_what_a_pick_reads_does_not_grow_with_the_tasks_that_wait(
     engine: AsyncEngine,
 ) -> None:
