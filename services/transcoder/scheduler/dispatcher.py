@@ -107,8 +107,8 @@ where exists (
 """)
 
 # Each user's next tasks are the first entries of an index, so that it does not matter how many
-# wait. Rows that are locked are being claimed or given back by a worker, and are skipped. So there
-# are two tasks of each user: of one, its lock would keep all of the user's others from being picked.
+# wait. Rows that are locked are being claimed or given back by a worker, and are skipped. Two of
+# each user, or the lock of one would keep all of the user's others from being picked.
 _PICK = """
 with recursive users (user_id) as (
     (select user_id from transcoder.tasks t where {of_queue} order by user_id limit 1)
