@@ -1,11 +1,12 @@
 import Hls from 'hls.js';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { playerActions } from '../src/player/actions';
-import { patience } from '../src/player/patience';
+import { Outage, patience, watchNetwork } from '../src/player/patience';
+import { answerRequests } from './requests';
 
 describe('what cannot be loaded', () => {
-  const again = patience(Hls).fragLoadPolicy?.default.errorRetry;
+  const again = patience(Hls, new Outage(() => undefined)).fragLoadPolicy?.default.errorRetry;
   const tried = (times: number, code: number, otherwise: boolean) =>
     again?.shouldRetry?.(again, times, false, { url: '', code }, otherwise);
 
@@ -20,6 +21,50 @@ describe('what cannot be loaded', () => {
     expect(tried(0, 404, false)).toBe(false);
     expect(tried(2, 500, true)).toBe(true);
     expect(tried(100, 500, true)).toBe(false);
+  });
+});
+
+describe('that there is no connection', () => {
+  const FILM = '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n/1.ts\n#EXT-X-ENDLIST\n';
+  const told = vi.fn();
+  let answer: string | number;
+  let asked: string[];
+  let hls: Hls;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    told.mockClear();
+    answer = 0;
+    asked = answerRequests(() => answer);
+    const outage = new Outage(told);
+    hls = new Hls(patience(Hls, outage));
+    watchNetwork(hls, Hls, outage);
+    hls.loadSource('/film.m3u8');
+  });
+  afterEach(() => {
+    hls.destroy();
+    vi.useRealTimers();
+  });
+
+  it('is said once while the first playlist is asked for, until it comes', async () => {
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(told.mock.calls).toEqual([[true]]);
+    answer = FILM;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(told.mock.calls).toEqual([[true], [false]]);
+  });
+
+  it('is over with its film, which others may follow', async () => {
+    await vi.advanceTimersByTimeAsync(20_000);
+    hls.destroy();
+    expect(told.mock.calls).toEqual([[true], [false]]);
+  });
+
+  it('stops nothing when the network is back', async () => {
+    await vi.advanceTimersByTimeAsync(20_000);
+    const before = asked.length;
+    window.dispatchEvent(new Event('online'));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(asked.length).toBeGreaterThan(before);
   });
 });
 

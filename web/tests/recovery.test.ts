@@ -2,7 +2,7 @@ import Hls from 'hls.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Kind } from '../src/player/attachHls';
-import { patience } from '../src/player/patience';
+import { Outage, patience } from '../src/player/patience';
 import { watchFailures } from '../src/player/recovery';
 import { answerRequests } from './requests';
 
@@ -46,7 +46,7 @@ describe('a film whose network is there', () => {
   function play(answer: (path: string) => string | number, kind: Kind = 'film'): string[] {
     const asked = answerRequests(answer);
     const config = { startPosition: 0, startFragPrefetch: true, enableWorker: false };
-    hls = new Hls({ ...patience(Hls), ...config });
+    hls = new Hls({ ...patience(Hls, new Outage(() => undefined)), ...config });
     watchFailures(hls, Hls, kind, tell);
     hls.loadSource('/film.m3u8');
     return asked;

@@ -4,7 +4,7 @@ import workerUrl from 'hls.js/dist/hls.worker.js?url';
 
 import { type AttachedLive, attachLive } from './attachLive';
 import type { LiveTimeline } from './liveTimeline';
-import { patience, watchNetwork } from './patience';
+import { Outage, patience, watchNetwork } from './patience';
 import { qualitiesOf, type Quality, qualityLabel } from './quality';
 import { watchFailures } from './recovery';
 
@@ -92,7 +92,8 @@ function createHls(
   { kind, config, playing }: { kind: Kind; config: Partial<HlsConfig>; playing: boolean },
   events: StreamEvents,
 ): Hls {
-  const hls = new HlsPlayer({ workerPath: workerUrl, ...patience(HlsPlayer), ...config });
+  const outage = new Outage(events.onAway);
+  const hls = new HlsPlayer({ workerPath: workerUrl, ...patience(HlsPlayer, outage), ...config });
   const { Events } = HlsPlayer;
   hls.on(Events.MANIFEST_PARSED, (_, { levels }) => {
     events.onError(null);
@@ -103,7 +104,7 @@ function createHls(
     const facts = hls.levels[level];
     events.onPlaying(facts ? qualityLabel(facts) : '');
   });
-  watchNetwork(hls, HlsPlayer, events.onAway);
+  watchNetwork(hls, HlsPlayer, outage);
   watchFailures(hls, HlsPlayer, kind, events.onError);
   return hls;
 }

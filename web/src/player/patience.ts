@@ -5,7 +5,7 @@ import type { ErrorData, HlsConfig, LoadPolicy, RetryConfig } from 'hls.js';
 const AGAIN_MS = 1_000;
 
 /** Whether an answer (0 for none) says that the way to the server is cut, not what is asked for. */
-export function isAway(status: number | undefined): boolean {
+function isAway(status: number | undefined): boolean {
   return status === 0 || status === 429 || (status !== undefined && status >= 502 && status <= 504);
 }
 
@@ -14,24 +14,48 @@ export function isCut({ type, details, response }: ErrorData, { ErrorTypes }: ty
   return type === ErrorTypes.NETWORK_ERROR && (isAway(response?.code) || /TimeOut$/.test(details));
 }
 
+/** Whether the network is away; tells when that changes. */
+export class Outage {
+  #lasts = false;
+  readonly #tell: (away: boolean) => void;
+
+  constructor(tell: (away: boolean) => void) {
+    this.#tell = tell;
+  }
+
+  get lasts(): boolean {
+    return this.#lasts;
+  }
+
+  set lasts(away: boolean) {
+    if (away === this.#lasts) return;
+    this.#lasts = away;
+    this.#tell(away);
+  }
+}
+
 /** How often hls.js asks again: as ever, but without end while the network is away. */
-export function patience({ DefaultConfig }: typeof Hls): Partial<HlsConfig> {
+export function patience({ DefaultConfig }: typeof Hls, outage: Outage): Partial<HlsConfig> {
   const { manifestLoadPolicy, playlistLoadPolicy, fragLoadPolicy } = DefaultConfig;
   return {
-    manifestLoadPolicy: patient(manifestLoadPolicy),
-    playlistLoadPolicy: patient(playlistLoadPolicy),
-    fragLoadPolicy: patient(fragLoadPolicy),
+    manifestLoadPolicy: patient(manifestLoadPolicy, outage),
+    playlistLoadPolicy: patient(playlistLoadPolicy, outage),
+    fragLoadPolicy: patient(fragLoadPolicy, outage),
   };
 }
 
-function patient({ default: usual }: LoadPolicy): LoadPolicy {
+function patient({ default: usual }: LoadPolicy, outage: Outage): LoadPolicy {
   const again = (retry: RetryConfig | null): RetryConfig => ({
     // Beyond this number hls.js would ask without a pause.
     maxNumRetry: Infinity,
     retryDelayMs: AGAIN_MS,
     maxRetryDelayMs: AGAIN_MS,
-    shouldRetry: (_, count, isTimeout, response, otherwise) =>
-      isTimeout || isAway(response?.code) || (otherwise && count < (retry?.maxNumRetry ?? 0)),
+    shouldRetry: (_, count, isTimeout, response, otherwise) => {
+      // Nothing else tells that the first playlist is asked for again.
+      const cut = isTimeout || isAway(response?.code);
+      if (cut) outage.lasts = true;
+      return cut || (otherwise && count < (retry?.maxNumRetry ?? 0));
+    },
   });
   const { timeoutRetry, errorRetry } = usual;
   return {
@@ -40,31 +64,23 @@ function patient({ default: usual }: LoadPolicy): LoadPolicy {
 }
 
 /**
- * Tells when nothing can be loaded and when that is over. Requests that hang since the network was
- * lost are made anew as soon as it is back.
+ * Ends an outage as soon as something is loaded. Requests that hang since the network was lost are
+ * made anew as soon as it is back.
  */
-export function watchNetwork(
-  hls: Hls,
-  HlsPlayer: typeof Hls,
-  onAway: (away: boolean) => void,
-): void {
-  const { Events } = HlsPlayer;
-  let away = false;
-  const set = (next: boolean) => {
-    if (next !== away) onAway(next);
-    away = next;
-  };
+export function watchNetwork(hls: Hls, { Events }: typeof Hls, outage: Outage): void {
   const onOnline = () => {
-    if (!away) return;
+    // A first playlist that is still asked for would not be any more.
+    if (!outage.lasts || !hls.loadingEnabled) return;
     hls.stopLoad();
     hls.startLoad();
   };
-  hls.on(Events.ERROR, (_, data) => {
-    if (isCut(data, HlsPlayer)) set(true);
-  });
-  for (const loaded of [Events.FRAG_LOADED, Events.LEVEL_LOADED] as const) {
-    hls.on(loaded, () => set(false));
-  }
+  const end = () => (outage.lasts = false);
+  hls.on(Events.MANIFEST_LOADED, end);
+  hls.on(Events.LEVEL_LOADED, end);
+  hls.on(Events.FRAG_LOADED, end);
   window.addEventListener('online', onOnline);
-  hls.once(Events.DESTROYING, () => window.removeEventListener('online', onOnline));
+  hls.once(Events.DESTROYING, () => {
+    end();
+    window.removeEventListener('online', onOnline);
+  });
 }

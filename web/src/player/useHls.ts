@@ -71,7 +71,6 @@ export function useHls(
       left.current = { src, kind, seconds: element.currentTime, playing: !element.paused };
       attached.current = null;
       stream.detach();
-      setAway(false);
     };
   }, [video, src, kind, attempt]);
 
