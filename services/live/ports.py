@@ -342,8 +342,9 @@ class SessionRows(Protocol):
         """Undo a claim that led to no connection."""
         ...
 
-    async def own(self, video_id: str, epoch: int) -> None:
-        """The claim's epoch is in the log: reports of older ones are refused from now on."""
+    async def own(self, video_id: str, epoch: int, started_at: datetime | None) -> None:
+        """The claim's epoch is in the log: reports of older ones are refused from now on.
+        ``started_at``: as the log has it; an owner of before may not have noted it."""
         ...
 
     async def beat(

@@ -77,9 +77,12 @@ class SessionsRepository:
             beat_at=_NOW() - _QUIET,
         )
 
-    async def own(self, video_id: str, epoch: int) -> None:
+    async def own(self, video_id: str, epoch: int, started_at: datetime | None) -> None:
+        row = sessions.c
         await self._change(
-            and_(sessions.c.video_id == video_id, sessions.c.epoch < epoch), epoch=epoch
+            and_(row.video_id == video_id, row.epoch < epoch),
+            epoch=epoch,
+            started_at=func.coalesce(row.started_at, started_at),
         )
 
     async def beat(

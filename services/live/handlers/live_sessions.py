@@ -123,9 +123,10 @@ class LiveSessions:
         return beat.closing
 
     async def published(self, session: Session, batch: LivePublished) -> None:
-        await self._events.decide_session(session.video_id, Publish(batch), session.user_id)
-        if session.started_at is None and batch.first_segment == 0:
-            await self._sessions.started(session.video_id, batch.started_at)
+        video_id = session.video_id
+        state = await self._events.decide_session(video_id, Publish(batch), session.user_id)
+        if session.started_at is None and state.started_at is not None:
+            await self._sessions.started(video_id, state.started_at)
 
     async def disconnected(self, session: Session, reason: str, *, clean: bool) -> None:
         command = Disconnect(epoch=session.epoch, reason=reason, clean=clean)
@@ -182,7 +183,7 @@ class LiveSessions:
             except BaseException:
                 await self._sessions.give_back(video_id, self._replica.name)
                 raise
-            await self._sessions.own(video_id, session.epoch)
+            await self._sessions.own(video_id, session.epoch, session.started_at)
             return _for_owner(session, stream)
         raise Refused("busy", "Another program connects to this live stream at the same time.")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.live.domain.plan import MISSED
+from services.live.domain.session import Publish
 from services.live.domain.stream import CancelPlan, LiveStreamNotFound
 from shared.contracts import UserDeleted, VideoDeleted, VisibilityChanged, stream_id
 from shared.event_store.postgres import open_event_store
@@ -215,6 +216,24 @@ async def test_a_session_at_its_time_is_the_planned_one(live: Live) -> None:
     assert own["scheduled_at"] is None
     await live.one.planning.round()
     assert (await told(live, live_id))["LiveScheduleMet"] == 1
+
+
+@pytest.mark.parametrize("noted", ["nothing", "log"])
+async def test_a_planned_live_whose_first_owner_dies_has_begun(live: Live, noted: str) -> None:
+    """Before its first segment is in the log, or after that and before its row says so."""
+    live_id, key = await live.stream(scheduled_at=ahead(minutes=10))
+    plan_id = (await change(live, live_id, {}))["planned_id"]
+    session = await live.one.sessions.connect(key, OBS)
+    if noted == "log":
+        first = Publish(batch(session.video_id, 1, 0))
+        await live.one.events.decide_session(session.video_id, first, "ann")
+    await live.age(6.1)
+    taken = await live.two.sessions.connect(key, OBS)
+    if noted == "nothing":
+        # Behind the numbers that viewers may have seen.
+        await live.two.sessions.published(taken, batch(taken.video_id, 2, 2))
+    await live.two.planning.round()
+    assert (await planned(live, plan_id))["video_id"] == session.video_id
 
 
 async def test_a_live_that_never_begins_is_cancelled(live: Live) -> None:
