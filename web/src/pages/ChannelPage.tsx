@@ -34,7 +34,7 @@ export default function ChannelPage() {
     );
   }
   if (error) return <ErrorState heading="h1" error={error} onRetry={() => void refetch()} />;
-  return <Channel user={user} />;
+  return <Channel key={user.id} user={user} />;
 }
 
 function Channel({ user }: { user: User }) {
