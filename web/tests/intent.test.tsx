@@ -1,7 +1,7 @@
 import { screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import type { ReactElement } from 'react';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { ApiError, networkError } from '../src/api/errors';
 import { Intent, randomId } from '../src/api/intent';
@@ -19,8 +19,14 @@ function withoutHttps() {
 }
 
 beforeEach(() => {
+  // The time between two presses counts.
+  vi.useFakeTimers({ toFake: ['Date'] });
   withoutHttps();
   session.signIn({ accessToken: tokenFor(600), username: 'mara' });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
 });
 
 describe('an intent', () => {
@@ -45,10 +51,19 @@ describe('an intent', () => {
   });
 });
 
+const CLIPS = '/api/v1/live/videos/v1/clips';
+const keysOf = (requests: Request[]) =>
+  requests
+    .filter(({ method }) => method === 'POST')
+    .map(({ headers }) => headers.get('idempotency-key'));
+
 const type = async (label: string, text: string) =>
   userEvent.type(await screen.findByLabelText(label), text);
-const press = async (name: string | RegExp) =>
-  userEvent.click(await screen.findByRole('button', { name }));
+const press = async (name: string | RegExp) => {
+  const button = await screen.findByRole('button', { name });
+  await waitFor(() => expect(button).toBeEnabled());
+  await userEvent.click(button);
+};
 
 interface Asking {
   name: string;
@@ -72,7 +87,7 @@ const ASKING: Asking[] = [
   },
   {
     name: 'a clip',
-    path: '/api/v1/live/videos/v1/clips',
+    path: CLIPS,
     element: <ClipButton videoId="v1" />,
     ask: () => press(/Clip/),
     again: () => press(/Clip/),
@@ -120,14 +135,11 @@ it.each(ASKING)('$name is asked for twice under one key', async (asking) => {
     ...asking.others,
     [`POST ${asking.path}`]: () => failure(503, 'Busy.'),
   });
-  const keys = () =>
-    requests
-      .filter(({ method }) => method === 'POST')
-      .map(({ headers }) => headers.get('idempotency-key'));
+  const keys = () => keysOf(requests);
   renderAt(asking.element);
   await asking.ask();
   await waitFor(() => expect(keys()).toHaveLength(1));
-  await waitFor(asking.again);
+  await asking.again();
   await waitFor(() => expect(keys()).toHaveLength(2));
   expect(keys()[0]).toMatch(/^[0-9a-f]{32}$/);
   expect(keys()[1]).toBe(keys()[0]);
@@ -146,4 +158,30 @@ it('the same words again are another message', async () => {
   }
   const [first, second] = requests.map(({ headers }) => headers.get('idempotency-key'));
   expect(second).not.toBe(first);
+});
+
+describe('another clip', () => {
+  it('is asked for some seconds after a lost answer', async () => {
+    const requests = fakeApi({ [`POST ${CLIPS}`]: () => failure(503, 'Busy.') });
+    renderAt(<ClipButton videoId="v1" />);
+    await press(/Clip/);
+    await waitFor(() => expect(keysOf(requests)).toHaveLength(1));
+    vi.setSystemTime(Date.now() + 11_000);
+    await press(/Clip/);
+    await waitFor(() => expect(keysOf(requests)).toHaveLength(2));
+    expect(keysOf(requests)[1]).not.toBe(keysOf(requests)[0]);
+  });
+
+  it('is asked for where only what became of the first one is unknown', async () => {
+    const requests = fakeApi({
+      [`POST ${CLIPS}`]: () => success({ video_id: 'c1', state: 'waiting' }, 201),
+      'GET /api/v1/live/clips/c1': () => failure(503, 'Busy.'),
+    });
+    renderAt(<ClipButton videoId="v1" />);
+    await press(/Clip/);
+    await screen.findByText(/briefly unavailable/);
+    await press(/Clip/);
+    await waitFor(() => expect(keysOf(requests)).toHaveLength(2));
+    expect(keysOf(requests)[1]).not.toBe(keysOf(requests)[0]);
+  });
 });

@@ -11,11 +11,20 @@ export function randomId(): string {
 
 /** What somebody wants now, and the idempotency key that every request for it carries. */
 export class Intent {
-  #wanted: { what: string; key: string } | null = null;
+  #wanted: { what: string; key: string; since: number } | null = null;
+  readonly #keptMs: number;
+
+  /** `keptMs`: after so long the same words mean something else. */
+  constructor(keptMs = Infinity) {
+    this.#keptMs = keptMs;
+  }
 
   /** The same key for as long as the same is wanted: asking again makes nothing twice. */
   keyFor(what: string): string {
-    if (this.#wanted?.what !== what) this.#wanted = { what, key: randomId() };
+    const now = Date.now();
+    if (this.#wanted?.what !== what || now - this.#wanted.since > this.#keptMs) {
+      this.#wanted = { what, key: randomId(), since: now };
+    }
     return this.#wanted.key;
   }
 
@@ -25,6 +34,6 @@ export class Intent {
   }
 }
 
-export function useIntent(): Intent {
-  return useState(() => new Intent())[0];
+export function useIntent(keptMs?: number): Intent {
+  return useState(() => new Intent(keptMs))[0];
 }

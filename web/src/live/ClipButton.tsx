@@ -3,7 +3,6 @@ import { Scissors } from 'lucide-react';
 import { useNavigate } from 'react-router';
 
 import { useIntent } from '../api/intent';
-import type { Clip } from '../api/models';
 import { Button } from '../ui/Button';
 import { useNotify } from '../ui/notifications';
 import { clipLive, clipState } from './clips';
@@ -11,24 +10,37 @@ import { clipLive, clipState } from './clips';
 /** A live stays this long; longer ones can be asked for by the API. */
 export const CLIP_SECONDS = 30;
 
+/** Who presses again later than that wants another moment, also after a lost answer. */
+const SAME_MOMENT_MS = 10_000;
+
 /** Makes a video of the last seconds of a live. */
 export function ClipButton({ videoId }: { videoId: string }) {
   const notify = useNotify();
   const navigate = useNavigate();
-  const intent = useIntent();
-  const make = useMutation({
-    mutationFn: async (key: string) => clipState(await clipLive(videoId, CLIP_SECONDS, key)),
-    onSettled: (_, error) => intent.settled(error),
-    onSuccess: (clip: Clip) => {
+  const intent = useIntent(SAME_MOMENT_MS);
+  const complain = (error: Error) => notify(error.message);
+  const follow = useMutation({
+    mutationFn: clipState,
+    onSuccess: (clip) => {
       if (clip.state === 'ready') {
         notify('The clip is ready.');
         void navigate(`/watch/${clip.video_id}`);
       } else notify(clip.reason ?? 'The clip will be among the videos soon.');
     },
-    onError: (error) => notify(error.message),
+    onError: complain,
+  });
+  const ask = useMutation({
+    mutationFn: (key: string) => clipLive(videoId, CLIP_SECONDS, key),
+    onSettled: (_, error) => intent.settled(error),
+    onSuccess: (asked) => follow.mutate(asked),
+    onError: complain,
   });
   return (
-    <Button size="sm" busy={make.isPending} onClick={() => make.mutate(intent.keyFor(videoId))}>
+    <Button
+      size="sm"
+      busy={ask.isPending || follow.isPending}
+      onClick={() => ask.mutate(intent.keyFor(videoId))}
+    >
       <Scissors className="h-4 w-4" aria-hidden="true" />
       Clip the last {CLIP_SECONDS} s
     </Button>
