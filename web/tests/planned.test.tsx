@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { PlannedLive } from '../src/api/models';
 import { session } from '../src/auth/session';
-import { countdown, lateWords, lookAgainMs, plannedTime } from '../src/live/planned';
+import { askAgainMs, countdown, lateWords, lookAgainMs, plannedTime } from '../src/live/planned';
 import { Schedule } from '../src/live/Schedule';
 import PlannedPage from '../src/pages/PlannedPage';
 import { toLocalInput } from '../src/videos/publication';
@@ -79,6 +79,14 @@ describe('the time of a planned live', () => {
   });
 });
 
+it('the video of a live that has begun is asked for less and less, and not for ever', () => {
+  const often = askAgainMs(0);
+  const seldom = askAgainMs(2 * MINUTE_MS);
+  expect(often).toBeGreaterThan(0);
+  expect(seldom).toBeGreaterThan(often || 0);
+  expect(askAgainMs(60 * MINUTE_MS)).toBe(false);
+});
+
 describe('the page of a planned live', () => {
   it('counts down', async () => {
     fakeApi({ [`GET ${PLANNED}/p1`]: () => success(aPlan()) });
@@ -123,6 +131,46 @@ describe('the page of a planned live', () => {
     });
     page();
     expect(await screen.findByText(/isn’t here yet/)).toBeVisible();
+  });
+
+  it('says the same while it asks, and stops asking', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    let asked = 0;
+    fakeApi({
+      [`GET ${PLANNED}/p1`]: () => success(aPlan({ state: 'begun', video_id: 'v1' })),
+      'GET /api/v1/streaming/id/v1': () => {
+        asked += 1;
+        return failure(404, 'No such video.');
+      },
+    });
+    page();
+    const words = await screen.findByText(/isn’t here yet/);
+    const said: (string | null)[] = [];
+    new MutationObserver(() => said.push(words.textContent)).observe(words, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
+    await vi.advanceTimersByTimeAsync(12 * MINUTE_MS);
+    expect(asked).toBeGreaterThan(10);
+    expect(asked).toBeLessThan(100);
+    expect(said).toEqual([expect.stringContaining('Reload the page to look again.')]);
+  });
+
+  it('is gone as soon as its plan is', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    let gone = false;
+    const requests = fakeApi({
+      [`GET ${PLANNED}/p1`]: () => (gone ? failure(404, 'There is none.') : success(aPlan())),
+    });
+    page();
+    await screen.findByRole('timer');
+    gone = true;
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect(await screen.findByText('This live isn’t here')).toBeVisible();
+    const asked = requests.length;
+    await vi.advanceTimersByTimeAsync(5 * MINUTE_MS);
+    expect(requests).toHaveLength(asked);
   });
 
   it('says that it was cancelled', async () => {

@@ -6,6 +6,11 @@ const DAY_MS = 24 * 3_600_000;
 const SOON_MS = 15 * 60_000;
 const OFTEN_MS = 5_000;
 const SELDOM_MS = 60_000;
+/** The video of a live that begins is there within some seconds, or somebody keeps it private. */
+const BEGINNING_MS = 60_000;
+const BEGINNING_OFTEN_MS = 2_000;
+const BEGUN_SELDOM_MS = 30_000;
+const GIVEN_UP_MS = 10 * 60_000;
 
 const moment = new Intl.DateTimeFormat('en', {
   weekday: 'long',
@@ -43,4 +48,10 @@ export function lateWords(iso: string, nowMs: number): string {
 /** How soon to look again whether it has begun, or has another time. */
 export function lookAgainMs(iso: string, nowMs: number): number {
   return Date.parse(iso) - nowMs < SOON_MS ? OFTEN_MS : SELDOM_MS;
+}
+
+/** How soon to ask again for the video of a live that has begun; false where that is of no use. */
+export function askAgainMs(waitedMs: number): number | false {
+  if (waitedMs >= GIVEN_UP_MS) return false;
+  return waitedMs < BEGINNING_MS ? BEGINNING_OFTEN_MS : BEGUN_SELDOM_MS;
 }

@@ -1,17 +1,16 @@
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { Link, Navigate, useParams } from 'react-router';
 
 import { ApiError } from '../api/errors';
 import type { PlannedLive } from '../api/models';
 import { queries } from '../api/queries';
-import { countdown, lateWords, lookAgainMs, plannedTime } from '../live/planned';
+import { askAgainMs, countdown, lateWords, lookAgainMs, plannedTime } from '../live/planned';
 import { Avatar } from '../ui/Avatar';
 import { ButtonLink } from '../ui/Button';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
 import { useNow } from '../ui/useNow';
-
-const BEGINNING_MS = 2_000;
 
 /** The page of a live before it begins; it becomes the live by itself. */
 export default function PlannedPage() {
@@ -22,11 +21,14 @@ export default function PlannedPage() {
     refetch,
   } = useQuery({
     ...queries.planned(plannedId),
-    refetchInterval: ({ state: { data } }) =>
-      data?.state === 'planned' ? lookAgainMs(data.scheduled_at, Date.now()) : false,
+    refetchInterval: ({ state: { data, error: failure } }) =>
+      data?.state === 'planned' && !isGone(failure)
+        ? lookAgainMs(data.scheduled_at, Date.now())
+        : false,
   });
+  // What was known of it before may be kept, but not shown.
+  if (isGone(error)) return <Gone />;
   if (!live) {
-    if (error instanceof ApiError && error.status === 404) return <Gone />;
     return error ? (
       <ErrorState heading="h1" error={error} onRetry={() => void refetch()} />
     ) : (
@@ -38,6 +40,10 @@ export default function PlannedPage() {
   if (live.state === 'cancelled') return <Cancelled live={live} />;
   if (live.video_id !== null) return <Begun live={live} videoId={live.video_id} />;
   return <Waiting live={live} />;
+}
+
+function isGone(error: Error | null): boolean {
+  return error instanceof ApiError && error.status === 404;
 }
 
 function Waiting({ live }: { live: PlannedLive }) {
@@ -87,20 +93,29 @@ function About({ live }: { live: PlannedLive }) {
 
 /** Goes to the video as soon as it is there. */
 function Begun({ live, videoId }: { live: PlannedLive; videoId: string }) {
-  const { data, error } = useQuery({
+  const now = useNow();
+  const [since] = useState(now);
+  const again = askAgainMs(now - since);
+  const { data, errorUpdateCount } = useQuery({
     ...queries.video(videoId),
     retry: false,
-    refetchInterval: ({ state }) => (state.data ? false : BEGINNING_MS),
+    refetchInterval: ({ state }) => (state.data ? false : again),
   });
   if (data) return <Navigate to={`/watch/${videoId}`} replace />;
   return (
     <div className="page max-w-3xl pt-8 md:pt-14">
       <p role="status" className="rounded-frame bg-sunken px-6 py-12 text-center text-lg">
-        {error ? 'It has begun. Its video isn’t here yet, or it is private.' : 'It begins.'}
+        {beginningWords(errorUpdateCount > 0, again !== false)}
       </p>
       <About live={live} />
     </div>
   );
+}
+
+/** They stay the same, however often the video is asked for. */
+function beginningWords(missed: boolean, asking: boolean): string {
+  if (!asking) return 'It has begun, but its video isn’t here. Reload the page to look again.';
+  return missed ? 'It has begun. Its video isn’t here yet, or it is private.' : 'It begins.';
 }
 
 function Cancelled({ live }: { live: PlannedLive }) {
