@@ -1,5 +1,6 @@
 """One session that this replica owns: its window, its recording, and its publisher."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import Callable
@@ -90,6 +91,7 @@ class Broadcast:
         self._feed: Feed | None = None
         self._tap: Tap | None = None
         self._leaving: Leaving | None = None
+        self._going: set[asyncio.Task[None]] = set()
         self._given_up = False
         self._posters = Posters(
             means.program.ffmpeg,
@@ -135,7 +137,21 @@ class Broadcast:
             await feed.close()
 
     async def leave(self, feed: Feed, reason: str, *, clean: bool) -> None:
-        """The publisher of ``feed`` is gone. All that it sent is in the window afterwards."""
+        """The publisher of ``feed`` is gone. All that it sent is in the window afterwards, also
+        where whoever waits for that is cancelled: a connection that has no more time."""
+        going = asyncio.create_task(self._leave(feed, reason, clean=clean))
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
+        await asyncio.shield(going)
+
+    async def left(self, reason: str) -> None:
+        """Wait for the publishers that are going; one that is still there has to go."""
+        if self._feed is not None:
+            await self.leave(self._feed, reason, clean=False)
+        if self._going:
+            await asyncio.wait(self._going)
+
+    async def _leave(self, feed: Feed, reason: str, *, clean: bool) -> None:
         if self._feed is not feed:
             # Another publisher has followed it already.
             return

@@ -26,6 +26,9 @@ _log = get_logger(__name__)
 _REPORT_SECONDS: Final = 3.0
 # How long the window of an ended session is kept, so that all players learn of its end.
 _KEPT_SECONDS: Final = 30.0
+# How long the last that publishers have sent may take through ffmpeg, at the end of the process.
+_GOING_SECONDS: Final = 10.0
+_DOWN: Final = "the server is going down"
 
 
 class Broadcasts:
@@ -161,8 +164,12 @@ class Broadcasts:
         self._draining = True
 
     async def close(self) -> None:
-        """Record what is there. Publishers are gone already."""
+        """Record what is there. Publishers are told already; what they sent may still be on its way
+        through ffmpeg."""
         self._draining = True
+        going = [asyncio.create_task(one.left(_DOWN)) for one in self._broadcasts.values()]
+        if going:
+            await asyncio.wait(going, timeout=_GOING_SECONDS)
         await asyncio.gather(*(task for task in self._recording.values()))
         await asyncio.gather(*(self._record(one) for one in list(self._broadcasts.values())))
         await asyncio.gather(*(one.end(ended=False) for one in self._broadcasts.values()))

@@ -27,7 +27,8 @@ class Sink(Protocol):
         ...
 
     async def close(self, reason: str, *, clean: bool) -> None:
-        """The publisher has gone; ``clean``: it said that it would."""
+        """The publisher has gone; ``clean``: it said that it would. A caller that is cancelled
+        meanwhile loses nothing of what was taken."""
         ...
 
 
