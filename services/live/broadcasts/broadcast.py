@@ -70,7 +70,8 @@ class Broadcast:
     def __init__(self, session: Session, means: Means) -> None:
         self.session = session
         self._means = means
-        self._folder = means.scratch / session.video_id
+        # Its own: the broadcast before it of the same session may still be about to end.
+        self._folder = means.scratch / f"{session.video_id}-{session.epoch}"
         self._changes = Changes()
         self.window = Window(
             session.video_id,

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.live.chat_stage import Opened, opening
 from tests.integration.live.harness import Live, running
-from tests.integration.live.stage import Stage
+from tests.integration.live.stage import Flush, Stage
 from tests.support.databases import Database
 
 
@@ -31,3 +31,8 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     yield made
     for replica in made.replicas:
         await replica.close()
+
+
+@pytest.fixture
+def flush(monkeypatch: pytest.MonkeyPatch) -> Flush:
+    return Flush(monkeypatch)

@@ -1,15 +1,18 @@
 """Replicas with a real ffmpeg, that share sessions and a bucket."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.live.broadcasts.broadcast import Means, PublisherSink
 from services.live.broadcasts.broadcasts import Broadcasts
 from services.live.flv.sink import Tap
 from services.live.flv.tags import Tag
-from services.live.packaging.child import Program
+from services.live.packaging.child import Child, Program
 from services.live.packaging.limits import MediaLimits
 from services.live.ports import Publisher, Session
 from services.live.recording.segment_queue import Spool
@@ -70,6 +73,23 @@ class Stage:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(self.blobs._objects[key][0])
         return root / self.sessions.video_id / "live"
+
+
+class Flush:
+    """Holds up what the first ffmpeg that ends still writes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        finish = Child.finish
+
+        async def slowly(child: Child) -> None:
+            if not self.begun.is_set():
+                self.begun.set()
+                await self.go_on.wait()
+            await finish(child)
+
+        monkeypatch.setattr(Child, "finish", slowly)
 
 
 async def send(sink: PublisherSink, tags: list[Tag], *, shift: int = 0) -> None:

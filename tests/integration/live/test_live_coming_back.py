@@ -1,5 +1,6 @@
 """Publishers that come back, to the replica that has their session and to one that had it."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from services.live.broadcasts.broadcasts import Broadcasts
 from services.live.ports import Credential, Entrance, Publisher, Session
 from services.live.recording.finishing import VideoRecorder
 from shared.contracts import LiveRecorded
-from tests.integration.live.stage import PUBLISHER, Stage, recorded, send
+from tests.integration.live.stage import PUBLISHER, Flush, Stage, recorded, send
 from tests.support.flv_files import flv
 
 
@@ -59,3 +60,25 @@ async def test_a_report_of_the_time_before_ends_nobody_who_comes_back(
     await second.close("unpublished", clean=True)
     await recorded(replica)
     assert await length(stage) == pytest.approx(8000, abs=20)
+
+
+async def test_the_end_of_a_broadcast_takes_nothing_from_the_one_that_follows(
+    *, stage: Stage, tmp_path: Path, flush: Flush, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits on disk for the storage."""
+    monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 0)
+    tags = flv(tmp_path / "clip.flv", gop=25)
+    one, other = stage.replica("one"), stage.replica("other")
+    await send(await one.admit("good", PUBLISHER), tags)
+    await other.admit("good", PUBLISHER)
+    # The first one learns that it has lost the session, and its publisher is there again.
+    losing = asyncio.create_task(one.report())
+    await flush.begun.wait()
+    sink = await one.admit("good", PUBLISHER)
+    await send(sink, tags)
+    await sink.close("unpublished", clean=True)
+    await one._broadcasts[stage.sessions.video_id].recorder._queue.written()
+    flush.go_on.set()
+    await losing
+    await recorded(one)
+    assert await length(stage) == pytest.approx(4000, abs=50)

@@ -6,38 +6,16 @@ from pathlib import Path
 import pytest
 
 from services.live.broadcasts.broadcast import PublisherSink
-from services.live.packaging.child import Child
 from services.live.rtmp import server as rtmp_server
 from services.live.rtmp.server import RtmpServer
 from shared.contracts import LiveDisconnected
 from shared.loops.cancellation import end
 from shared.programs.finding import find_ffmpeg
 from shared.settings import Address
-from tests.integration.live.stage import PUBLISHER, Stage, send
+from tests.integration.live.stage import PUBLISHER, Flush, Stage, send
 from tests.support.flv_files import flv
 
 SECONDS = 4
-
-
-class Flush:
-    """Holds up what an ffmpeg still writes at its end."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun = asyncio.Event()
-        self.go_on = asyncio.Event()
-        finish = Child.finish
-
-        async def slowly(child: Child) -> None:
-            self.begun.set()
-            await self.go_on.wait()
-            await finish(child)
-
-        monkeypatch.setattr(Child, "finish", slowly)
-
-
-@pytest.fixture
-def flush(monkeypatch: pytest.MonkeyPatch) -> Flush:
-    return Flush(monkeypatch)
 
 
 async def published(stage: Stage) -> PublisherSink:
