@@ -20,7 +20,7 @@ from services.catalog.http import routes
 from services.catalog.http.dependencies import Catalog, Counting, Database
 from services.catalog.pending_views import PendingViews
 from services.catalog.projector import BackgroundTasks, Projector
-from services.catalog.queries import lists, search
+from services.catalog.queries import lists, search, search_turns
 from services.catalog.queries.duties import Duties
 from services.catalog.queries.feeds import Feeds
 from services.catalog.read_model.projections import NAME, Library
@@ -68,7 +68,7 @@ async def compose_api(
         Database(
             await host.engine(url, size=3),
             await host.reads(url, size=6, session=lists.SESSION),
-            await host.reads(url, size=4, name="search", session=search.SESSION),
+            await host.reads(url, size=search_turns.AT_ONCE, name="search", session=search.SESSION),
         ),
         log,
         checkpoint,

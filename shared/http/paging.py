@@ -34,11 +34,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     cursor: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
+_BY_CURSOR: Final = f"Pages behind {MAX_OFFSET} items are reached by the cursor of the page before."
+
+
 class PageTooDeep(InvalidInput):
     code = "page_too_deep"
 
-    def __init__(self) -> None:
-        message = f"Pages behind {MAX_OFFSET} items are reached by the cursor of the page before."
+    def __init__(self, message: str = _BY_CURSOR) -> None:
         super().__init__(message, [Detail("page", message)])
 
 

@@ -12,7 +12,7 @@ from services.auth import event_outbox, passwords
 from services.auth.handlers import session_opener
 from services.auth.settings import AuthSettings
 from services.catalog.http import histories
-from services.catalog.queries import totals
+from services.catalog.queries import search, search_turns, totals
 from services.catalog.webhooks import webhook_delivery, webhooks
 from services.gateway import settings as gateway_settings
 from services.gateway.http1 import request_body
@@ -108,9 +108,19 @@ FIXED: dict[str, list[float]] = {
     ],
     "offers of WebRTC publishers in a minute, stream": [whip.PER_STREAM.burst],
     "offers of WebRTC publishers in a minute, address": [whip.PER_ADDRESS.burst],
-    "connections to the database, process": [2 * 8, 6, 6, 4, 10],
+    "connections to the database, process": [2 * 8, 6, 6, search_turns.AT_ONCE, 10],
     "the time of a frequent read or a search, process of the catalog": [connect.QUICK_SECONDS - 1],
     "the time of a statement, role of a service": [database_sessions.STATEMENT_SECONDS],
+    "searches under way, user or address": [
+        search_turns.PER_CALLER,
+        search_turns.WAITING_PER_CALLER,
+    ],
+    "searches under way, process of the catalog": [
+        search_turns.AT_ONCE,
+        search_turns.WAITING,
+        search_turns.WAIT_SECONDS,
+    ],
+    "hits of a search that are ranked, search": [search.RANKED],
     "items before a page that is asked for by its number, list": [paging.MAX_OFFSET],
     "items that a list counts, list": [totals.EXACT, totals.COUNTED],
     "the time of a transaction, session of a service": [

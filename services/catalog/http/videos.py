@@ -40,7 +40,7 @@ from shared.http.client import client_address
 from shared.http.envelope import Message, Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
-from shared.http.paging import MAX_PAGE, Page, encode_cursor
+from shared.http.paging import MAX_OFFSET, MAX_PAGE, Page, encode_cursor
 
 # The address as the gateway sees it, which no client can forge.
 
@@ -79,18 +79,24 @@ async def search(
     request: AnyRequest,
     catalog: TheCatalog,
     paging: Paging,
+    optional_principal: MaybeCaller,
+    *,
     q: Annotated[
         str | None, QueryParameter(name="q", description="Words; the last may be begun.")
     ] = None,
     cursor: Cursor = None,
 ) -> Success[Page[Video]]:
-    """Full text over title, tags and description: any language, forgiving accents and typos."""
+    """Full text over title, tags and description: any language, forgiving accents and typos.
+
+    Of more than 10050 videos that are found, the newest are shown.
+    """
     if q is None or not q.strip():
         message = "Say what to search for."
         raise InvalidInput(message, [Detail("q", message)])
     offset = decode_number(cursor, highest=MAX_PAGE) if cursor else paging.offset
     query = parse_query(q[:MAX_QUERY])
-    found = await catalog.search.find(query, offset, paging.page_size) if query else None
+    by = optional_principal.user_id if optional_principal else client_address(request)
+    found = await catalog.search.find(query, offset, paging.page_size, by=by) if query else None
     rows, total = (found.rows, found.total) if found else ((), Total(0, True))
     after = offset + len(rows)
     more = after < total.rows if total.is_exact else len(rows) == paging.page_size
@@ -101,7 +107,7 @@ async def search(
             page_size=paging.page_size,
             total=total.rows,
             total_is_exact=exactness(total),
-            cursor=encode_cursor(after) if rows and more else None,
+            cursor=encode_cursor(after) if rows and more and after <= MAX_OFFSET else None,
         )
     )
 

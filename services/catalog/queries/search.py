@@ -6,9 +6,11 @@ from typing import Final
 import msgspec
 
 from services.catalog.queries.lists import OWNER, VIDEO, Row
+from services.catalog.queries.search_turns import SearchTurns
 from services.catalog.queries.totals import EXACT, Total, Totals
 from services.catalog.read_model.text_analysis import Query, allowed_typos, edit_distance, tolerant
 from shared.database.reads import Reads
+from shared.http.paging import MAX_OFFSET, MAX_SIZE, PageTooDeep
 
 ENOUGH: Final = 10
 """With this many exact hits or more, other spellings are not searched."""
@@ -22,6 +24,10 @@ SESSION: Final = {
 }
 """Settings of the sessions that search."""
 
+RANKED: Final = MAX_OFFSET + MAX_SIZE
+"""Of the exact hits, and of the others, so many are ranked: the newest ones. A rank is computed
+from all words of a video, so a word that every video has would cost more with each of them."""
+
 _CANDIDATES: Final = 50
 _ALTERNATIVES: Final = 5
 # Weights of hits by field: D description, C (unused), B tags, A title.
@@ -34,10 +40,20 @@ with hits as (
     select count(*) as total from (
         select from catalog.videos where listed and search @@ $2::tsquery limit {EXACT + 1}
     ) capped
+), exact as (
+    select id, views, search, 1 as exact
+    from catalog.videos where listed and search @@ $1::tsquery
+    order by created_at desc, id desc limit {RANKED}
+), near as (
+    select id, views, search, 0 as exact
+    from catalog.videos
+    where $1::tsquery <> $2::tsquery
+      and listed and search @@ $2::tsquery and not search @@ $1::tsquery
+    order by created_at desc, id desc limit {RANKED}
 ), ranked as (
-    select id, views, case when search @@ $1::tsquery then 1 else 0 end as exact,
+    select id, views, exact,
            ts_rank_cd('{_WEIGHTS}'::real[], search, $2::tsquery, 1) as rank
-    from catalog.videos where listed and search @@ $2::tsquery
+    from (select * from exact union all select * from near) found
     order by exact desc, rank desc, views desc, id desc limit $3 offset $4
 )
 select hits.total, shown.*
@@ -67,17 +83,24 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Search:
-    """Finds listed videos. ``reads`` has sessions with the settings ``SESSION``."""
+    """Finds listed videos. ``reads`` has sessions with the settings ``SESSION``, and so many
+    connections as searches may be under way."""
 
     def __init__(self, reads: Reads) -> None:
+        self._turns = SearchTurns()
         self._reads = reads
         self._totals = Totals(reads)
 
-    async def find(self, query: Query, offset: int, limit: int) -> Found:
-        """Exact hits first, then by rank, views and age.
+    async def find(self, query: Query, offset: int, limit: int, *, by: str) -> Found:
+        """Exact hits first, then by rank, views and age. ``by``: whose turn it takes.
 
         With fewer than ``ENOUGH`` exact hits, other spellings of the words are searched too.
+        Raises PageTooDeep, and what ``SearchTurns`` raises.
         """
+        async with self._turns.turn(by):
+            return await self._find(query, offset, limit)
+
+    async def _find(self, query: Query, offset: int, limit: int) -> Found:
         found = await self._page(query.strict, query.strict, offset, limit)
         if found.total.rows >= ENOUGH or not query.words:
             return found
@@ -87,8 +110,11 @@ class Search:
         return await self._page(query.strict, accepted, offset, limit)
 
     async def _page(self, strict: str, accepted: str, offset: int, limit: int) -> Found:
-        rows = await self._reads.rows(_PAGE, strict, accepted, limit, offset)
+        first = min(offset, MAX_OFFSET)
+        rows = await self._reads.rows(_PAGE, strict, accepted, limit, first)
         found = [row for row in rows if row["id"] is not None]
+        if offset > MAX_OFFSET and found:
+            raise PageTooDeep(f"A search shows its first {MAX_OFFSET} videos.")
         shown = offset + len(found) if found else 0
         total = await self._totals.of(rows[0]["total"], _HITS, [accepted], shown=shown)
         return Found(found, total)

@@ -236,7 +236,7 @@ async def test_more_than_a_thousand_hits_of_a_search_are_counted_once_a_minute(
     pool = await create_read_pool(database.url("catalog"), size=1, session=search.SESSION)
     query = parse_query("word")
     assert query is not None
-    found = await search.Search(Reads(pool)).find(query, 1400, 10)
+    found = await search.Search(Reads(pool)).find(query, 1400, 10, by="ann")
     assert len(found.rows) == 10
     assert not found.total.is_exact
     # The last word may be begun, of which the statistics know little.

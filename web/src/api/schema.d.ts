@@ -666,6 +666,8 @@ export interface paths {
         /**
          * Search
          * @description Full text over title, tags and description: any language, forgiving accents and typos.
+         *
+         *     Of more than 10050 videos that are found, the newest are shown.
          */
         get: operations["ApiV1StreamingSearchSearch"];
         put?: never;
