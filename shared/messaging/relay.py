@@ -193,28 +193,44 @@ class Relay:
         """Send the first events alone; returns those that are done.
 
         The broker may refuse one event, for its size for example. It is passed over if the broker
-        takes the next one: projections find it in the log. Two refused in a row are not at fault.
+        takes the next one and then refuses it once more: projections find it in the log. Two
+        refused in a row are not at fault, and neither is one that a closed channel refused.
         """
         done = 0
         refused: Envelope | None = None
         for number, event in enumerate(events[:_BUNDLE_EVENTS], 1):
-            try:
-                async with asyncio.timeout(_ALONE_SECONDS):
-                    await self._send_bundle([event])
-            except Exception as error:
-                check_cancelled()
-                if refused is not None or is_outage(error):
+            if await self._refusal(event) is not None:
+                if refused is not None:
                     break
                 refused = event
-                # The broker may have closed the channel, which is opened again.
-                await asyncio.sleep(self._retry_seconds)
                 continue
             if refused is not None:
-                self._metrics.refused.inc()
-                _log.error("event not publishable", position=refused.position, type=refused.type)
+                again = await self._refusal(refused)
+                if again is not None and is_outage(again):
+                    break
+                if again is not None:
+                    self._metrics.refused.inc()
+                    _log.error(
+                        "event not publishable",
+                        position=refused.position,
+                        type=refused.type,
+                        error=repr(again),
+                    )
                 refused = None
             done = number
         return events[:done]
+
+    async def _refusal(self, event: Envelope) -> Exception | None:
+        """Send an event alone; returns the error if the broker did not take it."""
+        try:
+            async with asyncio.timeout(_ALONE_SECONDS):
+                await self._send_bundle([event])
+        except Exception as error:
+            check_cancelled()
+            # The broker may have closed the channel, which is opened again.
+            await asyncio.sleep(self._retry_seconds)
+            return error
+        return None
 
     async def _send(self, events: Sequence[Envelope]) -> None:
         bundles = [

@@ -33,10 +33,14 @@ class Broker:
         self.refused = set(refused)
         self.error: Exception = ValueError("the message is too large")
         self.away = False
+        self.failing = 0
         self.taken: list[int] = []
 
     async def publish(self, body: bytes, **_named: Any) -> None:
         positions = [event.position for event in decode_bundle(body)]
+        if self.failing:
+            self.failing -= 1
+            raise self.error
         if self.away or self.refused & set(positions):
             raise self.error
         self.taken += positions
@@ -107,6 +111,19 @@ async def test_a_broker_that_takes_nothing_refuses_no_event(error: Exception) ->
     broker.away = False
     await bench.rounds(1)
     assert broker.taken == list(range(1, COUNT + 1))
+
+
+@pytest.mark.parametrize("failing", range(1, 8))
+@pytest.mark.parametrize("error", [ConnectionError("away"), RuntimeError("channel closed")])
+async def test_no_event_is_passed_over_while_a_channel_is_opened_again(
+    failing: int, error: Exception
+) -> None:
+    broker = Broker()
+    broker.failing, broker.error = failing, error
+    bench = Bench(broker)
+    await bench.rounds(8)
+    assert set(broker.taken) == set(range(1, COUNT + 1))
+    assert (bench.database.published, bench.refused) == (COUNT, 0)
 
 
 async def test_the_last_event_waits_for_another_one_that_the_broker_takes() -> None:
