@@ -71,5 +71,5 @@ def test_a_full_account_is_told_so_and_goes_on_after_a_deletion(
             return second.get_by_role("link", name="The second").is_visible()
 
         # A moment passes until what the deleted video took is counted as free.
-        until(goes_on, patience=30)
+        until(goes_on)
     expect(second.get_by_role("link", name="Watch it")).to_be_visible(timeout=120_000)

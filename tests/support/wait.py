@@ -15,7 +15,7 @@ _RAREST = 0.2
 
 async def eventually(
     fn: Callable[[], Awaitable[T | None]] | Callable[[], T | None],
-    timeout: float = 10.0,
+    timeout: float = 60.0,
     *,
     every: float = 0.02,
 ) -> T:

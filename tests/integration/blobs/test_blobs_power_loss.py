@@ -47,7 +47,7 @@ class Storage:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        await eventually(step.ready, timeout=60)
+        await eventually(step.ready)
 
     async def kill(self) -> None:
         if self._process is not None:

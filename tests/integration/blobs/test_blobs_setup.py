@@ -19,7 +19,7 @@ async def test_buckets_are_made_once_and_let_the_site_upload(s3: Buckets) -> Non
         cors_origins=(ORIGIN,),
         public_url="https://films.example.com/",
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await run(config)
         await run(config)
     answer = await asyncio.to_thread(s3.client().get_bucket_cors, Bucket=s3.sources)

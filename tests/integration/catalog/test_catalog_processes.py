@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -253,10 +252,8 @@ async def test_the_api_process_answers_and_drains(database: Database, processes:
         assert (await client.delete("/api/v1/streaming/latest")).json()["success"] is False
         assert "http_requests_total" in (await client.get("/metrics")).text
 
-    began = time.monotonic()
     api.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(api.wait, 20) == 0
-    assert time.monotonic() - began < 20
+    assert await asyncio.to_thread(api.wait, 60) == 0
 
 
 def test_a_missing_setting_stops_the_start_with_one_line() -> None:

@@ -66,7 +66,7 @@ async def test_silent_and_broken_receivers_delay_no_other(
         await stage.upload(user)
         await stage.settle()
         await post.delivery.round()
-        await eventually(lambda: len(receiver.received) == 1, timeout=30)
+        await eventually(lambda: len(receiver.received) == 1)
         # The next event of the same person does not wait for the silent ones either.
         await stage.upload(user)
         await stage.settle()
@@ -75,7 +75,7 @@ async def test_silent_and_broken_receivers_delay_no_other(
             await post.delivery.round()
             return len(receiver.received) == 2
 
-        await eventually(delivered, timeout=30)
+        await eventually(delivered)
         failed = (
             "select count(*) as many from catalog.webhooks where failures > 0"
             " and last_error like 'no answer %%' and next_attempt_at > now() and position = 0"
@@ -84,7 +84,7 @@ async def test_silent_and_broken_receivers_delay_no_other(
         async def recorded() -> bool:
             return (await stage.query(failed))[0]["many"] >= 100
 
-        await eventually(recorded, timeout=30)
+        await eventually(recorded)
 
 
 async def test_one_persons_webhooks_take_few_places(

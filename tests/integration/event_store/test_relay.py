@@ -182,7 +182,7 @@ async def test_with_the_broker_away_it_waits_tells_so_and_then_delivers_all(
         assert len(set(received.positions)) == 20
 
         await road.open()
-        await eventually(lambda: len(set(received.positions)) == 420, timeout=30)
+        await eventually(lambda: len(set(received.positions)) == 420)
         await eventually(lambda: metrics.unpublished._value.get() == 0)
         assert metrics.unpublished_age._value.get() == 0
         assert sorted(set(received.positions)) == list(range(1, 421))

@@ -184,7 +184,7 @@ class Rig(msgspec.Struct):
             await writer.drain()
             if half_close:
                 writer.write_eof()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return await reader.read()
         finally:
             writer.close()

@@ -172,7 +172,7 @@ async def test_the_process_serves_figures_inside_and_drains_on_sigterm(
                 except httpx.ConnectError:
                     return False
 
-            await eventually(up, timeout=30)
+            await eventually(up)
             await client.get(url + "/api/v1/tags?secret=1")
             text = (await client.get(figures + "/metrics")).text
             for name in (

@@ -121,7 +121,7 @@ async def test_redis_is_told_no_address_no_program_and_no_grant(gateways: Gatewa
         await gateways.watch(
             "203.0.113.77", "other", url=PLAYLIST.replace("/public/", f"/{token}/")
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum("PFADD" in line for line in told) < 2:
                 told.append((await monitor.next_command())["command"])
     about = [line for line in told if "live:viewers" in line]

@@ -149,7 +149,7 @@ async def test_without_the_bucket_nothing_is_acknowledged(database: Database, s3
             await ingest.parts.sweep.round()
             return not ingest.unfinished() and not await ingest.rows()
 
-        await eventually(is_swept, timeout=30)
+        await eventually(is_swept)
         final = await send(client, body)
         assert final.status_code == 202
         await cable.cut()

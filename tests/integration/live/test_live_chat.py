@@ -83,7 +83,7 @@ async def test_slow_mode(opened: Opened) -> None:
     await stage.said("bob", "One")
     answer = await stage.say("bob", "Two", 1)
     assert code(answer) == (429, "chat_slow_mode")
-    assert 55 <= int(answer.headers["retry-after"]) <= 60
+    assert 0 < int(answer.headers["retry-after"]) <= 60
     await stage.said("cat", "Mine")
     for text in ("The owner", "is not slow"):
         await stage.said("ann", text)

@@ -107,7 +107,7 @@ async def send(port: int, data: bytes) -> tuple[asyncio.StreamReader, asyncio.St
 
 
 async def answers(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await reader.read()
 
 
@@ -217,7 +217,7 @@ async def test_a_sink_that_takes_nothing_does_not_hold_up_the_servers_end(
         writer.write(picture(0, key=True))
         await eventually(lambda: sink.waiting)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await server.close()
 
         assert sink.ended is not None

@@ -19,8 +19,11 @@ from shared.programs.confinement import Limits
 from shared.programs.finding import find_ffmpeg
 from tests.support.live_publishers import KEY, Door, assert_a_stream
 from tests.support.real_parts import packages
+from tests.support.wait import eventually
 
 PASSPHRASE = "ten letters or more"
+# Bytes that a connection holds for its reader.
+FULL = 4 * 1024 * 1024
 Serve = Callable[[Connection], Awaitable[None]]
 
 
@@ -110,29 +113,31 @@ async def test_others_are_refused_in_the_handshake(library: Library, query: str)
 
 
 async def test_a_slow_reader_costs_no_memory(library: Library) -> None:
-    begun, go_on, read = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    held: list[Connection] = []
+    go_on, read = asyncio.Event(), asyncio.Event()
     most = 0
 
     async def slow(connection: Connection) -> None:
         nonlocal most
-        begun.set()
+        held.append(connection)
         await go_on.wait()
         while data := await connection.read():
             most = max(most, len(data))
         read.set()
 
     async with listening(library, slow) as url:
-        noise = ("-f", "rawvideo", "-video_size", "320x240", "-framerate", "100")
+        noise = ("-re", "-f", "rawvideo", "-video_size", "320x240", "-framerate", "25")
         sending = await asyncio.create_subprocess_exec(
-            *(find_ffmpeg(None), "-v", "quiet", *noise, "-t", "1", "-i", "/dev/urandom"),
+            *(find_ffmpeg(None), "-v", "quiet", *noise, "-t", "60", "-i", "/dev/urandom"),
             *("-c:v", "mpeg2video", "-q:v", "1", "-f", "mpegts", f"{url}?streamid=good"),
         )
+        await eventually(lambda: held and len(held[0]._held) >= FULL)
+        sending.kill()
+        await sending.wait()
+        go_on.set()
         async with asyncio.timeout(60):
-            await begun.wait()
-            await sending.wait()
-            go_on.set()
             await read.wait()
-    assert 0 < most <= 4 * 1024 * 1024 + 1500
+    assert FULL <= most <= FULL + 1500
 
 
 async def test_the_listener_ends_publishers_that_are_still_there(library: Library) -> None:

@@ -61,7 +61,7 @@ async def test_ffmpeg_publishes_picture_and_sound(monkeypatch: pytest.MonkeyPatc
         _, said = await process.communicate()
         assert process.returncode == 0, said.decode()
         (sink,) = door.sinks
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await sink.ended.wait()
     assert door.publishers[0].protocol == "whip"
     assert sink.closed == ("ended by the publisher", True)

@@ -88,7 +88,7 @@ async def test_a_frozen_process_is_killed_and_started_again(
 
     os.kill(pid, signal.SIGSTOP)
 
-    await eventually(lambda: is_back(supervisor, pid), timeout=60)
+    await eventually(lambda: is_back(supervisor, pid))
     assert not runs(pid)
     assert status(supervisor).reason == "did not answer 3 times"
 
@@ -105,7 +105,7 @@ async def test_what_a_frozen_process_started_goes_with_it(
     for each in (child, pid):
         os.kill(each, signal.SIGSTOP)
 
-    await eventually(lambda: is_back(supervisor, pid), timeout=60)
+    await eventually(lambda: is_back(supervisor, pid))
     assert not runs(child)
 
 
@@ -118,10 +118,10 @@ async def test_a_process_whose_loops_are_stuck_is_started_again(
     assert pid is not None
 
     (tmp_path / "stuck").touch()
-    await eventually(lambda: status(supervisor).restarts > 0, timeout=60)
+    await eventually(lambda: status(supervisor).restarts > 0)
     (tmp_path / "stuck").unlink()
 
-    await eventually(lambda: is_back(supervisor, pid), timeout=60)
+    await eventually(lambda: is_back(supervisor, pid))
 
 
 async def test_a_process_that_misses_some_probes_is_left_alone(
@@ -136,7 +136,7 @@ async def test_a_process_that_misses_some_probes_is_left_alone(
     supervisor = supervise(msgspec.structs.replace(server(tmp_path), alive=now_and_then))
     await supervisor.start()
 
-    await eventually(lambda: len(probes) > 20, timeout=60)
+    await eventually(lambda: len(probes) > 20)
     assert status(supervisor).restarts == 0
 
 
@@ -153,10 +153,10 @@ async def test_a_process_that_freezes_while_it_is_started_again_is_started_once_
 
     (tmp_path / "hang").touch()
     os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: status(supervisor).restarts == 2, timeout=60)
+    await eventually(lambda: status(supervisor).restarts == 2)
     (tmp_path / "hang").unlink()
 
-    await eventually(lambda: is_back(supervisor, pid), timeout=60)
+    await eventually(lambda: is_back(supervisor, pid))
 
 
 async def test_a_process_that_cannot_be_launched_is_tried_again(
@@ -171,10 +171,10 @@ async def test_a_process_that_cannot_be_launched_is_tried_again(
 
     folder.rename(tmp_path / "elsewhere")
     os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: "could not be launched" in status(supervisor).reason, timeout=60)
+    await eventually(lambda: "could not be launched" in status(supervisor).reason)
     (tmp_path / "elsewhere").rename(folder)
 
-    await eventually(lambda: is_back(supervisor, pid), timeout=60)
+    await eventually(lambda: is_back(supervisor, pid))
 
 
 async def test_a_frozen_database_is_started_again_with_all_its_rows(supervise: Supervise) -> None:

@@ -16,10 +16,10 @@ async def test_the_gateway_is_ready_when_all_services_are(cinelog: RunningStack)
 async def test_a_killed_service_comes_back(cinelog: RunningStack) -> None:
     killed = cinelog.kill("catalog")
 
-    await eventually(lambda: cinelog.is_back("catalog", killed), timeout=60)
+    await eventually(lambda: cinelog.is_back("catalog", killed))
     async with httpx.AsyncClient(base_url=cinelog.url, trust_env=False) as client:
 
         async def ready() -> bool:
             return (await client.get("/ready")).status_code == 200
 
-        await eventually(ready, timeout=60)
+        await eventually(ready)

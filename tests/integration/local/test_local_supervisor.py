@@ -80,7 +80,6 @@ async def test_a_killed_process_is_started_again(tmp_path: Path, supervise: Supe
             status(supervisor, "worker").restarts == 1
             and status(supervisor, "worker").state == "up"
         ),
-        timeout=20,
     )
     second = status(supervisor, "worker").pid
     assert second is not None
@@ -100,7 +99,7 @@ async def test_what_a_killed_process_started_goes_with_it(
 
     os.kill(first, signal.SIGKILL)
 
-    await eventually(lambda: not alive(child), timeout=20)
+    await eventually(lambda: not alive(child))
 
 
 async def test_state_that_may_be_lost_is_put_aside_if_a_process_cannot_start_with_it(
@@ -232,12 +231,12 @@ async def test_processes_end_when_their_supervisor_is_killed(tmp_path: Path) -> 
     supervisor = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, str(tmp_path), str(root)
     )
-    pid = await eventually(lambda: pid_of(tmp_path, "orphan"), timeout=20)
+    pid = await eventually(lambda: pid_of(tmp_path, "orphan"))
 
     supervisor.kill()
     await supervisor.wait()
 
-    await eventually(lambda: not alive(pid), timeout=20)
+    await eventually(lambda: not alive(pid))
 
 
 def alive(pid: int) -> bool:

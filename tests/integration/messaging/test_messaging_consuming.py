@@ -41,8 +41,8 @@ async def test_a_consumer_hears_and_a_queue_that_nobody_serves_ends_it(
         return bool(heard)
 
     try:
-        await eventually(lambda: QUEUE.name in broker.queues(), timeout=60)
-        await eventually(said, timeout=60)
+        await eventually(lambda: QUEUE.name in broker.queues())
+        await eventually(said)
         # The client itself does not notice, or not before long.
         monkeypatch.setattr(consuming, "_is_served", _unserved)
         with pytest.raises(ConsumingStopped):
@@ -68,8 +68,8 @@ async def test_a_silent_connection_ends_although_another_consumer_is_served(
         return bool(heard) and bool(others)
 
     try:
-        await eventually(lambda: QUEUE.name in broker.queues(), timeout=60)
-        await eventually(both_hear, timeout=60)
+        await eventually(lambda: QUEUE.name in broker.queues())
+        await eventually(both_hear)
         road.mute()
         # Also where the library lets a cancellation of its own out.
         with pytest.raises(ConnectionError):
@@ -104,7 +104,7 @@ async def test_a_connection_that_is_only_held_ends_when_it_is_closed(
             await hold(one)
 
     holding = asyncio.create_task(held())
-    await eventually(broker.connections, timeout=60)
+    await eventually(broker.connections)
     broker.disconnect_all()
     with pytest.raises(ConsumingStopped):
         async with asyncio.timeout(40):

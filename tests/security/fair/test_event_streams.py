@@ -87,7 +87,7 @@ async def test_every_way_out_of_a_stream_gives_its_place_back(service: Service, 
             client = await Client.connect(rig.port)
             ann = f"Bearer {service.token('ann')}"
             await client.ask(EVENTS.format(1), authorization=ann, **{"x-ending": ending})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await client.reader.read(20)
             await eventually(lambda: rig.app._open_requests._open[Open.STREAM] == 0)
             client.close()
