@@ -13,16 +13,34 @@ from deploy.local.environments import tool_environment
 from services.operator.commands import command_line, run
 from services.operator.main import tools
 from services.operator.projection_commands import PROJECTIONS
+from services.operator.services import Services
 from services.operator.settings import OperatorSettings
 from shared import settings
 from shared.blobs.s3 import S3Store, s3_client
+from shared.errors import CinelogError
 from shared.messaging.broker import create_broker
 from tests.e2e.people import BIKES, SMALL, Person, sign_up, until
 from tests.support.forked import run_service
 from tests.support.stack import RunningStack
 from tests.support.threads import run as run_async
 
-Cli = Callable[..., Any]
+
+class Cli:
+    """The command line. ``said`` is what the last command told people beside its result."""
+
+    def __init__(self, commands: Callable[[Any], Any], capsys: pytest.CaptureFixture[str]) -> None:
+        self._commands = commands
+        self._capsys = capsys
+        self.said = ""
+
+    def __call__(self, *arguments: str, code: int = 0) -> Any:
+        """Run a command with --json; its result. ``code`` is the exit code it must have."""
+        self._capsys.readouterr()
+        group = command_line(self._commands)
+        assert run(group, ["--json", *arguments]) == code, self._capsys.readouterr()
+        written, self.said = self._capsys.readouterr()
+        lines = written.splitlines()
+        return json.loads(lines[0]) if len(lines) == 1 else [json.loads(line) for line in lines]
 
 
 @pytest.fixture
@@ -43,7 +61,6 @@ def run_forked(
 def cli(
     cinelog: RunningStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Cli:
-    """Run a command with --json; its result. ``code`` is the exit code it must have."""
     monkeypatch.setattr(subprocess, "run", run_forked)
     environment = tool_environment(cinelog.stack, "cli") | {
         "S3_ENDPOINT": cinelog.stack.urls.s3_endpoint,
@@ -53,14 +70,7 @@ def cli(
     }
     config = settings.load(OperatorSettings, environment)
 
-    def call(*arguments: str, code: int = 0) -> Any:
-        capsys.readouterr()
-        group = command_line(lambda output: _with(tools(config, output), environment))
-        assert run(group, ["--json", *arguments]) == code, capsys.readouterr()
-        lines = capsys.readouterr().out.splitlines()
-        return json.loads(lines[0]) if len(lines) == 1 else [json.loads(line) for line in lines]
-
-    return call
+    return Cli(lambda output: _with(tools(config, output), environment), capsys)
 
 
 def _with(made: Any, environment: dict[str, str]) -> Any:
@@ -207,6 +217,36 @@ def test_a_changed_byte_is_found_by_a_scrub(
         )
     )
     assert cli("scrub", job) == []
+
+
+def test_a_scrub_that_ended_early_says_how_to_go_on(
+    cli: Cli, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = {person.upload(SMALL), person.upload(SMALL)}
+    for job in jobs:
+        person.finish(job)
+    cli("scrub")
+    read: list[str] = []
+    away_after = 1
+    scrub_one = Services.scrub
+
+    async def counted(services: Services, video: str, *, dry_run: bool) -> Any:
+        if len(read) == away_after:
+            raise CinelogError("the coordinator is away")
+        read.append(video)
+        return await scrub_one(services, video, dry_run=dry_run)
+
+    monkeypatch.setattr(Services, "scrub", counted)
+    cli("scrub", code=1)
+    _, hint, since = cli.said.partition("To go on: cinelog scrub --since ")
+    assert hint, cli.said
+    first = read.copy()
+
+    away_after = 1000
+    cli("scrub", "--since", since.split()[0])
+    assert len(set(read)) == len(read), "no video is read twice"
+    assert jobs <= set(read)
+    assert len(first) == 1
 
 
 def test_a_deletion_is_listed_held_back_and_released(cli: Cli, person: Person) -> None:
