@@ -10,7 +10,8 @@ import msgspec
 from services.ingest.domain import source_key
 from services.transcoder.coordinator.media_objects import required, sprites
 from services.transcoder.coordinator.missing_media import expected_sizes
-from services.transcoder.domain import Transcode, audio_name, evolve
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import Transcode, audio_name
 from services.transcoder.manifests.hls_iframes import iframes_name
 from services.transcoder.object_keys import attempt_prefix, storyboard_key
 from shared.contracts import (

@@ -2,14 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter
 
-from services.transcoder.domain import (
-    DECIDER,
-    SYSTEM,
-    Cancel,
-    RecordEvent,
-    Retry,
-    Transcode,
-)
+from services.transcoder.domain.decisions import DECIDER, Cancel, RecordEvent, Retry
+from services.transcoder.domain.state import SYSTEM, Transcode
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     Event,

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.transcoder.domain import audio_name
+from services.transcoder.domain.state import audio_name
 from services.transcoder.object_keys import is_of_live
 from services.transcoder.planning.plan import video_task_name, video_tasks
 from services.transcoder.planning.recording import CONTAINER

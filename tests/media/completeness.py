@@ -6,7 +6,7 @@ The oracle compares what is in a video. What is not in it must be told to its up
 from pathlib import Path
 from typing import Final
 
-from services.transcoder.domain import audio_name
+from services.transcoder.domain.state import audio_name
 from services.transcoder.planning.ending import ENDS_EARLY
 from services.transcoder.planning.ladder import RUNGS
 from tests.media.pipeline import Processed

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from services.transcoder.domain import audio_name
+from services.transcoder.domain.state import audio_name
 from services.transcoder.planning.ending import GUESSED
 from shared.contracts import AudioTrack, Rendition, VideoTrack
 from shared.programs.finding import find_ffmpeg

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from services.transcoder.domain import audio_name
+from services.transcoder.domain.state import audio_name
 from shared.contracts import Rendition, TranscodePlanned
 from tests.media.completeness import lacking
 from tests.media.decoding import (

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from services.transcoder.coordinator.publisher import Publisher
-from services.transcoder.domain import Transcode
+from services.transcoder.domain.state import Transcode
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.handlers import record, state_of

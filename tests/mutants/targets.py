@@ -31,7 +31,7 @@ TARGETS: Final = (
     ),
     Target(
         (
-            "services/transcoder/domain.py",
+            "services/transcoder/domain/*.py",
             "services/transcoder/manifests/*.py",
             "services/transcoder/planning/*.py",
         ),

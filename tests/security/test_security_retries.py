@@ -12,10 +12,10 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder import handlers
-from services.transcoder.domain import NotRetryable
+from services.transcoder.domain.decisions import NotRetryable
 from services.transcoder.http import job_routes
-from services.transcoder.jobs import JobRepository
-from services.transcoder.retries import RetryBudget, RetryLimits
+from services.transcoder.jobs.jobs import JobRepository
+from services.transcoder.jobs.retries import RetryBudget, RetryLimits
 from services.transcoder.tables import jobs
 from shared.contracts import Event, TranscodeFailed
 from shared.database.connect import create_engine

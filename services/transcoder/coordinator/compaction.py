@@ -12,7 +12,8 @@ import msgspec
 from services.transcoder.coordinator.deletion_repository import DeletionRepository
 from services.transcoder.coordinator.media_objects import planned_joins, referenced
 from services.transcoder.coordinator.publisher import Publisher
-from services.transcoder.domain import Transcode, evolve
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import Transcode
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRecord, JobRepository
 from services.transcoder.object_keys import IMMUTABLE

@@ -8,7 +8,7 @@ import msgspec
 
 from services.transcoder.coordinator.missing_media import expected_keys, stated_objects
 from services.transcoder.coordinator.playlist_documents import final_documents
-from services.transcoder.domain import Transcode
+from services.transcoder.domain.state import Transcode
 from services.transcoder.encoding.source_reader import copy_mark
 from services.transcoder.object_keys import content_mark
 from services.transcoder.planning.object_join import segments_sha256

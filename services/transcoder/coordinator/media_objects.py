@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from services.transcoder.domain import SoundTrack, Transcode, audio_name, media_keys
+from services.transcoder.domain.state import SoundTrack, Transcode, audio_name, media_keys
 from services.transcoder.manifests import dash, hls
 from services.transcoder.manifests.hls import MASTER
 from services.transcoder.manifests.hls_iframes import iframes_name

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from services.transcoder.coordinator.media_objects import required, sprites
-from services.transcoder.domain import IMAGES, SoundTrack, Transcode, audio_name
+from services.transcoder.domain.state import IMAGES, SoundTrack, Transcode, audio_name
 from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.plan import makes_sprite, video_tasks
 from shared.contracts import EncodedTrack, MediaLost, StoredObject

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from services.transcoder.coordinator.media_objects import audible
-from services.transcoder.domain import Transcode, audio_name, early_renditions
+from services.transcoder.domain.state import Transcode, audio_name, early_renditions
 from services.transcoder.manifests import dash, hls
 from services.transcoder.manifests.hls import MASTER, Rates
 from services.transcoder.manifests.hls_iframes import (

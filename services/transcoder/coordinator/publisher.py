@@ -14,7 +14,7 @@ from services.transcoder.coordinator.playlist_documents import (
     multivariant,
 )
 from services.transcoder.coordinator.result_check import Fault, find_fault
-from services.transcoder.domain import (
+from services.transcoder.domain.state import (
     Transcode,
     audio_name,
     early_renditions,

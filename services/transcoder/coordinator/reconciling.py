@@ -28,7 +28,8 @@ from services.transcoder.coordinator.missing_media import (
     unfinished_tasks,
 )
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
-from services.transcoder.domain import DECIDER, Transcode, is_complete
+from services.transcoder.domain.decisions import DECIDER
+from services.transcoder.domain.state import Transcode, is_complete
 from services.transcoder.handlers import is_deleted, record, state_of
 from services.transcoder.jobs import JobRecord
 from services.transcoder.object_keys import is_of_live

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.domain import SoundTrack, Transcode, audio_name
+from services.transcoder.domain.state import SoundTrack, Transcode, audio_name
 from services.transcoder.planning.ending import clock
 from services.transcoder.planning.plan import silence_until, timeline_of
 from services.transcoder.planning.reasons import reason

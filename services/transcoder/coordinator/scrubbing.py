@@ -19,7 +19,7 @@ from services.transcoder.coordinator.missing_media import media_lost
 from services.transcoder.coordinator.scrub_reading import Pace, Verdict, read_check
 from services.transcoder.coordinator.scrub_repository import ScrubRepository
 from services.transcoder.coordinator.unfinished_readings import UnfinishedReadings
-from services.transcoder.domain import Transcode
+from services.transcoder.domain.state import Transcode
 from services.transcoder.handlers import is_deleted, load_state, record
 from shared.blobs.store import BlobStore
 from shared.contracts import VideoUploaded, stream_id

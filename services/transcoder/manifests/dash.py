@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.etree import ElementTree as Xml
 
-from services.transcoder.domain import Transcode, audio_name
+from services.transcoder.domain.state import Transcode, audio_name
 from services.transcoder.manifests.hls import audio_segments, measured, relative, rendition_segments
 from shared.contracts import (
     AudioTrack,

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.domain import (
+from services.transcoder.domain.state import (
     SoundTrack,
     Transcode,
     audio_name,

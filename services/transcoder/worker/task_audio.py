@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from services.transcoder.domain import SoundTrack, audio_name
+from services.transcoder.domain.state import SoundTrack, audio_name
 from services.transcoder.encoding.ffmpeg import AAC_FRAME, AUDIO_RATE, encode_audio
 from services.transcoder.encoding.probe import classify_failure
 from services.transcoder.handlers import record, state_of

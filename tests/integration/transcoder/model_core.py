@@ -20,7 +20,7 @@ from services.transcoder.coordinator.coordinator import Coordinator
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.reconcile_repository import ReconcileRepository
 from services.transcoder.coordinator.reconciling import Reconciliation
-from services.transcoder.domain import Transcode
+from services.transcoder.domain.state import Transcode
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs import JobRepository
 from services.transcoder.projections import JobProjection

@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.coordinator.missing_media import expected_keys
-from services.transcoder.domain import NotCancellable, NotRetryable
+from services.transcoder.domain.decisions import NotCancellable, NotRetryable
 from services.transcoder.handlers import cancel, retry, state_of
 from services.transcoder.jobs import JobRepository
 from services.transcoder.scheduler.tasks import TaskError

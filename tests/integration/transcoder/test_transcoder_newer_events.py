@@ -18,7 +18,7 @@ from services.transcoder.coordinator.reconcile_repository import ReconcileReposi
 from services.transcoder.coordinator.reconciling import Reconciliation
 from services.transcoder.coordinator.scrub_repository import ScrubRepository
 from services.transcoder.coordinator.scrubbing import Scrubber
-from services.transcoder.domain import NotRetryable
+from services.transcoder.domain.decisions import NotRetryable
 from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.http import operator_job_routes
 from services.transcoder.jobs import JobRepository

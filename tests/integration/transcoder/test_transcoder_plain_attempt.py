@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.transcoder.domain import SYSTEM
+from services.transcoder.domain.state import SYSTEM
 from shared.contracts import TranscodeCompleted, TranscodePlanned, TranscodeRetried
 from tests.integration.transcoder.clips import look
 from tests.integration.transcoder.stage import Processes, Studio

@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from services.transcoder.domain import Transcode, audio_name, evolve
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import Transcode, audio_name
 from services.transcoder.planning.plan import chunks, timeline
 from shared.contracts import (
     AudioEncoded,

@@ -5,15 +5,17 @@ import itertools
 import msgspec
 import pytest
 
-from services.transcoder.domain import (
+from services.transcoder.domain.decisions import (
     Cancel,
     NotCancellable,
     NotRetryable,
     RecordEvent,
     Retry,
-    Transcode,
     decide,
-    evolve,
+)
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import (
+    Transcode,
     is_complete,
     is_playable,
     media_keys,

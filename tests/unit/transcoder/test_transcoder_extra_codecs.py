@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from services.transcoder.domain import early_renditions
+from services.transcoder.domain.state import early_renditions
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments, extra_renditions
 from services.transcoder.planning.plan import h264_renditions, video_tasks
 from tests.unit.transcoder.facts_about import plan

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.transcoder.domain import early_renditions
+from services.transcoder.domain.state import early_renditions
 from services.transcoder.planning.extra_codecs import extra_encoder_arguments, extra_renditions
 from services.transcoder.planning.ffprobe_answer import SideData
 from services.transcoder.planning.hdr import (

@@ -6,7 +6,8 @@ from services.transcoder.coordinator.media_checks import Check, media_checks, so
 from services.transcoder.coordinator.media_objects import planned_joins
 from services.transcoder.coordinator.missing_media import expected_keys
 from services.transcoder.coordinator.playlist_documents import final_documents
-from services.transcoder.domain import Transcode, evolve
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import Transcode
 from services.transcoder.object_keys import content_mark
 from shared.contracts import (
     ChunkEncoded,

@@ -10,14 +10,8 @@ from services.transcoder.coordinator.missing_media import (
     media_lost,
     unfinished_tasks,
 )
-from services.transcoder.domain import (
-    Cancel,
-    NotCancellable,
-    RecordEvent,
-    Transcode,
-    decide,
-    is_complete,
-)
+from services.transcoder.domain.decisions import Cancel, NotCancellable, RecordEvent, decide
+from services.transcoder.domain.state import Transcode, is_complete
 from shared.contracts import (
     Event,
     MediaLost,

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from services.transcoder.coordinator.media_objects import planned_joins, referenced
-from services.transcoder.domain import RecordEvent, Transcode, decide, evolve, media_keys
+from services.transcoder.domain.decisions import RecordEvent, decide
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import Transcode, media_keys
 from services.transcoder.manifests.hls import Rates, media_playlist, published, rendition_segments
 from services.transcoder.manifests.hls_iframes import iframe_playlist, iframe_stream_inf
 from services.transcoder.planning.object_join import join_tracks, relocate_tracks

@@ -8,15 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.transcoder.domain import (
-    SYSTEM,
-    Cancel,
-    RecordEvent,
-    Retry,
-    Transcode,
-    decide,
-    evolve,
-)
+from services.transcoder.domain.decisions import Cancel, RecordEvent, Retry, decide
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import SYSTEM, Transcode
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.ffmpeg_plain import WholeRun, decode_whole
 from services.transcoder.encoding.probe import with_extent

@@ -6,7 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.coordinator.result_check import find_fault
-from services.transcoder.domain import DECIDER, RecordEvent, SoundTrack, Transcode, evolve
+from services.transcoder.domain.decisions import DECIDER, RecordEvent
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import SoundTrack, Transcode
 from services.transcoder.handlers import AttemptMetrics
 from shared.contracts import (
     EncodedTrack,

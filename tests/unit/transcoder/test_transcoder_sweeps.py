@@ -5,17 +5,17 @@ from hypothesis import strategies as st
 
 from services.transcoder.coordinator.media_objects import fate, planned_joins, referenced
 from services.transcoder.coordinator.missing_media import expected_keys, media_lost
-from services.transcoder.domain import (
+from services.transcoder.domain.decisions import (
     Cancel,
     Command,
     NotCancellable,
     NotRetryable,
     RecordEvent,
     Retry,
-    Transcode,
     decide,
-    evolve,
 )
+from services.transcoder.domain.evolution import evolve
+from services.transcoder.domain.state import Transcode
 from shared.contracts import (
     CompactedTrack,
     Event,

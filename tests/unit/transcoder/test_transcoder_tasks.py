@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.transcoder.coordinator.media_objects import referenced
 from services.transcoder.coordinator.missing_media import media_lost, unfinished_tasks
-from services.transcoder.domain import evolve
+from services.transcoder.domain.evolution import evolve
 from services.transcoder.planning.plan import VideoTask, video_tasks
 from services.transcoder.projections import JobProjection, open_tasks, planned_tasks
 from services.transcoder.worker.worker import PERFORMERS

@@ -1,0 +1,1 @@
+"""The decider of transcodes: state, events and what may follow. Pure."""
