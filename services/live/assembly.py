@@ -49,7 +49,7 @@ from services.live.packaging.limits import MediaLimits
 from services.live.plans_repository import PlansRepository
 from services.live.ports import Session
 from services.live.recording.finishing import VideoRecorder
-from services.live.recording.segment_queue import Spool
+from services.live.recording.spool import Spool
 from services.live.rtmp.server import RtmpServer
 from services.live.sessions_repository import SessionsRepository
 from services.live.settings import LiveSettings

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from services.live.chat.readers import PER_PROCESS
-from services.live.recording.segment_queue import SPOOL_BYTES
+from services.live.recording.spool import SPOOL_BYTES
 from services.live.whip.ice_servers import TurnSecret
 from shared.public_addresses import Reach
 from shared.settings import Address, Key, Secret, Settings

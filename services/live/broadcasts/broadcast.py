@@ -22,7 +22,8 @@ from services.live.recording.adopting import adopt
 from services.live.recording.history import Entry, read_history
 from services.live.recording.posters import Posters
 from services.live.recording.recorder import SegmentRecorder
-from services.live.recording.segment_queue import SegmentQueue, Spool
+from services.live.recording.segment_queue import SegmentQueue
+from services.live.recording.spool import Spool
 from services.live.window.answers import Viewing
 from services.live.window.segments import WINDOW_SECONDS, Segment, Window
 from services.live.window.waiting import Changes
@@ -87,7 +88,9 @@ class Broadcast:
             low_latency=session.latency == "low",
             dvr_seconds=means.dvr_seconds,
         )
-        queue = SegmentQueue(self._folder / "segments", means.spool, means.clock)
+        queue = SegmentQueue(
+            self._folder / "segments", means.spool.share(session.user_id), means.clock
+        )
         self.recorder = SegmentRecorder(session, means.sessions, means.blobs, queue)
         self._feed: Feed | None = None
         self._tap: Tap | None = None

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from services.live.packaging.fragments import Init
+from services.live.recording.spool import Share
 from services.live.window.segments import Segment
 from shared.contracts import Segment as SegmentFacts
 from shared.telemetry import get_logger
@@ -21,8 +22,6 @@ _log = get_logger(__name__)
 # Bytes of one session that wait in memory for the bucket, and for a slow disk.
 _MEMORY_BYTES: Final = 32 << 20
 _UNWRITTEN_BYTES: Final = 32 << 20
-# Bytes of all sessions of a process that wait on disk.
-SPOOL_BYTES: Final = 3 << 30
 
 
 class StorageAway(Exception):
@@ -67,27 +66,9 @@ class Item(msgspec.Struct, kw_only=True):
             self.file = None
 
 
-class Spool:
-    """How much disk the segments of this process take, all sessions together."""
-
-    def __init__(self, most: int = SPOOL_BYTES) -> None:
-        self._most = most
-        self.used = 0
-
-    def take(self, size: int) -> bool:
-        """Whether there was room."""
-        if self.used + size > self._most:
-            return False
-        self.used += size
-        return True
-
-    def give_back(self, size: int) -> None:
-        self.used -= size
-
-
 class SegmentQueue:
-    """Bounded. ``folder`` is made when it is needed. ``spool``: shared with other sessions,
-    if there are any. ``clock``: steady, in seconds.
+    """Bounded. ``folder`` is made when it is needed. ``spool``: its user's part of the disk.
+    ``clock``: steady, in seconds.
 
     A thread writes to disk, because a disk that is slow would stop all sessions of the process.
     What a disk does not take stays in memory, and is tried again with the next segment.
@@ -96,11 +77,11 @@ class SegmentQueue:
     def __init__(
         self,
         folder: Path,
-        spool: Spool | None = None,
+        spool: Share,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
-        self._spool = spool or Spool()
+        self._spool = spool
         self._clock = clock
         self._items: deque[Item] = deque()
         self._memory = 0

@@ -15,7 +15,7 @@ from services.live.flv.tags import Tag
 from services.live.packaging.child import Child, Program
 from services.live.packaging.limits import MediaLimits
 from services.live.ports import Publisher, Session
-from services.live.recording.segment_queue import Spool
+from services.live.recording.spool import Spool
 from shared.blobs.store import BlobStore
 from shared.contracts import LivePublished
 from shared.programs.confinement import Limits

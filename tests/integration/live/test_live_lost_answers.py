@@ -9,6 +9,7 @@ from services.live.handlers.live_events import LiveEvents
 from services.live.ports import Session
 from services.live.recording.recorder import SegmentRecorder
 from services.live.recording.segment_queue import SegmentQueue
+from services.live.recording.spool import Spool
 from shared.contracts import LivePublished
 from tests.integration.live.harness import OBS, Live
 from tests.support.memory_blobs import MemoryBlobs
@@ -44,7 +45,7 @@ class Owner:
     def __init__(self, live: Live, session: Session, folder: Path) -> None:
         self._live = live
         self.session = session
-        queue = SegmentQueue(folder / "segments")
+        queue = SegmentQueue(folder / "segments", Spool().share("ann"))
         self.recorder = SegmentRecorder(session, live.one.sessions, MemoryBlobs(), queue)
 
     def make(self, *numbers: int) -> None:

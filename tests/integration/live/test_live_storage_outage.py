@@ -9,7 +9,7 @@ from services.live.broadcasts.broadcasts import Broadcasts
 from services.live.flv.sink import Stopped
 from services.live.ports import Refused
 from services.live.recording.finishing import VideoRecorder
-from services.live.recording.segment_queue import Spool
+from services.live.recording.spool import Spool
 from services.live.window.answers import Directives
 from shared.blobs.s3 import S3Store, s3_client
 from shared.contracts import LiveDisconnected, LiveEnded, LiveRecorded

@@ -9,6 +9,7 @@ from services.live.recording import periods as of_log
 from services.live.recording.batches import Batches
 from services.live.recording.history import History, read_history
 from services.live.recording.segment_queue import SegmentQueue
+from services.live.recording.spool import Spool
 from services.live.window.dash import manifest
 from services.live.window.periods import presentation
 from services.live.window.segments import Segment, Window
@@ -31,7 +32,7 @@ class Stage:
     """A window whose whole segments go into a log; tracks' times begin at one second."""
 
     def __init__(self, folder: Path, *, before: History | None = None) -> None:
-        self.queue = SegmentQueue(folder)
+        self.queue = SegmentQueue(folder, Spool().share("ann"))
         jumps = before.jumps if before else 0
         following = before.next_segment if before else 0
         self.batches = Batches("v", following, jumps)

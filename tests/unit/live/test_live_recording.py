@@ -13,7 +13,8 @@ from services.live.recording.batches import Batches
 from services.live.recording.history import History, newest, read_history
 from services.live.recording.playlists import media_playlist, multivariant, published_renditions
 from services.live.recording.running import WINDOW, dvr, running_playlist
-from services.live.recording.segment_queue import Item, SegmentQueue, Spool, StorageAway
+from services.live.recording.segment_queue import Item, SegmentQueue, StorageAway
+from services.live.recording.spool import Spool
 from services.live.window.segments import Segment
 from shared.contracts import Event, LiveEnded, LivePublished
 
@@ -44,7 +45,7 @@ class Stage:
     """Segments through queue and batches, as the recorder brings them."""
 
     def __init__(self, tmp_path: Path, next_segment: int = 0, jumps: int = 0) -> None:
-        self.queue = SegmentQueue(tmp_path / "segments", Spool())
+        self.queue = SegmentQueue(tmp_path / "segments", Spool().share("ann"))
         self.batches = Batches("v", next_segment, jumps)
         self.events: list[LivePublished] = []
 
@@ -142,21 +143,27 @@ async def test_segments_wait_on_disk_where_memory_does_not_suffice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 12_000)
-    spool = Spool(12_000)
-    queue = SegmentQueue(tmp_path / "segments", spool)
+    spool = Spool(24_000)
+    queue = SegmentQueue(tmp_path / "segments", spool.share("ann"))
     for number in range(4):
         queue.add("top", segment(number), PICTURE)
     await queue.written()
     files = sorted(path.name for path in (tmp_path / "segments").iterdir())
     assert files == ["top-2.m4s", "top-3.m4s"]
     assert all(item.data == b"" for item in queue.first(4)[2:])
-    # What one session has there, another one has not.
-    another = SegmentQueue(tmp_path / "other", spool)
+    # What one session has there, another one of its user has not.
+    another = SegmentQueue(tmp_path / "other", spool.share("ann"))
     for number in range(2):
         another.add("top", segment(number), PICTURE)
     for full in (queue, another):
         with pytest.raises(StorageAway):
             full.add("top", segment(4), PICTURE)
+    # Somebody else has room.
+    neighbour = SegmentQueue(tmp_path / "neighbour", spool.share("bob"))
+    for number in range(3):
+        neighbour.add("top", segment(number), PICTURE)
+    await neighbour.written()
+    neighbour.drop()
     items: list[Item] = queue.first(4)
     assert [await item.read() for item in items] == [b"x" * 5000] * 4
     queue.remove(items)
@@ -181,7 +188,7 @@ async def test_a_disk_that_hangs_takes_no_memory_and_holds_nothing_up(
     monkeypatch.setattr("services.live.recording.segment_queue._write_file", hang)
     monkeypatch.setattr("services.live.recording.segment_queue._MEMORY_BYTES", 0)
     monkeypatch.setattr("services.live.recording.segment_queue._UNWRITTEN_BYTES", 12_000)
-    queue = SegmentQueue(tmp_path / "segments", Spool())
+    queue = SegmentQueue(tmp_path / "segments", Spool().share("ann"))
     queue.add("top", segment(0), PICTURE)
     queue.add("top", segment(1), PICTURE)
     with pytest.raises(StorageAway):
@@ -202,7 +209,7 @@ async def test_what_a_full_disk_does_not_take_waits_in_memory_until_it_does(
     monkeypatch.setattr("services.live.recording.segment_queue._UNWRITTEN_BYTES", 12_000)
     folder = tmp_path / "segments"
     folder.write_text("no folder")
-    queue = SegmentQueue(folder, Spool())
+    queue = SegmentQueue(folder, Spool().share("ann"))
     for number in (0, 1):
         queue.add("top", segment(number), PICTURE)
         await queue.written()
@@ -221,7 +228,7 @@ async def test_segments_that_are_forgotten_while_they_are_stored_are_not_removed
     tmp_path: Path,
 ) -> None:
     spool = Spool()
-    queue = SegmentQueue(tmp_path / "segments", spool)
+    queue = SegmentQueue(tmp_path / "segments", spool.share("ann"))
     for number in range(3):
         queue.add("top", segment(number), PICTURE)
     under_way = queue.first(3)
