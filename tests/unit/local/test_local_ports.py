@@ -37,6 +37,13 @@ def test_a_port_that_somebody_took_meanwhile_is_replaced(taken: int) -> None:
         assert ports.choose(["gateway"], {"gateway": taken})["gateway"] != taken
 
 
+def test_a_port_that_somebody_took_for_udp_is_replaced(taken: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", taken))
+        assert not ports.is_free(taken)
+        assert ports.choose(["live.srt"], {"live.srt": taken})["live.srt"] != taken
+
+
 def test_names_that_are_no_longer_wanted_are_dropped(taken: int) -> None:
     assert ports.choose([], {"gone": taken}) == {}
 
