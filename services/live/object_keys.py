@@ -29,6 +29,12 @@ def epoch_of(track_folder: str) -> str:
     return track_folder.split("/")[2]
 
 
+def missing_segment(key: str, track: str, number: int) -> str:
+    """What a segment that is not there would be called, beside ``key`` of another track."""
+    video_id, live, epoch, _, _ = key.split("/")
+    return segment(f"{video_id}/{live}/{epoch}/{track}", number)
+
+
 def segment(track_folder: str, number: int) -> str:
     return f"{track_folder}/{number}.m4s"
 

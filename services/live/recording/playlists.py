@@ -45,18 +45,21 @@ def media_playlist(history: History, track: str) -> str | None:
             lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{stamp(shown.at)}")
         jumps = shown.jumps
         entry = entries.get(number)
-        lines += segment_lines(entry, shown, init)
+        lines += segment_lines(entry, shown, init, track)
         init = entry.init_key if entry is not None else init
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
-def segment_lines(entry: Entry | None, shown: Entry, init: str) -> Iterator[str]:
+def segment_lines(entry: Entry | None, shown: Entry, init: str, track: str) -> Iterator[str]:
     """One segment. ``shown``: as long as it lasts, where the track does not have it. ``init``: of
-    the segment before."""
+    the segment before.
+
+    A player that loads a gap all the same finds nothing, never another track's segment.
+    """
     if entry is None:
         yield "#EXT-X-GAP"
         yield f"#EXTINF:{shown.length:.5f},"
-        yield object_keys.uri(shown.key)
+        yield object_keys.uri(object_keys.missing_segment(shown.key, track, shown.number))
         return
     if entry.init_key != init:
         yield f'#EXT-X-MAP:URI="{object_keys.uri(entry.init_key)}"'

@@ -64,7 +64,7 @@ def running_playlist(
         f"#EXT-X-DISCONTINUITY-SEQUENCE:{reference[first].jumps}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         *([f"#EXT-X-SKIP:SKIPPED-SEGMENTS={left_out}"] if left_out else []),
-        *_listed(entries, reference, first, first + left_out),
+        *_listed(track, entries, reference, first, first + left_out),
         *(["#EXT-X-ENDLIST"] if history.ended else []),
     ]
     return "\n".join([*lines, ""])
@@ -81,7 +81,11 @@ def _skippable(reference: Mapping[int, Entry], first: int, seconds: int) -> int:
 
 
 def _listed(
-    entries: Mapping[int, Entry], reference: Mapping[int, Entry], first: int, begin: int
+    track: str,
+    entries: Mapping[int, Entry],
+    reference: Mapping[int, Entry],
+    first: int,
+    begin: int,
 ) -> Iterator[str]:
     """The lines of all segments from ``begin`` on; ``first``: the first one of the whole list."""
     before = reference[first]
@@ -91,13 +95,13 @@ def _listed(
         if shown is None:
             yield "#EXT-X-GAP"
             yield f"#EXTINF:{GAP_SECONDS:.5f},"
-            yield object_keys.uri(object_keys.segment(before.key.rpartition("/")[0], number))
+            yield object_keys.uri(object_keys.missing_segment(before.key, track, number))
             continue
         if shown.jumps != before.jumps:
             yield "#EXT-X-DISCONTINUITY"
         if shown.jumps != before.jumps or number == first:
             yield f"#EXT-X-PROGRAM-DATE-TIME:{stamp(shown.at)}"
         entry = entries.get(number)
-        yield from segment_lines(entry, shown, init)
+        yield from segment_lines(entry, shown, init, track)
         init = entry.init_key if entry is not None else init
         before = shown
