@@ -74,9 +74,14 @@ class ClipsRepository:
         if row.made_by == row.user_id:
             return
         by_others = and_(clips.c.user_id == row.user_id, clips.c.made_by != clips.c.user_id)
-        if await _of_a_day(connection, by_others) >= self._most:
+        left = self._most - await _of_a_day(connection, by_others)
+        if left <= 0:
             sentence = f"Viewers may make {self._most} clips a day of one person's lives."
             raise TooManyClips(sentence)
+        # One viewer may make as many as are left, so that there are some for whoever comes.
+        by_this_one = and_(clips.c.user_id == row.user_id, clips.c.made_by == row.made_by)
+        if await _of_a_day(connection, by_this_one) >= left:
+            raise TooManyClips("You may make no more clips of this person's lives today.")
 
     async def get(self, video_id: str) -> ClipRow | None:
         found = await self._all(_select().where(clips.c.video_id == video_id))
