@@ -19,8 +19,8 @@ from services.gateway.limits.open_requests import OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter, rules
 from services.gateway.limits.redis_pipe import RedisPipe
 from services.gateway.limits.traced_rate_limiter import TracedRateLimiter
-from services.gateway.live_media import LiveMedia
-from services.gateway.media import Media, Visibility
+from services.gateway.media.live_media import LiveMedia
+from services.gateway.media.media import Media, Visibility
 from services.gateway.observability.access_log import AccessLog
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.observability.request_metrics import RequestMetrics

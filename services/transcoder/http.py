@@ -9,8 +9,8 @@ from litestar.params import FromPath, FromQuery
 from services.transcoder import handlers
 from services.transcoder.coordinator.reconciling import Reconciliation
 from services.transcoder.coordinator.scrubbing import Scrubber
-from services.transcoder.jobs import JobRecord, JobRepository
-from services.transcoder.retries import RetryBudget
+from services.transcoder.jobs.jobs import JobRecord, JobRepository
+from services.transcoder.jobs.retries import RetryBudget
 from shared.errors import Forbidden, NotFound
 from shared.event_store.projections.checkpoint_watcher import CheckpointWatcher
 from shared.event_store.store import EventStore

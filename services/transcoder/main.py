@@ -30,9 +30,9 @@ from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.encoding.source_reader import SourceReader
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.http import job_routes, operator_job_routes
-from services.transcoder.jobs import JobRepository
+from services.transcoder.jobs.jobs import JobRepository
+from services.transcoder.jobs.retries import RetryBudget, RetryLimits
 from services.transcoder.projections import REPLAYED_TABLES, SCHEMA, JobProjection
-from services.transcoder.retries import RetryBudget, RetryLimits
 from services.transcoder.scheduler.dispatcher import Dispatcher
 from services.transcoder.scheduler.leases import Leases
 from services.transcoder.settings import (

@@ -26,7 +26,7 @@ from services.live.chat import readers, room_log
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
 from services.live.whip import server as whip
-from services.transcoder.retries import TooManyRetries
+from services.transcoder.jobs.retries import TooManyRetries
 from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from shared import database_sessions, publication
 from shared.database import connect

@@ -11,8 +11,8 @@ import pytest
 
 from services.catalog.http import jobs, videos
 from services.transcoder.http import job_routes
-from services.transcoder.jobs import JobRecord
-from services.transcoder.retries import RetryBudget
+from services.transcoder.jobs.jobs import JobRecord
+from services.transcoder.jobs.retries import RetryBudget
 from shared.contracts import VideoUploaded, new_id, stream_id
 from shared.errors import CinelogError, NotFound
 from shared.event_store.memory import MemoryEventStore

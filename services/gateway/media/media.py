@@ -16,7 +16,7 @@ import msgspec
 
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.h1_errors import UpstreamError
-from services.gateway.live_media import IMMUTABLE, LiveMedia
+from services.gateway.media.live_media import IMMUTABLE, LiveMedia
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.request.routes import Route

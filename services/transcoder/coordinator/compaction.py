@@ -15,7 +15,7 @@ from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.domain.evolution import evolve
 from services.transcoder.domain.state import Transcode
 from services.transcoder.handlers import record, state_of
-from services.transcoder.jobs import JobRecord, JobRepository
+from services.transcoder.jobs.jobs import JobRecord, JobRepository
 from services.transcoder.object_keys import IMMUTABLE
 from services.transcoder.planning.object_join import JoinedObject
 from shared import moved_media

@@ -17,7 +17,7 @@ from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.coordinator.sweeping import sweep
 from services.transcoder.handlers import record, state_of
-from services.transcoder.jobs import JobRecord, JobRepository
+from services.transcoder.jobs.jobs import JobRecord, JobRepository
 from services.transcoder.planning.reasons import reason
 from services.transcoder.scheduler.dispatcher import (
     Dispatcher,

@@ -7,7 +7,7 @@ from sqlalchemy import exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.transcoder.jobs import JOB_COLUMNS, JobRecord
+from services.transcoder.jobs.jobs import JOB_COLUMNS, JobRecord
 from services.transcoder.tables import jobs, tasks
 
 _PAGE = 1000

@@ -31,7 +31,7 @@ from services.transcoder.coordinator.reconcile_repository import ReconcileReposi
 from services.transcoder.domain.decisions import DECIDER
 from services.transcoder.domain.state import Transcode, is_complete
 from services.transcoder.handlers import is_deleted, record, state_of
-from services.transcoder.jobs import JobRecord
+from services.transcoder.jobs.jobs import JobRecord
 from services.transcoder.object_keys import is_of_live
 from services.transcoder.projections import open_tasks
 from shared.blobs.store import BlobInfo, BlobNotFound, BlobStore, BlobStoreUnavailable

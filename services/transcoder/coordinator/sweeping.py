@@ -6,7 +6,7 @@ Nothing is deleted here: see ``deleting``.
 from services.transcoder.coordinator.deletion_repository import DeletionRepository
 from services.transcoder.coordinator.media_objects import referenced
 from services.transcoder.handlers import state_of
-from services.transcoder.jobs import JobRecord
+from services.transcoder.jobs.jobs import JobRecord
 from services.transcoder.manifests.dash import MANIFEST
 from services.transcoder.manifests.hls import MASTER
 from services.transcoder.object_keys import attempt_prefix, is_of_live

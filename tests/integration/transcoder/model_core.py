@@ -22,7 +22,7 @@ from services.transcoder.coordinator.reconcile_repository import ReconcileReposi
 from services.transcoder.coordinator.reconciling import Reconciliation
 from services.transcoder.domain.state import Transcode
 from services.transcoder.handlers import record, state_of
-from services.transcoder.jobs import JobRepository
+from services.transcoder.jobs.jobs import JobRepository
 from services.transcoder.projections import JobProjection
 from services.transcoder.scheduler.dispatcher import PickedTask
 from services.transcoder.scheduler.leases import SILENT_SECONDS

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.coordinator.coordinator import Coordinator
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
-from services.transcoder.jobs import JobRepository
+from services.transcoder.jobs.jobs import JobRepository
 from services.transcoder.scheduler.dispatcher import PickedTask
 from services.transcoder.scheduler.tasks import QueueName
 from shared.blobs.store import BlobStore

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.transcoder.coordinator.missing_media import expected_keys
 from services.transcoder.domain.decisions import NotCancellable, NotRetryable
 from services.transcoder.handlers import cancel, retry, state_of
-from services.transcoder.jobs import JobRepository
+from services.transcoder.jobs.jobs import JobRepository
 from services.transcoder.scheduler.tasks import TaskError
 from shared.contracts import (
     TranscodeCancelled,

@@ -21,7 +21,7 @@ from services.transcoder.coordinator.scrubbing import Scrubber
 from services.transcoder.domain.decisions import NotRetryable
 from services.transcoder.encoding.scratch import open_scratch
 from services.transcoder.http import operator_job_routes
-from services.transcoder.jobs import JobRepository
+from services.transcoder.jobs.jobs import JobRepository
 from services.transcoder.worker import worker as worker_module
 from services.transcoder.worker.context import TaskContext, WorkerContext
 from services.transcoder.worker.metrics import WorkerMetrics

@@ -12,7 +12,7 @@ from services.transcoder.coordinator.deleting import Deleter
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.sweeping import sweep
 from services.transcoder.handlers import record, retry
-from services.transcoder.jobs import JobRecord
+from services.transcoder.jobs.jobs import JobRecord
 from shared.blobs.s3 import S3Store, s3_client
 from shared.contracts import Event, TranscodeFailed, TranscodeRetried, VideoDeleted
 from tests.integration.transcoder.stage import Studio

@@ -20,7 +20,7 @@ from services.transcoder.coordinator.scrub_loop import ScrubLoop, ScrubPlan
 from services.transcoder.coordinator.scrub_repository import BegunScrub, Suspect
 from services.transcoder.coordinator.scrubbing import Scrubber
 from services.transcoder.handlers import load_state
-from services.transcoder.jobs import JobRecord
+from services.transcoder.jobs.jobs import JobRecord
 from services.transcoder.scheduler.dispatcher import ExhaustedTask, JobProgress, PickedTask
 from shared.blobs.store import BlobInfo, BlobStoreUnavailable
 from shared.contracts import Event, stream_id

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from services.transcoder.coordinator.reconciling import Reconciliation
-from services.transcoder.jobs import JobRecord
+from services.transcoder.jobs.jobs import JobRecord
 from shared.blobs.store import BlobStoreUnavailable
 from shared.event_store.memory import MemoryEventStore
 from tests.unit.transcoder.facts_about import COMPLETED

@@ -1,0 +1,1 @@
+"""Stored media and running lives, answered to viewers."""

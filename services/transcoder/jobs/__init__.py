@@ -1,0 +1,1 @@
+"""SQL for jobs, and for how often they may be tried again."""
