@@ -1,7 +1,17 @@
 import type Hls from 'hls.js';
 import type { HlsConfig } from 'hls.js';
 
-import { type Dvr, dvrOf, type LiveTimeline, positionOf, wayTo } from './liveTimeline';
+import {
+  beginningOf,
+  type Dvr,
+  dvrOf,
+  type Fragment,
+  type LiveTimeline,
+  MARGIN_SECONDS,
+  positionOf,
+  type Way,
+  wayTo,
+} from './liveTimeline';
 
 const EDGE: Partial<HlsConfig> = {
   lowLatencyMode: true,
@@ -21,7 +31,6 @@ export interface AttachedLive {
   timeline: () => LiveTimeline | null;
   /** Shows a moment, in seconds since 1970. */
   goTo: (moment: number) => void;
-  detach: () => void;
 }
 
 /** Opens a player with these settings that is not attached yet. */
@@ -60,6 +69,8 @@ export function attachLive(
       const values = data.sessionData;
       dvr = dvrOf((id) => values?.[id]?.VALUE as string | undefined, source.url);
     });
+    element.addEventListener('play', resume);
+    made.once(Events.DESTROYING, () => element.removeEventListener('play', resume));
     made.loadSource(source.url);
     made.attachMedia(element);
     return made;
@@ -93,6 +104,11 @@ export function attachLive(
     wanted = null;
   }
 
+  /** What can be sought: of anything else that it may hold, the player goes to the edge. */
+  function fragments(): readonly Fragment[] {
+    return hls.latestLevelDetails?.fragments ?? [];
+  }
+
   function timeline(): LiveTimeline | null {
     measure();
     const position = hls.liveSyncPosition;
@@ -102,32 +118,39 @@ export function attachLive(
     const now = wanted ?? (added === null ? null : added + element.currentTime);
     if (lag === null || now === null) return null;
     const until = Date.now() / 1000 - lag;
-    const kept = firstOf(element.seekable) + (added ?? 0);
-    const from = dvr ? Math.max(until - dvr.seconds, source.since()) : kept;
+    const begins = dvr ? until - dvr.seconds : beginningOf(fragments());
+    const from = Math.max(begins + MARGIN_SECONDS, source.since());
     return { from: Math.min(from, now), until: Math.max(until, now), now };
+  }
+
+  function way(moment: number, until: number): Way {
+    return wayTo(moment, { list, first: beginningOf(fragments()), until, dvr: dvr !== null });
   }
 
   function goTo(moment: number): void {
     const known = timeline();
     if (!known) return;
-    const first = firstOf(element.seekable) + (added ?? 0);
-    const way = wayTo(moment, { list, first, until: known.until, dvr: dvr !== null });
-    if (way === 'edge') {
+    const target = Math.max(moment, known.from);
+    const found = way(target, known.until);
+    const listed = fragments();
+    wanted = target;
+    if (found === 'edge') {
       wanted = null;
       change('edge', edge);
-    } else if (way === 'back' && dvr) {
-      const { url } = dvr;
-      const target = Math.max(moment, known.from);
-      wanted = target;
-      change('back', (playing) => back(url, target, target - known.from, playing));
-    } else if (added !== null) {
-      element.currentTime = moment - added;
+    } else if (found === 'back' && dvr) {
+      const { url, seconds } = dvr;
+      const estimate = target - Math.max(known.until - seconds, source.since());
+      change('back', (playing) => back(url, target, estimate, playing));
+    } else if (listed.length > 0) {
+      element.currentTime = positionOf(target, listed);
     }
   }
 
-  return { hls: () => hls, timeline, goTo, detach: () => hls.destroy() };
-}
+  /** Who has paused for long goes on at their place, which the list of the edge has lost. */
+  function resume(): void {
+    const known = timeline();
+    if (known && way(known.now, known.until) === 'back') goTo(known.now);
+  }
 
-function firstOf(seekable: TimeRanges): number {
-  return seekable.length > 0 ? seekable.start(0) : 0;
+  return { hls: () => hls, timeline, goTo };
 }

@@ -13,8 +13,8 @@ export interface Dvr {
 
 /** Seconds behind the newest picture within which a viewer of a live counts as up to date. */
 const EDGE_SLACK_SECONDS = 3;
-/** A moment this close to the beginning of a list is gone before it is loaded. */
-const MARGIN_SECONDS = 6;
+/** A moment this close to the beginning of a list is gone before it is loaded, or soon after. */
+export const MARGIN_SECONDS = 12;
 
 /** What a multivariant playlist at `base` says of going back; `value` is of its session data. */
 export function dvrOf(value: (id: string) => string | undefined, base: string): Dvr | null {
@@ -43,10 +43,15 @@ export function wayTo(
   return at.list === 'edge' && at.dvr && gone ? 'back' : 'here';
 }
 
-interface Fragment {
+export interface Fragment {
   start: number;
   duration: number;
   programDateTime: number | null;
+}
+
+/** When a list begins, in seconds since 1970; 0 where that is not known. */
+export function beginningOf(fragments: readonly Fragment[]): number {
+  return (fragments[0]?.programDateTime ?? 0) / 1000;
 }
 
 /** Where a moment is in a list, in seconds of the player; its nearer end for one outside. */
