@@ -19,6 +19,7 @@ from services.live.domain.stream import (
     LiveStream,
     LiveStreamNotFound,
     RotateKey,
+    SchedulePlan,
     checked,
 )
 from services.live.handlers.ending import end_session
@@ -104,10 +105,7 @@ class LiveStreams:
         """
         cleaned = checked(settings)
         live_id = new_id() if idempotency_key is None else _id_for(user_id, idempotency_key)
-        schedule = None
-        if wish is not None and await self._streams.get(live_id) is None:
-            self._planning.check(wish)
-            schedule = await self._planning.reserve(user_id, live_id, cleaned, wish)
+        schedule = None if wish is None else await self._plan(user_id, live_id, cleaned, wish)
         key = new_key()
         wanted = StreamRow(
             id=live_id,
@@ -132,6 +130,16 @@ class LiveStreams:
         if row.key_hash != wanted.key_hash:
             return await self.rotate(user_id, row.id)
         return await self._shown(row, stream), key
+
+    async def _plan(
+        self, user_id: str, live_id: str, settings: LiveSettings, wish: Wish
+    ) -> SchedulePlan | None:
+        """The plan of a new stream; None where the log has the stream already. An earlier request
+        may have left its row alone."""
+        if (await self._events.stream(live_id)).owner is not None:
+            return None
+        self._planning.check(wish)
+        return await self._planning.reserve(user_id, live_id, settings, wish)
 
     async def all(self, user_id: str) -> list[Shown]:
         """A user's live streams, the oldest first."""

@@ -8,7 +8,13 @@ import pytest
 
 from services.live.domain.plan import MISSED
 from services.live.domain.session import Publish
-from services.live.domain.stream import CancelPlan, LiveStreamNotFound
+from services.live.domain.stream import (
+    CancelPlan,
+    LiveSettings,
+    LiveStream,
+    LiveStreamNotFound,
+)
+from services.live.handlers.planning import Wish
 from shared.contracts import UserDeleted, VideoDeleted, VisibilityChanged, stream_id
 from shared.event_store.postgres import open_event_store
 from shared.event_store.store import Metadata, NewEvent
@@ -178,6 +184,27 @@ async def test_a_repeated_request_plans_once(live: Live) -> None:
         other = {**body, "scheduled_at": ahead(days=2)}
         assert (await client.post(STREAMS, json=other, headers=headers)).status_code == 409
     assert await upcoming(live) == ["Bikes"]
+
+
+async def test_a_request_whose_first_try_failed_half_way_plans(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the stream's row and the log."""
+
+    async def away(*_: Any) -> LiveStream:
+        raise ConnectionError("no answer")
+
+    wish = Wish(datetime.now(UTC) + timedelta(days=1), "ann")
+    asked = ("ann", LiveSettings(title="Bikes"), "one", wish)
+    with monkeypatch.context() as patched:
+        patched.setattr(live.one.events, "decide_stream", away)
+        with pytest.raises(ConnectionError):
+            await live.one.streams.create(*asked)
+    shown, _ = await live.one.streams.create(*asked)
+    again, _ = await live.one.streams.create(*asked)
+    assert shown.scheduled_at == again.scheduled_at == wish.scheduled_at
+    assert await upcoming(live) == ["Bikes"]
+    assert await told(live, shown.id) == Counter(LiveScheduled=1)
 
 
 async def test_it_is_announced_once_whoever_leads(live: Live) -> None:
