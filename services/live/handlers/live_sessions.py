@@ -167,8 +167,6 @@ class LiveSessions:
             raise Refused("unknown_key", _UNKNOWN)
         for _ in range(_ATTEMPTS):
             video_id = await self._open(row, entrance)
-            if entrance is not None and await self._runs(video_id):
-                await entrance.go_on(video_id)
             await self._sessions.claim(
                 video_id, row.key_hash, self._replica.address, self._replica.name
             )
@@ -187,8 +185,14 @@ class LiveSessions:
             return _for_owner(session, stream)
         raise Refused("busy", "Another program connects to this live stream at the same time.")
 
-    async def _runs(self, video_id: str) -> bool:
-        return (await self._events.session(video_id)).phase in {"active", "disconnected"}
+    async def _enter(self, video_id: str, entrance: Entrance) -> None:
+        """Whether there is room for a session that is open already. Raises Refused."""
+        phase = (await self._events.session(video_id)).phase
+        if phase == "none":
+            # It was opened for a publisher that did not come in.
+            entrance.begin()
+        elif phase in {"active", "disconnected"}:
+            await entrance.go_on(video_id)
 
     async def _stream_of(self, credential: Credential) -> StreamRow | None:
         if not isinstance(credential, OwnStream):
@@ -201,6 +205,8 @@ class LiveSessions:
         while True:
             stream = await self._usable(row.id)
             if stream.video_id is not None:
+                if entrance is not None:
+                    await self._enter(stream.video_id, entrance)
                 return stream.video_id
             if entrance is not None:
                 entrance.begin()

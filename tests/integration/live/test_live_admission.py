@@ -93,6 +93,18 @@ async def test_who_has_a_place_may_come_back_to_it(live: Live, replica: Replica)
     assert replica.broadcasts.running == 2
 
 
+async def test_a_session_that_was_only_opened_needs_room_like_a_new_one(
+    live: Live, replica: Replica
+) -> None:
+    _, first = await live.stream("ann")
+    await replica.offer(first)
+    live_id, opened = await live.stream("bob")
+    # By a publisher that did not come in.
+    await live.one.sessions._open((await live.one.streams._own("bob", live_id))[0])
+    assert await replica.refused(opened) == "busy"
+    assert replica.broadcasts.running == 1
+
+
 async def test_guesses_of_keys_take_no_room(live: Live, replica: Replica) -> None:
     _, key = await live.stream("ann")
     publisher = Publisher("rtmp", ADDRESS)
