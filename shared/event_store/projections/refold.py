@@ -143,17 +143,21 @@ class Refolder:
         return [entity for entity in named if entity not in self._folded]
 
     async def _refold(self, entities: Sequence[str]) -> None:
-        """Fold some entities again; if that fails, each on its own."""
+        """Fold some entities again; if that fails, each on its own.
+
+        A transaction that takes too long is ended by the database, which looks like an outage: it
+        must become a smaller one.
+        """
         try:
             while not await self._transact(entities):
                 pass
         except Exception as error:
-            if is_transient(error):
-                raise
             if len(entities) > 1:
                 for entity in entities:
                     await self._refold([entity])
                 return
+            if is_transient(error):
+                raise
             _log.error(
                 "entity not folded again",
                 projection=self._name,
