@@ -31,11 +31,20 @@ class Running(Protocol):
 
 
 def open_log(process: Process, logs: Path) -> BinaryIO:
-    """Its log, to append to; a long one is put aside first."""
-    log = logs / f"{process.name}.log"
-    if log.exists() and log.stat().st_size > _LARGEST_LOG:
-        shutil.move(log, log.with_suffix(".log.1"))
-    return log.open("ab")
+    """Its log, to append to."""
+    return (logs / f"{process.name}.log").open("ab")
+
+
+def put_long_logs_aside(logs: Path) -> None:
+    """Keep the last long part of each log beside it, and begin it anew.
+
+    Whoever writes it appends, and goes on at its new end. Lines of the moment between are lost.
+    """
+    for log in logs.glob("*.log"):
+        with contextlib.suppress(OSError):
+            if log.stat().st_size > _LARGEST_LOG:
+                shutil.copyfile(log, log.with_suffix(".log.1"))
+                os.truncate(log, 0)
 
 
 async def launch(process: Process, logs: Path) -> Running:

@@ -10,7 +10,14 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from deploy.local.process import Process, Step, all_needs, in_order
-from deploy.local.running import Running, ending, kill_all_of_it, launch, put_aside
+from deploy.local.running import (
+    Running,
+    ending,
+    kill_all_of_it,
+    launch,
+    put_aside,
+    put_long_logs_aside,
+)
 
 State = Literal["waiting", "starting", "up", "done", "restarting", "failed", "stopped"]
 
@@ -18,6 +25,7 @@ _FIRST_POLL, _LONGEST_POLL = 0.05, 0.4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_AFTER = 30.0
 _UNWATCHED_POLL = 1.0
+_LOG_SECONDS = 60.0
 
 
 class Status(Struct):
@@ -49,11 +57,13 @@ class Supervisor:
         patience: float = 120.0,
         longest_pause: float = _LONGEST_PAUSE,
         probe_seconds: float | None = None,
+        log_seconds: float = _LOG_SECONDS,
         launch: Callable[[Process, Path], Awaitable[Running]] = launch,
     ) -> None:
         """``patience`` is how many seconds a process may take until it is ready at first,
         ``longest_pause`` how many pass at most before one that keeps ending is started again,
-        ``probe_seconds`` how many between two looks whether one still works (None: no looks).
+        ``probe_seconds`` how many between two looks whether one still works (None: no looks),
+        ``log_seconds`` how many between two looks how long the logs are.
         """
         self._steps = in_order(tuple(steps))
         self._logs = logs
@@ -61,12 +71,13 @@ class Supervisor:
         self._patience = patience
         self._longest_pause = longest_pause
         self._probe_seconds = probe_seconds
+        self._log_seconds = log_seconds
         self._start_process = launch
         self._status = {step.name: Status(step.name) for step in self._steps}
         self._up = {step.name: asyncio.Event() for step in self._steps}
         self._running: dict[str, Running] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
+        self._tidying: asyncio.Task[None] | None = None
 
     @property
     def statuses(self) -> list[Status]:
@@ -76,6 +87,7 @@ class Supervisor:
     async def start(self) -> None:
         """Bring every step up; raises StepFailed for the first that does not come up."""
         self._logs.mkdir(parents=True, exist_ok=True)
+        self._tidying = asyncio.create_task(self._keep_logs_short())
         starts = [asyncio.create_task(self._start(step)) for step in self._steps]
         try:
             await asyncio.gather(*starts)
@@ -87,10 +99,8 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop all: the last started first, each with its signal, then SIGKILL after its grace."""
-        self._stopping = True
-        for keeper in self._keepers.values():
-            keeper.cancel()
-        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+        tasks = [*self._keepers.values(), *([self._tidying] if self._tidying else [])]
+        await _cancel(*tasks)
         remaining = {step.name: step for step in self._steps if isinstance(step, Process)}
         fronts = [step for step in remaining.values() if step.front]
         await asyncio.gather(*(self._stop(step) for step in fronts))
@@ -148,7 +158,7 @@ class Supervisor:
         self._running[process.name] = await self._start_process(process, self._logs)
         self._status[process.name].pid = self._running[process.name].pid
         self._status[process.name].started_at = time.time()
-        self._changed(self.statuses)
+        self._tell()
 
     async def _until_ready(self, process: Process) -> None:
         """Return when it is ready; raises StepFailed where it ends before that."""
@@ -243,7 +253,19 @@ class Supervisor:
             return  # why it is not running is worth more than that it is not
         self._status[name].state = state
         self._status[name].reason = reason
-        self._changed(self.statuses)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Report the statuses. A full disk, which takes no report, must end no keeper."""
+        try:
+            self._changed(self.statuses)
+        except OSError as error:
+            print(f"the status could not be written: {error}", flush=True)
+
+    async def _keep_logs_short(self) -> None:
+        while True:
+            await asyncio.to_thread(put_long_logs_aside, self._logs)
+            await asyncio.sleep(self._log_seconds)
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -1,11 +1,13 @@
 """The supervisor on real, small processes."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -23,6 +25,11 @@ HAS_A_CHILD = (
     "child = subprocess.Popen(['sleep', '600'])\n"
     "pathlib.Path('child.pid').write_text(str(child.pid))\n" + STAYS
 )
+TALKS = (
+    "print('x' * (12 << 20), flush=True)\n"
+    + WRITES_PID
+    + "while not print('line', flush=True): time.sleep(0.05)\n"
+)
 
 Supervise = Callable[..., Supervisor]
 
@@ -31,8 +38,8 @@ Supervise = Callable[..., Supervisor]
 async def supervise(tmp_path: Path) -> AsyncIterator[Supervise]:
     made: list[Supervisor] = []
 
-    def make(*steps: Step, patience: float = 20.0) -> Supervisor:
-        made.append(Supervisor(steps, tmp_path / "logs", patience=patience))
+    def make(*steps: Step, patience: float = 20.0, **further: Any) -> Supervisor:
+        made.append(Supervisor(steps, tmp_path / "logs", patience=patience, **further))
         return made[-1]
 
     yield make
@@ -85,6 +92,39 @@ async def test_a_killed_process_is_started_again(tmp_path: Path, supervise: Supe
     assert second is not None
     assert second != first
     assert "SIGKILL" in status(supervisor, "worker").reason
+
+
+async def test_a_status_that_cannot_be_written_ends_no_keeper(
+    tmp_path: Path, supervise: Supervise
+) -> None:
+    full = False
+
+    def written(_statuses: list[Status]) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    supervisor = supervise(process(tmp_path, "worker"), changed=written)
+    await supervisor.start()
+    for _ in range(2):
+        full = True
+        restarts, pid = status(supervisor, "worker").restarts, status(supervisor, "worker").pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda before=restarts: status(supervisor, "worker").restarts > before)
+        full = False
+        await eventually(lambda: status(supervisor, "worker").state == "up")
+
+
+async def test_the_log_of_a_process_that_runs_stays_short(
+    tmp_path: Path, supervise: Supervise
+) -> None:
+    supervisor = supervise(process(tmp_path, "talker", TALKS), log_seconds=0.1)
+    await supervisor.start()
+    log, aside = tmp_path / "logs" / "talker.log", tmp_path / "logs" / "talker.log.1"
+    await eventually(aside.exists)
+    await eventually(lambda: log.stat().st_size < 1 << 20 and b"line" in log.read_bytes())
+    assert aside.stat().st_size > 10 << 20
+    assert b"\0" not in log.read_bytes(), "it is appended to, not written with a hole"
 
 
 async def test_what_a_killed_process_started_goes_with_it(
