@@ -39,10 +39,12 @@ class JwksClient:
         self._loops = loops
         self._etag: str | None = None
         self._lock = asyncio.Lock()
+        # When the last fetch ended, however it ended.
         self._fetched_at = -MIN_REFETCH_SECONDS
         self.current: Keys | None = None
 
     async def refetch(self) -> None:
+        """However many wait, one fetch is for all of them: auth may take its time to fail."""
         async with self._lock:
             if time.monotonic() - self._fetched_at < MIN_REFETCH_SECONDS:
                 return
@@ -64,8 +66,10 @@ class JwksClient:
             await self._fetch()
 
     async def _fetch(self) -> None:
-        self._fetched_at = time.monotonic()
-        answer = await asyncio.to_thread(_get, self._url, self._etag)
+        try:
+            answer = await asyncio.to_thread(_get, self._url, self._etag)
+        finally:
+            self._fetched_at = time.monotonic()
         if answer is not None:
             raw, etag = answer
             self.current = parse_keys(msgspec.json.decode(raw, type=KeyDocument))

@@ -132,6 +132,26 @@ async def test_strangers_keys_do_not_make_us_ask_all_the_time() -> None:
     assert len(auth.answers) == 1
 
 
+async def test_who_waits_for_a_silent_auth_waits_for_one_fetch() -> None:
+    """It outlasts the time between two fetches, and the poll must not stand behind dozens."""
+    asked: list[asyncio.StreamWriter] = []
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(writer)
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as auth:
+        host, port = auth.sockets[0].getsockname()
+        source, failures = client_of(Address(host, port))
+        strangers = [asyncio.create_task(source.refetch()) for _ in range(20)]
+        await eventually(lambda: len(asked) == 1)
+        async with source.running():
+            await asyncio.gather(*strangers)
+            assert len(asked) <= 2
+            await eventually(lambda: failures() > 0)
+        for writer in asked:
+            writer.close()
+
+
 def test_only_http_is_fetched() -> None:
     with pytest.raises(ValueError, match="JWKS_URL"):
         JwksClient("file:///etc/passwd", Loops(CollectorRegistry()))
