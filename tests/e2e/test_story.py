@@ -147,6 +147,24 @@ def test_a_file_that_is_no_video_is_refused_in_words(page: Page, tmp_path: objec
     expect(page.get_by_text("This is not a video")).to_be_visible()
 
 
+def test_a_file_may_be_dropped_anywhere(page: Page) -> None:
+    join(page, "dropper")
+    page.goto("/tags")
+    # What is shown before it takes nothing yet.
+    expect(page.get_by_role("heading", name="Tags")).to_be_visible()
+    held = page.evaluate_handle(
+        """() => {
+          const held = new DataTransfer();
+          held.items.add(new File(['x'], 'walk.mp4', { type: 'video/mp4' }));
+          return held;
+        }"""
+    )
+    for event in ("dragover", "drop"):
+        page.get_by_role("main").dispatch_event(event, {"dataTransfer": held})
+    page.wait_for_url("**/upload")
+    expect(page.get_by_role("article", name="walk")).to_be_visible()
+
+
 def test_a_phone_in_the_dark(browser: Browser, cinelog: RunningStack) -> None:
     """Nothing is wider than the screen, play can be tapped, and dark is dark."""
     with sign_up(cinelog.url) as person:

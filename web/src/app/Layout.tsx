@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'react';
 import { type Location, Outlet, ScrollRestoration, useLocation, useNavigation } from 'react-router';
 
 import { UploadDock } from '../upload/UploadDock';
+import { useDropAnywhere } from '../upload/useDropAnywhere';
 import { Footer } from './Footer';
 import { Header } from './Header';
 import { OfflineBanner } from './OfflineBanner';
@@ -9,6 +10,7 @@ import { TabBar } from './TabBar';
 
 export function Layout() {
   const main = useFocusOnNavigation();
+  useDropAnywhere();
   const navigating = useNavigation().state !== 'idle';
   return (
     <div className="flex min-h-dvh flex-col">
