@@ -79,6 +79,6 @@ def test_a_film_waits_for_the_network_alone(
         gone = Gone(page)
         page.goto(f"/watch/{video_id}")
         expect(page.get_by_role("alert")).to_contain_text("This video is not available.")
-        before = gone.refused
+        refused = gone.refused
         page.clock.run_for(60_000)
-        assert gone.refused == before
+        assert gone.refused == refused
