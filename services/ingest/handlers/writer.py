@@ -141,7 +141,7 @@ class Writer:
         await self._count(())
 
     async def discard(self) -> None:
-        """Cancel the part on its way; bytes that count stay."""
+        """Cancel the part on its way or forget one that failed; bytes that count stay."""
         if self._sending is not None:
             self.clean = False
             self._sending.cancel()
@@ -205,16 +205,14 @@ class Writer:
             await self._count(())
 
     async def _settle(self) -> None:
-        """Wait for the part on its way."""
-        if self._sending is None:
-            return
-        sending, self._sending = self._sending, None
-        try:
-            await sending
-        except BaseException:
-            self.clean = False
-            sending.cancel()
-            raise
+        """Wait for the part on its way. Raises what storing it raised, each time it is called.
+
+        Bytes after a part count only once it does: a part is forgotten when it is stored, not when
+        whoever waits for it is cancelled, and one that failed stays.
+        """
+        if self._sending is not None:
+            await asyncio.shield(self._sending)
+            self._sending = None
 
     async def _count(self, pieces: tuple[Piece, ...]) -> None:
         """Record the parts since the last time, and the pieces that follow them."""
