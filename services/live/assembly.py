@@ -31,6 +31,7 @@ from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
+from services.live.handlers.owners import Owners
 from services.live.handlers.planning import PLANS, Planning
 from services.live.handlers.settling import Settling
 from services.live.http.addresses import Addresses, addresses
@@ -265,7 +266,12 @@ def _planning(base: _Base) -> Planning:
 def _settling(base: _Base) -> Settling:
     allowances = Allowances(base.events, base.accounts, hours=base.config.max_live_hours)
     return Settling(
-        base.sessions, base.events, allowances, items=base.items, advanced=base.advanced(SETTLE)
+        base.sessions,
+        base.events,
+        allowances,
+        Owners(),
+        items=base.items,
+        advanced=base.advanced(SETTLE),
     )
 
 
@@ -275,6 +281,7 @@ def _finishing(base: _Base, recorder: VideoRecorder) -> Finishing:
         base.events,
         base.media,
         recorder,
+        Owners(),
         metrics=base.metrics,
         items=base.items,
         advanced=base.advanced(FINISH),

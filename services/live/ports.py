@@ -146,10 +146,16 @@ class Sessions(Protocol):
         ...
 
     async def alive(
-        self, session: Session, *, sending: bool, health: Health | None = None
+        self,
+        session: Session,
+        *,
+        sending: bool,
+        settled: bool = False,
+        health: Health | None = None,
     ) -> str | None:
         """Called each second by the owner, for as long as it has the session's window, also while
-        the publisher is gone. ``sending``: media arrived in the last second.
+        the publisher is gone. ``sending``: media arrived in the last second. ``settled``: the
+        publisher is gone, and all that it sent is published.
 
         Returns why the publisher must be closed, in a sentence, or None. Raises Fenced.
         """
@@ -202,9 +208,9 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A session's row. ``quiet_seconds``: since its owner last reported, None if it never did;
-    ``silent_seconds``: since media last arrived; ``age_seconds``: since it was opened. ``closing``:
-    why its publisher has to be closed; once it has ended, why."""
+    """A session's row. ``quiet_seconds``: since its owner last reported (``beat_at``), None if it
+    never did; ``silent_seconds``: since media last arrived; ``age_seconds``: since it was opened.
+    ``closing``: why its publisher has to be closed; once it has ended, why."""
 
     video_id: str
     live_id: str
@@ -217,6 +223,7 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     replica: str | None = None
     health: str | None = None
+    beat_at: datetime | None = None
     quiet_seconds: float | None = None
     silent_seconds: float | None = None
     age_seconds: float = 0.0
@@ -230,6 +237,17 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     def end_reason(self) -> str | None:
         """Why the session has ended; None while it runs."""
         return None if self.ended_at is None else self.closing
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What an owner says of itself and of the publisher's media. ``held``: it may still add
+    something. ``health`` is JSON; None leaves it as it is."""
+
+    sending: bool
+    held: bool
+    address: str
+    replica: str
+    health: str | None = None
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
@@ -339,17 +357,29 @@ class SessionRows(Protocol):
         ...
 
     async def give_back(self, video_id: str, replica: str) -> None:
-        """Undo a claim that led to no connection."""
+        """Undo a claim that led to no connection. An owner of before that lives holds the session
+        again with its next report."""
         ...
 
-    async def own(self, video_id: str, epoch: int, started_at: datetime | None) -> None:
+    async def own(
+        self,
+        video_id: str,
+        epoch: int,
+        address: str,
+        replica: str,
+        started_at: datetime | None,
+    ) -> None:
         """The claim's epoch is in the log: reports of older ones are refused from now on.
         ``started_at``: as the log has it; an owner of before may not have noted it."""
         ...
 
-    async def beat(
-        self, video_id: str, epoch: int, *, sending: bool, health: str | None
-    ) -> Beat | None: ...
+    async def beat(self, video_id: str, epoch: int, report: Report) -> Beat | None:
+        """None for a session that another one owns, or to which nobody adds anything any more.
+
+        What others have noted of the owner meanwhile, such as a claim that failed, is as it says.
+        """
+        ...
+
     async def started(self, video_id: str, at: datetime) -> None: ...
 
     async def release(self, video_id: str, epoch: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.live.ports import QUIET_SECONDS, Beat, Refused, SessionRow
+from services.live.ports import QUIET_SECONDS, Beat, Refused, Report, SessionRow
 from services.live.rows import lock_user, transaction
 from services.live.tables import sessions, streams
 
@@ -77,28 +77,43 @@ class SessionsRepository:
             beat_at=_NOW() - _QUIET,
         )
 
-    async def own(self, video_id: str, epoch: int, started_at: datetime | None) -> None:
+    async def own(
+        self,
+        video_id: str,
+        epoch: int,
+        address: str,
+        replica: str,
+        started_at: datetime | None,
+    ) -> None:
         row = sessions.c
         await self._change(
             and_(row.video_id == video_id, row.epoch < epoch),
             epoch=epoch,
+            # Again, because the owner of before may have reported since the claim.
+            held=True,
+            address=address,
+            replica=replica,
             started_at=func.coalesce(row.started_at, started_at),
         )
 
-    async def beat(
-        self, video_id: str, epoch: int, *, sending: bool, health: str | None
-    ) -> Beat | None:
+    async def beat(self, video_id: str, epoch: int, report: Report) -> Beat | None:
+        shown = sessions.c
+        # Of an ended session, an owner that has nothing to add has nothing to report.
+        reports = or_(shown.phase == "open", shown.held) if report.held else shown.phase == "open"
         async with transaction(self._engine) as connection:
             row = (
                 await connection.execute(
                     update(sessions)
                     .where(sessions.c.video_id == video_id, sessions.c.epoch == epoch)
-                    # Once an ended session has all its segments, its owner has nothing to report.
-                    .where(or_(sessions.c.phase == "open", sessions.c.held))
+                    .where(reports)
                     .values(
+                        # An owner that adds nothing leaves what another one has claimed.
+                        held=report.held or and_(shown.held, shown.replica != report.replica),
+                        address=report.address if report.held else shown.address,
+                        replica=report.replica if report.held else shown.replica,
                         beat_at=_NOW(),
-                        media_at=_NOW() if sending else sessions.c.media_at,
-                        health=sessions.c.health if health is None else health,
+                        media_at=_NOW() if report.sending else shown.media_at,
+                        health=func.coalesce(report.health, shown.health),
                     )
                     .returning(sessions.c.epoch, sessions.c.closing)
                 )

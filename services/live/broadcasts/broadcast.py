@@ -234,7 +234,7 @@ class Broadcast:
     @property
     def settled(self) -> bool:
         """Whether nothing is left to be told of a publisher."""
-        return self._feed is None and self._leaving is None
+        return self._feed is None and self._leaving is None and not self._going
 
     async def end(self, *, ended: bool) -> None:
         """Nothing follows here. ``ended``: nor anywhere else."""

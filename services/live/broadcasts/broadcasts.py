@@ -114,7 +114,10 @@ class Broadcasts:
         try:
             async with asyncio.timeout(_REPORT_SECONDS):
                 reason = await self._means.sessions.alive(
-                    session, sending=broadcast.sending, health=broadcast.health()
+                    session,
+                    sending=broadcast.sending,
+                    settled=broadcast.settled and not self._places.is_coming(session.video_id),
+                    health=broadcast.health(),
                 )
         except Fenced:
             await self._lost(broadcast, session)

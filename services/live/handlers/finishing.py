@@ -9,7 +9,7 @@ from typing import Final
 
 from services.live.domain.session import Fenced, LiveSession
 from services.live.handlers.live_events import LiveEvents
-from services.live.handlers.settling import is_quiet
+from services.live.handlers.owners import Owners
 from services.live.ports import MediaStore, Metrics, Recorder, SessionRow, SessionRows
 from shared.loops.items import ItemMetrics, Items
 
@@ -25,6 +25,7 @@ class Finishing:
         events: LiveEvents,
         media: MediaStore,
         recorder: Recorder,
+        owners: Owners,
         *,
         metrics: Metrics,
         items: ItemMetrics,
@@ -34,6 +35,7 @@ class Finishing:
         self._events = events
         self._media = media
         self._recorder = recorder
+        self._owners = owners
         self._metrics = metrics
         self._items = Items("record sessions", items)
         self._advanced = advanced
@@ -41,12 +43,13 @@ class Finishing:
     async def round(self) -> None:
         """Make the videos of sessions that have ended."""
         rows = await self._sessions.in_phase("ended", _BATCH, self._items.waiting)
+        self._owners.look(rows)
         await self._items.each(rows, lambda row: row.video_id, self._finish)
 
     async def _finish(self, row: SessionRow) -> None:
         """Make the video, once the owner adds nothing more."""
         session = await self._events.session(row.video_id)
-        owned = row.held and not is_quiet(row)
+        owned = row.held and not self._owners.is_gone(row)
         if session.phase == "ended" and (owned or not await self._record(row, session)):
             return
         await self._sessions.set_phase(row.video_id, "closed")

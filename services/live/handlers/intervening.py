@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.live.handlers.ending import end_session
 from services.live.handlers.live_events import LiveEvents
-from services.live.handlers.settling import is_quiet
+from services.live.handlers.owners import is_quiet
 from services.live.ports import SessionRow, SessionRows
 from shared.errors import NotFound
 

@@ -25,9 +25,9 @@ from services.live.domain.stream import (
 )
 from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
+from services.live.handlers.owners import is_quiet
 from services.live.keys import key_hash
 from services.live.ports import (
-    QUIET_SECONDS,
     Accounts,
     Credential,
     Entrance,
@@ -36,6 +36,7 @@ from services.live.ports import (
     OwnStream,
     Publisher,
     Refused,
+    Report,
     Session,
     SessionRows,
     StreamRow,
@@ -112,12 +113,21 @@ class LiveSessions:
         return session
 
     async def alive(
-        self, session: Session, *, sending: bool, health: Health | None = None
+        self,
+        session: Session,
+        *,
+        sending: bool,
+        settled: bool = False,
+        health: Health | None = None,
     ) -> str | None:
-        text = None if health is None else msgspec.json.encode(health).decode()
-        beat = await self._sessions.beat(
-            session.video_id, session.epoch, sending=sending, health=text
+        report = Report(
+            sending=sending,
+            held=not settled,
+            address=self._replica.address,
+            replica=self._replica.name,
+            health=None if health is None else msgspec.json.encode(health).decode(),
         )
+        beat = await self._sessions.beat(session.video_id, session.epoch, report)
         if beat is None:
             raise Fenced(f"epoch {session.epoch} is over")
         return beat.closing
@@ -144,9 +154,7 @@ class LiveSessions:
 
     async def owner(self, video_id: str) -> str | None:
         row = await self._sessions.get(video_id)
-        if row is None or row.quiet_seconds is None or row.quiet_seconds > QUIET_SECONDS:
-            return None
-        return row.address
+        return None if row is None or is_quiet(row) else row.address
 
     async def history(self, video_id: str, after: int = 0) -> Sequence[Event]:
         return await self._events.history(video_id, after)
@@ -167,21 +175,20 @@ class LiveSessions:
             raise Refused("unknown_key", _UNKNOWN)
         for _ in range(_ATTEMPTS):
             video_id = await self._open(row, entrance)
-            await self._sessions.claim(
-                video_id, row.key_hash, self._replica.address, self._replica.name
-            )
+            address, name = self._replica.address, self._replica.name
+            await self._sessions.claim(video_id, row.key_hash, address, name)
             try:
                 # Read after the claim: whoever disables the stream from now on finds the claim.
                 stream = await self._usable(row.id)
                 session = await self._take(row, stream, video_id, publisher)
             except (Fenced, SessionEnded):
-                await self._sessions.give_back(video_id, self._replica.name)
+                await self._sessions.give_back(video_id, name)
                 await close_session(self._events, self._sessions, video_id, row.user_id)
                 continue
             except BaseException:
-                await self._sessions.give_back(video_id, self._replica.name)
+                await self._sessions.give_back(video_id, name)
                 raise
-            await self._sessions.own(video_id, session.epoch, session.started_at)
+            await self._sessions.own(video_id, session.epoch, address, name, session.started_at)
             return _for_owner(session, stream)
         raise Refused("busy", "Another program connects to this live stream at the same time.")
 

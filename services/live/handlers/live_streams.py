@@ -24,10 +24,10 @@ from services.live.domain.stream import (
 )
 from services.live.handlers.ending import end_session
 from services.live.handlers.live_events import LiveEvents
+from services.live.handlers.owners import is_quiet
 from services.live.handlers.planning import Planning, Wish
 from services.live.keys import key_hash, new_key
 from services.live.ports import (
-    QUIET_SECONDS,
     Health,
     KeyReused,
     SessionRow,
@@ -284,5 +284,4 @@ def _status(stream: LiveStream, running: SessionRow | None) -> Status:
         return "disabled"
     if running is None:
         return "idle"
-    quiet = running.quiet_seconds is None or running.quiet_seconds > QUIET_SECONDS
-    return "active" if running.held and not quiet else "disconnected"
+    return "active" if running.held and not is_quiet(running) else "disconnected"

@@ -13,11 +13,8 @@ from services.live.domain.stream import CloseSession
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import (
-    QUIET_SECONDS,
-    SessionRow,
-    SessionRows,
-)
+from services.live.handlers.owners import Owners
+from services.live.ports import SessionRow, SessionRows
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger
 
@@ -36,6 +33,7 @@ class Settling:
         sessions: SessionRows,
         events: LiveEvents,
         allowances: Allowances,
+        owners: Owners,
         *,
         items: ItemMetrics,
         advanced: Callable[[], None] = lambda: None,
@@ -43,6 +41,7 @@ class Settling:
         self._sessions = sessions
         self._events = events
         self._allowances = allowances
+        self._owners = owners
         self._items = Items("settle sessions", items)
         self._advanced = advanced
 
@@ -50,13 +49,14 @@ class Settling:
         """Bring each session that has not ended one step further."""
         rows = await self._sessions.in_phase("open", _BATCH, self._items.waiting)
         self._allowances.keep({row.video_id for row in rows})
+        self._owners.look(rows)
         await self._items.each(rows, lambda row: row.video_id, self._settle)
 
     async def _settle(self, row: SessionRow) -> None:
         session = await self._events.session(row.video_id)
         if session.phase == "none":
             await self._settle_unborn(row)
-        elif session.phase == "active" and is_quiet(row):
+        elif session.phase == "active" and self._owners.is_gone(row):
             await self._lose_owner(row, session)
         elif session.phase == "disconnected":
             await self._wait_for_publisher(row)
@@ -68,17 +68,17 @@ class Settling:
 
     async def _settle_unborn(self, row: SessionRow) -> None:
         """Close a session that no publisher came to."""
-        if datetime.now(UTC) - row.opened_at < _UNBORN or not is_quiet(row):
+        if datetime.now(UTC) - row.opened_at < _UNBORN or not self._owners.is_gone(row):
             return
         await self._events.decide_stream(row.live_id, CloseSession(row.video_id), row.user_id)
         await self._sessions.set_phase(row.video_id, "closed")
 
     async def _lose_owner(self, row: SessionRow, session: LiveSession) -> None:
+        """An owner that lives after all holds the session again with its next report."""
         command = Disconnect(
             epoch=session.epoch, reason="The server that received it is gone.", clean=False
         )
         await self._events.decide_session(row.video_id, command, row.user_id)
-        await self._sessions.release(row.video_id, session.epoch)
         _log.warning("owner of a session lost", video=row.video_id, replica=row.replica)
 
     async def _wait_for_publisher(self, row: SessionRow) -> None:
@@ -97,8 +97,3 @@ class Settling:
 
     async def _end(self, row: SessionRow, reason: str) -> None:
         await end_session(self._events, self._sessions, row.video_id, row.user_id, reason)
-
-
-def is_quiet(row: SessionRow) -> bool:
-    """Whether nobody can be taken for the owner of a session any more."""
-    return row.quiet_seconds is None or row.quiet_seconds > QUIET_SECONDS

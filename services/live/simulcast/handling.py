@@ -13,7 +13,7 @@ from services.live.domain.stream import (
     SwitchTarget,
 )
 from services.live.handlers.live_events import LiveEvents
-from services.live.handlers.settling import is_quiet
+from services.live.handlers.owners import is_quiet
 from services.live.ports import SessionRows
 from services.live.simulcast.repository import Most, TargetRow, TargetsRepository
 from services.live.simulcast.sealing import Sealer

@@ -18,6 +18,7 @@ from services.live.handlers.intervening import Interventions
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.live_sessions import LiveSessions, Replica
 from services.live.handlers.live_streams import LiveStreams
+from services.live.handlers.owners import Owners
 from services.live.handlers.planning import Planning
 from services.live.handlers.settling import Settling
 from services.live.http.addresses import Addresses
@@ -130,7 +131,7 @@ class Replicated:
             most_at_once=2,
         )
         allowances = Allowances(self.events, self.accounts, hours=12, clock=lambda: self.now)
-        self.settling = Settling(sessions, self.events, allowances, items=items)
+        self.settling = Settling(sessions, self.events, allowances, self._owners(), items=items)
         self.deleted_accounts = DeletedAccounts(streams, sessions, self.events, items=items)
         # What planned lives take for now.
         self.ahead = timedelta()
@@ -149,8 +150,20 @@ class Replicated:
         self.interventions = Interventions(sessions, self.events)
         self.bucket = Bucket()
         self.finishing = Finishing(
-            sessions, self.events, self.bucket, self.recorder, metrics=metrics, items=items
+            *(sessions, self.events, self.bucket, self.recorder, self._owners()),
+            metrics=metrics,
+            items=items,
         )
+
+    def _owners(self) -> Owners:
+        return Owners(lambda: self.now)
+
+    async def rounds(self, seconds: int) -> None:
+        """What the leader does in so many seconds."""
+        for _ in range(seconds):
+            self.now += 1.0
+            await self.settling.round()
+            await self.finishing.round()
 
 
 class Live:

@@ -94,11 +94,17 @@ class MemorySessions:
         )
 
     async def alive(
-        self, session: Session, *, sending: bool, health: Health | None = None
+        self,
+        session: Session,
+        *,
+        sending: bool,
+        settled: bool = False,
+        health: Health | None = None,
     ) -> str | None:
         over = self.state.phase in ("ended", "recorded") and not self.held
         if over or session.epoch != self.state.epoch:
             raise Fenced("another epoch")
+        self.held = not settled
         self.sending, self.health = sending, health or self.health
         return self.stop
 
