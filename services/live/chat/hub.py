@@ -7,7 +7,7 @@ after an outage, cost Redis nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -18,6 +18,7 @@ from services.live.chat.room_log import RoomLog
 from services.live.chat.rooms_repository import Room, RoomsRepository
 from services.live.chat.rules import ChatAway, ChatNotFound
 from shared.contracts import SHOWN_TO_OTHERS
+from shared.loops.items import ItemMetrics, Items
 
 CHECK_SECONDS: Final = 2.0
 WAIT_SECONDS: Final = 1.0
@@ -79,6 +80,7 @@ class Hub:
         access: Access,
         *,
         limits: Limits,
+        items: ItemMetrics,
         count: Callable[[int], None] = lambda _readers: None,
     ) -> None:
         self._log = log
@@ -88,6 +90,8 @@ class Hub:
         self.places = Places(limits)
         self.wake = asyncio.Event()
         self._chats: dict[str, _Chat] = {}
+        self._bringing = Items("read chats", items)
+        self._checking = Items("check chats", items)
 
     @asynccontextmanager
     async def reading(
@@ -124,7 +128,7 @@ class Hub:
             for video_id, chat in [*self._chats.items()]:
                 if chat.last is None:
                     await self._read_newest(video_id, chat)
-            after = {id_: chat.last for id_, chat in self._chats.items() if chat.last is not None}
+            after = self._awaited()
             if not after:
                 return
             found = await self._log.wait(after, _WAIT_MS)
@@ -138,23 +142,39 @@ class Hub:
             if chat.away and video_id in after:
                 chat.away = False
                 chat.tell(_BACK)
-            if video_id in found:
-                await self._end_hidden(video_id, chat)
-                chat.add(*found[video_id])
         if self._chats:
             self.wake.set()
+        await self._bringing.each(found, str, lambda video_id: self._bring(video_id, found))
+
+    def _awaited(self) -> dict[str, str]:
+        """The chats whose entries are waited for, and the last one that each of them has."""
+        failed = self._bringing.waiting
+        known = {id_: chat.last for id_, chat in self._chats.items() if id_ not in failed}
+        return {id_: last for id_, last in known.items() if last is not None}
+
+    async def _bring(self, video_id: str, found: Mapping[str, tuple[list[Entry], str]]) -> None:
+        chat = self._chats.get(video_id)
+        if chat is not None:
+            await self._end_hidden(video_id, chat)
+            chat.add(*found[video_id])
 
     async def check(self) -> None:
         """End the readers of lives that are over, hidden, or have no chat any more."""
         rooms = await self._rooms.rooms([*self._chats])
-        for video_id, chat in [*self._chats.items()]:
-            room = rooms.get(video_id)
-            if room is None or room.phase != "open":
-                self._end(chat, "ended")
-            elif not await self._access.has_chat(room):
-                self._end(chat, "off")
-            else:
-                await self._check_readers(room, chat)
+        await self._checking.each(
+            [*self._chats], str, lambda video_id: self._check(video_id, rooms.get(video_id))
+        )
+
+    async def _check(self, video_id: str, room: Room | None) -> None:
+        chat = self._chats.get(video_id)
+        if chat is None:
+            return
+        if room is None or room.phase != "open":
+            self._end(chat, "ended")
+        elif not await self._access.has_chat(room):
+            self._end(chat, "off")
+        else:
+            await self._check_readers(room, chat)
 
     async def _end_hidden(self, video_id: str, chat: _Chat) -> None:
         """What is written after a live was hidden is for nobody else."""

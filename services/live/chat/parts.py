@@ -50,6 +50,6 @@ def open_chats(
     log = RoomLog(outside.redis, outside.waiting, outside.secret)
     rooms = RoomsRepository(outside.engine)
     access = Access(outside.events, outside.sessions, outside.secret, enabled=enabled)
-    hub = Hub(log, rooms, access, limits=limits, count=count)
+    hub = Hub(log, rooms, access, limits=limits, items=items, count=count)
     keeping = Keeping(log, rooms, outside.events, outside.bucket, items=items, advanced=advanced)
     return Chats(Chat(log, rooms, access, hub), hub, keeping)

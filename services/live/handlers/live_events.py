@@ -13,21 +13,23 @@ from services.live.domain.session import Command as SessionCommand
 from services.live.domain.session import Fenced, LiveSession, SessionEnded
 from services.live.domain.stream import Command as StreamCommand
 from services.live.domain.stream import LiveStream
+from services.live.handlers import video_shown
+from services.live.handlers.followed import Followed
+from services.live.handlers.video_shown import VideoShown
 from shared.contracts import (
     Event,
     UserDeleted,
     VideoDeleted,
     Visibility,
-    VisibilityChanged,
     stream_id,
 )
-from shared.event_store.decider import Decider, execute, fold, load
+from shared.event_store.decider import Decider, execute, fold
 from shared.event_store.serialization import readable
 from shared.event_store.store import (
     EventStore,
     Metadata,
     NewEvent,
-    Unreadable,
+    RecordedEvent,
     UnreadableStream,
     WrongExpectedVersion,
 )
@@ -40,8 +42,9 @@ _STREAM: Final = Decider(stream_decider.initial, stream_decider.decide, stream_d
 _ATTEMPTS: Final = 5
 # The most private that there is.
 _UNKNOWN: Final = "private"
-# Sessions whose state is kept, so that each batch need not read all batches before it.
-_KEPT: Final = 1_000
+# Streams of each kind whose state is kept: no batch of a session reads all batches before it, and
+# no request for its chat all events of its video.
+_KEPT: Final = 2_000
 
 
 class LiveEvents:
@@ -49,11 +52,15 @@ class LiveEvents:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
-        self._known: dict[str, tuple[LiveSession, int]] = {}
+        self._streams = Followed(store, "live", _STREAM.initial(), _stream_after, most=_KEPT)
+        self._sessions = Followed(
+            store, "livesession", session_decider.initial(), _session_after, most=_KEPT
+        )
+        self._videos = Followed(store, "video", VideoShown(), video_shown.evolve, most=_KEPT)
 
     async def stream(self, live_id: str) -> LiveStream:
         """A live stream as the log has it now. Raises UnreadableStream."""
-        state, _ = await load(self._store, stream_id("live", live_id), _STREAM)
+        state, _ = await self._streams.now(live_id)
         return state
 
     async def streams(self, live_ids: Sequence[str]) -> dict[str, LiveStream]:
@@ -73,7 +80,7 @@ class LiveEvents:
 
     async def session(self, video_id: str) -> LiveSession:
         """A session as the log has it now. Raises UnreadableStream."""
-        state, _ = await self._refreshed(video_id)
+        state, _ = await self._sessions.now(video_id)
         return state
 
     async def decide_session(
@@ -84,7 +91,7 @@ class LiveEvents:
         The state that is kept is tried first. What it refuses, or finds done, is decided again on
         the present state.
         """
-        state, version = self._known.get(video_id) or await self._refreshed(video_id)
+        state, version = self._sessions.kept(video_id) or await self._sessions.now(video_id)
         present = False
         for attempt in range(_ATTEMPTS):
             try:
@@ -101,7 +108,7 @@ class LiveEvents:
                 except WrongExpectedVersion:
                     if attempt == _ATTEMPTS - 1:
                         raise
-            state, version = await self._refreshed(video_id)
+            state, version = await self._sessions.now(video_id)
             present = True
         return state
 
@@ -112,7 +119,8 @@ class LiveEvents:
 
     async def is_video_deleted(self, video_id: str) -> bool:
         """Whether the log has the video's deletion."""
-        return await self._has(stream_id("video", video_id), VideoDeleted)
+        shown, _ = await self._videos.now(video_id)
+        return shown.deleted
 
     async def deleted_videos(self, video_ids: Sequence[str]) -> set[str]:
         """Those of them that the log has a deletion of."""
@@ -137,17 +145,10 @@ class LiveEvents:
             return _UNKNOWN
         if session.phase == "none":
             return None
-        shown = session.visibility
-        name = stream_id("video", video_id)
-        events = (await self._store.read_streams([name]))[name]
-        if any(event.type == VideoDeleted.__name__ for event in events):
+        shown, _ = await self._videos.now(video_id)
+        if shown.deleted:
             return None
-        if any(isinstance(event.data, Unreadable) for event in events):
-            return _UNKNOWN
-        for event in events:
-            if isinstance(event.data, VisibilityChanged):
-                shown = event.data.visibility
-        return shown
+        return _UNKNOWN if shown.unclear else shown.visibility or session.visibility
 
     async def stream_visibility(self, live_id: str) -> Visibility | None:
         """Who would see a stream's next session; None where there is no such stream."""
@@ -159,7 +160,7 @@ class LiveEvents:
 
     async def is_account_deleted(self, user_id: str) -> bool:
         """Whether the log has the account's deletion."""
-        return await self._has(stream_id("user", user_id), UserDeleted)
+        return user_id in await self.deleted_accounts([user_id])
 
     async def deleted_accounts(self, user_ids: Collection[str]) -> set[str]:
         """Those of them that the log has a deletion of."""
@@ -173,7 +174,7 @@ class LiveEvents:
 
     def forget(self, video_id: str) -> None:
         """The session is over: its state need not be kept."""
-        self._known.pop(video_id, None)
+        self._sessions.forget(video_id)
 
     async def _append(
         self,
@@ -192,33 +193,16 @@ class LiveEvents:
             )
         for event in events:
             state = session_decider.evolve(state, event)
-        self._keep(video_id, state, after)
+        self._sessions.keep(video_id, state, after)
         return state
 
-    async def _refreshed(self, video_id: str) -> tuple[LiveSession, int]:
-        """The state after the events that were added since the last time."""
-        state, version = self._known.get(video_id, (session_decider.initial(), 0))
-        name = stream_id("livesession", video_id)
-        added = await self._store.read_after({name: version})
-        for recorded in added.get(name, ()):
-            state, version = (
-                session_decider.evolve(state, readable(recorded).data),
-                recorded.version,
-            )
-        self._keep(video_id, state, version)
-        return state, version
 
-    def _keep(self, video_id: str, state: LiveSession, version: int) -> None:
-        known = self._known.get(video_id)
-        if known is not None and known[1] > version:
-            return
-        while len(self._known) >= _KEPT and video_id not in self._known:
-            del self._known[next(iter(self._known))]
-        self._known[video_id] = (state, version)
+def _stream_after(state: LiveStream, recorded: RecordedEvent) -> LiveStream:
+    return stream_decider.evolve(state, readable(recorded).data)
 
-    async def _has(self, stream: str, kind: type[Event]) -> bool:
-        events = (await self._store.read_streams([stream]))[stream]
-        return any(isinstance(event.data, kind) for event in events)
+
+def _session_after(state: LiveSession, recorded: RecordedEvent) -> LiveSession:
+    return session_decider.evolve(state, readable(recorded).data)
 
 
 @contextmanager

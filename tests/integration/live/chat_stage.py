@@ -117,18 +117,30 @@ class Replica:
 class Stage:
     """A live of ann's with a chat, at two replicas."""
 
-    def __init__(self, live: Live, replicas: list[Replica], blobs: MemoryBlobs) -> None:
+    def __init__(
+        self,
+        live: Live,
+        replicas: list[Replica],
+        blobs: MemoryBlobs,
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
         self.live = live
         self.replicas = replicas
         self.blobs = blobs
         self.video_id = self.live_id = ""
         self.session: Any = None
-        self._client = httpx.AsyncClient(trust_env=False, timeout=30)
+        self._client = client or httpx.AsyncClient(trust_env=False, timeout=30)
 
     async def start(self, **settings: Any) -> None:
         self.live_id, key = await self.live.stream(**settings)
         self.session = await self.live.one.sessions.connect(key, OBS)
         self.video_id = self.session.video_id
+
+    async def beside(self) -> "Stage":
+        """Another live of ann's with a chat, at the same replicas."""
+        other = Stage(self.live, self.replicas, self.blobs, self._client)
+        await other.start()
+        return other
 
     async def call(
         self, method: str, path: str, user: str | None = None, at: int = 0, **options: Any

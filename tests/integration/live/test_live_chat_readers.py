@@ -1,9 +1,11 @@
 """Readers of chats: who may be one, how many there may be, and what they are told of faults."""
 
+import pytest
+
 from services.live.chat import readers
 from services.live.chat.access import Caller
 from services.live.chat.readers import Limits
-from shared.contracts import VisibilityChanged, stream_id
+from shared.contracts import Visibility, VisibilityChanged, stream_id
 from shared.http import grants
 from tests.integration.gateway.rig import Wire
 from tests.integration.live.chat_stage import SECRET, Opened, code
@@ -54,6 +56,28 @@ async def test_what_is_written_after_a_live_was_hidden_reaches_nobody_else(opene
         await eventually(lambda: reader.over)
         assert reader.named("message") == []
         assert reader.named("end") == [{"reason": "hidden"}]
+
+
+async def test_a_chat_that_fails_holds_no_other_one_up(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await opened()
+    other = await stage.beside()
+    hub = stage.replicas[0].chats.hub
+    renewed = hub._access.renewed
+
+    async def fails(video_id: str) -> Visibility | None:
+        if video_id == stage.video_id:
+            raise ValueError("a fault of this chat alone")
+        return await renewed(video_id)
+
+    async with stage.reading() as reader, other.reading() as others:
+        monkeypatch.setattr(hub._access, "renewed", fails)
+        await stage.said("bob", "unknown who may read this", at=1)
+        for text in ("one", "two"):
+            await other.said("bob", text, at=1)
+            await eventually(lambda text=text: others.texts[-1:] == [text])
+        assert reader.texts == []
 
 
 async def test_readers_have_limits(opened: Opened) -> None:

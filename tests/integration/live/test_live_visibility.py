@@ -7,6 +7,7 @@ import pytest
 from services.live.chat.access import Access, Caller
 from services.live.chat.rooms_repository import Room
 from services.live.chat.rules import ChatNotFound
+from services.live.handlers.live_events import LiveEvents
 from shared.contracts import Event, VideoDeleted, Visibility, VisibilityChanged, stream_id
 from shared.http.identity import Principal
 from tests.integration.live.harness import OBS, Live
@@ -17,6 +18,27 @@ class Nobody:
 
     async def has_ended(self, user_id: str, session_id: str) -> bool:
         return False
+
+
+class Counted:
+    """The log, and how many events were read of it."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+        return self._counting(method) if name.startswith("read_") else method
+
+    def _counting(self, method: Any) -> Any:
+        async def read(*values: Any) -> Any:
+            found = await method(*values)
+            streams = found.values() if isinstance(found, dict) else [found]
+            self.read += sum(len(events) for events in streams)
+            return found
+
+        return read
 
 
 class Video:
@@ -118,3 +140,39 @@ async def test_a_live_stream_of_a_newer_version_has_no_chat(live: Live) -> None:
 
 async def test_what_is_no_live_is_nobodys(live: Live) -> None:
     assert await live.one.events.visibility("00000000-0000-7000-8000-000000000000") is None
+
+
+async def test_who_asks_again_reads_what_is_new_alone(live: Live) -> None:
+    video = await running(live)
+    for visibility in ("unlisted", "private", "public") * 5:
+        await video.show(visibility)
+    log = Counted(live.store)
+    video.events = LiveEvents(log)  # type: ignore[arg-type]
+    access = Access(video.events, Nobody(), "secret")
+
+    async def asked() -> tuple[Visibility | None, bool, bool]:
+        deleted = await video.events.is_video_deleted(video.room.video_id)
+        return await video.visibility, await access.has_chat(video.room), deleted
+
+    assert await asked() == ("public", True, False)
+    assert log.read > 15
+    log.read = 0
+    for _ in range(20):
+        assert await asked() == ("public", True, False)
+    assert log.read == 0
+    await video.show("private")
+    assert await asked() == ("private", True, False)
+    assert log.read == 1
+
+
+async def test_only_so_many_videos_are_remembered(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.live.handlers.live_events._KEPT", 1)
+    events = LiveEvents(live.store)
+    videos = [await running(live) for _ in range(2)]
+    for visibility in ("unlisted", "private"):
+        for video in videos:
+            await video.show(visibility)
+            assert await events.visibility(video.room.video_id) == visibility
+    assert len(events._videos._kept) == 1
