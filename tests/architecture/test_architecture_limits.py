@@ -20,12 +20,14 @@ from services.gateway.http1.h1_pool import PoolLimits
 from services.gateway.limits import connections, open_requests
 from services.gateway.request import exchange
 from services.gateway.settings import GatewaySettings
+from services.gateway.upstream import live_origin
 from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
 from services.live.chat import readers, room_log
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
 from services.live.whip import server as whip
+from services.live.window import answers
 from services.transcoder.jobs.retries import TooManyRetries
 from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from shared import database_sessions, publication
@@ -73,6 +75,25 @@ FIXED: dict[str, list[float]] = {
     ],
     "what waits for a simulcast target, target": [backlog.MAX_BYTES, backlog.MAX_MS / 1000],
     "days until a planned live, stream": [publication.LONGEST_WAIT.days],
+    "segments of a running live that are loaded, live": [
+        live_origin.SEGMENTS_OF_LIVE,
+        live_origin.WAITING_OF_LIVE,
+        live_origin.WAIT_SECONDS,
+    ],
+    "segments of running lives that are loaded, process of the gateway": [live_origin.SEGMENTS],
+    "playlists and parts of a running live that are waited for, each for all its viewers, live": [
+        live_origin.EDGES_OF_LIVE,
+        live_origin.WAITING_OF_LIVE,
+        live_origin.WAIT_SECONDS,
+    ],
+    "playlists, parts and segments of running lives that are waited for, process of the gateway": [
+        live_origin.MAX_FETCHES
+    ],
+    "how far ahead a reload of a playlist may be, reload": [
+        answers.SEGMENTS_AHEAD,
+        answers.PARTS_AHEAD,
+        answers.SECONDS_AHEAD,
+    ],
     "readers of a chat, address": [readers.PER_ADDRESS],
     "readers of a chat, chat": [readers.PER_ROOM],
     "events that a reader of a chat is behind, reader": [readers.QUEUE],

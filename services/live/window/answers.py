@@ -1,5 +1,6 @@
 """What a player asks of a window, and what it is answered. ``None``: there is no such thing."""
 
+import math
 import time
 from typing import Final
 
@@ -8,7 +9,7 @@ import msgspec
 from services.live import object_keys
 from services.live.window import dash
 from services.live.window.periods import presentation
-from services.live.window.playlists import CONTENT_TYPE, media_playlist, multivariant
+from services.live.window.playlists import CONTENT_TYPE, hinted_part, media_playlist, multivariant
 from services.live.window.segments import Segment, Track, Window
 from services.live.window.waiting import Changes
 from shared.errors import InvalidInput
@@ -18,7 +19,11 @@ _BLOCK_SECONDS: Final = 12.0
 _FIRST_SECONDS: Final = 8.0
 # A part is asked for before it is there, but not long before.
 _PART_SECONDS: Final = 5.0
-_MAX_AHEAD: Final = 2
+# How far ahead a reload may be (RFC 8216bis, 6.2.5.2): segments, and within one seconds, or parts
+# where they are longer.
+SEGMENTS_AHEAD: Final = 2
+SECONDS_AHEAD: Final = 3.0
+PARTS_AHEAD: Final = 3
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -85,12 +90,19 @@ class Viewing:
     async def _reload(self, track: Track, number: int, part: int | None) -> None:
         """Wait until the playlist has the segment, or the part of it."""
         last = track.last
-        if last is not None and number > last.number + _MAX_AHEAD and not self._window.ended:
+        if last is not None and number > last.number + SEGMENTS_AHEAD and not self._window.ended:
             raise InvalidInput("_HLS_msn is too far ahead")
         if not self._low_latency:
             part = None
+        if part is not None and not self._has(track, number, part):
+            there = len(last.parts) if last is not None and last.number == number else 0
+            if part >= there + self._parts_ahead():
+                raise InvalidInput("_HLS_part is too far ahead")
         # Where the publisher is silent, the unchanged playlist is answered: players come back.
         await self._changes.until(lambda: self._has(track, number, part), _BLOCK_SECONDS)
+
+    def _parts_ahead(self) -> int:
+        return max(PARTS_AHEAD, math.ceil(SECONDS_AHEAD / self._window.part_seconds))
 
     def _has(self, track: Track, number: int, part: int | None) -> bool:
         last = track.last
@@ -124,11 +136,12 @@ class Viewing:
         return Answer("video/iso.segment", segment.data, lasting=True)
 
     async def _part(self, track: Track, number: int, part: int, epoch: str) -> Answer | None:
-        """A part, which a hint may have announced a moment before it is there."""
+        """A part. The one that the playlist announces may be asked for before it is there; nothing
+        else waits, or one viewer could wait for a hundred thousand."""
         last = track.last
-        if last is not None and number > last.number + 1:
-            return None
-        await self._changes.until(lambda: self._has(track, number, part), _PART_SECONDS)
+        asked = f"{epoch}/{track.name}/{number}.{part}.m4s"
+        if self._low_latency and last and hinted_part(self._window, track, last) == asked:
+            await self._changes.until(lambda: self._has(track, number, part), _PART_SECONDS)
         segment = self._segment(track, number, epoch)
         if segment is None or part >= len(segment.parts):
             return None

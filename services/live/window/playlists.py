@@ -115,14 +115,7 @@ def _segment(
 
 def _edge(window: Window, track: Track, last: Segment) -> Iterator[str]:
     """What comes next, and where the other renditions are."""
-    if last.done:
-        following = last.number + 1
-        # A gap may have another epoch's folder; the next segment has the present one.
-        folder = object_keys.track_folder(window.video_id, window.epoch, track.name)
-        uri = object_keys.uri(f"{folder}/{following}.0.m4s")
-    else:
-        uri = part_uri(last, len(last.parts))
-    yield f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{uri}"'
+    yield f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{hinted_part(window, track, last)}"'
     for other in window.tracks.values():
         newest = other.last
         if other is track or newest is None or not newest.parts:
@@ -131,6 +124,15 @@ def _edge(window: Window, track: Track, last: Segment) -> Iterator[str]:
             f'#EXT-X-RENDITION-REPORT:URI="{object_keys.playlist(other.name)}",'
             f"LAST-MSN={newest.number},LAST-PART={len(newest.parts) - 1}"
         )
+
+
+def hinted_part(window: Window, track: Track, last: Segment) -> str:
+    """The address of the part that comes after a track's last one."""
+    if not last.done:
+        return part_uri(last, len(last.parts))
+    # A gap may have another epoch's folder; the next segment has the present one.
+    folder = object_keys.track_folder(window.video_id, window.epoch, track.name)
+    return object_keys.uri(f"{folder}/{last.number + 1}.0.m4s")
 
 
 def part_uri(segment: Segment, part: int) -> str:

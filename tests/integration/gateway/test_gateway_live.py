@@ -13,6 +13,7 @@ from tests.support.wait import eventually
 
 VIDEO = "0190b7a8-2222-7000-8000-000000000001"
 BASE = f"/media/public/{VIDEO}/live"
+OTHER = "0190b7a8-2222-7000-8000-000000000002"
 
 
 class Lives:
@@ -25,6 +26,7 @@ class Lives:
         self.hot: dict[str, bytes] = {}
         self.plain: dict[str, bytes] = {}
         self.broken = False
+        self.gated = "/hot/"
         self.gate = asyncio.Event()
         self.gate.set()
         service.handler = self.answer
@@ -39,7 +41,8 @@ class Lives:
             address = {"address": self.owner}
             await peer.answer(404 if self.owner is None else 200, address)
         elif "/hot/" in target:
-            await self.gate.wait()
+            if self.gated in target:
+                await self.gate.wait()
             if self.broken:
                 raise ConnectionError
             await self.give(peer, self.hot.get(target.partition("/hot/")[2]))
@@ -108,6 +111,68 @@ async def test_a_part_is_loaded_once_and_kept(client: httpx.AsyncClient, lives: 
         assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["content-type"] == "video/iso.segment"
     assert lives.asked[f"/internal/live/{VIDEO}/hot/1/top/5.0.m4s"] == 1
+
+
+@pytest.mark.parametrize("name", ["1/top/101.{}.m4s", "1/top/{}.m4s", "top.m3u8?_HLS_msn={}"])
+async def test_what_one_live_is_asked_for_is_not_before_another_live(
+    client: httpx.AsyncClient, lives: Lives, name: str
+) -> None:
+    """However many parts that are not there yet, segments or reloads are waited for."""
+    lives.hot["1/top/7.m4s"] = b"segment"
+    lives.gated = f"{VIDEO}/hot/{name.partition('{')[0]}"
+    lives.gate.clear()
+    asking = [asyncio.create_task(client.get(f"{BASE}/{name.format(n)}")) for n in range(40)]
+    await eventually(lambda: sum(lives.gated in target for target in lives.asked) >= 8)
+    answer = await client.get(f"/media/public/{OTHER}/live/1/top/7.m4s")
+    assert answer.content == b"segment"
+    assert not any(task.done() for task in asking)
+    lives.gate.set()
+    await asyncio.gather(*asking)
+
+
+async def test_parts_that_are_waited_for_keep_no_segment_of_their_live(
+    client: httpx.AsyncClient, lives: Lives
+) -> None:
+    lives.hot["1/top/7.m4s"] = b"segment"
+    lives.gated = "/hot/1/top/101."
+    lives.gate.clear()
+    parts = [f"{BASE}/1/top/101.{number}.m4s" for number in range(40)]
+    asking = [asyncio.create_task(client.get(part)) for part in parts]
+    await eventually(lambda: sum(lives.gated in target for target in lives.asked) == 40)
+    assert (await client.get(f"{BASE}/1/top/7.m4s")).content == b"segment"
+    lives.gate.set()
+    await asyncio.gather(*asking)
+
+
+@pytest.mark.parametrize(
+    ("queries", "asked"),
+    [
+        (
+            (
+                "_HLS_msn=7&_HLS_part=2",
+                "_HLS_part=02&_HLS_msn=007",
+                "_HLS_msn=7&_HLS_part=2&_HLS_msn=8",
+            ),
+            "?_HLS_msn=7&_HLS_part=2",
+        ),
+        (("_HLS_skip=YES", "_HLS_skip=v2", "_HLS_skip=YES&_HLS_skip=v2"), "?_HLS_skip=YES"),
+        (("", "_HLS_part=2", "_HLS_part=3", "_HLS_msn=x", "_HLS_skip=no"), ""),
+    ],
+)
+async def test_a_reload_is_one_request_however_it_is_written(
+    client: httpx.AsyncClient, lives: Lives, queries: tuple[str, ...], asked: str
+) -> None:
+    lives.hot[f"top.m3u8{asked}"] = b"#EXTM3U\n"
+    for query in queries:
+        assert (await client.get(f"{BASE}/top.m3u8?{query}")).text == "#EXTM3U\n"
+    hot = Counter({target: count for target, count in lives.asked.items() if "/hot/" in target})
+    assert hot == {f"/internal/live/{VIDEO}/hot/top.m3u8{asked}": 1}
+
+
+@pytest.mark.parametrize("name", ["1/top/07.m4s", "1/top/7.00.m4s", "1/top/07.0.m4s"])
+async def test_a_segment_has_one_name(client: httpx.AsyncClient, lives: Lives, name: str) -> None:
+    assert (await client.get(f"{BASE}/{name}")).status_code == 404
+    assert not any("/hot/" in target for target in lives.asked)
 
 
 async def test_without_an_owner_the_log_and_the_bucket_answer(

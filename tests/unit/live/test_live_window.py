@@ -311,6 +311,32 @@ async def test_a_reload_far_ahead_is_refused() -> None:
         await stage.viewing().playlist("top.m3u8", Directives(4))
 
 
+@pytest.mark.parametrize(("number", "part"), [(1, 10), (2, 9), (3, 9), (3, 99_999)])
+async def test_a_reload_for_a_part_far_ahead_is_refused(number: int, part: int) -> None:
+    stage = Stage()
+    stage.parts(0, 1)
+    task = asyncio.create_task(stage.viewing().playlist("top.m3u8", Directives(number, part)))
+    await asyncio.sleep(0)
+    assert task.done()
+    with pytest.raises(InvalidInput):
+        await task
+
+
+@pytest.mark.parametrize(("number", "part"), [(1, 9), (2, 8)])
+async def test_a_reload_may_be_three_seconds_of_parts_ahead(number: int, part: int) -> None:
+    stage = Stage()
+    stage.parts(0, 1)
+    task = asyncio.create_task(stage.viewing().playlist("top.m3u8", Directives(number, part)))
+    await after(task, lambda: stage.parts(2, 4))
+    assert await task is not None
+
+
+async def test_a_reload_for_more_parts_than_a_segment_has_is_answered() -> None:
+    stage = Stage()
+    stage.parts(0, 1)
+    assert await stage.viewing().playlist("top.m3u8", Directives(0, 99_999)) is not None
+
+
 async def test_a_reload_does_not_wait_for_a_silent_publisher(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("services.live.window.answers._BLOCK_SECONDS", 0.01)
     stage = Stage()
@@ -330,6 +356,38 @@ async def test_a_hinted_part_is_waited_for() -> None:
     assert answer is not None
     assert answer.lasting
     assert len(answer.body) == 1000
+
+
+@pytest.mark.parametrize("name", ["1.2", "2.0", "2.90000"])
+@pytest.mark.parametrize("epoch", [1, 2])
+async def test_no_other_part_is_waited_for(epoch: int, name: str) -> None:
+    stage = Stage()
+    stage.parts(0, 1)
+    task = asyncio.create_task(stage.viewing().media(f"{epoch}/top/{name}.m4s"))
+    await asyncio.sleep(0)
+    assert task.done()
+    assert await task is None
+
+
+async def test_nor_the_hinted_one_of_another_publisher() -> None:
+    stage = Stage()
+    stage.parts(0, 1)
+    task = asyncio.create_task(stage.viewing().media("2/top/1.1.m4s"))
+    await asyncio.sleep(0)
+    assert task.done()
+    assert await task is None
+
+
+async def test_behind_a_gap_the_next_publishers_part_is_waited_for() -> None:
+    stage = Stage()
+    stage.parts(0, 1)
+    stage.window.end()
+    stage.window.epoch = 2
+    stage.window.lose(4)
+    stage.begin()
+    task = asyncio.create_task(stage.viewing().media("2/top/4.0.m4s"))
+    await after(task, lambda: stage.part(4, 0))
+    assert await task is not None
 
 
 async def test_a_hinted_part_that_never_came_is_not_there() -> None:
