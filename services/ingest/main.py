@@ -25,6 +25,7 @@ from services.ingest.handlers.sweep import Sweep
 from services.ingest.handlers.upload_completer import UploadCompleter
 from services.ingest.handlers.upload_ender import UploadEnder
 from services.ingest.handlers.upload_events import UploadEvents
+from services.ingest.handlers.upload_finisher import UploadFinisher
 from services.ingest.handlers.upload_slots import UploadSlots
 from services.ingest.handlers.upload_starter import UploadStarter
 from services.ingest.handlers.upload_writers import UploadWriters
@@ -106,12 +107,16 @@ async def assemble(
     events = UploadEvents(log, metrics)
     slots = UploadSlots(limits, metrics)
     metrics.watch(lambda: slots.receiving, lambda: slots.waiting)
+    writers = UploadWriters(uploads, sources, limits, metrics)
+    completer = UploadCompleter(uploads, sources, events)
+    ender = UploadEnder(uploads, sources, events)
     steps = UploadSteps(
         slots,
         UploadStarter(uploads, events, limits),
-        UploadWriters(uploads, sources, limits, metrics),
-        UploadCompleter(uploads, sources, events),
-        UploadEnder(uploads, sources, events),
+        writers,
+        completer,
+        ender,
+        UploadFinisher(writers, completer, ender),
     )
     sweep = Sweep(
         steps,

@@ -106,6 +106,11 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     fingerprint: str | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether every byte counts of an upload by tus: its client has nothing left to send."""
+        return self.protocol == "tus" and self.received == self.length
+
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """What a writer has made durable: totals, and the parts since its last report."""
@@ -172,7 +177,10 @@ class UploadOwnership(Protocol):
         ...
 
     async def acquire(self, upload_id: str) -> Upload:
-        """Become the writer, in a new epoch. Raises UploadNotFound; UploadLost if not open."""
+        """Become the writer, in a new epoch.
+
+        Raises UploadNotFound; UploadLost if it is not open, or expired without being whole.
+        """
         ...
 
     async def release(self, upload_id: str, epoch: int, *, clean: bool) -> None:
@@ -261,7 +269,7 @@ class SweptUploads(Protocol):
     """Finds uploads that were left behind, and which objects belong to uploads."""
 
     async def due(self, limit: int) -> list[Upload]:
-        """Uploads that are expired, left in ``completing`` or ``ending``, or old."""
+        """Uploads that are expired, left in ``completing``, in ``ending`` or whole, or old."""
         ...
 
     async def postpone(self, upload_id: str) -> None:

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Row
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.details import Details
 from services.ingest.ports import Upload
+from services.ingest.tables import uploads
 from shared.errors import Unavailable
 
 
@@ -33,6 +34,11 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         if error.connection_invalidated:
             raise DatabaseUnavailable("The upload cannot be recorded right now.") from error
         raise
+
+
+def is_whole() -> ColumnElement[bool]:
+    """``Upload.whole`` of a row."""
+    return (uploads.c.protocol == "tus") & (uploads.c.received == uploads.c.length)
 
 
 def upload_of(row: Row[Any]) -> Upload:

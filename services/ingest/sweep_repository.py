@@ -10,12 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.deleted_usage import forget_deleted
 from services.ingest.ports import Upload
-from services.ingest.rows import transaction, upload_of
+from services.ingest.rows import is_whole, transaction, upload_of
 from services.ingest.tables import pending_deletions, uploads
 from services.ingest.tail import SEPARATOR, keys_of
 
 # An upload in ``completing`` or ``ending`` whose row is older than this was left by its process.
 _LEFT: Final = timedelta(seconds=30)
+# A whole one is open between two statements of its request. Where its last part cannot be stored,
+# each further try uses up two of the 10,000 numbers of parts.
+_LEFT_WHOLE: Final = timedelta(minutes=5)
 
 
 class SweepRepository:
@@ -38,6 +41,9 @@ class SweepRepository:
                         uploads.c.phase.in_(("open", "completed")) & (uploads.c.expires_at < now),
                         uploads.c.phase.in_(("completing", "ending"))
                         & (uploads.c.updated_at < now - _LEFT),
+                        (uploads.c.phase == "open")
+                        & is_whole()
+                        & (uploads.c.updated_at < now - _LEFT_WHOLE),
                     )
                 )
                 .order_by(uploads.c.updated_at)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import msgspec
-from sqlalchemy import Row, case, delete, func, insert, select, update
+from sqlalchemy import Row, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -22,7 +22,7 @@ from services.ingest.ports import (
     UploadNotFound,
 )
 from services.ingest.quotas import Addition
-from services.ingest.rows import transaction, upload_of
+from services.ingest.rows import is_whole, transaction, upload_of
 from services.ingest.tables import parts, uploads
 from services.ingest.usage_repository import UsageRepository
 
@@ -107,7 +107,7 @@ class UploadsRepository:
                 .where(
                     uploads.c.id == upload_id,
                     uploads.c.phase == "open",
-                    uploads.c.expires_at > func.clock_timestamp(),
+                    or_(uploads.c.expires_at > func.clock_timestamp(), is_whole()),
                 )
                 .values(
                     epoch=uploads.c.epoch + 1,

@@ -37,11 +37,6 @@ class Concatenation:
             await self._steps.ender.remove(part)
         return made
 
-    async def complete_empty(self, upload: Upload) -> Upload:
-        """Complete a partial upload of no bytes."""
-        await self._copy(await self._steps.writers.acquire(upload.id), ())
-        return await self._steps.completer.complete(upload.id)
-
     async def _copy(self, upload: Upload, parts: Sequence[Upload]) -> None:
         body: Body = _StoredUploads(self._sources, parts)
         async with self._steps.writers.writing(upload, body) as writer:

@@ -103,23 +103,31 @@ class Resumable:
             if earlier is None:
                 raise
             return await self._same(earlier, fingerprint)
-        if upload.partial and upload.length == 0:
-            return await self._concatenation.complete_empty(upload)
+        if upload.whole:
+            # A partial upload of no bytes.
+            return await self._steps.finisher.finish(upload.id)
         return upload
 
-    async def inspect(self, user_id: str, upload_id: str) -> Upload:
+    async def inspect(self, user_id: str, upload_id: str, *, finish: bool = True) -> Upload:
         """The state of an upload. Raises UploadNotFound.
 
         A request that still writes to it is interrupted first, so that the offset does not change
-        until the client goes on.
+        until the client goes on. A client has nothing to send where all its bytes count, so such
+        an upload is completed, unless not ``finish``: a client of the IETF's draft then still says
+        that it is complete. Raises what ``UploadSlots.hold`` and ``UploadFinisher.finish`` do.
         """
         upload = await self._owned(user_id, upload_id)
-        if upload.phase == "completing":
-            return await self._steps.completer.complete(upload.id)
         if upload.phase == "open" and upload.held:
             with suppress(UploadLost):
                 await self._steps.writers.release(await self._steps.writers.acquire(upload_id))
-            return await self._owned(user_id, upload_id)
+            upload = await self._owned(user_id, upload_id)
+        if finish and upload.phase == "open" and upload.whole:
+            with suppress(UploadLost):
+                async with self._steps.slots.hold(user_id, upload.tail_size):
+                    return await self._steps.finisher.finish(upload_id)
+            upload = await self._owned(user_id, upload_id)
+        if upload.phase == "completing":
+            return await self._steps.completer.complete(upload.id)
         return upload
 
     async def append(
@@ -280,7 +288,7 @@ class Resumable:
         """Raises UploadNotFound, also for an expired upload that the sweep has not ended yet."""
         upload = await self._uploads.get(upload_id)
         expired = upload.phase == "open" and upload.expires_at <= datetime.now(UTC)
-        if upload.user_id != user_id or upload.phase == "ending" or expired:
+        if upload.user_id != user_id or upload.phase == "ending" or (expired and not upload.whole):
             raise UploadNotFound("There is no such upload.")
         if upload.protocol != "tus":
             raise UploadNotFound("There is no such resumable upload.")

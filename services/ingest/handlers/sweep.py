@@ -13,6 +13,7 @@ import msgspec
 from services.ingest.domain import source_key
 from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.upload_events import UploadEvents
+from services.ingest.handlers.upload_finisher import ENDED
 from services.ingest.handlers.writer import TAILS
 from services.ingest.ports import (
     DeletedSources,
@@ -218,6 +219,8 @@ class Sweep:
 
     async def _settle(self, upload: Upload) -> str:
         match upload.phase:
+            case "open" if upload.whole:
+                return await self._finish(upload)
             case "open":
                 await self._steps.ender.expire(upload)
                 return "expired"
@@ -232,6 +235,18 @@ class Sweep:
                 else:
                     await self._steps.ender.remove_row(upload)
                 return "removed"
+
+    async def _finish(self, upload: Upload) -> str:
+        try:
+            await self._steps.finisher.finish(upload.id)
+        except ENDED:
+            return "removed"
+        except (CinelogError, OSError):
+            if max(upload.created_at, upload.expires_at) > datetime.now(UTC) - _PATIENCE:
+                raise
+            await self._steps.ender.expire(await self._steps.writers.acquire(upload.id))
+            return "expired"
+        return "finished"
 
     async def _complete(self, upload: Upload) -> str:
         try:

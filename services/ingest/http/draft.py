@@ -48,7 +48,7 @@ async def inspect(
     request: Request[Any, Any, Any], user_id: str, upload_id: str, resumable: Resumable
 ) -> Answer:
     """HEAD: the offset to go on from."""
-    upload = await resumable.inspect(user_id, upload_id)
+    upload = await resumable.inspect(user_id, upload_id, finish=False)
     headers = _state(upload, resumable) | {"cache-control": "no-store"}
     if upload.length is not None:
         headers["upload-length"] = str(upload.length)

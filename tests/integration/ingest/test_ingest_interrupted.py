@@ -4,23 +4,37 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from services.ingest.handlers.concatenation import Concatenation
 from services.ingest.handlers.limits import Limits
 from services.ingest.handlers.resumable import Resumable
-from tests.integration.ingest.harness import Ingest, clip
-from tests.integration.ingest.tus_client import MIB, create, offset_of, patch
+from services.ingest.ports import UploadLost
+from services.ingest.rows import DatabaseUnavailable
+from shared.contracts import (
+    UploadExpired,
+    UploadRejected,
+    UploadStarted,
+    UserDeleted,
+    VideoUploaded,
+    stream_id,
+)
+from tests.integration.ingest.forms import problem
+from tests.integration.ingest.harness import Ingest, clip, record
+from tests.integration.ingest.tus_client import MIB, TUS, create, offset_of, patch
+from tests.support.databases import Database
 
 
 class Arriving:
-    """A request's body of these pieces."""
+    """A request's body of these pieces; ``end`` is raised in place of its end."""
 
     address = None
     slow = False
 
-    def __init__(self, *pieces: bytes) -> None:
+    def __init__(self, *pieces: bytes, end: Exception | None = None) -> None:
         self._pieces = pieces
+        self._end = end
         self.length = sum(map(len, pieces))
 
     def interrupt(self) -> None: ...
@@ -30,6 +44,8 @@ class Arriving:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:
             yield piece
+        if self._end is not None:
+            raise self._end
 
 
 def resumable(ingest: Ingest) -> Resumable:
@@ -76,3 +92,95 @@ async def test_a_request_cancelled_while_a_part_is_on_its_way_leaves_no_hole(
         answer = await patch(client, url, kept, content[kept:])
         assert answer.status_code == 204, answer.text
     assert ingest.content(upload_id) == content
+
+
+async def stored_whole(ingest: Ingest, client: httpx.AsyncClient, content: bytes) -> str:
+    """The address of an upload whose request was interrupted between its last byte and its end."""
+    url = await create(client, len(content))
+    lost = UploadLost("Another request goes on with this upload.")
+    with pytest.raises(UploadLost):
+        await resumable(ingest).append(
+            "ann", url.rpartition("/")[2], 0, Arriving(content, end=lost)
+        )
+    (row,) = await ingest.rows()
+    assert (row["phase"], row["received"]) == ("open", len(content))
+    return url
+
+
+@pytest.mark.parametrize("size", [300_000, 6 * MIB])
+async def test_who_is_told_that_all_bytes_are_there_has_a_video(ingest: Ingest, size: int) -> None:
+    content = clip(size)
+    async with ingest.client() as client:
+        url = await stored_whole(ingest, client, content)
+        assert await offset_of(client, url) == size
+        assert await offset_of(client, url) == size
+    upload_id = url.rpartition("/")[2]
+    assert [type(event) for event in await ingest.events(upload_id)] == [
+        UploadStarted,
+        VideoUploaded,
+    ]
+    assert ingest.content(upload_id) == content
+    assert list(ingest.objects()) == [f"{upload_id}/source"]
+
+
+async def test_a_hiccup_after_the_last_byte_does_not_keep_the_video(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = clip(6 * MIB)
+
+    async def away(*_: object) -> None:
+        raise DatabaseUnavailable("The upload cannot be recorded right now.")
+
+    async with ingest.client() as client:
+        url = await create(client, len(content))
+        with monkeypatch.context() as patched:
+            patched.setattr(ingest.parts.uploads, "begin_completing", away)
+            answer = await patch(client, url, 0, content)
+            assert problem(answer) == (503, "database_unavailable")
+            # Nobody is told that all is there while nothing is sure.
+            assert (await client.head(url, headers=TUS)).status_code == 503
+        assert await offset_of(client, url) == len(content)
+    upload_id = url.rpartition("/")[2]
+    assert isinstance((await ingest.events(upload_id))[-1], VideoUploaded)
+    assert ingest.content(upload_id) == content
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["left", "expired"])
+async def test_the_sweep_completes_what_its_client_never_asks_for(
+    ingest: Ingest, expired: bool
+) -> None:
+    content = clip(6 * MIB)
+    async with ingest.client() as client:
+        url = await stored_whole(ingest, client, content)
+    upload_id = url.rpartition("/")[2]
+    assert (await ingest.parts.sweep.round()).finished == 0
+    if expired:
+        await ingest.age(upload_id)
+    else:
+        await ingest.store._pool.execute(
+            "update ingest.uploads set updated_at = updated_at - interval '6 minutes'"
+        )
+    swept = await ingest.parts.sweep.round()
+    assert (swept.finished, swept.expired) == (1, 0)
+    assert isinstance((await ingest.events(upload_id))[-1], VideoUploaded)
+    assert ingest.content(upload_id) == content
+
+
+@pytest.mark.parametrize("why", ["it is no video", "its account is deleted"])
+async def test_what_cannot_become_a_video_ends_though_it_is_whole(
+    ingest: Ingest, database: Database, why: str
+) -> None:
+    # So few bytes are looked at only when all are there.
+    content = b"\0" * 100 if why == "it is no video" else clip(100)
+    async with ingest.client() as client:
+        url = await stored_whole(ingest, client, content)
+    upload_id = url.rpartition("/")[2]
+    if why == "its account is deleted":
+        await record(database, stream_id("user", "ann"), UserDeleted(user_id="ann"))
+    await ingest.age(upload_id)
+    assert (await ingest.parts.sweep.round()).removed == 1
+    ended = UploadRejected if why == "it is no video" else UploadExpired
+    assert isinstance((await ingest.events(upload_id))[-1], ended)
+    assert await ingest.rows() == []
+    assert ingest.objects() == {}
+    assert ingest.unfinished() == []
