@@ -35,7 +35,8 @@ _BATCH: Final = 100
 _ORPHAN_AGE: Final = timedelta(hours=1)
 # Between listing a source that nothing refers to and deleting it.
 _DELETION_DELAY: Final = timedelta(hours=24)
-# How long joining the parts of an upload is tried: longer than an outage should last.
+# How long after it could have expired an upload is tried whose bytes are all stored: longer than
+# an outage should last. Its last byte came before that, however long ago the upload was begun.
 _PATIENCE: Final = timedelta(days=3)
 
 
@@ -242,7 +243,7 @@ class Sweep:
         except ENDED:
             return "removed"
         except (CinelogError, OSError):
-            if max(upload.created_at, upload.expires_at) > datetime.now(UTC) - _PATIENCE:
+            if _is_tried(upload):
                 raise
             await self._steps.ender.expire(await self._steps.writers.acquire(upload.id))
             return "expired"
@@ -259,11 +260,15 @@ class Sweep:
             # However long an upgrade takes: the bytes may be acknowledged.
             raise
         except (CinelogError, OSError):
-            if upload.created_at > datetime.now(UTC) - _PATIENCE:
+            if _is_tried(upload):
                 raise
             await self._steps.ender.give_up(upload)
             return "removed"
         return "finished"
+
+
+def _is_tried(upload: Upload) -> bool:
+    return max(upload.created_at, upload.expires_at) > datetime.now(UTC) - _PATIENCE
 
 
 def _unowned(key: str) -> Finding:

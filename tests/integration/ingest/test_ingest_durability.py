@@ -349,6 +349,47 @@ async def test_what_can_never_be_joined_is_given_up(ingest: Ingest) -> None:
     assert await ingest.rows() == []
 
 
+async def test_what_took_days_to_arrive_outlives_an_outage_at_its_end(
+    database: Database, s3: Buckets
+) -> None:
+    cable = Cuttable(s3.endpoint)
+    await cable.connect()
+    content = clip(6 * MIB)
+    settings = config(database, s3, s3_endpoint=cable.endpoint)
+    async with running(settings, s3) as ingest:
+        steps, parts = ingest.parts.steps, ingest.parts
+        upload = msgspec.structs.replace(
+            steps.starter.new_upload("ann", "tus", Details(title="x")), length=len(content)
+        )
+        await steps.starter.start(upload)
+        await ingest.store._pool.execute(
+            "update ingest.uploads set created_at = created_at - interval '4 days'"
+        )
+        taken = await parts.uploads.acquire(upload.id)
+        async with steps.writers.writing(taken, Silence()) as writer:
+            await writer.write(content)
+            await writer.finish()
+            await steps.completer.begin(taken, sha256=None, content_type="video/mp4")
+        await cable.cut()
+        left = "update ingest.uploads set updated_at = updated_at - interval '1 minute'"
+        await ingest.store._pool.execute(left)
+        swept = await parts.sweep.round()
+        assert (swept.failed, swept.removed) == (1, 0)
+        (row,) = await ingest.rows()
+        assert row["phase"] == "completing"
+
+        await cable.connect()
+
+        async def is_finished() -> bool:
+            # A round that meets a connection from before leaves the upload to a later one.
+            await ingest.store._pool.execute(left)
+            return (await parts.sweep.round()).finished == 1
+
+        await eventually(is_finished)
+        assert ingest.content(upload.id) == content
+        await cable.cut()
+
+
 async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: Database) -> None:
     async with ingest.client() as client:
         answer = await send(client, form(TITLE, ("video", "a.mp4", clip(9000))))
