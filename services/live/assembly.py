@@ -54,11 +54,14 @@ from services.live.recording.spool import Spool
 from services.live.rtmp.server import RtmpServer
 from services.live.sessions_repository import SessionsRepository
 from services.live.settings import LiveSettings
+from services.live.simulcast.by_srt import Srt
 from services.live.simulcast.dialing import Dialer
 from services.live.simulcast.handling import Targets
 from services.live.simulcast.repository import Most, TargetsRepository
 from services.live.simulcast.sealing import Sealer
 from services.live.simulcast.simulcasts import Simulcasts
+from services.live.simulcast.transports import Transports
+from services.live.srt.library import Library, SrtError
 from services.live.srt.publishers import SrtPublishers
 from services.live.streams_repository import StreamsRepository
 from services.live.whip.ice_servers import IceServers
@@ -75,6 +78,7 @@ from shared.loops.items import ItemMetrics
 from shared.programs.confinement import Limits
 from shared.programs.finding import find_ffmpeg
 from shared.public_addresses import Reach
+from shared.settings import SettingsError
 
 _CONNECTIONS: Final = 8
 _S3_CONNECTIONS: Final = 64
@@ -94,7 +98,8 @@ _LIMITS: Final = Limits(
 
 @dataclass(frozen=True)
 class Live:
-    """The assembled parts of the service. Without Redis there is no chat."""
+    """The assembled parts of the service. Without Redis there is no chat; without ``library``,
+    which is libsrt, no SRT."""
 
     settling: Settling
     finishing: Finishing
@@ -107,6 +112,7 @@ class Live:
     simulcasts: Simulcasts
     publishers: RtmpServer
     whip: Whip | None
+    library: Library | None
     srt: SrtPublishers
     app: Litestar
 
@@ -149,10 +155,9 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
     user_sessions = Sessions(base.log)
     viewers = ViewerCounts(open_redis(host, config.redis_url) if config.redis_url else None)
     chats = _chats(base, user_sessions)
-    reach = config.simulcast_networks or Reach()
-    targets, sealer = TargetsRepository(base.engine), Sealer(config.simulcast_key)
-    simulcasts = Simulcasts(targets, base.events, sealer, Dialer(reach), reach)
-    means = _means(base, sessions, simulcasts.open)
+    program, library = _program(base), _library(config)
+    simulcasts, targets = _simulcasts(base, program, library)
+    means = _means(base, sessions, program, simulcasts.open)
     recorder = VideoRecorder(sessions, base.media)
     clips = _clips(base, recorder, means)
     broadcasts = Broadcasts(means, most=config.max_lives, cores=config.live_cores)
@@ -164,7 +169,7 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
     routes = [
         clips_router(clips),
         planned_router(planning),
-        simulcast_router(_targets(base, targets, sealer, reach)),
+        simulcast_router(targets),
         *([chat_router(chats.chat)] if chats is not None else []),
         origin_router(Origin(broadcasts, plain, sessions)),
         *_whip_routes(config, whip),
@@ -188,7 +193,8 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
         simulcasts,
         RtmpServer(door),
         whip,
-        SrtPublishers(door, means.program, config.srt_passphrase),
+        library,
+        SrtPublishers(door, program, config.srt_passphrase),
         _app(base, user_sessions, _streams(base, viewers, planning), routes),
     )
 
@@ -301,10 +307,29 @@ def _clips(base: _Base, recorder: VideoRecorder, means: Means) -> Clips:
     )
 
 
-def _targets(base: _Base, rows: TargetsRepository, sealer: Sealer, reach: Reach) -> Targets:
+def _simulcasts(
+    base: _Base, program: Program, library: Library | None
+) -> tuple[Simulcasts, Targets]:
     config = base.config
+    reach = config.simulcast_networks or Reach()
+    rows, sealer = TargetsRepository(base.engine), Sealer(config.simulcast_key)
+    srt = Srt(library, program) if library is not None else None
+    transports = Transports(Dialer(reach), srt)
     most = Most(config.max_simulcast_targets, config.max_simulcast_targets_per_user)
-    return Targets(rows, base.sessions, base.events, sealer, reach, most=most)
+    targets = Targets(
+        rows, base.sessions, base.events, sealer, reach, most=most, srt=srt is not None
+    )
+    return Simulcasts(rows, base.events, sealer, transports, reach), targets
+
+
+def _library(config: LiveSettings) -> Library | None:
+    """libsrt, where it is installed. Raises SettingsError."""
+    if config.srt_library is None:
+        return None
+    try:
+        return Library(config.srt_library)
+    except SrtError as error:
+        raise SettingsError(f"SRT_LIBRARY: {error}") from error
 
 
 def _operator_routes(base: _Base) -> list[Router]:
@@ -344,12 +369,20 @@ def _whip_routes(config: LiveSettings, whip: Whip | None) -> list[Router]:
     return whip_routers(whip, IceServers(config.ice_servers, config.turn_secret))
 
 
-def _means(base: _Base, sessions: LiveSessions, tap: Callable[[Session], Tap]) -> Means:
+def _program(base: _Base) -> Program:
+    """ffmpeg, with an empty folder."""
     config = base.config
     # What an earlier process has left there is of no use: its sessions go on elsewhere.
     shutil.rmtree(config.scratch_dir, ignore_errors=True)
     scratch = Path(config.scratch_dir) / base.name
     scratch.mkdir(parents=True, mode=0o700)
+    return Program(find_ffmpeg(config.ffmpeg), scratch, _LIMITS)
+
+
+def _means(
+    base: _Base, sessions: LiveSessions, program: Program, tap: Callable[[Session], Tap]
+) -> Means:
+    config = base.config
     limits = MediaLimits(
         bit_rate=config.max_live_bit_rate,
         pixels=config.max_live_pixels,
@@ -358,8 +391,8 @@ def _means(base: _Base, sessions: LiveSessions, tap: Callable[[Session], Tap]) -
     return Means(
         sessions,
         base.media,
-        Program(find_ffmpeg(config.ffmpeg), scratch, _LIMITS),
-        scratch,
+        program,
+        program.folder,
         config.live_heights,
         limits,
         60 * config.live_dvr_minutes,

@@ -22,20 +22,17 @@ CERTIFICATE: Final = "read the certificate"
 _CERTIFICATE_SECONDS: Final = 10.0
 
 
-def srt(config: LiveSettings, publishers: SrtPublishers) -> Listener | None:
-    """Listens for publishers by SRT, where that is set up. Raises SettingsError."""
-    if config.srt_library is None:
+def srt(bind: Address, library: Library | None, publishers: SrtPublishers) -> Listener | None:
+    """Listens for publishers by SRT, where that is installed. Raises SettingsError."""
+    if library is None:
         return None
+    listener = Listener(
+        library, admit=publishers.admit, serve=publishers.serve, latency_ms=_SRT_LATENCY_MS
+    )
     try:
-        listener = Listener(
-            Library(config.srt_library),
-            admit=publishers.admit,
-            serve=publishers.serve,
-            latency_ms=_SRT_LATENCY_MS,
-        )
-        listener.open(config.srt_bind.host, config.srt_bind.port)
+        listener.open(bind.host, bind.port)
     except SrtError as error:
-        raise settings.SettingsError(f"SRT_BIND, SRT_LIBRARY: {error}") from error
+        raise settings.SettingsError(f"SRT_BIND: {error}") from error
     return listener
 
 

@@ -33,7 +33,7 @@ async def compose(config: LiveSettings, host: Host) -> Process:
     receiving.install()
     live = await assemble(config, host)
     loops, broadcasts = host.loops, live.broadcasts
-    listener = listeners.srt(config, live.srt)
+    listener = listeners.srt(config.srt_bind, live.library, live.srt)
     certificate = listeners.certificate(config)
 
     async def drain() -> None:

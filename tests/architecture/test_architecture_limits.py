@@ -26,6 +26,7 @@ from services.ingest.settings import IngestSettings
 from services.live.chat import readers, room_log
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
+from services.live.srt import library as srt
 from services.live.whip import server as whip
 from services.live.window import answers
 from services.transcoder.jobs.retries import TooManyRetries
@@ -72,6 +73,9 @@ FIXED: dict[str, list[float]] = {
         upload_slots.WAITING,
         upload_slots.WAITING_PER_USER,
         upload_slots.WAIT_SECONDS,
+    ],
+    "what SRT holds for a simulcast target, until it has said that it has it, target": [
+        srt.SEND_BYTES
     ],
     "what waits for a simulcast target, target": [backlog.MAX_BYTES, backlog.MAX_MS / 1000],
     "days until a planned live, stream": [publication.LONGEST_WAIT.days],

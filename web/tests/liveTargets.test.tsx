@@ -80,10 +80,25 @@ it('targets are added with a key that is not kept, switched and removed', async 
   await expectAccessible(container);
 });
 
+it('a target by SRT needs no stream key', async () => {
+  const address = 'srt://live.example.com:9000?streamid=k&passphrase=0123456789';
+  const requests = fakeApi({
+    [`GET ${TARGETS}`]: () => success([]),
+    [`POST ${TARGETS}`]: () => success(aTarget({ url: 'srt://live.example.com:9000' }), 201),
+  });
+  renderAt(<Simulcast streamId="s1" />);
+  expect(screen.getByLabelText(/stream key/)).toBeRequired();
+  await userEvent.type(screen.getByLabelText(/Server/), address);
+  expect(screen.getByLabelText(/stream ID/)).not.toBeRequired();
+  await userEvent.click(screen.getByRole('button', { name: 'Add' }));
+  const made = requests.find(({ method }) => method === 'POST');
+  expect(await made?.clone().json()).toEqual({ url: address, stream_key: '', name: '' });
+});
+
 it('a target that is refused says why', async () => {
   fakeApi({
     [`GET ${TARGETS}`]: () => success([]),
-    [`POST ${TARGETS}`]: () => failure(400, 'The url must begin with rtmp:// or rtmps://.'),
+    [`POST ${TARGETS}`]: () => failure(400, 'The url must begin with rtmp://, rtmps:// or srt://.'),
   });
   renderAt(<Simulcast streamId="s1" />);
   await userEvent.type(screen.getByLabelText(/Server/), 'x');

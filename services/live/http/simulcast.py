@@ -30,11 +30,13 @@ TargetId = Annotated[
 
 
 class NewSimulcastTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``url``: rtmp:// or rtmps://, as the other service shows it, without the key.
-    ``stream_key`` is encrypted, and never shown again. ``name`` is the host where it is empty."""
+    """``url``: rtmp:// or rtmps://, as the other service shows it, without the key; or
+    srt://host:port?streamid=…&passphrase=…, where it receives by SRT. ``stream_key``: by SRT the
+    stream id, where ``url`` has none and one is needed. It is encrypted, as is what stands behind
+    the ?, and never shown again. ``name`` is the host where it is empty."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_URL)]
-    stream_key: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
+    stream_key: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] = ""
     name: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
 
     def __repr__(self) -> str:
@@ -78,7 +80,7 @@ _PATH: Final = "/{live_id:str}/simulcast-targets"
         **_OWN,
         **_failures(
             {
-                400: "What was sent breaks a rule.",
+                400: "A rule is broken, or SRT is not installed here (srt_not_installed).",
                 403: "You have as many targets as you may have.",
                 409: "The idempotency key was used differently.",
             }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from services.live.simulcast.outgoing import TargetFailed
+from services.live.simulcast.connection import TargetFailed
 from services.live.simulcast.targets import Place
 from shared.public_addresses import Reach
 
@@ -17,6 +17,7 @@ _LOOKUPS: Final = 16
 # The same for a name that is unknown and for one of the installation's own network: what differed
 # would tell which names there are.
 _UNREACHABLE: Final = "The host is not on the internet."
+NO_ANSWER: Final = "It does not answer."
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -37,21 +38,29 @@ class Dialer:
         """Raises TargetFailed."""
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                address = await self._resolve(place)
+                address = await self._found(place)
                 return await asyncio.open_connection(
                     address,
                     place.port,
-                    ssl=self._trusted() if place.encrypted else None,
-                    server_hostname=place.host if place.encrypted else None,
+                    ssl=self._trusted() if place.scheme == "rtmps" else None,
+                    server_hostname=place.host if place.scheme == "rtmps" else None,
                 )
         except TimeoutError:
-            raise TargetFailed("It does not answer.") from None
+            raise TargetFailed(NO_ANSWER) from None
         except ssl.SSLError:
             raise TargetFailed("It has no valid certificate.") from None
         except OSError:
             raise TargetFailed("It does not accept connections.") from None
 
-    async def _resolve(self, place: Place) -> str:
+    async def resolve(self, place: Place) -> str:
+        """An address that may be called, where something else connects. Raises TargetFailed."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await self._found(place)
+        except TimeoutError:
+            raise TargetFailed(NO_ANSWER) from None
+
+    async def _found(self, place: Place) -> str:
         try:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._lookups,

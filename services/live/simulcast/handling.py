@@ -15,14 +15,14 @@ from services.live.domain.stream import (
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.owners import is_quiet
 from services.live.ports import SessionRows
+from services.live.simulcast.access import read_target
 from services.live.simulcast.repository import Most, TargetRow, TargetsRepository
 from services.live.simulcast.sealing import Sealer
 from services.live.simulcast.targets import (
     MAX_NAME,
+    SrtNotInstalled,
     TargetKeyReused,
     TargetNotFound,
-    checked_key,
-    read_place,
 )
 from shared.contracts import SimulcastState, new_id
 from shared.errors import Detail, InvalidInput
@@ -36,10 +36,10 @@ ShownState = SimulcastState | Literal["disabled"]
 
 
 class NewTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """``stream_key`` is never shown again."""
+    """``stream_key``, and what an address by SRT says behind its ``?``, is never shown again."""
 
     url: str
-    stream_key: str
+    stream_key: str = ""
     name: str = ""
 
     def __repr__(self) -> str:
@@ -53,7 +53,10 @@ class ShownTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Targets:
-    """All raise LiveStreamNotFound for another's stream, TargetNotFound for an unknown target."""
+    """All raise LiveStreamNotFound for another's stream, TargetNotFound for an unknown target.
+
+    ``srt``: whether targets may be reached by SRT.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Targets:
         reach: Reach,
         *,
         most: Most,
+        srt: bool,
     ) -> None:
         self._rows = rows
         self._sessions = sessions
@@ -71,27 +75,29 @@ class Targets:
         self._sealer = sealer
         self._reach = reach
         self._most = most
+        self._srt = srt
 
     async def create(
         self, user_id: str, live_id: str, new: NewTarget, idempotency_key: str | None
     ) -> ShownTarget:
-        """Raises InvalidInput, TooManyTargets, TargetKeyReused."""
+        """Raises InvalidInput, SrtNotInstalled, TooManyTargets, TargetKeyReused."""
         await self._check_owner(user_id, live_id)
-        place = read_place(new.url.strip(), self._reach)
-        key = checked_key(new.stream_key)
+        place, secret = read_target(new.url.strip(), new.stream_key, self._reach)
+        if place.scheme == "srt" and not self._srt:
+            raise SrtNotInstalled
         name = _clean_name(new.name or place.host)
         target_id = new_id()
         if idempotency_key is not None:
             target_id = str(uuid5(_IDS, f"{live_id} {idempotency_key}"))
-        # The key's share in it cannot be guessed from it: the sealer's secret goes in, too.
-        said = self._sealer.mark(f"{place.url} {name} {key}")
+        # The secret's share in it cannot be guessed from it: the sealer's own goes in, too.
+        said = self._sealer.mark(f"{place.url} {name} {secret}")
         row = TargetRow(
             id=target_id,
             live_id=live_id,
             user_id=user_id,
             name=name,
             url=place.url,
-            sealed=self._sealer.seal(target_id, key),
+            sealed=self._sealer.seal(target_id, secret),
             fingerprint=said,
             created_at=datetime.now(UTC),
         )

@@ -12,6 +12,7 @@ from services.live.flv import amf0
 from services.live.flv.tags import AUDIO, SCRIPT, Tag
 from services.live.rtmp import wire
 from services.live.rtmp.wire import Message, Parser, ProtocolError
+from services.live.simulcast.connection import TargetFailed
 from services.live.simulcast.targets import Place
 
 _HANDSHAKE: Final = 1536
@@ -27,10 +28,6 @@ _SOFTWARE: Final = "FMLE/3.0 (compatible; Cinelog)"
 _KINDS: Final = {AUDIO: wire.AUDIO, SCRIPT: wire.DATA}
 _CHUNK_STREAMS: Final = {AUDIO: _SOUND_CHUNKS, SCRIPT: _DATA_CHUNKS}
 _SET_DATA_FRAME: Final = b"\2\0\r@setDataFrame"
-
-
-class TargetFailed(Exception):
-    """A target does not take the stream; the text is a sentence for people."""
 
 
 class Outgoing:

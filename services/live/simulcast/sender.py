@@ -1,7 +1,6 @@
 """Sends one publisher's tags to one target, and tries again where that fails."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -10,18 +9,15 @@ import msgspec
 
 from services.live.flv.tags import Content, Tag
 from services.live.simulcast.backlog import Backlog
-from services.live.simulcast.dialing import Dialer
-from services.live.simulcast.outgoing import Outgoing, TargetFailed
-from services.live.simulcast.targets import PROVEN_SECONDS, Place, delay, shown_words
+from services.live.simulcast.connection import Connection, TargetFailed, Transport
+from services.live.simulcast.targets import PROVEN_SECONDS, delay, shown_words
 from shared.contracts import SimulcastState
-from shared.loops.cancellation import check_cancelled
+from shared.loops.cancellation import check_cancelled, end
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
-_ANSWER_SECONDS: Final = 15.0
 _SLOW_SECONDS: Final = 20.0
-_FINISH_SECONDS: Final = 1.0
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -41,18 +37,14 @@ class Sender:
     def __init__(
         self,
         target_id: str,
-        place: Place,
-        key: str,
+        transport: Transport,
         headers: dict[int, Tag],
-        dialer: Dialer,
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.target_id = target_id
-        self._place = place
-        self._key = key
+        self._transport = transport
         self._backlog = Backlog(headers)
-        self._dialer = dialer
         self._pause = pause
         self._arrived = asyncio.Event()
         self._state: SimulcastState = "starting"
@@ -96,37 +88,34 @@ class Sender:
     def _failed(self, reason: str) -> None:
         self._failures += 1
         self._state = "retrying"
-        self._error = shown_words(reason, self._key)
+        self._error = shown_words(reason, *self._transport.secrets)
         self._backlog.restart()
         _log.info("simulcast target lost", target=self.target_id, failures=self._failures)
 
     async def _broadcast(self) -> None:
         """Connect and send for as long as it goes well."""
-        reader, writer = await self._dialer.dial(self._place)
+        connection = await self._transport.connect()
         began = time.monotonic()
-        outgoing: Outgoing | None = None
-        watching: asyncio.Task[None] | None = None
+        self._state, self._error = "broadcasting", None
+        watching = asyncio.create_task(connection.watch())
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                outgoing, answers = await Outgoing.publish(reader, writer, self._place, self._key)
-            self._state, self._error = "broadcasting", None
-            watching = asyncio.create_task(answers.watch())
             # What came before the connection is old.
             self._backlog.restart()
-            await self._send(outgoing, watching)
+            await self._send(connection, watching)
         finally:
-            if self._state == "broadcasting" and time.monotonic() - began > PROVEN_SECONDS:
+            if time.monotonic() - began > PROVEN_SECONDS:
                 self._failures = 0
-            if watching is not None:
-                watching.cancel()
-            await self._close(outgoing, writer)
+            try:
+                await end([watching])
+            finally:
+                await connection.close()
 
-    async def _send(self, outgoing: Outgoing, watching: "asyncio.Task[None]") -> None:
+    async def _send(self, connection: Connection, watching: "asyncio.Task[None]") -> None:
         while True:
             while len(self._backlog) and not watching.done():
                 try:
                     async with asyncio.timeout(_SLOW_SECONDS):
-                        await outgoing.send(self._backlog.take())
+                        await connection.send(self._backlog.take())
                 except TimeoutError:
                     raise TargetFailed("It takes the stream too slowly.") from None
             self._arrived.clear()
@@ -137,14 +126,3 @@ class Sender:
                 arrival.cancel()
             if watching.done():
                 await watching
-
-    async def _close(self, outgoing: Outgoing | None, writer: asyncio.StreamWriter) -> None:
-        """Say good-bye where that takes no time."""
-        with contextlib.suppress(Exception):
-            if outgoing is not None:
-                outgoing.finish(self._key)
-            writer.close()
-            async with asyncio.timeout(_FINISH_SECONDS):
-                await writer.wait_closed()
-        if not writer.transport.is_closing() or writer.transport.get_write_buffer_size():
-            writer.transport.abort()

@@ -7,11 +7,11 @@ from services.live.domain.stream import LiveStreamNotFound, ReportTarget
 from services.live.flv.tags import SCRIPT, Content, NotPlayable, Tag, content
 from services.live.handlers.live_events import LiveEvents
 from services.live.ports import Session
-from services.live.simulcast.dialing import Dialer
 from services.live.simulcast.repository import TargetRow, TargetsRepository
 from services.live.simulcast.sealing import Sealer, Unsealable
 from services.live.simulcast.sender import Progress, Sender
 from services.live.simulcast.targets import read_place
+from services.live.simulcast.transports import Transports
 from shared.errors import InvalidInput, Unavailable
 from shared.loops.cancellation import end
 from shared.public_addresses import Reach
@@ -73,13 +73,13 @@ class Simulcasts:
         rows: TargetsRepository,
         events: LiveEvents,
         sealer: Sealer,
-        dialer: Dialer,
+        transports: Transports,
         reach: Reach,
     ) -> None:
         self._rows = rows
         self._events = events
         self._sealer = sealer
-        self._dialer = dialer
+        self._transports = transports
         self._reach = reach
         self._taps: list[Tap] = []
 
@@ -118,14 +118,14 @@ class Simulcasts:
 
     def _begin(self, tap: Tap, row: TargetRow) -> None:
         try:
-            key = self._sealer.open(row.id, row.sealed)
-            place = read_place(row.url, self._reach)
+            secret = self._sealer.open(row.id, row.sealed)
+            transport = self._transports.to(read_place(row.url, self._reach), secret)
         except Unsealable:
             tap.failed[row.id] = Progress("errored", _UNREADABLE)
         except InvalidInput as error:
             tap.failed[row.id] = Progress("errored", error.message)
         else:
-            tap.senders[row.id] = Sender(row.id, place, key, tap.headers, self._dialer)
+            tap.senders[row.id] = Sender(row.id, transport, tap.headers)
 
     async def _tell(self, tap: Tap) -> None:
         """Write down what has changed; the log has what a person wants to know."""

@@ -1,6 +1,6 @@
 """Rules of simulcast targets: addresses, states, when to try again. Pure."""
 
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,7 +11,10 @@ from shared.public_addresses import Reach, is_address
 MAX_URL: Final = 500
 MAX_KEY: Final = 500
 MAX_NAME: Final = 100
-_PORTS: Final = {"rtmp": 1935, "rtmps": 443}
+Scheme = Literal["rtmp", "rtmps", "srt"]
+_SCHEMES: Final[dict[str, Scheme]] = {"rtmp": "rtmp", "rtmps": "rtmps", "srt": "srt"}
+# SRT has no port of its own.
+_PORTS: Final[dict[Scheme, int]] = {"rtmp": 1935, "rtmps": 443}
 # Seconds before each next try. A target that was reached for longer begins anew.
 _DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0)
 PROVEN_SECONDS: Final = 60.0
@@ -35,20 +38,28 @@ class TargetKeyReused(Conflict):
         super().__init__("This idempotency key was used for a different simulcast target.")
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where a target is. ``application``: the path, which RTMP calls so."""
+class SrtNotInstalled(InvalidInput):
+    code = "srt_not_installed"
 
-    encrypted: bool
+    def __init__(self) -> None:
+        problem = "must begin with rtmp:// or rtmps://: SRT is not installed here"
+        super().__init__(f"The url {problem}.", [Detail("url", problem)])
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a target is. ``application``: the path, which RTMP calls so; SRT has none."""
+
+    scheme: Scheme
     host: str
     port: int
-    application: str
+    application: str = ""
 
     @property
     def url(self) -> str:
-        scheme = "rtmps" if self.encrypted else "rtmp"
-        port = "" if self.port == _PORTS[scheme] else f":{self.port}"
+        port = "" if self.port == _PORTS.get(self.scheme) else f":{self.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{host}{port}/{self.application}"
+        path = f"/{self.application}" if self.application else ""
+        return f"{self.scheme}://{host}{port}{path}"
 
 
 def read_place(url: str, reach: Reach) -> Place:
@@ -56,30 +67,39 @@ def read_place(url: str, reach: Reach) -> Place:
 
     The addresses of a host's name are checked at each connection.
     """
-    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
-        raise _refused("url", f"must be plain text of at most {MAX_URL} characters")
+    check_plain(url)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise _refused("url", "is not an address") from None
-    if parts.scheme not in _PORTS:
-        raise _refused("url", "must begin with rtmp:// or rtmps://")
+        raise refused("url", "is not an address") from None
+    scheme = _SCHEMES.get(parts.scheme)
+    if scheme is None:
+        raise refused("url", "must begin with rtmp://, rtmps:// or srt://")
     if not host or parts.username is not None or parts.password is not None:
-        raise _refused("url", "must have a host, and no login")
+        raise refused("url", "must have a host, and no login")
     application = parts.path.strip("/")
-    if not application or parts.query or parts.fragment:
-        raise _refused("url", "must end in the name of an application, such as /live")
+    if scheme == "srt":
+        if not port or application or parts.query or parts.fragment:
+            raise refused("url", "must have a port, such as :9710, and no path")
+    elif not application or parts.query or parts.fragment:
+        raise refused("url", "must end in the name of an application, such as /live")
     if port == 0 or not _may_be_called(host, reach):
-        raise _refused("url", "must be reachable from the internet")
-    return Place(parts.scheme == "rtmps", host, port or _PORTS[parts.scheme], application)
+        raise refused("url", "must be reachable from the internet")
+    return Place(scheme, host, port or _PORTS[scheme], application)
+
+
+def check_plain(url: str) -> None:
+    """Raises InvalidInput, which does not repeat it."""
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise refused("url", f"must be plain text of at most {MAX_URL} characters")
 
 
 def checked_key(key: str) -> str:
     """A target's stream key. Raises InvalidInput, which does not repeat it."""
     key = key.strip()
     if not key or len(key) > MAX_KEY or not key.isascii() or not key.isprintable() or " " in key:
-        raise _refused("stream_key", f"must be 1 to {MAX_KEY} plain characters")
+        raise refused("stream_key", f"must be 1 to {MAX_KEY} plain characters")
     return key
 
 
@@ -105,5 +125,6 @@ def _may_be_called(host: str, reach: Reach) -> bool:
         return not is_address(host) and ("." in host.strip(".") or bool(reach.networks))
 
 
-def _refused(field: str, problem: str) -> InvalidInput:
+def refused(field: str, problem: str) -> InvalidInput:
+    """What is wrong with a field."""
     return InvalidInput(f"The {field} {problem}.", [Detail(field, problem)])

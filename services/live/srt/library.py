@@ -1,4 +1,4 @@
-"""libsrt (Haivision SRT 1.5) through ctypes: only what a listener needs.
+"""libsrt (Haivision SRT 1.5) through ctypes: only what a listener and a caller need.
 
 Numbers are those of ``srt.h``. Every function here may be called from any thread.
 """
@@ -13,9 +13,13 @@ from typing import Final
 import msgspec
 
 # enum SRT_SOCKOPT
+_SEND_BUFFER: Final = 5
+_SEND_TIMEOUT: Final = 13
 _RECEIVE_TIMEOUT: Final = 14
 _LATENCY: Final = 23
 _PASSPHRASE: Final = 26
+_TOO_LATE_DROP: Final = 31
+_CONNECT_TIMEOUT: Final = 36
 _PEER_VERSION_AT_LEAST: Final = 45
 _STREAM_ID: Final = 46
 _MAX_STREAM_ID: Final = 512
@@ -28,6 +32,13 @@ _BACKLOG: Final = 64
 _CRITICAL: Final = 2
 # A message of live mode: at most one UDP payload.
 MESSAGE_BYTES: Final = 1500
+# What waits to be sent, or to be acknowledged, in libsrt.
+SEND_BYTES: Final = 4 << 20
+# The longest that a call of a caller lasts, in milliseconds.
+_CONNECT_MS: Final = 5_000
+_SEND_MS: Final = 500
+# SRT_ETIMEOUT
+_TIMED_OUT: Final = 6003
 
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p
@@ -36,6 +47,26 @@ _Callback = ctypes.CFUNCTYPE(
 
 class SrtError(Exception):
     """libsrt refused a call; the message is its own."""
+
+
+class CallRefused(SrtError):
+    """A listener has not accepted a caller. ``code``: enum SRT_REJECT_REASON, or a listener's own
+    from 1000 on."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"refused: {code}")
+        self.code = code
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What a caller says. ``stream_id`` may be empty."""
+
+    stream_id: str
+    passphrase: str | None
+    latency_ms: int
+
+    def __repr__(self) -> str:
+        return "Call(***)"
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -82,8 +113,7 @@ class Library:
                 self._lib.srt_setrejectreason(caller, verdict.code)
                 return -1
             if verdict.passphrase is not None:
-                secret = verdict.passphrase.encode()
-                self._lib.srt_setsockflag(caller, _PASSPHRASE, secret, len(secret))
+                self._text(caller, _PASSPHRASE, verdict.passphrase)
             return 0
 
         callback = _Callback(asked)
@@ -136,6 +166,36 @@ class Library:
         """Wait for one message and return its length in bytes; 0 at the end or when idle."""
         return max(0, self._lib.srt_recvmsg(handle, buffer, len(buffer)))
 
+    def call(self, address: str, port: int, call: Call) -> int:
+        """Wait for a listener's answer; a socket that sends. Raises CallRefused, SrtError."""
+        handle = self._lib.srt_create_socket()
+        try:
+            self._option(handle, _LATENCY, call.latency_ms)
+            self._option(handle, _CONNECT_TIMEOUT, _CONNECT_MS)
+            self._option(handle, _SEND_TIMEOUT, _SEND_MS)
+            self._option(handle, _SEND_BUFFER, SEND_BYTES)
+            # libsrt would leave out packets; the sender is to wait, and leave out pictures.
+            self._option(handle, _TOO_LATE_DROP, 0)
+            if call.stream_id:
+                self._check(self._text(handle, _STREAM_ID, call.stream_id))
+            if call.passphrase is not None:
+                self._check(self._text(handle, _PASSPHRASE, call.passphrase))
+            place = _socket_address(address, port)
+            if self._lib.srt_connect(handle, place, len(place)) < 0:
+                raise CallRefused(self._lib.srt_getrejectreason(handle))
+        except (SrtError, OSError):
+            self.close(handle)
+            raise
+        return handle
+
+    def send(self, handle: int, message: bytes) -> bool:
+        """Send a message; False where there was no room for it. Raises SrtError at the end."""
+        if self._lib.srt_send(handle, message, len(message)) >= 0:
+            return True
+        if self._lib.srt_getlasterror(None) == _TIMED_OUT:
+            return False
+        raise SrtError(self._last_error())
+
     def close(self, handle: int) -> None:
         """Close a socket; calls that wait on it return."""
         self._lib.srt_close(handle)
@@ -145,6 +205,10 @@ class Library:
         self._check(
             self._lib.srt_setsockflag(handle, option, ctypes.byref(number), ctypes.sizeof(number))
         )
+
+    def _text(self, handle: int, option: int, text: str) -> int:
+        value = text.encode()
+        return self._lib.srt_setsockflag(handle, option, value, len(value))
 
     def _check(self, result: int) -> None:
         if result < 0:

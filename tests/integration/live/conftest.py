@@ -5,10 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.debian import srt_library, srt_root
+from services.live.srt.library import Library
 from tests.integration.live.chat_stage import Opened, opening
 from tests.integration.live.harness import Live, running
 from tests.integration.live.stage import Flush, Stage
 from tests.support.databases import Database
+from tests.support.real_parts import packages
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    path = srt_library(srt_root(packages()))
+    assert path is not None, "make fetch-dev unpacks libsrt"
+    return Library(str(path))
 
 
 @pytest.fixture

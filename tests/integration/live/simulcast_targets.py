@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 from services.live.flv.tags import Tag, content
 from services.live.rtmp.server import RtmpServer
+from services.live.simulcast.by_rtmp import RtmpTransport
+from services.live.simulcast.connection import Transport
 from services.live.simulcast.dialing import Dialer
 from services.live.simulcast.sender import Sender
 from services.live.simulcast.targets import Place
@@ -25,7 +27,7 @@ async def at_once(_: float) -> None:
 
 
 def place(port: int, *, encrypted: bool = False, host: str = "127.0.0.1") -> Place:
-    return Place(encrypted, host, port, "live")
+    return Place("rtmps" if encrypted else "rtmp", host, port, "live")
 
 
 @asynccontextmanager
@@ -66,7 +68,11 @@ def sender(
     dialer: Dialer | None = None,
     pause: Callable[[float], Awaitable[None]] = at_once,
 ) -> Sender:
-    return Sender("target", to, key, {}, dialer or Dialer(LOCAL), pause=pause)
+    return sending(RtmpTransport(dialer or Dialer(LOCAL), to, key), pause)
+
+
+def sending(transport: Transport, pause: Callable[[float], Awaitable[None]] = at_once) -> Sender:
+    return Sender("target", transport, {}, pause=pause)
 
 
 def offer(to: Sender, tags: list[Tag], shift: int = 0) -> None:

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.live.flv import amf0
 from services.live.rtmp import wire
+from services.live.simulcast.connection import TargetFailed
 from services.live.simulcast.dialing import Dialer
-from services.live.simulcast.outgoing import TargetFailed
 from shared.public_addresses import Reach
 from tests.integration.live.simulcast_targets import (
     answering,

@@ -5,85 +5,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.live.flv.tags import Tag, content
-from services.live.http.addresses import Addresses
-from services.live.http.app import live_app
-from services.live.http.simulcast import simulcast_router
-from services.live.ports import Session
-from services.live.sessions_repository import SessionsRepository
-from services.live.simulcast.dialing import Dialer
-from services.live.simulcast.handling import Targets
-from services.live.simulcast.repository import Most, TargetsRepository
 from services.live.simulcast.sealing import Sealer
-from services.live.simulcast.simulcasts import Simulcasts
-from shared.contracts import SimulcastStateChanged
 from shared.database.connect import create_engine
-from shared.http.identity import Verifier
 from tests.integration.live.harness import OBS, Live
-from tests.integration.live.simulcast_targets import (
-    LOCAL,
-    at_once,
-    target,
-)
+from tests.integration.live.simulcast_targets import at_once, target
+from tests.integration.live.studio import Studio, connected, until_state
 from tests.support.databases import Database
 from tests.support.flv_files import flv
-from tests.support.live_publishers import KEY
 from tests.support.wait import eventually
-
-
-class Studio:
-    """The routes of targets, and replicas that send."""
-
-    def __init__(self, live: Live, engine: Any) -> None:
-        self.live = live
-        self.rows = TargetsRepository(engine)
-        self.sealer = Sealer("a secret of the installation, random")
-        sessions = SessionsRepository(engine)
-        events = live.one.events
-        self.targets = Targets(
-            self.rows, sessions, events, self.sealer, LOCAL, most=Most(of_stream=2, of_user=3)
-        )
-        self.app: Any = live_app(
-            live.one.streams,
-            addresses=Addresses(rtmp_url="rtmp://localhost:1935/live"),
-            verifier=Verifier(live.keys, issuer="cinelog", audience="cinelog"),
-            checks={},
-            registry=CollectorRegistry(),
-            others=[simulcast_router(self.targets)],
-        )
-
-    def replica(self, sealer: Sealer | None = None) -> Simulcasts:
-        return Simulcasts(
-            self.rows, self.live.one.events, sealer or self.sealer, Dialer(LOCAL), LOCAL
-        )
-
-    async def ask(self, method: str, path: str, user: str = "ann", **more: Any) -> httpx.Response:
-        headers = {"authorization": f"Bearer {self.live.keys.token(user)}"} | more.pop("also", {})
-        transport = httpx.ASGITransport(app=self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://live") as client:
-            return await client.request(
-                method, f"/api/v1/live/streams/{path}", headers=headers, **more
-            )
-
-    async def add(self, live_id: str, port: int, key: str = KEY) -> str:
-        body = {"url": f"rtmp://127.0.0.1:{port}/live", "stream_key": key, "name": "Other"}
-        answer = await self.ask("POST", f"{live_id}/simulcast-targets", json=body)
-        assert answer.status_code == 201, answer.text
-        return answer.json()["data"]["id"]
-
-    async def shown(self, live_id: str, target_id: str) -> dict[str, Any]:
-        answer = await self.ask("GET", f"{live_id}/simulcast-targets/{target_id}")
-        assert answer.status_code == 200, answer.text
-        return answer.json()["data"]
-
-    async def states(self, live_id: str) -> list[str]:
-        stream = await self.live.store.read_stream(f"live-{live_id}")
-        found = [event.data for event in stream]
-        return [event.state for event in found if isinstance(event, SimulcastStateChanged)]
 
 
 @pytest.fixture
@@ -91,21 +23,6 @@ async def studio(live: Live, database: Database) -> AsyncIterator[Studio]:
     engine = create_engine(database.url("live"), size=2)
     yield Studio(live, engine)
     await engine.dispose()
-
-
-async def until_state(studio: Studio, replica: Simulcasts, live_id: str, one: str, is_: str) -> Any:
-    async def reached() -> bool:
-        await replica.round()
-        return (await studio.shown(live_id, one))["state"] == is_
-
-    await eventually(reached, 20)
-    return await studio.shown(live_id, one)
-
-
-async def connected(live: Live, key: str) -> Session:
-    session = await live.one.sessions.connect(key, OBS)
-    await live.one.sessions.alive(session, sending=True)
-    return session
 
 
 async def test_a_running_live_is_sent_to_its_targets(studio: Studio, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.debian import srt_library, srt_root
 from services.live.doorkeeper import Doorkeeper
 from services.live.packaging.child import Program
 from services.live.srt.library import Admitted, Library, Rejected, SrtError
@@ -18,20 +17,12 @@ from services.live.srt.stream_id import key_of
 from shared.programs.confinement import Limits
 from shared.programs.finding import find_ffmpeg
 from tests.support.live_publishers import KEY, Door, assert_a_stream
-from tests.support.real_parts import packages
 from tests.support.wait import eventually
 
 PASSPHRASE = "ten letters or more"
 # Bytes that a connection holds for its reader.
 FULL = 4 * 1024 * 1024
 Serve = Callable[[Connection], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-def library() -> Library:
-    path = srt_library(srt_root(packages()))
-    assert path is not None, "make fetch-dev unpacks libsrt"
-    return Library(str(path))
 
 
 def admit(stream_id: str) -> Admitted | Rejected:

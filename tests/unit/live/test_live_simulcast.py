@@ -48,7 +48,7 @@ def test_a_target_has_a_place(
     [
         "",
         "http://a.example.com/live",
-        "srt://a.example.com:9000",
+        "srt://a.example.com",
         "file:///etc/passwd",
         "rtmp://a.example.com",
         "rtmp://a.example.com/",

@@ -1549,6 +1549,7 @@ export interface components {
         /** NewSimulcastTarget */
         NewSimulcastTarget: {
             url: string;
+            /** @default  */
             stream_key: string;
             /** @default  */
             name: string;
@@ -3577,7 +3578,7 @@ export interface operations {
                     "application/json": components["schemas"]["SuccessSimulcastTarget"];
                 };
             };
-            /** @description What was sent breaks a rule. */
+            /** @description A rule is broken, or SRT is not installed here (srt_not_installed). */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -80,6 +80,7 @@ function Target({ streamId, target, onChanged }: TargetProps) {
 function NewTarget({ streamId, onAdded }: { streamId: string; onAdded: () => Promise<void> }) {
   const [url, setUrl] = useState('');
   const [streamKey, setStreamKey] = useState('');
+  const srt = url.trim().toLowerCase().startsWith('srt:');
   const intent = useIntent();
   const add = useMutation({
     mutationFn: (key: string) => addTarget(streamId, url, streamKey, key),
@@ -100,16 +101,17 @@ function NewTarget({ streamId, onAdded }: { streamId: string; onAdded: () => Pro
         label="Server of the other service"
         value={url}
         placeholder="rtmps://live.example.com/app"
+        hint="By RTMP, RTMPS or SRT: srt://host:port?streamid=…&passphrase=…"
         onChange={(event) => setUrl(event.target.value)}
         required
       />
       <TextField
-        label="Its stream key"
+        label={srt ? 'Its stream ID, unless the address has it' : 'Its stream key'}
         type="password"
         autoComplete="off"
         value={streamKey}
         onChange={(event) => setStreamKey(event.target.value)}
-        required
+        required={!srt}
       />
       <Button type="submit" size="sm" busy={add.isPending}>
         Add
