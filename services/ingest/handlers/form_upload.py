@@ -105,11 +105,19 @@ class FormUploads:
                 raise KeyReused("another kind of upload")
             if earlier.phase in {"completed", "completing"}:
                 return await self._steps.completer.complete(earlier.id)
-            # Its client has given up, since it sends again; its process may be dead, too.
-            with contextlib.suppress(UploadLost, UploadNotFound):
-                taken = await self._steps.writers.acquire(earlier.id)
-                await self._steps.ender.abort(taken, "The client sent it again.")
+            await self._end(earlier)
         raise KeyInUse("A request with this idempotency key is under way.")
+
+    async def _end(self, earlier: Upload) -> None:
+        """End an open upload: its client has given up, since it sends again."""
+        with contextlib.suppress(UploadNotFound):
+            try:
+                taken = await self._steps.writers.acquire(earlier.id)
+            except UploadLost:
+                # Its process died, and the sweep has not come; unless it is not open any more.
+                await self._steps.ender.expire(earlier)
+            else:
+                await self._steps.ender.abort(taken, "The client sent it again.")
 
     async def _store(self, user_id: str, key: str | None, parser: FormParser, body: Body) -> Upload:
         reception = _Reception(self._steps, user_id, key, body)

@@ -233,6 +233,22 @@ async def test_a_retry_replaces_the_request_that_still_hangs(ingest: Ingest) -> 
     assert list(ingest.objects()) == [uploaded[0].source_key]
 
 
+async def test_a_retry_does_not_wait_for_the_sweep(ingest: Ingest) -> None:
+    """Its predecessor's process died, and its time is over."""
+    starter = ingest.parts.steps.starter
+    dead = starter.new_upload("ann", "multipart", Details(title="x"), idempotency_key="k")
+    await starter.start(dead)
+    await ingest.age(dead.id)
+    async with ingest.client() as client:
+        answer = await send(
+            client, form(TITLE, ("video", "a.mp4", clip(9000))), idempotency_key="k"
+        )
+    assert answer.status_code == 202, answer.text
+    assert isinstance((await ingest.events(dead.id))[-1], UploadExpired)
+    (row,) = await ingest.rows()
+    assert str(row["id"]) == answer.json()["data"]["job_id"]
+
+
 async def test_two_at_once_with_one_key_make_one_video(ingest: Ingest) -> None:
     body = form(TITLE, ("video", "a.mp4", clip(6 * MIB)))
     async with ingest.client() as client:
