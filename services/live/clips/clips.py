@@ -160,7 +160,8 @@ class Clips:
         visibility = await self._visibility(row)
         try:
             if visibility is None:
-                raise NotMade("The live was deleted.")
+                # Whoever no longer sees it does not learn whether it is there.
+                raise NotMade("The live was deleted, or it is private now.")
             made = await self._maker.make(row, visibility)
         except NotMade as error:
             made = msgspec.structs.replace(row, state="failed", reason=str(error))
@@ -169,7 +170,8 @@ class Clips:
         _log.info("clip", video=row.video_id, source=row.source_id, state=made.state)
 
     async def _visibility(self, row: ClipRow) -> Visibility | None:
-        """The live's now; None if it is deleted, or nobody owns it any more."""
+        """The live's now; None if it is deleted, nobody owns it any more, or it is hidden from whom
+        the clip is for."""
         if await self._events.is_account_deleted(row.user_id):
             return None
         visibility = await self._events.visibility(row.source_id)

@@ -256,7 +256,9 @@ async def test_a_live_that_is_hidden_or_deleted_meanwhile_makes_no_clip(
     own = (await studio.ask("ann", f"videos/{video}/clips")).json()["data"]["video_id"]
     studio.later = timedelta(seconds=13)
     await studio.clips.round()
-    assert (await studio.state("bob", theirs))["state"] == "failed"
+    refused = await studio.state("bob", theirs)
+    assert refused["state"] == "failed"
+    assert refused["reason"] == "The live was deleted, or it is private now."
     assert (await studio.state("ann", own))["state"] == "ready"
     (made,) = await studio.found(own, LiveClipMade)
     assert made.visibility == "private"
