@@ -90,6 +90,7 @@ def test_the_beginning_is_played_while_the_live_goes_on(
         until(lambda: playlist(person, video, "top.m3u8").count("#EXTINF") > RED_SECONDS / 2 + 1)
         # Its list begins with the live's beginning, of which nothing is loaded.
         viewer.goto(f"/watch/{video}")
+        sees(viewer, "green")
         viewer.get_by_role("button", name=f"Play {TITLE}").click()
         plays_on(viewer, "green")
 

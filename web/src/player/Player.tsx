@@ -52,7 +52,9 @@ export function Player(props: PlayerProps) {
   useWatched(media.currentTime, !media.paused, props.onWatched);
 
   const hidden = idle && !media.paused && !media.waiting;
-  const untouched = media.paused && media.currentTime === 0;
+  // A live is at its edge before anyone touches it.
+  const touched = props.kind === 'live' ? media.begun : media.currentTime > 0;
+  const untouched = media.paused && !touched;
   const descriptionId = useId();
   return (
     // The listeners only show the controls again; everything to operate is a control inside.

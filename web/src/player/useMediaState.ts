@@ -2,6 +2,8 @@ import { type RefObject, useEffect, useState } from 'react';
 
 export interface MediaState {
   paused: boolean;
+  /** Something of what is loaded now was played. */
+  begun: boolean;
   ended: boolean;
   /** Wants to play but has no data. */
   waiting: boolean;
@@ -19,6 +21,7 @@ export interface MediaState {
 
 const INITIAL: MediaState = {
   paused: true,
+  begun: false,
   ended: false,
   waiting: false,
   currentTime: 0,
@@ -67,6 +70,7 @@ function read(video: HTMLVideoElement): MediaState {
   const { seekable } = video;
   return {
     paused: video.paused,
+    begun: video.played.length > 0,
     ended: video.ended,
     waiting: !video.paused && !video.ended && video.readyState < video.HAVE_FUTURE_DATA,
     currentTime: video.currentTime,
