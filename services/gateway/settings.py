@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from services.gateway.limits.connections import PER_ADDRESS
-from services.gateway.limits.open_requests import OpenLimits
+from services.gateway.limits.open_requests import REFUSED_PER_ADDRESS, OpenLimits
 from services.gateway.request.routes import MIB, Open, Policy
 from shared.settings import Address, Key, Secret, Settings
 from shared.token_bucket import MICROS, Bucket
@@ -118,6 +118,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
             Open.REQUEST: OpenLimits(self.max_requests_per_address),
             Open.MEDIA: OpenLimits(self.max_media_per_address),
             Open.STREAM: OpenLimits(self.max_streams_per_address, self.max_streams_per_user),
+            Open.REFUSED: OpenLimits(REFUSED_PER_ADDRESS),
         }
 
     @property

@@ -49,18 +49,26 @@ class Lingering:
             message["more_body"] = True
         await self._send(message)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether some of the request may still come."""
+        return self._last is not None and not self._ended
+
     async def finish(self) -> None:
         """Read the rest of the request, up to a limit, then end the answer."""
-        if self._last is None:
-            return
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
-                while not self._ended:
+                while self.has_more:
                     async with asyncio.timeout(IDLE_SECONDS):
                         await self.receive()
         except TimeoutError:
             pass
-        await self._send(self._last)
+        await self.end()
+
+    async def end(self) -> None:
+        """End the answer now. What was not read yet may cost the client the answer."""
+        if self._last is not None:
+            await self._send(self._last)
 
 
 class LingeringMiddleware:

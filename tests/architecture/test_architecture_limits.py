@@ -35,7 +35,7 @@ from shared import database_sessions, publication
 from shared.database import connect
 from shared.errors import CinelogError
 from shared.event_store import changes
-from shared.http import paging, problems, server
+from shared.http import lingering, paging, problems, server
 from shared.settings import Settings
 from tests.support.documents import ROOT
 
@@ -65,6 +65,12 @@ FIXED: dict[str, list[float]] = {
     ],
     "changes of e-mail address, password and default visibility in a day, account": [
         event_outbox.CHANGES_PER_DAY
+    ],
+    "refused requests whose body is still read, for 30 s at most, pauses of 5 s, so that the client"
+    " sees the answer, address": [
+        lingering.TOTAL_SECONDS,
+        lingering.IDLE_SECONDS,
+        open_requests.REFUSED_PER_ADDRESS,
     ],
     "slots for uploads, address": [],
     "slots for small uploads, up to 64 KiB, process": [

@@ -29,7 +29,13 @@ MEDIA: Final = Failure(
 REQUESTS: Final = Failure(
     429, "too_many_open_requests", "Too many requests at once. Try again in a moment."
 )
-_FAILURES: Final = {Open.STREAM: STREAMS, Open.MEDIA: MEDIA, Open.REQUEST: REQUESTS}
+_FAILURES: Final = {
+    Open.STREAM: STREAMS,
+    Open.MEDIA: MEDIA,
+    Open.REQUEST: REQUESTS,
+    Open.REFUSED: REQUESTS,
+}
+REFUSED_PER_ADDRESS: Final = 64
 
 
 class OpenLimits(msgspec.Struct, frozen=True):

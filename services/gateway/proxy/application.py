@@ -24,7 +24,7 @@ from services.gateway.request.callers import Buckets, Callers
 from services.gateway.request.error_bodies import ErrorBodies
 from services.gateway.request.exchange import Exchange, ReaderStalled
 from services.gateway.request.request_headers import RequestHeaders
-from services.gateway.request.routes import NotAllowed, Policy, Route, Router, Target, Unknown
+from services.gateway.request.routes import NotAllowed, Open, Policy, Route, Router, Target, Unknown
 from services.gateway.security_headers import Cors
 from shared.http.lingering import Lingering
 
@@ -89,7 +89,18 @@ class Gateway:
             exchange.unwatch()
             self._observer.end(exchange, perf_counter() - begun)
         if lingering is not None:
+            await self._end(exchange, lingering)
+
+    async def _end(self, exchange: Exchange, lingering: Lingering) -> None:
+        """What is read of a refused body keeps a connection, so it has a place or is not read."""
+        kind = Open.REFUSED
+        if not lingering.has_more or self._open_requests.enter(kind, exchange) is not None:
+            await lingering.end()
+            return
+        try:
             await lingering.finish()
+        finally:
+            self._open_requests.leave(kind, exchange)
 
     async def _handle(self, exchange: Exchange) -> None:
         self._callers.locate(exchange)

@@ -57,6 +57,8 @@ class Open(StrEnum):
     REQUEST = "request"
     MEDIA = "media"
     STREAM = "stream"
+    REFUSED = "refused"
+    """The rest of its body is read, so that the client gets the answer."""
 
 
 class Route(msgspec.Struct, frozen=True):

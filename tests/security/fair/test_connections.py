@@ -8,11 +8,15 @@ import socket
 import pytest
 
 from services.gateway.limits import connections
+from services.gateway.limits.open_requests import REFUSED_PER_ADDRESS
 from services.gateway.request.routes import Open
+from shared.http import lingering
 from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
 from tests.integration.gateway.wire import EVENTS, TAGS
 from tests.security.fair.attackers import BEGUN, Client, clients, others
 from tests.support.wait import eventually
+
+TOO_LARGE = b"PATCH /api/v1/users/email HTTP/1.1\r\nhost: x\r\ncontent-length: 90000000\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +40,34 @@ async def test_idle_connections_of_one_address_delay_nobody_else(service: Servic
         async with clients(rig.port, 1) as (newest,):
             await newest.ask(TAGS)
             assert await newest.status() == 200
+
+
+async def test_what_is_refused_keeps_few_connections(
+    service: Service, redis_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Their bodies never come, and the end of the answer waits for them, with no other place."""
+    monkeypatch.setattr(lingering, "TOTAL_SECONDS", 3600.0)
+    monkeypatch.setattr(lingering, "IDLE_SECONDS", 3600.0)
+    async with (
+        running_gateway(service, redis_url) as rig,
+        clients(rig.port, 300) as refused,
+    ):
+        for client in refused:
+            client.writer.write(TOO_LARGE)
+        assert {await client.status() for client in refused} == {413}
+        opened = rig.app._open_requests
+        await eventually(lambda: len(rig.app._connections._busy) == REFUSED_PER_ADDRESS)
+        assert opened._open[Open.REFUSED] == REFUSED_PER_ADDRESS
+        hung_up = [asyncio.create_task(client.closed(600)) for client in refused]
+        await eventually(lambda: sum(map(asyncio.Task.done, hung_up)) == 300 - REFUSED_PER_ADDRESS)
+        other = await Client.connect(rig.port, "127.0.0.77")
+        other.writer.write(TOO_LARGE)
+        assert await other.status() == 413
+        await eventually(lambda: opened._open[Open.REFUSED] == REFUSED_PER_ADDRESS + 1)
+        for client in (*refused, other):
+            client.close()
+        await eventually(lambda: opened._open[Open.REFUSED] == 0)
+        await asyncio.gather(*hung_up)
 
 
 async def test_connections_with_a_request_under_way_are_not_idle(service: Service, redis_url: str):
