@@ -131,7 +131,7 @@ async def assemble(
     secret = config.operator_secret
     app = ingest_app(
         FormUploads(steps, uploads, limits),
-        Resumable(steps, Concatenation(steps, sources), uploads, limits),
+        Resumable(steps, Concatenation(steps, uploads, sources), uploads, limits),
         DirectUploads(steps, uploads, sources, signer, limits),
         usage,
         verifier=verifier

@@ -158,6 +158,10 @@ class UploadLookup(Protocol):
 
     async def by_key(self, user_id: str, idempotency_key: str) -> Upload | None: ...
 
+    async def joining(self, user_id: str, part_ids: Sequence[str]) -> Upload | None:
+        """An open upload that one of these partial uploads is copied into."""
+        ...
+
 
 class UploadCreation(Protocol):
     """Records new uploads."""

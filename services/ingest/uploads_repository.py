@@ -77,6 +77,20 @@ class UploadsRepository:
             row = found.one_or_none()
         return None if row is None else upload_of(row)
 
+    async def joining(self, user_id: str, part_ids: Sequence[str]) -> Upload | None:
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(
+                select(uploads)
+                .where(
+                    uploads.c.user_id == user_id,
+                    uploads.c.phase == "open",
+                    uploads.c.joined.overlap(list(part_ids)),
+                )
+                .limit(1)
+            )
+            row = found.one_or_none()
+        return None if row is None else upload_of(row)
+
     async def parts(self, upload_id: str) -> tuple[Part, ...]:
         async with transaction(self._engine) as connection:
             found = await connection.execute(

@@ -106,6 +106,8 @@ ENDING = {
     # The end of a publisher's connection, which silence ends too.
     "services/live/rtmp/connection.py:_handle_all",
     "services/live/rtmp/connection.py:_linger",
+    # The end of another request's copying, which silence ends too.
+    "services/ingest/handlers/concatenation.py:outcome",
     # The end of a publisher's connection, or of one to a simulcast target.
     "services/live/simulcast/sender.py:_send",
     # The operator who follows the log.

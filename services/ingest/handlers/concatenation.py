@@ -1,18 +1,35 @@
 """Final uploads of tus' concatenation extension: partial uploads, stored one after the other."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from services.ingest.domain import NotAVideo
+from services.ingest.handlers.idempotency import end_open
 from services.ingest.handlers.steps import UploadSteps
-from services.ingest.ports import Body, SourceStore, Upload, UploadLost
+from services.ingest.ports import (
+    Body,
+    SourceStore,
+    Upload,
+    UploadLookup,
+    UploadLost,
+    UploadNotFound,
+)
+
+# Who copies counts a further part within seconds. Where it lives although nothing was counted for
+# so long, the table refuses what it does later.
+_SILENT: Final = timedelta(seconds=60)
+_POLL_SECONDS: Final = 0.5
 
 
 class Concatenation:
     """Writes the content of stored uploads into new ones."""
 
-    def __init__(self, steps: UploadSteps, sources: SourceStore) -> None:
+    def __init__(self, steps: UploadSteps, uploads: UploadLookup, sources: SourceStore) -> None:
         self._steps = steps
+        self._uploads = uploads
         self._sources = sources
 
     async def make(self, upload: Upload, parts: Sequence[Upload]) -> Upload:
@@ -36,6 +53,24 @@ class Concatenation:
         for part in parts:
             await self._steps.ender.remove(part)
         return made
+
+    async def outcome(self, upload_id: str) -> Upload | None:
+        """The final upload that another request makes, completed; None where it has ended.
+
+        Waits while its parts are copied. One whose process died while it copied is ended here.
+        """
+        with contextlib.suppress(UploadNotFound):
+            while (upload := await self._uploads.get(upload_id)).phase == "open":
+                if upload.updated_at > datetime.now(UTC) - _SILENT:
+                    await asyncio.sleep(_POLL_SECONDS)
+                elif upload.whole:
+                    with contextlib.suppress(UploadLost):
+                        return await self._steps.finisher.finish(upload_id)
+                else:
+                    await end_open(self._steps, upload)
+            if upload.phase != "ending":
+                return await self._steps.completer.complete(upload_id)
+        return None
 
     async def _copy(self, upload: Upload, parts: Sequence[Upload]) -> None:
         body: Body = _StoredUploads(self._sources, parts)

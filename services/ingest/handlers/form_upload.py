@@ -27,7 +27,7 @@ from services.ingest.form_data import (
     FormParser,
     MalformedForm,
 )
-from services.ingest.handlers.idempotency import KeyReused, checked_key
+from services.ingest.handlers.idempotency import KeyReused, checked_key, end_open
 from services.ingest.handlers.limits import Limits
 from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.writer import UploadTooLarge, Writer
@@ -39,7 +39,6 @@ from services.ingest.ports import (
     Upload,
     UploadLookup,
     UploadLost,
-    UploadNotFound,
 )
 from shared.errors import CinelogError, InvalidInput, Unavailable
 from shared.pace import Pace
@@ -105,19 +104,8 @@ class FormUploads:
                 raise KeyReused("another kind of upload")
             if earlier.phase in {"completed", "completing"}:
                 return await self._steps.completer.complete(earlier.id)
-            await self._end(earlier)
+            await end_open(self._steps, earlier)
         raise KeyInUse("A request with this idempotency key is under way.")
-
-    async def _end(self, earlier: Upload) -> None:
-        """End an open upload: its client has given up, since it sends again."""
-        with contextlib.suppress(UploadNotFound):
-            try:
-                taken = await self._steps.writers.acquire(earlier.id)
-            except UploadLost:
-                # Its process died, and the sweep has not come; unless it is not open any more.
-                await self._steps.ender.expire(earlier)
-            else:
-                await self._steps.ender.abort(taken, "The client sent it again.")
 
     async def _store(self, user_id: str, key: str | None, parser: FormParser, body: Body) -> Upload:
         reception = _Reception(self._steps, user_id, key, body)

@@ -1,9 +1,11 @@
 """Idempotency-Key: the same key again leads to what its first request made."""
 
+import contextlib
 import re
 from typing import Final
 
-from services.ingest.ports import Upload
+from services.ingest.handlers.steps import UploadSteps
+from services.ingest.ports import Upload, UploadLost, UploadNotFound
 from shared.errors import Conflict, InvalidInput
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -29,3 +31,15 @@ def require_same(earlier: Upload, fingerprint: str) -> None:
     """Raises KeyReused where the key's first request was another one."""
     if earlier.fingerprint != fingerprint:
         raise KeyReused
+
+
+async def end_open(steps: UploadSteps, earlier: Upload) -> None:
+    """End an upload if it is open: its client has given up, since it sends again."""
+    with contextlib.suppress(UploadNotFound):
+        try:
+            taken = await steps.writers.acquire(earlier.id)
+        except UploadLost:
+            # Its process died, and the sweep has not come; unless it is not open any more.
+            await steps.ender.expire(earlier)
+        else:
+            await steps.ender.abort(taken, "The client sent it again.")

@@ -82,8 +82,9 @@ class Resumable:
         fingerprint = _fingerprint(creation)
         if idempotency_key is not None:
             earlier = await self._uploads.by_key(user_id, idempotency_key)
-            if earlier is not None:
-                return await self._same(earlier, fingerprint)
+            same = None if earlier is None else await self._same(earlier, fingerprint)
+            if same is not None:
+                return same
         if creation.final is not None:
             return await self._join(user_id, creation, creation.final, idempotency_key)
         if creation.length is not None:
@@ -100,9 +101,10 @@ class Resumable:
             await self._steps.starter.start(upload)
         except KeyInUse:
             earlier = await self._uploads.by_key(user_id, idempotency_key or "")
-            if earlier is None:
+            same = None if earlier is None else await self._same(earlier, fingerprint)
+            if same is None:
                 raise
-            return await self._same(earlier, fingerprint)
+            return same
         if upload.whole:
             # A partial upload of no bytes.
             return await self._steps.finisher.finish(upload.id)
@@ -117,7 +119,7 @@ class Resumable:
         that it is complete. Raises what ``UploadSlots.hold`` and ``UploadFinisher.finish`` do.
         """
         upload = await self._owned(user_id, upload_id)
-        if upload.phase == "open" and upload.held:
+        if upload.phase == "open" and upload.held and not upload.joined:
             with suppress(UploadLost):
                 await self._steps.writers.release(await self._steps.writers.acquire(upload_id))
             upload = await self._owned(user_id, upload_id)
@@ -156,6 +158,8 @@ class Resumable:
             if offset != upload.received:
                 raise OffsetMismatch(upload.received)
             return upload
+        if upload.joined:
+            raise TusError("A final upload takes no bytes: they come from its parts.")
         if checksum is not None:
             self._discarded.check(user_id)
         async with self._steps.slots.hold(user_id, _memory(upload, body), body.address, body):
@@ -251,6 +255,8 @@ class Resumable:
         parts = [await self._owned(user_id, upload_id) for upload_id in join.upload_ids]
         if not all(part.partial and part.phase == "completed" for part in parts):
             raise TusError("Only partial uploads that are complete can be joined.")
+        while (other := await self._uploads.joining(user_id, join.upload_ids)) is not None:
+            await self._concatenation.outcome(other.id)
         length = sum(part.received for part in parts)
         self._check_length(length)
         upload = msgspec.structs.replace(
@@ -294,9 +300,14 @@ class Resumable:
             raise UploadNotFound("There is no such resumable upload.")
         return upload
 
-    async def _same(self, earlier: Upload, fingerprint: str) -> Upload:
-        """The upload of the key's first request. Raises KeyReused for another request."""
+    async def _same(self, earlier: Upload, fingerprint: str) -> Upload | None:
+        """The upload of the key's first request; None where it was joined and has ended.
+
+        Raises KeyReused for another request.
+        """
         require_same(earlier, fingerprint)
+        if earlier.joined:
+            return await self._concatenation.outcome(earlier.id)
         if earlier.phase == "open":
             await self._steps.starter.record_started(earlier)
         return earlier

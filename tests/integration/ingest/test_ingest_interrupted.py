@@ -1,7 +1,8 @@
 """A request or process ends at an awkward moment: what counts is what was sent, and not lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from services.ingest.handlers.resumable import Resumable
 from services.ingest.ports import UploadLost
 from services.ingest.rows import DatabaseUnavailable
 from shared.contracts import (
+    UploadAborted,
     UploadExpired,
     UploadRejected,
     UploadStarted,
@@ -22,8 +24,9 @@ from shared.contracts import (
 )
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest, clip, record
-from tests.integration.ingest.tus_client import MIB, TUS, create, offset_of, patch
+from tests.integration.ingest.tus_client import FILM, MIB, TUS, UPLOADS, create, offset_of, patch
 from tests.support.databases import Database
+from tests.support.processes import working
 
 
 class Arriving:
@@ -53,7 +56,7 @@ def resumable(ingest: Ingest) -> Resumable:
     parts = ingest.parts
     return Resumable(
         parts.steps,
-        Concatenation(parts.steps, parts.sources),
+        Concatenation(parts.steps, parts.uploads, parts.sources),
         parts.uploads,
         Limits(max_bytes=64 * MIB, at_once=8),
     )
@@ -184,3 +187,85 @@ async def test_what_cannot_become_a_video_ends_though_it_is_whole(
     assert await ingest.rows() == []
     assert ingest.objects() == {}
     assert ingest.unfinished() == []
+
+
+async def partials(client: httpx.AsyncClient, *contents: bytes) -> dict[str, str]:
+    """The headers that join partial uploads of these contents."""
+    urls: list[str] = []
+    for content in contents:
+        urls.append(await create(client, len(content), upload_concat="partial"))
+        assert (await patch(client, urls[-1], 0, content)).status_code == 204
+    return TUS | FILM | {"upload-concat": "final;" + " ".join(urls)}
+
+
+@asynccontextmanager
+async def joining(
+    ingest: Ingest, client: httpx.AsyncClient, headers: dict[str, str]
+) -> AsyncGenerator[tuple[asyncio.Task[httpx.Response], asyncio.Event]]:
+    """A request that joins, and hangs in the middle until the event is set."""
+    go_on, is_copying = asyncio.Event(), asyncio.Event()
+    original = ingest.parts.sources.open
+
+    async def hanging(key: str) -> AsyncIterator[bytes]:
+        is_copying.set()
+        await go_on.wait()
+        async for chunk in original(key):
+            yield chunk
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ingest.parts.sources, "open", hanging)
+        request = asyncio.create_task(client.post(UPLOADS, headers=headers))
+        await is_copying.wait()
+    try:
+        yield request, go_on
+    finally:
+        go_on.set()
+        await request
+
+
+@pytest.mark.parametrize("key", [{"idempotency-key": "k"}, {}], ids=["key", "no key"])
+@pytest.mark.parametrize("expired", [False, True], ids=["silent", "expired"])
+async def test_parts_whose_joining_process_died_are_joined_again(
+    ingest: Ingest, key: dict[str, str], expired: bool
+) -> None:
+    content = clip(6 * MIB)
+    async with ingest.client() as client:
+        headers = await partials(client, content[:-1000], content[-1000:]) | key
+        # Nobody hears of the first request before the second is answered.
+        async with joining(ingest, client, headers) as (first, _):
+            (dead,) = [str(row["id"]) for row in await ingest.rows() if row["joined"]]
+            if expired:
+                await ingest.age(dead)
+            else:
+                await ingest.store._pool.execute(
+                    "update ingest.uploads set updated_at = updated_at - interval '2 minutes'"
+                )
+            answer = await client.post(UPLOADS, headers=headers)
+            assert answer.status_code == 201, answer.text
+            assert answer.headers["upload-offset"] == str(len(content))
+        assert not (await first).is_success
+    made = answer.headers["location"].rpartition("/")[2]
+    assert isinstance((await ingest.events(made))[-1], VideoUploaded)
+    assert ingest.content(made) == content
+    ended = UploadExpired if expired else UploadAborted
+    assert isinstance((await ingest.events(dead))[-1], ended)
+    assert list(ingest.objects()) == [f"{made}/source"]
+
+
+async def test_a_repeated_join_waits_for_the_first_which_nothing_interrupts(ingest: Ingest) -> None:
+    content = clip(6 * MIB)
+    async with ingest.client() as client, working(ingest.process):
+        headers = await partials(client, content) | {"idempotency-key": "k"}
+        async with joining(ingest, client, headers) as (first, go_on):
+            again = asyncio.create_task(client.post(UPLOADS, headers=headers))
+            (final,) = [str(row["id"]) for row in await ingest.rows() if row["joined"]]
+            assert await offset_of(client, f"{UPLOADS}/{final}") == 0
+            refused = await patch(client, f"{UPLOADS}/{final}", 0, b"x")
+            assert problem(refused) == (400, "tus_invalid_request")
+            go_on.set()
+            for answer in await asyncio.gather(first, again):
+                assert answer.status_code == 201, answer.text
+                assert answer.headers["upload-offset"] == str(len(content))
+                assert answer.headers["location"].endswith(final)
+    assert [type(event) for event in await ingest.all_events()] == [UploadStarted, VideoUploaded]
+    assert ingest.content(final) == content
