@@ -35,6 +35,8 @@ class FakeUpload(msgspec.Struct):
     id: str
     phase: str
     created_at: datetime = OLD
+    expires_at: datetime = OLD
+    whole: bool = False
     partial: bool = False
 
 
