@@ -9,8 +9,13 @@ from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.client import CLIENT_HEADER
+
 TOTAL_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 5.0
+# The gateway sends nothing more once an answer has begun: what comes is on its way already.
+GATEWAY_IDLE_SECONDS: Final = 0.5
+_CLIENT: Final = CLIENT_HEADER.encode()
 
 
 class Lingering:
@@ -54,12 +59,13 @@ class Lingering:
         """Whether some of the request may still come."""
         return self._last is not None and not self._ended
 
-    async def finish(self) -> None:
+    async def finish(self, *, by_gateway: bool = False) -> None:
         """Read the rest of the request, up to a limit, then end the answer."""
+        idle = GATEWAY_IDLE_SECONDS if by_gateway else IDLE_SECONDS
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
                 while self.has_more:
-                    async with asyncio.timeout(IDLE_SECONDS):
+                    async with asyncio.timeout(idle):
                         await self.receive()
         except TimeoutError:
             pass
@@ -80,4 +86,4 @@ class LingeringMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Lingering(receive, send)
         await self._app(scope, request.receive, request.send)
-        await request.finish()
+        await request.finish(by_gateway=any(name == _CLIENT for name, _ in scope["headers"]))
