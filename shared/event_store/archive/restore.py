@@ -15,7 +15,10 @@ _EVENT_COLUMNS = (
     *("seq", "stream_id", "version", "event_id", "type", "schema_version"),
     *("data", "metadata", "recorded_at"),
 )
-_AT = "select e.event_id from log.positions p join log.events e using (seq) where p.position = $1"
+_BETWEEN = (
+    "select p.position, e.event_id from log.positions p join log.events e using (seq)"
+    " where p.position between $1 and $2"
+)
 _CHECKPOINTS = """
 select table_schema from information_schema.tables where table_name = 'checkpoints'
 """
@@ -76,7 +79,7 @@ async def restore(
         if kept == 0:
             await _refuse_non_empty(connection)
         async for manifest, hashed, events in read_ranges(bucket, prefix=prefix):
-            await _compare(connection, manifest, kept)
+            await _compare(connection, manifest, [e for e in events if e.position <= kept])
             beyond = [event for event in events if event.position > kept]
             await _insert(connection, beyond)
             added += len(beyond)
@@ -92,14 +95,21 @@ async def restore(
 
 
 async def _compare(
-    connection: "asyncpg.Connection[asyncpg.Record]", manifest: Manifest, kept: int
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    manifest: Manifest,
+    events: list[ArchivedEvent],
 ) -> None:
-    """Raises LogsDiffer if the log has another event at the last position of the range."""
-    if manifest.last > kept:
+    """Raises LogsDiffer unless the log has each of these events of a range at its position.
+
+    The log may end within the range, and have diverged there.
+    """
+    if not events:
         return
-    found = await connection.fetchval(_AT, manifest.last)
-    if found != manifest.last_event_id:
-        raise LogsDiffer(f"The log and the archive have different events at {manifest.last}.")
+    found = await connection.fetch(_BETWEEN, manifest.first, events[-1].position)
+    log = {row["position"]: row["event_id"] for row in found}
+    for event in events:
+        if log.get(event.position) != event.event_id:
+            raise LogsDiffer(f"The log and the archive have different events at {event.position}.")
 
 
 async def _refuse_non_empty(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

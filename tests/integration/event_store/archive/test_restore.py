@@ -160,7 +160,14 @@ async def test_a_dump_is_completed_from_the_archive_and_archiving_goes_on(
     assert (await verify(bucket)).flaws == ()
 
 
+@pytest.mark.parametrize(
+    ("archived_more", "own"),
+    [(30, 60), (30, 3), (RANGE * 2, RANGE), (RANGE * 2, 1)],
+    ids=["beyond the archive", "within a range", "to a range's end", "by one event"],
+)
 async def test_a_dump_that_lived_on_is_not_joined_with_the_archive(
+    archived_more: int,
+    own: int,
     database: Database,
     relay: Connection,
     bucket: S3Store,
@@ -171,13 +178,13 @@ async def test_a_dump_that_lived_on_is_not_joined_with_the_archive(
     source = await asyncpg.connect(database.admin_url)
     await load_dump(source, owner)
     await source.close()
-    await write(database, relay, 30, seed=5)
+    await write(database, relay, archived_more, seed=5)
     await archive(relay, bucket, range_events=RANGE)
-    own = await asyncpg.connect(empty.url("relay"))
-    await write(empty, own, 60, seed=91)
-    await own.close()
+    sequencer = await asyncpg.connect(empty.url("relay"))
+    await write(empty, sequencer, own, seed=91)
+    await sequencer.close()
     before = await log_of(owner)
-    with pytest.raises(LogsDiffer):
+    with pytest.raises(LogsDiffer, match=f"at {EVENTS + 1}"):
         await restore(owner, bucket)
     assert await log_of(owner) == before
 
