@@ -40,7 +40,9 @@ async def events(
 ) -> Success[Feed]:
     """The events of the caller's account and videos, oldest first.
 
-    A cursor never expires. Progress in percent is not included.
+    A cursor never expires. Progress in percent is not included. An event that could not be shown at
+    first, during an upgrade for instance, comes later at its own place, which may be before a
+    cursor. Webhooks get it, too.
     """
     position = decode_number(after)
     wanted = [name.strip() for name in (types or "").split(",") if name.strip()]

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text, Uuid
 
 from services.catalog.read_model.folding import IGNORED, Fold
+from services.catalog.read_model.late_events import send_back
 from services.catalog.read_model.library_rows import FOLD, LibraryRows
 from services.catalog.read_model.refolding import LibraryRefolding
 from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow
@@ -106,8 +107,11 @@ class Library:
             await self._rows.delete(connection, feed, "user_id", fold.forgotten_users)
             await self._rows.unlist(connection, fold.forgotten_users)
         if fold.feed:
+            live = self._schema == webhooks.schema
+            if live:
+                await send_back(connection, fold.feed)
             await self._rows.append_feed(connection, fold.feed)
-            if self._schema == webhooks.schema:
+            if live:
                 await self._announce_feed(connection, fold.feed)
         if fold.counted_batches and self._schema == view_batches.schema:
             # The rows include the views of these batches now.

@@ -23,6 +23,7 @@ from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 from services.catalog import rows, tables
 from services.catalog.read_model.comparison import SCHEMA, Report, compare_tables
 from services.catalog.read_model.folding import IGNORED
+from services.catalog.read_model.late_events import LateRow, late_after_rebuild, send_back
 from services.catalog.read_model.library_rows import FOLD
 from services.catalog.read_model.projections import NAME, Library
 from services.catalog.tables import READ_MODELS, checkpoints, metadata
@@ -199,7 +200,9 @@ class Rebuild:
             if compare:
                 report = await compare_tables(connection, target, swapped=swap)
             if swap:
-                await _swap_when_free(connection)
+                await _swap_when_free(
+                    connection, await late_after_rebuild(connection, SCHEMA, NAME)
+                )
                 await FoldMarks(str(metadata.schema), NAME).mark_all(connection, FOLD)
             else:
                 await connection.execute(text(f"drop schema {SCHEMA} cascade"))
@@ -222,7 +225,7 @@ async def drop_retired(engine: AsyncEngine) -> None:
         await connection.execute(text(f"drop schema if exists {_RETIRED} cascade"))
 
 
-async def _swap_when_free(connection: AsyncConnection) -> None:
+async def _swap_when_free(connection: AsyncConnection, late: Sequence[LateRow]) -> None:
     """Retry the swap until it gets its locks.
 
     A reader that has locked one table may wait for another that the swap has locked. The lock
@@ -233,6 +236,7 @@ async def _swap_when_free(connection: AsyncConnection) -> None:
     for attempt in range(_ATTEMPTS):
         try:
             async with connection.begin_nested():
+                await send_back(connection, late)
                 await _swap(connection)
             return
         except DBAPIError as error:

@@ -12,7 +12,7 @@ from services.catalog.tables import feed, users, webhooks
 from services.catalog.webhooks.webhooks import MAX_WEBHOOKS, TooManyWebhooks, Webhook
 
 # A delivery's result is stored only while these columns are as they were before it.
-_UNCHANGED: Final = ("id", "position", "active", "url")
+_UNCHANGED: Final = ("id", "position", "active", "url", "next_attempt_at")
 # The columns that a delivery changes.
 _RESULT: Final = (
     "position",
@@ -124,7 +124,10 @@ class Webhooks:
             )
 
     async def save_result(self, before: Webhook, after: Webhook) -> bool:
-        """Store the result of a delivery; False if the owner has changed the webhook meanwhile."""
+        """Store the result of a delivery; False if the webhook was changed meanwhile.
+
+        Its owner changes it, and events that come into the feed late do.
+        """
         async with self._engine.begin() as connection:
             result = await connection.execute(
                 update(webhooks)

@@ -98,7 +98,9 @@ export interface paths {
          * My events
          * @description The events of the caller's account and videos, oldest first.
          *
-         *     A cursor never expires. Progress in percent is not included.
+         *     A cursor never expires. Progress in percent is not included. An event that could not be shown at
+         *     first, during an upgrade for instance, comes later at its own place, which may be before a
+         *     cursor. Webhooks get it, too.
          */
         get: operations["ApiV1EventsEvents"];
         put?: never;
