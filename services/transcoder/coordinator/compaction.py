@@ -16,7 +16,7 @@ from services.transcoder.domain.evolution import evolve
 from services.transcoder.domain.state import Transcode
 from services.transcoder.handlers import record, state_of
 from services.transcoder.jobs.jobs import JobRecord, JobRepository
-from services.transcoder.object_keys import IMMUTABLE
+from services.transcoder.object_keys import IMMUTABLE, is_of_live
 from services.transcoder.planning.object_join import JoinedObject
 from shared import moved_media
 from shared.blobs.store import BlobNotFound, BlobStore
@@ -30,6 +30,8 @@ _log = get_logger(__name__)
 # A player may use a playlist that it has loaded for the video's length and a pause of one hour.
 _PAUSE_SECONDS: Final = 3600
 _LATER_SECONDS: Final = 300.0
+# Videos of which one round lists the replaced objects.
+_DROPS: Final = 8
 
 
 class Compactor:
@@ -58,10 +60,11 @@ class Compactor:
         self.busy: str | None = None
 
     async def step(self) -> None:
-        """Compact one video and list the replaced objects of one, where they are due."""
+        """Compact one video and list the replaced objects of some, where they are due."""
         jobs = await self._jobs.to_compact(1, self._compacting.waiting)
         await self._compacting.each(jobs, lambda job: job.video_id, self._compact)
-        jobs = await self._jobs.to_drop(1, self._dropping.waiting)
+        # Several, because an outage is one only where two fail in a row.
+        jobs = await self._jobs.to_drop(_DROPS, self._dropping.waiting)
         await self._dropping.each(jobs, lambda job: job.video_id, self._drop)
 
     async def _compact(self, job: JobRecord) -> None:
@@ -88,7 +91,11 @@ class Compactor:
     async def _drop(self, job: JobRecord) -> None:
         prefix = f"{job.video_id}/"
         kept = referenced(job.video_id, await state_of(self._store, job.video_id), replaced=False)
-        unused = [blob.key async for blob in self._media.list(prefix) if blob.key not in kept]
+        unused = [
+            blob.key
+            async for blob in self._media.list(prefix)
+            if blob.key not in kept and not is_of_live(job.video_id, blob.key)
+        ]
         await self._deletions.add(job.video_id, unused, "replaced")
         await self._media.drop_unfinished(prefix)
         await self._jobs.dropped(job)

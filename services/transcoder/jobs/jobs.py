@@ -111,6 +111,7 @@ class JobRepository:
                 jobs.c.state == "completed",
                 jobs.c.video_id.not_in(without),
             )
+            .order_by(jobs.c.drop_at)
             .limit(limit)
         )
 
