@@ -27,9 +27,20 @@ class Scrubbed(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part of a round found. The rest begins after ``place``; None at the round's end."""
+
+    findings: tuple[Finding, ...] = ()
+    place: str | None = None
+
+
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """The discrepancies of one round. With ``dry_run`` they were not repaired."""
+    """The discrepancies of a round or a part of it. With ``dry_run`` they were not repaired.
+
+    The rest of the round begins after ``place``; None at its end.
+    """
 
     service: str
     dry_run: bool
     findings: tuple[Finding, ...] = ()
+    place: str | None = None

@@ -61,6 +61,7 @@ from shared.loops.progress import LoopProgress
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.consuming import consume
 from shared.messaging.metrics import MessageMetrics
+from shared.reconciliation import Part
 
 _CONNECTIONS = 8
 # A lost notification delays the release of an upload by this much.
@@ -129,6 +130,10 @@ async def assemble(
         advanced=lambda: host.loops.progress.advance(SWEEP),
     )
     secret = config.operator_secret
+
+    async def reconcile(dry_run: bool, _after: str) -> Part:
+        return Part(findings=tuple(await sweep.reconcile(dry_run)))
+
     app = ingest_app(
         FormUploads(steps, uploads, limits),
         Resumable(steps, Concatenation(steps, uploads, sources), uploads, limits),
@@ -140,7 +145,7 @@ async def assemble(
         checks={"postgres": log.head, "storage": sources.ping},
         registry=host.registry,
         progress=host.loops.progress,
-        others=[operator_routes("ingest", secret, sweep.reconcile)] if secret else [],
+        others=[operator_routes("ingest", secret, reconcile)] if secret else [],
     )
     return Ingest(engine, log, sources, uploads, events, steps, sweep, app)
 

@@ -17,7 +17,7 @@ from shared.telemetry import get_logger
 _log = get_logger(__name__)
 
 _LOOP: Final = "reconcile"
-# A service that checks many videos takes minutes; the call itself has a limit.
+# A part of a round takes minutes; the call itself has a limit.
 _SILENCE_SECONDS: Final = 2 * PATIENCE_SECONDS
 
 
@@ -55,6 +55,8 @@ class Reconciler:
         self._metrics = metrics
         self._loops = loops
         self._seconds = seconds
+        # Where the next round of a service begins that did not finish its last one.
+        self._places: dict[str, str] = {}
 
     async def run(self, _lock: object) -> None:
         """Reconcile until cancelled."""
@@ -64,21 +66,37 @@ class Reconciler:
         """Ask every service once; the failure of one does not affect the others."""
         for service in self._services.names:
             began = time.monotonic()
-            self._loops.progress.advance(_LOOP)
             try:
-                found = await self._services.reconcile(service, dry_run=False)
+                count = await self._reconcile(service)
             except Exception as error:
                 check_cancelled()
                 self._metrics.failures.labels(service).inc()
                 _log.warning("not reconciled", service=service, error=repr(error))
                 continue
-            for finding in found.findings:
-                self._metrics.actions.labels(service, finding.action).inc()
             self._metrics.finished.labels(service).set_to_current_time()
-            if found.findings:
+            if count:
                 _log.info(
                     "reconciled",
                     service=service,
-                    count=len(found.findings),
+                    count=count,
                     seconds=round(time.monotonic() - began, 2),
                 )
+
+    async def _reconcile(self, service: str) -> int:
+        """Finish a service's round, part by part; returns the number of findings."""
+        count = 0
+        after = self._places.pop(service, "")
+        while True:
+            self._loops.progress.advance(_LOOP)
+            try:
+                part = await self._services.reconcile_part(service, dry_run=False, after=after)
+            except Exception:
+                if after:
+                    self._places[service] = after
+                raise
+            for finding in part.findings:
+                self._metrics.actions.labels(service, finding.action).inc()
+            count += len(part.findings)
+            if part.place is None:
+                return count
+            after = part.place

@@ -12,7 +12,7 @@ from shared.http.operator import PREFIX
 from shared.reconciliation import Findings, Scrubbed
 from shared.settings import Key
 
-# Seconds that a round may take, which checks every video.
+# Seconds that a part of a round may take.
 PATIENCE_SECONDS: Final = 3600.0
 _CONNECT_SECONDS: Final = 5.0
 
@@ -52,7 +52,17 @@ class Services:
 
     async def reconcile(self, service: str, *, dry_run: bool) -> Findings:
         """One round of one service. Raises ServiceUnavailable, Refused."""
-        answer = await self._post(service, f"reconcile?dry_run={str(dry_run).lower()}")
+        part = await self.reconcile_part(service, dry_run=dry_run)
+        found = list(part.findings)
+        while part.place is not None:
+            part = await self.reconcile_part(service, dry_run=dry_run, after=part.place)
+            found += part.findings
+        return msgspec.structs.replace(part, findings=tuple(found))
+
+    async def reconcile_part(self, service: str, *, dry_run: bool, after: str = "") -> Findings:
+        """A part of a round, which begins after a place. Raises ServiceUnavailable, Refused."""
+        query = httpx.QueryParams(dry_run=str(dry_run).lower(), after=after)
+        answer = await self._post(service, f"reconcile?{query}")
         return msgspec.json.decode(answer, type=Answer).data
 
     async def job(self, video_id: str, what: str) -> dict[str, Any]:

@@ -153,4 +153,4 @@ def operator_job_routes(
         return Success(data=found)
 
     others = (retry_any, cancel_any, scrub_video)
-    return operator_routes("transcoder", secret, reconciliation.round, others)
+    return operator_routes("transcoder", secret, reconciliation.part, others)

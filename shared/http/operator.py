@@ -16,13 +16,16 @@ from litestar.params import FromQuery
 from shared.errors import Unauthenticated
 from shared.http.access_tokens import bearer_token
 from shared.http.envelope import Success
-from shared.reconciliation import Finding, Findings
+from shared.reconciliation import Findings, Part
 from shared.settings import Key
 
 PREFIX: Final = "/internal/operator"
 
-Reconcile = Callable[[bool], Awaitable[list[Finding]]]
-"""One round; with True nothing is changed. Safe to repeat and to run concurrently."""
+Reconcile = Callable[[bool, str], Awaitable[Part]]
+"""A part of a round, which begins after a place; with True nothing is changed.
+
+Safe to repeat and to run concurrently.
+"""
 
 
 def operator_routes(
@@ -34,9 +37,15 @@ def operator_routes(
     """``POST …/reconcile`` and a service's own ``others``, guarded by the secret."""
 
     @post("/reconcile", status_code=200, include_in_schema=False)
-    async def reconcile_now(dry_run: FromQuery[bool] = False) -> Success[Findings]:
-        found = await reconcile(dry_run)
-        return Success(data=Findings(service=service, dry_run=dry_run, findings=tuple(found)))
+    async def reconcile_now(
+        dry_run: FromQuery[bool] = False, after: FromQuery[str] = ""
+    ) -> Success[Findings]:
+        part = await reconcile(dry_run, after)
+        return Success(
+            data=Findings(
+                service=service, dry_run=dry_run, findings=part.findings, place=part.place
+            )
+        )
 
     return guarded(secret, reconcile_now, *others)
 

@@ -24,14 +24,19 @@ class ReconcileRepository:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def all_ids(self) -> AsyncIterator[str]:
-        """The video of every job, deleted ones included, in the order of the ids' bytes."""
-        after = ""
+    async def all_ids(self, after: str = "") -> AsyncIterator[str]:
+        """The videos of jobs after an id, in the order of the ids' bytes.
+
+        Deleted ones are left out: only what the bucket still has of them is to be compared.
+        """
         in_bytes = jobs.c.video_id.collate("C")
         while True:
             async with self._engine.connect() as connection:
                 found = await connection.execute(
-                    select(jobs.c.video_id).where(in_bytes > after).order_by(in_bytes).limit(_PAGE)
+                    select(jobs.c.video_id)
+                    .where(in_bytes > after, jobs.c.state != "deleted")
+                    .order_by(in_bytes)
+                    .limit(_PAGE)
                 )
                 page = list(found.scalars())
             for video_id in page:

@@ -7,6 +7,7 @@ have unique names, and an object is listed only when it is so old that its event
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -40,7 +41,7 @@ from shared.event_store.decider import fold
 from shared.event_store.store import EventStore, RecordedEvent
 from shared.loops.cancellation import check_cancelled
 from shared.outages import is_outage
-from shared.reconciliation import Finding
+from shared.reconciliation import Finding, Part
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -48,6 +49,8 @@ _log = get_logger(__name__)
 # Videos that are checked side by side.
 _AT_ONCE: Final = 16
 _SETTLE_SECONDS: Final = 2.0
+# A part of a round ends after this time, long before whoever asked for it gives up.
+_PART_SECONDS: Final = 300.0
 
 
 class StoredObjects(msgspec.Struct, frozen=True):
@@ -60,7 +63,8 @@ class StoredObjects(msgspec.Struct, frozen=True):
 class Reconciliation:
     """``orphan_age``: how old an object that nothing refers to must be to be listed.
 
-    ``settle_seconds``: how long a wrong size is waited for to come right.
+    ``settle_seconds``: how long a wrong size is waited for to come right. ``part_seconds``: after
+    which time a part of a round ends.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Reconciliation:
         orphan_age: timedelta,
         *,
         settle_seconds: float = _SETTLE_SECONDS,
+        part_seconds: float = _PART_SECONDS,
     ) -> None:
         self._repository = repository
         self._store = store
@@ -79,23 +84,41 @@ class Reconciliation:
         self._deletions = deletions
         self._orphan_age = orphan_age
         self._settle_seconds = settle_seconds
+        self._part_seconds = part_seconds
 
     async def round(self, dry_run: bool) -> list[Finding]:
-        """Check every video once; with ``dry_run`` change nothing. Returns the findings.
+        """Check every video once; with ``dry_run`` change nothing. Returns the findings."""
+        part = await self.part(dry_run)
+        found = list(part.findings)
+        while part.place is not None:
+            part = await self.part(dry_run, part.place)
+            found += part.findings
+        return found
+
+    async def part(self, dry_run: bool, after: str = "") -> Part:
+        """Check the videos after an id for some time, at least a batch of them.
 
         A video that cannot be checked is a finding, and keeps no other from its check.
         """
-        found = await self._stray_tasks(dry_run=dry_run)
+        until = time.monotonic() + self._part_seconds
+        found = [] if after else await self._stray_tasks(dry_run=dry_run)
+        place: str | None = None
         batch: list[StoredObjects] = []
-        async for held in merge_by_video(_by_video(self._media), self._repository.all_ids()):
-            batch.append(held)
+        async for held in merge_by_video(
+            _by_video(self._media, after), self._repository.all_ids(after)
+        ):
             if len(batch) == _AT_ONCE:
                 found += await self._check_all(batch, dry_run=dry_run)
+                if time.monotonic() >= until:
+                    place = batch[-1].video_id
+                    batch = []
+                    break
                 batch = []
+            batch.append(held)
         found += await self._check_all(batch, dry_run=dry_run)
         for finding in found:
             _log.info("reconciled", dry_run=dry_run, **msgspec.structs.asdict(finding))
-        return found
+        return Part(findings=tuple(found), place=place)
 
     async def _check_all(self, batch: list[StoredObjects], *, dry_run: bool) -> list[Finding]:
         # Table and log are read after the listing, so that what is listed is not newer.
@@ -293,10 +316,11 @@ class Reconciliation:
         return [Finding(action="remove", subject=key, detail=detail) for key in new]
 
 
-async def _by_video(media: BlobStore) -> AsyncIterator[StoredObjects]:
-    """The bucket's objects, grouped by video; the top folder is the video's id."""
+async def _by_video(media: BlobStore, after: str) -> AsyncIterator[StoredObjects]:
+    """The bucket's objects of videos after an id, by video; the top folder is the video's id."""
     video_id, objects = "", dict[str, BlobInfo]()
-    async for blob in media.list():
+    # No key of the folder sorts after this: 0 follows the slash.
+    async for blob in media.list(after=f"{after}0" if after else ""):
         folder = blob.key.partition("/")[0]
         if folder != video_id and objects:
             yield StoredObjects(video_id, objects)

@@ -45,7 +45,7 @@ NEWER = Unreadable(reason="UnknownEventType: TranscodeReviewed")
 class EmptyBucket:
     """A bucket without objects."""
 
-    async def list(self) -> AsyncIterator[Any]:
+    async def list(self, *, after: str) -> AsyncIterator[Any]:
         return
         yield
 

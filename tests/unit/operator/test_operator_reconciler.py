@@ -22,7 +22,7 @@ class Services:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def reconcile(self, service: str, *, dry_run: bool) -> Findings:
+    async def reconcile_part(self, service: str, *, dry_run: bool, after: str) -> Findings:
         assert not dry_run
         if service == BAD:
             raise self.error
@@ -42,3 +42,35 @@ async def test_one_service_of_twenty_fails(error: Exception) -> None:
         assert done == (None if name == BAD else 1)
     failures = registry.get_sample_value("cinelog_reconciler_failures_total", {"service": BAD})
     assert failures == 1
+
+
+class Parts:
+    """A service whose round has four parts; the third fails once."""
+
+    names = ("transcoder",)
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.broken = True
+
+    async def reconcile_part(self, service: str, *, dry_run: bool, after: str) -> Findings:
+        self.asked.append(after)
+        if after == "b" and self.broken:
+            self.broken = False
+            raise ServiceUnavailable("away")
+        place = {"": "a", "a": "b", "b": "c", "c": None}[after]
+        found = (Finding(action="remove", subject="x"),)
+        return Findings(service=service, dry_run=False, findings=found, place=place)
+
+
+async def test_a_round_that_was_broken_off_goes_on_at_its_place() -> None:
+    registry = CollectorRegistry()
+    services = Parts()
+    reconciler = Reconciler(
+        cast(Any, services), ReconcilerMetrics(registry), Loops(registry), seconds=1.0
+    )
+    for _ in range(3):
+        await reconciler.round()
+    assert services.asked == ["", "a", "b", "b", "c", "", "a", "b", "c"]
+    labels = {"service": "transcoder", "action": "remove"}
+    assert registry.get_sample_value("cinelog_reconciler_actions_total", labels) == 8

@@ -20,9 +20,10 @@ class Tables:
     async def stray_tasks(self) -> list[str]:
         return []
 
-    async def all_ids(self) -> AsyncIterator[str]:
+    async def all_ids(self, after: str) -> AsyncIterator[str]:
         for video in VIDEOS:
-            yield video
+            if video > after:
+                yield video
 
     async def find(self, video_ids: Sequence[str]) -> dict[str, JobRecord]:
         return {v: JobRecord(v, "u", 1, "completed", 1, None, None) for v in video_ids}
