@@ -8,6 +8,7 @@ be lost.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol
 
 from services.transcoder.coordinator.compaction import Compactor
@@ -50,6 +51,7 @@ _METRICS_SECONDS: Final = 5.0
 _FORGET_SECONDS: Final = 60.0
 # One round may delete or join all objects of a long film.
 _STORAGE_SILENCE_SECONDS: Final = 900.0
+_DELETING: Final = "delete objects"
 # Before a task whose message was refused is sent again.
 _REFUSED_SECONDS: Final = 30.0
 # Jobs that one round works on.
@@ -94,7 +96,14 @@ class Coordinator:
         self._compactor = Compactor(
             jobs, store, media, self._publisher, deletions, metrics=metrics.items
         )
-        self._deleter = Deleter(deletions, store, media, metrics, busy=lambda: self._compactor.busy)
+        self._deleter = Deleter(
+            deletions,
+            store,
+            media,
+            metrics,
+            busy=lambda: self._compactor.busy,
+            advanced=partial(loops.progress.advance, _DELETING),
+        )
         self._metrics = metrics
         self._loops = loops
         self._publishing = Items("publish playlists", metrics.items)
@@ -116,7 +125,7 @@ class Coordinator:
             ("publish playlists", self._publish_round, _PUBLISH_SECONDS, self._publish),
             ("keep house", self._keep_house, _HOUSEKEEPING_SECONDS, None),
             ("compact videos", self._compactor.step, _HOUSEKEEPING_SECONDS, None),
-            ("delete objects", self._deleter.round, _HOUSEKEEPING_SECONDS, None),
+            (_DELETING, self._deleter.round, _HOUSEKEEPING_SECONDS, None),
             ("measure open work", self._metrics.open.refresh, _METRICS_SECONDS, None),
             ("forget workers", self._dispatcher.forget_workers, _FORGET_SECONDS, None),
         ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from services.transcoder.coordinator.deletion_repository import Deletion, DeletionRepository
-from services.transcoder.coordinator.media_objects import Fate, fate
+from services.transcoder.coordinator.media_objects import Fate, fates
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.handlers import is_deleted, load_state
 from services.transcoder.object_keys import is_of_live
@@ -27,7 +27,10 @@ _LATER_SECONDS: Final = 60.0
 
 
 class Deleter:
-    """Call ``round`` regularly. ``busy``: the video whose objects must not be deleted now."""
+    """Call ``round`` regularly. ``busy``: the video whose objects must not be deleted now.
+
+    ``advanced`` is called before each object: a round may take longer than the loop may be silent.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,9 @@ class Deleter:
         store: EventStore,
         media: BlobStore,
         metrics: CoordinatorMetrics,
+        *,
         busy: Callable[[], str | None] = lambda: None,
+        advanced: Callable[[], None] = lambda: None,
     ) -> None:
         self._repository = repository
         self._store = store
@@ -43,6 +48,9 @@ class Deleter:
         self._done = metrics.deletions
         self._items = Items("delete objects", metrics.items)
         self._busy = busy
+        self._advanced = advanced
+        # Of the entry before: the entries of a video are due together.
+        self._last: _Verdicts | None = None
 
     async def round(self) -> None:
         """Delete what is due."""
@@ -52,13 +60,17 @@ class Deleter:
     async def _delete(self, entry: Deletion) -> None:
         if entry.video_id == self._busy():
             return
-        found = await self._fate(entry, entry.key)
+        self._advanced()
+        if self._last is None or not self._last.are_of(entry):
+            self._last = _Verdicts(self._store, entry)
+        verdicts = self._last
+        found = await verdicts.of(entry.key)
         if entry.reason == "deleted":
             if found == "delete":
                 await self._media.delete_prefix(entry.key)
                 await self._media.drop_unfinished(entry.key)
         elif entry.key.endswith("/"):
-            found = await self._delete_folder(entry)
+            found = await self._delete_folder(entry, verdicts)
         elif found == "delete":
             await self._media.delete(entry.key)
         if found == "later":
@@ -69,26 +81,55 @@ class Deleter:
         if found == "keep":
             _log.warning("deletion withdrawn", key=entry.key, reason=entry.reason)
 
-    async def _delete_folder(self, entry: Deletion) -> Fate:
+    async def _delete_folder(self, entry: Deletion, verdicts: "_Verdicts") -> Fate:
         """Delete the objects of a folder one by one; what is needed stays."""
         async for blob in self._media.list(entry.key):
-            found = await self._fate(entry, blob.key)
+            self._advanced()
+            found = await verdicts.of(blob.key)
             if found == "later":
                 return "later"
             if found == "delete":
                 await self._media.delete(blob.key)
         return "delete"
 
-    async def _fate(self, entry: Deletion, key: str) -> Fate:
-        """What the log says now."""
-        video_id = entry.video_id
+
+class _Verdicts:
+    """What the log says of a video's objects that are listed for one reason.
+
+    The streams of a long film take a second to read and fold, and it may have twenty thousand
+    objects: they are read again only where one has grown.
+    """
+
+    def __init__(self, store: EventStore, entry: Deletion) -> None:
+        self._store = store
+        self._video_id = entry.video_id
+        self._reason = entry.reason
+        names = ("video", "transcode", "upload")
+        self._versions = {stream_id(name, entry.video_id): 0 for name in names}
+        self._fate: Callable[[str], Fate] | None = None
+
+    def are_of(self, entry: Deletion) -> bool:
+        """Whether they answer for this entry, too."""
+        return (entry.video_id, entry.reason) == (self._video_id, self._reason)
+
+    async def of(self, key: str) -> Fate:
+        """What becomes of an object, by the log as it is now."""
+        later = await self._store.read_after(self._versions)
+        if later or self._fate is None:
+            self._fate = await self._read()
+            self._versions |= {name: events[-1].version for name, events in later.items()}
+        return self._fate(key)
+
+    async def _read(self) -> Callable[[str], Fate]:
+        video_id, reason = self._video_id, self._reason
         if await is_deleted(self._store, video_id):
-            return "delete"
-        if entry.reason == "deleted" or is_of_live(video_id, key):
-            return "keep"
+            return lambda key: "delete"
+        if reason == "deleted":
+            return lambda key: "keep"
         state, version = await load_state(self._store, video_id)
         if version == 0:
             uploaded = await self._store.read_stream(stream_id("upload", video_id))
             is_video = any(isinstance(event.data, VideoUploaded) for event in uploaded)
-            return "later" if is_video else "delete"
-        return fate(video_id, state, key, replaced=entry.reason == "replaced")
+            unknown: Fate = "later" if is_video else "delete"
+            return lambda key: "keep" if is_of_live(video_id, key) else unknown
+        return fates(video_id, state, replaced=reason == "replaced")

@@ -1,5 +1,6 @@
 """Which objects belong to a completed video, and which of them it needs. Pure."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from services.transcoder.domain.state import SoundTrack, Transcode, audio_name, media_keys
@@ -70,19 +71,22 @@ Fate = Literal["delete", "keep", "later"]
 """What becomes of an object that was listed for deletion."""
 
 
-def fate(video_id: str, state: Transcode, key: str, *, replaced: bool) -> Fate:
-    """What the log says now of a listed object of a video that is not deleted.
+def fates(video_id: str, state: Transcode, *, replaced: bool) -> Callable[[str], Fate]:
+    """What the log says now of each listed object of a video that is not deleted, by its key.
 
-    ``replaced``: compaction has replaced it, and the time in which players may use it is over.
+    ``replaced``: compaction has replaced them, and the time in which players may use them is over.
     While a transcode or a repair is under way, nothing is deleted.
     """
-    if is_of_live(video_id, key):
-        return "keep"
-    if state.open:
-        return "later"
+    kept = set[str]()
     if state.phase == "completed":
-        return "keep" if key in referenced(video_id, state, replaced=not replaced) else "delete"
-    return "delete"
+        kept = referenced(video_id, state, replaced=not replaced)
+
+    def fate(key: str) -> Fate:
+        if is_of_live(video_id, key) or key in kept:
+            return "keep"
+        return "later" if state.open else "delete"
+
+    return fate
 
 
 def planned_joins(state: Transcode) -> list[tuple[JoinedObject, str]]:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.transcoder.coordinator.media_objects import fate, planned_joins, referenced
+from services.transcoder.coordinator.media_objects import fates, planned_joins, referenced
 from services.transcoder.coordinator.missing_media import expected_keys, media_lost
 from services.transcoder.domain.decisions import (
     Cancel,
@@ -82,7 +82,7 @@ def test_no_deletion_takes_what_a_completed_attempt_names(
             listed |= {key: step == "drop" for key in bucket - kept if key not in listed}
         elif step == "delete":
             for key, replaced in list(listed.items()):
-                verdict = fate("v", state, key, replaced=replaced)
+                verdict = fates("v", state, replaced=replaced)(key)
                 if verdict == "later":
                     continue
                 del listed[key]
@@ -101,12 +101,12 @@ def test_no_deletion_takes_what_a_completed_attempt_names(
 
 def test_nothing_is_deleted_while_a_transcode_is_under_way() -> None:
     for state in (Transcode(), follow(Transcode(), MADE)):
-        assert fate("v", state, "v/a1/stray.mp4", replaced=False) == "later"
+        assert fates("v", state, replaced=False)("v/a1/stray.mp4") == "later"
     done = follow(Transcode(), [*MADE, COMPLETED])
-    assert fate("v", done, "v/a1/stray.mp4", replaced=False) == "delete"
-    assert fate("v", done, "v/master.m3u8", replaced=False) == "keep"
-    assert fate("v", done, "v/a1/360p-early.m3u8", replaced=False) == "keep"
-    assert fate("v", done, "v/a1/360p-early.m3u8", replaced=True) == "delete"
+    assert fates("v", done, replaced=False)("v/a1/stray.mp4") == "delete"
+    assert fates("v", done, replaced=False)("v/master.m3u8") == "keep"
+    assert fates("v", done, replaced=False)("v/a1/360p-early.m3u8") == "keep"
+    assert fates("v", done, replaced=True)("v/a1/360p-early.m3u8") == "delete"
 
 
 def follow(state: Transcode, events: list[Event]) -> Transcode:
