@@ -112,6 +112,8 @@ class Coordinator:
         self._reporting = Items("report progress", metrics.items)
         self._dispatch = asyncio.Event()
         self._publish = asyncio.Event()
+        # Videos that wait until all others with changes have been published, too.
+        self._had_turn: list[str] = []
         self._reported: dict[tuple[str, int], float] = {}
 
     def wake(self) -> None:
@@ -183,10 +185,13 @@ class Coordinator:
             refused.clear()
 
     async def _publish_round(self) -> None:
-        found = await self._jobs.to_publish(_JOBS, self._publishing.waiting)
+        without = [*self._publishing.waiting, *self._had_turn]
+        found = await self._jobs.to_publish(_JOBS, without)
         await self._publishing.together(found, _video_of, self._publish_job)
-        if len(found) == _JOBS:
+        full = len(found) == _JOBS
+        if full or self._had_turn:
             self._publish.set()
+        self._had_turn = [*self._had_turn, *map(_video_of, found)] if full else []
 
     async def _publish_job(self, job: JobRecord) -> None:
         with span_in_each("publish playlists", [job.traceparent], {"video.id": job.video_id}):

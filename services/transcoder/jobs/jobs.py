@@ -44,7 +44,7 @@ class JobRepository:
         return JobRecord(**row) if row else None
 
     async def to_publish(self, limit: int, without: Sequence[str] = ()) -> list[JobRecord]:
-        """Running jobs with changes that the playlists do not show yet."""
+        """Running jobs with changes that the playlists do not show, those not playable first."""
         return await self._rows(
             select(*JOB_COLUMNS)
             .where(
@@ -52,6 +52,7 @@ class JobRepository:
                 jobs.c.state == "running",
                 jobs.c.video_id.not_in(without),
             )
+            .order_by(jobs.c.playable, jobs.c.video_id)
             .limit(limit)
         )
 
