@@ -20,6 +20,20 @@ PLAYED = """() => {
   };
 }"""
 
+# What tells why nothing is played.
+STATE = """() => {
+  const video = document.querySelector('video');
+  return {
+    page: document.querySelector('main')?.innerText.slice(0, 500),
+    video: video && {
+      paused: video.paused, ended: video.ended, at: video.currentTime, ready: video.readyState,
+      duration: video.duration, source: video.currentSrc, error: video.error?.message,
+    },
+    asked: performance.getEntriesByType('resource').slice(-12)
+      .map((each) => `${each.responseStatus} ${new URL(each.name).pathname}`),
+  };
+}"""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -42,7 +56,11 @@ def moves_on(viewer: Page, before: dict[str, Any]) -> None:
         least.update({name: min(least[name], now[name]) for name in now})
         return bool(now) and all(now[name] > least[name] for name in now)
 
-    until(further)
+    try:
+        until(further)
+    except AssertionError as error:
+        error.add_note(f"from {before}, least {least}: {viewer.evaluate(STATE)}")
+        raise
 
 
 def go_live(page: Page) -> str:
