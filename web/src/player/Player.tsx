@@ -52,9 +52,8 @@ export function Player(props: PlayerProps) {
   useWatched(media.currentTime, !media.paused, props.onWatched);
 
   const hidden = idle && !media.paused && !media.waiting;
-  // A live is at its edge before anyone touches it.
-  const touched = props.kind === 'live' ? media.begun : media.currentTime > 0;
-  const untouched = media.paused && !touched;
+  // A live is at its edge, and a film that was a live where that was, before anyone plays it.
+  const untouched = media.paused && !media.begun;
   const descriptionId = useId();
   return (
     // The listeners only show the controls again; everything to operate is a control inside.
