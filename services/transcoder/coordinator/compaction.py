@@ -14,7 +14,7 @@ from services.transcoder.coordinator.media_objects import planned_joins, referen
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.domain.evolution import evolve
 from services.transcoder.domain.state import Transcode
-from services.transcoder.handlers import record, state_of
+from services.transcoder.handlers import load_state, record, state_of
 from services.transcoder.jobs.jobs import JobRecord, JobRepository
 from services.transcoder.object_keys import IMMUTABLE, is_of_live
 from services.transcoder.planning.object_join import JoinedObject
@@ -75,18 +75,36 @@ class Compactor:
             self.busy = None
 
     async def _compact_alone(self, job: JobRecord) -> None:
-        state = await state_of(self._store, job.video_id)
+        state, version = await load_state(self._store, job.video_id)
         try:
-            event = await compact(self._media, self._publisher, job.video_id, state)
+            event = await join(self._media, job.video_id, state)
         except BlobNotFound as error:
             # The reconciliation finds the missing object and has it made again.
-            _log.warning("compaction postponed", video=job.video_id, error=str(error))
-            await self._jobs.compact_later(job, _LATER_SECONDS)
+            await self._postpone(job, str(error))
             return
         if event is not None:
-            await record(self._store, job.video_id, event, job.correlation_id)
+            # Joins take minutes. What was made again meanwhile may have other names.
+            if (await load_state(self._store, job.video_id))[1] != version:
+                await self._postpone(job, "the video has changed")
+                return
+            event = await publish(self._publisher, job.video_id, state, event)
+            outcome = await record(self._store, job.video_id, event, job.correlation_id)
+            if not outcome.events:
+                await self._publish_again(job.video_id)
+                await self._postpone(job, "the video has changed")
+                return
             _log.info("video compacted", video=job.video_id, objects=len(event.objects))
         await self._jobs.compacted(job)
+
+    async def _postpone(self, job: JobRecord, reason: str) -> None:
+        _log.warning("compaction postponed", video=job.video_id, reason=reason)
+        await self._jobs.compact_later(job, _LATER_SECONDS)
+
+    async def _publish_again(self, video_id: str) -> None:
+        """Playlists name what the log does not have: write those that the log describes."""
+        state = await state_of(self._store, video_id)
+        if state.planned is not None and state.phase == "completed":
+            await self._publisher.put_final(video_id, state, state.planned)
 
     async def _drop(self, job: JobRecord) -> None:
         prefix = f"{job.video_id}/"
@@ -101,10 +119,8 @@ class Compactor:
         await self._jobs.dropped(job)
 
 
-async def compact(
-    media: BlobStore, publisher: Publisher, video_id: str, state: Transcode
-) -> MediaCompacted | None:
-    """Join objects and publish playlists of the result; returns the event to record.
+async def join(media: BlobStore, video_id: str, state: Transcode) -> MediaCompacted | None:
+    """Join the objects of each track; returns the event for it, without playlists.
 
     None where nothing is to be joined. Raises BlobNotFound where an object of the video is missing.
     """
@@ -121,7 +137,7 @@ async def compact(
         note = moved_media.write_note(whole.key, ((p.key, p.size) for p in whole.pieces))
         key = moved_media.note_key(whole.key)
         await media.put(key, note, moved_media.CONTENT_TYPE, IMMUTABLE)
-    event = MediaCompacted(
+    return MediaCompacted(
         video_id=video_id,
         attempt=state.attempt,
         objects=tuple(
@@ -129,7 +145,15 @@ async def compact(
         ),
         keep_seconds=_PAUSE_SECONDS + planned.source.duration_ms // 1000,
     )
-    _listed, written = await publisher.put_final(video_id, evolve(state, event), planned)
+
+
+async def publish(
+    publisher: Publisher, video_id: str, state: Transcode, event: MediaCompacted
+) -> MediaCompacted:
+    """Write the playlists of the joined objects; returns the event with them, to be recorded."""
+    if state.planned is None:
+        return event
+    _listed, written = await publisher.put_final(video_id, evolve(state, event), state.planned)
     return msgspec.structs.replace(event, playlists=written)
 
 

@@ -126,7 +126,7 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
     if isinstance(event, MediaLost):
         return state.phase == "completed"
     if isinstance(event, MediaCompacted):
-        return state.phase == "completed" and _moves(state, compacted(state, event))
+        return state.phase == "completed" and _moves(state, event)
     if not state.open:
         return False
     if isinstance(event, TranscodeFailed):
@@ -151,9 +151,16 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
     return isinstance(event, ends) and is_complete(state)
 
 
-def _moves(before: Transcode, after: Transcode) -> bool:
-    """Whether segments are in other objects than before."""
-    return (after.video, after.audio) != (before.video, before.audio)
+def _moves(state: Transcode, event: MediaCompacted) -> bool:
+    """Whether segments are in other objects afterwards, and each object has its whole track.
+
+    An object that was joined of what a repair has replaced meanwhile has nothing of this video.
+    """
+    after = compacted(state, event)
+    holders = {name: [t.key for t in chunks.values()] for name, chunks in after.video.items()}
+    holders |= {name: [part.key for part in sound.parts] for name, sound in after.audio.items()}
+    fits = all(set(holders.get(each.track, ())) == {each.key} for each in event.objects)
+    return fits and (after.video, after.audio) != (state.video, state.audio)
 
 
 def _continues(state: Transcode, event: AudioEncoded) -> bool:

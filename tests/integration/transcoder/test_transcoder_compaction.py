@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 from PIL import Image
 
-from services.transcoder.coordinator.compaction import compact
+from services.transcoder.coordinator.compaction import join, publish
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.handlers import state_of
 from shared.blobs.s3 import S3Store, s3_client
@@ -161,8 +161,9 @@ async def test_a_planner_that_dies_over_it(
         state = await state_of(studio.store, video_id)
         # One planner dies in the middle of joining, the next one before it could tell the log.
         await store.start_multipart(f"{video_id}/a1/360p/all-half.mp4", "video/mp4")
-        event = await compact(store, Publisher(store), video_id, state)
+        event = await join(store, video_id, state)
         assert event is not None
+        event = await publish(Publisher(store), video_id, state, event)
         keys = {each.key for each in event.objects}
         when = {key: studio.head(key)["LastModified"] for key in keys}
 
