@@ -62,9 +62,11 @@ async def test_every_player_plays_all_of_it(studio: Studio, done: TranscodeCompl
         await eventually(lambda: has_height(page, 240), 30, every=0.2)
         seen = await page.evaluate("report()")
         assert seen["waiting"] == waiting, "switching renditions stalled"
+        assert seen["errors"] == []
+        # Four times as fast, a busy machine may come to a halt, but gets to the end.
         await page.evaluate("video.playbackRate = 4")
         seen = await to_the_end(page)
-        assert seen["errors"] == []
+        assert {error for error in seen["errors"] if "Stalled" not in error} == set()
         whole(seen)
 
         await page.reload()
