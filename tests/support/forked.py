@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -38,6 +39,7 @@ class UsedCpu:
 
 
 used_cpu = UsedCpu()
+_starting = threading.Lock()
 
 
 class Forked:
@@ -142,7 +144,7 @@ def start_service(
     request = Request(module, list(arguments), str(folder), dict(env))
     with its:
         descriptors = [output.fileno(), (errors or output).fileno(), its.fileno()]
-        requests, _ = _fork_server()
+        requests = _requests()
         socket.send_fds(requests, [msgspec.json.encode(request)], descriptors)
     return Forked(mine)
 
@@ -187,6 +189,13 @@ def stop_fork_server() -> None:
         server.wait()
         used_cpu.seconds = 0.0
         _fork_server.cache_clear()
+
+
+def _requests() -> socket.socket:
+    """Where requests go. Threads may ask at the same time: all but one server would end at once,
+    and its processes with it."""
+    with _starting:
+        return _fork_server()[0]
 
 
 @cache
