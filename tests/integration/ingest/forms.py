@@ -1,10 +1,14 @@
 """Forms as bytes, with their parts in the order given."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import httpx
 
 UPLOAD = "/api/v1/streaming/upload"
 BOUNDARY = "cinelog-test-boundary"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+TITLE = ("title", None, b"A title")
 
 
 def form(*parts: tuple[str, str | None, bytes]) -> bytes:
@@ -31,3 +35,10 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     assert body["success"] is False
     assert body["error"]["code"] == answer.status_code
     return answer.status_code, body["error"]["type"]
+
+
+async def slowly(body: bytes, cut: int, go_on: asyncio.Event) -> AsyncIterator[bytes]:
+    """The body up to ``cut``; the rest when told to."""
+    yield body[:cut]
+    await go_on.wait()
+    yield body[cut:]

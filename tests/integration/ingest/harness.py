@@ -4,7 +4,7 @@ import asyncio
 import importlib.util
 import socket
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -243,3 +243,15 @@ async def running(
         process = process_of(parts, settings, host)
         async with server.serving(parts.app, settings.bind, drain_seconds=1):
             yield Ingest(parts, process, f"http://{settings.bind}", keys, store, buckets)
+
+
+class Silence:
+    """An empty request body."""
+
+    length = 0
+
+    def interrupt(self) -> None: ...
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for nothing in ():
+            yield nothing

@@ -10,33 +10,37 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.ingest.details import Details
-from services.ingest.handlers.sweep import Sweep
 from services.ingest.projections import PendingDeletions
-from services.ingest.sweep_repository import SweepRepository
 from shared.contracts import (
     UploadAborted,
     UploadExpired,
-    UploadRejected,
     UploadStarted,
     UserDeleted,
     VideoDeleted,
     VideoUploaded,
-    new_id,
     stream_id,
 )
 from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
-from shared.loops.items import ItemMetrics
-from tests.integration.ingest.forms import BOUNDARY, CONTENT_TYPE, UPLOAD, form, problem, send
+from tests.integration.ingest.forms import (
+    BOUNDARY,
+    CONTENT_TYPE,
+    TITLE,
+    UPLOAD,
+    form,
+    problem,
+    send,
+    slowly,
+)
 from tests.integration.ingest.harness import (
     Cuttable,
     ForgetfulStore,
     Ingest,
+    Silence,
     StaticKeys,
     clip,
     config,
@@ -44,18 +48,9 @@ from tests.integration.ingest.harness import (
 )
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
-from tests.support.processes import working
 from tests.support.wait import eventually
 
-TITLE = ("title", None, b"A title")
 MIB = 1024 * 1024
-
-
-async def slowly(body: bytes, cut: int, go_on: asyncio.Event) -> AsyncIterator[bytes]:
-    """The body up to ``cut``; the rest when told to."""
-    yield body[:cut]
-    await go_on.wait()
-    yield body[cut:]
 
 
 async def test_a_client_that_goes_away_leaves_only_the_fact(ingest: Ingest) -> None:
@@ -180,89 +175,6 @@ async def test_dying_between_bucket_and_log_is_healed(ingest: Ingest, healed_by:
     assert uploaded[0].sha256 == hashlib.sha256(content).hexdigest()
 
 
-async def test_a_key_answers_the_same_request_the_same_way(ingest: Ingest) -> None:
-    content = clip(6 * MIB)
-    body = form(TITLE, ("video", "a.mp4", content))
-    async with ingest.client() as client:
-        first = await send(client, body, idempotency_key="k-1")
-        again = await send(client, body, idempotency_key="k-1")
-        assert first.status_code == again.status_code == 202
-        assert first.json() == again.json()
-        assert first.headers["location"] == again.headers["location"]
-        for other in (
-            form(("title", None, b"Another"), ("video", "a.mp4", content)),
-            form(TITLE, ("video", "a.mp4", content[:-1] + b"!")),
-            form(TITLE, ("video", "a.mp4", content + b"!")),
-        ):
-            answer = await send(client, other, idempotency_key="k-1")
-            assert problem(answer) == (409, "idempotency_key_reused")
-        bad = await send(client, body, idempotency_key="k" * 256)
-        assert problem(bad) == (400, "invalid_input")
-    async with ingest.client("bob") as client:
-        foreign = await send(client, body, idempotency_key="k-1")
-        assert foreign.status_code == 202
-        assert foreign.json() != first.json()
-    assert len(ingest.objects()) == 2
-
-
-async def test_a_refused_request_does_not_use_up_its_key(ingest: Ingest) -> None:
-    async with ingest.client() as client:
-        bad = await send(client, form(TITLE, ("video", "a", b"text")), idempotency_key="k")
-        good = await send(client, form(TITLE, ("video", "a", clip(9000))), idempotency_key="k")
-    assert (bad.status_code, good.status_code) == (400, 202)
-
-
-async def test_a_retry_replaces_the_request_that_still_hangs(ingest: Ingest) -> None:
-    body = form(TITLE, ("video", "a.mp4", clip(12 * MIB)))
-    async with ingest.client() as client:
-        hanging = asyncio.create_task(
-            client.post(
-                UPLOAD,
-                content=slowly(body, 7 * MIB, asyncio.Event()),
-                headers={"content-type": CONTENT_TYPE, "idempotency-key": "k"},
-            )
-        )
-        await eventually(lambda: bool(ingest.unfinished()))
-        async with working(ingest.process):
-            answer = await send(client, body, idempotency_key="k")
-        assert answer.status_code == 202, answer.text
-        hanging.cancel()
-        await asyncio.gather(hanging, return_exceptions=True)
-    uploaded = [e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]
-    assert len(uploaded) == 1
-    assert list(ingest.objects()) == [uploaded[0].source_key]
-
-
-async def test_a_retry_does_not_wait_for_the_sweep(ingest: Ingest) -> None:
-    """Its predecessor's process died, and its time is over."""
-    starter = ingest.parts.steps.starter
-    dead = starter.new_upload("ann", "multipart", Details(title="x"), idempotency_key="k")
-    await starter.start(dead)
-    await ingest.age(dead.id)
-    async with ingest.client() as client:
-        answer = await send(
-            client, form(TITLE, ("video", "a.mp4", clip(9000))), idempotency_key="k"
-        )
-    assert answer.status_code == 202, answer.text
-    assert isinstance((await ingest.events(dead.id))[-1], UploadExpired)
-    (row,) = await ingest.rows()
-    assert str(row["id"]) == answer.json()["data"]["job_id"]
-
-
-async def test_two_at_once_with_one_key_make_one_video(ingest: Ingest) -> None:
-    body = form(TITLE, ("video", "a.mp4", clip(6 * MIB)))
-    async with ingest.client() as client:
-        answers = await asyncio.gather(*(send(client, body, idempotency_key="k") for _ in range(3)))
-    statuses = [answer.status_code for answer in answers]
-    assert 202 in statuses
-    assert set(statuses) <= {202, 409}
-    jobs = {a.json()["data"]["job_id"] for a in answers if a.status_code == 202}
-    uploaded = [e for e in await ingest.all_events() if isinstance(e, VideoUploaded)]
-    assert {event.video_id for event in uploaded} == jobs
-    assert len(uploaded) == 1
-    assert list(ingest.objects()) == [uploaded[0].source_key]
-
-
 @pytest.mark.parametrize("died", ["silently", "in mid-part"])
 async def test_a_late_part_of_a_dead_writer_replaces_nothing(ingest: Ingest, died: str) -> None:
     content = clip(16 * MIB)
@@ -302,108 +214,6 @@ async def test_a_late_part_of_a_dead_writer_replaces_nothing(ingest: Ingest, die
     completed = await steps.completer.complete(upload.id)
     assert completed.phase == "completed"
     assert ingest.content(upload.id) == content
-
-
-class Silence:
-    """An empty request body."""
-
-    length = 0
-
-    def interrupt(self) -> None: ...
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for nothing in ():
-            yield nothing
-
-
-async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> None:
-    parts, starter = ingest.parts, ingest.parts.steps.starter
-    dead = starter.new_upload("ann", "multipart", Details(title="x"))
-    await starter.start(dead)
-    multipart_id = await parts.sources.start_multipart(dead.key, "video/mp4")
-    await parts.uploads.set_multipart(dead.id, 0, multipart_id)
-    await parts.sources.put_part(dead.key, multipart_id, 1, clip(5 * MIB))
-    await parts.sources.start_multipart(f"{new_id()}/source", "video/mp4")
-    await parts.sources.put(f"tails/{new_id()}/1-9", b"x", "application/octet-stream")
-    assert (await ingest.parts.sweep.round()).expired == 0
-
-    await ingest.age(dead.id)
-    assert (await ingest.parts.sweep.round()).expired == 1
-    assert isinstance((await ingest.events(dead.id))[-1], UploadExpired)
-    assert await ingest.rows() == []
-    assert len(ingest.unfinished()) == 1
-
-    assert await ingest.parts.sweep.orphans() == []
-    later = Sweep(
-        parts.steps,
-        parts.events,
-        SweepRepository(parts.engine, timedelta(hours=24)),
-        parts.sources,
-        metrics=ItemMetrics(CollectorRegistry()),
-        orphan_age=timedelta(seconds=-60),
-    )
-    assert len(await later.orphans()) == 2
-    assert ingest.unfinished() == []
-    assert ingest.objects() == {}
-
-
-async def test_what_can_never_be_joined_is_given_up(ingest: Ingest) -> None:
-    steps = ingest.parts.steps
-    lost = steps.starter.new_upload("ann", "multipart", Details(title="x"))
-    await steps.starter.start(lost)
-    await steps.completer.begin(lost, sha256=None, content_type="video/mp4")
-    await ingest.age(lost.id)
-    assert (await ingest.parts.sweep.round()).failed == 1
-    await ingest.store._pool.execute(
-        "update ingest.uploads set created_at = created_at - interval '4 days'"
-    )
-    await ingest.age(lost.id)
-    assert (await ingest.parts.sweep.round()).removed == 1
-    ended = (await ingest.events(lost.id))[-1]
-    assert isinstance(ended, UploadRejected)
-    assert ended.code == "incomplete_object"
-    assert await ingest.rows() == []
-
-
-async def test_what_took_days_to_arrive_outlives_an_outage_at_its_end(
-    database: Database, s3: Buckets
-) -> None:
-    cable = Cuttable(s3.endpoint)
-    await cable.connect()
-    content = clip(6 * MIB)
-    settings = config(database, s3, s3_endpoint=cable.endpoint)
-    async with running(settings, s3) as ingest:
-        steps, parts = ingest.parts.steps, ingest.parts
-        upload = msgspec.structs.replace(
-            steps.starter.new_upload("ann", "tus", Details(title="x")), length=len(content)
-        )
-        await steps.starter.start(upload)
-        await ingest.store._pool.execute(
-            "update ingest.uploads set created_at = created_at - interval '4 days'"
-        )
-        taken = await parts.uploads.acquire(upload.id)
-        async with steps.writers.writing(taken, Silence()) as writer:
-            await writer.write(content)
-            await writer.finish()
-            await steps.completer.begin(taken, sha256=None, content_type="video/mp4")
-        await cable.cut()
-        left = "update ingest.uploads set updated_at = updated_at - interval '1 minute'"
-        await ingest.store._pool.execute(left)
-        swept = await parts.sweep.round()
-        assert (swept.failed, swept.removed) == (1, 0)
-        (row,) = await ingest.rows()
-        assert row["phase"] == "completing"
-
-        await cable.connect()
-
-        async def is_finished() -> bool:
-            # A round that meets a connection from before leaves the upload to a later one.
-            await ingest.store._pool.execute(left)
-            return (await parts.sweep.round()).finished == 1
-
-        await eventually(is_finished)
-        assert ingest.content(upload.id) == content
-        await cable.cut()
 
 
 async def test_a_deleted_video_takes_its_source_along(ingest: Ingest, database: Database) -> None:

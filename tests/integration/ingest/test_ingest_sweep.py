@@ -1,0 +1,119 @@
+"""What the sweep ends, what it completes, and how long it is patient."""
+
+from datetime import timedelta
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from services.ingest.details import Details
+from services.ingest.handlers.sweep import Sweep
+from services.ingest.sweep_repository import SweepRepository
+from shared.contracts import (
+    UploadExpired,
+    UploadRejected,
+    new_id,
+)
+from shared.loops.items import ItemMetrics
+from tests.integration.ingest.harness import (
+    Cuttable,
+    Ingest,
+    Silence,
+    clip,
+    config,
+    running,
+)
+from tests.support.buckets import Buckets
+from tests.support.databases import Database
+from tests.support.wait import eventually
+
+MIB = 1024 * 1024
+
+
+async def test_dead_uploads_expire_and_orphans_are_aborted(ingest: Ingest) -> None:
+    parts, starter = ingest.parts, ingest.parts.steps.starter
+    dead = starter.new_upload("ann", "multipart", Details(title="x"))
+    await starter.start(dead)
+    multipart_id = await parts.sources.start_multipart(dead.key, "video/mp4")
+    await parts.uploads.set_multipart(dead.id, 0, multipart_id)
+    await parts.sources.put_part(dead.key, multipart_id, 1, clip(5 * MIB))
+    await parts.sources.start_multipart(f"{new_id()}/source", "video/mp4")
+    await parts.sources.put(f"tails/{new_id()}/1-9", b"x", "application/octet-stream")
+    assert (await ingest.parts.sweep.round()).expired == 0
+
+    await ingest.age(dead.id)
+    assert (await ingest.parts.sweep.round()).expired == 1
+    assert isinstance((await ingest.events(dead.id))[-1], UploadExpired)
+    assert await ingest.rows() == []
+    assert len(ingest.unfinished()) == 1
+
+    assert await ingest.parts.sweep.orphans() == []
+    later = Sweep(
+        parts.steps,
+        parts.events,
+        SweepRepository(parts.engine, timedelta(hours=24)),
+        parts.sources,
+        metrics=ItemMetrics(CollectorRegistry()),
+        orphan_age=timedelta(seconds=-60),
+    )
+    assert len(await later.orphans()) == 2
+    assert ingest.unfinished() == []
+    assert ingest.objects() == {}
+
+
+async def test_what_can_never_be_joined_is_given_up(ingest: Ingest) -> None:
+    steps = ingest.parts.steps
+    lost = steps.starter.new_upload("ann", "multipart", Details(title="x"))
+    await steps.starter.start(lost)
+    await steps.completer.begin(lost, sha256=None, content_type="video/mp4")
+    await ingest.age(lost.id)
+    assert (await ingest.parts.sweep.round()).failed == 1
+    await ingest.store._pool.execute(
+        "update ingest.uploads set created_at = created_at - interval '4 days'"
+    )
+    await ingest.age(lost.id)
+    assert (await ingest.parts.sweep.round()).removed == 1
+    ended = (await ingest.events(lost.id))[-1]
+    assert isinstance(ended, UploadRejected)
+    assert ended.code == "incomplete_object"
+    assert await ingest.rows() == []
+
+
+async def test_what_took_days_to_arrive_outlives_an_outage_at_its_end(
+    database: Database, s3: Buckets
+) -> None:
+    cable = Cuttable(s3.endpoint)
+    await cable.connect()
+    content = clip(6 * MIB)
+    settings = config(database, s3, s3_endpoint=cable.endpoint)
+    async with running(settings, s3) as ingest:
+        steps, parts = ingest.parts.steps, ingest.parts
+        upload = msgspec.structs.replace(
+            steps.starter.new_upload("ann", "tus", Details(title="x")), length=len(content)
+        )
+        await steps.starter.start(upload)
+        await ingest.store._pool.execute(
+            "update ingest.uploads set created_at = created_at - interval '4 days'"
+        )
+        taken = await parts.uploads.acquire(upload.id)
+        async with steps.writers.writing(taken, Silence()) as writer:
+            await writer.write(content)
+            await writer.finish()
+            await steps.completer.begin(taken, sha256=None, content_type="video/mp4")
+        await cable.cut()
+        left = "update ingest.uploads set updated_at = updated_at - interval '1 minute'"
+        await ingest.store._pool.execute(left)
+        swept = await parts.sweep.round()
+        assert (swept.failed, swept.removed) == (1, 0)
+        (row,) = await ingest.rows()
+        assert row["phase"] == "completing"
+
+        await cable.connect()
+
+        async def is_finished() -> bool:
+            # A round that meets a connection from before leaves the upload to a later one.
+            await ingest.store._pool.execute(left)
+            return (await parts.sweep.round()).finished == 1
+
+        await eventually(is_finished)
+        assert ingest.content(upload.id) == content
+        await cable.cut()
