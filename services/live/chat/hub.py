@@ -160,9 +160,11 @@ class Hub:
 
     async def check(self) -> None:
         """End the readers of lives that are over, hidden, or have no chat any more."""
-        rooms = await self._rooms.rooms([*self._chats])
+        # A chat that gets its first reader while rooms are read is looked at in the next round.
+        asked = [*self._chats]
+        rooms = await self._rooms.rooms(asked)
         await self._checking.each(
-            [*self._chats], str, lambda video_id: self._check(video_id, rooms.get(video_id))
+            asked, str, lambda video_id: self._check(video_id, rooms.get(video_id))
         )
 
     async def _check(self, video_id: str, room: Room | None) -> None:

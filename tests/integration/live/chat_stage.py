@@ -149,7 +149,9 @@ class Stage:
         if user:
             headers["authorization"] = f"Bearer {self.live.keys.token(user)}"
         url = f"{self.replicas[at].url}/api/v1/live/videos/{self.video_id}/chat{path}"
-        return await self._client.request(method, url, headers=headers, **options)
+        # A stream of events that was to be refused would have no end.
+        async with asyncio.timeout(60):
+            return await self._client.request(method, url, headers=headers, **options)
 
     async def say(self, user: str | None, text: str, at: int = 0, **options: Any) -> httpx.Response:
         return await self.call("POST", "/messages", user, at, json={"text": text}, **options)

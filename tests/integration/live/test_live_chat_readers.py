@@ -1,10 +1,13 @@
 """Readers of chats: who may be one, how many there may be, and what they are told of faults."""
 
+import asyncio
+
 import pytest
 
 from services.live.chat import readers
 from services.live.chat.access import Caller
 from services.live.chat.readers import Limits
+from services.live.chat.rooms_repository import Room
 from shared.contracts import Visibility, VisibilityChanged, stream_id
 from shared.http import grants
 from tests.integration.gateway.rig import Wire
@@ -78,6 +81,31 @@ async def test_a_chat_that_fails_holds_no_other_one_up(
             await other.said("bob", text, at=1)
             await eventually(lambda text=text: others.texts[-1:] == [text])
         assert reader.texts == []
+
+
+async def test_who_comes_while_rooms_are_looked_up_stays(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await opened()
+    chats = stage.replicas[0].chats
+    room = await chats.chat.running(stage.video_id, Caller(None))
+    look_up, looked_up, came = chats.hub._rooms.rooms, asyncio.Event(), asyncio.Event()
+
+    async def slow(video_ids: list[str]) -> dict[str, Room]:
+        found = await look_up(video_ids)
+        looked_up.set()
+        await came.wait()
+        return found
+
+    monkeypatch.setattr(chats.hub._rooms, "rooms", slow)
+    checked = asyncio.create_task(chats.hub.check())
+    await looked_up.wait()
+    async with chats.hub.reading(room, Caller(None), "one", None) as reader:
+        came.set()
+        await checked
+        assert b"event: settings" in (await reader.next(5) or b"")
+        with pytest.raises(TimeoutError):
+            await reader.next(0.2)
 
 
 async def test_readers_have_limits(opened: Opened) -> None:
