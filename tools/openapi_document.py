@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from services.auth.http import routes as auth
 from services.catalog import http as catalog
-from services.gateway import openapi
+from services.gateway.pages import openapi
 from services.gateway.request.routes import SERVICES
 from services.ingest.http.app import ingest_app
 from services.live.http.addresses import Addresses

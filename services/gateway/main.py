@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from services.gateway.docs_routes import ApiDocument, docs_routes
 from services.gateway.http1.h1_pool import TICK_SECONDS
 from services.gateway.limits.connections import SWEEP_SECONDS, Connections
 from services.gateway.limits.open_requests import OpenRequests
@@ -25,6 +24,8 @@ from services.gateway.observability.access_log import AccessLog
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
+from services.gateway.pages.docs_routes import ApiDocument, docs_routes
+from services.gateway.pages.web_files import WebFiles
 from services.gateway.proxy.application import Gateway, Handler
 from services.gateway.proxy.forwarding import Forwarder
 from services.gateway.proxy.observer import RequestObserver
@@ -39,7 +40,6 @@ from services.gateway.upstream.live_viewers import FLUSH_SECONDS, LiveViewers
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.traced_upstream import TracedObjectStorage, TracedUpstream
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
-from services.gateway.web_files import WebFiles
 from shared import settings, telemetry
 from shared.host.entry import Role, run_entry
 from shared.host.host import Host, Process, Served

@@ -1,6 +1,6 @@
 """One document out of several."""
 
-from services.gateway.openapi import merge
+from services.gateway.pages.openapi import merge
 
 
 def document(schema: dict[str, object], path: str, **more: object) -> dict[str, object]:

@@ -10,8 +10,8 @@ from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import openapi
 from services.gateway.http1.h1_errors import UpstreamError
+from services.gateway.pages import openapi
 from services.gateway.upstream.upstreams import Upstreams
 from shared.errors import NotFound
 from shared.telemetry import get_logger

@@ -1,0 +1,1 @@
+"""What browsers and readers of feeds open: the web client, pages of videos, the API document."""
