@@ -111,6 +111,10 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every byte counts of an upload by tus: its client has nothing left to send."""
         return self.protocol == "tus" and self.received == self.length
 
+    def is_expired(self, now: datetime) -> bool:
+        """Whether its client came too late to go on, though the sweep may not have been here."""
+        return self.phase == "open" and self.expires_at <= now and not self.whole
+
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """What a writer has made durable: totals, and the parts since its last report."""

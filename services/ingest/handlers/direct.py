@@ -16,7 +16,7 @@ import msgspec
 from services.ingest.containers import MOST_BYTES, Container, looks_like, recognise
 from services.ingest.details import Details, check_details
 from services.ingest.domain import NotAVideo, readable_size
-from services.ingest.handlers.idempotency import require_same
+from services.ingest.handlers.idempotency import has_expired, require_same
 from services.ingest.handlers.limits import Limits
 from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.writer import UploadTooLarge
@@ -118,6 +118,7 @@ class DirectUploads:
             earlier = await self._uploads.by_key(user_id, idempotency_key)
             if earlier is not None:
                 require_same(earlier, fingerprint)
+            if earlier is not None and not await has_expired(self._steps, earlier):
                 if earlier.phase == "open":
                     await self._steps.starter.record_started(earlier)
                 return await self._plan(earlier, self._signer)

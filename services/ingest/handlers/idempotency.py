@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 from services.ingest.handlers.steps import UploadSteps
@@ -31,6 +32,14 @@ def require_same(earlier: Upload, fingerprint: str) -> None:
     """Raises KeyReused where the key's first request was another one."""
     if earlier.fingerprint != fingerprint:
         raise KeyReused
+
+
+async def has_expired(steps: UploadSteps, earlier: Upload) -> bool:
+    """Whether the key's first upload came to nothing. It is ended then, so that the key is free."""
+    if not earlier.is_expired(datetime.now(UTC)):
+        return False
+    await steps.ender.expire(earlier)
+    return True
 
 
 async def end_open(steps: UploadSteps, earlier: Upload) -> None:

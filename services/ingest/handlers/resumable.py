@@ -17,7 +17,7 @@ from services.ingest.details import Details, check_details, parse_details, title
 from services.ingest.domain import NotAVideo, readable_size
 from services.ingest.handlers.concatenation import Concatenation
 from services.ingest.handlers.discarded import Discarded
-from services.ingest.handlers.idempotency import require_same
+from services.ingest.handlers.idempotency import has_expired, require_same
 from services.ingest.handlers.limits import Limits
 from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.writer import UploadTooLarge, Writer
@@ -293,19 +293,18 @@ class Resumable:
     async def _owned(self, user_id: str, upload_id: str) -> Upload:
         """Raises UploadNotFound, also for an expired upload that the sweep has not ended yet."""
         upload = await self._uploads.get(upload_id)
-        expired = upload.phase == "open" and upload.expires_at <= datetime.now(UTC)
-        if upload.user_id != user_id or upload.phase == "ending" or (expired and not upload.whole):
+        gone = upload.phase == "ending" or upload.is_expired(datetime.now(UTC))
+        if upload.user_id != user_id or gone:
             raise UploadNotFound("There is no such upload.")
         if upload.protocol != "tus":
             raise UploadNotFound("There is no such resumable upload.")
         return upload
 
     async def _same(self, earlier: Upload, fingerprint: str) -> Upload | None:
-        """The upload of the key's first request; None where it was joined and has ended.
-
-        Raises KeyReused for another request.
-        """
+        """The upload of the key's first request; None where it has ended. Raises KeyReused."""
         require_same(earlier, fingerprint)
+        if await has_expired(self._steps, earlier):
+            return None
         if earlier.joined:
             return await self._concatenation.outcome(earlier.id)
         if earlier.phase == "open":

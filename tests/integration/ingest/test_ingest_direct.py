@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from shared.blobs.s3 import S3Store
-from shared.contracts import UploadRejected, UploadStarted, VideoUploaded
+from shared.contracts import UploadExpired, UploadRejected, UploadStarted, VideoUploaded
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest, clip, config, running
 from tests.support.buckets import Buckets
@@ -159,3 +159,15 @@ async def test_production_without_a_public_bucket_offers_none(
     async with running(settings, s3) as ingest, ingest.client() as client:
         answer = await client.post(DIRECT, json={"title": "x", "size": 1})
         assert problem(answer) == (404, "direct_uploads_off")
+
+
+async def test_the_key_of_an_expired_plan_makes_a_new_one_before_the_sweep(ingest: Ingest) -> None:
+    content = clip(9000)
+    async with ingest.client() as client:
+        first = await begin(client, len(content), idempotency_key="k")
+        await ingest.age()
+        second = await begin(client, len(content), idempotency_key="k")
+        assert second["upload_id"] != first["upload_id"]
+        await put(second["parts"][0], content)
+        assert (await client.post(second["complete"])).status_code == 202
+    assert isinstance((await ingest.events(first["upload_id"]))[-1], UploadExpired)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.contracts import (
     UploadAborted,
+    UploadExpired,
     UploadRejected,
     UploadStarted,
     VideoUploaded,
@@ -160,6 +161,20 @@ async def test_expired_uploads_are_gone_before_and_after_the_sweep(ingest: Inges
         assert (await client.head(url, headers=TUS)).status_code == 404
     assert ingest.objects() == {}
     assert ingest.unfinished() == []
+
+
+async def test_the_key_of_an_expired_upload_makes_a_new_one_before_the_sweep(
+    ingest: Ingest,
+) -> None:
+    content = clip(9000)
+    async with ingest.client() as client:
+        first = await create(client, len(content), idempotency_key="k")
+        await ingest.age()
+        second = await create(client, len(content), idempotency_key="k")
+        assert second != first
+        assert (await patch(client, second, 0, content)).status_code == 204
+    assert isinstance((await ingest.events(first.rpartition("/")[2]))[-1], UploadExpired)
+    assert isinstance((await ingest.events(second.rpartition("/")[2]))[-1], VideoUploaded)
 
 
 async def test_concatenation_of_parallel_uploads(ingest: Ingest) -> None:

@@ -21,7 +21,7 @@ SCRIPTS = {
 PAGE = b"""<!doctype html><title>player</title><video id="v" muted playsinline></video>
 <script src="/hls.js"></script><script src="/dash.js"></script><script>
 const video = document.getElementById('v');
-const seen = { levels: [], errors: [], fatal: [], waiting: 0, loads: 0 };
+const seen = { levels: [], errors: [], fatal: [], waiting: 0, loads: 0, over: false };
 video.addEventListener('waiting', () => seen.waiting++);
 function play(url, config) {
   const hls = new Hls({ maxBufferLength: 8, ...config });
@@ -40,6 +40,8 @@ function playDash(url, live = false) {
   player.updateSettings({ debug: { logLevel: 0 } });
   player.on('error', e => seen.fatal.push(JSON.stringify(e.error)));
   player.on('qualityChangeRendered', e => seen.levels.push(e.newRepresentation.id));
+  // Where dash.js sees the end first, it goes back a little and pauses: the element never ends.
+  player.on('playbackEnded', () => { seen.over = true; });
   // Of a live, dash.js must see the beginning of playing: it loads the manifest again from then on.
   player.initialize(video, url, live);
   return live ? null : video.play();
@@ -56,7 +58,8 @@ async function seek(time) {
   return !video.seeking && video.readyState >= 2;
 }
 function report() {
-  return { ...seen, time: video.currentTime, duration: video.duration, ended: video.ended,
+  return { ...seen, time: video.currentTime, duration: video.duration,
+    ended: video.ended || seen.over,
     frames: video.getVideoPlaybackQuality().totalVideoFrames, height: video.videoHeight,
     buffered: Array.from({ length: video.buffered.length },
       (_, i) => [video.buffered.start(i), video.buffered.end(i)]) };
