@@ -25,6 +25,9 @@ from shared.errors import Conflict, Forbidden
 QUIET_SECONDS: Final = 6.0
 """An owner that has not reported for so long is taken for dead."""
 
+MOST_OPEN: Final = 5_000
+"""So many open sessions are read in one round; an installation has far fewer."""
+
 RefusedCode = Literal[
     "unknown_key", "disabled", "already_live", "too_many", "full", "busy", "unavailable"
 ]

@@ -5,11 +5,8 @@ in its last event.
 """
 
 from collections.abc import Callable
-from typing import Final
 
-from services.live.ports import Metrics, SessionRows, Viewers
-
-_BATCH: Final = 500
+from services.live.ports import MOST_OPEN, Metrics, SessionRows, Viewers
 
 
 class Audience:
@@ -31,7 +28,7 @@ class Audience:
 
     async def round(self) -> None:
         """Note the viewers of each running session. Where they are not known, nothing is noted."""
-        rows = await self._sessions.in_phase("open", _BATCH, ())
+        rows = await self._sessions.in_phase("open", MOST_OPEN, ())
         ids = [row.video_id for row in rows]
         now, total = await self._viewers.now(ids), await self._viewers.total(ids)
         for video_id in ids:

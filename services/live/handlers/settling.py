@@ -14,13 +14,12 @@ from services.live.handlers.allowances import Allowances
 from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.owners import Owners
-from services.live.ports import SessionRow, SessionRows
+from services.live.ports import MOST_OPEN, SessionRow, SessionRows
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
 
-_BATCH: Final = 500
 # A session whose publisher was refused in the last step, or whose process died in between.
 _UNBORN: Final = timedelta(minutes=1)
 
@@ -47,7 +46,7 @@ class Settling:
 
     async def round(self) -> None:
         """Bring each session that has not ended one step further."""
-        rows = await self._sessions.in_phase("open", _BATCH, self._items.waiting)
+        rows = await self._sessions.in_phase("open", MOST_OPEN, self._items.waiting)
         self._allowances.keep({row.video_id for row in rows})
         self._owners.look(rows)
         await self._items.each(rows, lambda row: row.video_id, self._settle)

@@ -162,6 +162,22 @@ async def test_a_session_outlives_its_owner(live: Live) -> None:
     assert await live.status(live_id) == "active"
 
 
+async def test_hundreds_of_older_sessions_keep_none_waiting(live: Live) -> None:
+    older = """
+        insert into live.sessions (video_id, live_id, user_id, title, opened_at, beat_at)
+        select gen_random_uuid(), gen_random_uuid(), 'bob', '', clock_timestamp() - interval '1 h',
+            clock_timestamp() + $1 * interval '1 s' from generate_series(1, 600)
+    """
+    _, key = await live.stream(reconnect_seconds=30)
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    await live.one.sessions.disconnected(session, "lost", clean=False)
+    await live.age(31)
+    await live.execute(older, 3600.0)
+    await live.two.settling.round()
+    assert "LiveEnded" in await types(live, session)
+
+
 async def test_a_session_to_which_nobody_comes_back_ends_by_itself(live: Live) -> None:
     _, key = await live.stream(reconnect_seconds=30)
     session = await live.one.sessions.connect(key, OBS)
