@@ -69,6 +69,7 @@ class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str = ""
     phase: Phase = "none"
     epoch: int = 0
+    protocol: LiveProtocol = "rtmp"
     latency: Latency = "low"
     visibility: Visibility = "public"
     title: str = ""
@@ -102,6 +103,13 @@ class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
 
     epoch: int
     protocol: LiveProtocol
+    replica: str
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """The publisher of ``epoch`` was taken for gone, and has been sending all the time."""
+
+    epoch: int
     replica: str
 
 
@@ -139,7 +147,7 @@ class MakeClip(msgspec.Struct, frozen=True):
     batches: tuple[LivePublished, ...]
 
 
-Command = Connect | Reconnect | Publish | Disconnect | End | Record | MakePoster | MakeClip
+Command = Connect | Reconnect | Resume | Publish | Disconnect | End | Record | MakePoster | MakeClip
 
 
 def initial() -> LiveSession:
@@ -157,6 +165,10 @@ def decide(session: LiveSession, command: Command) -> Sequence[Event]:  # noqa: 
             return _connect(session, command)
         case Reconnect():
             return _reconnect(session, command)
+        case Resume():
+            if session.phase != "disconnected" or session.epoch != command.epoch:
+                return []
+            return [_reconnected(session, command.epoch, session.protocol, command.replica)]
         case Publish():
             return _publish(session, command.batch)
         case Disconnect():
@@ -184,14 +196,15 @@ def _reconnect(session: LiveSession, command: Reconnect) -> Sequence[Event]:
         raise SessionEnded
     if session.phase == "none" or session.epoch != command.epoch:
         raise Fenced(f"epoch {session.epoch} is newer than {command.epoch}")
-    return [
-        LiveReconnected(
-            video_id=session.video_id,
-            epoch=command.epoch + 1,
-            protocol=command.protocol,
-            replica=command.replica,
-        )
-    ]
+    return [_reconnected(session, command.epoch + 1, command.protocol, command.replica)]
+
+
+def _reconnected(
+    session: LiveSession, epoch: int, protocol: LiveProtocol, replica: str
+) -> LiveReconnected:
+    return LiveReconnected(
+        video_id=session.video_id, epoch=epoch, protocol=protocol, replica=replica
+    )
 
 
 def _publish(session: LiveSession, batch: LivePublished) -> Sequence[Event]:
@@ -266,7 +279,7 @@ def evolve(session: LiveSession, event: Event) -> LiveSession:  # noqa: PLR0911 
                 title=event.title,
             )
         case LiveReconnected():
-            return replace(session, phase="active", epoch=event.epoch)
+            return replace(session, phase="active", epoch=event.epoch, protocol=event.protocol)
         case LivePublished():
             return _published(session, event)
         case LiveDisconnected():

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from services.live.domain.session import Disconnect, LiveSession
+from services.live.domain.session import Disconnect, LiveSession, Resume
 from services.live.domain.stream import CloseSession
 from services.live.handlers.allowances import Allowances
 from services.live.handlers.ending import close_session, end_session
@@ -57,6 +57,8 @@ class Settling:
             await self._settle_unborn(row)
         elif session.phase == "active" and self._owners.is_gone(row):
             await self._lose_owner(row, session)
+        elif session.phase == "disconnected" and self._owners.sends(row):
+            await self._resume(row, session)
         elif session.phase == "disconnected":
             await self._wait_for_publisher(row)
         elif session.phase in {"ended", "recorded"}:
@@ -79,6 +81,12 @@ class Settling:
         )
         await self._events.decide_session(row.video_id, command, row.user_id)
         _log.warning("owner of a session lost", video=row.video_id, replica=row.replica)
+
+    async def _resume(self, row: SessionRow, session: LiveSession) -> None:
+        """Only the database had lost the owner, which viewers did not notice."""
+        command = Resume(epoch=session.epoch, replica=row.replica or "")
+        await self._events.decide_session(row.video_id, command, row.user_id)
+        _log.warning("owner of a session found again", video=row.video_id, replica=row.replica)
 
     async def _wait_for_publisher(self, row: SessionRow) -> None:
         """End a session whose reconnect window, since the last byte, is over."""

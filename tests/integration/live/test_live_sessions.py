@@ -162,6 +162,26 @@ async def test_a_session_outlives_its_owner(live: Live) -> None:
     assert await live.status(live_id) == "active"
 
 
+async def test_an_owner_that_only_the_database_had_lost_goes_on(live: Live) -> None:
+    live_id, key = await live.stream()
+    session = await live.one.sessions.connect(key, OBS)
+    await live.one.sessions.published(session, batch(session.video_id, 1, 0))
+    await live.age(6.1)
+    await live.two.rounds(7)
+    assert await live.status(live_id) == "disconnected"
+    # Media of before: the owner is heard of again, and what it got last came before it was missed.
+    await live.one.sessions.alive(session, sending=False)
+    await live.age(20)
+    await live.two.rounds(3)
+    assert (await types(live, session))[-1] == "LiveDisconnected"
+    await live.one.sessions.alive(session, sending=True)
+    await live.two.rounds(2)
+    assert (await types(live, session))[-1] == "LiveReconnected"
+    assert await live.status(live_id) == "active"
+    await live.one.sessions.published(session, batch(session.video_id, 1, 2))
+    assert (await types(live, session))[-1] == "LivePublished"
+
+
 async def test_hundreds_of_older_sessions_keep_none_waiting(live: Live) -> None:
     older = """
         insert into live.sessions (video_id, live_id, user_id, title, opened_at, beat_at)
