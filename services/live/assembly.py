@@ -62,6 +62,7 @@ from services.live.simulcast.sealing import Sealer
 from services.live.simulcast.simulcasts import Simulcasts
 from services.live.simulcast.transports import Transports
 from services.live.srt.library import Library, SrtError
+from services.live.srt.logins import SrtLogins
 from services.live.srt.publishers import SrtPublishers
 from services.live.streams_repository import StreamsRepository
 from services.live.whip.ice_servers import IceServers
@@ -194,7 +195,7 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
         RtmpServer(door),
         whip,
         library,
-        SrtPublishers(door, program, config.srt_passphrase),
+        SrtPublishers(door, program, SrtLogins(config.simulcast_key).claimed),
         _app(base, user_sessions, _streams(base, viewers, planning), routes),
     )
 
@@ -240,6 +241,7 @@ def _app(
     return live_app(
         streams,
         addresses=_addresses(config),
+        srt=None if config.srt_library is None else SrtLogins(config.simulcast_key),
         verifier=host.verifier(
             config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
         ),

@@ -79,8 +79,15 @@ class OwnStream(msgspec.Struct, frozen=True):
     user_id: str
 
 
-Credential = str | OwnStream
-"""What a publisher may publish by: a stream's key, or that it is the stream's owner."""
+class KeyHash(msgspec.Struct, frozen=True):
+    """In place of a stream key: its hash, from who has shown that it has what goes with the key."""
+
+    value: str
+
+
+Credential = str | OwnStream | KeyHash
+"""What a publisher may publish by: a stream's key, what goes with it, or that it is the stream's
+owner."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

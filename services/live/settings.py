@@ -16,12 +16,6 @@ _ICE_SERVER: Final = re.compile(
 )
 
 
-class Passphrase(Secret):
-    """What SRT encrypts with: at least 10 characters."""
-
-    minimum = 10
-
-
 class IceServer(str):
     """The address of a STUN or TURN server (RFC 7064, RFC 7065)."""
 
@@ -61,8 +55,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
 
     With ``whip``, WebRTC publishers are received, each at a random UDP port; they are told of
     ``ice_servers`` (STUN, TURN), with passwords made by ``turn_secret``. With ``srt_library``,
-    the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``; they must encrypt with
-    ``srt_passphrase`` where there is one. Who shows ``operator_secret`` may end any session.
+    the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``, each with a passphrase that is
+    computed with ``simulcast_key``. Who shows ``operator_secret`` may end any session.
     """
 
     bind: Address
@@ -97,7 +91,6 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     srt_bind: Address = Address("0.0.0.0", 9710)  # noqa: S104 - publishers come from anywhere
     srt_library: str | None = None
     srt_url: str | None = None
-    srt_passphrase: Passphrase | None = None
     live_heights: tuple[int, ...] = (480, 240)
     live_dvr_minutes: Annotated[int, msgspec.Meta(ge=0, le=2880)] = 240
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -51,6 +52,7 @@ class Live:
         assert answer.status_code == 201, answer.text
         stream: dict[str, Any] = answer.json()["data"]
         self.server, self.key, self._id = stream["rtmp_url"], stream["stream_key"], stream["id"]
+        self.srt = {"streamid": stream["srt_stream_id"], "passphrase": stream["srt_passphrase"]}
 
     def is_watched(self, publisher: "subprocess.Popen[bytes]") -> str:
         """Plays while it is sent, for as long as that has to take; the video."""
@@ -138,8 +140,8 @@ def stop(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
     process.wait(120)
 
 
-def srt_url(stack: RunningStack, key: str) -> str:
-    return f"srt://127.0.0.1:{stack.stack.ports[SRT]}?streamid={key}"
+def srt_url(stack: RunningStack, live: Live) -> str:
+    return f"srt://127.0.0.1:{stack.stack.ports[SRT]}?{urlencode(live.srt)}"
 
 
 @pytest.fixture
@@ -163,7 +165,7 @@ def test_debians_ffmpeg(
     receiver: RunningStack, person: Person, live: Live, programs: DebianPrograms, kind: str
 ) -> None:
     rtmp = ("-f", "flv", f"{live.server}/{live.key}")
-    srt = ("-f", "mpegts", srt_url(receiver, live.key))
+    srt = ("-f", "mpegts", srt_url(receiver, live))
     command = programs.command(*commands.ffmpeg("ffmpeg", *(rtmp if kind == "rtmp" else srt)))
     publishes(command, live, person, receiver.url, programs.environment())
 
@@ -175,7 +177,7 @@ def test_pypis_ffmpeg(receiver: RunningStack, person: Person, live: Live, kind: 
     command = {
         "rtmp": commands.ffmpeg(program, *address),
         "hevc": commands.ffmpeg_hevc(program, *address),
-        "srt": commands.ffmpeg(program, "-f", "mpegts", srt_url(receiver, live.key)),
+        "srt": commands.ffmpeg(program, "-f", "mpegts", srt_url(receiver, live)),
         "whip": commands.ffmpeg_whip(program, f"{receiver.url}/api/v1/live/whip", live.key),
     }[kind]
     publishes(command, live, person, receiver.url, None)
@@ -187,8 +189,9 @@ def test_gstreamer(
 ) -> None:
     if kind == "srtsink":
         uri = f"uri=srt://127.0.0.1:{receiver.stack.ports[SRT]}?mode=caller"
+        login = [f"{name}={value}" for name, value in live.srt.items()]
         command = commands.gstreamer(
-            "srtsink", uri, f"streamid={live.key}", "latency=2000", mux="mpegtsmux alignment=7"
+            "srtsink", uri, *login, "latency=2000", mux="mpegtsmux alignment=7"
         )
     else:
         location = f"location={live.server}/{live.key}"

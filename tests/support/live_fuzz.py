@@ -26,7 +26,7 @@ from services.live.flv.tags import AUDIO, FILE_HEADER, VIDEO, NotPlayable, Tag, 
 from services.live.packaging.feed import metadata
 from services.live.rtmp.wire import Parser, ProtocolError
 from services.live.srt.publishers import read_tags
-from services.live.srt.stream_id import key_of
+from services.live.srt.stream_id import resource_of
 from services.live.whip.frames import opus_packet, picture
 from services.live.whip.ice import read_fragment
 from services.live.whip.peer import UNREADABLE
@@ -156,7 +156,7 @@ def flv(random_: random.Random) -> None:
 
 def srt(random_: random.Random) -> None:
     """A stream id, and what the program behind SRT writes."""
-    key_of(changed(random_, b"#!::r=live_0123456789,m=publish,u=x").decode(errors="replace"))
+    resource_of(changed(random_, b"#!::r=live_0123456789,m=publish,u=x").decode(errors="replace"))
     written = FILE_HEADER + b"".join(encode(Tag(VIDEO, 40, body)) for body in _TAGS)
     asyncio.run(_read(changed(random_, written)))
 

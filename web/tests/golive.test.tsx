@@ -7,7 +7,16 @@ import { captureProblem } from '../src/golive/capture';
 import { credentialsOf } from '../src/golive/sdp';
 import GoLivePage from '../src/pages/GoLivePage';
 import { ANSWER, OFFER } from './descriptions';
-import { aStream, expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
+import {
+  aStream,
+  withKey,
+  expectAccessible,
+  failure,
+  fakeApi,
+  renderAt,
+  success,
+  tokenFor,
+} from './stage';
 
 const STREAMS = '/api/v1/live/streams';
 const RESOURCE = '/api/v1/live/whip/v1.abc';
@@ -171,7 +180,7 @@ describe('going live', () => {
         made += 1;
         return made === 1
           ? failure(503, 'Busy.')
-          : success({ ...aStream({ ...running, id: 's9' }), stream_key: 'k' }, 201);
+          : success(withKey(aStream({ ...running, id: 's9' }), 'k'), 201);
       },
     });
     fakeDevices(() => Promise.resolve(camera()));

@@ -13,6 +13,7 @@ import { dvrOf, isAtEdge, positionOf, wayTo } from '../src/player/liveTimeline';
 import { VideoCard } from '../src/videos/VideoCard';
 import {
   aStream,
+  withKey,
   aVideo,
   expectAccessible,
   failure,
@@ -61,7 +62,7 @@ describe('live streams', () => {
     const requests = fakeApi({
       [`GET ${STREAMS}`]: () => success([]),
       'GET /api/v1/users/me': () => success({ id: 'u1', default_visibility: 'unlisted' }),
-      [`POST ${STREAMS}`]: () => success({ ...aStream({ id: 's2' }), stream_key: 'k1' }, 201),
+      [`POST ${STREAMS}`]: () => success(withKey(aStream({ id: 's2' }), 'k1'), 201),
     });
     renderAt(<LiveStreamsPage />);
     await userEvent.type(await screen.findByLabelText('Title'), ' Evening walk ');
@@ -84,7 +85,7 @@ describe('the page of a stream', () => {
   it('shows the server, and a new key once', async () => {
     fakeApi({
       [`GET ${STREAMS}/s1`]: () => success(aStream()),
-      [`POST ${STREAMS}/s1/key`]: () => success({ ...aStream(), stream_key: 'fresh-key' }),
+      [`POST ${STREAMS}/s1/key`]: () => success(withKey(aStream(), 'fresh-key')),
     });
     const { container } = renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
     expect(await screen.findByLabelText('Server')).toHaveValue('rtmp://site.example:1935/live');
@@ -96,22 +97,30 @@ describe('the page of a stream', () => {
   });
 
   it('shows other ways to send where there are any', async () => {
-    let stream = aStream();
+    let stream = aStream({ id: 's3' });
     fakeApi({
-      [`GET ${STREAMS}/s1`]: () => success(stream),
-      [`POST ${STREAMS}/s1/key`]: () => success({ ...stream, stream_key: 'fresh-key' }),
+      [`GET ${STREAMS}/s3`]: () => success(stream),
+      [`POST ${STREAMS}/s3/key`]: () =>
+        success({
+          ...withKey(stream, 'fresh-key'),
+          srt_stream_id: 'abc123',
+          srt_passphrase: 'a passphrase',
+        }),
     });
-    const { unmount } = renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    const { unmount } = renderAt(<LiveStreamPage />, '/live/s3', '/live/:streamId');
     await screen.findByLabelText('Server');
     expect(screen.queryByText('Other ways to send')).toBeNull();
     unmount();
     stream = aStream({
+      id: 's3',
       rtmps_url: 'rtmps://site.example:1936/live',
       srt_url: 'srt://site.example:9710',
       whip_url: '/api/v1/live/whip',
     });
-    const { container } = renderAt(<LiveStreamPage />, '/live/s1', '/live/:streamId');
+    const { container } = renderAt(<LiveStreamPage />, '/live/s3', '/live/:streamId');
     await userEvent.click(await screen.findByText('Other ways to send'));
+    expect(screen.getByLabelText('SRT address')).toHaveValue('srt://site.example:9710');
+    expect(screen.queryByLabelText('SRT passphrase')).toBeNull();
     expect(screen.getByLabelText('Encrypted server (RTMPS)')).toHaveValue(stream.rtmps_url);
     expect(screen.getByLabelText('WHIP address')).toHaveValue(
       `${window.location.origin}/api/v1/live/whip`,
@@ -120,9 +129,12 @@ describe('the page of a stream', () => {
     await userEvent.click(screen.getByRole('button', { name: 'New key' }));
     await vi.waitFor(() =>
       expect(screen.getByLabelText('SRT address')).toHaveValue(
-        'srt://site.example:9710?streamid=fresh-key',
+        'srt://site.example:9710?streamid=abc123&passphrase=a+passphrase',
       ),
     );
+    expect(screen.getByLabelText('SRT stream id')).toHaveValue('abc123');
+    expect(screen.getByLabelText('SRT passphrase')).toHaveValue('a passphrase');
+    expect(screen.getByLabelText('SRT passphrase')).toHaveAttribute('type', 'password');
     await expectAccessible(container);
   });
 

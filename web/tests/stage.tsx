@@ -5,7 +5,7 @@ import type { ReactElement } from 'react';
 import { createMemoryRouter, RouterProvider } from 'react-router';
 import { expect, vi } from 'vitest';
 
-import type { Job, LiveStream, Video } from '../src/api/models';
+import type { Job, LiveStream, LiveStreamWithKey, Video } from '../src/api/models';
 import { NotificationProvider } from '../src/ui/notifications';
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -139,6 +139,11 @@ export function aStream(changes: Partial<LiveStream> = {}): LiveStream {
     created_at: '2026-01-02T03:04:05Z',
     ...changes,
   };
+}
+
+/** A stream in the answers that show its key, of an installation without SRT. */
+export function withKey(stream: LiveStream, key: string): LiveStreamWithKey {
+  return { ...stream, stream_key: key, srt_stream_id: null, srt_passphrase: null };
 }
 
 export function aJob(changes: Partial<Job> = {}): Job {

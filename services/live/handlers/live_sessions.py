@@ -32,6 +32,7 @@ from services.live.ports import (
     Credential,
     Entrance,
     Health,
+    KeyHash,
     Metrics,
     OwnStream,
     Publisher,
@@ -202,10 +203,14 @@ class LiveSessions:
             await entrance.go_on(video_id)
 
     async def _stream_of(self, credential: Credential) -> StreamRow | None:
-        if not isinstance(credential, OwnStream):
-            return await self._streams.by_key(key_hash(credential))
-        row = await self._streams.get(credential.live_id)
-        return row if row is not None and row.user_id == credential.user_id else None
+        match credential:
+            case KeyHash(value=hashed):
+                return await self._streams.by_key(hashed)
+            case OwnStream(live_id=live_id, user_id=user_id):
+                row = await self._streams.get(live_id)
+                return row if row is not None and row.user_id == user_id else None
+            case key:
+                return await self._streams.by_key(key_hash(key))
 
     async def _open(self, row: StreamRow, entrance: Entrance | None = None) -> str:
         """The session to send to: the open one, or a new one. Its row is there first."""

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from services.live.handlers.live_streams import LiveStreams
 from services.live.http.addresses import Addresses
 from services.live.http.streams import streams_router
+from services.live.srt.logins import SrtLogins
 from shared.http.app import create_app
 from shared.http.health import Check
 from shared.http.identity import Verifier
@@ -20,6 +21,7 @@ def live_app(
     streams: LiveStreams,
     *,
     addresses: Addresses,
+    srt: SrtLogins | None = None,
     verifier: Verifier,
     sessions: Sessions | None = None,
     checks: Mapping[str, Check],
@@ -27,13 +29,15 @@ def live_app(
     progress: Progress | None = None,
     others: Sequence[Router] = (),
 ) -> Litestar:
-    """The routes of owners, and ``others`` that are not for users."""
+    """The routes of owners, and ``others`` that are not for users. Without ``srt``, nobody is
+    received by it."""
     routes = Router(
         "/",
         route_handlers=[streams_router()],
         dependencies={
             "streams": Provide(lambda: streams, sync_to_thread=False),
             "addresses": Provide(lambda: addresses, sync_to_thread=False),
+            "srt": Provide(lambda: srt, sync_to_thread=False),
         },
     )
     return create_app(

@@ -14,6 +14,7 @@ from services.live.handlers.live_streams import LiveStreams, Shown, Status
 from services.live.handlers.planning import Wish
 from services.live.http.addresses import Addresses
 from services.live.ports import Health
+from services.live.srt.logins import SrtLogins
 from shared.contracts import ClipsBy, Latency
 from shared.http.envelope import Failure, Success
 from shared.http.idempotency import IdempotencyKey
@@ -24,6 +25,7 @@ from shared.text_rules import MAX_DESCRIPTION, MAX_TITLE
 Caller = NamedDependency[Principal]
 TheStreams = NamedDependency[LiveStreams]
 TheAddresses = NamedDependency[Addresses]
+Srt = NamedDependency[SrtLogins | None]
 LiveId = Annotated[
     str,
     Parameter(
@@ -76,8 +78,9 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     """``video_id``: the video that the running session is; null while there is none. The next live
     is planned for ``scheduled_at``, and ``planned_id`` is its page; null where none is.
 
-    Addresses of publishers are null for ways by which none are received here. By SRT, the stream
-    key is the stream id; ``whip_url`` wants it as a bearer token."""
+    Addresses of publishers are null for ways by which none are received here. ``srt_url`` wants a
+    stream id and a passphrase, which are shown with the stream key; ``whip_url`` wants the stream
+    key as a bearer token."""
 
     id: str
     title: str
@@ -100,9 +103,13 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveStreamWithKey(LiveStream, frozen=True, kw_only=True):
-    """The key is in this answer only."""
+    """The key is in this answer only, and so is what goes with it: who publishes by SRT names
+    itself by ``srt_stream_id`` and encrypts with ``srt_passphrase``. Both are null where none are
+    received by SRT."""
 
     stream_key: str
+    srt_stream_id: str | None
+    srt_passphrase: str | None
 
 
 class LiveHealth(Health, frozen=True, kw_only=True):
@@ -160,6 +167,8 @@ async def create(
     principal: Caller,
     streams: TheStreams,
     addresses: TheAddresses,
+    *,
+    srt: Srt,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Success[LiveStreamWithKey]]:
     """Answers with the stream key, which is shown once. A repetition with the same
@@ -169,7 +178,7 @@ async def create(
     settings = LiveSettings(**values)
     shown, key = await streams.create(principal.user_id, settings, idempotency_key, wish)
     return Response(
-        Success(data=_with_key(shown, key, addresses)),
+        Success(data=_with_key(shown, key, addresses, srt)),
         status_code=201,
         headers={"location": f"/api/v1/live/streams/{shown.id}", "cache-control": "no-store"},
     )
@@ -218,13 +227,13 @@ async def remove(live_id: LiveId, principal: Caller, streams: TheStreams) -> Non
 
 @post("/{live_id:str}/key", status_code=200, responses=_OWN, summary="Replace the stream key")
 async def rotate(
-    live_id: LiveId, principal: Caller, streams: TheStreams, addresses: TheAddresses
+    live_id: LiveId, principal: Caller, streams: TheStreams, addresses: TheAddresses, srt: Srt
 ) -> Response[Success[LiveStreamWithKey]]:
-    """The old key is refused from now on, and a publisher that uses it is closed. The session
-    waits for one with the new key."""
+    """The old key is refused from now on, and so are its stream id and passphrase of SRT. A
+    publisher that uses them is closed, and the session waits for one with the new key."""
     shown, key = await streams.rotate(principal.user_id, live_id)
     return Response(
-        Success(data=_with_key(shown, key, addresses)), headers={"cache-control": "no-store"}
+        Success(data=_with_key(shown, key, addresses, srt)), headers={"cache-control": "no-store"}
     )
 
 
@@ -307,8 +316,16 @@ def _shown(shown: Shown, addresses: Addresses) -> LiveStream:
     return LiveStream(**_fields(shown, addresses))
 
 
-def _with_key(shown: Shown, key: str, addresses: Addresses) -> LiveStreamWithKey:
-    return LiveStreamWithKey(**_fields(shown, addresses), stream_key=key)
+def _with_key(
+    shown: Shown, key: str, addresses: Addresses, srt: SrtLogins | None
+) -> LiveStreamWithKey:
+    login = None if srt is None else srt.of_key(key)
+    return LiveStreamWithKey(
+        **_fields(shown, addresses),
+        stream_key=key,
+        srt_stream_id=None if login is None else login.stream_id,
+        srt_passphrase=None if login is None else login.passphrase,
+    )
 
 
 def _fields(shown: Shown, addresses: Addresses) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Publishers by SRT: who is let in, and MPEG-TS that becomes tags by one ffmpeg that copies."""
 
 import asyncio
-import hashlib
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,17 +10,16 @@ from typing import Final
 from services.live.flv.sink import Admission, Sink, Stopped
 from services.live.flv.tags import FILE_HEADER, NotPlayable, Tag
 from services.live.packaging.child import Program
-from services.live.ports import Publisher, Refused
+from services.live.ports import Credential, Publisher, Refused
 from services.live.srt.library import Admitted, Rejected
 from services.live.srt.listener import Connection
-from services.live.srt.stream_id import key_of
+from services.live.srt.logins import Claim
 from shared.programs.piped import PipedProgram, ProgramEnded
 
 _PROTOCOL: Final = "srt"
 # 1000 and an HTTP status: SRT's access control, "rejection codes".
-_UNAUTHORIZED: Final = 1401
 _REJECTIONS: Final = {
-    "unknown_key": _UNAUTHORIZED,
+    "unknown_key": 1401,
     "disabled": 1403,
     "already_live": 1409,
     "too_many": 1402,
@@ -40,43 +38,43 @@ _PREVIOUS_SIZE: Final = 4
 
 
 class SrtPublishers:
-    """``passphrase``: all publishers must encrypt with it. ``clock``: steady, in seconds."""
+    """``claimed``: what a stream id opens, and for whom. ``clock``: steady, in seconds."""
 
     def __init__(
         self,
         admission: Admission,
         program: Program,
-        passphrase: str | None,
+        claimed: Callable[[str], Claim | Rejected],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._admission = admission
         self._program = program
-        self._admitted = Admitted(passphrase)
+        self._claimed = claimed
         self._clock = clock
-        self._refusals: dict[bytes, tuple[int, float]] = {}
+        self._refusals: dict[Credential, tuple[int, float]] = {}
 
     def admit(self, stream_id: str) -> Admitted | Rejected:
         """Decide in the handshake, in libsrt's thread: all publishers' packets wait for it.
 
-        Whether a key is good is looked up after the handshake. A publisher that was refused then
-        and tries again, as programs do, is told why here.
+        Whether there is such a stream is looked up after the handshake. A publisher that was
+        refused then and tries again, as programs do, is told why here.
         """
-        key = key_of(stream_id)
-        if key is None:
-            return Rejected(_UNAUTHORIZED)
-        code, until = self._refusals.get(_name(key), (0, 0.0))
-        return Rejected(code) if self._clock() < until else self._admitted
+        claim = self._claimed(stream_id)
+        if isinstance(claim, Rejected):
+            return claim
+        code, until = self._refusals.get(claim.credential, (0, 0.0))
+        return Rejected(code) if self._clock() < until else Admitted(claim.passphrase)
 
     async def serve(self, connection: Connection) -> None:
         """Pass on what one publisher sends, until it goes."""
-        key = key_of(connection.stream_id)
-        if key is None:
+        claim = self._claimed(connection.stream_id)
+        if isinstance(claim, Rejected):
             return
         publisher = Publisher(protocol=_PROTOCOL, address=connection.address)
         try:
-            sink = await self._admission.admit(key, publisher)
+            sink = await self._admission.admit(claim.credential, publisher)
         except Refused as refused:
-            self._remember(key, refused.code)
+            self._remember(claim.credential, refused.code)
             return
         reason = "the server is going down"
         try:
@@ -87,11 +85,11 @@ class SrtPublishers:
         finally:
             await sink.close(reason, clean=False)
 
-    def _remember(self, key: str, code: str) -> None:
+    def _remember(self, credential: Credential, code: str) -> None:
         if len(self._refusals) >= _MAX_REFUSALS:
             self._refusals.clear()
         seconds = _UNKNOWN_SECONDS if code == "unknown_key" else _OTHERWISE_SECONDS
-        self._refusals[_name(key)] = _REJECTIONS.get(code, 1500), self._clock() + seconds
+        self._refusals[credential] = _REJECTIONS.get(code, 1500), self._clock() + seconds
 
     async def _pass_on(self, connection: Connection, sink: Sink) -> None:
         """Raises NotPlayable, Stopped, ProgramEnded."""
@@ -144,8 +142,3 @@ def _command(ffmpeg: str, pipe: int) -> list[str]:
         *("-map", "0:v:0", "-map", "0:a:0?", "-c", "copy", "-flush_packets", "1"),
         *("-f", "flv", "-flvflags", "no_duration_filesize", f"pipe:{pipe}"),
     ]
-
-
-def _name(key: str) -> bytes:
-    """A key is not kept."""
-    return hashlib.sha256(key.encode()).digest()

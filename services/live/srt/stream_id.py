@@ -1,6 +1,6 @@
-"""The stream id of a caller: a key alone, or SRT's access control syntax. Pure.
+"""The stream id of a caller: a name alone, or SRT's access control syntax. Pure.
 
-``#!::r=KEY,m=publish``: https://github.com/Haivision/srt/blob/master/docs/features/access-control.md
+``#!::r=NAME,m=publish``: https://github.com/Haivision/srt/blob/master/docs/features/access-control.md
 """
 
 from typing import Final
@@ -9,8 +9,8 @@ _PREFIX: Final = "#!::"
 _MAX_LENGTH: Final = 512
 
 
-def key_of(stream_id: str) -> str | None:
-    """The stream key that a publisher names; None where it names none, or wants to receive."""
+def resource_of(stream_id: str) -> str | None:
+    """What a publisher names; None where it names nothing, or wants to receive."""
     if len(stream_id) > _MAX_LENGTH:
         return None
     if not stream_id.startswith(_PREFIX):

@@ -11,7 +11,7 @@ import msgspec
 
 from services.live.flv.sink import Admission
 from services.live.keys import key_hash
-from services.live.ports import Credential, OwnStream, Publisher
+from services.live.ports import Credential, KeyHash, OwnStream, Publisher
 from services.live.whip.peer import Peer
 from shared.errors import TooManyRequests
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
@@ -105,7 +105,10 @@ class Whip:
 
 def _holder(credential: Credential) -> str:
     """What is kept of a credential."""
-    if isinstance(credential, OwnStream):
-        text = f"{credential.user_id} {credential.live_id}"
-        return hashlib.sha256(text.encode()).hexdigest()
-    return key_hash(credential)
+    match credential:
+        case OwnStream(live_id=live_id, user_id=user_id):
+            return hashlib.sha256(f"{user_id} {live_id}".encode()).hexdigest()
+        case KeyHash(value=hashed):
+            return hashed
+        case key:
+            return key_hash(key)

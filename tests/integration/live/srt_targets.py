@@ -11,6 +11,7 @@ from services.live.simulcast.dialing import Dialer
 from services.live.simulcast.targets import Place
 from services.live.srt.library import Admitted, Library, SrtError
 from services.live.srt.listener import Connection, Listener
+from services.live.srt.logins import Claim
 from services.live.srt.publishers import SrtPublishers
 from shared.programs.confinement import Limits
 from shared.programs.finding import find_ffmpeg
@@ -50,7 +51,9 @@ async def srt_target(
 ) -> AsyncIterator[tuple[Door, int]]:
     """Another service, and its port. ``port``: one that was left before."""
     door = Door()
-    publishers = SrtPublishers(door, program(folder), passphrase)
+    publishers = SrtPublishers(
+        door, program(folder), lambda stream_id: Claim(stream_id, passphrase)
+    )
     listener = Listener(library, admit=publishers.admit, serve=publishers.serve, latency_ms=120)
 
     def opened() -> int:

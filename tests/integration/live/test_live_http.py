@@ -23,6 +23,7 @@ async def test_a_stream_is_made_shown_changed_and_deleted(live: Live) -> None:
         data = made.json()["data"]
         key = data.pop("stream_key")
         assert len(key) >= 40
+        assert (data.pop("srt_stream_id"), data.pop("srt_passphrase")) == (None, None)
         assert data == {
             "id": data["id"],
             "title": "Bikes",

@@ -12,8 +12,9 @@ from services.live.doorkeeper import Doorkeeper
 from services.live.packaging.child import Program
 from services.live.srt.library import Admitted, Library, Rejected, SrtError
 from services.live.srt.listener import Connection, Listener
+from services.live.srt.logins import Claim
 from services.live.srt.publishers import SrtPublishers
-from services.live.srt.stream_id import key_of
+from services.live.srt.stream_id import resource_of
 from shared.programs.confinement import Limits
 from shared.programs.finding import find_ffmpeg
 from tests.support.live_publishers import KEY, Door, assert_a_stream
@@ -26,7 +27,7 @@ Serve = Callable[[Connection], Awaitable[None]]
 
 
 def admit(stream_id: str) -> Admitted | Rejected:
-    match key_of(stream_id):
+    match resource_of(stream_id):
         case "good":
             return Admitted()
         case "secret":
@@ -153,7 +154,9 @@ async def test_transport_streams_become_tags(library: Library, tmp_path: Path) -
     door = Door()
     limits = Limits(seconds=0, cpu_seconds=60, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0)
     publishers = SrtPublishers(
-        Doorkeeper(door, wrong_keys=2), Program(find_ffmpeg(None), tmp_path, limits), PASSPHRASE
+        Doorkeeper(door, wrong_keys=2),
+        Program(find_ffmpeg(None), tmp_path, limits),
+        lambda stream_id: Claim(stream_id, PASSPHRASE),
     )
     listener = Listener(library, admit=publishers.admit, serve=publishers.serve, latency_ms=120)
     url = f"srt://127.0.0.1:{listener.open('127.0.0.1', 0)}"

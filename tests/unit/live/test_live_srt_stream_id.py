@@ -1,12 +1,12 @@
-"""The key in the stream id of an SRT caller."""
+"""The name in the stream id of an SRT caller."""
 
 import pytest
 
-from services.live.srt.stream_id import key_of
+from services.live.srt.stream_id import resource_of
 
 
 @pytest.mark.parametrize(
-    ("stream_id", "key"),
+    ("stream_id", "name"),
     [
         ("abc", "abc"),
         ("#!::r=abc,m=publish", "abc"),
@@ -22,5 +22,5 @@ from services.live.srt.stream_id import key_of
         ("k" * 513, None),
     ],
 )
-def test_only_who_publishes_has_a_key(stream_id: str, key: str | None) -> None:
-    assert key_of(stream_id) == key
+def test_only_who_publishes_names_something(stream_id: str, name: str | None) -> None:
+    assert resource_of(stream_id) == name

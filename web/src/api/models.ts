@@ -11,6 +11,7 @@ export type Me = Schemas['Me'];
 export type Timeline = Schemas['Timeline'];
 export type TimelineStep = Schemas['Step'];
 export type LiveStream = Schemas['LiveStream'];
+export type LiveStreamWithKey = Schemas['LiveStreamWithKey'];
 export type PlannedLive = Schemas['PlannedLive'];
 export type SimulcastTarget = Schemas['SimulcastTarget'];
 export type Clip = Schemas['Clip'];

@@ -398,8 +398,8 @@ export interface paths {
         put?: never;
         /**
          * Replace the stream key
-         * @description The old key is refused from now on, and a publisher that uses it is closed. The session
-         *     waits for one with the new key.
+         * @description The old key is refused from now on, and so are its stream id and passphrase of SRT. A
+         *     publisher that uses them is closed, and the session waits for one with the new key.
          */
         post: operations["ApiV1LiveStreamsLiveIdKeyRotate"];
         delete?: never;
@@ -1459,6 +1459,8 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             stream_key: string;
+            srt_stream_id: string | null;
+            srt_passphrase: string | null;
         };
         /** LoggedIn */
         LoggedIn: {

@@ -10,7 +10,7 @@ import { Button } from '../ui/Button';
 import { TextField } from '../ui/Field';
 import { InlineError } from '../ui/states';
 import { VisibilityChoice } from '../videos/VisibilityChoice';
-import { keepKey } from './keys';
+import { keepSecrets } from './keys';
 import { createStream, liveVisibility } from './liveStreams';
 
 /** Asks for a title and for whom the live is, and goes to the page of the new stream. */
@@ -26,7 +26,7 @@ export function CreateStream() {
     mutationFn: (key: string) => createStream(title.trim(), visibility, key),
     onSettled: (_, error) => intent.settled(error),
     onSuccess: async (stream) => {
-      keepKey(stream.id, stream.stream_key);
+      keepSecrets(stream);
       client.setQueryData(queries.liveStream(stream.id).queryKey, stream);
       void client.invalidateQueries({ queryKey: queries.liveStreams().queryKey });
       await navigate(`/live/${stream.id}`);

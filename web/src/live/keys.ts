@@ -1,11 +1,18 @@
-/** Keys of streams, as this page was told them. The server keeps only their hashes. */
-const keys = new Map<string, string>();
+import type { LiveStreamWithKey } from '../api/models';
 
-export function keepKey(streamId: string, key: string): void {
-  keys.set(streamId, key);
+/** What the server says once: it keeps nothing by which it could say it again. */
+export type StreamSecrets = Pick<
+  LiveStreamWithKey,
+  'stream_key' | 'srt_stream_id' | 'srt_passphrase'
+>;
+
+const secrets = new Map<string, StreamSecrets>();
+
+export function keepSecrets(stream: LiveStreamWithKey): void {
+  secrets.set(stream.id, stream);
 }
 
 /** Null unless the key was made since the page was loaded. */
-export function keptKey(streamId: string): string | null {
-  return keys.get(streamId) ?? null;
+export function keptSecrets(streamId: string): StreamSecrets | null {
+  return secrets.get(streamId) ?? null;
 }

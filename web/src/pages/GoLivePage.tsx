@@ -18,7 +18,7 @@ import { StreamChoice, type StreamPlan } from '../golive/StreamChoice';
 import { type Capture, useCapture } from '../golive/useCapture';
 import { useLeaving } from '../golive/useLeaving';
 import { stateInWords } from '../golive/words';
-import { keepKey } from '../live/keys';
+import { keepSecrets } from '../live/keys';
 import { createStream, endLive, liveVisibility, readStream } from '../live/liveStreams';
 import { Button, ButtonLink } from '../ui/Button';
 import { ConfirmDialog } from '../ui/Dialog';
@@ -178,7 +178,7 @@ function Start({ capture, quality, onRunning }: StartProps) {
 async function makeStream(plan: StreamPlan, key: string): Promise<LiveStream> {
   const made = await createStream(plan.title.trim(), liveVisibility(plan.visibility), key);
   // It is shown on the stream's page, where somebody may want it for OBS.
-  keepKey(made.id, made.stream_key);
+  keepSecrets(made);
   return made;
 }
 
