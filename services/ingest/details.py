@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, get_args
 import msgspec
 from msgspec import Meta
 
-from shared.contracts import Visibility
+from shared.contracts import HdrWish, Visibility
 from shared.errors import Detail, InvalidInput
 from shared.publication import check_publication, parse_moment, parse_visibility
 from shared.text_rules import (
@@ -66,10 +66,18 @@ def _kept_moment(text: str) -> str:
     return parse_moment(text).isoformat()
 
 
+def _kept_wish(text: str) -> HdrWish:
+    try:
+        return msgspec.convert(text, HdrWish)
+    except msgspec.ValidationError:
+        raise RefusedText("must be keep or drop") from None
+
+
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``title`` is None while it is not known, ``visibility`` where the account's default counts.
 
-    ``publish_at``, for drafts, is a time in the form of RFC 3339.
+    ``publish_at``, for drafts, is a time in the form of RFC 3339. ``hdr``: whether renditions are
+    to keep the HDR of the source; None where the installation decides.
     """
 
     title: Annotated[
@@ -86,6 +94,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     publish_at: Annotated[str | None, _field(_kept_moment, type="string", format="date-time")] = (
         None
     )
+    hdr: Annotated[str | None, _field(_kept_wish, type="string", enum=[*get_args(HdrWish)])] = None
 
     @property
     def shown(self) -> Visibility | None:
@@ -96,6 +105,11 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def published(self) -> datetime | None:
         """``publish_at`` of checked details."""
         return None if self.publish_at is None else parse_moment(self.publish_at)
+
+    @property
+    def wish(self) -> HdrWish | None:
+        """``hdr`` of checked details."""
+        return None if self.hdr is None else _kept_wish(self.hdr)
 
 
 NAMES: Final = Details.__struct_fields__

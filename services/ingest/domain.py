@@ -186,6 +186,7 @@ def _complete(state: State, command: Complete) -> Sequence[Event]:
             # An upload that a version without visibilities has begun.
             visibility=command.details.shown or "public",
             publish_at=command.details.published,
+            hdr=command.details.wish,
         ),
     )
 

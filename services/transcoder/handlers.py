@@ -7,6 +7,7 @@ from services.transcoder.domain.state import SYSTEM, Transcode
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     Event,
+    HdrWish,
     LiveClipMade,
     LiveConnected,
     TranscodeCompleted,
@@ -70,6 +71,14 @@ async def is_shown_to_others(store: EventStore, video_id: str) -> bool:
             case _:
                 pass
     return visibility in SHOWN_TO_OTHERS
+
+
+async def hdr_wish(store: EventStore, video_id: str) -> HdrWish | None:
+    """What the uploader wants of the source's HDR; None where they leave it to the installation."""
+    for recorded in await store.read_stream(stream_id("upload", video_id)):
+        if isinstance(recorded.data, VideoUploaded):
+            return recorded.data.hdr
+    return None
 
 
 async def planned_ms(store: EventStore, video_id: str) -> int:

@@ -193,6 +193,7 @@ async def compose_worker(config: WorkerSettings, host: Host) -> Process:
             preset=config.x264_preset,
             extra_codecs=config.extra_codecs,
             hdr_codecs=config.hdr_codecs,
+            hdr_on_request=None if config.hdr_on_request == "never" else config.hdr_on_request,
             threads=config.worker_threads,
             memory_bytes=config.worker_memory_bytes or memory_of_one_run(),
             shared_bytes=memory_of_runs(),

@@ -63,7 +63,8 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     ``scratch_reserve_bytes``: free bytes in ``scratch_dir`` that starting a task needs.
     ``drain_seconds``: time for running tasks at a stop.
     ``extra_codecs``: codecs besides H.264 in which the ladder is encoded. ``hdr_codecs``: those in
-    which it is encoded as HDR, of HDR sources.
+    which it is encoded as HDR, of HDR sources whose uploader does not decide; ``hdr_on_request``:
+    the one for uploaders who ask where there is none.
     """
 
     metrics_bind: Address
@@ -77,6 +78,7 @@ class WorkerSettings(TranscoderSettings, frozen=True, kw_only=True):
     x264_preset: Preset = "veryfast"
     extra_codecs: tuple[Literal["hevc", "av1"], ...] = ()
     hdr_codecs: tuple[Literal["hevc", "av1"], ...] = ()
+    hdr_on_request: Literal["hevc", "av1", "never"] = "hevc"
     ffmpeg: str | None = None
     ffprobe: str | None = None
 

@@ -97,7 +97,7 @@ SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
     "TranscodePlanned": 4,
     "TranscodeRetried": 2,
     "UploadStarted": 2,
-    "VideoUploaded": 2,
+    "VideoUploaded": 3,
     "VisibilityChanged": 2,
 }
 """The schema version of new events. Raise it together with an upcaster."""

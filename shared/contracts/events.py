@@ -14,6 +14,7 @@ from shared.contracts.media import (
     Chunk,
     CompactedTrack,
     EncodedTrack,
+    HdrWish,
     PublishedRendition,
     Rendition,
     SourceFacts,
@@ -83,7 +84,8 @@ class UploadStarted(Event, frozen=True, kw_only=True):
 class VideoUploaded(Event, frozen=True, kw_only=True):
     """The complete source is stored in the bucket. ``size`` in bytes, ``sha256`` in hex.
 
-    A draft becomes public at ``publish_at``, by a VisibilityChanged.
+    A draft becomes public at ``publish_at``, by a VisibilityChanged. ``hdr``: unset where the
+    installation decides.
     """
 
     video_id: str
@@ -98,6 +100,7 @@ class VideoUploaded(Event, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     visibility: Visibility = "public"
     publish_at: datetime | None = None
+    hdr: HdrWish | None = None
 
 
 class UploadExpired(Event, frozen=True, kw_only=True):

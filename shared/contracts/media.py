@@ -13,6 +13,8 @@ import msgspec
 Fields = Literal["apart", "whole", "telecined"]
 # The range of light of a rendition, by the names of HLS: standard, or HDR by its curve.
 VideoRange = Literal["SDR", "PQ", "HLG"]
+# What an uploader wants of a source's HDR: renditions that keep it beside those of SDR, or none.
+HdrWish = Literal["keep", "drop"]
 
 
 class Colours(msgspec.Struct, frozen=True, kw_only=True):

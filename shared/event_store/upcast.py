@@ -50,6 +50,8 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("UploadStarted", 1): _public,
     ("VideoUploaded", 1): _same,
     ("VisibilityChanged", 1): _same,
+    # Uploads got ``hdr``.
+    ("VideoUploaded", 2): _same,
 }
 """Maps (type, version) to the function that converts to version + 1."""
 

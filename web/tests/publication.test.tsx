@@ -35,7 +35,7 @@ function Draft({ onSubmit }: { onSubmit: (item: UploadItem) => void }) {
   const [item, setItem] = useState<UploadItem>({
     id: 'a',
     file,
-    details: { title: 'Clip', description: '', tags: [], visibility: null, publishAt: null },
+    details: { title: 'Clip', description: '', tags: [], visibility: null, publishAt: null, keepHdr: false },
     state: { phase: 'draft' },
     attempt: 0,
   });
@@ -92,7 +92,7 @@ describe('the upload form', () => {
 });
 
 it('sends visibility and time as metadata', () => {
-  const details = { title: 'T', description: '', tags: [] };
+  const details = { title: 'T', description: '', tags: [], keepHdr: false };
   const publishAt = '2027-01-01T08:00:00.000Z';
   const sent = uploadMetadata(file, { ...details, visibility: 'draft', publishAt });
   expect(sent).toContain(`visibility ${btoa('draft')},publish_at ${btoa(publishAt)}`);

@@ -6,6 +6,16 @@ import { afterEach, beforeEach, vi } from 'vitest';
 // How long findBy… and waitFor wait for the page; the default of 1 s is too short on a busy machine.
 configure({ asyncUtilTimeout: 15_000 });
 
+// jsdom has blobs but no promises of what they hold.
+Blob.prototype.arrayBuffer = function (this: Blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as ArrayBuffer);
+    reader.onerror = () => reject(new Error('the file cannot be read'));
+    reader.readAsArrayBuffer(this);
+  });
+};
+
 beforeEach(() => {
   localStorage.clear();
   sessionStorage.clear();

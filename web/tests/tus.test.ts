@@ -14,6 +14,7 @@ const details = {
   tags: ['a', 'b'],
   visibility: null,
   publishAt: null,
+  keepHdr: false,
 };
 
 /** A tus server behind XMLHttpRequest; `trouble` may answer a PATCH in its place. */

@@ -15,7 +15,7 @@ function draft(): UploadItem {
   return {
     id: 'a',
     file: clip(),
-    details: { title: 'Clip', description: '', tags: [], visibility: null, publishAt: null },
+    details: { title: 'Clip', description: '', tags: [], visibility: null, publishAt: null, keepHdr: false },
     state: { phase: 'draft' },
     attempt: 0,
   };

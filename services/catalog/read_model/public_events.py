@@ -43,7 +43,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.VideoUploaded: Fields(
         public=(
             *("title", "description", "filename", "content_type", "size", "tags"),
-            *("visibility", "publish_at"),
+            *("visibility", "publish_at", "hdr"),
         ),
         private=(*_OWNED, "source_key", "sha256"),
     ),

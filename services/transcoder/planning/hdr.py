@@ -1,7 +1,8 @@
 """HDR that stays HDR: which sets a source gets, and what they say of its light. Pure.
 
-SDR renditions are always made, by tone mapping. Where ``HDR_CODECS`` asks for it, the ladder of an
-HDR source is encoded once more, with 10 bits and the source's own curve (ITU-R BT.2100).
+SDR renditions are always made, by tone mapping. Where the uploader or ``HDR_CODECS`` asks for it,
+the ladder of an HDR source is encoded once more, with 10 bits and the source's own curve (ITU-R
+BT.2100).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ import msgspec
 from services.transcoder.planning.ffprobe_answer import SideData
 from shared.contracts import (
     ContentLight,
+    HdrWish,
     MasteringDisplay,
     Rendition,
     SourceFacts,
@@ -29,6 +31,21 @@ _LUMINANCE: Final = 10_000
 # What the fields of the bitstream hold: the brightest light of PQ in cd/m², and 16 bits.
 _BRIGHTEST: Final = 10_000 * _LUMINANCE
 _MOST_LIGHT: Final = 65_535
+
+
+def wanted_codecs(
+    wish: HdrWish | None, usual: Sequence[str], on_request: str | None
+) -> Sequence[str]:
+    """The codecs of the HDR sets that an upload gets if its source is HDR.
+
+    ``usual``: of uploads that say nothing. ``on_request``: of one that asks where that is none;
+    None where the installation refuses.
+    """
+    if wish == "drop":
+        return ()
+    if wish == "keep" and not usual and on_request:
+        return (on_request,)
+    return usual
 
 
 def hdr_renditions(
@@ -50,17 +67,30 @@ def hdr_renditions(
     )
 
 
-def with_dolby_note(facts: SourceFacts) -> SourceFacts:
-    """The facts of a source of which HDR sets are made, and what they lack of Dolby Vision."""
-    video = facts.video
-    if video is None or video.dolby_vision is None:
-        return facts
-    base = "HLG" if _range(video) == "HLG" else "HDR10"
-    note = SourceNote(
-        code="dolby_vision_left_out",
-        text=f"Dolby Vision is left out: HDR screens show the layer beneath it, which is {base}.",
-    )
-    return msgspec.structs.replace(facts, notes=(*facts.notes, note))
+def with_hdr_note(facts: SourceFacts, wish: HdrWish | None, *, kept: bool) -> SourceFacts:
+    """The facts of a source, and what its video lacks of HDR; ``kept``: HDR sets are made of it."""
+    note = _lacking(facts.video, wish, kept=kept)
+    return msgspec.structs.replace(facts, notes=(*facts.notes, note)) if note else facts
+
+
+def _lacking(video: VideoTrack | None, wish: HdrWish | None, *, kept: bool) -> SourceNote | None:
+    stays = _range(video)
+    if video is None or stays is None:
+        return None
+    if kept and video.dolby_vision is not None:
+        base = "HLG" if stays == "HLG" else "HDR10"
+        return SourceNote(
+            code="dolby_vision_left_out",
+            text="Dolby Vision is left out: HDR screens show the layer beneath it, "
+            f"which is {base}.",
+        )
+    if wish == "keep" and not kept:
+        return SourceNote(
+            code="hdr_left_out",
+            text="The high dynamic range is left out: this site does not keep it. "
+            "All screens show the film in SDR.",
+        )
+    return None
 
 
 def mastering_display(said: Iterable[SideData]) -> MasteringDisplay | None:

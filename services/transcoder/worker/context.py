@@ -43,6 +43,7 @@ class Tools(msgspec.Struct, frozen=True):
     shared_bytes: int | None = None
     extra_codecs: tuple[Codec, ...] = ()
     hdr_codecs: tuple[Codec, ...] = ()
+    hdr_on_request: Codec | None = None
 
 
 class TaskProgress:

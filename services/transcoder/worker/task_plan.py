@@ -16,7 +16,7 @@ from services.transcoder.encoding.probe import (
 )
 from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
-from services.transcoder.handlers import state_of
+from services.transcoder.handlers import hdr_wish, state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
 from services.transcoder.planning.ending import (
@@ -29,7 +29,7 @@ from services.transcoder.planning.ending import (
     with_rest,
 )
 from services.transcoder.planning.extra_codecs import extra_renditions
-from services.transcoder.planning.hdr import hdr_renditions, with_dolby_note
+from services.transcoder.planning.hdr import hdr_renditions, wanted_codecs, with_hdr_note
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
 from services.transcoder.planning.media_errors import CHANGES, MediaRejected, rejected
@@ -98,11 +98,12 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
     found = await _with_fields(worker, context, key, found)
     fit = await _passthrough(worker, context, key, known, found)
     everywhere = passthrough_ladder(found.facts) if fit.borders else ladder(found.facts)
-    bright = hdr_renditions(found.facts, ladder(found.facts), worker.tools.hdr_codecs)
+    wish = await hdr_wish(worker.store, task.video_id)
+    codecs = wanted_codecs(wish, worker.tools.hdr_codecs, worker.tools.hdr_on_request)
+    bright = hdr_renditions(found.facts, ladder(found.facts), codecs)
     extra = extra_renditions(ladder(found.facts), worker.tools.extra_codecs)
     # The lowest H.264 rendition must be last: its first chunk makes the video playable.
     renditions = (*bright, *extra, *everywhere)
-    facts = with_dolby_note(found.facts) if bright else found.facts
     line = timeline(found.frame_rate) if renditions else None
     if fit.borders:
         line = timeline_along(found.frame_rate, fit.borders)
@@ -111,7 +112,7 @@ async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePla
         user_id=task.user_id,
         attempt=task.attempt,
         prefix=context.prefix,
-        source=facts,
+        source=with_hdr_note(found.facts, wish, kept=bool(bright)),
         renditions=renditions,
         chunks=chunks(line, found.duration or 0.0, splittable=found.seekable) if line else (),
         audio=found.facts.audio,

@@ -32,6 +32,7 @@ SENT = {
     "tags": ("one,two", ("one", "two")),
     "visibility": ("draft", "draft"),
     "publish_at": (LATER.isoformat(), LATER),
+    "hdr": ("keep", "keep"),
 }
 TEXTS = {name: text for name, (text, _) in SENT.items()}
 

@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from shared.contracts import Event, VideoUploaded, new_id, stream_id
+from shared.contracts import Event, HdrWish, VideoUploaded, new_id, stream_id
 from shared.event_store.store import EventStore, Metadata, NewEvent, RecordedEvent
 from tests.support.brokers import Broker
 from tests.support.buckets import Buckets
@@ -114,6 +114,7 @@ class Studio:
         *,
         size: int | None = None,
         sha256: str | None = None,
+        hdr: HdrWish | None = None,
     ) -> str:
         """Store a source and acknowledge it, with another ``size`` than it has if given."""
         video_id = new_id()
@@ -132,6 +133,7 @@ class Studio:
             size=len(data) if size is None else size,
             source_key=key,
             sha256=sha256,
+            hdr=hdr,
         )
         await self.append("upload", video_id, uploaded)
         return video_id

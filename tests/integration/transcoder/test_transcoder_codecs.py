@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from shared.contracts import MediaCompacted, TranscodeCompleted
+from shared.contracts import MediaCompacted, TranscodeCompleted, TranscodePlanned
 from shared.mp4 import fragment_reader
 from tests.integration.transcoder.clips import decoded, make
 from tests.integration.transcoder.screen import screen
@@ -53,14 +53,18 @@ async def test_further_rendition_sets(processes: Processes, studio: Studio, tmp_
         await eventually(ended, 60, every=0.2)
 
 
-async def test_an_hdr_set_beside_sdr(processes: Processes, studio: Studio, tmp_path: Path) -> None:
-    processes.planner()
-    processes.worker(HDR_CODECS="hevc")
+def hlg(target: Path, seconds: int) -> Path:
     bright = (
         "format=yuv420p10le,setparams=range=limited:color_primaries=bt2020"
         ":color_trc=arib-std-b67:colorspace=bt2020nc"
     )
-    source = make(tmp_path / "a.mkv", "-vf", bright, "-c:v", "ffv1", seconds=6, rate="10")
+    return make(target, "-vf", bright, "-c:v", "ffv1", seconds=seconds, rate="10")
+
+
+async def test_an_hdr_set_beside_sdr(processes: Processes, studio: Studio, tmp_path: Path) -> None:
+    processes.planner()
+    processes.worker(HDR_CODECS="hevc")
+    source = hlg(tmp_path / "a.mkv", seconds=6)
     video_id = await studio.upload(source)
     done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
     assert isinstance(done, TranscodeCompleted)
@@ -88,3 +92,39 @@ async def test_an_hdr_set_beside_sdr(processes: Processes, studio: Studio, tmp_p
             return seen["ended"]
 
         await eventually(ended, 60, every=0.2)
+
+
+async def ranges(studio: Studio, video_id: str, folder: Path) -> tuple[list[str], list[str]]:
+    """The ranges in the multivariant playlist of a completed video, and the codes of its notes."""
+    done = await studio.wait_for(video_id, "TranscodeCompleted", "TranscodeFailed")
+    assert isinstance(done, TranscodeCompleted), done
+    (planned,) = [e.data for e in await studio.story(video_id) if e.type == "TranscodePlanned"]
+    assert isinstance(planned, TranscodePlanned)
+    master = (studio.download(video_id, folder) / "master.m3u8").read_text()
+    streams = re.findall(r"#EXT-X-STREAM-INF:.*", master)
+    found = [re.search(r"VIDEO-RANGE=(\w+)", line) for line in streams]
+    return [each[1] if each else "SDR" for each in found], [n.code for n in planned.source.notes]
+
+
+async def test_hdr_is_kept_for_the_uploads_that_ask(
+    processes: Processes, studio: Studio, tmp_path: Path
+) -> None:
+    processes.planner()
+    processes.worker()
+    bright = hlg(tmp_path / "hlg.mkv", seconds=2)
+    dark = make(tmp_path / "sdr.mkv", "-c:v", "ffv1", seconds=2, rate="10")
+    asks = await studio.upload(bright, hdr="keep")
+    silent = await studio.upload(bright)
+    plain = await studio.upload(dark, hdr="keep")
+    assert await ranges(studio, asks, tmp_path / "asks") == (["SDR", "HLG"], [])
+    assert await ranges(studio, silent, tmp_path / "silent") == (["SDR"], [])
+    assert await ranges(studio, plain, tmp_path / "plain") == (["SDR"], [])
+
+
+async def test_an_installation_may_refuse_hdr_and_says_so(
+    processes: Processes, studio: Studio, tmp_path: Path
+) -> None:
+    processes.planner()
+    processes.worker(HDR_ON_REQUEST="never")
+    asks = await studio.upload(hlg(tmp_path / "hlg.mkv", seconds=2), hdr="keep")
+    assert await ranges(studio, asks, tmp_path / "asks") == (["SDR"], ["hdr_left_out"])

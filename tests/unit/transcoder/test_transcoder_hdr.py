@@ -13,10 +13,18 @@ from services.transcoder.planning.hdr import (
     dolby_vision,
     hdr_renditions,
     mastering_display,
-    with_dolby_note,
+    wanted_codecs,
+    with_hdr_note,
 )
 from services.transcoder.planning.plan import h264_renditions, video_tasks
-from shared.contracts import Colours, ContentLight, MasteringDisplay, SourceFacts, VideoTrack
+from shared.contracts import (
+    Colours,
+    ContentLight,
+    HdrWish,
+    MasteringDisplay,
+    SourceFacts,
+    VideoTrack,
+)
 from shared.mp4.boxes import Box
 from shared.mp4.sample_entry import codec_string
 from tests.unit.transcoder.facts_about import plan
@@ -91,9 +99,44 @@ def test_an_hdr_set_has_tasks_of_its_own_beside_sdr_in_the_same_codec() -> None:
 )
 def test_what_is_lost_of_dolby_vision_is_said(profile: str | None, base: str | None) -> None:
     transfer = "arib-std-b67" if base == "HLG" else "smpte2084"
-    notes = with_dolby_note(source(transfer, dolby_vision=profile)).notes
+    notes = with_hdr_note(source(transfer, dolby_vision=profile), None, kept=True).notes
     assert [note.code for note in notes] == (["dolby_vision_left_out"] if base else [])
     assert all(f"which is {base}." in note.text for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("wish", "usual", "on_request", "codecs"),
+    [
+        (None, (), "hevc", []),
+        (None, ("av1",), "hevc", ["av1"]),
+        ("keep", (), "hevc", ["hevc"]),
+        ("keep", ("av1", "hevc"), "hevc", ["av1", "hevc"]),
+        ("keep", (), None, []),
+        ("keep", ("av1",), None, ["av1"]),
+        ("drop", ("av1",), "hevc", []),
+    ],
+)
+def test_the_uploader_decides_within_what_the_installation_allows(
+    wish: HdrWish | None, usual: tuple[str, ...], on_request: str | None, codecs: list[str]
+) -> None:
+    assert list(wanted_codecs(wish, usual, on_request)) == codecs
+
+
+@pytest.mark.parametrize(
+    ("transfer", "wish", "kept", "codes"),
+    [
+        ("arib-std-b67", "keep", False, ["hdr_left_out"]),
+        ("arib-std-b67", "keep", True, []),
+        ("arib-std-b67", None, False, []),
+        ("arib-std-b67", "drop", False, []),
+        ("bt709", "keep", False, []),
+    ],
+)
+def test_hdr_that_was_to_be_kept_is_missed_in_words(
+    transfer: str, wish: HdrWish | None, kept: bool, codes: list[str]
+) -> None:
+    facts = with_hdr_note(source(transfer), wish, kept=kept)
+    assert [note.code for note in facts.notes] == codes
 
 
 def test_what_a_film_says_of_its_light() -> None:

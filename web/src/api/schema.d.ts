@@ -827,8 +827,8 @@ export interface paths {
         put?: never;
         /**
          * Begin a resumable upload (tus)
-         * @description Title, description, visibility, publish_at, filename, filetype and tags, separated by commas,
-         *     in Upload-Metadata. Other names are refused, but for those that common clients send.
+         * @description Title, description, visibility, publish_at, hdr, filename, filetype and tags, separated by
+         *     commas, in Upload-Metadata. Other names are refused, but for those that common clients send.
          */
         post: operations["ApiV1UploadsCreate"];
         delete?: never;
@@ -1308,6 +1308,7 @@ export interface components {
             /** @enum {null|string} */
             visibility?: "public" | "unlisted" | "private" | "draft" | null;
             publish_at?: string | null;
+            hdr?: string | null;
             size: number;
         };
         /** EmailBody */
@@ -4730,6 +4731,8 @@ export interface operations {
                     visibility?: "public" | "unlisted" | "private" | "draft";
                     /** Format: date-time */
                     publish_at?: string;
+                    /** @enum {string} */
+                    hdr?: "keep" | "drop";
                     /** Format: binary */
                     video: string;
                 };

@@ -7,6 +7,7 @@ import { TagInput } from '../ui/TagInput';
 import { MAX_DESCRIPTION, MAX_TITLE } from '../videos/limits';
 import { publishAtProblem } from '../videos/publication';
 import { PublicationChoice } from '../videos/VisibilityChoice';
+import { HdrChoice } from './HdrChoice';
 import type { UploadDetails, UploadItem } from './machine';
 
 interface DraftFormProps {
@@ -16,7 +17,7 @@ interface DraftFormProps {
   onRemove: () => void;
 }
 
-export function DraftForm({ item: { details }, onEdit, onSubmit, onRemove }: DraftFormProps) {
+export function DraftForm({ item: { details, file }, onEdit, onSubmit, onRemove }: DraftFormProps) {
   const usual = useMe()?.default_visibility ?? 'public';
   const publication = {
     visibility: details.visibility ?? usual,
@@ -69,6 +70,11 @@ export function DraftForm({ item: { details }, onEdit, onSubmit, onRemove }: Dra
           setTimeError(null);
           onEdit({ ...details, ...next });
         }}
+      />
+      <HdrChoice
+        file={file}
+        keep={details.keepHdr}
+        onChange={(keepHdr) => onEdit({ ...details, keepHdr })}
       />
       <div className="flex justify-end gap-3 pt-1">
         <Button variant="ghost" onClick={onRemove}>

@@ -9,6 +9,8 @@ export interface UploadDetails {
   visibility: Visibility | null;
   /** When a draft becomes public by itself, in ISO 8601. */
   publishAt: string | null;
+  /** Versions for HDR screens are wanted beside those for all others. */
+  keepHdr: boolean;
 }
 
 /** Where one file is on its way; what happens after `sent` is the job's story, not ours. */

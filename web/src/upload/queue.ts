@@ -74,6 +74,7 @@ export class UploadQueue {
         tags: [],
         visibility: null,
         publishAt: null,
+        keepHdr: false,
       },
       state: { phase: 'draft' },
       attempt: 0,

@@ -149,6 +149,7 @@ export function uploadMetadata(file: File, details: UploadDetails): string {
     tags: details.tags.join(','),
     visibility: details.visibility ?? '',
     publish_at: details.publishAt ?? '',
+    hdr: details.keepHdr ? 'keep' : '',
     filename: file.name,
     filetype: file.type,
   };

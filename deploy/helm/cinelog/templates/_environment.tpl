@@ -90,6 +90,7 @@ the values set. Takes root, component and spec; secret where it is not the relea
   "X264_PRESET" $worker.preset
   "EXTRA_CODECS" (join "," $worker.extraCodecs)
   "HDR_CODECS" (join "," $worker.hdrCodecs)
+  "HDR_ON_REQUEST" $worker.hdrOnRequest
 -}}
 {{- with include "cinelog.otlpEndpoint" . -}}
 {{- $_ := set $options "OTEL_EXPORTER_OTLP_ENDPOINT" . -}}
