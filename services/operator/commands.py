@@ -22,6 +22,7 @@ from services.operator.log_commands import events
 from services.operator.output import Output
 from services.operator.projection_commands import projections
 from services.operator.scrub_commands import scrub
+from services.operator.secret_commands import secrets
 from services.operator.tools import Failed, Tools
 from shared.errors import CinelogError
 
@@ -34,7 +35,9 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
     @click.pass_context
     def cinelog(context: click.Context, as_json: bool) -> None:
         """Inspect and repair a running Cinelog."""
-        context.obj = tools(Output(json=as_json))
+        output = Output(json=as_json)
+        # Secrets are a cluster's: they need none of the settings by which services are reached.
+        context.obj = output if context.invoked_subcommand == secrets.name else tools(output)
 
     for command in (
         audit,
@@ -48,6 +51,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         deletions,
         accounts,
         archive,
+        secrets,
     ):
         cinelog.add_command(command)
     return cinelog

@@ -2,7 +2,7 @@
 
 import re
 
-from deploy.docker.images import LIMITS, SERVICES, image
+from deploy.docker.images import LIMITS, SERVICES, disk_sync, image
 from tests.support.charts import ROOT, containers, example, pods
 
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
@@ -26,7 +26,7 @@ def test_the_chart_runs_the_images_that_are_built() -> None:
         for container in containers(pod)
         if container["image"].startswith("cinelog/")
     }
-    assert ours == {image(service) for service in SERVICES}
+    assert ours == {*(image(service) for service in SERVICES), disk_sync()}
 
 
 def test_what_the_recipe_copies_is_there_and_let_in() -> None:

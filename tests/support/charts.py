@@ -82,6 +82,8 @@ def pods(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
             found[name] = manifest["spec"]
         elif "template" in manifest.get("spec", {}) and manifest["kind"] != "ScaledObject":
             found[name] = manifest["spec"]["template"]["spec"]
+        elif manifest["kind"] == "CronJob":
+            found[name] = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     return found
 
 

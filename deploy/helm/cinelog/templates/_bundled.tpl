@@ -49,11 +49,19 @@ volumeClaimTemplates:
 {{- end }}
 {{- end -}}
 
-{{- define "cinelog.bundledLabels" -}}
+{{/*
+What its pod changes with beside its own settings. Takes root, component, config if it has a file,
+and env, secrets that count at more than its first start.
+*/}}
+{{- define "cinelog.bundledMetadata" -}}
 labels:
-  {{- include "cinelog.labels" . | nindent 2 }}
+  {{- include "cinelog.podLabels" . | nindent 2 }}
+{{- $annotations := include "cinelog.secretChecksum" (merge (dict "env" (.env | default "[]")) .) | fromYaml }}
+{{- with .config }}{{ $_ := set $annotations "checksum/config" (sha256sum .) }}{{ end }}
+{{- with $annotations }}
 annotations:
-  checksum/secrets: {{ include "cinelog.secretChecksum" .root }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* Takes root, component, name, user and storage. */}}

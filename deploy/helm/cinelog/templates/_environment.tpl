@@ -1,11 +1,11 @@
 {{/*
 A component's environment: the variables that the table lists for it, and those of its options that
-the values set. Takes root, component and spec; secret where it is not the release's own.
+the values set. Takes root, component and spec.
 */}}
 {{- define "cinelog.environment" -}}
 {{- $of := . -}}
 {{- $table := include "cinelog.table" .root | fromYaml -}}
-{{- $secret := .secret | default (include "cinelog.secretName" .root) -}}
+{{- $secret := include "cinelog.secretName" .root -}}
 {{- range $variable := concat $table.every.variables .spec.variables }}
 {{- if hasKey $table.secrets $variable }}
 {{ include "cinelog.fromSecret" (dict "name" $variable "secret" $secret "key" (get $table.secrets $variable)) }}

@@ -31,6 +31,18 @@ app.kubernetes.io/part-of: cinelog
 {{ include "cinelog.selectorLabels" . }}
 {{- end -}}
 
+{{/*
+Of a pod's template, without versions: they change in every release, and the pods with them. Takes
+root and component.
+*/}}
+{{- define "cinelog.podLabels" -}}
+{{- with .root.Values.commonLabels }}
+{{- toYaml . }}
+{{ end -}}
+app.kubernetes.io/part-of: cinelog
+{{ include "cinelog.selectorLabels" . }}
+{{- end -}}
+
 {{/* Metadata of an object: takes root, component, name and, if it has any, annotations. */}}
 {{- define "cinelog.metadata" -}}
 name: {{ .name }}
@@ -43,13 +55,14 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* Takes root and service. */}}
+{{/* Takes root, service and, unless they are the service's, tag and digest. */}}
 {{- define "cinelog.image" -}}
 {{- $image := .root.Values.image -}}
 {{- $registry := default $image.registry .root.Values.global.imageRegistry -}}
 {{- $digest := get $image.digests .service -}}
+{{- if .tag }}{{ $digest = .digest }}{{ end -}}
 {{- with $registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .service }}
-{{- if $digest }}@{{ $digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end -}}
+{{- if $digest }}@{{ $digest }}{{ else }}:{{ .tag | default $image.tag | default .root.Chart.AppVersion }}{{ end -}}
 {{- end -}}
 
 {{/* Of a bundled dependency: takes root and image. */}}

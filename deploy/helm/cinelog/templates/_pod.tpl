@@ -4,19 +4,20 @@
 {{- $values := .values -}}
 {{- $worker := eq .component "worker" -}}
 {{- $image := include "cinelog.image" (dict "root" $root "service" .spec.image) -}}
+{{- $environment := include "cinelog.environment" . | trim -}}
 {{- $port := ternary "http" "metrics" (default false .spec.http) -}}
 metadata:
   labels:
-    {{- include "cinelog.labels" (dict "root" $root "component" .component) | nindent 4 }}
+    {{- include "cinelog.podLabels" (dict "root" $root "component" .component) | nindent 4 }}
     cinelog.io/metrics: {{ ternary "metrics" "http" (default false .spec.metrics) }}
     {{- with $values.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  {{- $checksum := include "cinelog.secretChecksum" (dict "root" $root "env" $environment) | fromYaml }}
+  {{- with merge $checksum $values.podAnnotations $root.Values.commonAnnotations }}
   annotations:
-    checksum/secrets: {{ include "cinelog.secretChecksum" $root }}
-    {{- with merge (dict) $values.podAnnotations $root.Values.commonAnnotations }}
     {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- end }}
 spec:
   {{- include "cinelog.pullSecrets" $root | nindent 2 }}
   serviceAccountName: {{ include "cinelog.fullname" $root }}-{{ .component }}
@@ -78,7 +79,7 @@ spec:
       command: {{ ternary (list "python" "/app/reload.py") (list "python" "-m") $root.Values.development | toJson }}
       args: {{ toJson .spec.command }}
       env:
-        {{- include "cinelog.environment" . | trim | nindent 8 }}
+        {{- $environment | nindent 8 }}
         {{- range $variable, $value := $values.extraEnv }}
         - name: {{ $variable }}
           value: {{ $value | toString | quote }}

@@ -2,7 +2,7 @@
 {{- .Values.secrets.existingSecret | default (printf "%s-secrets" (include "cinelog.fullname" .)) -}}
 {{- end -}}
 
-{{/* What the chart's own Secret has to hold. */}}
+{{/* What the Secret has to hold. */}}
 {{- define "cinelog.secretKeys" -}}
 {{- $keys := values (include "cinelog.table" . | fromYaml).secrets | sortAlpha -}}
 {{- range include "cinelog.roles" . | fromYamlArray }}{{ $keys = append $keys (printf "role-password-%s" .) }}{{ end -}}
@@ -14,36 +14,22 @@
 {{- end -}}
 
 {{/*
-The chart's own Secret, base64: what is in the cluster stays; what is missing is made, once in a
-rendering, so that the hook and the release get the same. Remembered in .Values, which all of the
-chart's templates share.
+The annotation that rolls a pod when one of its own keys changes in a Secret that somebody else
+made; empty where it has none, or none can be seen (`helm template`). What the chart made is rotated
+by `cinelog secrets rotate`, which rolls the pods itself. Takes root and env, the container's.
 */}}
-{{- define "cinelog.secretData" -}}
-{{- if not (hasKey .Values "madeSecrets") -}}
-{{- $there := (lookup "v1" "Secret" .Release.Namespace (include "cinelog.secretName" .)).data | default dict -}}
-{{- $data := dict -}}
-{{- range include "cinelog.secretKeys" . | fromYamlArray -}}
-{{- $_ := set $data . (get $there . | default (randAlphaNum 48 | b64enc)) -}}
-{{- end -}}
-{{- $_ := set .Values "madeSecrets" $data -}}
-{{- end -}}
-{{- .Values.madeSecrets | toYaml -}}
-{{- end -}}
-
-{{/* Rolls the pods when a secret changes; an existing one's content is not seen by `helm template`. */}}
 {{- define "cinelog.secretChecksum" -}}
-{{- $seen := list -}}
-{{- if .Values.secrets.existingSecret -}}
-{{- $seen = append $seen ((lookup "v1" "Secret" .Release.Namespace .Values.secrets.existingSecret).data | default dict) -}}
-{{- else -}}
-{{- $seen = append $seen (include "cinelog.secretData" .) -}}
+{{- $root := .root -}}
+{{- $made := printf "%s-secrets" (include "cinelog.fullname" $root) -}}
+{{- $seen := dict -}}
+{{- range .env | fromYamlArray -}}
+{{- $reference := dig "valueFrom" "secretKeyRef" dict . -}}
+{{- if and $reference (ne $reference.name $made) -}}
+{{- $there := (lookup "v1" "Secret" $root.Release.Namespace $reference.name).data | default dict -}}
+{{- with get $there $reference.key }}{{ $_ := set $seen (printf "%s/%s" $reference.name $reference.key) . }}{{ end -}}
 {{- end -}}
-{{- range list .Values.postgresql .Values.rabbitmq .Values.redis .Values.s3 -}}
-{{- if eq .mode "external" -}}
-{{- $seen = append $seen ((lookup "v1" "Secret" $.Release.Namespace .external.existingSecret).data | default dict) -}}
 {{- end -}}
-{{- end -}}
-{{- $seen | toYaml | sha256sum -}}
+{{- with $seen }}checksum/secrets: {{ toYaml . | sha256sum }}{{ end -}}
 {{- end -}}
 
 {{/* A variable from a Secret: takes name, secret and key. */}}
@@ -54,3 +40,33 @@ chart's templates share.
       name: {{ .secret }}
       key: {{ .key }}
 {{- end -}}
+
+{{/* The pod that asks Kubernetes to make or delete the Secret: takes root and arguments. */}}
+{{- define "cinelog.secrets.pod" }}
+{{- include "cinelog.pullSecrets" .root }}
+serviceAccountName: {{ include "cinelog.fullname" .root }}-secrets
+automountServiceAccountToken: false
+enableServiceLinks: false
+restartPolicy: OnFailure
+securityContext:
+  {{- include "cinelog.podSecurity" 10001 | nindent 2 }}
+containers:
+  - name: secrets
+    image: {{ include "cinelog.image" (dict "root" .root "service" "operator") }}
+    args: {{ concat (list "services.operator.main" "secrets") .arguments | toJson }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+    {{- include "cinelog.setup.security" .root | nindent 4 }}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 64Mi}
+  # Only here, and only for as long as it takes.
+  - name: token
+    projected:
+      sources:
+        - serviceAccountToken: {path: token, expirationSeconds: 600}
+        - configMap:
+            name: kube-root-ca.crt
+            items: [{key: ca.crt, path: ca.crt}]
+{{- end }}

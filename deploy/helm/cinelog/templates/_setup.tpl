@@ -18,14 +18,14 @@ securityContext:
   {{- include "cinelog.podSecurity" 10001 | nindent 2 }}
 {{- end }}
 
-{{/* The environment of one of the table's tools: takes root, tool and, unless it is the release's own, secret. */}}
+{{/* The environment of one of the table's tools: takes root and tool. */}}
 {{- define "cinelog.setup.environment" -}}
 {{- $needs := get (include "cinelog.table" .root | fromYaml).tools .tool -}}
 {{- $spec := include "cinelog.needs" (dict "root" .root "needs" $needs) | fromYaml -}}
 {{- include "cinelog.environment" (merge (dict "spec" $spec) .) | trim -}}
 {{- end -}}
 
-{{/* Takes root and the secret that has the roles' passwords. */}}
+{{/* Takes root. */}}
 {{- define "cinelog.setup.migrationsPod" }}
 {{- $services := include "cinelog.migrated" .root | fromYamlArray }}
 {{- $environment := include "cinelog.setup.environment" (merge (dict "tool" "migrations") .) }}
