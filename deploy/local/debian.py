@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def unpack(
     package: str, into: Path, skip: Sequence[str] = (), *, beside: Sequence[str] = ()
 ) -> Path:
     """Download ``package`` and what it needs of the not yet installed, and unpack all.
-    ``beside``: further packages for the same folder.
+    ``beside``: further packages for the same folder. They are unpacked where they are installed,
+    too.
 
     A folder that is there is complete: it is renamed into place at the end.
     """
@@ -65,7 +67,7 @@ def unpack(
         raise PackagesUnavailable(f"{package} is missing and this is no Debian: install it")
     packages = (package, *beside)
     names = " ".join(packages)
-    working = into.with_name(f"{into.name}.{os.getpid()}.partial")
+    working = into.with_name(f"{into.name}.{threading.get_native_id()}.partial")
     shutil.rmtree(working, ignore_errors=True)
     (working / "root").mkdir(parents=True)
     try:
@@ -98,7 +100,9 @@ def _download(
     working: Path, packages: Sequence[str], skip: Sequence[str], options: tuple[str, ...]
 ) -> None:
     plan = _apt(working, *options, "install", "--simulate", "--no-install-recommends", *packages)
-    needed: list[str] = re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE)
+    missing: list[str] = re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE)
+    # The plan leaves out what is installed; without a name, there is nothing to download.
+    needed = dict.fromkeys((*packages, *missing))
     _apt(working, *options, "download", *(name for name in needed if name not in skip))
 
 

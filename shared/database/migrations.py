@@ -3,7 +3,11 @@
 A module that owns tables has a ``tables.py``, whose ``metadata`` names the module's own schema, and
 a folder ``migrations/`` beside it. Migrations only go forward. A release adds what it needs and
 removes only what the previous release no longer uses (expand and contract), so that processes of
-both releases can run at the same time.
+both releases can run at the same time, and the previous one can be rolled back to.
+
+A migration that removes something names the revision that came with the first release that does
+without it, as ``oldest_code = "0009_folds"``. The schema keeps that name, and code that does not
+know it refuses the schema.
 """
 
 import re
@@ -17,9 +21,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 
 TEMPLATE = Path(__file__).parent / "template"
+
+
+class SchemaTooNew(Exception):
+    """A newer release has removed what this code needs; the message says which schema."""
 
 
 class Migrations:
@@ -38,8 +46,17 @@ class Migrations:
             str(TEMPLATE), file_template="%(rev)s", version_locations=[str(self.folder)]
         )
 
-    def upgrade(self, connection: Connection) -> None:
-        """Bring the schema to the newest revision."""
+    def upgrade(self, connection: Connection) -> str | None:
+        """Bring the schema to the newest revision. A newer release's stays: it is returned.
+
+        Raises SchemaTooNew where this code cannot use the newer one.
+        """
+        current = self._context(connection).get_current_revision()
+        if current is not None and current not in self._revisions():
+            found = text(self.oldest_code_query)
+            if reason := self.refused_by(current, connection.scalar(found)):
+                raise SchemaTooNew(reason)
+            return current
 
         def steps(revision: Any, _context: MigrationContext) -> Any:
             return self._script._upgrade_revs("head", revision)  # pyright: ignore[reportPrivateUsage]
@@ -48,14 +65,48 @@ class Migrations:
             environment.configure(connection=connection, **self._options())
             with environment.begin_transaction():
                 environment.run_migrations()
+                self._name_oldest_code(connection)
+        return None
 
     def is_reached_by(self, revision: str | None) -> bool:
-        """Whether a schema at ``revision`` has everything that this code needs.
+        """Whether a schema at ``revision`` has everything that this code adds.
 
-        An unknown revision belongs to a newer release, which keeps what this one uses.
+        An unknown revision belongs to a newer release, which keeps what this one uses, or says in
+        the schema that it does not: ``refused_by``.
         """
-        ours = [script.revision for script in self._script.walk_revisions()]
+        ours = self._revisions()
         return revision is not None and (revision == ours[0] or revision not in ours)
+
+    @property
+    def oldest_code_query(self) -> str:
+        """Selects the revision that code must know to use the schema; null: all code can."""
+        return f"select obj_description('{self.schema}.schema_revision'::regclass, 'pg_class')"
+
+    def refused_by(self, revision: str | None, oldest_code: str | None) -> str | None:
+        """Why this code cannot use a schema at ``revision``; None if it can."""
+        if oldest_code is None or oldest_code in self._revisions():
+            return None
+        return (
+            f"schema {self.schema} is at revision {revision}: only releases that know revision "
+            f"{oldest_code} can use it"
+        )
+
+    def _revisions(self) -> list[str]:
+        """The newest first."""
+        return [script.revision for script in self._script.walk_revisions()]
+
+    def _name_oldest_code(self, connection: Connection) -> None:
+        """Keep what the migrations say, for releases that do not have them."""
+        named = [
+            script.module.oldest_code
+            for script in self._script.walk_revisions()
+            if hasattr(script.module, "oldest_code")
+        ]
+        if named:
+            # A name of ours; the statement takes no parameters.
+            connection.execute(
+                text(f"comment on table {self.schema}.schema_revision is '{named[0]}'")
+            )
 
     def differences(self, connection: Connection) -> list[Any]:
         """The differences between the models and the migrated schema."""

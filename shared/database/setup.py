@@ -1,7 +1,8 @@
 """Prepare a database: schemas, login roles with least privilege, and all migrations.
 
 ``python -m shared.database.setup shared.event_store services.auth …`` reads DATABASE_ADMIN_URL
-and ROLE_PASSWORD_<SERVICE> for each role. Running it again changes nothing.
+and ROLE_PASSWORD_<SERVICE> for each role. Running it again changes nothing; neither does running
+that of an earlier release, which is rolled back to.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from shared.database.connect import create_engine
-from shared.database.migrations import Migrations
+from shared.database.migrations import Migrations, SchemaTooNew
 from shared.database_sessions import STATEMENT_SECONDS
 
 ROLES = ("auth", "ingest", "transcoder", "catalog", "live", "relay", "operator")
@@ -82,9 +83,12 @@ async def _migrate(
     engine = create_engine(admin_url, size=1, answer_seconds=None)
     try:
         async with engine.begin() as sync:
-            await sync.run_sync(migrations.upgrade)
+            newer = await sync.run_sync(migrations.upgrade)
     finally:
         await engine.dispose()
+    if newer is not None:
+        said = f"schema {schema} stays at revision {newer}, of a newer release; this one runs on it"
+        sys.stdout.write(f"{said}\n")
     if schema in ROLES:
         await _grant_own_schema(connection, schema)
     # Processes wait until the migrations have run (shared.database.wait), so they must see these.
@@ -114,7 +118,10 @@ def main() -> None:
         for short in ROLES
         if os.environ.get(f"ROLE_PASSWORD_{short.upper()}")
     }
-    asyncio.run(prepare(admin_url, modules, passwords))
+    try:
+        asyncio.run(prepare(admin_url, modules, passwords))
+    except SchemaTooNew as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

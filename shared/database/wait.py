@@ -2,7 +2,7 @@
 
 ``python -m shared.database.wait [MODULE…]`` logs in with DATABASE_URL, or as the owner with
 DATABASE_ADMIN_URL. It ends when the schema of every module is at its newest revision here or at a
-revision of a newer release. It waits without a limit and prints the reason.
+revision of a newer release that this code can use. It waits without a limit and prints the reason.
 """
 
 import asyncio
@@ -45,6 +45,9 @@ async def missing(url: str, wanted: Sequence[Migrations]) -> str | None:
                 )
                 if not migrations.is_reached_by(revision):
                     return f"schema {schema} is at revision {revision}"
+                oldest_code = await connection.fetchval(migrations.oldest_code_query)
+                if reason := migrations.refused_by(revision, oldest_code):
+                    return reason
         finally:
             await connection.close(timeout=_PATIENCE_SECONDS)
     except _NOT_YET as error:

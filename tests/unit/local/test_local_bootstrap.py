@@ -179,4 +179,23 @@ def test_packages_beside_each_other_are_in_one_folder(
     into = debian.unpack("obs-studio", tmp_path / "publishers", beside=("xvfb",))
 
     assert into.is_dir()
-    assert fetched == ["xvfb", "obs-studio"]
+    assert fetched == ["obs-studio", "xvfb"]
+
+
+def test_an_installed_package_is_downloaded_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+
+    def run(*command: str, folder: Path) -> str:
+        if "download" in command:
+            fetched.extend(command[command.index("download") + 1 :])
+        # Of what is installed, the plan says nothing.
+        return ""
+
+    monkeypatch.setattr(debian, "_run", run)
+    monkeypatch.setattr(debian.shutil, "which", lambda name: f"/usr/bin/{name}")
+
+    debian.unpack("libfaketime", tmp_path / "libfaketime")
+
+    assert fetched == ["libfaketime"]
