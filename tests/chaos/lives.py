@@ -66,7 +66,7 @@ class Lives:
         """Send, and connect again whenever the connection is lost, as programs do."""
         address = f"{rtmp_url(self._stack.stack.ports)}/{key}"
         while not self._ending.is_set():
-            process = subprocess.Popen(_program(address), stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(publisher(address), stderr=subprocess.DEVNULL)
             while process.poll() is None and not self._ending.is_set():
                 time.sleep(0.2)
             process.kill()
@@ -127,7 +127,8 @@ def _break(before: Entry, after: Entry) -> str:
     return ""
 
 
-def _program(address: str) -> list[str]:
+def publisher(address: str) -> list[str]:
+    """A program that sends a small picture and a tone there until it is ended."""
     picture = "testsrc=size=160x90:rate=10"
     encode = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-pix_fmt", "yuv420p")
     sound = ("-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000")

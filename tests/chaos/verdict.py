@@ -232,7 +232,7 @@ class Verdict:
             httpx.Client(base_url=self._stack.url, timeout=30, trust_env=False) as client,
             ThreadPoolExecutor(_AT_ONCE) as pool,
         ):
-            found = pool.map(lambda upload: _unplayable(client, upload.video_id), good)
+            found = pool.map(lambda upload: unplayable(client, upload.video_id), good)
             return [problem for problems in found for problem in problems]
 
     def _sources_are_whole(self) -> list[str]:
@@ -281,7 +281,8 @@ class Verdict:
         ]
 
 
-def _unplayable(client: httpx.Client, video_id: str) -> list[str]:
+def unplayable(client: httpx.Client, video_id: str) -> list[str]:
+    """What of a video cannot be fetched: every playlist and every segment in it is asked for."""
     answer = client.get(f"/api/v1/streaming/id/{video_id}")
     if not answer.is_success:
         return [f"{video_id}: {answer.status_code} {answer.text}"]

@@ -29,13 +29,15 @@ def has_older() -> bool:
 
 
 @contextmanager
-def older_code(folder: Path) -> Iterator[Path]:
+def older_code(
+    folder: Path, commit: str = OLDER, paths: Sequence[str] = ("services", "shared")
+) -> Iterator[Path]:
     """The packages of the earlier version, below ``folder``."""
     target = folder / "older"
     target.mkdir()
     archive = folder / "older.tar"
-    if code := _git("archive", f"--output={archive}", OLDER, "services", "shared"):
-        raise RuntimeError(f"git archive {OLDER} ended with {code}")
+    if code := _git("archive", f"--output={archive}", commit, *paths):
+        raise RuntimeError(f"git archive {commit} ended with {code}")
     shutil.unpack_archive(archive, target)
     archive.unlink()
     yield target
