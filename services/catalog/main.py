@@ -15,7 +15,7 @@ from litestar.di import Provide
 from services.catalog.api_models import Links
 from services.catalog.auth_client import AuthClient
 from services.catalog.consumers import consume_events
-from services.catalog.event_tail import EventTail
+from services.catalog.event_tail.tail import EventTail
 from services.catalog.http import routes
 from services.catalog.http.dependencies import Catalog, Counting, Database
 from services.catalog.pending_views import PendingViews
@@ -83,7 +83,7 @@ async def compose_api(
     )
     app = create_app(
         "catalog",
-        routes(),
+        routes(fixed_links=bool(config.public_url)),
         checks={"postgres": log.head},
         dependencies={"catalog": Provide(lambda: catalog, sync_to_thread=False)},
         verifier=verifier

@@ -29,12 +29,14 @@ from services.gateway.pages.web_files import WebFiles
 from services.gateway.proxy.application import Gateway, Handler
 from services.gateway.proxy.forwarding import Forwarder
 from services.gateway.proxy.observer import RequestObserver
+from services.gateway.proxy.shared_reads import SharedReads
 from services.gateway.request.callers import Callers
 from services.gateway.request.client_address import ClientAddress
 from services.gateway.request.routes import SERVICES, Router, Target, table
 from services.gateway.security_headers import Cors
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.breaker import Breaker
+from services.gateway.upstream.edge_cache import CacheMetrics, EdgeCache
 from services.gateway.upstream.live_origin import LiveOrigin
 from services.gateway.upstream.live_viewers import FLUSH_SECONDS, LiveViewers
 from services.gateway.upstream.signed_urls import SignedUrls
@@ -72,6 +74,7 @@ async def compose(
     await host.stack.enter_async_context(verifier.running())
     addresses = ClientAddress(config.trusted_proxies)
     viewers = LiveViewers(pipe, config.media_grant_secret)
+    cache = _edge_cache(config, host, upstreams, clock)
     connections = Connections(
         config.bind.port, addresses.identity, config.idle_connections, host.registry
     )
@@ -81,11 +84,18 @@ async def compose(
         limiter=limiter,
         open_requests=OpenRequests(config.open_limits, host.registry),
         connections=connections,
-        handlers=_handlers(config, host, upstreams, limiter, viewers=viewers, clock=clock),
+        handlers=_handlers(
+            config, host, upstreams, limiter, viewers=viewers, cache=cache, clock=clock
+        ),
         cors=Cors(config.cors_origins),
         observer=_observer(config, host, exporting),
     )
     metrics = Litestar([metrics_route(host.registry)], openapi_config=None, logging_config=None)
+    following = (
+        {"edge cache": lambda: host.loops.persist("follow the catalog", cache.follow)}
+        if cache is not None
+        else {}
+    )
     return Process(
         servers=[
             Served(metrics, config.metrics_bind, _METRICS_DRAIN_SECONDS),
@@ -98,6 +108,7 @@ async def compose(
             "redis": lambda: host.loops.persist("hold redis", pipe.session),
             "viewers": lambda: host.loops.repeat("count viewers", viewers.flush, FLUSH_SECONDS),
             "upstreams": lambda: host.loops.repeat("tick upstreams", upstreams.tick, TICK_SECONDS),
+            **following,
         },
     )
 
@@ -126,6 +137,15 @@ def _upstreams(config: GatewaySettings, host: Host, exporting: bool) -> Upstream
     return upstreams
 
 
+def _edge_cache(
+    config: GatewaySettings, host: Host, upstreams: Upstreams, clock: Callable[[], float]
+) -> EdgeCache | None:
+    if not config.edge_cache_bytes:
+        return None
+    metrics = CacheMetrics(host.registry)
+    return EdgeCache(upstreams[Target.CATALOG], config.edge_cache_bytes, metrics, clock)
+
+
 def _redis(config: GatewaySettings) -> RedisPipe:
     try:
         return RedisPipe(config.redis_url)
@@ -151,6 +171,7 @@ def _handlers(
     limiter: RateLimiter,
     *,
     viewers: LiveViewers,
+    cache: EdgeCache | None,
     clock: Callable[[], float],
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
@@ -183,8 +204,17 @@ def _handlers(
         elsewhere.append(f"{parts.scheme}://{parts.netloc}")
     web = WebFiles(config.web_folder, tuple(elsewhere), clock)
     own = _own_app(host, upstreams, limiter, clock)
+
+    def forget(video: str | None) -> None:
+        visibility.forget(video)
+        if cache is not None:
+            cache.forget(video)
+
+    forwarder = Forwarder(upstreams, forget, origin.owner)
     return {
-        **dict.fromkeys(SERVICES, Forwarder(upstreams, visibility.forget, origin.owner)),
+        **dict.fromkeys(
+            SERVICES, forwarder if cache is None else SharedReads(forwarder, cache, clock)
+        ),
         Target.MEDIA: media,
         Target.WEB: web,
         Target.OWN: lambda exchange, _route: exchange.delegate(own),

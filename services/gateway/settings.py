@@ -50,6 +50,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Rates are per caller. ``trusted_proxies`` proxies append to X-Forwarded-For before us.
 
     ``max_streams``, ``max_media`` and ``max_requests`` count what is open at once in this process.
+    ``edge_cache_bytes``: of answers that are the same for everybody; 0: none is kept.
     ``max_idle_connections_per_address``: 0 is no limit; not set, it is 256 without proxies.
     """
 
@@ -87,6 +88,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     max_media_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
     max_requests_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
     max_idle_connections_per_address: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    edge_cache_bytes: Annotated[int, Meta(ge=0)] = 32 * MIB
     access_log: bool = True
 
     @property

@@ -28,7 +28,7 @@ from shared.telemetry import (
 )
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET: Final = frozenset({"/health", "/ready", "/metrics"})
+_QUIET: Final = frozenset({"/health", "/ready", "/metrics", "/internal/shown"})
 # Of a request that appends to more streams than this, a following read waits for these.
 _MAX_WRITTEN: Final = 8
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}\Z")
@@ -93,7 +93,7 @@ class AccessMiddleware:
     ) -> AbstractContextManager[trace.Span]:
         context = parse_traceparent(parent)
         if context is None and path in _QUIET:
-            # Probes and scrapes come every few seconds and would outnumber all other traces.
+            # Probes, scrapes and listeners come every few seconds and would outnumber all others.
             ids = trace.SpanContext(
                 self._ids.generate_trace_id(), self._ids.generate_span_id(), is_remote=False
             )

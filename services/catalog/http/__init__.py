@@ -1,6 +1,7 @@
 """The catalog's routes."""
 
 from litestar import Router
+from litestar.middleware import DefineMiddleware
 
 from services.catalog.http import (
     catching_up,
@@ -16,8 +17,11 @@ from services.catalog.http import (
 from services.catalog.http.conditional import ETagMiddleware
 
 
-def routes() -> list[Router]:
-    """The public API under ``/api/v1``, and the gateway's internal routes."""
+def routes(*, fixed_links: bool = False) -> list[Router]:
+    """The public API under ``/api/v1``, and the gateway's internal routes.
+
+    ``fixed_links``: whether links in answers are the same for every host.
+    """
     public = Router(
         "/api/v1",
         route_handlers=[
@@ -29,7 +33,7 @@ def routes() -> list[Router]:
             *feed.HANDLERS,
             *webhooks.HANDLERS,
         ],
-        middleware=[ETagMiddleware],
+        middleware=[DefineMiddleware(ETagMiddleware, fixed_links=fixed_links)],
     )
     internal = Router(
         "/internal",

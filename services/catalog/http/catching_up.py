@@ -1,5 +1,5 @@
-"""The route that the gateway asks after another service has appended events: so that the next read
-shows them. The gateway never forwards it."""
+"""Routes that the gateway asks, and never forwards: whether the read models show what another
+service has appended, so that the next read does; and what they no longer show."""
 
 import asyncio
 import re
@@ -10,11 +10,15 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
+from services.catalog.event_tail.shown_changes import Shown
 from services.catalog.http.access import WAIT_SECONDS
 from services.catalog.http.dependencies import TheCatalog
 from shared.errors import InvalidInput
 
 _EVENT: Final = re.compile(r"([a-z]{1,20}-[A-Za-z0-9-]{1,64})@([0-9]{1,9})\Z")
+
+# Less than a server waits for requests when it ends.
+_CHANGE_SECONDS: Final = 4.0
 
 
 class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,15 @@ async def caught_up(
     return CaughtUp(caught_up=all(shown))
 
 
+@get("/shown")
+async def shown(
+    catalog: TheCatalog, after: Annotated[int, QueryParameter(name="after", ge=0)]
+) -> Shown:
+    """What answers that are the same for everybody no longer show as they did at the position
+    ``after``: as soon as anything has changed, or after ``_CHANGE_SECONDS``."""
+    return await catalog.tail.shown.after(after, _CHANGE_SECONDS)
+
+
 def _parsed(event: str) -> tuple[str, int]:
     found = _EVENT.match(event)
     if found is None:
@@ -41,4 +54,4 @@ def _parsed(event: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-HANDLERS: Final[list[HTTPRouteHandler]] = [caught_up]
+HANDLERS: Final[list[HTTPRouteHandler]] = [caught_up, shown]

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.api_models import Links
-from services.catalog.event_tail import EventTail
+from services.catalog.event_tail.tail import EventTail
 from services.catalog.http.histories import Histories
 from services.catalog.pending_views import PER_ADDRESS, PendingViews
 from services.catalog.queries.feeds import Feeds

@@ -11,7 +11,7 @@ from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
 
 from services.catalog import api_models
-from services.catalog.event_tail import Follower, SessionEnded
+from services.catalog.event_tail.tail import Follower, SessionEnded
 from services.catalog.http.access import is_id, is_owner
 from services.catalog.http.dependencies import Caller, Catalog, TheCatalog
 from services.catalog.http.jobs import find_own_job

@@ -17,7 +17,9 @@ from services.catalog.domain import (
     VideoNotFound,
     clean_tags,
 )
+from services.catalog.event_tail.shown_changes import LISTS
 from services.catalog.http.access import checked_id, find_after_catch_up, run_command
+from services.catalog.http.conditional import SHOWS
 from services.catalog.http.dependencies import Caller, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page, to_videos
 from shared.errors import Detail, InvalidInput
@@ -37,13 +39,19 @@ class OldTag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tag: str
 
 
-@get("/tags", tags=["tags"], summary="All tags")
+@get("/tags", opt={SHOWS: LISTS}, tags=["tags"], summary="All tags")
 async def all_tags(catalog: TheCatalog) -> Success[list[Tag]]:
     """The tags of listed videos, in order; at most 1000."""
     return Success(data=[api_models.to_tag(name) for name in await catalog.views.tags()])
 
 
-@get("/tags/{tag:str}/videos", dependencies=PAGING, tags=["tags"], summary="Videos with a tag")
+@get(
+    "/tags/{tag:str}/videos",
+    dependencies=PAGING,
+    opt={SHOWS: LISTS},
+    tags=["tags"],
+    summary="Videos with a tag",
+)
 async def tagged(
     request: Request[object, object, State],
     tag: FromPath[str],

@@ -9,7 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from services.catalog.api_models import User, Video
+from services.catalog.event_tail.shown_changes import LISTS
 from services.catalog.http.access import checked_id, find_after_catch_up
+from services.catalog.http.conditional import SHOWS
 from services.catalog.http.dependencies import Catalog, MaybeCaller, TheCatalog
 from services.catalog.http.lists import (
     PAGING,
@@ -38,7 +40,12 @@ class UserNotFound(NotFound):
         super().__init__("There is no such user.")
 
 
-@get("/users/id/{user_id:str}", tags=["users"], summary="A user by id")
+@get(
+    "/users/id/{user_id:str}",
+    opt={SHOWS: LISTS},
+    tags=["users"],
+    summary="A user by id",
+)
 async def by_id(
     request: AnyRequest,
     user_id: FromPath[str],
@@ -54,7 +61,12 @@ async def by_id(
     return await _to_user(found, request, catalog, optional_principal)
 
 
-@get("/users/username/{username:str}", tags=["users"], summary="A user by name")
+@get(
+    "/users/username/{username:str}",
+    opt={SHOWS: LISTS},
+    tags=["users"],
+    summary="A user by name",
+)
 async def by_name(
     request: AnyRequest,
     username: FromPath[str],
@@ -70,7 +82,13 @@ async def by_name(
     return await _to_user(found, request, catalog, optional_principal)
 
 
-@get("/users/{user_id:str}/videos", dependencies=PAGING, tags=["users"], summary="A channel")
+@get(
+    "/users/{user_id:str}/videos",
+    dependencies=PAGING,
+    opt={SHOWS: LISTS},
+    tags=["users"],
+    summary="A channel",
+)
 async def channel(
     *,
     request: AnyRequest,

@@ -18,7 +18,9 @@ from services.catalog.domain import (
     OwnersCommand,
     VideoNotFound,
 )
+from services.catalog.event_tail.shown_changes import LISTS
 from services.catalog.http.access import checked_id, find_after_catch_up, may_see, run_command
+from services.catalog.http.conditional import SHOWS
 from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
 from services.catalog.http.lists import (
     PAGING,
@@ -61,7 +63,13 @@ class VisibilityChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     publish_at: datetime | None = None
 
 
-@get("/streaming/latest", dependencies=PAGING, tags=["videos"], summary="Newest videos")
+@get(
+    "/streaming/latest",
+    dependencies=PAGING,
+    opt={SHOWS: LISTS},
+    tags=["videos"],
+    summary="Newest videos",
+)
 async def latest(
     request: AnyRequest,
     catalog: TheCatalog,
@@ -74,7 +82,13 @@ async def latest(
     return to_page(listing, await to_videos(listing.rows, catalog, request), paging)
 
 
-@get("/streaming/search", dependencies=PAGING, tags=["videos"], summary="Search")
+@get(
+    "/streaming/search",
+    dependencies=PAGING,
+    opt={SHOWS: LISTS},
+    tags=["videos"],
+    summary="Search",
+)
 async def search(
     request: AnyRequest,
     catalog: TheCatalog,
@@ -112,7 +126,12 @@ async def search(
     )
 
 
-@get("/streaming/id/{video_id:str}", tags=["videos"], summary="One video")
+@get(
+    "/streaming/id/{video_id:str}",
+    opt={SHOWS: "video_id"},
+    tags=["videos"],
+    summary="One video",
+)
 async def one(
     request: AnyRequest,
     video_id: FromPath[str],

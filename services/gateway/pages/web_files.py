@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from services.gateway import security_headers
+from services.gateway.request import conditions
 from services.gateway.request.exchange import Exchange
 from services.gateway.request.routes import Route
 
@@ -82,11 +83,11 @@ class WebFiles:
         if found is None:
             await exchange.fail(404)
             return
-        coding = _coding(found, exchange.header(b"accept-encoding").decode("latin-1"))
+        coding = conditions.coding(exchange.header(b"accept-encoding"), found.forms)
         etag = f'"{found.etag}{coding and "-" + coding}"'.encode()
         lifetime = b"public, max-age=31536000, immutable" if found.immutable else b"no-cache"
         headers = [(b"etag", etag), (b"cache-control", lifetime), (b"vary", b"Accept-Encoding")]
-        if _matches(exchange.header(b"if-none-match"), etag):
+        if conditions.matches(exchange.header(b"if-none-match"), etag):
             await exchange.answer(304, [*headers, *page])
             return
         body = found.forms[coding]
@@ -134,24 +135,3 @@ def _read(root: Path) -> dict[str, _File]:
             immutable=path.parent != root and _HASHED.search(path.name) is not None,
         )
     return found
-
-
-def _coding(file: _File, accepted: str) -> str:
-    """The best coding that the client accepts (RFC 9110 §12.5.3); a weight of 0 refuses one."""
-    offered: set[str] = set()
-    for item in accepted.split(","):
-        name, _, weight = item.partition(";")
-        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
-            offered.add(name.strip().lower())
-    for coding in ("br", "gzip"):
-        if coding in file.forms and coding in offered:
-            return coding
-    return ""
-
-
-def _matches(condition: bytes, etag: bytes) -> bool:
-    """Whether If-None-Match names ``etag`` (RFC 9110 §13.1.2, weak comparison)."""
-    if not condition:
-        return False
-    tags = (tag.strip().removeprefix(b"W/") for tag in condition.split(b","))
-    return condition.strip() == b"*" or etag in tags

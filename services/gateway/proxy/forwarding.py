@@ -16,7 +16,7 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # The catalog waits for its own events itself.
 _WRITERS: Final = frozenset({Target.AUTH, Target.INGEST, Target.TRANSCODER})
 _EVENTS: Final = re.compile(rb"[A-Za-z0-9@,-]{1,1000}\Z")
-_VIDEOS: Final = re.compile(r"video-([A-Za-z0-9-]+)@")
+_VIDEOS: Final = re.compile(r"(?:video|upload|transcode|livesession)-([A-Za-z0-9-]+)@")
 _SHOW_SECONDS: Final = 1.5
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 

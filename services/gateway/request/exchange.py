@@ -25,8 +25,8 @@ PIECE: Final = 64 * 1024
 
 # Services set these headers too; the gateway replaces them by its own.
 _REPLACED: Final = frozenset(
-    b"date server trace-id server-timing x-request-id x-cinelog-wrote ratelimit ratelimit-policy"
-    b" access-control-allow-origin access-control-allow-credentials"
+    b"date server trace-id server-timing x-request-id x-cinelog-wrote x-cinelog-shows ratelimit"
+    b" ratelimit-policy access-control-allow-origin access-control-allow-credentials"
     b" access-control-expose-headers x-content-type-options"
     b" referrer-policy x-frame-options strict-transport-security content-security-policy".split()
 )

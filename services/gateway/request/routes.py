@@ -64,7 +64,8 @@ class Open(StrEnum):
 class Route(msgspec.Struct, frozen=True):
     """A row. ``timeout`` is in seconds without a byte from the service, ``body_limit`` in bytes.
 
-    An ``event_stream`` stays open for as long as its reader likes.
+    An ``event_stream`` stays open for as long as its reader likes. ``shared``: the service may
+    answer the same to everybody who has no access token.
     """
 
     pattern: str
@@ -74,6 +75,7 @@ class Route(msgspec.Struct, frozen=True):
     timeout: float = 30.0
     body_limit: int = 64 * KIB
     event_stream: bool = False
+    shared: bool = False
 
     @property
     def opens(self) -> Open:
@@ -124,9 +126,9 @@ def _accounts() -> tuple[Route, ...]:
         _row("/users/email", "PATCH", auth),
         _row("/users/password", "PATCH", auth),
         _row("/users/{id}", "DELETE", auth),
-        _row("/users/id/{id}", "GET", Target.CATALOG),
-        _row("/users/username/{name}", "GET", Target.CATALOG),
-        _row("/users/{id}/videos", "GET", Target.CATALOG),
+        _row("/users/id/{id}", "GET", Target.CATALOG, shared=True),
+        _row("/users/username/{name}", "GET", Target.CATALOG, shared=True),
+        _row("/users/{id}/videos", "GET", Target.CATALOG, shared=True),
     )
 
 
@@ -143,16 +145,16 @@ def _uploads(body: int) -> tuple[Route, ...]:
 def _videos() -> tuple[Route, ...]:
     catalog = Target.CATALOG
     return (
-        _row("/streaming/latest", "GET", catalog),
-        _row("/streaming/search", "GET", catalog),
-        _row("/streaming/id/{id}", "GET", catalog),
+        _row("/streaming/latest", "GET", catalog, shared=True),
+        _row("/streaming/search", "GET", catalog, shared=True),
+        _row("/streaming/id/{id}", "GET", catalog, shared=True),
         _row("/streaming/views/{id}", "PATCH", catalog),
         _row("/streaming/{id}", "PUT DELETE", catalog),
         _row("/streaming/{id}/visibility", "PATCH", catalog),
         _row("/streaming/*", _ANY, catalog),
-        _row("/tags", "GET", catalog),
+        _row("/tags", "GET", catalog, shared=True),
         _row("/tags/{id}", "POST DELETE", catalog),
-        _row("/tags/{tag}/videos", "GET", catalog),
+        _row("/tags/{tag}/videos", "GET", catalog, shared=True),
         _row("/videos/{id}/timeline", "GET", catalog),
         _row("/videos/*", _ANY, catalog),
         _row("/events", "GET", catalog, timeout=300.0),

@@ -141,15 +141,23 @@ class Upstream:
             response = await self.request(self._get(target), idempotent=True, timeout=timeout)
             return await _whole(response, max_bytes)
 
+    async def listen(self, target: str, timeout: float) -> tuple[int, bytes]:
+        """``get`` past the breaker: of an answer that may take its time, without being a failure,
+        and that others must not wait for until the breaker closes.
+
+        Raises UpstreamError, or TimeoutError after ``timeout`` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            response = await self._pool.request(self._get(target), idempotent=True)
+            return await _whole(response, _MAX_ANSWER)
+
     async def probe(self, timeout: float) -> bool:
         """Whether ``/ready`` answers 200, which also closes the breaker.
 
         Asks even while the breaker is open. Raises UpstreamError, or TimeoutError after
         ``timeout`` seconds.
         """
-        async with asyncio.timeout(timeout):
-            response = await self._pool.request(self._get("/ready"), idempotent=True)
-            status, _ = await _whole(response, _MAX_ANSWER)
+        status, _ = await self.listen("/ready", timeout)
         if status == 200:
             self._breaker.succeeded()
         return status == 200

@@ -213,6 +213,7 @@ def environment_for(service: str, redis_url: str, **changes: Any) -> dict[str, s
         "MEDIA_GRANT_SECRET": SECRET,
         "RATE_LIMIT_GENERAL": "10000/s burst 10000",
         "ACCESS_LOG": "false",
+        "EDGE_CACHE_BYTES": "0",
         **{f"UPSTREAM_{name.upper()}": service for name in SERVICES},
     }
     return found | {name.upper(): str(value) for name, value in changes.items()}

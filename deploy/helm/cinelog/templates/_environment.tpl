@@ -77,6 +77,7 @@ the values set. Takes root, component and spec.
   "MAX_MEDIA_PER_ADDRESS" ($settings.openRequests.mediaPerAddress | toString)
   "MAX_REQUESTS_PER_ADDRESS" ($settings.openRequests.othersPerAddress | toString)
   "MAX_IDLE_CONNECTIONS_PER_ADDRESS" ($settings.openRequests.idlePerAddress | toString)
+  "EDGE_CACHE_BYTES" ($settings.edgeCacheBytes | int64 | toString)
   "VIEWS_PER_ADDRESS" ($settings.viewsPerAddress | toString)
   "ACCESS_LOG" ($settings.accessLog | toString)
   "REFRESH_DAYS" ($settings.refreshDays | toString)

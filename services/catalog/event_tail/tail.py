@@ -1,10 +1,11 @@
-"""New events of the log, for requests of this process that follow a video."""
+"""New events of the log, for requests of this process that follow a video, and for gateways."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol
 
+from services.catalog.event_tail.shown_changes import ShownChanges
 from shared.contracts import category_of, entity_of
 from shared.event_store.store import EventStore, SequencedEvent
 from shared.http.access_tokens import Principal
@@ -72,11 +73,11 @@ class Follower:
 
 
 class EventTail:
-    """Reads the end of the log once for all followers of this process.
+    """Reads the end of the log once for all followers and gateways of this process.
 
-    ``checkpoint`` returns the projection's checkpoint. The tail reads no further, so the
-    read models include every event that a follower gets. A follower ends with the session of its
-    caller, about a second after it: one question for all followers.
+    ``checkpoint`` returns the projection's checkpoint. The tail reads no further, so the read
+    models include every event that a follower gets, and that ``shown`` tells gateways of. A
+    follower ends with the session of its caller, about a second after it: one question for all.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class EventTail:
         self._followers: dict[str, set[Follower]] = {}
         self._wake = asyncio.Event()
         self._position: int | None = None
+        self.shown = ShownChanges()
 
     @asynccontextmanager
     async def follow(self, video_id: str, caller: Principal) -> AsyncIterator[Follower]:
@@ -136,8 +138,9 @@ class EventTail:
 
     async def _advance(self) -> None:
         target = await self._checkpoint()
-        if self._position is None or not self._followers:
+        if self._position is None or not (self._followers or self.shown.wanted):
             self._position = target
+            self.shown.begin(target)
         while self._position < target:
             limit = min(_READ_EVENTS, target - self._position)
             events = await self._store.read_all(self._position, limit)
@@ -145,6 +148,7 @@ class EventTail:
                 return
             for event in events:
                 self._dispatch(event)
+                self.shown.add(event)
                 self._position = event.position
 
     def _dispatch(self, event: SequencedEvent) -> None:
