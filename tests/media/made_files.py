@@ -157,6 +157,11 @@ ODD: Final[dict[str, Recipe]] = {
     "sound that begins late": made(
         "a.mp4", *picture(seconds=4), "-itsoffset", "1.5", *tone(seconds=2), *X264, "-c:a", "aac"
     ),
+    "two sounds that begin at different times in ogg": made(
+        "a.ogv",
+        *(*picture(seconds=2), "-itsoffset", "0.6", *tone(330, 3), *tone(660, 3)),
+        *("-map", "0", "-map", "1", "-map", "2", "-c:v", "libtheora", "-c:a", "libopus"),
+    ),
     "sound that begins before the picture": made(
         "a.mkv", *tone(seconds=4), "-itsoffset", "1", *picture(seconds=3), *X264
     ),

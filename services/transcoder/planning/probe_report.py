@@ -55,6 +55,10 @@ STANDARD_RATES: Final = tuple(
 # Containers in which ffmpeg takes a jump of the clock for a gap to be closed. Pictures and sound of
 # others may be so far apart.
 JUMPING: Final = frozenset(("mpegts", "mpeg"))
+# Containers of which ffmpeg moves each track to 0 that it reads alone, and the seconds by which
+# tracks may begin later than the file without that being heard.
+_MOVED: Final = frozenset(("dhav", "ogg"))
+_TOGETHER: Final = 0.05
 # The seconds by which the time of a track's next packet jumps on, or back.
 _JUMP_ON: Final = 10.0
 _JUMP_BACK: Final = 1.0
@@ -74,7 +78,8 @@ class ProbedSource(msgspec.Struct, frozen=True):
     streams begin; None where not all packets were read. ``cover``: the stream that is the cover of
     a source without a moving picture. ``ordered``: packets state only when they are decoded, and
     pictures are shown in that order. ``jumps``: how often the times of packets jump. ``place``: as
-    in ``Extent``.
+    in ``Extent``. ``apart``: tracks begin at different times, which is lost where each is read
+    alone.
     """
 
     facts: SourceFacts
@@ -90,6 +95,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     jumps: int = 0
     place: int = 0
     stated: float | None = None
+    apart: bool = False
 
 
 def read_source(
@@ -129,7 +135,7 @@ def read_source(
         ),
         notes=chosen.notes + (colour_notes(video) if video else ()),
     )
-    names = report.format.names
+    names, used = report.format.names, (*((video,) if video else ()), *sounds)
     # Others state the length of their sounds in units that may mislead.
     exact = sounds if "mp4" in names else ()
     return ProbedSource(
@@ -139,10 +145,14 @@ def read_source(
         main.index,
         _number(report.format.start_time),
         "mp4" in names or "matroska" in names,
-        frozenset(s.index for s in (*((video,) if video else ()), *sounds)),
+        frozenset(stream.index for stream in used),
         cover=chosen.cover.index if chosen.cover and not video else None,
         ordered="avi" in names and video is not None and video.has_b_frames == 0,
         stated=max(filter(None, (duration, *(_seconds(s.duration) for s in exact))), default=None),
+        apart=not _MOVED.isdisjoint(names)
+        and any(
+            _number(s.start_time) > _number(report.format.start_time) + _TOGETHER for s in used
+        ),
     )
 
 

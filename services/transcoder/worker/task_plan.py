@@ -206,7 +206,7 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     copy = await copy_source(worker, context, source, found)
     if copy is not None:
         return _Readable(copy.known, copy.found, copy.key)
-    if found.facts.container in JUMPING:
+    if found.facts.container in JUMPING or found.apart:
         # Too large to be read in order beforehand, or in codecs that MP4 does not support.
         raise jumps()
     return _Readable(None, found)
