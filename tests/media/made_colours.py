@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from tests.integration.transcoder.clips import ffmpeg
+from tests.media.made_files import Recipe, made, picture, tone
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -146,3 +147,41 @@ TRANSPARENT: Final[dict[str, Stored]] = {
     ),
 }
 """Kinds whose right half is transparent."""
+
+
+# Profile 5 of Dolby Vision: with its metadata, and no layer that others can show.
+_ALONE: Final = (32).to_bytes(4, "big") + b"dvcC\x01\x00\x0a\x0d" + bytes(20)
+_AROUND: Final = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1")
+_IPT: Final = (
+    "hevc_metadata=matrix_coefficients=15:transfer_characteristics=16"
+    ":colour_primaries=9:video_full_range_flag=1"
+)
+
+
+def dolby_vision_alone(container: str) -> Recipe:
+    """The recipe of a film in Dolby Vision, profile 5: an MP4 says so, others only the picture."""
+
+    def write(folder: Path) -> Path:
+        whole = made(
+            f"a.{container}",
+            *(*picture("320x180", seconds=1), *tone(seconds=1), "-pix_fmt", "yuv420p10le"),
+            *("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error"),
+            *("-bsf:v", _IPT, "-c:a", "aac", *(("-tag:v", "hvc1") if container == "mp4" else ())),
+        )(folder)
+        if container == "mp4":
+            _insert_before(whole, b"hvcC", _ALONE)
+        return whole
+
+    return write
+
+
+def _insert_before(target: Path, name: bytes, box: bytes) -> None:
+    """Put a box before the first one of a name in the first track's description."""
+    data = bytearray(target.read_bytes())
+    at = data.index(name) - 4
+    for outer in _AROUND:
+        size = data.rindex(outer, 0, at) - 4
+        larger = int.from_bytes(data[size : size + 4], "big") + len(box)
+        data[size : size + 4] = larger.to_bytes(4, "big")
+    data[at:at] = box
+    target.write_bytes(data)

@@ -12,7 +12,7 @@ from services.transcoder.encoding.colour_filters import in_source_light
 from shared.contracts import Colours, ContentLight, Rendition, VideoTrack
 from shared.programs.finding import find_ffmpeg
 from tests.integration.transcoder.clips import ffmpeg, look
-from tests.media.made_colours import COLOURS, HDR, PATCHES, SIDE
+from tests.media.made_colours import COLOURS, HDR, PATCHES, SIDE, dolby_vision_alone
 from tests.media.pipeline import Processed, process
 
 Codes = np.ndarray[Any, np.dtype[np.int32]]
@@ -133,6 +133,19 @@ async def test_what_is_decoded_as_a_whole_first_stays_hdr(tmp_path: Path) -> Non
     stream = look(playlist)["streams"][0]
     assert (stream["pix_fmt"], stream["color_transfer"]) == ("yuv420p10le", "smpte2084")
     assert int(stream["nb_read_frames"]) == 40
+
+
+@pytest.mark.parametrize("container", ["mp4", "ts"])
+async def test_dolby_vision_alone_has_wrong_colours_and_says_so(
+    container: str, tmp_path: Path
+) -> None:
+    source = dolby_vision_alone(container)(tmp_path)
+    video = await process(source, tmp_path / "media", hdr_codecs=("hevc",))
+    assert video.failure is None, video.failure
+    (note,) = video.planned.source.notes
+    assert note.code == "colours_unknown"
+    assert "profile 5" in note.text
+    assert {each.video_range for each in video.planned.renditions} == {"SDR"}
 
 
 async def test_sdr_gets_no_set_of_hdr(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from services.transcoder.planning.ffprobe_answer import Frame, Stream
 from shared.contracts import Colours, SourceNote, VideoTrack
 
 HDR_TRANSFERS: Final = frozenset(("smpte2084", "arib-std-b67"))
+# The matrix of pictures that only Dolby Vision shows rightly.
+DOLBY_ALONE: Final = "ipt-c2"
 _UNSTATED: Final = frozenset(("unknown", "unspecified", "reserved", ""))
 # Pictures up to this size are BT.601 where they do not say anything else.
 _SMALL_WIDTH: Final = 1279
@@ -36,18 +38,21 @@ def colours_of(stream: Stream, frame: Frame) -> Colours:
 
 def colour_notes(stream: Stream) -> tuple[SourceNote, ...]:
     """What the uploader should know of colours that cannot be shown as they are meant."""
-    for each in stream.side_data_list:
-        # Pictures that no other decoder can use: they depend on what Dolby's makes of them.
-        if each.dv_profile is not None and each.dv_bl_signal_compatibility_id == 0:
-            return (
-                SourceNote(
-                    code="colours_unknown",
-                    text=f"The picture is in Dolby Vision, profile {each.dv_profile}, which we "
-                    "cannot decode completely: its colours are wrong. Export the film as HDR10, "
-                    "HLG or SDR, and upload that.",
-                ),
-            )
-    return ()
+    # Pictures that no other decoder can use: they depend on what Dolby's makes of them.
+    alone = [each for each in stream.side_data_list if each.dv_bl_signal_compatibility_id == 0]
+    profiles = [each.dv_profile for each in alone if each.dv_profile is not None]
+    if not profiles and stream.color_space == DOLBY_ALONE:
+        # A container may not say so, but the picture does.
+        profiles = [5]
+    return tuple(
+        SourceNote(
+            code="colours_unknown",
+            text=f"The picture is in Dolby Vision, profile {profile}, which we cannot decode "
+            "completely: its colours are wrong. Export the film as HDR10, HLG or SDR, and upload "
+            "that.",
+        )
+        for profile in profiles[:1]
+    )
 
 
 def is_rgb(video: VideoTrack) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.planning.colours import DOLBY_ALONE
 from services.transcoder.planning.ffprobe_answer import SideData
 from shared.contracts import (
     ContentLight,
@@ -161,7 +162,11 @@ def _range(video: VideoTrack | None) -> VideoRange | None:
         return None
     # Without a compatible base layer, its colours are not what the stream says they are.
     alone = video.dolby_vision is not None and video.dolby_vision.endswith(".0")
-    return None if alone else _RANGES.get(video.colours.transfer or "")
+    return (
+        None
+        if alone or video.colours.matrix == DOLBY_ALONE
+        else _RANGES.get(video.colours.transfer or "")
+    )
 
 
 def _display(said: SideData) -> MasteringDisplay | None:

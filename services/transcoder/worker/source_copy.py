@@ -117,7 +117,8 @@ async def copy_source(
         container=facts.container,
         size=facts.size,
         bit_rate=facts.bit_rate,
-        notes=facts.notes + found.facts.notes,
+        # Both say what the picture itself says.
+        notes=tuple(dict.fromkeys(facts.notes + found.facts.notes)),
     )
     found = msgspec.structs.replace(found, facts=facts)
     return msgspec.structs.replace(copy, found=found)

@@ -102,6 +102,11 @@ def test_dolby_vision_alone_is_told(profile: int | None, layer: int | None, *, s
     assert [note.code for note in notes] == (["colours_unknown"] if said else [])
 
 
+def test_a_picture_that_says_so_itself_is_dolby_vision_alone() -> None:
+    assert [note.code for note in colour_notes(Stream(color_space="ipt-c2"))] == ["colours_unknown"]
+    assert colour_notes(Stream(color_space="ictcp")) == ()
+
+
 def test_tasks_of_an_older_plan_all_do_the_same() -> None:
     older = video(pixel_format="yuv420p")
     assert in_output_colours(older, "scale=2:2") == ["scale=2:2:out_range=tv", "format=yuv420p"]
