@@ -71,7 +71,24 @@ serviceAccountName: {{ .name }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
-  {{- include "cinelog.podSecurity" .user | nindent 2 }}
+  {{- include "cinelog.podSecurity" . | nindent 2 }}
+{{- with .root.Values.bundledPods }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* The data volume where there is no claim. */}}

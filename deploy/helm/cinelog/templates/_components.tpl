@@ -59,7 +59,9 @@ there is one; http, metrics and rtmp say which ports it serves.
 {{- define "cinelog.workerScaling" -}}
 {{- $mode := .Values.worker.autoscaling.mode -}}
 {{- $asked := or (ne .Values.rabbitmq.mode "external") (ne .Values.rabbitmq.external.managementUrlKey "") -}}
-{{- if ne $mode "auto" -}}
+{{- if .Values.stopped -}}
+none
+{{- else if ne $mode "auto" -}}
 {{- $mode -}}
 {{- else if and $asked (.Capabilities.APIVersions.Has "keda.sh/v1alpha1") -}}
 keda

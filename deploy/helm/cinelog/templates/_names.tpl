@@ -81,12 +81,14 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* What PodSecurity "restricted" asks of a pod; takes the user's number. */}}
+{{/* What PodSecurity "restricted" asks of a pod; takes root and user, the user's number. */}}
 {{- define "cinelog.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
+{{- if not .root.Values.assignedUsers }}
+runAsUser: {{ .user }}
+runAsGroup: {{ .user }}
+fsGroup: {{ .user }}
+{{- end }}
 # Only once: a database refuses a folder whose mode was widened at each start.
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:

@@ -6,7 +6,11 @@ podSelector:
 
 {{/* To the cluster's DNS servers. */}}
 {{- define "cinelog.dns" -}}
-- ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+- ports:
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
   to:
     {{- toYaml .Values.networkPolicy.dnsTo | nindent 4 }}
 {{- end -}}

@@ -24,7 +24,7 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
-    {{- include "cinelog.podSecurity" 10001 | nindent 4 }}
+    {{- include "cinelog.podSecurity" (dict "root" $root "user" 10001) | nindent 4 }}
   # A worker drains; the others let endpoints forget them, then finish what is under way.
   terminationGracePeriodSeconds: {{ ternary (add $root.Values.worker.drainSeconds 30) 45 $worker }}
   {{- with $values.priorityClassName }}

@@ -49,7 +49,7 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 restartPolicy: OnFailure
 securityContext:
-  {{- include "cinelog.podSecurity" 10001 | nindent 2 }}
+  {{- include "cinelog.podSecurity" (dict "root" .root "user" 10001) | nindent 2 }}
 containers:
   - name: secrets
     image: {{ include "cinelog.image" (dict "root" .root "service" "operator") }}

@@ -15,7 +15,7 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 restartPolicy: OnFailure
 securityContext:
-  {{- include "cinelog.podSecurity" 10001 | nindent 2 }}
+  {{- include "cinelog.podSecurity" (dict "root" . "user" 10001) | nindent 2 }}
 {{- end }}
 
 {{/* The environment of one of the table's tools: takes root and tool. */}}

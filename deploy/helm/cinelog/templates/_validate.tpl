@@ -42,6 +42,8 @@
 {{- if and (eq .Values.rabbitmq.mode "bundled") (ge (int .Values.worker.drainSeconds) (mul 60 (int .Values.rabbitmq.bundled.consumerTimeoutMinutes) | int)) -}}
 {{- fail "worker.drainSeconds must stay below rabbitmq.bundled.consumerTimeoutMinutes" -}}
 {{- end -}}
+{{- include "cinelog.validate.replicas" . -}}
+{{- include "cinelog.validate.secrets" . -}}
 {{- if .Values.networkPolicy.enabled -}}
 {{- range $part := list "postgresql" "rabbitmq" "redis" "s3" -}}
 {{- if and (eq (get $.Values $part).mode "external") (not $.Values.networkPolicy.externalCidrs) -}}
@@ -58,5 +60,60 @@
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled: set httpRoute.parentRefs" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Bounds in order, and no more connections than the bundled PostgreSQL takes. */}}
+{{- define "cinelog.validate.replicas" -}}
+{{- $scaling := .Values.worker.autoscaling -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- fail (printf "worker.autoscaling.minReplicas is %d, above maxReplicas, %d" (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- end -}}
+{{- /* What one pod's pools may open. */ -}}
+{{- $pools := dict "auth" 24 "catalog" 24 "ingest" 24 "planner" 24 "projector" 16 "worker" 16 "live" 16 "relay" 6 "reconciler" 2 -}}
+{{- $opened := 0 -}}
+{{- range $component, $spec := include "cinelog.components" . | fromYaml -}}
+{{- $values := include "cinelog.componentValues" (dict "root" $ "component" $component) | fromYaml -}}
+{{- $pods := int $values.replicas -}}
+{{- if and (eq $component "worker") (ne (include "cinelog.workerScaling" $) "none") -}}
+{{- $pods = int $scaling.maxReplicas -}}
+{{- else if and (ne $component "worker") $values.autoscaling.enabled -}}
+{{- $pods = int $values.autoscaling.maxReplicas -}}
+{{- if gt (int $values.autoscaling.minReplicas) $pods -}}
+{{- fail (printf "autoscaling.minReplicas of %s is %d, above maxReplicas, %d" $component (int $values.autoscaling.minReplicas) $pods) -}}
+{{- end -}}
+{{- end -}}
+{{- if $spec.http }}{{ $pods = add $pods (ceil (divf $pods 4)) }}{{ end -}}
+{{- $opened = add $opened (mul $pods (get $pools $component | default 0)) -}}
+{{- end -}}
+{{- $most := int .Values.postgresql.bundled.maxConnections -}}
+{{- if and (eq .Values.postgresql.mode "bundled") (gt (int $opened) $most) -}}
+{{- fail (printf "postgresql.bundled.maxConnections is %d, but as many pods as these values allow may open %d during an upgrade: set it to that, or fewer replicas" $most (int $opened)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Every key that pods read is in the Secrets that the values name, where they can be seen. */}}
+{{- define "cinelog.validate.secrets" -}}
+{{- $wanted := list -}}
+{{- with .Values.secrets.existingSecret -}}
+{{- $wanted = append $wanted (list . (include "cinelog.secretKeys" $ | fromYamlArray)) -}}
+{{- end -}}
+{{- range $part, $keys := dict "postgresql" (list "passwordKey") "rabbitmq" (list "urlKey") "redis" (list "urlKey") "s3" (list "accessKeyKey" "secretKeyKey") -}}
+{{- $its := get $.Values $part -}}
+{{- if eq $its.mode "external" -}}
+{{- $names := list -}}
+{{- range $keys }}{{ $names = append $names (get $its.external .) }}{{ end -}}
+{{- $wanted = append $wanted (list $its.external.existingSecret $names) -}}
+{{- end -}}
+{{- end -}}
+{{- range $wanted -}}
+{{- $name := first . -}}
+{{- $keys := last . -}}
+{{- with lookup "v1" "Secret" $.Release.Namespace $name -}}
+{{- $there := .data | default dict -}}
+{{- $missing := list -}}
+{{- range $keys }}{{ if not (get $there .) }}{{ $missing = append $missing . }}{{ end }}{{ end -}}
+{{- with $missing }}{{ fail (printf "the Secret %s has no %s" $name (join ", " .)) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
