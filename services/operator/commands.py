@@ -16,6 +16,7 @@ from services.operator.archive_commands import archive
 from services.operator.audit_commands import audit
 from services.operator.dead_letter_commands import dead_letters
 from services.operator.deletion_commands import deletions
+from services.operator.disk_commands import disks
 from services.operator.job_commands import jobs, reconcile
 from services.operator.live_commands import live
 from services.operator.log_commands import events
@@ -36,8 +37,9 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
     def cinelog(context: click.Context, as_json: bool) -> None:
         """Inspect and repair a running Cinelog."""
         output = Output(json=as_json)
-        # Secrets are a cluster's: they need none of the settings by which services are reached.
-        context.obj = output if context.invoked_subcommand == secrets.name else tools(output)
+        # What is a cluster's needs none of the settings by which services are reached.
+        alone = context.invoked_subcommand in (secrets.name, disks.name)
+        context.obj = output if alone else tools(output)
 
     for command in (
         audit,
@@ -52,6 +54,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         accounts,
         archive,
         secrets,
+        disks,
     ):
         cinelog.add_command(command)
     return cinelog

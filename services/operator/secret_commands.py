@@ -3,6 +3,7 @@
 import click
 
 from services.operator import made_secrets, secret_rotation
+from services.operator.kubectl import Kubectl, NotDone
 from services.operator.output import Output
 from services.operator.tools import Failed
 
@@ -23,10 +24,10 @@ def rotate(output: Output, key: str, release: str, namespace: str | None, again:
 
     Calls kubectl, with your rights.
     """
-    kubectl = secret_rotation.Kubectl(namespace)
+    kubectl = Kubectl(namespace)
     try:
         rolled = secret_rotation.rotate(kubectl, release, key, again=again, say=output.say)
-    except secret_rotation.NotRotated as error:
+    except NotDone as error:
         raise Failed(str(error)) from error
     output.show({"key": key, "rolled": rolled}, f"{key} is rotated.")
 

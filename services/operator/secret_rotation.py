@@ -7,15 +7,14 @@ copy of it is told, then the pods that read it start anew. What was interrupted 
 
 import base64
 import json
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from services.operator.kubectl import PATIENCE, Kubectl, NotDone
 from services.operator.made_secrets import encoded, fresh
 
-_PATIENCE: Final = "--timeout=10m"
 # Values that decrypt what is in the database: a new one would make that unreadable.
 DECRYPTING: Final[Mapping[str, str]] = {
     "signing-key-secret": "it decrypts the signing keys in auth's table, which are rotated by "
@@ -25,10 +24,6 @@ DECRYPTING: Final[Mapping[str, str]] = {
 }
 # Their passwords count at their first start only; then they have them on their disks.
 _TOLD: Final = ("postgresql", "rabbitmq")
-
-
-class NotRotated(Exception):
-    """The message says why."""
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -43,31 +38,6 @@ class Reader(msgspec.Struct, frozen=True):
     def rolls(self) -> bool:
         """Whether its pods take the value when they start."""
         return self.component not in _TOLD
-
-
-class Kubectl:
-    """The program kubectl, in one namespace."""
-
-    def __init__(self, namespace: str | None, program: str = "kubectl") -> None:
-        """Without a namespace, the one of kubectl's context."""
-        self._command = (program, *(("--namespace", namespace) if namespace else ()))
-
-    def __call__(self, *arguments: str, given: str = "") -> str:
-        """What it prints. Secrets are ``given`` to its input, not to its command line."""
-        try:
-            ended = subprocess.run(  # noqa: S603 - the words of this module
-                (*self._command, *arguments),
-                input=given,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise NotRotated("kubectl is missing: it is what speaks to the cluster") from error
-        if ended.returncode != 0:
-            said = ended.stderr.strip().splitlines()[-1:] or [f"status {ended.returncode}"]
-            raise NotRotated(f"kubectl {' '.join(arguments[:3])} …: {said[0]}")
-        return ended.stdout
 
 
 def readers(workloads: Iterable[Mapping[str, Any]], key: str) -> list[Reader]:
@@ -92,14 +62,14 @@ def readers(workloads: Iterable[Mapping[str, Any]], key: str) -> list[Reader]:
 def rotate(
     kubectl: Kubectl, release: str, key: str, *, again: bool, say: Callable[[str], None]
 ) -> list[str]:
-    """Give ``key`` a new value; returns the workloads that were rolled. Raises NotRotated."""
+    """Give ``key`` a new value; returns the workloads that were rolled. Raises NotDone."""
     if reason := DECRYPTING.get(key):
-        raise NotRotated(f"{key} is not rotated: {reason}.")
+        raise NotDone(f"{key} is not rotated: {reason}.")
     ours = f"app.kubernetes.io/instance={release}"
     listed = kubectl("get", "deployments,statefulsets", "--selector", ours, "--output", "json")
     found = readers(json.loads(listed)["items"], key)
     if len({reader.secret for reader in found}) != 1:
-        raise NotRotated(f"nothing of the release {release} reads {key}, or more than one Secret")
+        raise NotDone(f"nothing of the release {release} reads {key}, or more than one Secret")
     secret = found[0].secret
     if not again:
         patch = json.dumps({"data": {key: encoded(fresh())}})
@@ -114,7 +84,7 @@ def rotate(
         kubectl("rollout", "restart", *rolled)
         say(f"Starting anew: {', '.join(rolled)}.")
     for workload in rolled:
-        kubectl("rollout", "status", workload, _PATIENCE)
+        kubectl("rollout", "status", workload, PATIENCE)
     return rolled
 
 
@@ -149,9 +119,9 @@ def _run_setup(kubectl: Kubectl, release: str, key: str) -> None:
     chosen = f"app.kubernetes.io/instance={release},app.kubernetes.io/component=setup"
     setup = kubectl("get", "cronjobs", "--selector", chosen, "--output", "name").strip()
     if not setup:
-        raise NotRotated(f"the release {release} has no setup that could tell the database")
+        raise NotDone(f"the release {release} has no setup that could tell the database")
     job = f"{release}-rotate-{key.removeprefix('role-password-')}"
     kubectl("delete", "job", job, "--ignore-not-found")
     kubectl("create", "job", job, "--from", setup.replace("cronjob.batch/", "cronjob/"))
-    kubectl("wait", "--for", "condition=complete", f"job/{job}", _PATIENCE)
+    kubectl("wait", "--for", "condition=complete", f"job/{job}", PATIENCE)
     kubectl("delete", "job", job)

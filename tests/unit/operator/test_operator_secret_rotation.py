@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.operator.commands import command_line, run
-from services.operator.secret_rotation import Kubectl, NotRotated, rotate
+from services.operator.kubectl import Kubectl, NotDone
+from services.operator.secret_rotation import rotate
 from tests.support.charts import example
 
 # It keeps what it is asked, and the Secret; a file says at which command it fails.
@@ -134,7 +135,7 @@ def test_no_value_is_on_a_command_line(scene: Scene, key: str) -> None:
 
 def test_what_was_interrupted_goes_on_with_the_same_value(scene: Scene) -> None:
     (scene.folder / "fails").write_text("exec")
-    with pytest.raises(NotRotated, match="it fails"):
+    with pytest.raises(NotDone, match="it fails"):
         scene.rotate("postgresql-password")
     value = scene.value("postgresql-password")
     (scene.folder / "fails").unlink()
@@ -145,13 +146,13 @@ def test_what_was_interrupted_goes_on_with_the_same_value(scene: Scene) -> None:
 
 @pytest.mark.parametrize("key", ["signing-key-secret", "simulcast-key"])
 def test_what_decrypts_the_database_is_not_replaced(scene: Scene, key: str) -> None:
-    with pytest.raises(NotRotated, match="decrypts"):
+    with pytest.raises(NotDone, match="decrypts"):
         scene.rotate(key)
     assert not (scene.folder / "asked").exists()
 
 
 def test_a_key_that_nobody_reads_is_refused(scene: Scene) -> None:
-    with pytest.raises(NotRotated, match="nothing of the release cinelog reads no-such-key"):
+    with pytest.raises(NotDone, match="nothing of the release cinelog reads no-such-key"):
         scene.rotate("no-such-key")
     assert scene.verbs() == ["get"]
 
