@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class CatalogProcess:
 
     def __init__(self, process: psutil.Process, port: int, token: str) -> None:
         self.token = token
+        self.address = f"http://127.0.0.1:{port}"
         self._process = process
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
@@ -61,20 +62,31 @@ class CatalogProcess:
         self._connection.close()
         self.ask(path, headers, expected)
         sessions = self._sessions()
-        before = _cpu(self._process), [_cpu(each) for each in sessions]
+        before = cpu_of(self._process), [cpu_of(each) for each in sessions]
         waits: list[float] = []
         for _ in range(times):
             began = time.perf_counter()
             self.ask(path, headers, expected)
             waits.append(time.perf_counter() - began)
-        process = _cpu(self._process) - before[0]
+        process = cpu_of(self._process) - before[0]
         # One that has ended was of a pool that had too many.
         database = sum(
-            _cpu(each) - then
+            cpu_of(each) - then
             for each, then in zip(sessions, before[1], strict=True)
             if each.is_running()
         )
         return Cost(process / times * 1e6, database / times * 1e6, statistics.median(waits) * 1e6)
+
+    def meter(self) -> Callable[[], float]:
+        """Tells the seconds that process and PostgreSQL sessions have used since this call."""
+        measured = (self._process, *self._sessions())
+        before = [cpu_of(each) for each in measured]
+        # A session that has ended was of a pool that had too many.
+        return lambda: sum(
+            cpu_of(each) - then
+            for each, then in zip(measured, before, strict=True)
+            if each.is_running()
+        )
 
     def _sessions(self) -> list[psutil.Process]:
         """The PostgreSQL processes at the other ends of the process's connections."""
@@ -116,7 +128,8 @@ def catalog(root: Path, database: Database, user_id: str) -> Iterator[CatalogPro
             process.wait(30)
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_of(process: psutil.Process) -> float:
+    """Seconds of CPU that a process has used."""
     # psutil rounds to the kernel's ticks of 10 ms.
     with open(f"/proc/{process.pid}/schedstat") as found:
         return int(found.read().split()[0]) / 1e9
