@@ -77,8 +77,8 @@ def _refusal(made: Recipe, source: Path, video: Processed) -> list[str]:
     said = f"{failure.code}: {failure.reason} {failure.detail}"
     if failure.code.startswith(("internal", "encoder", "worker")):
         return [said]
-    if made.flips and failure.code == "media.gap":
-        # Damaged time stamps claim hours, as the reason says.
+    if made.flips and failure.code in ("media.gap", "media.too_long"):
+        # Damaged time stamps claim hours or days, as the reason says.
         return []
     # Of a damaged file, a second must be left.
     least = 1 if made.intact else 1_000_000
