@@ -18,7 +18,13 @@ from services.catalog.domain import (
     VideoNotFound,
 )
 from services.catalog.rows import ViewBatch
-from shared.contracts import LiveClipMade, LiveConnected, VideoUploaded, stream_id
+from shared.contracts import (
+    SHOWN_TO_OTHERS,
+    LiveClipMade,
+    LiveConnected,
+    VideoUploaded,
+    stream_id,
+)
 from shared.event_store.decider import Decider, Outcome, execute
 from shared.event_store.store import Metadata, NewEvent, Streams, WrongExpectedVersion
 
@@ -103,6 +109,14 @@ class ViewWriter:
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return video, version
+
+
+async def was_shown(store: Streams, video_id: str) -> bool:
+    """Whether a video was public or unlisted to the end, by its history."""
+    video = (await _decider(store, video_id)).initial()
+    for recorded in await store.read_stream(stream_id("video", video_id)):
+        video = domain.evolve(video, recorded.data)
+    return video.visibility in SHOWN_TO_OTHERS
 
 
 async def delete_orphan(store: Streams, video_id: str) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,7 +25,9 @@ from services.gateway.observability.access_log import AccessLog
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
+from services.gateway.pages.catalog_facts import CatalogFacts
 from services.gateway.pages.docs_routes import ApiDocument, docs_routes
+from services.gateway.pages.site import SitePages
 from services.gateway.pages.web_files import WebFiles
 from services.gateway.proxy.application import Gateway, Handler
 from services.gateway.proxy.forwarding import Forwarder
@@ -33,7 +36,7 @@ from services.gateway.proxy.shared_reads import SharedReads
 from services.gateway.request.callers import Callers
 from services.gateway.request.client_address import ClientAddress
 from services.gateway.request.routes import SERVICES, Router, Target, table
-from services.gateway.security_headers import Cors
+from services.gateway.security_headers import Cors, client_policy
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.breaker import Breaker
 from services.gateway.upstream.edge_cache import CacheMetrics, EdgeCache
@@ -202,7 +205,8 @@ def _handlers(
     if config.media_redirect_base:
         parts = urlsplit(config.media_redirect_base)
         elsewhere.append(f"{parts.scheme}://{parts.netloc}")
-    web = WebFiles(config.web_folder, tuple(elsewhere), clock)
+    policy = partial(client_policy, elsewhere)
+    web = WebFiles(config.web_folder, policy(), clock)
     own = _own_app(host, upstreams, limiter, clock)
 
     def forget(video: str | None) -> None:
@@ -217,6 +221,9 @@ def _handlers(
         ),
         Target.MEDIA: media,
         Target.WEB: web,
+        Target.PAGES: SitePages(
+            web, CatalogFacts(upstreams[Target.CATALOG]), policy, config.embed_origins
+        ),
         Target.OWN: lambda exchange, _route: exchange.delegate(own),
     }
 

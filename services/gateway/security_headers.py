@@ -51,17 +51,26 @@ def page_headers(policy: str, secure: bool) -> Headers:
     return [*found, _HSTS] if secure else found
 
 
-def client_policy(elsewhere: Iterable[str]) -> str:
+def embed_headers(policy: str, secure: bool) -> Headers:
+    """The headers of a page for frames of other sites. ``policy`` says of which ones."""
+    dropped = (b"x-frame-options", b"cross-origin-opener-policy")
+    found = [pair for pair in page_headers(policy, secure) if pair[0] not in dropped]
+    # Pages that isolate themselves show only frames that allow it.
+    return [*found, (b"cross-origin-resource-policy", b"cross-origin")]
+
+
+def client_policy(elsewhere: Iterable[str], ancestors: str = "'none'") -> str:
     """The content security policy of the web client: hls.js plays blobs, from a worker in a blob.
 
-    ``elsewhere`` are other origins that the client fetches or plays from (CDN, object storage).
+    ``elsewhere`` are other origins that the client fetches or plays from (CDN, object storage),
+    ``ancestors`` those that may show the page in a frame.
     """
     more = "".join(f" {origin}" for origin in elsewhere)
     return (
         "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'"
         f" data:; img-src 'self' data: blob:{more}; media-src 'self' blob:{more}; connect-src"
         f" 'self'{more}; worker-src 'self' blob:; object-src 'none'; base-uri 'self';"
-        " form-action 'self'; frame-ancestors 'none'"
+        f" form-action 'self'; frame-ancestors {ancestors}"
     )
 
 

@@ -46,6 +46,23 @@ class Rate(str):
         return Bucket(interval, int(burst))
 
 
+_ORIGIN: Final = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
+
+
+class EmbedOrigins(str):
+    """Who may show the player in a frame: sources of a content security policy."""
+
+    @classmethod
+    def parse(cls, value: str) -> "EmbedOrigins":
+        """``*``, ``none``, or origins, separated by commas. Raises ValueError."""
+        if value == "none":
+            return cls("'none'")
+        origins = [part.strip() for part in value.split(",")]
+        if value != "*" and not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("write *, none, or origins such as https://example.com")
+        return cls(" ".join(origins))
+
+
 class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Rates are per caller. ``trusted_proxies`` proxies append to X-Forwarded-For before us.
 
@@ -76,6 +93,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     trusted_proxies: Annotated[int, Meta(ge=0, le=10)] = 0
     cors_origins: tuple[str, ...] = ()
     csp_origins: tuple[str, ...] = ()
+    embed_origins: EmbedOrigins = EmbedOrigins("*")
     media_redirect_base: str | None = None
     max_upload_bytes: Annotated[int, Meta(gt=0)] = 20 * GIB
     rate_limit_general: Rate = Rate("10/s burst 20")

@@ -81,5 +81,8 @@ class MemoryEventStore:
         stream = self._streams.get(stream_id, [])
         return stream[version - 1].position if 0 < version <= len(stream) else None
 
+    async def last_of(self, stream_id: str) -> RecordedEvent | None:
+        return next(reversed(self._streams.get(stream_id, [])), None)
+
     async def latest(self) -> tuple[str, int] | None:
         return (self._log[-1].stream_id, self._log[-1].version) if self._log else None

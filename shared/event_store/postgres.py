@@ -34,6 +34,14 @@ from log.events e left join log.positions p using (seq)
 where e.stream_id = $1 and e.version > $2
 order by e.version
 """
+_READ_LAST = """
+select null::bigint as position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
+       e.data::text, e.metadata::text, e.recorded_at
+from log.events e
+where e.stream_id = $1
+order by e.version desc
+limit 1
+"""
 _READ_STREAMS = """
 select null::bigint as position, e.stream_id, e.version, e.event_id, e.type, e.schema_version,
        e.data::text, e.metadata::text, e.recorded_at
@@ -160,6 +168,10 @@ class PostgresEventStore:
             stream_id,
             version,
         )
+
+    async def last_of(self, stream_id: str) -> RecordedEvent | None:
+        row = await self._pool.fetchrow(_READ_LAST, stream_id)
+        return recorded_from_row(row) if row else None
 
     async def latest(self) -> tuple[str, int] | None:
         row = await self._pool.fetchrow(

@@ -155,6 +155,13 @@ class EventStore(Streams, Protocol):
         """An event's position, or None if it has none yet."""
         ...
 
+    async def last_of(self, stream_id: str) -> RecordedEvent | None:
+        """The last event of a stream, however long that is; None without any.
+
+        One that this build cannot decode has an Unreadable as its data.
+        """
+        ...
+
     async def latest(self) -> tuple[str, int] | None:
         """Stream and version of the newest event, whether or not it has a position."""
         ...

@@ -18,6 +18,7 @@ from services.gateway import settings as gateway_settings
 from services.gateway.http1 import request_body
 from services.gateway.http1.h1_pool import PoolLimits
 from services.gateway.limits import connections, open_requests
+from services.gateway.pages import catalog_facts, site, sitemaps
 from services.gateway.request import exchange
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import live_origin
@@ -73,6 +74,8 @@ FIXED: dict[str, list[float]] = {
         open_requests.REFUSED_PER_ADDRESS,
     ],
     "slots for uploads, address": [],
+    "pages of videos and channels that wait for the catalog, address": [site.AT_ONCE],
+    "sitemaps, site": [sitemaps.PAGES, catalog_facts.PAGE],
     "slots for small uploads, up to 64 KiB, process": [
         upload_slots.SMALL,
         upload_slots.SMALL_AT_ONCE,

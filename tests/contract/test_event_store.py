@@ -180,6 +180,10 @@ async def test_each_stream_is_read_by_itself(subject: Subject) -> None:
     await subject.store.append(one, 0, [changed("a"), changed("b"), changed("c")], META)
     await subject.store.append(other, 0, [changed("d")], META)
     assert await subject.store.latest() == (other, 1)
+    last = await subject.store.last_of(one)
+    assert last is not None
+    assert (last.version, last.data) == (3, changed("c").data)
+    assert await subject.store.last_of(nobody) is None
     read = {
         after: [event.version for event in await subject.store.read_stream(one, after)]
         for after in (0, 1, 2, 3, 4)

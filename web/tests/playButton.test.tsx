@@ -34,6 +34,8 @@ it.each(['film', 'live'] as const)(
           storyboardUrl={null}
           aspectRatio={1.8}
           knownDuration={60}
+          opening={{ start: 0, autoplay: false, muted: false, loop: false }}
+          fill={false}
           onWatched={vi.fn()}
         />
       </QueryClientProvider>,

@@ -11,7 +11,7 @@ vi.mock('../src/player/attachHls', () => ({
 
 function Watched({ src, kind }: { src: string; kind: Kind }) {
   const video = useRef<HTMLVideoElement>(null);
-  useHls(video, src, kind, 0);
+  useHls(video, src, kind, 0, { start: 0, autoplay: false });
   return (
     <video ref={video}>
       <track kind="captions" />

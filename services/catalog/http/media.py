@@ -1,4 +1,4 @@
-"""The route that the gateway asks before it serves a file; the gateway never forwards it."""
+"""What the gateway asks before it serves a file or a page; it never forwards these routes."""
 
 from typing import Annotated, Any, Final
 
@@ -9,10 +9,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
 from services.catalog.domain import VideoNotFound
+from services.catalog.handlers import was_shown
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import TheCatalog
-from shared.contracts import Visibility
+from shared.contracts import VideoDeleted, Visibility, stream_id
 from shared.http.sessions import Sessions
+
+# Who has read the histories of deleted videos: all visitors together.
+_VISITORS: Final = "visitors"
 
 
 class MediaAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,4 +43,19 @@ async def media_access(
     return MediaAccess(visibility=row["visibility"])
 
 
-HANDLERS: Final[list[HTTPRouteHandler]] = [media_access]
+@get("/gone/{video_id:str}", status_code=204)
+async def gone(video_id: FromPath[str], catalog: TheCatalog) -> None:
+    """Whether a video is deleted that anybody could see. Raises VideoNotFound.
+
+    Of all others one event is read, so that no clock tells a hidden one from none.
+    """
+    id_ = checked_id(video_id, VideoNotFound)
+    last = await catalog.store.last_of(stream_id("video", id_))
+    if last is None or not isinstance(last.data, VideoDeleted):
+        raise VideoNotFound
+    with catalog.histories.deciding(_VISITORS) as streams:
+        if not await was_shown(streams, id_):
+            raise VideoNotFound
+
+
+HANDLERS: Final[list[HTTPRouteHandler]] = [media_access, gone]

@@ -55,17 +55,24 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class WebFiles:
-    """The handler of all paths that no other route has. ``root`` may not exist yet."""
+    """The handler of all paths that no other route has. ``root`` may not exist yet.
 
-    def __init__(
-        self, root: Path | None, elsewhere: tuple[str, ...], clock: Callable[[], float]
-    ) -> None:
+    ``policy``: the content security policy of the pages.
+    """
+
+    def __init__(self, root: Path | None, policy: str, clock: Callable[[], float]) -> None:
         self._root = root
-        self._policy = security_headers.client_policy(elsewhere)
+        self._policy = policy
         self._clock = clock
         self._files: dict[str, _File] = {}
         self._built = 0.0
         self._check_at = 0.0
+
+    def page(self, name: str) -> str | None:
+        """A page as it was built; None before that."""
+        self._refresh()
+        found = self._files.get(name)
+        return found.forms[""].decode() if found else None
 
     async def __call__(self, exchange: Exchange, _route: Route) -> None:
         self._refresh()

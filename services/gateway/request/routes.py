@@ -35,6 +35,7 @@ class Target(StrEnum):
     LIVE = "live"
     MEDIA = "media"
     OWN = "own"
+    PAGES = "pages"
     WEB = "web"
 
 
@@ -105,6 +106,7 @@ def table(max_upload_bytes: int) -> tuple[Route, ...]:
         *_lives(),
         *_jobs(),
         *_own(),
+        *_pages(),
     )
 
 
@@ -214,6 +216,26 @@ def _own() -> tuple[Route, ...]:
         Route("/ready", READ, Target.OWN, Policy.HEALTH),
         Route("/docs", READ, Target.OWN, Policy.MEDIA),
         Route("/docs/*", READ, Target.OWN, Policy.MEDIA),
+    )
+
+
+def _pages() -> tuple[Route, ...]:
+    """Pages and documents that the gateway makes of what the catalog knows."""
+    pages = Target.PAGES
+    return (
+        *(
+            Route(pattern, READ, pages, Policy.MEDIA)
+            for pattern in ("/watch/{id}", "/embed/{id}", "/u/{name}")
+        ),
+        *(
+            Route(f"{where}/feed.{form}", READ, pages)
+            for where in ("", "/u/{name}", "/tags/{tag}")
+            for form in ("atom", "rss")
+        ),
+        Route("/oembed", READ, pages),
+        Route("/sitemap.xml", READ, pages),
+        Route("/sitemaps/{page}", READ, pages),
+        Route("/robots.txt", READ, pages),
     )
 
 

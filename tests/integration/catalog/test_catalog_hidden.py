@@ -118,6 +118,27 @@ async def test_hidden_from_the_first_event_on(stage: Stage, visibility: Visibili
     assert video in (await stage.get(f"/users/{owner}/videos", owner)).text
 
 
+async def test_of_deleted_videos_those_are_named_that_anybody_could_see(stage: Stage) -> None:
+    owner = await stage.user()
+
+    async def said(video: str) -> int:
+        return (await stage.client.get(f"http://catalog/internal/gone/{video}")).status_code
+
+    for visibility in ("public", "unlisted", *HIDDEN):
+        video = await stage.ready(owner, visibility=visibility)
+        assert await said(video) == 404
+        assert (await stage.call("DELETE", f"/streaming/{video}", owner)).is_success
+        assert await said(video) == (404 if visibility in HIDDEN else 204), visibility
+    hidden_later = await stage.ready(owner)
+    body = {"visibility": "private"}
+    assert (
+        await stage.call("PATCH", f"/streaming/{hidden_later}/visibility", owner, json=body)
+    ).is_success
+    assert (await stage.call("DELETE", f"/streaming/{hidden_later}", owner)).is_success
+    for unknown in (hidden_later, new_id(), "nonsense"):
+        assert await said(unknown) == 404
+
+
 async def test_a_draft_becomes_public_by_itself(stage: Stage) -> None:
     owner, other = await stage.user(), await stage.user()
     past = datetime.now(UTC) - timedelta(seconds=1)

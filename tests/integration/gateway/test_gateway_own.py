@@ -40,7 +40,7 @@ async def test_the_web_client_is_served_with_its_pages(service: Service, redis_u
         running_gateway(service, redis_url, web_root=web) as rig,
         httpx.AsyncClient(base_url=rig.url, trust_env=False) as client,
     ):
-        for page in ("/", "/watch/123", "/my/videos"):
+        for page in ("/", "/tags", "/my/videos"):
             answer = await client.get(page)
             assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
             assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -63,8 +63,8 @@ async def test_the_web_client_is_served_with_its_pages(service: Service, redis_u
         assert (await client.get("/favicon.svg")).headers["cache-control"] == "no-cache"
         assert (await client.head("/")).text == ""
         opened = {"accept": "text/html,application/xhtml+xml"}
-        assert (await client.get("/u/jonas.k", headers=opened)).status_code == 200
-        for missing in ("/assets/missing.js", "/assets/../../etc/passwd.txt", "/robots.txt"):
+        assert (await client.get("/tags/jonas.k", headers=opened)).status_code == 200
+        for missing in ("/assets/missing.js", "/assets/../../etc/passwd.txt", "/ads.txt"):
             assert (await client.get(missing)).status_code == 404
         assert (await client.post("/watch/1")).status_code == 405
 
@@ -210,6 +210,8 @@ async def test_the_process_serves_figures_inside_and_drains_on_sigterm(
         ("MEDIA_GRANT_SECRET", "short"),
         ("RATE_LIMIT_GENERAL", "a lot"),
         ("TRUSTED_PROXIES", "-1"),
+        ("EMBED_ORIGINS", "https://a.example; script-src *"),
+        ("EMBED_ORIGINS", "none, *"),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_one_line(variable: str, value: str):

@@ -57,7 +57,12 @@ def route(method: str, path: str) -> Route:
         ("GET", "/health", Target.OWN),
         ("GET", "/docs/openapi.json", Target.OWN),
         ("GET", "/", Target.WEB),
-        ("GET", "/watch/123", Target.WEB),
+        ("GET", "/watch/123", Target.PAGES),
+        ("GET", "/watch/123/story", Target.WEB),
+        ("GET", "/embed/123", Target.PAGES),
+        ("GET", "/u/ada", Target.PAGES),
+        ("GET", "/tags/bikes/feed.rss", Target.PAGES),
+        ("GET", "/robots.txt", Target.PAGES),
         ("GET", "/assets/index-abc12345.js", Target.WEB),
     ],
 )

@@ -7,10 +7,12 @@ import { Footer } from './Footer';
 import { Header } from './Header';
 import { OfflineBanner } from './OfflineBanner';
 import { TabBar } from './TabBar';
+import { useHeadOfFirstPage } from './useHeadOfFirstPage';
 
 export function Layout() {
   const main = useFocusOnNavigation();
   useDropAnywhere();
+  useHeadOfFirstPage();
   const navigating = useNavigation().state !== 'idle';
   return (
     <div className="flex min-h-dvh flex-col">

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 
 import { formatClock, spokenDuration } from '../format/duration';
 import { formatBytes } from '../format/size';
-import { CopyField } from '../live/CopyField';
+import { CopyField } from '../ui/CopyField';
 import { Button, ButtonLink } from '../ui/Button';
 import type { PublishState } from './publisher';
 import { stateInWords } from './words';

@@ -8,7 +8,7 @@ import { Button } from '../ui/Button';
 import { TextField } from '../ui/Field';
 import { InlineError } from '../ui/states';
 import { fromLocalInput, toLocalInput, waitProblem } from '../videos/publication';
-import { CopyField } from './CopyField';
+import { CopyField } from '../ui/CopyField';
 import { setSchedule } from './liveStreams';
 
 /** When the stream's next live begins, and the page that waits for it. */

@@ -3,9 +3,9 @@ import { useState } from 'react';
 
 import type { LiveStream } from '../api/models';
 import { Button } from '../ui/Button';
+import { CopyField } from '../ui/CopyField';
 import { ConfirmDialog } from '../ui/Dialog';
 import { InlineError } from '../ui/states';
-import { CopyField } from './CopyField';
 import { keepSecrets, keptSecrets, type StreamSecrets } from './keys';
 import { rotateKey } from './liveStreams';
 

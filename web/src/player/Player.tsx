@@ -2,6 +2,7 @@ import { Play } from 'lucide-react';
 import { useEffect, useId, useRef, useState } from 'react';
 
 import { Button } from '../ui/Button';
+import { cx } from '../ui/cx';
 import { Spinner } from '../ui/Spinner';
 import { playerActions } from './actions';
 import { playerPosition } from './position';
@@ -12,6 +13,15 @@ import { useIdle } from './useIdle';
 import { useMediaState } from './useMediaState';
 import { usePlayerKeys } from './usePlayerKeys';
 import { useStoredVolume } from './useStoredVolume';
+
+/** How a film begins. */
+export interface Opening {
+  /** Seconds. */
+  start: number;
+  autoplay: boolean;
+  muted: boolean;
+  loop: boolean;
+}
 
 interface PlayerProps {
   src: string;
@@ -28,6 +38,9 @@ interface PlayerProps {
   /** Called once, when someone has really begun to watch. */
   onWatched: () => void;
   onEnded?: () => void;
+  opening: Opening;
+  /** Takes the whole window instead of a place in a page. */
+  fill: boolean;
 }
 
 /** Seconds of moving picture that count as watching. */
@@ -36,7 +49,7 @@ const WATCHED_SECONDS = 2;
 export function Player(props: PlayerProps) {
   const frame = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
-  const stream = useHls(video, props.src, props.kind, props.liveSince ?? 0);
+  const stream = useHls(video, props.src, props.kind, props.liveSince ?? 0, props.opening);
   const media = useMediaState(video);
   const length = useRef(props.knownDuration);
   useEffect(() => {
@@ -64,8 +77,11 @@ export function Player(props: PlayerProps) {
       aria-label={`Player: ${props.title}`}
       aria-describedby={descriptionId}
       data-idle={hidden}
-      className="player group/player [container-type:size] relative flex max-h-[calc(100dvh-9rem)] w-full items-center justify-center overflow-hidden bg-black md:rounded-xl"
-      style={{ aspectRatio: String(Math.max(props.aspectRatio, 4 / 3)) }}
+      className={cx(
+        'player group/player [container-type:size] relative flex w-full items-center justify-center overflow-hidden bg-black',
+        props.fill ? 'h-full' : 'max-h-[calc(100dvh-9rem)] md:rounded-xl',
+      )}
+      style={props.fill ? undefined : { aspectRatio: String(Math.max(props.aspectRatio, 4 / 3)) }}
       onPointerMove={stir}
       onPointerDown={stir}
       onKeyDown={stir}
@@ -79,6 +95,8 @@ export function Player(props: PlayerProps) {
       <video
         ref={video}
         playsInline
+        muted={props.opening.muted}
+        loop={props.opening.loop}
         poster={props.poster || undefined}
         preload="auto"
         aria-label={props.title}

@@ -66,8 +66,11 @@ export function attachHls(
           film.attachMedia(element);
           hls = () => film;
         }
-      } else if (element.canPlayType(HLS_TYPE)) element.src = src;
-      else events.onError('This browser can’t play this kind of video.');
+      } else if (element.canPlayType(HLS_TYPE)) {
+        const at = start.kind === 'film' && start.seconds > 0 ? `#t=${start.seconds}` : '';
+        element.src = src + at;
+        if (start.playing) element.play().catch(() => undefined);
+      } else events.onError('This browser can’t play this kind of video.');
     },
     () => events.onError('The player could not be loaded.'),
   );

@@ -30,6 +30,7 @@ export function useHls(
   src: string,
   kind: Kind,
   since: number,
+  opening: { start: number; autoplay: boolean },
 ): Stream {
   const attached = useRef<AttachedStream | null>(null);
   // It becomes known after the first segments are, and begins nothing anew.
@@ -37,7 +38,7 @@ export function useHls(
   useEffect(() => {
     begun.current = since;
   }, [since]);
-  const left = useRef({ src, kind, seconds: 0, playing: false });
+  const left = useRef({ src, kind, seconds: opening.start, playing: opening.autoplay });
   const [qualities, setQualities] = useState<readonly Quality[]>([]);
   const [chosen, setChosen] = useState(AUTO_LEVEL);
   const [playing, setPlaying] = useState('');
@@ -68,7 +69,10 @@ export function useHls(
     );
     attached.current = stream;
     return () => {
-      left.current = { src, kind, seconds: element.currentTime, playing: !element.paused };
+      // Of what was never loaded there is no place but the one that it was to begin at.
+      const loaded = element.currentTime > 0 || element.played.length > 0;
+      const seconds = loaded ? element.currentTime : left.current.seconds;
+      left.current = { src, kind, seconds, playing: !element.paused };
       attached.current = null;
       stream.detach();
     };

@@ -1,30 +1,26 @@
 import { Share2 } from 'lucide-react';
+import { useState } from 'react';
 
+import type { Video } from '../api/models';
+import { playerPosition } from '../player/position';
 import { Button } from '../ui/Button';
-import { useNotify } from '../ui/notifications';
+import { Dialog } from '../ui/Dialog';
+import { ShareChoices } from './ShareChoices';
 
-/** The device's share sheet where there is one, else the link on the clipboard. */
-export function ShareButton({ title }: { title: string }) {
-  const notify = useNotify();
-  const share = async () => {
-    const url = window.location.href;
-    try {
-      if ('share' in navigator) await navigator.share({ title, url });
-      else {
-        await (navigator as Navigator).clipboard.writeText(url);
-        notify('The link has been copied.');
-      }
-    } catch (error) {
-      // Closing the share sheet is an answer, not an error.
-      if (!(error instanceof DOMException && error.name === 'AbortError')) {
-        notify('The link could not be copied. It is in the address bar.');
-      }
-    }
-  };
+/** Opens what a video can be passed on by. */
+export function ShareButton({ video }: { video: Video }) {
+  const [moment, setMoment] = useState<number | null>(null);
+  const close = () => setMoment(null);
   return (
-    <Button size="sm" onClick={() => void share()}>
-      <Share2 className="h-4 w-4" aria-hidden="true" />
-      Share
-    </Button>
+    <>
+      {/* A live has no moment that would be another one's, too. */}
+      <Button size="sm" onClick={() => setMoment(video.live ? 0 : playerPosition.get())}>
+        <Share2 className="h-4 w-4" aria-hidden="true" />
+        Share
+      </Button>
+      <Dialog open={moment !== null} title="Share" onClose={close}>
+        <ShareChoices video={video} moment={moment ?? 0} onClose={close} />
+      </Dialog>
+    </>
   );
 }

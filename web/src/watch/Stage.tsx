@@ -5,16 +5,25 @@ import type { Video } from '../api/models';
 import { queries } from '../api/queries';
 import { countView } from '../api/videos';
 import type { Kind } from '../player/attachHls';
-import { Player } from '../player/Player';
+import { type Opening, Player } from '../player/Player';
+import { startWithin } from '../player/startTime';
 import { firstViewOfSession } from './views';
 
 const WIDE = 16 / 9;
 
+interface StageProps {
+  video: Video;
+  opening: Opening;
+  /** Takes the whole window instead of a place in a page. */
+  fill?: boolean;
+}
+
 /** The player with what the API knows about the film. */
-export function Stage({ video }: { video: Video }) {
+export function Stage({ video, opening, fill = false }: StageProps) {
   const client = useQueryClient();
   const { id } = video;
   const source = useSource(video);
+  const length = (video.duration_ms ?? 0) / 1000;
   const onWatched = useCallback(() => {
     if (!firstViewOfSession(id)) return;
     countView(id).then(
@@ -32,7 +41,9 @@ export function Stage({ video }: { video: Video }) {
       storyboardUrl={video.storyboard ?? null}
       aspectRatio={video.width && video.height ? video.width / video.height : WIDE}
       liveSince={source.since}
-      knownDuration={(video.duration_ms ?? 0) / 1000}
+      knownDuration={length}
+      opening={{ ...opening, start: startWithin(opening.start, length) }}
+      fill={fill}
       onWatched={onWatched}
       onEnded={source.onEnded}
     />

@@ -1,4 +1,4 @@
-import { Link, useNavigate } from 'react-router';
+import { Link, useNavigate, useSearchParams } from 'react-router';
 
 import type { Video } from '../api/models';
 import { useSession } from '../auth/AuthProvider';
@@ -7,6 +7,7 @@ import { Ago } from '../ui/Ago';
 import { Avatar } from '../ui/Avatar';
 import { ClipButton } from '../live/ClipButton';
 import { LiveState } from '../live/LiveState';
+import { parseStart } from '../player/startTime';
 import { isReady } from '../videos/status';
 import { OwnerActions } from '../videos/OwnerActions';
 import { TagList } from '../videos/TagList';
@@ -19,9 +20,20 @@ import { Stage } from './Stage';
 export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
   const navigate = useNavigate();
   const user = useSession();
+  const [search] = useSearchParams();
+  const opening = {
+    start: parseStart(search.get('t')),
+    autoplay: false,
+    muted: false,
+    loop: false,
+  };
   return (
     <div className="min-w-0">
-      {isReady(video) ? <Stage video={video} /> : <ProcessingNotice video={video} mine={mine} />}
+      {isReady(video) ? (
+        <Stage video={video} opening={opening} />
+      ) : (
+        <ProcessingNotice video={video} mine={mine} />
+      )}
       <div className="max-md:px-4">
         <div className="mt-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-4">
           <div className="min-w-0 flex-1 basis-80">
@@ -41,7 +53,7 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
           </div>
           <div className="flex flex-wrap gap-2">
             {video.live && isReady(video) && user && <ClipButton videoId={video.id} />}
-            <ShareButton title={video.title} />
+            <ShareButton video={video} />
             {mine && <OwnerActions video={video} onDeleted={() => void navigate('/videos')} />}
           </div>
         </div>

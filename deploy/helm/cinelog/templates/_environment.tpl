@@ -34,6 +34,7 @@ the values set. Takes root, component and spec.
   "TRUSTED_PROXIES" ($settings.trustedProxies | toString)
   "CORS_ORIGINS" (join "," $settings.corsOrigins)
   "CSP_ORIGINS" (join "," $settings.cspOrigins)
+  "EMBED_ORIGINS" $settings.embedOrigins
   "MEDIA_REDIRECT_BASE" $settings.mediaRedirectBase
   "MAX_UPLOAD_BYTES" ($settings.maxUploadBytes | int64 | toString)
   "MAX_UPLOADS_AT_ONCE" ($settings.maxUploadsAtOnce | toString)

@@ -1,8 +1,8 @@
 import { Copy } from 'lucide-react';
 import { useId } from 'react';
 
-import { Button } from '../ui/Button';
-import { useNotify } from '../ui/notifications';
+import { Button } from './Button';
+import { useNotify } from './notifications';
 
 interface CopyFieldProps {
   label: string;
