@@ -1,8 +1,9 @@
 """Builds every service's image and says what it weighs.
 
-``python -m deploy.docker.images`` builds ``cinelog/SERVICE:VERSION``. BASE_IMAGE and NODE_IMAGE
-name other bases, DOCKER another client; where no base can be pulled, ``BASES=debian`` makes them
-with debootstrap first (as root). REGISTRY is put before the names, and ``PUSH=1`` pushes.
+``python -m deploy.docker.images`` builds ``localhost/cinelog/SERVICE:VERSION``. BASE_IMAGE and
+NODE_IMAGE name other bases, DOCKER another client; where no base can be pulled, ``BASES=debian``
+makes them with debootstrap first (as root). REGISTRY takes the place of localhost, and ``PUSH=1``
+pushes.
 """
 
 import json
@@ -43,8 +44,7 @@ def image(service: str) -> str:
 
 
 def _name(service: str) -> str:
-    registry = os.environ.get("REGISTRY", "")
-    return f"{registry + '/' if registry else ''}cinelog/{service}"
+    return f"{os.environ.get('REGISTRY') or 'localhost'}/cinelog/{service}"
 
 
 def disk_sync() -> str:

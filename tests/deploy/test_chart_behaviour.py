@@ -337,6 +337,16 @@ def test_one_registry_and_digests_for_every_image() -> None:
     assert not any(":latest" in image for image in images)
 
 
+def test_no_image_of_ours_has_a_name_that_anybody_may_take() -> None:
+    images = {
+        container["image"] for pod in pods(example(None)).values() for container in containers(pod)
+    }
+    ours = {image for image in images if "cinelog/" in image}
+    assert len(ours) > 1
+    # A first part without a dot would be an account of Docker Hub.
+    assert {image.partition("/")[0] for image in ours} == {"localhost"}
+
+
 def test_a_disruption_budget_blocks_no_drain() -> None:
     for budget in of_kind(example(None), "PodDisruptionBudget").values():
         assert budget["spec"]["maxUnavailable"] == 1

@@ -24,7 +24,7 @@ def test_the_chart_runs_the_images_that_are_built() -> None:
         container["image"]
         for pod in pods(example(None)).values()
         for container in containers(pod)
-        if container["image"].startswith("cinelog/")
+        if container["image"].startswith("localhost/")
     }
     assert ours == {*(image(service) for service in SERVICES), disk_sync()}
 
