@@ -28,6 +28,7 @@ from services.live.chat import readers, room_log
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
 from services.live.srt import library as srt
+from services.live.srt import publishers as srt_publishers
 from services.live.whip import server as whip
 from services.live.window import answers
 from services.transcoder.jobs.retries import TooManyRetries
@@ -139,6 +140,14 @@ FIXED: dict[str, list[float]] = {
     "deliveries of webhooks under way, process": [
         webhook_delivery._AT_ONCE,
         webhook_delivery._SLOW_AT_ONCE,
+    ],
+    "handshakes by SRT, address": [
+        srt_publishers.PER_ADDRESS.burst,
+        10**6 / srt_publishers.PER_ADDRESS.interval,
+    ],
+    "handshakes by SRT, process": [
+        srt_publishers.PER_PROCESS.burst,
+        10**6 / srt_publishers.PER_PROCESS.interval,
     ],
     "offers of WebRTC publishers in a minute, stream": [whip.PER_STREAM.burst],
     "offers of WebRTC publishers in a minute, address": [whip.PER_ADDRESS.burst],

@@ -25,6 +25,8 @@ _STREAM_ID: Final = 46
 _MAX_STREAM_ID: Final = 512
 # sizeof(struct sockaddr_storage)
 _ADDRESS_BYTES: Final = 128
+# sizeof(struct sockaddr_in6): libsrt has room for one also where it is sockaddr_in.
+_LONGEST_ADDRESS: Final = 28
 # SRT 1.3.0, the first with stream ids.
 _OLDEST_PEER: Final = 0x010300
 _BACKLOG: Final = 64
@@ -81,8 +83,9 @@ class Rejected(msgspec.Struct, frozen=True):
     code: int
 
 
-Admit = Callable[[str], Admitted | Rejected]
-"""Decides by the stream id. It runs in libsrt's own thread, which all handshakes wait for."""
+Admit = Callable[[str, str], Admitted | Rejected]
+"""Decides by the stream id and the caller's address. It runs in libsrt's own thread, which all
+handshakes and packets wait for. Only after it does libsrt keep anything of the caller."""
 
 
 class Library:
@@ -107,8 +110,9 @@ class Library:
         self._option(handle, _LATENCY, latency_ms)
         self._option(handle, _PEER_VERSION_AT_LEAST, _OLDEST_PEER)
 
-        def asked(_: int, caller: int, _version: int, _peer: int, stream_id: bytes | None) -> int:
-            verdict = admit((stream_id or b"").decode(errors="replace"))
+        def asked(_: int, caller: int, _version: int, peer: int, stream_id: bytes | None) -> int:
+            place = ctypes.string_at(peer, _LONGEST_ADDRESS)
+            verdict = admit((stream_id or b"").decode(errors="replace"), _host(place))
             if isinstance(verdict, Rejected):
                 self._lib.srt_setrejectreason(caller, verdict.code)
                 return -1
@@ -140,9 +144,7 @@ class Library:
         place = ctypes.create_string_buffer(_ADDRESS_BYTES)
         size = ctypes.c_int(_ADDRESS_BYTES)
         self._check(self._lib.srt_getpeername(handle, place, ctypes.byref(size)))
-        if int.from_bytes(place.raw[:2], sys.byteorder) == socket.AF_INET6:
-            return socket.inet_ntop(socket.AF_INET6, place.raw[8:24])
-        return socket.inet_ntop(socket.AF_INET, place.raw[4:8])
+        return _host(place.raw)
 
     def accept(self, listener: int) -> int | None:
         """The next caller, once its handshake is done; None once ``listener`` is closed."""
@@ -216,6 +218,13 @@ class Library:
 
     def _last_error(self) -> str:
         return bytes(self._lib.srt_getlasterror_str()).decode(errors="replace")
+
+
+def _host(place: bytes) -> str:
+    """The numeric address in a ``struct sockaddr_in`` or ``sockaddr_in6``."""
+    if int.from_bytes(place[:2], sys.byteorder) == socket.AF_INET6:
+        return socket.inet_ntop(socket.AF_INET6, place[8:24])
+    return socket.inet_ntop(socket.AF_INET, place[4:8])
 
 
 def _socket_address(address: str, port: int) -> bytes:

@@ -106,10 +106,12 @@ class Listener:
             self._library.close(self._handle)
         for connection in self._connections:
             connection.close()
-        if self._sessions:
-            await asyncio.wait(self._sessions, timeout=_STOP_SECONDS)
-        for session in self._sessions:
-            session.cancel()
+        sessions = list(self._sessions)
+        if sessions:
+            _, slow = await asyncio.wait(sessions, timeout=_STOP_SECONDS)
+            for session in slow:
+                session.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
 
     def _accept(self) -> None:
         handle = self._handle

@@ -15,9 +15,11 @@ from services.live.srt.library import Admitted, Rejected
 from services.live.srt.listener import Connection
 from services.live.srt.logins import Claim
 from shared.programs.piped import PipedProgram, ProgramEnded
+from shared.token_bucket import MICROS, Bucket, LocalBuckets
 
 _PROTOCOL: Final = "srt"
 # 1000 and an HTTP status: SRT's access control, "rejection codes".
+_TOO_MANY: Final = Rejected(1429)
 _REJECTIONS: Final = {
     "unknown_key": 1401,
     "disabled": 1403,
@@ -31,6 +33,10 @@ _REJECTIONS: Final = {
 _UNKNOWN_SECONDS: Final = 60.0
 _OTHERWISE_SECONDS: Final = 3.0
 _MAX_REFUSALS: Final = 10_000
+# Handshakes of one address, behind which there may be several publishers, and of all.
+PER_ADDRESS: Final = Bucket(1 * MICROS, 20)
+PER_PROCESS: Final = Bucket(MICROS // 10, 50)
+_MAX_ADDRESSES: Final = 10_000
 # A key picture of the highest rate that is accepted.
 _MAX_TAG_BYTES: Final = 16 << 20
 _TAG_HEADER: Final = 11
@@ -51,14 +57,19 @@ class SrtPublishers:
         self._program = program
         self._claimed = claimed
         self._clock = clock
+        self._handshakes = LocalBuckets(clock, _MAX_ADDRESSES)
         self._refusals: dict[Credential, tuple[int, float]] = {}
 
-    def admit(self, stream_id: str) -> Admitted | Rejected:
+    def admit(self, stream_id: str, address: str) -> Admitted | Rejected:
         """Decide in the handshake, in libsrt's thread: all publishers' packets wait for it.
 
         Whether there is such a stream is looked up after the handshake. A publisher that was
-        refused then and tries again, as programs do, is told why here.
+        refused then and tries again, as programs do, is told why here. What libsrt does next costs
+        some milliseconds, and for seconds some 350 KB, also where the passphrase is wrong.
         """
+        budgets = {address.encode(): PER_ADDRESS, b"all": PER_PROCESS}
+        if not self._handshakes.take_all(budgets).allowed:
+            return _TOO_MANY
         claim = self._claimed(stream_id)
         if isinstance(claim, Rejected):
             return claim

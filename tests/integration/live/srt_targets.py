@@ -75,7 +75,7 @@ async def srt_listener(
     library: Library, serve: Callable[[Connection], Awaitable[None]]
 ) -> AsyncIterator[int]:
     """Admits everybody; its port."""
-    listener = Listener(library, admit=lambda _: Admitted(), serve=serve, latency_ms=120)
+    listener = Listener(library, admit=lambda _, __: Admitted(), serve=serve, latency_ms=120)
     port = listener.open("127.0.0.1", 0)
     try:
         yield port

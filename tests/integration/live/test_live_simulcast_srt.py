@@ -221,7 +221,7 @@ async def test_a_refusal_in_the_handshake_has_words_of_its_own(
     library: Library, tmp_path: Path
 ) -> None:
     code = 1409
-    listener = Listener(library, admit=lambda _: Rejected(code), serve=nobody, latency_ms=120)
+    listener = Listener(library, admit=lambda _, __: Rejected(code), serve=nobody, latency_ms=120)
     port = listener.open("127.0.0.1", 0)
     try:
         with pytest.raises(TargetFailed, match="another one is there already"):

@@ -26,7 +26,7 @@ FULL = 4 * 1024 * 1024
 Serve = Callable[[Connection], Awaitable[None]]
 
 
-def admit(stream_id: str) -> Admitted | Rejected:
+def admit(stream_id: str, _: str) -> Admitted | Rejected:
     match resource_of(stream_id):
         case "good":
             return Admitted()
@@ -148,6 +148,31 @@ async def test_the_listener_ends_publishers_that_are_still_there(library: Librar
     assert ended.is_set()
     async with asyncio.timeout(60):
         assert await publishing != 0
+
+
+async def test_the_listener_waits_for_what_it_has_cancelled(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.live.srt.listener._STOP_SECONDS", 0.0)
+    begun, left = asyncio.Event(), False
+
+    async def takes_its_time(_: Connection) -> None:
+        nonlocal left
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            # As a session is that has something to store.
+            await asyncio.to_thread(lambda: None)
+            left = True
+
+    async with listening(library, takes_its_time) as url:
+        publishing = asyncio.create_task(publish(f"{url}?streamid=good", seconds=60))
+        async with asyncio.timeout(60):
+            await begun.wait()
+    assert left
+    async with asyncio.timeout(60):
+        await publishing
 
 
 async def test_transport_streams_become_tags(library: Library, tmp_path: Path) -> None:

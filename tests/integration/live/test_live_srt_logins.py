@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from services.live.flv.sink import Sink
 from services.live.http.addresses import Addresses
 from services.live.http.app import live_app
-from services.live.ports import Credential, Publisher
+from services.live.ports import Credential, Publisher, Refused
 from services.live.srt.library import Call, CallRefused, Library
 from services.live.srt.listener import Listener
 from services.live.srt.logins import SrtLogin, SrtLogins
@@ -36,10 +36,15 @@ class Sessions:
         self._live = live
         self.kept: list[Kept] = []
         self.asked = 0
+        self.refused = 0
 
     async def admit(self, credential: Credential, publisher: Publisher) -> Sink:
         self.asked += 1
-        session = await self._live.one.sessions.connect(credential, publisher)
+        try:
+            session = await self._live.one.sessions.connect(credential, publisher)
+        except Refused:
+            self.refused += 1
+            raise
         self.kept.append(Kept())
         self.kept[-1].video_id = session.video_id
         return self.kept[-1]
@@ -160,9 +165,8 @@ async def test_a_new_key_has_another_passphrase_and_the_old_one_is_refused(
     assert studio.refusal(after.stream_id, before.passphrase) == WRONG_SECRET
     # The first one is refused once it is connected, the next ones in the handshake.
     await publish(clip, studio.port, f"streamid={before.stream_id}&passphrase={before.passphrase}")
-    await eventually(
-        lambda: studio.refusal(before.stream_id, before.passphrase) == UNAUTHORIZED, 60
-    )
+    await eventually(lambda: studio.sessions.refused, 60)
+    assert studio.refusal(before.stream_id, before.passphrase) == UNAUTHORIZED
     assert studio.sessions.kept == []
     query = f"streamid=%23!::r={after.stream_id},m=publish&passphrase={after.passphrase}"
     assert await publish(clip, studio.port, query) == 0
