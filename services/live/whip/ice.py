@@ -46,6 +46,20 @@ class Fragment(msgspec.Struct, frozen=True):
         return bool(_USERNAME.match(self.username) and _PASSWORD.match(self.password))
 
 
+def with_few_candidates(offer: str) -> str:
+    """An offer (SDP) without those candidates that nobody asks: each is sent some packets, whoever
+    it belongs to. A computer with many networks may have more."""
+    kept: list[str] = []
+    candidates = 0
+    for line in offer.splitlines(keepends=True):
+        if line.startswith("a=candidate:"):
+            candidates += 1
+            if candidates > _MAX_CANDIDATES:
+                continue
+        kept.append(line)
+    return "".join(kept)
+
+
 def read_fragment(text: str) -> Fragment:
     """The parts of a fragment; what is not known is left out."""
     username, password, candidates = "", "", list[str]()

@@ -24,7 +24,7 @@ from aiortc.mediastreams import MediaStreamError
 from services.live.flv.sink import Sink, Stopped
 from services.live.flv.tags import AUDIO, VIDEO, NotPlayable, Tag
 from services.live.whip.frames import OPUS_HEADER, opus_packet, picture
-from services.live.whip.ice import Fragment, IcePath, NotConnected
+from services.live.whip.ice import Fragment, IcePath, NotConnected, with_few_candidates
 from services.live.whip.receiving import Watched, keep_codec
 from services.live.whip.timeline import Timeline
 from shared.telemetry import get_logger
@@ -82,8 +82,9 @@ class Peer:
         """The answer to an offer (SDP). Raises UnusableOffer, OtherMedia."""
         connection = self._connection
         connection.on("connectionstatechange", self._on_state)
+        taken = RTCSessionDescription(with_few_candidates(offer), "offer")
         try:
-            await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            await connection.setRemoteDescription(taken)
             self._check_and_prepare()
             await connection.setLocalDescription(await connection.createAnswer())
         except UNREADABLE as error:

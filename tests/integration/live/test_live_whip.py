@@ -113,6 +113,27 @@ async def test_a_connection_that_is_not_there() -> None:
         assert answer.status_code == 404
 
 
+async def test_an_offer_sends_packets_to_few_addresses_of_others() -> None:
+    candidates = "".join(
+        f"a=candidate:{number} 1 udp {1000 + number} 127.0.0.1 {20_000 + number} typ host\r\n"
+        for number in range(400)
+    )
+    whip = Whip(Door())
+    try:
+        answered = await whip.publish(
+            KEY, OFFER.decode() + candidates, address="192.0.2.1", software="x"
+        )
+        (connected,) = whip._connected.values()
+        transports = {
+            transceiver.receiver.transport.transport
+            for transceiver in connected.peer._connection.getTransceivers()
+        }
+        assert answered
+        assert 0 < max(len(each.getRemoteCandidates()) for each in transports) <= 32
+    finally:
+        await whip.close()
+
+
 async def test_mutated_offers_are_refused_in_words() -> None:
     """Also those that what parses them takes for impossible."""
     refused = 0
