@@ -195,7 +195,7 @@ async def assemble(config: LiveSettings, host: Host) -> Live:
         RtmpServer(door),
         whip,
         library,
-        SrtPublishers(door, program, SrtLogins(config.simulcast_key).claimed),
+        SrtPublishers(door, program, _srt_logins(config).claimed),
         _app(base, user_sessions, _streams(base, viewers, planning), routes),
     )
 
@@ -241,7 +241,7 @@ def _app(
     return live_app(
         streams,
         addresses=_addresses(config),
-        srt=None if config.srt_library is None else SrtLogins(config.simulcast_key),
+        srt=None if config.srt_library is None else _srt_logins(config),
         verifier=host.verifier(
             config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
         ),
@@ -332,6 +332,10 @@ def _library(config: LiveSettings) -> Library | None:
         return Library(config.srt_library)
     except SrtError as error:
         raise SettingsError(f"SRT_LIBRARY: {error}") from error
+
+
+def _srt_logins(config: LiveSettings) -> SrtLogins:
+    return SrtLogins(config.simulcast_key, plain_keys=config.srt_plain_keys)
 
 
 def _operator_routes(base: _Base) -> list[Router]:

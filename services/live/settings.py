@@ -56,7 +56,8 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     With ``whip``, WebRTC publishers are received, each at a random UDP port; they are told of
     ``ice_servers`` (STUN, TURN), with passwords made by ``turn_secret``. With ``srt_library``,
     the path of libsrt 1.5, publishers by SRT are, at ``srt_bind``, each with a passphrase that is
-    computed with ``simulcast_key``. Who shows ``operator_secret`` may end any session.
+    computed with ``simulcast_key``, or with ``srt_plain_keys`` by the stream key,
+    unencrypted. Who shows ``operator_secret`` may end any session.
     """
 
     bind: Address
@@ -91,6 +92,7 @@ class LiveSettings(Settings, frozen=True, kw_only=True):
     srt_bind: Address = Address("0.0.0.0", 9710)  # noqa: S104 - publishers come from anywhere
     srt_library: str | None = None
     srt_url: str | None = None
+    srt_plain_keys: bool = True
     live_heights: tuple[int, ...] = (480, 240)
     live_dvr_minutes: Annotated[int, msgspec.Meta(ge=0, le=2880)] = 240
     max_lives: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4

@@ -53,10 +53,12 @@ class Sessions:
 class Studio:
     """The routes of streams, and a port for publishers by SRT."""
 
-    def __init__(self, live: Live, library: Library, folder: Path) -> None:
+    def __init__(
+        self, live: Live, library: Library, folder: Path, *, plain_keys: bool = False
+    ) -> None:
         self.library = library
         self.sessions = Sessions(live)
-        logins = SrtLogins(SECRET)
+        logins = SrtLogins(SECRET, plain_keys=plain_keys)
         self._publishers = SrtPublishers(self.sessions, program(folder), logins.claimed)
         self.listener = Listener(
             library, admit=self._publishers.admit, serve=self._publishers.serve, latency_ms=120
@@ -142,7 +144,7 @@ async def test_nobody_else_does(studio: Studio, clip: Path) -> None:
         f"streamid={made.stream_id}&passphrase={other.passphrase}": WRONG_SECRET,
         # Whether there is such a stream, is not to be learned.
         f"streamid={'0' * 64}&passphrase={made.passphrase}": WRONG_SECRET,
-        # The key itself is not sent: anybody on the way could read it.
+        # Where the key itself is not to be sent: anybody on the way could read it.
         f"streamid={shown['stream_key']}&passphrase={made.passphrase}": BAD_REQUEST,
         f"streamid={shown['stream_key']}": BAD_REQUEST,
         f"passphrase={made.passphrase}": BAD_REQUEST,
@@ -153,6 +155,32 @@ async def test_nobody_else_does(studio: Studio, clip: Path) -> None:
         assert await publish(clip, studio.port, query) != 0
     # Nothing of it has reached the database.
     assert studio.sessions.asked == 0
+
+
+async def test_the_key_alone_publishes_where_it_may_be_sent(
+    live: Live, library: Library, tmp_path: Path, clip: Path
+) -> None:
+    studio = Studio(live, library, tmp_path, plain_keys=True)
+    try:
+        shown = await studio.stream()
+        for number, name in enumerate(("{}", "%23!::r={},m=publish")):
+            query = f"streamid={name.format(shown['stream_key'])}"
+            assert await publish(clip, studio.port, query) == 0
+            async with asyncio.timeout(60):
+                await studio.sessions.kept[number].ended.wait()
+            assert studio.sessions.kept[number].tags
+        # What belongs to the passphrase still needs it, and the key is not told apart by one.
+        made = login(shown)
+        assert studio.refusal(made.stream_id, None) == UNSECURE
+        assert studio.refusal(shown["stream_key"], made.passphrase) == UNSECURE
+        renewed = await studio.ask(f"/{shown['id']}/key")
+        await publish(clip, studio.port, f"streamid={shown['stream_key']}")
+        await eventually(lambda: studio.sessions.refused, 60)
+        assert studio.refusal(shown["stream_key"], None) == UNAUTHORIZED
+        assert studio.refusal(f"live_{'0' * 40}x", None) == BAD_REQUEST
+        assert await publish(clip, studio.port, f"streamid={renewed['stream_key']}") == 0
+    finally:
+        await studio.listener.close()
 
 
 async def test_a_new_key_has_another_passphrase_and_the_old_one_is_refused(

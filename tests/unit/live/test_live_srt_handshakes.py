@@ -9,7 +9,7 @@ from services.live.srt.publishers import PER_ADDRESS, PER_PROCESS, SrtPublishers
 from shared.programs.confinement import Limits
 from tests.support.live_publishers import Door
 
-LOGINS = SrtLogins("a secret of the installation, random")
+LOGINS = SrtLogins("a secret of the installation, random", plain_keys=False)
 NAME = LOGINS.of_key("a-good-key").stream_id
 TOO_MANY = Rejected(1429)
 LIMITS = Limits(seconds=0, cpu_seconds=60, memory_bytes=1 << 30, file_bytes=1 << 20, nice=0)
