@@ -35,7 +35,14 @@ function Draft({ onSubmit }: { onSubmit: (item: UploadItem) => void }) {
   const [item, setItem] = useState<UploadItem>({
     id: 'a',
     file,
-    details: { title: 'Clip', description: '', tags: [], visibility: null, publishAt: null, keepHdr: false },
+    details: {
+      title: 'Clip',
+      description: '',
+      tags: [],
+      visibility: null,
+      publishAt: null,
+      keepHdr: false,
+    },
     state: { phase: 'draft' },
     attempt: 0,
   });

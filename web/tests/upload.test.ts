@@ -15,7 +15,14 @@ function draft(): UploadItem {
   return {
     id: 'a',
     file: clip(),
-    details: { title: 'Clip', description: '', tags: [], visibility: null, publishAt: null, keepHdr: false },
+    details: {
+      title: 'Clip',
+      description: '',
+      tags: [],
+      visibility: null,
+      publishAt: null,
+      keepHdr: false,
+    },
     state: { phase: 'draft' },
     attempt: 0,
   };
