@@ -10,6 +10,7 @@ import type { UploadItem } from '../src/upload/machine';
 import { uploadMetadata } from '../src/upload/tus';
 import { OwnerActions } from '../src/videos/OwnerActions';
 import { fromLocalInput, publishAtProblem, toLocalInput } from '../src/videos/publication';
+import { aDraft } from './drafts';
 import { aVideo, expectAccessible, failure, fakeApi, renderAt, success, tokenFor } from './stage';
 
 const ME = 'GET /api/v1/users/me';
@@ -32,20 +33,7 @@ beforeEach(() => {
 const file = new File(['x'], 'clip.mp4', { type: 'video/mp4' });
 
 function Draft({ onSubmit }: { onSubmit: (item: UploadItem) => void }) {
-  const [item, setItem] = useState<UploadItem>({
-    id: 'a',
-    file,
-    details: {
-      title: 'Clip',
-      description: '',
-      tags: [],
-      visibility: null,
-      publishAt: null,
-      keepHdr: false,
-    },
-    state: { phase: 'draft' },
-    attempt: 0,
-  });
+  const [item, setItem] = useState(aDraft(file));
   return (
     <DraftForm
       item={item}

@@ -3,30 +3,16 @@ import { describe, expect, it, vi } from 'vitest';
 import { ApiError, networkError } from '../src/api/errors';
 import { pauseAfter } from '../src/upload/backoff';
 import { fileProblem, titleFromName } from '../src/upload/files';
-import { advance, isUnfinished, sentPercent, type UploadItem } from '../src/upload/machine';
+import { advance, isUnfinished, sentPercent } from '../src/upload/machine';
 import { UploadQueue } from '../src/upload/queue';
 import { SpeedMeter, timeLeft } from '../src/upload/speed';
 import type { SendOptions, Transport } from '../src/upload/tus';
+import { aDraft } from './drafts';
 
 const clip = (name = 'clip.mp4', bytes = 100) =>
   new File([new Uint8Array(bytes)], name, { type: 'video/mp4' });
 
-function draft(): UploadItem {
-  return {
-    id: 'a',
-    file: clip(),
-    details: {
-      title: 'Clip',
-      description: '',
-      tags: [],
-      visibility: null,
-      publishAt: null,
-      keepHdr: false,
-    },
-    state: { phase: 'draft' },
-    attempt: 0,
-  };
-}
+const draft = () => aDraft(clip());
 
 const queued = () => advance(draft(), { type: 'submitted' });
 const sending = () => advance(queued(), { type: 'started' });

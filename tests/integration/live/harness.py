@@ -26,7 +26,7 @@ from services.live.http.app import live_app
 from services.live.http.planned import planned_router
 from services.live.metrics import LiveMetrics
 from services.live.plans_repository import PlansRepository
-from services.live.ports import Publisher
+from services.live.ports import Publisher, Session
 from services.live.sessions_repository import SessionsRepository
 from services.live.streams_repository import StreamsRepository
 from shared.contracts import EncodedTrack, Event, LivePublished, LiveRecorded, Segment
@@ -260,3 +260,8 @@ async def running(database: Database) -> AsyncGenerator[Live]:
             yield Live(database, engine, store)
     finally:
         await engine.dispose()
+
+
+async def types(live: Live, session: Session) -> list[str]:
+    """The events of a session."""
+    return [type(event).__name__ for event in await live.one.sessions.history(session.video_id)]
