@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, delete, func, insert, not_, or_, select, te
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.live.domain.plan import MISSED, SOON, Plan
-from services.live.ports import PlanRow, TooManyPlans
+from services.live.row_ports import PlanRow, TooManyPlans
 from services.live.rows import lock_user, transaction
 from services.live.tables import plans, sessions
 
@@ -22,7 +22,7 @@ _PLANNED: Final = plans.c.state == "planned"
 
 
 class PlansRepository:
-    """Implements ``ports.PlanRows``."""
+    """Implements ``row_ports.PlanRows``."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.live.ports import QUIET_SECONDS, Beat, Refused, Report, SessionRow
+from services.live.ports import Refused
+from services.live.row_ports import QUIET_SECONDS, Beat, Report, SessionRow
 from services.live.rows import lock_user, transaction
 from services.live.tables import sessions, streams
 
@@ -27,7 +28,7 @@ _COLUMNS: Final = (
 
 
 class SessionsRepository:
-    """Implements ``ports.SessionRows``."""
+    """Implements ``row_ports.SessionRows``."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Select, delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.live.ports import StreamRow, TooManyStreams
+from services.live.row_ports import StreamRow, TooManyStreams
 from services.live.rows import lock_user, transaction
 from services.live.tables import plans, sessions, simulcast_targets, streams
 
@@ -14,7 +14,7 @@ _COLUMNS: Final = tuple(streams.c[name] for name in StreamRow.__struct_fields__)
 
 
 class StreamsRepository:
-    """Implements ``ports.StreamRows``."""
+    """Implements ``row_ports.StreamRows``."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -22,7 +22,8 @@ from services.live.clips.rules import (
 )
 from services.live.domain.stream import LiveStreamNotFound, clean_title
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import Accounts, KeyReused, SessionRow, SessionRows
+from services.live.ports import Accounts
+from services.live.row_ports import KeyReused, SessionRow, SessionRows
 from shared.contracts import Visibility, new_id
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import Accounts, SessionRow
+from services.live.ports import Accounts
+from services.live.row_ports import SessionRow
 
 # Between two looks at the log and at the account, of one session.
 _LOOK_SECONDS: Final = 5.0

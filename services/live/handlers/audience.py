@@ -6,7 +6,8 @@ in its last event.
 
 from collections.abc import Callable
 
-from services.live.ports import MOST_OPEN, Metrics, SessionRows, Viewers
+from services.live.ports import Metrics, Viewers
+from services.live.row_ports import MOST_OPEN, SessionRows
 
 
 class Audience:

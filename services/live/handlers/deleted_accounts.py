@@ -9,7 +9,7 @@ from typing import Final
 from services.live.domain.stream import DeleteStream, LiveStreamNotFound
 from services.live.handlers.ending import end_session
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import SessionRows, StreamRow, StreamRows
+from services.live.row_ports import SessionRows, StreamRow, StreamRows
 from shared.loops.items import ItemMetrics, Items
 
 _BATCH: Final = 500

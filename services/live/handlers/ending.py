@@ -3,7 +3,7 @@
 from services.live.domain.session import End, LiveSession
 from services.live.domain.stream import CloseSession
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import SessionRows
+from services.live.row_ports import SessionRows
 
 
 async def end_session(

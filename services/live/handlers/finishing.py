@@ -10,7 +10,8 @@ from typing import Final
 from services.live.domain.session import Fenced, LiveSession
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.owners import Owners
-from services.live.ports import MediaStore, Metrics, Recorder, SessionRow, SessionRows
+from services.live.ports import MediaStore, Metrics, Recorder
+from services.live.row_ports import SessionRow, SessionRows
 from shared.loops.items import ItemMetrics, Items
 
 _BATCH: Final = 500

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.live.handlers.ending import end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.owners import is_quiet
-from services.live.ports import SessionRow, SessionRows
+from services.live.row_ports import SessionRow, SessionRows
 from shared.errors import NotFound
 
 _OPERATOR: Final = "operator"

@@ -37,12 +37,9 @@ from services.live.ports import (
     OwnStream,
     Publisher,
     Refused,
-    Report,
     Session,
-    SessionRows,
-    StreamRow,
-    StreamRows,
 )
+from services.live.row_ports import Report, SessionRows, StreamRow, StreamRows
 from shared.contracts import Event, LivePosterMade, LivePublished, LiveRecorded, new_id
 from shared.event_store.changes import TooManyChanges
 from shared.outages import is_outage

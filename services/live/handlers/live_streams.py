@@ -27,15 +27,8 @@ from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.owners import is_quiet
 from services.live.handlers.planning import Planning, Wish
 from services.live.keys import key_hash, new_key
-from services.live.ports import (
-    Health,
-    KeyReused,
-    SessionRow,
-    SessionRows,
-    StreamRow,
-    StreamRows,
-    Viewers,
-)
+from services.live.ports import Health, Viewers
+from services.live.row_ports import KeyReused, SessionRow, SessionRows, StreamRow, StreamRows
 from shared.contracts import ClipsBy, new_id
 from shared.event_store.changes import TooManyChanges
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from services.live.ports import QUIET_SECONDS, SessionRow
+from services.live.row_ports import QUIET_SECONDS, SessionRow
 
 # What the time between two looks counts at most: a leader that could not look knows nothing.
 _LOOK_SECONDS: Final = 1.0

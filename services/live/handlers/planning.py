@@ -18,7 +18,7 @@ from services.live.domain.plan import (
 )
 from services.live.domain.stream import LiveSettings, LiveStream, LiveStreamNotFound
 from services.live.handlers.live_events import LiveEvents
-from services.live.ports import PlanRow, PlanRows
+from services.live.row_ports import PlanRow, PlanRows
 from shared.contracts import SHOWN_TO_OTHERS, Visibility, new_id
 from shared.errors import NotFound
 from shared.loops.items import ItemMetrics, Items

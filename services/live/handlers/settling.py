@@ -14,7 +14,7 @@ from services.live.handlers.allowances import Allowances
 from services.live.handlers.ending import close_session, end_session
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.owners import Owners
-from services.live.ports import MOST_OPEN, SessionRow, SessionRows
+from services.live.row_ports import MOST_OPEN, SessionRow, SessionRows
 from shared.loops.items import ItemMetrics, Items
 from shared.telemetry import get_logger
 

@@ -11,7 +11,7 @@ from litestar.params import Parameter, QueryParameter
 
 from services.live.handlers.planning import Planning
 from services.live.http.streams import LiveVisibility
-from services.live.ports import PlanRow
+from services.live.row_ports import PlanRow
 from shared.http.envelope import Failure, Success
 from shared.http.identity import Principal
 

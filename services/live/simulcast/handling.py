@@ -14,7 +14,7 @@ from services.live.domain.stream import (
 )
 from services.live.handlers.live_events import LiveEvents
 from services.live.handlers.owners import is_quiet
-from services.live.ports import SessionRows
+from services.live.row_ports import SessionRows
 from services.live.simulcast.access import read_target
 from services.live.simulcast.repository import Most, TargetRow, TargetsRepository
 from services.live.simulcast.sealing import Sealer

@@ -16,14 +16,7 @@ from services.live.domain.session import (
     evolve,
     initial,
 )
-from services.live.ports import (
-    Credential,
-    Entrance,
-    Health,
-    Publisher,
-    Refused,
-    Session,
-)
+from services.live.ports import Credential, Entrance, Health, Publisher, Refused, Session
 from shared.contracts import Event, LivePosterMade, LivePublished, LiveRecorded, new_id
 
 
