@@ -52,6 +52,14 @@ def test_no_path_of_somebodys_machine() -> None:
     assert hits == []
 
 
+def test_no_link_in_place_of_a_file() -> None:
+    """A link names a path, which another machine may not have; ``ls-files`` follows none."""
+    staged = subprocess.run(
+        ("git", "ls-files", "--stage"), cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert [line for line in staged.splitlines() if line.startswith("120000")] == []
+
+
 def test_what_installs_packages_names_no_address() -> None:
     hits = [
         f"{name}: {match.group()}"
