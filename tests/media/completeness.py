@@ -33,6 +33,8 @@ def _lost(streams: SourceStreams, made: Processed) -> list[str]:
     sounds = len(streams.sounds) + len(streams.silent)
     if sounds > len(planned.audio) and "sound_left_out" not in told:
         found.append(f"{len(planned.audio)} of {sounds} sounds are left, and no note says so")
+    if streams.rest and "rest_left_out" not in told:
+        found.append("further recordings are not played, and no note says so")
     return found
 
 

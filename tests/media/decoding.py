@@ -4,7 +4,6 @@ A false time stamp may claim hours, which filters would fill with pictures and s
 decoded is bounded in length, and each run in memory.
 """
 
-import re
 import resource
 import subprocess
 from collections.abc import Sequence
@@ -20,11 +19,11 @@ from services.transcoder.planning.ending import GUESSED
 from shared.contracts import AudioTrack, Rendition, VideoTrack
 from shared.programs.finding import find_ffmpeg
 from tests.media.pipeline import Processed
+from tests.media.recordings import recordings
 from tests.media.source_streams import SourceStreams
 
 Pictures = np.ndarray[Any, np.dtype[np.uint8]]
 Samples = np.ndarray[Any, np.dtype[np.float32]]
-Times = np.ndarray[Any, np.dtype[np.float64]]
 
 SOUND_RATE: Final = 8000
 # Sound that is so much longer than the picture is played out over its last frame.
@@ -33,10 +32,6 @@ _ABOUT: Final = 0.2
 
 # Pixels on the longer side of the pictures that are compared.
 _SIDE: Final = 96
-# Containers that ffmpeg reads on where a second file follows, whose times begin again. Pictures are
-# decoded in the order in which they are shown, so their times go back nowhere else.
-_RESTARTING: Final = frozenset(("flv", "matroska"))
-_BACK_SECONDS: Final = 0.1
 # Containers whose times say less than the order of their samples.
 _UNTIMED: Final = GUESSED | {"flac"}
 
@@ -50,10 +45,14 @@ _TIMEOUT: Final = 600
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """What plain ffmpeg decodes: pictures at the output's rate, and each sound track."""
+    """What plain ffmpeg decodes: pictures at the output's rate, and each sound track.
+
+    ``every``: all pictures, also those that are not shown at that rate.
+    """
 
     pictures: Pictures | None
     sounds: tuple[Samples, ...]
+    every: Pictures | None = None
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -77,28 +76,60 @@ class _Tracks(msgspec.Struct, frozen=True):
 
 
 def decode_source(source: Path, streams: SourceStreams, made: Processed, folder: Path) -> Reference:
-    """Decode a source's tracks in one ordinary run, so that ffmpeg keeps them together."""
-    tracks = _tracks(streams, made)
+    """Decode a source's tracks in one ordinary run, so that ffmpeg keeps them together.
+
+    Recordings that were joined are decoded each by itself: they are shown one after the other.
+    """
+    tracks = _tracks(source, streams, made)
     rate = Fraction(made.planned.renditions[0].frame_rate) if made.planned.renditions else None
-    if rate and tracks.video is not None and made.planned.source.container in _RESTARTING:
-        every, times = _all_pictures(source, tracks)
-        if (np.diff(times) < -_BACK_SECONDS).any():
-            # Times begin again on the way: all is shown one after the other.
-            return Reference(
-                _at_rate(every, _one_clock(times), rate),
-                tuple(_in_order(source, track, tracks) for track in tracks.audio),
-            )
-    between = folder / "reference.nut"
-    _decode_together(source, tracks, between)
-    pictures, sounds = _on_clock(between, tracks, rate, folder)
-    if made.planned.source.container in _UNTIMED:
-        # Times of a stream without a container are only guessed, and those of joined FLAC begin
-        # again: samples are laid end to end.
-        sounds = [_in_order(source, track, tracks) for track in tracks.audio]
+    parts = recordings(source, made.planned.source.container, folder)
+    together = _decode_together(parts[0] if parts else source, tracks, made, folder)
+    for part in parts[1:]:
+        try:
+            following = _decode_together(part, tracks, made, folder)
+        except subprocess.CalledProcessError:
+            # It is cut off before its first picture and its first sound.
+            continue
+        together = _followed(together, following, rate or Fraction(0))
+    pictures, sounds = together.pictures, together.sounds
     if pictures is not None and sounds and rate is not None:
         longest = max(len(sound) for sound in sounds) / SOUND_RATE
         pictures = _held(pictures, longest, rate, _planned_frames(made))
-    return Reference(pictures, tuple(sounds))
+    return msgspec.structs.replace(together, pictures=pictures)
+
+
+def _decode_together(source: Path, tracks: _Tracks, made: Processed, folder: Path) -> Reference:
+    """What one ordinary run decodes, on one clock."""
+    rate = Fraction(made.planned.renditions[0].frame_rate) if made.planned.renditions else None
+    between = folder / "reference.nut"
+    _decode_to(between, source, tracks)
+    found = _on_clock(between, tracks, rate, folder)
+    if made.planned.source.container in _UNTIMED:
+        # Times of a stream without a container are only guessed, and those of joined FLAC begin
+        # again: samples are laid end to end.
+        sounds = tuple(_in_order(source, track, tracks) for track in tracks.audio)
+        found = msgspec.structs.replace(found, sounds=sounds)
+    return found
+
+
+def _followed(one: Reference, other: Reference, rate: Fraction) -> Reference:
+    """A recording, and another one that begins where the longest track of the first has ended."""
+    lengths = [len(sound) / SOUND_RATE for sound in one.sounds]
+    if one.pictures is not None:
+        lengths.append(float(len(one.pictures) / rate))
+    end = max(lengths)
+    sounds = [
+        np.concatenate([a, np.zeros(max(0, round(end * SOUND_RATE) - len(a)), np.float32), b])
+        for a, b in zip(one.sounds, other.sounds, strict=True)
+    ]
+    if one.pictures is None or other.pictures is None or one.every is None or other.every is None:
+        return msgspec.structs.replace(one, sounds=tuple(sounds))
+    held = one.pictures[-1:].repeat(max(0, round(end * rate) - len(one.pictures)), 0)
+    return Reference(
+        np.concatenate([one.pictures, held, other.pictures]),
+        tuple(sounds),
+        np.concatenate([one.every, other.every]),
+    )
 
 
 def decode_video(made: Processed, folder: Path) -> Decoded:
@@ -125,7 +156,7 @@ def decode_video(made: Processed, folder: Path) -> Decoded:
     )
 
 
-def _tracks(streams: SourceStreams, made: Processed) -> _Tracks:
+def _tracks(source: Path, streams: SourceStreams, made: Processed) -> _Tracks:
     """The tracks to decode, by their numbers in the source."""
     planned = made.planned
     video, audio = planned.source.video, planned.audio
@@ -133,9 +164,13 @@ def _tracks(streams: SourceStreams, made: Processed) -> _Tracks:
     first = streams.pictures[0] if streams.pictures else None
     video = msgspec.structs.replace(video, stream=first) if video else None
     if planned.remuxed_key and len(streams.sounds) >= len(audio):
+        heard = streams.sounds
+        if len(heard) > len(audio):
+            # Those of which nothing decodes are left out.
+            heard = tuple(number for number in heard if _is_heard(source, number))
         audio = tuple(
             msgspec.structs.replace(track, stream=number)
-            for track, number in zip(audio, streams.sounds, strict=False)
+            for track, number in zip(audio, heard, strict=False)
         )
     elif planned.remuxed_key:
         audio = tuple(msgspec.structs.replace(track, stream=None) for track in audio)
@@ -147,14 +182,24 @@ def _tracks(streams: SourceStreams, made: Processed) -> _Tracks:
     field = "bwdif=mode=send_field:deint=interlaced," if video.interlaced else ""
     # Shape of pixels first: the output has square ones.
     square = "scale='trunc(iw*max(sar,1))':'trunc(ih/min(sar,1))',setsar=1"
-    # Borders are where they are in the rendition, also between two pixels of the small picture.
-    bordered = f"{_fit(size.width, size.height)},pad={size.width}:{size.height}:-1:-1"
+    # Borders are where they are in the rendition, also between two pixels of the small picture: at
+    # even pixels, whatever the source's format.
+    middle = "trunc((ow-iw)/4)*2:trunc((oh-ih)/4)*2"
+    bordered = f"{_fit(size.width, size.height)},pad={size.width}:{size.height}:{middle}"
     small = f"scale={shape[0]}:{shape[1]}:flags=bicubic,setsar=1,format=gray"
     shown = f"{field}{square},{bordered},{small},trim=end={seconds}"
     return _Tracks(video, audio, seconds, shape, shown)
 
 
-def _decode_together(source: Path, tracks: _Tracks, target: Path) -> None:
+def _is_heard(source: Path, stream: int) -> bool:
+    options = ["-i", str(source), "-map", f"0:{stream}", "-frames:a", "1", "-f", "s16le", "-"]
+    try:
+        return bool(_run(options))
+    except subprocess.CalledProcessError:
+        return False
+
+
+def _decode_to(target: Path, source: Path, tracks: _Tracks) -> None:
     arguments = ["-i", str(source), "-map_metadata", "-1"]
     if tracks.video is not None:
         arguments += ["-map", _picture(tracks.video), "-c:v", "rawvideo", "-fps_mode", "vfr"]
@@ -173,66 +218,35 @@ def _decode_together(source: Path, tracks: _Tracks, target: Path) -> None:
     _run([*arguments, "-f", "nut", str(target)])
 
 
-def _on_clock(
-    between: Path, tracks: _Tracks, rate: Fraction | None, folder: Path
-) -> tuple[Pictures | None, list[Samples]]:
+def _on_clock(between: Path, tracks: _Tracks, rate: Fraction | None, folder: Path) -> Reference:
     """What was decoded together, at a constant rate: pictures and each sound track."""
-    arguments = ["-i", str(between)]
-    file = folder / "reference.gray"
+    # Picture and sound may both begin later than the file.
+    arguments = ["-copyts", "-i", str(between)]
+    file, all_of_them = folder / "reference.gray", folder / "reference-all.gray"
     if tracks.video is not None:
         clock = f"fps={rate}:start_time=0:round=near"
         arguments += ["-map", "0:v", "-vf", clock, "-fps_mode", "passthrough"]
         arguments += ["-f", "rawvideo", str(file)]
+        arguments += ["-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", str(all_of_them)]
     heard = [folder / f"reference-{number}.f32" for number in range(len(tracks.audio))]
     for number, target in enumerate(heard):
         clock = f"aresample={SOUND_RATE}:async=1:first_pts=0"
         arguments += ["-map", f"0:a:{number}", "-af", clock, "-ac", "1", "-f", "f32le", str(target)]
     _run(arguments)
-    sounds = [np.fromfile(target, dtype=np.float32) for target in heard]
+    sounds = tuple(np.fromfile(target, dtype=np.float32) for target in heard)
     if tracks.video is None:
-        return None, sounds
+        return Reference(None, sounds)
     pictures = _as_pictures(file.read_bytes(), tracks.shape)
-    if not len(pictures):
-        # The only picture of a file that does not say how long it is shown.
-        options = ["-i", str(between), "-map", "0:v", "-fps_mode", "passthrough"]
-        pictures = _as_pictures(_run([*options, "-f", "rawvideo", "-"]), tracks.shape)
-    return pictures, sounds
-
-
-def _all_pictures(source: Path, tracks: _Tracks) -> tuple[Pictures, Times]:
-    """All pictures of a source one after the other, and their times, whatever those are."""
-    assert tracks.video is not None
-    options = ["-v", "info", "-nostats", "-i", str(source), "-map", _picture(tracks.video)]
-    options += ["-vf", f"{tracks.shown},showinfo=checksum=0", "-fps_mode", "passthrough"]
-    data, said = _run_told([*options, "-f", "rawvideo", "-"])
-    times = [float(found) for found in re.findall(r" pts_time:(-?[\d.]+)", said)]
-    pictures = _as_pictures(data, tracks.shape)
-    return pictures, np.array(times[: len(pictures)])
-
-
-def _one_clock(times: Times) -> Times:
-    """Times that go on where those of a file begin again.
-
-    A picture lasts as long as the one before.
-    """
-    steps = np.diff(times)
-    for back in np.flatnonzero(steps < -_BACK_SECONDS):
-        steps[back] = max(0.0, steps[back - 1]) if back else 0.0
-    return np.concatenate([[0.0], np.cumsum(steps)])
-
-
-def _at_rate(pictures: Pictures, times: Times, rate: Fraction) -> Pictures:
-    """The pictures that are on screen at each time of a constant rate."""
-    last = times[-1] + float(np.median(np.diff(times)))
-    frames = np.arange(max(1, round(last * rate))) / float(rate)
-    shown = np.searchsorted(times, frames + 0.5 / float(rate)) - 1
-    return pictures[np.clip(shown, 0, len(pictures) - 1)]
+    every = _as_pictures(all_of_them.read_bytes(), tracks.shape)
+    # The only picture of a file may not say how long it is shown.
+    return Reference(pictures if len(pictures) else every, sounds, every)
 
 
 def _in_order(source: Path, track: AudioTrack, tracks: _Tracks) -> Samples:
     """A sound track's samples one after the other, whatever their times."""
     layout = "mono" if track.channels == 1 else "stereo"
-    steps = f"aformat=channel_layouts={layout},aresample={SOUND_RATE}"
+    # In floating point, as above: mixed as integers, six channels would be made quieter.
+    steps = f"aformat=sample_fmts=fltp:channel_layouts={layout},aresample={SOUND_RATE}"
     options = ["-i", str(source), "-map", _sound(track), "-af", steps, "-ac", "1"]
     most = ["-fs", str(round(tracks.seconds * SOUND_RATE * 4))]
     return np.frombuffer(_run([*options, *most, "-f", "f32le", "-"]), dtype=np.float32)
@@ -293,11 +307,6 @@ def _as_pictures(raw: bytes, shape: tuple[int, int]) -> Pictures:
 
 def _run(arguments: Sequence[str]) -> bytes:
     """What ffmpeg writes to its output, within its memory."""
-    return _run_told(arguments)[0]
-
-
-def _run_told(arguments: Sequence[str]) -> tuple[bytes, str]:
-    """What ffmpeg writes to its output, within its memory, and what it says."""
     command = [find_ffmpeg(None), "-nostdin", "-hide_banner", "-v", "error", "-y"]
     # What decodes counts, however much does not.
     command += ["-max_error_rate", "1", *arguments]
@@ -310,4 +319,4 @@ def _run_told(arguments: Sequence[str]) -> tuple[bytes, str]:
             raise
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, answer, said)
-    return answer, said.decode(errors="replace")
+    return answer

@@ -107,7 +107,7 @@ def recipe(seed: int, number: int) -> Recipe:
         parts = [draft.part(), draft.part(like=kind.joins == "same")]
     elif kind.copies and chance.random() < 0.2:
         how, draft.starts = "copy", False
-        parts = [draft.part(), draft.part()]
+        parts = [draft.part(), draft.part(like=draft.alike)]
     else:
         parts = [draft.part()]
     edited = kind.edits and len(parts) == 1 and chance.random() < 0.15
@@ -170,6 +170,11 @@ class _Draft:
         self._parts = 0
         self._last: tuple[str, ...] = ()
 
+    @property
+    def alike(self) -> bool:
+        """Whether the picture's packets lack parameters: those of others then decode to noise."""
+        return self._codec in ("ffv1", "libtheora")
+
     def part(self, *, like: bool = False) -> tuple[str, ...]:
         """The options of the next part. ``like``: nothing but the picture and the tone differ."""
         self._parts += 1
@@ -231,7 +236,7 @@ class _Draft:
         filters += self._shape(encoder)
         if codec in ("libx264", "mpeg4", "mpeg2video", "libx265"):
             encoder += ["-bf", chance.choice(("0", "2"))]
-        if codec == "libx264" and self._name in ("mp4", "mkv", "mov"):
+        if codec in ("libx264", "libx265") and self._name in ("mp4", "mkv", "mov"):
             # Packets that follow one another bring their parameters.
             encoder += ["-bsf", "dump_extra"]
         if filters:

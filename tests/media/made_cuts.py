@@ -99,6 +99,12 @@ CUT: Final[dict[str, Recipe]] = {
         *(*X264, "-c:a", "aac", "-movflags", "+faststart"),
         sources=(*STILL, *tone(seconds=6)),
     ),
+    "late sound, cut": cut(
+        "a.mp4",
+        *(*X264, "-c:a", "aac", "-movflags", "+faststart"),
+        sources=(*picture("160x90", seconds=4), "-itsoffset", "2.5", *tone(seconds=4)),
+        part=0.76,
+    ),
     "mov with pcm, cut": cut("a.mov", *X264, "-c:a", "pcm_s16le", "-movflags", "+faststart"),
     "mkv, cut": cut("a.mkv", *X264, "-c:a", "libopus"),
     "webm, cut": cut("a.webm", *VP8, "-c:a", "libvorbis"),

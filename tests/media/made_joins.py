@@ -2,12 +2,33 @@
 
 from typing import Final
 
-from tests.media.made_files import X264, Recipe, joined, picture, tone
+from tests.media.made_changes import copied_together
+from tests.media.made_files import VP8, X264, Recipe, joined, picture, tone
 
 
 def _part(tone_hz: int, *options: str, seconds: float = 3) -> tuple[str, ...]:
     return (*picture(seconds=seconds), *tone(tone_hz, seconds), *X264, "-c:a", "aac", *options)
 
+
+def _song(tone_hz: int, *options: str) -> tuple[str, ...]:
+    """A picture of 1.2 s and a sound of 2.7 s."""
+    return (
+        *picture(rate="15", seconds=1.2),
+        *tone(tone_hz, 2.7),
+        *VP8,
+        "-c:a",
+        "libopus",
+        *options,
+    )
+
+
+def _late(tone_hz: int) -> tuple[str, ...]:
+    """A sound that begins 0.6 s after the picture."""
+    late = ("-itsoffset", "0.6", *tone(tone_hz, 2))
+    return (*picture(seconds=2.4), *late, "-map", "0:v", "-map", "1:a", *X264, "-c:a", "ac3")
+
+
+_PAUSED: Final = ("-vf", "setpts='PTS+gte(T,0.6)*7/TB'", "-fps_mode", "vfr", *X264)
 
 JOINS: Final[dict[str, Recipe]] = {
     "flv, sound of another rate": joined(
@@ -15,6 +36,25 @@ JOINS: Final[dict[str, Recipe]] = {
     ),
     "ts, sound at twice the rate": joined(
         "a.ts", _part(440, "-ar", "22050"), _part(880, "-ar", "44100", "-output_ts_offset", "3")
+    ),
+    "webm, sound longer than its picture": joined("a.webm", _song(440), _song(880)),
+    "webm from 12 s, sound longer than its picture": joined(
+        "a.webm", *(_song(each, "-output_ts_offset", "12") for each in (440, 880))
+    ),
+    "flv, sound longer than its picture": joined(
+        "a.flv",
+        *(
+            (*picture(seconds=1.2), *tone(each, 2.7), *X264, "-c:a", "aac", "-ar", "44100")
+            for each in (440, 880, 660)
+        ),
+    ),
+    "mkv, late sound": joined("a.mkv", _late(440), _late(880)),
+    # The maximum of bits per second must not be that of a picture that is shown for 7 s.
+    "mp4, size changes after a pause": copied_together(
+        "a.mp4",
+        (*picture("200x112", "12", 1.2), *_PAUSED),
+        (*picture("112x200", "12", 1.2), *X264, "-bsf:v", "dump_extra"),
+        of="mp4",
     ),
 }
 

@@ -88,8 +88,8 @@ def _differences(made: Processed, decoded: Decoded, reference: Reference) -> lis
             found += compare_sound(name, decoded.sounds[name], _until(sound, float(shown)))
         elif len(sound) > _LENGTH_SECONDS * SOUND_RATE:
             found.append(f"{name}: no sound")
-    if reference.pictures is not None:
-        found += _poster(made, reference.pictures)
+    if reference.every is not None:
+        found += _poster(made, reference.every)
     elif planned.renditions:
         longest = max(len(sound) for sound in reference.sounds) / SOUND_RATE
         found += _still(planned.renditions, decoded, longest)

@@ -9,6 +9,7 @@ import msgspec
 
 from services.transcoder.planning.ending import GUESSED
 from shared.programs.finding import find_ffprobe
+from tests.media.recordings import unplayed
 
 _TIMEOUT: Final = 60
 _GUESSED: Final = GUESSED | {"mpegts", "mpeg", "ogg"}
@@ -19,12 +20,14 @@ _STILL: Final = frozenset(("png", "bmp", "webp", "tiff", "jpegxl", "mjpeg"))
 class SourceStreams(msgspec.Struct, frozen=True):
     """Numbers of streams. ``pictures``: those that move, the one to show first; ``sounds``: those
     that can be heard; ``silent``: those of which nothing is known. ``stated``: the seconds that the
-    container says it lasts, 0 where it does not."""
+    container says it lasts, 0 where it does not. ``rest``: recordings follow that ffmpeg does not
+    read."""
 
     pictures: tuple[int, ...]
     sounds: tuple[int, ...]
     silent: tuple[int, ...] = ()
     stated: float = 0.0
+    rest: bool = False
 
 
 def source_streams(source: Path) -> SourceStreams:
@@ -49,6 +52,7 @@ def source_streams(source: Path) -> SourceStreams:
         tuple(s["index"] for s in known),
         tuple(s["index"] for s in heard if s not in known),
         _stated(answer.get("format", {})),
+        unplayed(source, answer.get("format", {}).get("format_name", "").partition(",")[0]),
     )
 
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from services.transcoder.encoding.ffmpeg import copy_packets
 from services.transcoder.encoding.ffmpeg_chunks import encode_chunk
 from services.transcoder.planning.tracks import Chosen, choose_tracks
 from tests.media.made_changes import CHANGES
 from tests.media.made_cuts import CUT, OPEN_ENDED
 from tests.media.made_files import FILES, VP8, X264, Recipe, joined, made, picture, tone
+from tests.media.made_joins import JOINS
 from tests.media.made_pictures import PICTURES
 from tests.media.oracle import differences
 from tests.media.pipeline import process
@@ -42,6 +44,10 @@ def _not_turned(*_given: object) -> list[str]:
 
 def _never(*_given: object, **_named: object) -> bool:
     return False
+
+
+def _as_if_reordered(*given: Any, **_named: object) -> list[str]:
+    return copy_packets(*given)
 
 
 def _as_it_is(facts: object, _ended: object) -> object:
@@ -75,6 +81,14 @@ MENDS: Final[dict[str, tuple[Recipe, dict[str, object]]]] = {
         },
     ),
     "recordings that follow are noticed": (joined("a.webm", *2 * (_SHORT_WEBM,)), _WITHOUT_JUMPS),
+    "recordings that follow begin together": (
+        JOINS["webm, sound longer than its picture"],
+        {f"{_TRANSCODER}.planning.joins.Recordings.joins": property(lambda _: ())},
+    ),
+    "pictures without times of their own keep those of packets": (
+        FILES["avi with pictures left out"],
+        {f"{_TRANSCODER}.encoding.ffmpeg.copy_packets": _as_if_reordered},
+    ),
     "the last picture is held": (
         made("a.mp4", *picture("160x90", seconds=1), *tone(seconds=4), *X264, "-c:a", "aac"),
         {f"{_TRANSCODER}.encoding.probe._HOLD_SECONDS": _ENDLESS},

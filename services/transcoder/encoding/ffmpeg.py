@@ -182,11 +182,17 @@ def encode_audio(
     ]
 
 
-def copy_packets(source: Input, facts: SourceFacts, target: Path) -> list[str]:
-    """ffmpeg: copy the picture and the sound tracks that are used into an MP4 file."""
-    # Where a file is cut, its last packet is not whole.
-    flags = "+genpts+discardcorrupt" if is_cut(facts) else "+genpts"
-    arguments = [*quiet(), "-fflags", flags, *_AFTER_ZERO, *source.options()]
+def copy_packets(
+    source: Input, facts: SourceFacts, target: Path, *, ordered: bool = False
+) -> list[str]:
+    """ffmpeg: copy the picture and the sound tracks that are used into an MP4 file.
+
+    ``ordered``: pictures are shown in the order, and at the times, in which they are decoded.
+    """
+    # Made up, the times of such pictures would be those of the next ones. Where a file is cut, its
+    # last packet is not whole.
+    flags = ("" if ordered else "+genpts") + ("+discardcorrupt" if is_cut(facts) else "")
+    arguments = [*quiet(), *(("-fflags", flags) if flags else ()), *_AFTER_ZERO, *source.options()]
     arguments += ["-i", source.location]
     tracks = [picture_of(facts.video)] if facts.video else []
     for track in (*tracks, *map(sound_of, facts.audio)):

@@ -5,6 +5,7 @@ picture's size or the kind of sound changes. Its own times are kept: without ``-
 a variable frame rate.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from services.transcoder.encoding.ffmpeg import (
 )
 from services.transcoder.encoding.picture_filters import deinterlace, input_options, turn
 from services.transcoder.planning.ending import GUESSED
+from services.transcoder.planning.joins import Join
 from services.transcoder.planning.plain import CopyBudget, Frame
 from services.transcoder.planning.probe_report import MAX_DURATION_S, MAX_PIXELS
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
@@ -53,8 +55,7 @@ def picture_sizes(source: Input, video: VideoTrack) -> list[str]:
 class WholeRun(msgspec.Struct, frozen=True):
     """One run that decodes the used tracks of a source. ``frame``: None without a picture.
 
-    ``back``: the least number of seconds by which the times of a source jump back, if they do and
-    its container is not one in which ffmpeg expects that. ``resized``: its picture's size changes.
+    ``joins``: where further recordings begin, if ffmpeg does not expect that in the container.
     """
 
     source: Input
@@ -62,8 +63,7 @@ class WholeRun(msgspec.Struct, frozen=True):
     frame: Frame | None
     budget: CopyBudget
     threads: int
-    back: float | None = None
-    resized: bool = False
+    joins: tuple[Join, ...] = ()
 
 
 def decode_whole(run: WholeRun, target: Path) -> list[str]:
@@ -76,7 +76,7 @@ def decode_whole(run: WholeRun, target: Path) -> list[str]:
     if video is not None and run.frame is not None:
         arguments += _picture(video, run.frame, run)
     for place, track in enumerate(run.facts.audio):
-        arguments += _sound(place, track, run.back)
+        arguments += _sound(place, track, counted=run.facts.container == "flac")
     # One second more than is accepted, so that a source that is too long is seen to be.
     arguments += ["-t", str(MAX_DURATION_S + 1), "-map_metadata:g", "-1", "-map_chapters", "-1"]
     return [*arguments, "-f", "mp4", str(target)]
@@ -88,29 +88,22 @@ def _times(run: WholeRun) -> list[str]:
     # decoder counts samples, each at its own rate.
     if run.facts.container in GUESSED:
         return ["-fflags", "+nofillin"]
-    if run.back is None or not run.resized:
-        return []
-    # With another size, filters begin anew and forget by how much times have jumped. Times that are
-    # so far from those before are made up instead, from the usual length of a frame.
-    return ["-dts_error_threshold", f"{run.back / 2:.6f}"]
+    return _one_clock(run.joins)
 
 
-def _one_clock(filter_name: str, back: float | None, length: str) -> list[str]:
-    """The filter that lets times go on where they jump back by ``back`` seconds or more.
+def _one_clock(joins: Sequence[Join]) -> list[str]:
+    """Let times go on where those of a further recording begin again.
 
-    Recordings may have been joined: the times of the second one begin again at 0. ``length``: that
-    of the frame before, as an expression. Register 0 holds what is added to times, register 1 the
-    length, register 2 whether times jump.
+    Of packets, because what decoders and filters know of a time ends where a picture's size changes
+    or the kind of sound.
     """
-    if back is None:
+    if not joins:
         return []
-    steps = (
-        f"st(2,lt(PTS,PREV_INPTS-{back / 2:.6f}/TB))",
-        "st(0,if(ld(2),PREV_OUTPTS+ld(1)-PTS,ld(0)))",
-        f"st(1,{length})",
-        "PTS+ld(0)",
-    )
-    return [f"{filter_name}='{';'.join(steps)}'"]
+    before, steps = 0.0, ["TS"]
+    for join in joins:
+        steps.append(f"gte(POS,{join.place})*{join.later - before:.6f}/TB")
+        before = join.later
+    return ["-bsf", f"setts=ts='{'+'.join(steps)}'"]
 
 
 def _fitting(frame: Frame) -> str:
@@ -128,10 +121,7 @@ def _picture(video: VideoTrack, frame: Frame, run: WholeRun) -> list[str]:
     fit = f"scale={_fitting(frame)}:flags=bicubic:reset_sar=1"
     # HDR keeps its colours for the renditions to be made of; all else gets theirs here.
     shown = [fit, "format=yuv420p10le"] if video.hdr else in_output_colours(video, fit)
-    # Until the second frame, none has a length.
-    length = "if(ld(2)+isnan(PREV_INPTS),max(1,ld(1)),PTS-PREV_INPTS)"
-    clock = _one_clock("setpts", run.back, length)
-    steps = [*clock, *deinterlace(video), *turn(video), *shown, f"pad={size}:-1:-1", "setsar=1"]
+    steps = [*deinterlace(video), *turn(video), *shown, f"pad={size}:-1:-1", "setsar=1"]
     return [
         "-map",
         f"0:{picture_of(video)}",
@@ -149,6 +139,9 @@ def _picture(video: VideoTrack, frame: Frame, run: WholeRun) -> list[str]:
         str(run.budget.rate),
         "-bufsize",
         str(run.budget.rate),
+        # By the clock, a picture that is shown for long would get hardly any bits below a maximum.
+        "-x264-params",
+        f"force-cfr=1:fps={video.frame_rate}",
         "-bf",
         "0",
         "-g",
@@ -164,12 +157,13 @@ def _picture(video: VideoTrack, frame: Frame, run: WholeRun) -> list[str]:
     ]
 
 
-def _sound(place: int, track: AudioTrack, back: float | None) -> list[str]:
+def _sound(place: int, track: AudioTrack, *, counted: bool) -> list[str]:
     layout = "mono" if track.channels == 1 else "stereo"
     # Mixed in floating point, as in other attempts: integers would be scaled to make room.
     steps = [
         *placed(track),
-        *_one_clock("asetpts", back, "NB_SAMPLES/SR/TB"),
+        # FLAC numbers its samples, and a further recording begins with the first number again.
+        *(["asetpts=N/SR/TB"] if counted else []),
         f"aresample={AUDIO_RATE},aformat=sample_fmts=fltp:channel_layouts={layout}",
         "aformat=sample_fmts=s16",
     ]

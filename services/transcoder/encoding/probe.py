@@ -143,16 +143,6 @@ async def probe_source(
     return with_extent(found, extent, whole=whole)
 
 
-async def jump_back(
-    ffprobe: str, source: ffmpeg.Input, folder: Path, found: ProbedSource
-) -> float | None:
-    """The least number of seconds by which a source's times jump back; None where none does.
-
-    Raises MediaRejected, TaskFailed.
-    """
-    return (await _scan(ffprobe, source, folder, found, after=None)).least_back
-
-
 def _tail(found: ProbedSource) -> float:
     """The time from which on a source is read to find its end."""
     stated = found.duration or 0.0

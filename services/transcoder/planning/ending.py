@@ -4,6 +4,7 @@ A full card, a crash or a broken download cuts a file short. What is there is ke
 is told. So is the uploader of several recordings in one file, of which ffmpeg plays the first.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -15,9 +16,13 @@ ENDS_EARLY: Final = "ends_early"
 GUESSED: Final = frozenset(("aac", "ac3", "amr", "dts", "eac3", "mp3"))
 # A page is at most so long (RFC 3533), and two more may follow the last packet.
 PAGES_BYTES: Final = 3 << 16
-# How a Matroska file begins, and how much may follow its last packet: the index of its clusters.
-_EBML: Final = b"\x1a\x45\xdf\xa3"
-CUES_BYTES: Final = 4 << 20
+# How a Matroska file begins, and one of Flash.
+_BEGINNINGS: Final = {
+    "matroska": re.compile(rb"\x1a\x45\xdf\xa3"),
+    "flv": re.compile(rb"FLV\x01[\0\x01\x04\x05]\0\0\0\x09"),
+}
+# How much is looked at from the last packet on: itself, and the index of a Matroska file.
+REST_BYTES: Final = 4 << 20
 # The share of a stated length, and the seconds, that packets may stay behind it.
 _SLACK: Final = 50
 _SLACK_SECONDS: Final = 1.0
@@ -77,19 +82,20 @@ def another_follows(pages: bytes) -> bool:
     return False
 
 
-def segment_follows(end: bytes) -> bool:
-    """Whether another Matroska file begins in ``end``, the bytes from the last packet on.
+def file_follows(container: str, end: bytes) -> bool:
+    """Whether another Matroska or Flash file begins in ``end``, the bytes from the last packet on.
 
-    ffmpeg reads on into a second one, and no further.
+    ffmpeg reads on into a second Matroska file, and no further; into one of Flash by chance only.
     """
-    return _EBML in end
+    return _BEGINNINGS[container].search(end) is not None
 
 
 def with_rest(facts: SourceFacts) -> SourceFacts:
     """The facts of a source that goes on with recordings which are not played."""
-    kept = "of different kinds, one after the other, of which the first is kept"
-    if facts.container == "matroska":
-        kept = "one after the other, of which no more than two can be read"
+    kept = {
+        "matroska": "one after the other, of which no more than two can be read",
+        "flv": "one after the other, of which not all can be read",
+    }.get(facts.container, "of different kinds, one after the other, of which the first is kept")
     note = SourceNote(
         code="rest_left_out",
         text=f"The file holds several recordings {kept}. Save the others as files of their own, and"

@@ -13,6 +13,7 @@ import msgspec
 from services.transcoder.planning.colours import HDR_TRANSFERS, colour_notes, colours_of
 from services.transcoder.planning.ffprobe_answer import Frame, ProbeReport, Stream
 from services.transcoder.planning.hdr import content_light, dolby_vision, mastering_display
+from services.transcoder.planning.joins import Recordings
 from services.transcoder.planning.media_errors import rejected
 from services.transcoder.planning.orientation import (
     Orientation,
@@ -148,7 +149,7 @@ def read_source(
         frozenset(stream.index for stream in used),
         cover=chosen.cover.index if chosen.cover and not video else None,
         ordered="avi" in names and video is not None and video.has_b_frames == 0,
-        stated=max(filter(None, (duration, *(_seconds(s.duration) for s in exact))), default=None),
+        stated=max(filter(None, (duration, *(_end(report, s) for s in exact))), default=None),
         apart=not _MOVED.isdisjoint(names)
         and any(
             _number(s.start_time) > _number(report.format.start_time) + _TOGETHER for s in used
@@ -162,10 +163,10 @@ class Extent:
     ``main_end``: the end of the main track; ``other_end``: of the others of ``streams``;
     ``any_end``: of all. ``seconds``: the whole seconds in which packets of ``streams`` begin.
     ``timed`` and ``untimed``: how many packets of the main stream say when they are shown, and how
-    many do not. ``back``: how often times jump back, the least by ``least_back`` seconds; ``on``:
-    how often they jump on. ``sounds``: the streams whose packets are stored in the order in which
-    they are heard. ``place``: where the last packet lies in the file, in bytes.
-    ``length``: the seconds of the main track's packets together.
+    many do not. ``back``: how often times jump back; ``on``: how often they jump on.
+    ``recordings``: those that begin where times jump back. ``sounds``: the streams whose packets
+    are stored in the order in which they are heard. ``place``: where the last packet lies in the
+    file, in bytes. ``length``: the seconds of the main track's packets together.
     """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
@@ -192,7 +193,7 @@ class Extent:
         self.length = 0.0
         self.seconds: set[int] = set()
         self.back = self.on = 0
-        self.least_back: float | None = None
+        self.recordings = Recordings()
         # When each used stream ends.
         self.ends: dict[int, float] = {}
         self._last: dict[int, float] = {}
@@ -210,8 +211,8 @@ class Extent:
         fields = line.split(",")
         if len(fields) < 2 or not fields[0].isdigit():
             return
-        if len(fields) > 3 and fields[3].isdigit():
-            self.place = max(self.place, int(fields[3]))
+        place = int(fields[3]) if len(fields) > 3 and fields[3].isdigit() else 0
+        self.place = max(self.place, place)
         try:
             time = float(fields[1])
         except ValueError:
@@ -220,7 +221,7 @@ class Extent:
         self.timed += int(fields[0]) == self._main
         end = time + (_number(fields[2]) if len(fields) > 2 else 0.0)
         self.any_end = end if self.any_end is None else max(self.any_end, end)
-        self._follow(int(fields[0]), time, end - time)
+        self._follow(int(fields[0]), time, end - time, place)
         # Longer files are refused.
         if int(fields[0]) in self._streams and len(self.seconds) <= 2 * MAX_DURATION_S:
             self.seconds.add(int(time // 1))
@@ -234,7 +235,7 @@ class Extent:
         if len(self._pending) > self._REORDER:
             self._show(heapq.heappop(self._pending))
 
-    def _follow(self, stream: int, time: float, duration: float) -> None:
+    def _follow(self, stream: int, time: float, duration: float, place: int) -> None:
         """Note a stream's end and its jumps.
 
         Packets are stored in decoding order, so their times go back a little.
@@ -248,9 +249,9 @@ class Extent:
         later = _SOUND_BACK if sound else _JUMP_BACK + self._REORDER / 4 * duration
         # Of a short recording that is followed by another, packets do not jump far.
         again = before > (1 if sound else _LEADING) and time <= first
-        if again or time < last - later:
-            self.back += 1
-            self.least_back = min(last - time, self.least_back or last - time)
+        again = again or time < last - later
+        self.back += again
+        self.recordings.add(stream, time, duration, place, again=again)
         self.on += time > last + _JUMP_ON
         self._last[stream] = time
         self.ends[stream] = max(time + duration, self.ends.get(stream, time))
@@ -336,6 +337,13 @@ def displayed_size(width: int, height: int, shape: str, *, sideways: bool) -> tu
 def _duration(report: ProbeReport, main: Stream) -> float | None:
     """Seconds, as the main track states, else as the container states."""
     return _seconds(main.duration) or _seconds(report.format.duration)
+
+
+def _end(report: ProbeReport, stream: Stream) -> float | None:
+    """Seconds from the file's beginning until a track ends, as it states."""
+    length = _seconds(stream.duration)
+    late = _number(stream.start_time) - _number(report.format.start_time)
+    return length + max(0.0, late) if length else None
 
 
 def _number(text: str | None) -> float:

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 
 from services.transcoder.encoding import ffmpeg, ffmpeg_plain
-from services.transcoder.encoding.probe import classify_failure, jump_back
+from services.transcoder.encoding.probe import classify_failure, read_packets
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.planning.ending import GUESSED, ending, with_note
-from services.transcoder.planning.media_errors import MediaRejected, failed
+from services.transcoder.planning.joins import Join
+from services.transcoder.planning.media_errors import MediaRejected, failed, rejected
 from services.transcoder.planning.plain import (
     CopyBudget,
     copy_budget,
@@ -42,24 +43,26 @@ _log = get_logger(__name__)
 # Seconds in which the sizes of the key frames are looked at; what was seen until then counts.
 _SIZES_SECONDS = 300.0
 # Containers that ffmpeg reads on where a second file follows, whose times begin again.
-_RESTARTING = frozenset(("flac", "flv", "matroska"))
+_RESTARTING = frozenset(("flv", "matroska"))
 
 
 async def decode_source(
     worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, before: ProbedSource
 ) -> RemuxedCopy:
     """Decode the source and store the copy. Raises MediaRejected, TaskFailed."""
-    back = None
+    joins: tuple[Join, ...] = ()
     if before.facts.container in _RESTARTING:
-        back = await jump_back(worker.tools.ffprobe, source, context.folder, before)
+        read = await read_packets(worker.tools.ffprobe, source, context.folder, before)
+        if read.recordings.too_many:
+            raise rejected("media.too_complex")
+        joins = read.recordings.joins
     task, facts = context.task, before.facts
     sizes = await _sizes(worker, context, source, facts.video) if facts.video else {}
     frame = frame_for(facts.video, sizes) if facts.video else None
     free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
     budget = copy_budget(facts, frame, free)
     target = context.folder / "plain.mp4"
-    threads, resized = worker.tools.threads, len(sizes) > 1
-    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, threads, back, resized)
+    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, worker.tools.threads, joins)
     try:
         await _run(worker, context, run, target)
     except MediaRejected:

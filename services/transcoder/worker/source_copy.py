@@ -90,7 +90,10 @@ async def copy_source(
 
     try:
         await run_ffmpeg(
-            [worker.tools.ffmpeg, *ffmpeg.copy_packets(source, facts, target)],
+            [
+                worker.tools.ffmpeg,
+                *ffmpeg.copy_packets(source, facts, target, ordered=before.ordered),
+            ],
             context.folder,
             # The tables of a copy are at most as large as its packets.
             limits(

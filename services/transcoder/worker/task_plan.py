@@ -20,12 +20,12 @@ from services.transcoder.handlers import hdr_wish, state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
 from services.transcoder.planning.ending import (
-    CUES_BYTES,
     PAGES_BYTES,
+    REST_BYTES,
     another_follows,
     ending,
+    file_follows,
     is_cut,
-    segment_follows,
     with_rest,
 )
 from services.transcoder.planning.extra_codecs import extra_renditions
@@ -59,8 +59,10 @@ _log = get_logger(__name__)
 # Segments of a source without video are as long as those of others.
 _SOUND_SEGMENT_MS = 4000
 _ENCODER = "x264"
-# Containers of recordings that may follow each other, of which ffmpeg plays those of one kind.
-_SEVERAL: Final = frozenset(("flac", "matroska", "ogg"))
+# Containers of recordings that may follow each other, of which ffmpeg plays some; and those in
+# which it may not show that others follow.
+_SEVERAL: Final = frozenset(("flac", "flv", "matroska", "ogg"))
+_SILENT: Final = frozenset(("flv", "ogg"))
 # Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
@@ -201,7 +203,7 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         found = await probe_source(
             tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
         )
-    if found.facts.container == "ogg":
+    if found.facts.container in _SILENT:
         found = await _with_rest(worker, task.source_key, found)
     copy = await copy_source(worker, context, source, found)
     if copy is not None:
@@ -241,9 +243,10 @@ async def _with_rest(
     if found.facts.container == "ogg":
         end = min(found.facts.size, found.place + PAGES_BYTES)
         goes_on = another_follows(await worker.sources.read(key, found.place, end))
-    elif found.facts.container == "matroska":
-        end = min(found.facts.size, found.place + CUES_BYTES)
-        goes_on = segment_follows(await worker.sources.read(key, found.place, end))
+    elif found.facts.container in ("flv", "matroska"):
+        end = min(found.facts.size, found.place + REST_BYTES)
+        rest = await worker.sources.read(key, found.place, end)
+        goes_on = file_follows(found.facts.container, rest)
     else:
         goes_on = ending(length, 0.0, found.duration or 0.0).early
     facts = with_rest(found.facts) if goes_on else found.facts

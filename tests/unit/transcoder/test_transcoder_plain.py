@@ -15,6 +15,7 @@ from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.ffmpeg_plain import WholeRun, decode_whole
 from services.transcoder.encoding.probe import with_extent
 from services.transcoder.mp4.sample_index import Edits, SampleTrack
+from services.transcoder.planning.joins import MAX_RECORDINGS, Join
 from services.transcoder.planning.media_errors import CHANGES, JUMPS, MediaRejected
 from services.transcoder.planning.plain import Frame, copy_budget, frame_for, plain_rate
 from services.transcoder.planning.probe_report import Extent, ProbedSource
@@ -225,34 +226,58 @@ def test_jumps_are_counted(container: str, times: tuple[float, ...], jumps: int)
     assert with_extent(probed(container), extent(*times), whole=True).jumps == jumps
 
 
-def test_the_least_jump_back_is_known() -> None:
+def extent_of(*packets: str) -> Extent:
+    """What packets say: a line of stream, time, length and place for each."""
     found = Extent(0, frozenset((0, 1)), sounds=frozenset((1,)))
+    for packet in packets:
+        found.add(packet)
+    return found
+
+
+def test_a_recording_begins_where_the_longest_track_of_the_one_before_ends() -> None:
     # Pictures are stored in decoding order, sound is not.
-    for time in ("0,1.0", "0,0.2", "1,1.0", "1,0.2", "0,5.0", "0,0.0"):
-        found.add(f"{time},0.02")
-    assert found.back == 2
-    assert found.least_back == pytest.approx(0.8)
+    first = ("0,1.0,0.2,10", "0,0.2,0.2,20", "1,1.0,0.5,30", "1,4.0,0.5,40")
+    second = ("1,0.3,0.5,50", "0,0.1,0.2,60", "1,0.8,0.5,70")
+    third = ("1,0.0,0.5,80", "0,0.0,0.2,90")
+
+    found = extent_of(*first, *second, *third)
+
+    joins = found.recordings.joins
+    assert [join.place for join in joins] == [50, 80]
+    # The second one has times from 0.1 to 1.3 s.
+    assert [join.later for join in joins] == pytest.approx([4.4, 5.7])
+
+
+def test_what_has_no_length_lasts_as_long_as_what_was_before() -> None:
+    found = extent_of(*(f"0,{n * 0.5},N/A,{n}" for n in range(20)), "0,0.0,N/A,20")
+    assert [join.later for join in found.recordings.joins] == pytest.approx([10.0])
+
+
+def test_so_many_recordings_are_told_apart() -> None:
+    packets = itertools.chain.from_iterable(
+        (f"1,3.0,0.5,{2 * n}", f"1,0.0,0.5,{2 * n + 1}") for n in range(MAX_RECORDINGS)
+    )
+    found = extent_of(*packets)
+    assert found.recordings.too_many
+    assert len(found.recordings.joins) == MAX_RECORDINGS - 1
 
 
 @pytest.mark.parametrize(
-    ("container", "back", "options"),
-    [("flv", 3.0, 0), ("flv", None, 0), ("aac", None, 1)],
+    ("container", "joins", "guessed"),
+    [("flv", (Join(100, 3.0), Join(900, 7.5)), 0), ("flv", (), 0), ("aac", (), 1)],
 )
-def test_times_that_begin_again_or_are_guessed_are_not_used(
-    container: str, back: float | None, options: int, tmp_path: Path
+def test_times_that_begin_again_go_on_and_guessed_ones_are_not_used(
+    container: str, joins: tuple[Join, ...], guessed: int, tmp_path: Path
 ) -> None:
     sound = AudioTrack(index=0, codec="aac", stream=0)
     facts = msgspec.structs.replace(probed(container).facts, audio=(sound,))
     budget = copy_budget(facts, None, 1 << 30)
-    run = WholeRun(Input("f", remote=False), facts, None, budget, 1, back)
+    run = WholeRun(Input("f", remote=False), facts, None, budget, 1, joins)
     arguments = decode_whole(run, tmp_path / "plain.mp4")
-    assert arguments.count("+nofillin") == options
-    clock = arguments[arguments.index("-filter:a:0") + 1].startswith("asetpts=")
-    assert clock == (back is not None)
-    assert "-dts_error_threshold" not in arguments
-    resized = msgspec.structs.replace(run, resized=True)
-    changed = decode_whole(resized, tmp_path / "plain.mp4")
-    assert ("-dts_error_threshold" in changed) == (back is not None)
+    assert arguments.count("+nofillin") == guessed
+    clock = [b for a, b in itertools.pairwise(arguments) if a == "-bsf"]
+    later = "setts=ts='TS+gte(POS,100)*3.000000/TB+gte(POS,900)*4.500000/TB'"
+    assert clock == ([later] if joins else [])
 
 
 def test_the_end_that_a_jumping_clock_states_is_not_missing() -> None:
