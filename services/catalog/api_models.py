@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from services.catalog.rows import JobStatus, VideoStatus
-from shared.contracts import SHOWN_TO_OTHERS, VideoRange, Visibility
+from shared.contracts import SHOWN_TO_OTHERS, DownloadFile, Downloads, VideoRange, Visibility
 from shared.http.grants import grant
 from shared.http.paging import encode_cursor
 from shared.text_rules import tag_key
@@ -61,10 +61,21 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     viewers: int | None
 
 
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """The video as an MP4 file. ``size`` in bytes; the address is the owner's for some hours."""
+
+    rendition: str
+    width: int
+    height: int
+    size: int
+    url: str
+
+
 class Video(msgspec.Struct, frozen=True, kw_only=True):
     """``video`` is the HLS multivariant playlist, empty until the video is playable.
 
-    ``live`` is null unless ``status`` is ``live``; ``was_live``: it is one, or was.
+    ``live`` is null unless ``status`` is ``live``; ``was_live``: it is one, or was. ``downloads``:
+    who but the owner may have ``files``, which are empty for others and until they are made.
     """
 
     id: str
@@ -92,6 +103,8 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     dash: str | None
     live: Live | None
     was_live: bool
+    downloads: Downloads
+    files: list[File]
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,20 +158,30 @@ class FeedEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Links(msgspec.Struct, frozen=True):
     """Builds media URLs; they are relative if ``origin`` is empty.
 
-    ``session`` is the id of the caller's session, "" without one.
+    ``session`` is the id of the caller's session and ``user`` the caller's, "" without one.
+    ``downloads``: who may have files of a video whose owner does not say.
     """
 
     secret: str
     origin: str = ""
     session: str = ""
+    user: str = ""
+    downloads: Downloads = "nobody"
 
-    def for_request(self, origin: str | None, session: str = "") -> "Links":
+    def for_request(self, origin: str | None, session: str = "", user: str = "") -> "Links":
         """Links for a session and with the request's ``origin``.
 
         That does not count where one is configured, or where it is malformed.
         """
         own = origin if origin is not None and _ORIGIN.match(origin) else ""
-        return Links(self.secret, self.origin or own, session)
+        return msgspec.structs.replace(self, origin=self.origin or own, session=session, user=user)
+
+    def file(self, row: Mapping[Any, Any], rendition: str, now: float) -> str:
+        """The address of a file. Its owner's opens without a token, so that a browser saves it."""
+        address = f"{self.origin}/api/v1/videos/{row['id']}/download?rendition={quote(rendition)}"
+        if self.user != row["user_id"]:
+            return address
+        return f"{address}&grant={self._grant(row['id'], now)}"
 
     def media(self, token: str, key: str | None) -> str | None:
         """The URL of an object of the media bucket; None without a key."""
@@ -171,6 +194,9 @@ class Links(msgspec.Struct, frozen=True):
         """
         if visibility in SHOWN_TO_OTHERS:
             return "public"
+        return self._grant(video_id, now)
+
+    def _grant(self, video_id: str, now: float) -> str:
         expires_at = (int(now) // _GRANT_STEP + 1) * _GRANT_STEP + GRANT_SECONDS
         return grant(self.secret, video_id, self.session, expires_at)
 
@@ -218,8 +244,15 @@ def to_video(row: Mapping[Any, Any], links: Links, now: float, viewers: int | No
         "dash": links.media(token, manifest),
         "was_live": row["live_latency"] is not None,
         "live": _to_live(row, viewers) if row["status"] == "live" else None,
+        "downloads": downloads_of(row, links),
+        "files": _to_files(row, links, now),
     }
     return Video(**same_fields(Video, row) | computed)
+
+
+def downloads_of(row: Mapping[Any, Any], links: Links) -> Downloads:
+    """Who but the owner may have files of a video."""
+    return row["downloads"] or links.downloads
 
 
 def to_job(row: Mapping[Any, Any]) -> Job:
@@ -252,6 +285,22 @@ def _to_live(row: Mapping[Any, Any], viewers: int | None) -> Live:
         ended=row["live_ended"],
         viewers=viewers,
     )
+
+
+def _to_files(row: Mapping[Any, Any], links: Links, now: float) -> list[File]:
+    """The files that the caller may have."""
+    if downloads_of(row, links) != "anyone" and links.user != row["user_id"]:
+        return []
+    return [
+        File(
+            rendition=file.rendition,
+            width=file.width,
+            height=file.height,
+            size=file.size,
+            url=links.file(row, file.rendition, now),
+        )
+        for file in msgspec.convert(row["files"], list[DownloadFile], from_attributes=True)
+    ]
 
 
 def _to_rendition(data: Mapping[Any, Any]) -> Rendition:

@@ -10,6 +10,8 @@ from shared import text_rules
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     DetailsChanged,
+    Downloads,
+    DownloadsChanged,
     Event,
     LiveClipMade,
     LiveConnected,
@@ -70,6 +72,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     visibility: Visibility = "public"
     publish_at: datetime | None = None
+    downloads: Downloads | None = None
     deleted: bool = False
 
 
@@ -98,6 +101,11 @@ class ChangeVisibility(msgspec.Struct, frozen=True):
     now: datetime
 
 
+class ChangeDownloads(msgspec.Struct, frozen=True):
+    caller: str
+    downloads: Downloads
+
+
 class DeleteVideo(msgspec.Struct, frozen=True):
     caller: str
 
@@ -119,7 +127,9 @@ class CountViews(msgspec.Struct, frozen=True):
     batch_id: str
 
 
-OwnersCommand = ChangeDetails | AddTags | RemoveTag | ChangeVisibility | DeleteVideo
+OwnersCommand = (
+    ChangeDetails | AddTags | RemoveTag | ChangeVisibility | ChangeDownloads | DeleteVideo
+)
 Command = OwnersCommand | CloseAccount | PublishDraft | CountViews
 
 
@@ -150,19 +160,27 @@ def decide(video: Video, command: Command) -> Sequence[Event]:
 def _decide_for_owner(video: Video, command: OwnersCommand) -> Sequence[Event]:
     match command:
         case ChangeDetails():
-            title = _clean("title", text_rules.clean_title, command.title)
-            description = _clean("description", text_rules.clean_description, command.description)
-            if (title, description) == (video.title, video.description):
-                return []
-            return [DetailsChanged(video_id=video.id, title=title, description=description)]
+            return _change_details(video, command)
         case AddTags():
             return _add_tags(video, clean_tags(command.tags))
         case RemoveTag():
             return _remove_tag(video, command.tag)
         case ChangeVisibility():
             return _change_visibility(video, command)
+        case ChangeDownloads():
+            changed = command.downloads != video.downloads
+            event = DownloadsChanged(video_id=video.id, downloads=command.downloads)
+            return [event] if changed else []
         case DeleteVideo():
             return [VideoDeleted(video_id=video.id, user_id=command.caller, deleted_by="owner")]
+
+
+def _change_details(video: Video, command: ChangeDetails) -> Sequence[Event]:
+    title = _clean("title", text_rules.clean_title, command.title)
+    description = _clean("description", text_rules.clean_description, command.description)
+    if (title, description) == (video.title, video.description):
+        return []
+    return [DetailsChanged(video_id=video.id, title=title, description=description)]
 
 
 def _change_visibility(video: Video, command: ChangeVisibility) -> Sequence[Event]:
@@ -229,6 +247,7 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
                 tags=merge_tags((), event.tags),
                 visibility=event.visibility,
                 publish_at=event.publish_at,
+                downloads=event.downloads,
             )
         case DetailsChanged():
             return msgspec.structs.replace(video, title=event.title, description=event.description)
@@ -240,6 +259,8 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
             return msgspec.structs.replace(
                 video, visibility=event.visibility, publish_at=event.publish_at
             )
+        case DownloadsChanged():
+            return msgspec.structs.replace(video, downloads=event.downloads)
         case VideoDeleted():
             return msgspec.structs.replace(video, deleted=True)
         case _:

@@ -74,7 +74,11 @@ async def compose_api(
         checkpoint,
         tail,
         emails=AuthClient(client, config.auth_url),
-        links=Links(config.media_grant_secret, (config.public_url or "").rstrip("/")),
+        links=Links(
+            config.media_grant_secret,
+            (config.public_url or "").rstrip("/"),
+            downloads=config.downloads_default,
+        ),
         reach=config.webhook_networks or Reach(),
         counting=Counting(
             config.views_per_address,

@@ -10,7 +10,13 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts import PublishedRendition, SourceNote, Visibility
+from shared.contracts import (
+    DownloadFile,
+    Downloads,
+    PublishedRendition,
+    SourceNote,
+    Visibility,
+)
 
 VideoStatus = Literal["processing", "live", "ready", "failed"]
 JobStatus = Literal["pending", "processing", "completed", "failed"]
@@ -30,7 +36,8 @@ class VideoRow(msgspec.Struct, kw_only=True):
     """A video whose upload is complete. ``listed``: lists and search show it.
 
     ``created_at``: when its upload was complete, or when it was published, if it was a draft.
-    ``publish_at``: when a draft becomes public, if its owner has said so.
+    ``publish_at``: when a draft becomes public, if its owner has said so. ``downloads``: who but
+    the owner may have ``files``, if its owner has said so.
 
     Of a session of a live stream: ``live_started_at``, the time of its first picture;
     ``live_connected``, a publisher is there; ``live_ended``, it has ended and its last segments
@@ -65,6 +72,8 @@ class VideoRow(msgspec.Struct, kw_only=True):
     live_latency: str | None = None
     live_ended: bool = False
     live_kept: bool = True
+    downloads: Downloads | None = None
+    files: tuple[DownloadFile, ...] = ()
 
 
 class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from shared.contracts import Downloads
 from shared.public_addresses import Reach
 from shared.settings import Address, Key, Secret, Settings
 
@@ -13,7 +14,8 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
 
     ``webhook_networks``: networks that webhooks may call besides the internet.
     ``redis_url``: where viewers of running lives are counted.
-    ``views_per_address``: views that one address may add in a day.
+    ``views_per_address``: views that one address may add in a day. ``downloads_default``: who may
+    have videos as files whose owners do not say.
     """
 
     database_url: Secret
@@ -27,6 +29,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     webhook_networks: Reach | None = None
     redis_url: Secret | None = None
     views_per_address: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 1000
+    downloads_default: Downloads = "nobody"
 
 
 class ProjectorSettings(Settings, frozen=True, kw_only=True):

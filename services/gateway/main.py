@@ -19,6 +19,7 @@ from services.gateway.limits.open_requests import OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter, rules
 from services.gateway.limits.redis_pipe import RedisPipe
 from services.gateway.limits.traced_rate_limiter import TracedRateLimiter
+from services.gateway.media.downloads import Downloads
 from services.gateway.media.live_media import LiveMedia
 from services.gateway.media.media import Media, Visibility
 from services.gateway.observability.access_log import AccessLog
@@ -42,6 +43,7 @@ from services.gateway.upstream.breaker import Breaker
 from services.gateway.upstream.edge_cache import CacheMetrics, EdgeCache
 from services.gateway.upstream.live_origin import LiveOrigin
 from services.gateway.upstream.live_viewers import FLUSH_SECONDS, LiveViewers
+from services.gateway.upstream.object_storage import ObjectStorage
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.traced_upstream import TracedObjectStorage, TracedUpstream
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
@@ -185,16 +187,9 @@ def _handlers(
         lambda address: upstreams.replica(Target.LIVE.value, address),
         time.monotonic,
     )
+    storage = _object_storage(config, upstreams, clock)
     media = Media(
-        storage=upstreams[Target.MEDIA],
-        signed_urls=SignedUrls(
-            endpoint=config.s3_endpoint,
-            region=config.s3_region,
-            access_key=config.s3_access_key,
-            secret_key=config.s3_secret_key,
-            bucket=config.s3_media_bucket,
-            clock=clock,
-        ),
+        storage=storage,
         visibility=visibility,
         live=LiveMedia(origin, viewers, metrics),
         grant_secret=config.media_grant_secret,
@@ -220,12 +215,27 @@ def _handlers(
             SERVICES, forwarder if cache is None else SharedReads(forwarder, cache, clock)
         ),
         Target.MEDIA: media,
+        Target.DOWNLOAD: Downloads(upstreams[Target.CATALOG], storage),
         Target.WEB: web,
         Target.PAGES: SitePages(
             web, CatalogFacts(upstreams[Target.CATALOG]), policy, config.embed_origins
         ),
         Target.OWN: lambda exchange, _route: exchange.delegate(own),
     }
+
+
+def _object_storage(
+    config: GatewaySettings, upstreams: Upstreams, clock: Callable[[], float]
+) -> ObjectStorage:
+    signed_urls = SignedUrls(
+        endpoint=config.s3_endpoint,
+        region=config.s3_region,
+        access_key=config.s3_access_key,
+        secret_key=config.s3_secret_key,
+        bucket=config.s3_media_bucket,
+        clock=clock,
+    )
+    return ObjectStorage(upstreams[Target.MEDIA], signed_urls)
 
 
 def _own_app(

@@ -66,7 +66,8 @@ class EmbedOrigins(str):
 class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Rates are per caller. ``trusted_proxies`` proxies append to X-Forwarded-For before us.
 
-    ``max_streams``, ``max_media`` and ``max_requests`` count what is open at once in this process.
+    ``max_streams``, ``max_media``, ``max_downloads`` and ``max_requests`` count what is open at
+    once in this process.
     ``edge_cache_bytes``: of answers that are the same for everybody; 0: none is kept.
     ``max_idle_connections_per_address``: 0 is no limit; not set, it is 256 without proxies.
     """
@@ -104,6 +105,8 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     max_streams_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 20
     max_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 2000
     max_media_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    max_downloads_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 4
+    max_downloads_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 16
     max_requests_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 256
     max_idle_connections_per_address: Annotated[int, Meta(ge=0, le=100_000)] | None = None
     edge_cache_bytes: Annotated[int, Meta(ge=0)] = 32 * MIB
@@ -137,6 +140,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
         return {
             Open.REQUEST: OpenLimits(self.max_requests_per_address),
             Open.MEDIA: OpenLimits(self.max_media_per_address),
+            Open.DOWNLOAD: OpenLimits(self.max_downloads_per_address, self.max_downloads_per_user),
             Open.STREAM: OpenLimits(self.max_streams_per_address, self.max_streams_per_user),
             Open.REFUSED: OpenLimits(REFUSED_PER_ADDRESS),
         }

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, get_args
 import msgspec
 from msgspec import Meta
 
-from shared.contracts import HdrWish, Visibility
+from shared.contracts import Downloads, HdrWish, Visibility
 from shared.errors import Detail, InvalidInput
 from shared.publication import check_publication, parse_moment, parse_visibility
 from shared.text_rules import (
@@ -73,11 +73,19 @@ def _kept_wish(text: str) -> HdrWish:
         raise RefusedText("must be keep or drop") from None
 
 
+def _kept_downloads(text: str) -> Downloads:
+    try:
+        return msgspec.convert(text, Downloads)
+    except msgspec.ValidationError:
+        raise RefusedText("must be anyone or nobody") from None
+
+
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``title`` is None while it is not known, ``visibility`` where the account's default counts.
 
     ``publish_at``, for drafts, is a time in the form of RFC 3339. ``hdr``: whether renditions are
-    to keep the HDR of the source; None where the installation decides.
+    to keep the HDR of the source; ``downloads``: who else may have the video as a file. None where
+    the installation decides.
     """
 
     title: Annotated[
@@ -95,6 +103,9 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None
     )
     hdr: Annotated[str | None, _field(_kept_wish, type="string", enum=[*get_args(HdrWish)])] = None
+    downloads: Annotated[
+        str | None, _field(_kept_downloads, type="string", enum=[*get_args(Downloads)])
+    ] = None
 
     @property
     def shown(self) -> Visibility | None:
@@ -110,6 +121,11 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def wish(self) -> HdrWish | None:
         """``hdr`` of checked details."""
         return None if self.hdr is None else _kept_wish(self.hdr)
+
+    @property
+    def offered(self) -> Downloads | None:
+        """``downloads`` of checked details."""
+        return None if self.downloads is None else _kept_downloads(self.downloads)
 
 
 NAMES: Final = Details.__struct_fields__

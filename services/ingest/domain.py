@@ -187,6 +187,7 @@ def _complete(state: State, command: Complete) -> Sequence[Event]:
             visibility=command.details.shown or "public",
             publish_at=command.details.published,
             hdr=command.details.wish,
+            downloads=command.details.offered,
         ),
     )
 

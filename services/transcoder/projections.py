@@ -20,6 +20,7 @@ from services.transcoder.tables import jobs, tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
+    DownloadsMade,
     Event,
     LiveRecorded,
     MediaCompacted,
@@ -43,7 +44,7 @@ from shared.event_store.projections.replay import ReplayedTable
 from shared.event_store.projections.replayed_refold import ReplayedRefolding
 from shared.event_store.store import Metadata, SequencedEvent
 
-FOLD: Final = 1
+FOLD: Final = 2
 """The version of the fold: one more whenever the same events lead to other rows."""
 
 SCHEMA: Final = "transcoder"
@@ -137,7 +138,9 @@ async def _apply(  # noqa: PLR0912 - one case per event
             await _set(connection, event.video_id, playable=True, compact_at=func.now())
         case MediaCompacted():
             due = func.now() + timedelta(seconds=event.keep_seconds)
-            await _set(connection, event.video_id, compact_at=None, drop_at=due)
+            await _set(connection, event.video_id, drop_at=due)
+        case DownloadsMade():
+            await _set(connection, event.video_id, compact_at=None)
         case TranscodeFailed():
             await _over(connection, event.video_id, "failed")
         case TranscodeCancelled():

@@ -39,6 +39,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.MediaRepairFailed,
         e.MediaRestored,
         e.MediaCompacted,
+        e.DownloadsMade,
     ),
     "live": (
         live.LiveStreamCreated,
@@ -75,6 +76,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.TagsAdded,
         e.TagRemoved,
         e.VisibilityChanged,
+        e.DownloadsChanged,
         e.ViewsCounted,
         e.VideoDeleted,
     ),
@@ -97,7 +99,7 @@ SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
     "TranscodePlanned": 4,
     "TranscodeRetried": 2,
     "UploadStarted": 2,
-    "VideoUploaded": 3,
+    "VideoUploaded": 4,
     "VisibilityChanged": 2,
 }
 """The schema version of new events. Raise it together with an upcaster."""

@@ -13,6 +13,8 @@ from shared.contracts.media import (
     AudioTrack,
     Chunk,
     CompactedTrack,
+    DownloadFile,
+    Downloads,
     EncodedTrack,
     HdrWish,
     PublishedRendition,
@@ -84,8 +86,8 @@ class UploadStarted(Event, frozen=True, kw_only=True):
 class VideoUploaded(Event, frozen=True, kw_only=True):
     """The complete source is stored in the bucket. ``size`` in bytes, ``sha256`` in hex.
 
-    A draft becomes public at ``publish_at``, by a VisibilityChanged. ``hdr``: unset where the
-    installation decides.
+    A draft becomes public at ``publish_at``, by a VisibilityChanged. ``hdr`` and ``downloads``:
+    unset where the installation decides.
     """
 
     video_id: str
@@ -101,6 +103,7 @@ class VideoUploaded(Event, frozen=True, kw_only=True):
     visibility: Visibility = "public"
     publish_at: datetime | None = None
     hdr: HdrWish | None = None
+    downloads: Downloads | None = None
 
 
 class UploadExpired(Event, frozen=True, kw_only=True):
@@ -298,6 +301,14 @@ class MediaCompacted(Event, frozen=True, kw_only=True):
     playlists: tuple[StoredObject, ...] = ()
 
 
+class DownloadsMade(Event, frozen=True, kw_only=True):
+    """A complete video can be had as these files, best first."""
+
+    video_id: str
+    attempt: int
+    files: tuple[DownloadFile, ...]
+
+
 class TranscodeRetried(Event, frozen=True, kw_only=True):
     """``plain``: the attempt decodes the whole source in order first, because reading it in parts
     failed or gave a wrong result; ``code`` says which."""
@@ -339,6 +350,13 @@ class VisibilityChanged(Event, frozen=True, kw_only=True):
     video_id: str
     visibility: Visibility
     publish_at: datetime | None = None
+
+
+class DownloadsChanged(Event, frozen=True, kw_only=True):
+    """The owner says who else may have the video as a file."""
+
+    video_id: str
+    downloads: Downloads
 
 
 class ViewsCounted(Event, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ Fields = Literal["apart", "whole", "telecined"]
 VideoRange = Literal["SDR", "PQ", "HLG"]
 # What an uploader wants of a source's HDR: renditions that keep it beside those of SDR, or none.
 HdrWish = Literal["keep", "drop"]
+# Who but the owner may have a video as a file.
+Downloads = Literal["anyone", "nobody"]
 
 
 class Colours(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +193,22 @@ class CompactedTrack(msgspec.Struct, frozen=True, kw_only=True):
     track: str
     key: str
     size: int
+
+
+class DownloadFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An MP4 file that is put together of a video's objects whenever somebody asks for it.
+
+    ``size`` in bytes. ``rendition`` is its picture, or its sound track where it has no picture.
+    The first ``head`` bytes of the object ``index`` are its beginning; what follows there says
+    where its other bytes lie (``shared.download_index``).
+    """
+
+    rendition: str
+    width: int
+    height: int
+    size: int
+    head: int
+    index: StoredObject
 
 
 class PublishedRendition(msgspec.Struct, frozen=True, kw_only=True):

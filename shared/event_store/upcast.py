@@ -52,6 +52,8 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("VisibilityChanged", 1): _same,
     # Uploads got ``hdr``.
     ("VideoUploaded", 2): _same,
+    # Uploads got ``downloads``.
+    ("VideoUploaded", 3): _same,
 }
 """Maps (type, version) to the function that converts to version + 1."""
 

@@ -31,6 +31,7 @@ from services.live.srt import library as srt
 from services.live.srt import publishers as srt_publishers
 from services.live.whip import server as whip
 from services.live.window import answers
+from services.transcoder.coordinator import downloads
 from services.transcoder.jobs.retries import TooManyRetries
 from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from shared import database_sessions, publication
@@ -53,6 +54,7 @@ SETTINGS: tuple[type[Settings], ...] = (
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 # Rows whose limit is no setting: the numbers that the row names, in its order.
 FIXED: dict[str, list[float]] = {
+    "pictures and packets of sound in one file, file": [downloads.MAX_SAMPLES, 30],
     "logins of known devices, address": [gateway_settings.DEVICES],
     "checks of passwords under way, known device or address": [passwords.WAITING_PER_CALLER],
     "open sessions, account": [session_opener.MAX_SESSIONS, session_opener.MAX_ENDED],

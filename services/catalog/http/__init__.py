@@ -5,6 +5,7 @@ from litestar.middleware import DefineMiddleware
 
 from services.catalog.http import (
     catching_up,
+    downloads,
     feed,
     jobs,
     media,
@@ -26,6 +27,7 @@ def routes(*, fixed_links: bool = False) -> list[Router]:
         "/api/v1",
         route_handlers=[
             *videos.HANDLERS,
+            *downloads.HANDLERS,
             *jobs.HANDLERS,
             *progress.HANDLERS,
             *tags.HANDLERS,

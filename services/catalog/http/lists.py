@@ -49,8 +49,8 @@ async def to_videos(
     ``principal`` is needed where the caller's own videos may be among them, which others do not
     see: without one, the links of those open nothing.
     """
-    session = principal.session_id if principal is not None else ""
-    links = catalog.links.for_request(request.headers.get("x-cinelog-origin"), session)
+    session, user = (principal.session_id, principal.user_id) if principal else ("", "")
+    links = catalog.links.for_request(request.headers.get("x-cinelog-origin"), session, user)
     now = time.time()
     live = [row["id"] for row in rows if row["status"] == "live"]
     viewers = await catalog.viewers.now(live)

@@ -36,7 +36,7 @@ from services.catalog.http.lists import (
 from services.catalog.queries.lists import Row
 from services.catalog.queries.totals import Total
 from services.catalog.read_model.text_analysis import MAX_QUERY, parse_query
-from shared.contracts import Visibility
+from shared.contracts import Downloads, Visibility
 from shared.errors import Detail, InvalidInput
 from shared.http.client import client_address
 from shared.http.envelope import Message, Success
@@ -171,7 +171,7 @@ async def edit(
     catalog: TheCatalog,
 ) -> Success[Video]:
     command = ChangeDetails(principal.user_id, data.title, data.description)
-    return await _change_video(request, catalog, principal, video_id, command)
+    return await change_video(request, catalog, principal, video_id, command)
 
 
 @patch(
@@ -192,7 +192,7 @@ async def change_visibility(
     command = ChangeVisibility(
         principal.user_id, data.visibility, data.publish_at, datetime.now(UTC)
     )
-    return await _change_video(request, catalog, principal, video_id, command)
+    return await change_video(request, catalog, principal, video_id, command)
 
 
 @delete(
@@ -231,7 +231,7 @@ async def _find_visible(catalog: Catalog, video_id: str, principal: Principal | 
     return row
 
 
-async def _change_video(
+async def change_video(
     request: AnyRequest,
     catalog: Catalog,
     principal: Principal,
@@ -245,10 +245,10 @@ async def _change_video(
     if row is None:
         raise VideoNotFound
     shown = (await to_videos([row], catalog, request, principal))[0]
-    return Success(data=_with_state(shown, state))
+    return Success(data=_with_state(shown, state, catalog.links.downloads))
 
 
-def _with_state(video: Video, state: domain.Video) -> Video:
+def _with_state(video: Video, state: domain.Video, default: Downloads) -> Video:
     return msgspec.structs.replace(
         video,
         title=state.title,
@@ -256,4 +256,5 @@ def _with_state(video: Video, state: domain.Video) -> Video:
         tags=[to_tag(name) for name in state.tags],
         visibility=state.visibility,
         publish_at=state.publish_at,
+        downloads=state.downloads or default,
     )

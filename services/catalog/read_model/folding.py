@@ -19,6 +19,7 @@ from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
     DetailsChanged,
+    DownloadsChanged,
     LiveClipMade,
     LiveConnected,
     TagRemoved,
@@ -250,6 +251,9 @@ class Fold:
                 video.visibility, video.publish_at = event.visibility, event.publish_at
                 self._mark_updated(video, at)
                 self._update_listed(video)
+            case DownloadsChanged():
+                video.downloads = event.downloads
+                self._mark_updated(video, at)
             case _:
                 return
 

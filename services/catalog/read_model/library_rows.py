@@ -17,7 +17,7 @@ from services.catalog.tables import feed, video_tags, videos, words
 
 Row = TypeVar("Row", UserRow, VideoRow, JobRow)
 
-FOLD: Final = 3
+FOLD: Final = 4
 """The version of the fold: one more whenever the same events lead to other rows."""
 
 # With this many rows or more, COPY is cheaper than one JSON document.

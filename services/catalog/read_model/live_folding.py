@@ -5,6 +5,7 @@ from typing import Literal
 
 from services.catalog.rows import VideoRow
 from shared.contracts import (
+    DownloadsMade,
     Event,
     LiveClipMade,
     LiveConnected,
@@ -106,11 +107,15 @@ def fold_remade(event: Event, at: datetime, video: VideoRow) -> bool:
             video.storyboard_key = video.preview_key = None
             own = (video.poster_key or "").startswith(f"{video.id}/live/")
             video.poster_key = video.poster_key if own else None
+            video.files = ()
         case TranscodeCompleted():
             video.playlist_key, video.dash_key = event.playlist_key, event.dash_key
             video.duration_ms = event.duration_ms
             video.width, video.height = event.width, event.height
             video.renditions = event.renditions
+        case DownloadsMade():
+            video.files = event.files
+            return True
         case _:
             return False
     video.updated_at = at

@@ -43,7 +43,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.VideoUploaded: Fields(
         public=(
             *("title", "description", "filename", "content_type", "size", "tags"),
-            *("visibility", "publish_at", "hdr"),
+            *("visibility", "publish_at", "hdr", "downloads"),
         ),
         private=(*_OWNED, "source_key", "sha256"),
     ),
@@ -90,6 +90,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.MediaCompacted: Fields(
         public=("attempt",), private=(*_VIDEO, "objects", "keep_seconds", "playlists")
     ),
+    c.DownloadsMade: Fields(public=("attempt",), private=(*_VIDEO, "files")),
     c.LiveStreamCreated: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
     c.LiveStreamChanged: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
     c.StreamKeyRotated: Fields(public=("live_id",), private=("user_id",)),
@@ -146,6 +147,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.TagsAdded: Fields(public=("tags",), private=_VIDEO),
     c.TagRemoved: Fields(public=("tag",), private=_VIDEO),
     c.VisibilityChanged: Fields(public=("visibility", "publish_at"), private=_VIDEO),
+    c.DownloadsChanged: Fields(public=("downloads",), private=_VIDEO),
     c.ViewsCounted: Fields(public=("count",), private=(*_VIDEO, "batch_id")),
     c.VideoDeleted: Fields(public=("deleted_by",), private=_OWNED),
     # Structs inside public fields.

@@ -6,6 +6,7 @@ import msgspec
 
 from services.catalog.rows import JobRow, VideoRow, VideoStatus
 from shared.contracts import (
+    DownloadsMade,
     Event,
     SourceFacts,
     ThumbnailsCreated,
@@ -50,6 +51,10 @@ def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | No
             _set_status(video, "failed")
         case TranscodeRetried():
             _retry(event, job, video)
+        case DownloadsMade() if video is not None and event.attempt >= job.attempt:
+            # Nothing that others are shown has changed, so neither do times.
+            video.files = event.files
+            return Changed(job=False)
         case _ if isinstance(event, AttemptEvent) and event.attempt >= job.attempt:
             job.attempt = event.attempt
             _advance(event, at, job, video)
@@ -105,7 +110,7 @@ def _retry(event: TranscodeRetried, job: JobRow, video: VideoRow | None) -> None
     job.error_code = job.error_message = None
     job.progress, job.playable, job.notes = 0.0, False, ()
     if video is not None:
-        video.playable, video.renditions = False, ()
+        video.playable, video.renditions, video.files = False, (), ()
         video.playlist_key = video.dash_key = None
         video.poster_key = video.storyboard_key = video.preview_key = None
         _set_status(video, "processing")

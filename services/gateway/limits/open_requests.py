@@ -32,6 +32,7 @@ REQUESTS: Final = Failure(
 _FAILURES: Final = {
     Open.STREAM: STREAMS,
     Open.MEDIA: MEDIA,
+    Open.DOWNLOAD: MEDIA,
     Open.REQUEST: REQUESTS,
     Open.REFUSED: REQUESTS,
 }

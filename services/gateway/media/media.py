@@ -23,7 +23,7 @@ from services.gateway.request.routes import Route
 from services.gateway.security_headers import media_headers
 from services.gateway.upstream import moved
 from services.gateway.upstream.download import Download
-from services.gateway.upstream.signed_urls import SignedUrls
+from services.gateway.upstream.object_storage import ObjectStorage
 from services.gateway.upstream.upstreams import Upstream
 from shared.contracts import SHOWN_TO_OTHERS
 from shared.contracts import Visibility as Shown
@@ -158,8 +158,7 @@ class Media:
     def __init__(
         self,
         *,
-        storage: Upstream,
-        signed_urls: SignedUrls,
+        storage: ObjectStorage,
         visibility: Visibility,
         live: LiveMedia,
         grant_secret: str,
@@ -168,7 +167,6 @@ class Media:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
-        self._signed_urls = signed_urls
         self._visibility = visibility
         self._live = live
         self._grant_secret = grant_secret
@@ -238,13 +236,10 @@ class Media:
     async def _moved(self, exchange: Exchange, key: str) -> moved.Place | None:
         """Where the bytes of a missing object are, if compaction has replaced it."""
 
-        async def read(other: str) -> tuple[int, bytes]:
-            return await self._storage.get(self._signed_urls.target("GET", other).decode())
-
         # A validator of the replaced object says nothing of another one.
         ranged = b"" if exchange.header(b"if-range") else exchange.header(b"range")
         try:
-            return await moved.find(key, ranged, read)
+            return await moved.find(key, ranged, self._storage.read)
         except TimeoutError:
             raise UpstreamError("object storage took too long") from None
 
@@ -252,21 +247,8 @@ class Media:
         self, exchange: Exchange, key: str, timeout: float, conditions: list[bytes]
     ) -> Response:
         """The object's response, once storage has begun to answer."""
-        head = [
-            b"%b %b HTTP/1.1\r\nhost: %b\r\n"
-            % (
-                exchange.method.encode(),
-                self._signed_urls.target(exchange.method, key),
-                self._storage.authority,
-            )
-        ]
-        head += (*conditions, b"\r\n")
-        return await self._storage.request(
-            b"".join(head),
-            idempotent=True,
-            without_body=exchange.method == "HEAD",
-            timeout=timeout,
-            on_slow=exchange.watch,
+        return await self._storage.fetch(
+            key, conditions, method=exchange.method, timeout=timeout, on_slow=exchange.watch
         )
 
     async def _relay(

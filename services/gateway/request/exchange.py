@@ -184,8 +184,14 @@ class Exchange:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
             return
         self.watch(response)
-        await self.start(response.status, headers)
-        source = source or response
+        await self.send_source(response.status, headers, source or response)
+
+    async def send_source(self, status: int, headers: Headers, source: Source) -> None:
+        """Answer with what ``source`` reads.
+
+        Raises ClientGone, ReaderStalled, and UpstreamError where it breaks off.
+        """
+        await self.start(status, headers)
         while data := await source.read():
             await self._send_part(data, source.release)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

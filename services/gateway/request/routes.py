@@ -34,6 +34,7 @@ class Target(StrEnum):
     TRANSCODER = "transcoder"
     LIVE = "live"
     MEDIA = "media"
+    DOWNLOAD = "download"
     OWN = "own"
     PAGES = "pages"
     WEB = "web"
@@ -57,6 +58,7 @@ class Open(StrEnum):
 
     REQUEST = "request"
     MEDIA = "media"
+    DOWNLOAD = "download"
     STREAM = "stream"
     REFUSED = "refused"
     """The rest of its body is read, so that the client gets the answer."""
@@ -83,7 +85,10 @@ class Route(msgspec.Struct, frozen=True):
         """The kind of place that a request takes while it is open."""
         if self.event_stream:
             return Open.STREAM
-        return Open.MEDIA if self.target is Target.MEDIA else Open.REQUEST
+        return _OPENS.get(self.target, Open.REQUEST)
+
+
+_OPENS: Final = {Target.MEDIA: Open.MEDIA, Target.DOWNLOAD: Open.DOWNLOAD}
 
 
 def _methods(names: str) -> frozenset[str]:
@@ -158,6 +163,7 @@ def _videos() -> tuple[Route, ...]:
         _row("/tags/{id}", "POST DELETE", catalog),
         _row("/tags/{tag}/videos", "GET", catalog, shared=True),
         _row("/videos/{id}/timeline", "GET", catalog),
+        _row("/videos/{id}/download", "GET", Target.DOWNLOAD, timeout=20.0),
         _row("/videos/*", _ANY, catalog),
         _row("/events", "GET", catalog, timeout=300.0),
         _row("/events/*", _ANY, catalog),

@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from services.gateway.http1.h1_client import Response
+from services.gateway.request.ranges import asked_part
 from shared.moved_media import note_key, read_note
 
 _PIECE: Final = re.compile(r".+/(?:init|\d{5})-[0-9a-f]{12}\.mp4\Z")
 _EARLY: Final = "-early.m3u8"
-_RANGE: Final = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -51,26 +51,11 @@ async def find(
     if moved is None or piece is None:
         return None
     at, size = piece
-    part = _part(wanted, size)
+    part = asked_part(wanted, size)
     first, last = part or (0, size - 1)
     if first > last:
         return None
     return Place(f"{folder}/{moved.whole}", at + first, at + last, piece, part is not None)
-
-
-def _part(wanted: bytes, size: int) -> tuple[int, int] | None:
-    """The first and the last byte that a range asks for; None where it counts for nothing.
-
-    Behind the end of the object, the first is after the last.
-    """
-    found = _RANGE.fullmatch(wanted)
-    if found is None or not (found[1] or found[2]):
-        return None
-    if not found[1]:
-        return max(0, size - int(found[2])), size - 1
-    first = int(found[1])
-    last = min(int(found[2] or size), size - 1)
-    return (first, last) if first <= last or first >= size else None
 
 
 def as_replaced(response: Response, place: Place) -> None:

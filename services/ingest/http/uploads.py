@@ -58,8 +58,9 @@ async def create(
     principal: NamedDependency[Principal],
     resumable: NamedDependency[Resumable],
 ) -> Response[Any]:
-    """Title, description, visibility, publish_at, hdr, filename, filetype and tags, separated by
-    commas, in Upload-Metadata. Other names are refused, but for those that common clients send."""
+    """Title, description, visibility, publish_at, hdr, downloads, filename, filetype and tags,
+    separated by commas, in Upload-Metadata. Other names are refused, but for those that common
+    clients send."""
     return await _protocol(request).create(request, principal.user_id, resumable)
 
 

@@ -1,4 +1,5 @@
-"""Compaction: joins the objects of each track of a complete video into one.
+"""Compaction: joins the objects of each track of a complete video into one, and makes the indices
+of its downloads.
 
 Every step can be repeated. The objects are joined first, then the playlists name the result, then
 the event is recorded. The replaced objects stay for a while, for players that loaded old playlists,
@@ -10,6 +11,7 @@ from typing import Final
 import msgspec
 
 from services.transcoder.coordinator.deletion_repository import DeletionRepository
+from services.transcoder.coordinator.downloads import make_downloads
 from services.transcoder.coordinator.media_objects import planned_joins, referenced
 from services.transcoder.coordinator.publisher import Publisher
 from services.transcoder.domain.evolution import evolve
@@ -78,23 +80,35 @@ class Compactor:
         state, version = await load_state(self._store, job.video_id)
         try:
             event = await join(self._media, job.video_id, state)
+            joined = state if event is None else evolve(state, event)
+            downloads = await make_downloads(self._media, job.video_id, joined)
         except BlobNotFound as error:
             # The reconciliation finds the missing object and has it made again.
             await self._postpone(job, str(error))
             return
+        if not await self._record_joined(job, state, version, event):
+            return
+        if downloads is not None:
+            await record(self._store, job.video_id, downloads, job.correlation_id)
+        await self._jobs.compacted(job)
+
+    async def _record_joined(
+        self, job: JobRecord, state: Transcode, version: int, event: MediaCompacted | None
+    ) -> bool:
+        """Publish what was joined. False: the video has changed, and another round follows."""
+        # It takes minutes. What was made again meanwhile may have other names.
+        if (await load_state(self._store, job.video_id))[1] != version:
+            await self._postpone(job, "the video has changed")
+            return False
         if event is not None:
-            # Joins take minutes. What was made again meanwhile may have other names.
-            if (await load_state(self._store, job.video_id))[1] != version:
-                await self._postpone(job, "the video has changed")
-                return
             event = await publish(self._publisher, job.video_id, state, event)
             outcome = await record(self._store, job.video_id, event, job.correlation_id)
             if not outcome.events:
                 await self._publish_again(job.video_id)
                 await self._postpone(job, "the video has changed")
-                return
+                return False
             _log.info("video compacted", video=job.video_id, objects=len(event.objects))
-        await self._jobs.compacted(job)
+        return True
 
     async def _postpone(self, job: JobRecord, reason: str) -> None:
         _log.warning("compaction postponed", video=job.video_id, reason=reason)

@@ -53,7 +53,7 @@ def referenced(video_id: str, state: Transcode, *, replaced: bool = True) -> set
     if planned is None:
         return set()
     keys = required(video_id, state)
-    keys |= sprites(state)
+    keys |= sprites(state) | {each.index.key for each in state.downloads}
     # Missing media are made again from the remuxed copy, or the picture.
     keys |= {key for key in (planned.remuxed_key, planned.picture_key) if key is not None}
     names = [iframes_name(name) for name in state.video]

@@ -16,6 +16,7 @@ def expected_keys(video_id: str, state: Transcode) -> set[str]:
     A sprite that was missing before is not expected again: the encoder may not be able to make it.
     """
     made = {each.key for each in (*state.playlists, *state.sprites.values())}
+    made |= {each.index.key for each in state.downloads}
     return required(video_id, state) | made | (sprites(state) - state.lost)
 
 
@@ -34,9 +35,10 @@ def expected_sizes(state: Transcode) -> dict[str, int]:
 
 
 def stated_objects(state: Transcode) -> tuple[StoredObject, ...]:
-    """The playlists and images of which the log states size and hash."""
+    """The playlists, images and indices of downloads of which the log states size and hash."""
     images = state.images.objects if state.images else ()
-    return (*state.playlists, *state.sprites.values(), *images)
+    indices = (each.index for each in state.downloads)
+    return (*state.playlists, *state.sprites.values(), *images, *indices)
 
 
 def has_size(size: int, expected: int | None) -> bool:

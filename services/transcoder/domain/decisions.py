@@ -14,6 +14,7 @@ from services.transcoder.planning.media_errors import needs_plain
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
+    DownloadsMade,
     Event,
     MediaCompacted,
     MediaLost,
@@ -127,6 +128,8 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
         return state.phase == "completed"
     if isinstance(event, MediaCompacted):
         return state.phase == "completed" and _moves(state, event)
+    if isinstance(event, DownloadsMade):
+        return state.phase == "completed" and event.files != state.downloads
     if not state.open:
         return False
     if isinstance(event, TranscodeFailed):

@@ -14,6 +14,7 @@ from services.transcoder.planning.plan import makes_sprite, video_tasks
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
+    DownloadsMade,
     Event,
     MediaCompacted,
     MediaLost,
@@ -70,6 +71,8 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
             return _unrepaired(state)
         case MediaCompacted():
             return compacted(state, event)
+        case DownloadsMade():
+            return msgspec.structs.replace(state, downloads=event.files)
         case TranscodeFailed():
             return msgspec.structs.replace(state, phase="failed")
         case TranscodeCancelled():

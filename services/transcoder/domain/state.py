@@ -6,6 +6,7 @@ import msgspec
 
 from services.transcoder.planning.plan import h264_renditions, passthrough_rendition
 from shared.contracts import (
+    DownloadFile,
     EncodedTrack,
     Rendition,
     StoredObject,
@@ -39,8 +40,9 @@ class Transcode(msgspec.Struct, frozen=True):
     ``repairing``: the video was completed, and lost objects are being made again;
     ``before_repair`` is the state that it returns to if that fails. ``lost``: every key that has
     ever been missing. ``unrepairable``: those that could not be restored. ``replaced``: objects
-    that compaction has joined into others. ``sprites`` is keyed by chunk. ``playlists``: those of
-    the complete video. ``plain``: this attempt decodes the whole source first. ``counted``: an
+    that compaction has joined into others. ``downloads``: the files that are put
+    together on request. ``sprites`` is keyed by chunk. ``playlists``: those of the complete video.
+    ``plain``: this attempt decodes the whole source first. ``counted``: an
     earlier attempt's plan has been counted, and this one was not asked for.
     """
 
@@ -59,6 +61,7 @@ class Transcode(msgspec.Struct, frozen=True):
     unrepairable: frozenset[str] = frozenset()
     before_repair: "Transcode | None" = None
     replaced: frozenset[str] = frozenset()
+    downloads: tuple[DownloadFile, ...] = ()
     plain: bool = False
     counted: bool = False
 

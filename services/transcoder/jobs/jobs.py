@@ -82,7 +82,10 @@ class JobRepository:
         await self._set(job, clean_at=None)
 
     async def to_compact(self, limit: int, without: Sequence[str] = ()) -> list[JobRecord]:
-        """Completed jobs whose objects may be joined now, after unused ones are deleted."""
+        """Completed jobs whose objects may be joined now, after unused ones are deleted.
+
+        The newest first: after an upgrade all videos may be due.
+        """
         return await self._rows(
             select(*JOB_COLUMNS)
             .where(
@@ -91,7 +94,7 @@ class JobRepository:
                 jobs.c.state == "completed",
                 jobs.c.video_id.not_in(without),
             )
-            .order_by(jobs.c.compact_at)
+            .order_by(jobs.c.compact_at.desc())
             .limit(limit)
         )
 

@@ -11,7 +11,13 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding.source_reader import copy_key
-from services.transcoder.mp4.joined_file import HEAD_BYTES, JoinedTrack, head, tables
+from services.transcoder.mp4.joined_file import (
+    HEAD_BYTES,
+    JoinedTrack,
+    PlacedTrack,
+    head,
+    tables,
+)
 from services.transcoder.object_keys import is_of_live
 from services.transcoder.planning.media_errors import failed, rejected
 from services.transcoder.planning.probe_report import ProbedSource
@@ -89,6 +95,7 @@ class _Joined:
             raise rejected("media.no_tracks")
         yield head(sum(segment.size for segment in self._segments))
         tracks: dict[bool, JoinedTrack] = {}
+        places: dict[bool, list[int]] = {False: [], True: []}
         place = HEAD_BYTES
         for number, segment in enumerate(self._segments):
             init, data = await self._init(segment.init_key), await self._read(segment.key)
@@ -97,14 +104,19 @@ class _Joined:
                 raise failed("storage.damaged", detail)
             track = tracks.setdefault(segment.sound, JoinedTrack(init))
             try:
-                track.add(init, data, place, segment.shift)
+                track.add(init, data, segment.shift)
             except MalformedMp4 as error:
                 raise failed("storage.damaged", f"{segment.key}: {error}") from error
+            places[segment.sound].append(place)
             yield data
             place += len(data)
             share = number / len(self._segments)
             self._context.progress.fraction = done + _READING * share
-        made = [tracks[sound] for sound in sorted(tracks) if not tracks[sound].empty]
+        made = [
+            PlacedTrack(tracks[sound], places[sound])
+            for sound in sorted(tracks)
+            if not tracks[sound].empty
+        ]
         if not made:
             raise rejected("media.no_tracks")
         yield tables(made)

@@ -33,6 +33,7 @@ SENT = {
     "visibility": ("draft", "draft"),
     "publish_at": (LATER.isoformat(), LATER),
     "hdr": ("keep", "keep"),
+    "downloads": ("anyone", "anyone"),
 }
 TEXTS = {name: text for name, (text, _) in SENT.items()}
 

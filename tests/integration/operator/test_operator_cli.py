@@ -174,7 +174,7 @@ def test_lost_media_is_found_and_made_again(
     until(
         lambda: (
             cli("events", "show", f"transcode-{job}")[-1]["type"]
-            in ("MediaRestored", "MediaCompacted")
+            in ("MediaRestored", "MediaCompacted", "DownloadsMade")
         )
     )
     types = [event["type"] for event in cli("events", "show", f"transcode-{job}")]
@@ -213,7 +213,7 @@ def test_a_changed_byte_is_found_by_a_scrub(
     until(
         lambda: (
             cli("events", "show", f"transcode-{job}")[-1]["type"]
-            in ("MediaRestored", "MediaCompacted")
+            in ("MediaRestored", "MediaCompacted", "DownloadsMade")
         )
     )
     assert cli("scrub", job) == []

@@ -89,7 +89,7 @@ async def completed(
         await studio.wait_for(video_id, "TranscodeCompleted")
         if compacted:
             await due(database, "clean_at")
-            await studio.wait_for(video_id, "MediaCompacted")
+            await studio.wait_for(video_id, "DownloadsMade")
     return video_id
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import pytest
@@ -33,6 +33,7 @@ MODELS = [
         {
             *("video", "dash", "thumbnail", "storyboard", "preview", "duration"),
             *("views", "tags", "renditions", "username", "live", "was_live"),
+            *("downloads", "files"),
         },
         {
             *("playlist_key", "dash_key", "poster_key", "storyboard_key", "preview_key"),
@@ -78,6 +79,8 @@ def test_a_table_has_the_fields_of_its_row(table: Table, row: type[msgspec.Struc
 
 
 def _plain(option: Any) -> type:
+    if get_origin(option) is Literal:
+        return type(get_args(option)[0])
     return option if isinstance(option, type) else type(option)
 
 

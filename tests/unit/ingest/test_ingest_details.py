@@ -51,6 +51,7 @@ TOMORROW = "2026-01-02T13:00:00+01:00"
         ),
         ({"title": "x", "publish_at": "0001-01-01T00:00:00+14:00"}, {"publish_at"}),
         ({"title": "x", "hdr": "true"}, {"hdr"}),
+        ({"title": "x", "downloads": "everybody"}, {"downloads"}),
         ({"description": "y" * 501}, {"title", "description"}),
     ],
 )

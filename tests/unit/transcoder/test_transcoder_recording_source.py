@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.mp4.joined_file import HEAD_BYTES, JoinedTrack, head, tables
+from services.transcoder.mp4.joined_file import (
+    HEAD_BYTES,
+    JoinedTrack,
+    PlacedTrack,
+    head,
+    tables,
+)
 from services.transcoder.mp4.sample_index import SampleIndex, read_index
 from services.transcoder.planning.recording import RecordedSegment, recorded_segments
 from shared.contracts import EncodedTrack, LivePublished, Segment
@@ -80,12 +86,16 @@ def test_a_session_without_segments_has_none() -> None:
 def joined(*parts: tuple[int, tuple[bytes, bytes], float]) -> bytes:
     """The file of parts: number of the track, init and fragments, shift in seconds."""
     tracks: dict[int, JoinedTrack] = {}
+    places: dict[int, list[int]] = {}
     body = b""
     for number, (init, data), shift in parts:
         made = tracks.setdefault(number, JoinedTrack(init))
-        made.add(init, data, HEAD_BYTES + len(body), Fraction(shift))
+        made.add(init, data, Fraction(shift))
+        places.setdefault(number, []).append(HEAD_BYTES + len(body))
         body += data
-    return head(len(body)) + body + tables([tracks[number] for number in sorted(tracks)])
+    return (
+        head(len(body)) + body + tables([PlacedTrack(tracks[n], places[n]) for n in sorted(tracks)])
+    )
 
 
 def index_of(data: bytes) -> SampleIndex:

@@ -740,6 +740,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/streaming/{video_id}/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change who may download
+         * @description Anyone: whoever may see the video. Nobody: the owner alone.
+         */
+        patch: operations["ApiV1StreamingVideoIdDownloadsChangeDownloads"];
+        trace?: never;
+    };
     "/api/v1/streaming/{video_id}/visibility": {
         parameters: {
             query?: never;
@@ -827,8 +847,9 @@ export interface paths {
         put?: never;
         /**
          * Begin a resumable upload (tus)
-         * @description Title, description, visibility, publish_at, hdr, filename, filetype and tags, separated by
-         *     commas, in Upload-Metadata. Other names are refused, but for those that common clients send.
+         * @description Title, description, visibility, publish_at, hdr, downloads, filename, filetype and tags,
+         *     separated by commas, in Upload-Metadata. Other names are refused, but for those that common
+         *     clients send.
          */
         post: operations["ApiV1UploadsCreate"];
         delete?: never;
@@ -1119,6 +1140,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/videos/{video_id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download
+         * @description The video as one MP4 file, in H.264 and AAC. Ranges and HEAD are answered, too.
+         *
+         *     For its owner, and for others if the owner offers it to anyone.
+         */
+        get: operations["ApiV1VideosVideoIdDownloadDownload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/videos/{video_id}/timeline": {
         parameters: {
             query?: never;
@@ -1309,7 +1352,13 @@ export interface components {
             visibility?: "public" | "unlisted" | "private" | "draft" | null;
             publish_at?: string | null;
             hdr?: string | null;
+            downloads?: string | null;
             size: number;
+        };
+        /** DownloadsChange */
+        DownloadsChange: {
+            /** @enum {string} */
+            downloads: "anyone" | "nobody";
         };
         /** EmailBody */
         EmailBody: {
@@ -1340,6 +1389,14 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /** File */
+        File: {
+            rendition: string;
+            width: number;
+            height: number;
+            size: number;
+            url: string;
         };
         /** Job */
         Job: {
@@ -2106,6 +2163,9 @@ export interface components {
             dash: string | null;
             live: components["schemas"]["Live"] | null;
             was_live: boolean;
+            /** @enum {string} */
+            downloads: "anyone" | "nobody";
+            files: components["schemas"]["File"][];
         };
         /** VisibilityChange */
         VisibilityChange: {
@@ -4733,6 +4793,8 @@ export interface operations {
                     publish_at?: string;
                     /** @enum {string} */
                     hdr?: "keep" | "drop";
+                    /** @enum {string} */
+                    downloads?: "anyone" | "nobody";
                     /** Format: binary */
                     video: string;
                 };
@@ -4915,6 +4977,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SuccessMessage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1StreamingVideoIdDownloadsChangeDownloads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DownloadsChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessVideo"];
                 };
             };
             /** @description Bad request syntax or unsupported method */
@@ -6208,6 +6314,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SuccessPageVideo"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1VideosVideoIdDownloadDownload: {
+        parameters: {
+            query?: {
+                /** @description One of the video's files; the best without. */
+                rendition?: string | null;
+                /** @description Of the address in the owner's list of files. */
+                grant?: string | null;
+            };
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description MP4 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "video/mp4": string;
                 };
             };
             /** @description Bad request syntax or unsupported method */

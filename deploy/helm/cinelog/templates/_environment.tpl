@@ -76,10 +76,13 @@ the values set. Takes root, component and spec.
   "MAX_STREAMS_PER_USER" ($settings.openRequests.streamsPerUser | toString)
   "MAX_STREAMS_PER_ADDRESS" ($settings.openRequests.streamsPerAddress | toString)
   "MAX_MEDIA_PER_ADDRESS" ($settings.openRequests.mediaPerAddress | toString)
+  "MAX_DOWNLOADS_PER_USER" ($settings.openRequests.downloadsPerUser | toString)
+  "MAX_DOWNLOADS_PER_ADDRESS" ($settings.openRequests.downloadsPerAddress | toString)
   "MAX_REQUESTS_PER_ADDRESS" ($settings.openRequests.othersPerAddress | toString)
   "MAX_IDLE_CONNECTIONS_PER_ADDRESS" ($settings.openRequests.idlePerAddress | toString)
   "EDGE_CACHE_BYTES" ($settings.edgeCacheBytes | int64 | toString)
   "VIEWS_PER_ADDRESS" ($settings.viewsPerAddress | toString)
+  "DOWNLOADS_DEFAULT" $settings.downloadsDefault
   "ACCESS_LOG" ($settings.accessLog | toString)
   "REFRESH_DAYS" ($settings.refreshDays | toString)
   "LOGIN_BURST" ($settings.loginBurst | toString)
