@@ -111,6 +111,8 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     dash: null,
     live: null,
     was_live: false,
+    downloads: 'nobody',
+    files: [],
     CreatedAt: '2026-01-02T03:04:05Z',
     UpdatedAt: '2026-01-02T03:04:05Z',
     ...changes,

@@ -19,6 +19,7 @@ export type LiveHealth = Schemas['LiveHealth'];
 export type LiveFacts = Schemas['Live'];
 export type ChatMessage = Schemas['ChatMessage'];
 export type Visibility = Video['visibility'];
+export type Downloads = Video['downloads'];
 export type LoginSession = Schemas['SessionItem'];
 
 export interface Page<T> {

@@ -1,6 +1,6 @@
 import { api, unwrap } from './client';
 import type { Publication } from '../videos/publication';
-import type { Video } from './models';
+import type { Downloads, Video } from './models';
 
 export async function editVideo(id: string, title: string, description: string): Promise<Video> {
   return unwrap(
@@ -19,6 +19,15 @@ export async function changeVisibility(
     api.PATCH('/api/v1/streaming/{video_id}/visibility', {
       params: { path: { video_id: id } },
       body: publishAt === null ? { visibility } : { visibility, publish_at: publishAt },
+    }),
+  );
+}
+
+export async function changeDownloads(id: string, downloads: Downloads): Promise<Video> {
+  return unwrap(
+    api.PATCH('/api/v1/streaming/{video_id}/downloads', {
+      params: { path: { video_id: id } },
+      body: { downloads },
     }),
   );
 }

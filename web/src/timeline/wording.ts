@@ -13,6 +13,7 @@ const TITLES: Readonly<Record<string, string>> = {
   VideoPlayable: 'Playable',
   TranscodeCompleted: 'Complete',
   MediaCompacted: 'Packed for storage',
+  DownloadsMade: 'Ready to download',
   TranscodeFailed: 'Processing failed',
   TranscodeRetried: 'Trying again',
   TranscodeCancelled: 'Processing cancelled',
@@ -20,6 +21,7 @@ const TITLES: Readonly<Record<string, string>> = {
   TagsAdded: 'Tags added',
   TagRemoved: 'Tag removed',
   VisibilityChanged: 'Visibility changed',
+  DownloadsChanged: 'Downloads changed',
 };
 
 /** A step in words; one that this client doesn't know yet keeps its own name, spaced out. */

@@ -3,7 +3,7 @@ import { type SyntheticEvent, useState } from 'react';
 
 import type { Video } from '../api/models';
 import { queries } from '../api/queries';
-import { changeVisibility, editVideo } from '../api/videos';
+import { changeDownloads, changeVisibility, editVideo } from '../api/videos';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { TextArea, TextField } from '../ui/Field';
@@ -32,10 +32,13 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
   const [description, setDescription] = useState(video.description);
   const before: Publication = { visibility: video.visibility, publishAt: video.publish_at };
   const [publication, setPublication] = useState(before);
+  const [offered, setOffered] = useState(video.downloads === 'anyone');
   const [timeError, setTimeError] = useState<string | null>(null);
   const save = useMutation({
     mutationFn: async () => {
-      const saved = await editVideo(video.id, title.trim(), description.trim());
+      let saved = await editVideo(video.id, title.trim(), description.trim());
+      const downloads = offered ? 'anyone' : 'nobody';
+      if (downloads !== video.downloads) saved = await changeDownloads(video.id, downloads);
       const same =
         publication.visibility === before.visibility && publication.publishAt === before.publishAt;
       return same ? saved : changeVisibility(video.id, publication);
@@ -79,6 +82,15 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
           setPublication(next);
         }}
       />
+      <label className="flex min-h-11 cursor-pointer items-center gap-3">
+        <input
+          type="checkbox"
+          checked={offered}
+          onChange={(event) => setOffered(event.target.checked)}
+          className="h-5 w-5 accent-accent"
+        />
+        Whoever can see it may download it
+      </label>
       <InlineError error={save.error} />
       <div className="flex justify-end gap-3 pt-2">
         <Button onClick={onClose}>Cancel</Button>

@@ -9,6 +9,7 @@ import { startQuery } from '../player/startTime';
 import { Button } from '../ui/Button';
 import { CopyField } from '../ui/CopyField';
 import { useNotify } from '../ui/notifications';
+import { DownloadChoices } from './DownloadChoices';
 
 interface ShareChoicesProps {
   video: Video;
@@ -17,7 +18,7 @@ interface ShareChoicesProps {
   onClose: () => void;
 }
 
-/** A video's link, from this moment on if wanted, its embed code, e-mail, and the device's apps. */
+/** A video's link, from this moment on if wanted, its embed code, its files, e-mail, and the device's apps. */
 export function ShareChoices({ video, moment, onClose }: ShareChoicesProps) {
   const [fromHere, setFromHere] = useState(false);
   const start = fromHere ? moment : 0;
@@ -40,6 +41,7 @@ export function ShareChoices({ video, moment, onClose }: ShareChoicesProps) {
         )}
       </div>
       {!hidden && <EmbedChoices video={video} start={start} />}
+      <DownloadChoices video={video} />
       <div className="flex flex-wrap justify-end gap-3">
         <a
           href={`mailto:?${mail}`}
