@@ -28,6 +28,7 @@ from services.auth.jwks import REFRESH_SECONDS, JwksPublisher
 from services.auth.maintenance import APPEND_SECONDS, PURGE_SECONDS, Maintenance
 from services.auth.metrics import AuthMetrics
 from services.auth.passwords import CommonPasswords, Passwords
+from services.auth.restored_rows import RestoredRows
 from services.auth.session_repository import SessionRepository
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import LEAD, SigningKeys
@@ -106,7 +107,7 @@ async def compose(
         "sites": Sites(config.cors_origins, lifetime),
     }
     app = _app(host, accounts, _verifier(config, jwks), parts)
-    maintenance = Maintenance(accounts, outbox, sessions, clock)
+    maintenance = Maintenance(accounts, outbox, sessions, RestoredRows(engine), clock)
     return Process(servers=[Served(app, config.bind)], work=_work(host.loops, jwks, maintenance))
 
 
@@ -152,6 +153,9 @@ def _work(loops: Loops, jwks: JwksPublisher, maintenance: Maintenance) -> dict[s
             "append pending events", maintenance.append_pending, APPEND_SECONDS
         ),
         "purge": lambda: loops.repeat("purge", maintenance.purge, PURGE_SECONDS),
+        "restored": lambda: loops.repeat(
+            "end restored rows", maintenance.end_restored, PURGE_SECONDS
+        ),
         "looks": lambda: loops.repeat("index looks", maintenance.index_looks, PURGE_SECONDS),
     }
 

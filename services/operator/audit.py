@@ -159,10 +159,20 @@ RULES: Final = (
         " where state = 'running' and seen_at < now() - make_interval(secs => $1)",
     ),
     Rule(
+        "accounts.end",
+        "Of a deleted account and of an ended session nothing is kept that lets somebody in.",
+        "select e.stream_id || ' ' || e.type from log.events e"
+        f" where e.type in ('UserDeleted', 'SessionRevoked') and e.{_OLD} and (exists"
+        " (select from auth.accounts a where e.type = 'UserDeleted'"
+        " and a.user_id = e.data->>'user_id') or exists"
+        " (select from auth.sessions s where e.type = 'SessionRevoked'"
+        " and s.session_id = e.data->>'session_id'))",
+    ),
+    Rule(
         "uploads.expire",
         "An upload that was abandoned is removed.",
         "select id || ' expired at ' || expires_at from ingest.uploads"
-        " where phase = 'open'"
+        " where phase in ('open', 'ending')"
         " and expires_at < now() - make_interval(secs => $1) - interval '1 hour'",
     ),
 )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.domain import source_key
+from services.ingest.domain import UploadClosed, source_key
 from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.upload_events import UploadEvents
 from services.ingest.handlers.upload_finisher import ENDED
@@ -219,6 +219,13 @@ class Sweep:
         return {source_key(each): logged.get(each, True) for each in ids}
 
     async def _settle(self, upload: Upload) -> str:
+        try:
+            return await self._end(upload)
+        except UploadClosed:
+            # It is a video in the log, newer than the table, and its row is gone now.
+            return "removed"
+
+    async def _end(self, upload: Upload) -> str:
         match upload.phase:
             case "open" if upload.whole:
                 return await self._finish(upload)

@@ -1,6 +1,6 @@
 """How an upload ends without becoming a video: its event is appended, its objects are deleted."""
 
-from services.ingest.domain import Abort, Command, Expire, Reject
+from services.ingest.domain import Abort, Command, Expire, Reject, UploadClosed
 from services.ingest.handlers.upload_completer import IncompleteObject
 from services.ingest.handlers.upload_events import UploadEvents
 from services.ingest.handlers.writer import TAILS
@@ -17,7 +17,10 @@ class UploadEnder:
         self._events = events
 
     async def abort(self, upload: Upload, reason: str) -> bool:
-        """End an open upload because of its client. Whether this call did it."""
+        """End an open upload because of its client. Whether this call did it.
+
+        This and the next two raise what ``finish`` does.
+        """
         return await self._end(
             upload, Abort(video_id=upload.id, user_id=upload.user_id, reason=reason)
         )
@@ -39,25 +42,38 @@ class UploadEnder:
     async def finish(self, upload: Upload, command: Command | None = None) -> None:
         """Append the event of an upload in ``ending`` and remove what is left of it.
 
-        Without ``command`` the upload expires: the process that knew the reason died.
+        Without ``command`` the upload expires: the process that knew the reason died. Raises
+        UploadClosed where it is a video in the log; then its row is gone and the object stays.
         """
         if not upload.partial:
             final = command or Expire(video_id=upload.id, user_id=upload.user_id)
-            await self._events.decide(upload, final)
+            try:
+                await self._events.decide(upload, final)
+            except UploadClosed:
+                # The table is older than the log, as after a restore.
+                await self._remove_parts(upload)
+                await self.remove_row(upload)
+                raise
         await self.remove(upload)
 
     async def remove(self, upload: Upload) -> None:
         """Remove an upload's parts, objects and row."""
-        if upload.multipart_id is not None:
-            await self._sources.abort_multipart(upload.key, upload.multipart_id)
-        for prefix in (f"{upload.id}/", f"{TAILS}{upload.id}/"):
-            async for blob in self._sources.list(prefix):
-                await self._sources.delete(blob.key)
+        await self._remove_parts(upload)
+        await self._delete_below(f"{upload.id}/")
         await self.remove_row(upload)
 
     async def remove_row(self, upload: Upload) -> None:
         """Remove the row of an upload whose object belongs to a video."""
         await self._uploads.remove(upload.id)
+
+    async def _remove_parts(self, upload: Upload) -> None:
+        if upload.multipart_id is not None:
+            await self._sources.abort_multipart(upload.key, upload.multipart_id)
+        await self._delete_below(f"{TAILS}{upload.id}/")
+
+    async def _delete_below(self, prefix: str) -> None:
+        async for blob in self._sources.list(prefix):
+            await self._sources.delete(blob.key)
 
     async def _end(self, upload: Upload, command: Command) -> bool:
         if not await self._uploads.begin_ending(upload.id, upload.epoch):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 from prometheus_client import CollectorRegistry
 
 from services.ingest.details import Details
@@ -11,6 +12,7 @@ from services.ingest.sweep_repository import SweepRepository
 from shared.contracts import (
     UploadExpired,
     UploadRejected,
+    VideoUploaded,
     new_id,
 )
 from shared.loops.items import ItemMetrics
@@ -22,6 +24,7 @@ from tests.integration.ingest.harness import (
     config,
     running,
 )
+from tests.integration.ingest.tus_client import create, patch
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
 from tests.support.wait import eventually
@@ -117,3 +120,33 @@ async def test_what_took_days_to_arrive_outlives_an_outage_at_its_end(
         await eventually(is_finished)
         assert ingest.content(upload.id) == content
         await cable.cut()
+
+
+@pytest.mark.parametrize("phase", ["open", "ending"])
+async def test_a_row_older_than_the_log_takes_nothing_from_its_video(
+    ingest: Ingest, phase: str
+) -> None:
+    """As after a restore: of a dump, and of what the archive has beyond it."""
+    content, pool = clip(6 * MIB), ingest.store._pool
+    async with ingest.client() as client:
+        location = await create(client, len(content))
+        await patch(client, location, 0, content[: 5 * MIB])
+        dumped = await pool.fetchval(
+            "select to_jsonb(u) || jsonb_build_object('phase', $1::text) from ingest.uploads u",
+            phase,
+        )
+        assert (await patch(client, location, 5 * MIB, content[5 * MIB :])).status_code == 204
+    (row,) = await ingest.rows()
+    await pool.execute("delete from ingest.uploads")
+    await pool.execute(
+        "insert into ingest.uploads select * from jsonb_populate_record(null::ingest.uploads, $1)",
+        dumped,
+    )
+    await ingest.age()
+
+    swept = await ingest.parts.sweep.round()
+
+    assert (swept.removed, swept.failed) == (1, 0)
+    assert await ingest.rows() == []
+    assert ingest.content(row["id"]) == content
+    assert isinstance((await ingest.events(row["id"]))[-1], VideoUploaded)

@@ -142,3 +142,28 @@ async def test_a_live_that_is_not_kept_leaves_no_video(owner: Any) -> None:
     await event(owner, "livesession-v", 2, "LivePublished", position=2)
     await event(owner, "livesession-v", 3, "LiveEnded", position=3)
     assert await broken(owner) == set()
+
+
+async def test_a_deleted_account_that_is_back_is_found(owner: Any) -> None:
+    await event(owner, "user-a", 1, "UserDeleted", position=1, data='{"user_id": "a"}')
+    await event(owner, "user-b", 1, "SessionRevoked", position=2, data='{"session_id": "s"}')
+    for user in "ab":
+        await owner.execute(
+            "insert into auth.accounts values ($1, $1, $1, $1, $1, '', now(), now())", user
+        )
+    await owner.execute(
+        "insert into auth.sessions values ('s', 'b', now(), now(), now() + interval '1 day', '')"
+    )
+    (line,) = [each for each in await audit_database(owner, 60) if each.broken]
+    assert (line.rule, line.broken) == ("accounts.end", 2)
+    await owner.execute("delete from auth.sessions")
+    await owner.execute("delete from auth.accounts where user_id = 'a'")
+    assert await broken(owner) == set()
+
+
+async def test_an_upload_that_never_ends_is_found(owner: Any) -> None:
+    await owner.execute(
+        "insert into ingest.uploads (id, user_id, protocol, phase, key, details, expires_at)"
+        " values (gen_random_uuid(), 'a', 'tus', 'ending', 'k', '{}', now() - interval '1 day')"
+    )
+    assert await broken(owner) == {"uploads.expire"}
