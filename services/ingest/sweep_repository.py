@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Text, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, delete, func, not_, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -39,11 +39,8 @@ class SweepRepository:
                 .where(
                     or_(
                         uploads.c.phase.in_(("open", "completed")) & (uploads.c.expires_at < now),
-                        uploads.c.phase.in_(("completing", "ending"))
-                        & (uploads.c.updated_at < now - _LEFT),
-                        (uploads.c.phase == "open")
-                        & is_whole()
-                        & (uploads.c.updated_at < now - _LEFT_WHOLE),
+                        uploads.c.phase.in_(("completing", "ending")) & _untouched_for(_LEFT),
+                        (uploads.c.phase == "open") & is_whole() & _untouched_for(_LEFT_WHOLE),
                     )
                 )
                 .order_by(uploads.c.updated_at)
@@ -128,3 +125,9 @@ class SweepRepository:
     async def forget_deleted(self) -> None:
         async with transaction(self._engine) as connection:
             await forget_deleted(connection, self._deleted_for)
+
+
+def _untouched_for(time: timedelta) -> ColumnElement[bool]:
+    """Also where the clock was set back: then the last change is later than now."""
+    now = func.clock_timestamp()
+    return not_(uploads.c.updated_at.between(now - time, now + time))

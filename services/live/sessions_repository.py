@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, case, func, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.live.ports import Refused
@@ -193,8 +193,9 @@ def _is_free() -> Any:
     return case(
         (row.held.is_(False), True),
         (row.beat_at.is_(None), True),
-        (row.beat_at < _NOW() - _QUIET, True),
-        (row.media_at < _NOW() - _SILENT, True),
+        # Later than now: before the clock was set back.
+        (not_(row.beat_at.between(_NOW() - _QUIET, _NOW() + _QUIET)), True),
+        (not_(row.media_at.between(_NOW() - _SILENT, _NOW() + _SILENT)), True),
         else_=False,
     )
 

@@ -59,7 +59,7 @@ def write_security(folder: Path, secret: str) -> ssl.SSLContext:
 def _context(certificate: Path, key: Path) -> ssl.SSLContext | None:
     """A client with the certificate.
 
-    None where it is missing, damaged, about to expire or without the address.
+    None where it is missing, damaged, not valid yet, about to expire or without the address.
     """
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
@@ -68,8 +68,10 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext | None:
         context.load_cert_chain(certificate, key)
     except (OSError, ValueError, x509.ExtensionNotFound):
         return None
-    lasts = found.not_valid_after_utc > datetime.now(UTC) + timedelta(days=90)
-    return context if lasts and _ADDRESS in names else None
+    now = datetime.now(UTC)
+    # One of a clock that was ahead is not valid yet.
+    valid = found.not_valid_before_utc <= now < found.not_valid_after_utc - timedelta(days=90)
+    return context if valid and _ADDRESS in names else None
 
 
 def _derived(secret: str, purpose: str) -> str:

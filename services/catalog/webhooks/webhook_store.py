@@ -5,11 +5,16 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.tables import feed, users, webhooks
-from services.catalog.webhooks.webhooks import MAX_WEBHOOKS, TooManyWebhooks, Webhook
+from services.catalog.webhooks.webhooks import (
+    LONGEST_DELAY,
+    MAX_WEBHOOKS,
+    TooManyWebhooks,
+    Webhook,
+)
 
 # A delivery's result is stored only while these columns are as they were before it.
 _UNCHANGED: Final = ("id", "position", "active", "url", "next_attempt_at")
@@ -83,7 +88,11 @@ class Webhooks:
             .where(
                 webhooks.c.active,
                 webhooks.c.pending_at.is_not(None),
-                webhooks.c.next_attempt_at <= now,
+                # What is put off for longer than any attempt: the clock was set back since.
+                or_(
+                    webhooks.c.next_attempt_at <= now,
+                    webhooks.c.next_attempt_at > now + LONGEST_DELAY,
+                ),
                 webhooks.c.id.not_in(without),
                 webhooks.c.user_id.not_in(without_users),
             )

@@ -28,6 +28,7 @@ OVERLAP: Final = timedelta(days=1)
 _PURPOSE: Final = b"cinelog webhook v1"
 _IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "cinelog/webhooks")
 _DELAYS: Final = (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600)
+LONGEST_DELAY: Final = timedelta(seconds=max(_DELAYS))
 
 
 class WebhookNotFound(NotFound):

@@ -61,7 +61,7 @@ class Concatenation:
         """
         with contextlib.suppress(UploadNotFound):
             while (upload := await self._uploads.get(upload_id)).phase == "open":
-                if upload.updated_at > datetime.now(UTC) - _SILENT:
+                if abs(datetime.now(UTC) - upload.updated_at) < _SILENT:
                     await asyncio.sleep(_POLL_SECONDS)
                 elif upload.whole:
                     with contextlib.suppress(UploadLost):

@@ -55,9 +55,13 @@ class Owners:
         now = self._clock()
         since = now - self._lost.setdefault(row.video_id, now)
         silent = row.silent_seconds
-        return row.held and silent is not None and silent + _SURE_SECONDS < since
+        # Below zero where the clock was set back since.
+        return row.held and silent is not None and abs(silent) + _SURE_SECONDS < since
 
 
 def is_quiet(row: SessionRow) -> bool:
-    """Whether no owner of a session has reported of late; it may live."""
-    return row.quiet_seconds is None or row.quiet_seconds > QUIET_SECONDS
+    """Whether no owner of a session has reported of late; it may live.
+
+    A report that is later than now came before the clock was set back.
+    """
+    return row.quiet_seconds is None or abs(row.quiet_seconds) > QUIET_SECONDS

@@ -69,7 +69,7 @@ class Settling:
 
     async def _settle_unborn(self, row: SessionRow) -> None:
         """Close a session that no publisher came to."""
-        if datetime.now(UTC) - row.opened_at < _UNBORN or not self._owners.is_gone(row):
+        if abs(datetime.now(UTC) - row.opened_at) < _UNBORN or not self._owners.is_gone(row):
             return
         await self._events.decide_stream(row.live_id, CloseSession(row.video_id), row.user_id)
         await self._sessions.set_phase(row.video_id, "closed")
@@ -91,7 +91,8 @@ class Settling:
     async def _wait_for_publisher(self, row: SessionRow) -> None:
         """End a session whose reconnect window, since the last byte, is over."""
         stream = await self._events.stream(row.live_id)
-        if (row.silent_seconds or 0.0) >= stream.settings.reconnect_seconds:
+        # Below zero where the clock was set back since.
+        if abs(row.silent_seconds or 0.0) >= stream.settings.reconnect_seconds:
             await self._end(row, "Its publisher did not come back.")
         else:
             await self._end_exceeding(row)

@@ -25,7 +25,8 @@ from transcoder.tasks where state <> 'done' group by 1, 2
 """)
 _SLOTS: Final = text("""
 select coalesce(sum(slots), 0) as slots from transcoder.workers
-where seen_at > now() - make_interval(secs => :fresh)
+where seen_at between now() - make_interval(secs => :fresh)
+                  and now() + make_interval(secs => :fresh)
 """)
 _DELETIONS: Final = text("select held, count(*) as entries from transcoder.deletions group by 1")
 

@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, text
 
 from services.transcoder.scheduler.tasks import (
     LEASE_SECONDS,
+    LONGEST_WAIT_SECONDS,
     MAX_TRIES,
     URGENT_PRIORITY,
     WORKER_SECONDS,
@@ -65,10 +66,12 @@ class JobProgress(msgspec.Struct, frozen=True):
     preparing: bool = False
 
 
+# What is later than now was written before the clock was set back, and counts as long ago.
 _EXPIRE = text("""
 with capacity as (
     select coalesce(sum(slots), 0) as slots from transcoder.workers
-    where seen_at > now() - make_interval(secs => :fresh)
+    where seen_at between now() - make_interval(secs => :fresh)
+                      and now() + make_interval(secs => :fresh)
 ), queues as (
     select is_urgent, (select slots from capacity) > (
         select count(*) from transcoder.tasks
@@ -78,10 +81,13 @@ with capacity as (
 update transcoder.tasks t set state = 'waiting', worker = null
 from queues q
 where q.is_urgent = (t.priority <= :urgent)
-  and ((t.state = 'running' and t.seen_at < now() - make_interval(secs => :lease))
-       or (t.state = 'queued' and t.queued_at < now() - make_interval(
-               secs => case when q.has_room then cast(:lost as double precision)
-                                 else cast(:unclaimed as double precision) end)))
+  and ((t.state = 'running' and t.seen_at not between now() - make_interval(secs => :lease)
+                                                  and now() + make_interval(secs => :lease))
+       or (t.state = 'queued'
+           and (t.queued_at > now() + make_interval(secs => :unclaimed)
+                or t.queued_at < now() - make_interval(
+                    secs => case when q.has_room then cast(:lost as double precision)
+                                 else cast(:unclaimed as double precision) end))))
 returning t.task_id
 """)
 
@@ -92,7 +98,8 @@ where state = 'waiting' and tries >= :max_tries and video_id <> all(:without) li
 
 _ROOM = text("""
 select (select coalesce(sum(slots), 0) from transcoder.workers
-        where seen_at > now() - make_interval(secs => :fresh))
+        where seen_at between now() - make_interval(secs => :fresh)
+                          and now() + make_interval(secs => :fresh))
      - (select count(*) from transcoder.tasks
         where state in ('queued', 'running') and (priority <= :urgent) = :is_urgent) as room
 """)
@@ -103,7 +110,8 @@ select name from (values ('urgent', true), ('bulk', false)) queue (name, is_urge
 where exists (
     select from transcoder.tasks
     where state = 'waiting' and tries < :max_tries and (priority <= :urgent) = queue.is_urgent
-      and (not_before is null or not_before <= now()))
+      and (not_before is null or not_before <= now()
+           or not_before > now() + make_interval(secs => :longest)))
 """)
 
 # Each user's next tasks are the first entries of an index, so that it does not matter how many
@@ -122,7 +130,8 @@ with recursive users (user_id) as (
         select t.task_id, t.user_id, {is_extra} as is_extra, t.video_id, t.priority, t.place
         from transcoder.tasks t
         where t.user_id = users.user_id and {of_queue} and t.tries < :max_tries
-          and (t.not_before is null or t.not_before <= now())
+          and (t.not_before is null or t.not_before <= now()
+               or t.not_before > now() + make_interval(secs => :longest))
           -- What no worker may claim is never picked.
           and exists (select from transcoder.jobs o where o.video_id = t.video_id
                       and o.attempt = t.attempt and o.state in ('pending', 'running'))
@@ -178,7 +187,8 @@ where (task_id, dispatch) in (select * from unnest(cast(:ids as text[]), cast(:n
 """)
 
 _FORGET_WORKERS = text("""
-delete from transcoder.workers where seen_at < now() - interval '1 hour'
+delete from transcoder.workers
+where seen_at not between now() - interval '1 hour' and now() + interval '1 hour'
 """)
 
 # A plan is part of a video's progress where it takes long: then it decodes the whole source, and
@@ -218,7 +228,9 @@ class Dispatcher(TaskTable):
 
     async def in_demand(self) -> list[QueueName]:
         """The queues in which a task waits, the urgent one first."""
-        rows = await self._all(_IN_DEMAND, max_tries=MAX_TRIES, urgent=URGENT_PRIORITY)
+        rows = await self._all(
+            _IN_DEMAND, max_tries=MAX_TRIES, urgent=URGENT_PRIORITY, longest=LONGEST_WAIT_SECONDS
+        )
         found = {row["name"] for row in rows}
         names: tuple[QueueName, ...] = ("urgent", "bulk")
         return [name for name in names if name in found]
@@ -230,7 +242,9 @@ class Dispatcher(TaskTable):
         free = int(room[0]["room"]) + ahead
         picked: list[PickedTask] = []
         while len(picked) < free:
-            rows = await self._all(_PICKS[queue], queue=queue, max_tries=MAX_TRIES)
+            rows = await self._all(
+                _PICKS[queue], queue=queue, max_tries=MAX_TRIES, longest=LONGEST_WAIT_SECONDS
+            )
             if not rows:
                 break
             picked.append(PickedTask(**rows[0]))

@@ -43,7 +43,8 @@ where t.task_id = :task_id and t.dispatch = :dispatch and j.video_id = t.video_i
   and t.attempt = j.attempt and j.state in ('pending', 'running')
   and (t.state = 'queued'
        or (t.state = 'running' and :redelivered
-           and t.seen_at < now() - make_interval(secs => :silent)))
+           and t.seen_at not between now() - make_interval(secs => :silent)
+                                 and now() + make_interval(secs => :silent)))
 returning t.task_id, t.video_id, t.user_id, t.attempt, t.kind, t.spec, t.dispatch, t.tries,
           j.plan, j.source_key, j.size, j.correlation_id, j.traceparent, t.error
 """)

@@ -24,6 +24,8 @@ LEASE_SECONDS: Final = 15.0
 # A worker that has not announced itself for so long counts as gone.
 WORKER_SECONDS: Final = 10.0
 MAX_TRIES: Final = 4
+# No task is put off for longer; one that is was put off before the clock was set back.
+LONGEST_WAIT_SECONDS: Final = 900.0
 
 
 class SchedulerUnavailable(Unavailable):

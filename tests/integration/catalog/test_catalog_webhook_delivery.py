@@ -87,6 +87,22 @@ async def test_a_failing_receiver_gets_each_event_in_the_end(
     assert await post.round() == 2
 
 
+async def test_a_clock_that_is_set_back_holds_no_webhook(
+    stage: Stage, post: Post, receiver: Receiver
+) -> None:
+    user = await stage.user()
+    receiver.status = 500
+    made = await stage.call("POST", "/webhooks", user, json={"url": receiver.url})
+    assert made.status_code == 201
+    await stage.ready(user)
+    await stage.settle()
+    assert await post.round() == 0
+    receiver.status = 200
+    assert await post.round() == 0, "not before its time"
+    post.clock.ahead -= timedelta(days=1)
+    assert await post.round() > 0
+
+
 async def test_webhooks_are_their_owners(stage: Stage, receiver: Receiver) -> None:
     user, other = await stage.user(), await stage.user()
     body = {"url": receiver.url}

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.ingest.details import Details
-from services.ingest.handlers.sweep import Sweep
+from services.ingest.handlers.sweep import Sweep, Swept
 from services.ingest.sweep_repository import SweepRepository
 from shared.contracts import (
     UploadExpired,
@@ -120,6 +120,20 @@ async def test_what_took_days_to_arrive_outlives_an_outage_at_its_end(
         await eventually(is_finished)
         assert ingest.content(upload.id) == content
         await cable.cut()
+
+
+async def test_a_clock_that_is_set_back_holds_no_upload(ingest: Ingest) -> None:
+    """As after a power loss, on a machine whose clock does not outlive it."""
+    steps, parts = ingest.parts.steps, ingest.parts
+    left = steps.starter.new_upload("ann", "multipart", Details(title="x"))
+    await steps.starter.start(left)
+    assert await parts.uploads.begin_ending(left.id, left.epoch)
+    assert await parts.sweep.round() == Swept()
+    await ingest.store._pool.execute(
+        "update ingest.uploads set updated_at = updated_at + interval '1 day'"
+    )
+    assert (await parts.sweep.round()).removed == 1
+    assert await ingest.rows() == []
 
 
 @pytest.mark.parametrize("phase", ["open", "ending"])

@@ -133,3 +133,17 @@ async def test_a_report_that_comes_after_the_publishers_end_holds_nothing_up(
         await live.age(6.1)
     await live.two.rounds(1 if ends == "after" else 7)
     assert await last(live, session) == "LiveRecorded"
+
+
+async def test_a_clock_that_is_set_back_holds_no_stream(live: Live) -> None:
+    """As after a power loss, on a machine whose clock does not outlive it."""
+    live_id, key, session = await connected(live)
+    await live.age(-86400)
+    await live.two.rounds(8)
+    assert await last(live, session) in {"LiveDisconnected", "LiveEnded", "LiveRecorded"}
+    assert await live.status(live_id) != "active"
+    await live.two.rounds(8)
+    events = [type(each).__name__ for each in await live.one.sessions.history(session.video_id)]
+    assert events.count("LiveDisconnected") == 1
+    assert "LiveEnded" in events
+    await live.two.sessions.connect(key, OBS)

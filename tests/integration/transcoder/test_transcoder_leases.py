@@ -51,6 +51,34 @@ async def test_a_silent_workers_task_goes_to_another(
     assert await scheduler.claim(task.task_id, 1, "x", redelivered=True) is None
 
 
+async def test_a_clock_that_is_set_back_holds_no_task(
+    engine: AsyncEngine, scheduler: Scheduler
+) -> None:
+    """As after a power loss, on a machine whose clock does not outlive it."""
+    day = -86400
+    await project(engine, *uploads("a", 1))
+    await hold(scheduler, await next_task(scheduler))
+    await age(engine, day)
+    assert await scheduler.expire() == 1, "a task of a worker that is gone"
+
+    await next_task(scheduler)
+    await age(engine, day)
+    assert await scheduler.expire() == 1, "a task whose message is gone"
+
+    task = await next_task(scheduler)
+    claimed = await hold(scheduler, task)
+    await age(engine, day)
+    taken = await scheduler.claim(task.task_id, task.dispatch, "x", redelivered=True)
+    assert taken is not None
+    assert not await scheduler.beat(claimed, "w", 0.5, None)
+
+    await scheduler.give_back(taken, "x", delay=30, counts=False)
+    assert await scheduler.in_demand() == []
+    await age(engine, day, "not_before")
+    assert await scheduler.in_demand() == ["urgent"]
+    await next_task(scheduler)
+
+
 async def test_a_worker_that_lost_a_task_cannot_finish_it(
     engine: AsyncEngine, scheduler: Scheduler
 ) -> None:

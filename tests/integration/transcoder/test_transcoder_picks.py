@@ -9,7 +9,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.transcoder.scheduler import dispatcher
-from services.transcoder.scheduler.tasks import MAX_TRIES, URGENT_PRIORITY, QueueName
+from services.transcoder.scheduler.tasks import (
+    LONGEST_WAIT_SECONDS,
+    MAX_TRIES,
+    URGENT_PRIORITY,
+    QueueName,
+)
 from tests.integration.transcoder.task_table import Scheduler
 
 ADD_JOBS = text("""
@@ -22,7 +27,7 @@ insert into transcoder.tasks (
     task_id, video_id, user_id, attempt, kind, spec, priority, cost, state, tries, not_before
 )
 select task_id, video_id, user_id, 1, 'video', '{}', priority, cost, state, tries,
-       case when later then now() + interval '1 hour' end
+       case when later then now() + interval '10 minutes' end
 from jsonb_to_recordset(cast(:rows as jsonb)) as r (
     task_id text, video_id text, user_id text, priority int, cost float, state text, tries int,
     later bool
@@ -135,7 +140,7 @@ async def test_what_a_pick_reads_does_not_grow_with_the_tasks_that_wait(
         settled = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await settled.execute(text("analyze transcoder.tasks"))
         await settled.execute(text("analyze transcoder.jobs"))
-        values = {"queue": "bulk", "max_tries": MAX_TRIES}
+        values = {"queue": "bulk", "max_tries": MAX_TRIES, "longest": LONGEST_WAIT_SECONDS}
         plan = (await settled.execute(text(asked), values)).scalars().all()
     read = [
         float(rows) * float(loops)
