@@ -2,13 +2,13 @@
 
 Each proxy appends the address that it sees to X-Forwarded-For. With exactly N trusted proxies, the
 outermost of them wrote the N-th entry from the right; a client can forge all entries to its left.
-With no trusted proxy only the connection's own address counts. An IPv6 caller owns at least a /64
-and can use any address in it, so the /64 is the identity (RFC 6177).
+With no trusted proxy only the connection's own address counts.
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
+
+from shared.caller_identity import identity_of
 
 _MAX_KNOWN: Final = 10_000
 
@@ -39,23 +39,11 @@ class ClientAddress:
         """The identity that an address belongs to; empty where it is none."""
         known = self._known.get(address)
         if known is None:
-            known = _identity(address)
+            known = identity_of(address)
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             self._known[address] = known
         return known
-
-
-def _identity(address: str) -> str:
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(parsed, IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
 
 
 def _without_port(entry: str) -> str:

@@ -8,7 +8,6 @@ arrived is handled before the end is looked at.
 
 import asyncio
 import fcntl
-import ipaddress
 import sys
 import termios
 from collections import deque
@@ -20,6 +19,7 @@ from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag
 from services.live.ports import Publisher, Refused
 from services.live.rtmp import replies, wire
 from services.live.rtmp.wire import Message, Parser, ProtocolError
+from shared.caller_identity import identity_of
 from shared.contracts import LiveProtocol
 from shared.telemetry import get_logger
 
@@ -352,12 +352,5 @@ class Connection(asyncio.Protocol):
 
 
 def _network(peer: Any) -> str:
-    """The address that limits count: of IPv6 the first 64 bits, which one customer has."""
-    if not isinstance(peer, tuple):
-        return "local"
-    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
+    """The address that limits count."""
+    return identity_of(str(peer[0])) if isinstance(peer, tuple) else "local"
