@@ -8,11 +8,14 @@ from typing import Final
 
 import msgspec
 
-from services.live.flv.sink import OverLimit
+from services.live.flv.sink import OverLimit, Stopped
 from services.live.packaging.layout import Picture
 
 _BIT_RATE_SECONDS: Final = 20
 _FRAMES_MS: Final = 10_000
+# Whoever sends anything else for so long holds a place for nothing. The program behind may have
+# been slow for some of it.
+NO_PICTURE_SECONDS: Final = 30.0
 # Clocks of cameras are not exact, and a publisher may catch up on what it could not send.
 _TOLERANCE: Final = 1.05
 
@@ -34,6 +37,8 @@ class Meter:
         # Bytes by whole second, of the last seconds.
         self._seconds: deque[tuple[int, int]] = deque()
         self._bytes = 0
+        self._latest = 0.0
+        self._pictured_at: float | None = None
         self._pictures: deque[int] = deque()
         self._most_pictures = round(limits.frame_rate * _TOLERANCE * _FRAMES_MS / 1000)
 
@@ -50,7 +55,13 @@ class Meter:
             raise OverLimit(_too_many(limits.frame_rate))
 
     def arrived(self, size: int, now: float) -> None:
-        """So many bytes came. ``now``: a steady clock, in seconds. Raises OverLimit."""
+        """So many bytes came. ``now``: a steady clock, in seconds. Raises OverLimit, and Stopped
+        where no picture comes."""
+        self._latest = now
+        if self._pictured_at is None:
+            self._pictured_at = now
+        if now - self._pictured_at > NO_PICTURE_SECONDS:
+            raise Stopped(f"no picture came for {NO_PICTURE_SECONDS:.0f} s")
         second = int(now)
         if self._seconds and self._seconds[-1][0] == second:
             size_before = self._seconds.pop()[1]
@@ -67,7 +78,9 @@ class Meter:
             )
 
     def pictured(self, milliseconds: int) -> None:
-        """A picture is placed at this time of the timeline. Raises OverLimit."""
+        """A picture, the latest that came, is placed at this time of the timeline. Raises
+        OverLimit."""
+        self._pictured_at = self._latest
         self._pictures.append(milliseconds)
         while self._pictures[0] <= milliseconds - _FRAMES_MS:
             self._pictures.popleft()

@@ -15,10 +15,12 @@ import msgspec
 from aioice import Candidate, Connection
 from aiortc import RTCIceTransport
 
+from services.live.whip.gate import Gate
 from shared.telemetry import get_logger
 
 _CONNECT_SECONDS: Final = 15.0
 _MAX_CANDIDATES: Final = 32
+_LOCAL_NAME: Final = ".local "
 _LINE: Final = re.compile(r"a=(ice-ufrag|ice-pwd|candidate|mid):(.*)\Z")
 # RFC 8839, 5.4: what a peer may call itself.
 _USERNAME: Final = re.compile(r"[A-Za-z0-9+/]{4,256}\Z")
@@ -48,13 +50,14 @@ class Fragment(msgspec.Struct, frozen=True):
 
 def with_few_candidates(offer: str) -> str:
     """An offer (SDP) without those candidates that nobody asks: each is sent some packets, whoever
-    it belongs to. A computer with many networks may have more."""
+    it belongs to. A computer with many networks may have more. Names in the publisher's own network
+    (mDNS) are none that this server finds; such publishers are seen when they call."""
     kept: list[str] = []
     candidates = 0
     for line in offer.splitlines(keepends=True):
         if line.startswith("a=candidate:"):
             candidates += 1
-            if candidates > _MAX_CANDIDATES:
+            if candidates > _MAX_CANDIDATES or _LOCAL_NAME in line:
                 continue
         kept.append(line)
     return "".join(kept)
@@ -80,14 +83,20 @@ def read_fragment(text: str) -> Fragment:
 class IcePath:
     """Stands between an ICE transport and its connection, before that is connected.
 
-    ``switched`` is called when packets take another way than before.
+    ``switched`` is called when packets take another way than before. ``gate`` stands before each
+    connection's sockets.
     """
 
     def __init__(
-        self, transport: RTCIceTransport, mid: str, switched: Callable[[], None] = lambda: None
+        self,
+        transport: RTCIceTransport,
+        mid: str,
+        gate: Gate,
+        switched: Callable[[], None] = lambda: None,
     ) -> None:
         self._transport = transport
         self._mid = mid
+        self._gate = gate
         self._switched = switched
         self._connection: Connection = transport._connection
         self._following: Connection | None = None
@@ -96,6 +105,10 @@ class IcePath:
         self._log = get_logger("live.whip")
         setattr(transport, "_recv", self._receive)  # noqa: B010
         setattr(transport, "_send", self._send)  # noqa: B010
+
+    def gathered(self) -> None:
+        """The connection has its sockets."""
+        self._gate.stand_before(self._connection)
 
     async def add_candidates(self, lines: tuple[str, ...]) -> None:
         """Candidates of the publisher, for the newest connection. Raises UnusableFragment.
@@ -122,6 +135,7 @@ class IcePath:
         self._following = following
         self._candidates = len(fragment.candidates)
         await following.gather_candidates()
+        self._gate.stand_before(following)
         following.remote_username = fragment.username
         following.remote_password = fragment.password
         await _add(following, fragment.candidates)
@@ -195,5 +209,5 @@ async def _add(connection: Connection, lines: tuple[str, ...]) -> None:
             candidate = Candidate.from_sdp(line)
         except (ValueError, IndexError):
             continue
-        if candidate.component == 1:
+        if candidate.component == 1 and not candidate.host.endswith(_LOCAL_NAME.rstrip()):
             await connection.add_remote_candidate(candidate)

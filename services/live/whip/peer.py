@@ -23,7 +23,9 @@ from aiortc.mediastreams import MediaStreamError
 
 from services.live.flv.sink import Sink, Stopped
 from services.live.flv.tags import AUDIO, VIDEO, NotPlayable, Tag
+from services.live.packaging.limits import NO_PICTURE_SECONDS
 from services.live.whip.frames import OPUS_HEADER, opus_packet, picture
+from services.live.whip.gate import Gate
 from services.live.whip.ice import Fragment, IcePath, NotConnected, with_few_candidates
 from services.live.whip.receiving import Watched, keep_codec
 from services.live.whip.timeline import Timeline
@@ -32,7 +34,9 @@ from shared.telemetry import get_logger
 # Browsers send key pictures only when they are asked, and segments begin with them.
 _KEY_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 15.0
-# Without a picture for so long, a publisher is gone.
+# One picture and one sound, and one more that a client may have by mistake and is told of.
+_MAX_MEDIA: Final = 3
+# Without anything for so long, a publisher is gone.
 _IDLE_SECONDS: Final = 15.0
 # What aiortc raises where the SDP is not one: it asserts what it expects, and takes the first of
 # what may be empty, which in a coroutine is a RuntimeError.
@@ -41,6 +45,9 @@ UNREADABLE: Final = (
     *(AssertionError, TypeError, RuntimeError),
     *(InternalError, InvalidAccessError, InvalidStateError, OperationError),
 )
+
+
+_ONE_OF_EACH: Final = "Send one picture, and at most one sound."
 
 
 class UnusableOffer(Exception):
@@ -64,6 +71,7 @@ class Peer:
         # Without this, aiortc asks a STUN server of others for its address.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._path: IcePath | None = None
+        self._gate = Gate(self._too_much)
         self._timeline = Timeline()
         self._order = asyncio.Lock()
         self._last = {AUDIO: 0, VIDEO: 0}
@@ -81,14 +89,17 @@ class Peer:
     async def answer(self, offer: str) -> str:
         """The answer to an offer (SDP). Raises UnusableOffer, OtherMedia."""
         connection = self._connection
+        if offer.count("\nm=") > _MAX_MEDIA:
+            raise OtherMedia(_ONE_OF_EACH)
         connection.on("connectionstatechange", self._on_state)
         taken = RTCSessionDescription(with_few_candidates(offer), "offer")
         try:
             await connection.setRemoteDescription(taken)
-            self._check_and_prepare()
+            path = self._check_and_prepare()
             await connection.setLocalDescription(await connection.createAnswer())
         except UNREADABLE as error:
             raise UnusableOffer("The offer is not SDP that can be used.") from error
+        path.gathered()
         if any(not transceiver.receiver._track for transceiver in connection.getTransceivers()):
             raise OtherMedia("Send picture and sound; do not only receive.")
         for transceiver in connection.getTransceivers():
@@ -130,23 +141,27 @@ class Peer:
             await self._sink.close(reason, clean=clean)
         self._on_end()
 
-    def _check_and_prepare(self) -> None:
+    def _check_and_prepare(self) -> IcePath:
         """Refuse what cannot be taken, and set up the rest. Raises OtherMedia."""
         transceivers = self._connection.getTransceivers()
         kinds = [transceiver.kind for transceiver in transceivers]
         if not kinds:
             raise ValueError("no media")
         if kinds.count("video") != 1 or kinds.count("audio") > 1 or self._connection.sctp:
-            raise OtherMedia("Send one picture, and at most one sound.")
+            raise OtherMedia(_ONE_OF_EACH)
         self._sounds = "audio" in kinds
-        transports = {transceiver.receiver.transport.transport for transceiver in transceivers}
+        transports = {transceiver.receiver.transport for transceiver in transceivers}
         if len(transports) > 1:
             raise OtherMedia("Bundle picture and sound (RFC 9143).")
-        self._path = IcePath(transports.pop(), transceivers[0].mid or "0", self._restarted)
+        secured = transports.pop()
+        self._gate.watch_sources(secured)
+        path = IcePath(secured.transport, transceivers[0].mid or "0", self._gate, self._restarted)
+        self._path = path
         for transceiver in transceivers:
             transceiver.direction = "recvonly"
             if not keep_codec(transceiver, "h264" if transceiver.kind == "video" else "opus"):
                 raise OtherMedia("Send H.264 and Opus.")
+        return path
 
     def _follow(self, transceiver: RTCRtpTransceiver) -> None:
         receiver = transceiver.receiver
@@ -158,10 +173,12 @@ class Peer:
             self._start(self._until_the_end(self._take_sound(receiver.track)))
 
     async def _take_pictures(self, track: MediaStreamTrack) -> None:
-        asked = time.monotonic()
+        asked = taken = time.monotonic()
         while True:
             frame = await self._next_picture(track)
             now = time.monotonic()
+            if now - taken > NO_PICTURE_SECONDS:
+                raise Stopped(f"no picture came for {NO_PICTURE_SECONDS:.0f} s")
             made = picture(frame.data)
             if self._pictures is not None and now - asked > _KEY_SECONDS:
                 asked = now
@@ -175,6 +192,7 @@ class Peer:
                 self._broken = False
             if not self._broken:
                 await self._put(VIDEO, at, made.body)
+                taken = time.monotonic()
 
     async def _next_picture(self, track: MediaStreamTrack) -> Any:
         try:
@@ -221,6 +239,9 @@ class Peer:
         self._broken = True
         if self._pictures is not None:
             self._start(self._pictures.ask_for_key())
+
+    def _too_much(self, reason: str) -> None:
+        self._start(self.close(reason, clean=False))
 
     async def _until_the_end(self, taking: Coroutine[Any, Any, None]) -> None:
         try:

@@ -24,6 +24,10 @@ _NTP_FRACTION: Final = 1 << 32
 # Seconds after which a packet that is missing is given up: retransmission takes two round trips.
 _LOST_AFTER: Final = 0.4
 _MAX_MISSING: Final = 200
+# Packets that are waited for at once; of more, the sender sends a key picture.
+_MAX_WAITED_FOR: Final = 1000
+# Key pictures are asked for as often as that.
+_ASK_SECONDS: Final = 0.1
 _MASK: Final = 0xFFFF
 _NO_LIMIT: Final = 1 << 62
 
@@ -90,7 +94,9 @@ class Watched:
         self._on_report = on_report
         self._on_loss = on_loss
         self._highest: int | None = None
+        # In the order in which they were missed.
         self._missing: dict[int, float] = {}
+        self._asked = 0.0
         self._packet = receiver._handle_rtp_packet
         self._control = receiver._handle_rtcp_packet
         self._bytes = 0
@@ -104,6 +110,10 @@ class Watched:
 
     async def ask_for_key(self) -> None:
         """Send a picture loss indication (RFC 4585, 6.3.1) to each stream of the receiver."""
+        now = time.monotonic()
+        if now - self._asked < _ASK_SECONDS:
+            return
+        self._asked = now
         for source in list(self._private("remote_streams")):
             await self._receiver._send_rtcp_pli(source)
 
@@ -126,15 +136,26 @@ class Watched:
         if self._highest is None or 0 < ahead < 0x8000:
             if self._highest is not None:
                 for step in range(1, min(ahead, _MAX_MISSING)):
-                    self._missing[(self._highest + step) & _MASK] = now
+                    missed = (self._highest + step) & _MASK
+                    self._missing.pop(missed, None)
+                    self._missing[missed] = now
             self._highest = number
         else:
             self._missing.pop(number, None)
-        lost = [known for known, since in self._missing.items() if now - since > _LOST_AFTER]
-        for known in lost:
-            del self._missing[known]
-        if lost and self._on_loss is not None:
+        if self._gives_up(now) and self._on_loss is not None:
             self._on_loss()
+
+    def _gives_up(self, now: float) -> bool:
+        """Forget what is missing for too long; whether there was any."""
+        before = len(self._missing)
+        if before > _MAX_WAITED_FOR:
+            self._missing.clear()
+        while self._missing:
+            eldest = next(iter(self._missing))
+            if now - self._missing[eldest] <= _LOST_AFTER:
+                break
+            del self._missing[eldest]
+        return len(self._missing) < before
 
     async def _on_control(self, packet: object) -> None:
         await self._control(packet)  # type: ignore[arg-type]

@@ -202,7 +202,9 @@ async def change(
 ) -> Response[str | None]:
     """Candidates of the ICE session that If-Match names (RFC 8840); with ``If-Match: *``, a
     restart of ICE, which is answered with this side's new credentials and candidates."""
-    peer = (await _connected(request, resource, whip)).peer
+    connected = await _connected(request, resource, whip)
+    whip.count_change(connected)
+    peer = connected.peer
     fragment = read_fragment(await _sdp(request, _FRAGMENT))
     wanted = request.headers.get("if-match", "").strip()
     if not wanted:

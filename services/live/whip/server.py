@@ -14,7 +14,7 @@ from services.live.keys import key_hash
 from services.live.ports import Credential, KeyHash, OwnStream, Publisher
 from services.live.whip.peer import Peer
 from shared.errors import TooManyRequests
-from shared.token_bucket import MICROS, Bucket, LocalBuckets
+from shared.token_bucket import MICROS, Bucket, Decision, LocalBuckets
 
 _PROTOCOL: Final = "whip"
 _MAX_REMEMBERED: Final = 20_000
@@ -22,6 +22,8 @@ _MAX_REMEMBERED: Final = 20_000
 # A publisher without a network makes one each second or two while it tries to come back.
 PER_STREAM: Final = Bucket(60 * MICROS // 60, 60)
 PER_ADDRESS: Final = Bucket(60 * MICROS // 120, 120)
+# Candidates that follow, and restarts, each of which opens sockets.
+CHANGES: Final = Bucket(MICROS, 60)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -94,13 +96,20 @@ class Whip:
                 f"address {address}".encode(): PER_ADDRESS,
             }
         )
-        if not taken.allowed:
-            raise TooManyRequests(
-                "Too many offers. Wait a moment.", retry_after=taken.retry_after / MICROS
-            )
+        _allow(taken, "Too many offers. Wait a moment.")
+
+    def count_change(self, connected: Connected) -> None:
+        """A change of a connection is asked for. Raises TooManyRequests."""
+        taken = self._buckets.take(f"changes {connected.holder}".encode(), CHANGES)
+        _allow(taken, "Too many changes. Wait a moment.")
 
     def _forget(self, resource: str) -> None:
         self._connected.pop(resource, None)
+
+
+def _allow(taken: Decision, text: str) -> None:
+    if not taken.allowed:
+        raise TooManyRequests(text, retry_after=taken.retry_after / MICROS)
 
 
 def _holder(credential: Credential) -> str:

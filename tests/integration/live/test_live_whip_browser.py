@@ -24,6 +24,7 @@ from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from litestar import Litestar
 from litestar.datastructures import State
 
+from services.live.whip.gate import Gate
 from services.live.whip.ice import IcePath, read_fragment
 from services.live.whip.ice_servers import IceServers, TurnSecret
 from services.live.whip.receiving import install
@@ -108,7 +109,7 @@ class Browser:
         """Its offer; the candidates are kept back."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
         transport = self.connection.getTransceivers()[0].sender.transport.transport
-        self.path = IcePath(transport, "0")
+        self.path = IcePath(transport, "0", Gate(lambda _: None))
         sdp = self.connection.localDescription.sdp
         return re.sub(r"a=(candidate|end-of-candidates).*\r\n", "", sdp)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.live.flv.sink import OverLimit
+from services.live.flv.sink import OverLimit, Stopped
 from services.live.packaging.layout import Picture
 from services.live.packaging.limits import MediaLimits, Meter
 
@@ -15,6 +15,7 @@ def test_a_rate_counts_over_twenty_seconds() -> None:
     meter.arrived(10_000_000, 0.0)
     for second in range(20, 200):
         meter.arrived(1_000_000, float(second))
+        meter.pictured(1000 * second)
 
     def send() -> None:
         for tenth in range(2000, 2300):
@@ -41,6 +42,17 @@ def test_small_tags_at_one_moment_take_no_memory() -> None:
         meter.pictured(1000)
     with pytest.raises(OverLimit, match="30 pictures a second"):
         meter.pictured(1000)
+
+
+def test_a_publisher_without_pictures_holds_no_place() -> None:
+    meter = Meter(LIMITS)
+    for second in range(1000, 1020):
+        meter.arrived(10, float(second))
+    meter.pictured(1000)
+    for second in range(1020, 1050):
+        meter.arrived(10, float(second))
+    with pytest.raises(Stopped, match="no picture came for 30 s"):
+        meter.arrived(10, 1049.5)
 
 
 @pytest.mark.parametrize(("between", "over"), [(33.3, False), (32, False), (25, True)])
