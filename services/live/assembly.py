@@ -61,7 +61,8 @@ from services.live.simulcast.repository import Most, TargetsRepository
 from services.live.simulcast.sealing import Sealer
 from services.live.simulcast.simulcasts import Simulcasts
 from services.live.simulcast.transports import Transports
-from services.live.srt.library import Library, SrtError
+from services.live.srt.calls import SrtError
+from services.live.srt.library import Library
 from services.live.srt.logins import SrtLogins
 from services.live.srt.publishers import SrtPublishers
 from services.live.streams_repository import StreamsRepository

@@ -8,7 +8,8 @@ from typing import Final
 from services.live.rtmp.certificate import Certificate, CertificateError
 from services.live.rtmp.server import RtmpServer
 from services.live.settings import LiveSettings
-from services.live.srt.library import Library, SrtError
+from services.live.srt.calls import SrtError
+from services.live.srt.library import Library
 from services.live.srt.listener import Listener
 from services.live.srt.publishers import SrtPublishers
 from shared import settings

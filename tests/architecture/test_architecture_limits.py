@@ -25,10 +25,14 @@ from services.gateway.upstream import live_origin
 from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
 from services.live.chat import readers, room_log
+from services.live.packaging import limits as packaging_limits
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
+from services.live.srt import doorstep, key_changes
 from services.live.srt import library as srt
+from services.live.srt import listener as srt_listener
 from services.live.srt import publishers as srt_publishers
+from services.live.whip import gate, peer
 from services.live.whip import server as whip
 from services.live.window import answers
 from services.transcoder.coordinator import downloads
@@ -151,8 +155,36 @@ FIXED: dict[str, list[float]] = {
         srt_publishers.PER_PROCESS.burst,
         10**6 / srt_publishers.PER_PROCESS.interval,
     ],
+    "refusals of handshakes by SRT that are answered, address": [
+        srt_publishers.REFUSALS.burst,
+        10**6 / srt_publishers.REFUSALS.interval,
+        doorstep.SECONDS,
+        doorstep.MAX_ADDRESSES,
+    ],
+    "packets of a publisher by SRT, session": [
+        10**6 / srt_listener.MESSAGES.interval,
+        srt_listener.MESSAGES.burst,
+    ],
+    "packets that one request of SRT leaves out, request": [doorstep.MAX_DROPPED],
+    "new keys of a publisher by SRT in 10 s, once it has sent 15500000 packets; before, the system"
+    " drops them, session": [
+        key_changes.SECONDS,
+        srt_listener.KEY_CHANGES_AFTER,
+        4 * key_changes.MOST,
+    ],
+    "the time without a picture, session": [packaging_limits.NO_PICTURE_SECONDS],
     "offers of WebRTC publishers in a minute, stream": [whip.PER_STREAM.burst],
     "offers of WebRTC publishers in a minute, address": [whip.PER_ADDRESS.burst],
+    "changes of a WebRTC publisher's connection: candidates that follow, restarts, stream": [
+        whip.CHANGES.burst,
+        10**6 / whip.CHANGES.interval,
+    ],
+    "the time until a WebRTC publisher is connected, session": [peer._CONNECT_SECONDS],
+    "packets of a WebRTC publisher, session": [10**6 / gate.PACKETS.interval, gate.PACKETS.burst],
+    "sources of pictures and sound (SSRC) of a WebRTC publisher, session": [gate.MAX_SOURCES],
+    "addresses that a WebRTC publisher is seen at, session": [gate.MAX_PLACES],
+    "packets to a WebRTC publisher's port from addresses that have not authenticated themselves,"
+    " session": [10**6 / gate.STRANGERS.interval, gate.STRANGERS.burst],
     "connections to the database, process": [2 * 8, 6, 6, search_turns.AT_ONCE, 10],
     "the time of a frequent read or a search, process of the catalog": [connect.QUICK_SECONDS - 1],
     "the time of a statement, role of a service": [database_sessions.STATEMENT_SECONDS],

@@ -93,8 +93,6 @@ def test_a_loop_of_its_own_is_found(body: str) -> None:
 
 # Loops that end by themselves, and what ends them.
 ENDING = {
-    # The end of a publisher's connection.
-    "services/live/srt/listener.py:_receive",
     # A number of attempts.
     "services/catalog/read_model/rebuild.py:_swap_when_free",
     "services/ingest/handlers/direct.py:_recognise",

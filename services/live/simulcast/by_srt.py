@@ -15,7 +15,8 @@ from services.live.simulcast.connection import TargetFailed
 from services.live.simulcast.dialing import NO_ANSWER, Dialer
 from services.live.simulcast.targets import Place
 from services.live.srt.caller import Caller
-from services.live.srt.library import Call, CallRefused, Library, SrtError
+from services.live.srt.calls import SrtError
+from services.live.srt.library import Call, CallRefused, Library
 from shared.programs.piped import PipedProgram, ProgramEnded
 from shared.telemetry import get_logger
 

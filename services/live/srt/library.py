@@ -1,35 +1,43 @@
-"""libsrt (Haivision SRT 1.5) through ctypes: only what a listener and a caller need.
+"""libsrt (Haivision SRT 1.5) through ctypes: only what a publisher's connection and a caller need.
 
-Numbers are those of ``srt.h``. Every function here may be called from any thread.
+Numbers are those of ``srt.h``. Every function here may be called from any thread. libsrt frees a
+socket a second after it was closed, whoever is still in a call on it: only a thread that is in none
+closes it, and calls that wait return from time to time.
+
+libsrt has threads of its own, which call back. They have to end before the interpreter does, and
+what they use is freed when the process ends, so ``end`` comes before both. It closes each socket by
+itself: where libsrt does so, it waits for ever for a handshake that waits for it.
 """
 
+import atexit
 import ctypes
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
+from services.live.srt.calls import Calls, SrtError
+from shared.telemetry import get_logger
+
+_log = get_logger(__name__)
+
 # enum SRT_SOCKOPT
+RECEIVE_WAITS: Final = 2
 _SEND_BUFFER: Final = 5
 _SEND_TIMEOUT: Final = 13
 _RECEIVE_TIMEOUT: Final = 14
-_LATENCY: Final = 23
-_PASSPHRASE: Final = 26
+LATENCY: Final = 23
+PASSPHRASE: Final = 26
 _TOO_LATE_DROP: Final = 31
 _CONNECT_TIMEOUT: Final = 36
-_PEER_VERSION_AT_LEAST: Final = 45
+PEER_VERSION_AT_LEAST: Final = 45
 _STREAM_ID: Final = 46
 _MAX_STREAM_ID: Final = 512
 # sizeof(struct sockaddr_storage)
 _ADDRESS_BYTES: Final = 128
-# sizeof(struct sockaddr_in6): libsrt has room for one also where it is sockaddr_in.
-_LONGEST_ADDRESS: Final = 28
-# SRT 1.3.0, the first with stream ids.
-_OLDEST_PEER: Final = 0x010300
-_BACKLOG: Final = 64
 # LOG_CRIT of syslog.
 _CRITICAL: Final = 2
 # A message of live mode: at most one UDP payload.
@@ -39,16 +47,12 @@ SEND_BYTES: Final = 4 << 20
 # The longest that a call of a caller lasts, in milliseconds.
 _CONNECT_MS: Final = 5_000
 _SEND_MS: Final = 500
+# How long a call waits for a caller, or for a message.
+WAIT_MS: Final = 250
 # SRT_ETIMEOUT
 _TIMED_OUT: Final = 6003
-
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p
-)
-
-
-class SrtError(Exception):
-    """libsrt refused a call; the message is its own."""
+# How long the end of the process waits for calls that are under way; none lasts longer.
+_END_SECONDS: Final = 10.0
 
 
 class CallRefused(SrtError):
@@ -71,156 +75,143 @@ class Call(msgspec.Struct, frozen=True):
         return "Call(***)"
 
 
-class Admitted(msgspec.Struct, frozen=True):
-    """A caller that may go on. With ``passphrase``, it must know the same."""
-
-    passphrase: str | None = None
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """A caller that is refused in the handshake. ``code`` is 1000 and an HTTP status."""
-
-    code: int
-
-
-Admit = Callable[[str, str], Admitted | Rejected]
-"""Decides by the stream id and the caller's address. It runs in libsrt's own thread, which all
-handshakes and packets wait for. Only after it does libsrt keep anything of the caller."""
-
-
 class Library:
-    """The loaded library. Raises SrtError where it cannot be loaded."""
+    """The loaded library, until ``end``, at the latest when the interpreter ends. Raises SrtError
+    where it cannot be loaded.
+
+    ``raw`` and ``calls`` are for who makes other calls than those below: each is counted.
+    """
 
     def __init__(self, path: str) -> None:
         try:
-            self._lib = ctypes.CDLL(path)
+            self.raw = ctypes.CDLL(path)
         except OSError as error:
             raise SrtError(f"libsrt cannot be loaded: {error}") from error
-        self._lib.srt_getlasterror_str.restype = ctypes.c_char_p
+        self.raw.srt_getlasterror_str.restype = ctypes.c_char_p
         # Otherwise each refused handshake writes to standard error.
-        self._lib.srt_setloglevel(_CRITICAL)
-        if self._lib.srt_startup() < 0:
-            raise SrtError(self._last_error())
-        # ctypes does not keep callbacks alive.
-        self._callbacks: list[object] = []
+        self.raw.srt_setloglevel(_CRITICAL)
+        self.check(self.raw.srt_startup())
+        self.calls = Calls()
+        self._open: dict[int, None] = {}
+        atexit.register(self.end)
 
-    def listen(self, address: str, port: int, latency_ms: int, admit: Admit) -> int:
-        """A socket that listens on UDP. Raises SrtError, e.g. where the port is taken."""
-        handle = self._lib.srt_create_socket()
-        self._option(handle, _LATENCY, latency_ms)
-        self._option(handle, _PEER_VERSION_AT_LEAST, _OLDEST_PEER)
+    def end(self) -> None:
+        """End all connections and libsrt's threads. All other calls raise from now on."""
+        atexit.unregister(self.end)
+        if not self.calls.end(_END_SECONDS):
+            _log.error("a call of libsrt does not return")
+            return
+        for handle in list(self._open):
+            self.raw.srt_close(handle)
+        self.raw.srt_cleanup()
 
-        def asked(_: int, caller: int, _version: int, peer: int, stream_id: bytes | None) -> int:
-            place = ctypes.string_at(peer, _LONGEST_ADDRESS)
-            verdict = admit((stream_id or b"").decode(errors="replace"), _host(place))
-            if isinstance(verdict, Rejected):
-                self._lib.srt_setrejectreason(caller, verdict.code)
-                return -1
-            if verdict.passphrase is not None:
-                self._text(caller, _PASSPHRASE, verdict.passphrase)
-            return 0
+    def opened(self, handle: int) -> None:
+        """A socket that is to be closed by ``close``, or at the end."""
+        self._open[handle] = None
 
-        callback = _Callback(asked)
-        self._callbacks.append(callback)
-        place = _socket_address(address, port)
-        try:
-            self._check(self._lib.srt_bind(handle, place, len(place)))
-            self._check(self._lib.srt_listen_callback(handle, callback, None))
-            self._check(self._lib.srt_listen(handle, _BACKLOG))
-        except SrtError:
-            self.close(handle)
-            raise
-        return handle
-
-    def port(self, listener: int) -> int:
-        """The UDP port of a socket that listens."""
+    def peer(self, handle: int) -> tuple[str, int]:
+        """The address and the port that a caller sends from. Raises SrtError."""
         place = ctypes.create_string_buffer(_ADDRESS_BYTES)
         size = ctypes.c_int(_ADDRESS_BYTES)
-        self._check(self._lib.srt_getsockname(listener, place, ctypes.byref(size)))
-        return int.from_bytes(place.raw[2:4], "big")
-
-    def peer(self, handle: int) -> str:
-        """The address that a caller sends from."""
-        place = ctypes.create_string_buffer(_ADDRESS_BYTES)
-        size = ctypes.c_int(_ADDRESS_BYTES)
-        self._check(self._lib.srt_getpeername(handle, place, ctypes.byref(size)))
-        return _host(place.raw)
-
-    def accept(self, listener: int) -> int | None:
-        """The next caller, once its handshake is done; None once ``listener`` is closed."""
-        handle = self._lib.srt_accept(listener, None, None)
-        return handle if handle >= 0 else None
+        with self.calls.one():
+            self.check(self.raw.srt_getpeername(handle, place, ctypes.byref(size)))
+        return host_of(place.raw), int.from_bytes(place.raw[2:4], "big")
 
     def stream_id(self, handle: int) -> str:
-        """The stream id that a caller sent."""
+        """The stream id that a caller sent. Raises SrtError."""
         size = ctypes.c_int(_MAX_STREAM_ID)
         value = ctypes.create_string_buffer(_MAX_STREAM_ID)
-        self._check(
-            self._lib.srt_getsockflag(handle, _STREAM_ID, ctypes.byref(value), ctypes.byref(size))
-        )
+        with self.calls.one():
+            self.check(
+                self.raw.srt_getsockflag(
+                    handle, _STREAM_ID, ctypes.byref(value), ctypes.byref(size)
+                )
+            )
         return value.raw[: size.value].decode(errors="replace")
 
-    def set_idle_limit(self, handle: int, seconds: float) -> None:
-        """End ``receive`` after so long without a message."""
-        self._option(handle, _RECEIVE_TIMEOUT, int(seconds * 1000))
+    def return_soon(self, handle: int) -> None:
+        """Let ``receive`` wait, but not for long. Raises SrtError."""
+        with self.calls.one():
+            self.set_number(handle, RECEIVE_WAITS, 1)
+            self.set_number(handle, _RECEIVE_TIMEOUT, WAIT_MS)
 
-    def receive(self, handle: int, buffer: "ctypes.Array[ctypes.c_char]") -> int:
-        """Wait for one message and return its length in bytes; 0 at the end or when idle."""
-        return max(0, self._lib.srt_recvmsg(handle, buffer, len(buffer)))
+    def receive(self, handle: int, buffer: "ctypes.Array[ctypes.c_char]") -> int | None:
+        """One message's length in bytes; 0 at the end, None where there is none for a moment."""
+        try:
+            with self.calls.one():
+                length: int = self.raw.srt_recvmsg(handle, buffer, len(buffer))
+                if length < 0 and self.raw.srt_getlasterror(None) == _TIMED_OUT:
+                    return None
+        except SrtError:
+            return 0
+        return max(0, length)
 
     def call(self, address: str, port: int, call: Call) -> int:
         """Wait for a listener's answer; a socket that sends. Raises CallRefused, SrtError."""
-        handle = self._lib.srt_create_socket()
-        try:
-            self._option(handle, _LATENCY, call.latency_ms)
-            self._option(handle, _CONNECT_TIMEOUT, _CONNECT_MS)
-            self._option(handle, _SEND_TIMEOUT, _SEND_MS)
-            self._option(handle, _SEND_BUFFER, SEND_BYTES)
-            # libsrt would leave out packets; the sender is to wait, and leave out pictures.
-            self._option(handle, _TOO_LATE_DROP, 0)
-            if call.stream_id:
-                self._check(self._text(handle, _STREAM_ID, call.stream_id))
-            if call.passphrase is not None:
-                self._check(self._text(handle, _PASSPHRASE, call.passphrase))
-            place = _socket_address(address, port)
-            if self._lib.srt_connect(handle, place, len(place)) < 0:
-                raise CallRefused(self._lib.srt_getrejectreason(handle))
-        except (SrtError, OSError):
-            self.close(handle)
-            raise
+        with self.calls.one():
+            handle = self.raw.srt_create_socket()
+            try:
+                self._call(handle, _socket_address(address, port), call)
+            except (SrtError, OSError):
+                self.raw.srt_close(handle)
+                raise
+            self.opened(handle)
         return handle
+
+    def _call(self, handle: int, place: bytes, call: Call) -> None:
+        self.set_number(handle, LATENCY, call.latency_ms)
+        self.set_number(handle, _CONNECT_TIMEOUT, _CONNECT_MS)
+        self.set_number(handle, _SEND_TIMEOUT, _SEND_MS)
+        self.set_number(handle, _SEND_BUFFER, SEND_BYTES)
+        # libsrt would leave out packets; the sender is to wait, and leave out pictures.
+        self.set_number(handle, _TOO_LATE_DROP, 0)
+        if call.stream_id:
+            self.set_text(handle, _STREAM_ID, call.stream_id)
+        if call.passphrase is not None:
+            self.set_text(handle, PASSPHRASE, call.passphrase)
+        if self.raw.srt_connect(handle, place, len(place)) < 0:
+            raise CallRefused(self.raw.srt_getrejectreason(handle))
 
     def send(self, handle: int, message: bytes) -> bool:
         """Send a message; False where there was no room for it. Raises SrtError at the end."""
-        if self._lib.srt_send(handle, message, len(message)) >= 0:
-            return True
-        if self._lib.srt_getlasterror(None) == _TIMED_OUT:
-            return False
-        raise SrtError(self._last_error())
+        with self.calls.one():
+            if self.raw.srt_send(handle, message, len(message)) >= 0:
+                return True
+            if self.raw.srt_getlasterror(None) == _TIMED_OUT:
+                return False
+            raise SrtError(self._last_error())
 
     def close(self, handle: int) -> None:
-        """Close a socket; calls that wait on it return."""
-        self._lib.srt_close(handle)
+        """Close a socket that no thread is in a call on."""
+        # The end has closed it already.
+        with suppress(SrtError), self.calls.one():
+            self._open.pop(handle, None)
+            self.raw.srt_close(handle)
 
-    def _option(self, handle: int, option: int, value: int) -> None:
+    # Within a call.
+
+    def set_number(self, handle: int, option: int, value: int) -> None:
+        """Raises SrtError."""
         number = ctypes.c_int(value)
-        self._check(
-            self._lib.srt_setsockflag(handle, option, ctypes.byref(number), ctypes.sizeof(number))
+        self.check(
+            self.raw.srt_setsockflag(handle, option, ctypes.byref(number), ctypes.sizeof(number))
         )
 
-    def _text(self, handle: int, option: int, text: str) -> int:
+    def set_text(self, handle: int, option: int, text: str) -> None:
+        """Raises SrtError."""
         value = text.encode()
-        return self._lib.srt_setsockflag(handle, option, value, len(value))
+        self.check(self.raw.srt_setsockflag(handle, option, value, len(value)))
 
-    def _check(self, result: int) -> None:
+    def check(self, result: int) -> None:
+        """Raises SrtError where a call says that it failed."""
         if result < 0:
             raise SrtError(self._last_error())
 
     def _last_error(self) -> str:
-        return bytes(self._lib.srt_getlasterror_str()).decode(errors="replace")
+        return bytes(self.raw.srt_getlasterror_str()).decode(errors="replace")
 
 
-def _host(place: bytes) -> str:
+def host_of(place: bytes) -> str:
     """The numeric address in a ``struct sockaddr_in`` or ``sockaddr_in6``."""
     if int.from_bytes(place[:2], sys.byteorder) == socket.AF_INET6:
         return socket.inet_ntop(socket.AF_INET6, place[8:24])

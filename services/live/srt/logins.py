@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from services.live.keys import is_key, key_hash
 from services.live.ports import Credential, KeyHash
-from services.live.srt.library import Rejected
+from services.live.srt.listening import Rejected
 from services.live.srt.stream_id import resource_of
 
 # 128 bits, as many as SRT encrypts with by default.

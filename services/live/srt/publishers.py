@@ -11,15 +11,17 @@ from services.live.flv.sink import Admission, Sink, Stopped
 from services.live.flv.tags import FILE_HEADER, NotPlayable, Tag
 from services.live.packaging.child import Program
 from services.live.ports import Credential, Publisher, Refused
-from services.live.srt.library import Admitted, Rejected
 from services.live.srt.listener import Connection
+from services.live.srt.listening import Admitted, Rejected
 from services.live.srt.logins import Claim
+from shared.caller_identity import identity_of
 from shared.programs.piped import PipedProgram, ProgramEnded
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
 
 _PROTOCOL: Final = "srt"
 # 1000 and an HTTP status: SRT's access control, "rejection codes".
 _TOO_MANY: Final = Rejected(1429)
+_FAR_TOO_MANY: Final = Rejected(1429, insists=True)
 _REJECTIONS: Final = {
     "unknown_key": 1401,
     "disabled": 1403,
@@ -36,7 +38,11 @@ _MAX_REFUSALS: Final = 10_000
 # Handshakes of one address, behind which there may be several publishers, and of all.
 PER_ADDRESS: Final = Bucket(1 * MICROS, 20)
 PER_PROCESS: Final = Bucket(MICROS // 10, 50)
+# Refusals of one address that are answered.
+REFUSALS: Final = Bucket(MICROS // 10, 100)
 _MAX_ADDRESSES: Final = 10_000
+# How long ffmpeg may make no tag of what arrives.
+_NOTHING_SECONDS: Final = 30.0
 # A key picture of the highest rate that is accepted.
 _MAX_TAG_BYTES: Final = 16 << 20
 _TAG_HEADER: Final = 11
@@ -58,6 +64,7 @@ class SrtPublishers:
         self._claimed = claimed
         self._clock = clock
         self._handshakes = LocalBuckets(clock, _MAX_ADDRESSES)
+        self._answered = LocalBuckets(clock, _MAX_ADDRESSES)
         self._refusals: dict[Credential, tuple[int, float]] = {}
 
     def admit(self, stream_id: str, address: str) -> Admitted | Rejected:
@@ -67,9 +74,9 @@ class SrtPublishers:
         refused then and tries again, as programs do, is told why here. What libsrt does next costs
         some milliseconds, and for seconds some 350 KB, also where the passphrase is wrong.
         """
-        budgets = {address.encode(): PER_ADDRESS, b"all": PER_PROCESS}
-        if not self._handshakes.take_all(budgets).allowed:
-            return _TOO_MANY
+        name = identity_of(address).encode()
+        if not self._handshakes.take_all({name: PER_ADDRESS, b"all": PER_PROCESS}).allowed:
+            return _TOO_MANY if self._answered.take(name, REFUSALS).allowed else _FAR_TOO_MANY
         claim = self._claimed(stream_id)
         if isinstance(claim, Rejected):
             return claim
@@ -81,7 +88,8 @@ class SrtPublishers:
         claim = self._claimed(connection.stream_id)
         if isinstance(claim, Rejected):
             return
-        publisher = Publisher(protocol=_PROTOCOL, address=connection.address)
+        address = identity_of(connection.place[0])
+        publisher = Publisher(protocol=_PROTOCOL, address=address)
         try:
             sink = await self._admission.admit(claim.credential, publisher)
         except Refused as refused:
@@ -90,7 +98,7 @@ class SrtPublishers:
         reason = "the server is going down"
         try:
             await self._pass_on(connection, sink)
-            reason = "the publisher has gone"
+            reason = connection.failure or "the publisher has gone"
         except (NotPlayable, Stopped, ProgramEnded) as error:
             reason = str(error)
         finally:
@@ -114,13 +122,25 @@ class SrtPublishers:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_feed(connection, program))
-                    async for tag in read_tags(program.outputs[0]):
-                        await sink.take(tag)
+                    await _take_all(program.outputs[0], sink)
                     connection.close()
             except* (NotPlayable, Stopped, ProgramEnded) as errors:
                 raise errors.exceptions[0] from None
             finally:
                 await program.stop()
+
+
+async def _take_all(output: asyncio.StreamReader, sink: Sink) -> None:
+    """Raises NotPlayable, Stopped."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_NOTHING_SECONDS) as nothing:
+            async for tag in read_tags(output):
+                nothing.reschedule(None)
+                await sink.take(tag)
+                nothing.reschedule(loop.time() + _NOTHING_SECONDS)
+    except TimeoutError:
+        raise NotPlayable("nothing came that can be played") from None
 
 
 async def _feed(connection: Connection, program: PipedProgram) -> None:

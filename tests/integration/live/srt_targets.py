@@ -9,8 +9,10 @@ from services.live.simulcast.access import Access
 from services.live.simulcast.by_srt import Srt, SrtTransport
 from services.live.simulcast.dialing import Dialer
 from services.live.simulcast.targets import Place
-from services.live.srt.library import Admitted, Library, SrtError
+from services.live.srt.calls import SrtError
+from services.live.srt.library import Library
 from services.live.srt.listener import Connection, Listener
+from services.live.srt.listening import Admitted
 from services.live.srt.logins import Claim
 from services.live.srt.publishers import SrtPublishers
 from shared.programs.confinement import Limits

@@ -12,8 +12,9 @@ from services.live.flv.tags import AUDIO, VIDEO, Tag, content
 from services.live.simulcast.connection import TargetFailed
 from services.live.simulcast.dialing import Dialer
 from services.live.simulcast.sender import Sender
-from services.live.srt.library import Library, Rejected
+from services.live.srt.library import Library
 from services.live.srt.listener import Connection, Listener
+from services.live.srt.listening import Rejected
 from shared.public_addresses import Reach
 from tests.integration.live.simulcast_targets import offer, place, sender, sending, stop, target
 from tests.integration.live.srt_targets import PASSPHRASE, srt_listener, srt_target, transport

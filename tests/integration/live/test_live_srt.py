@@ -10,8 +10,10 @@ import pytest
 
 from services.live.doorkeeper import Doorkeeper
 from services.live.packaging.child import Program
-from services.live.srt.library import Admitted, Library, Rejected, SrtError
+from services.live.srt.calls import SrtError
+from services.live.srt.library import Library
 from services.live.srt.listener import Connection, Listener
+from services.live.srt.listening import Admitted, Rejected
 from services.live.srt.logins import Claim
 from services.live.srt.publishers import SrtPublishers
 from services.live.srt.stream_id import resource_of
