@@ -16,7 +16,7 @@ import psutil
 from msgspec import Struct
 
 from deploy.local import environments, observability, parts, stack
-from deploy.local.files import write_private
+from deploy.local.files import remove_partial, write_private
 from deploy.local.process import Step
 from deploy.local.state import Home, StateDamaged, read_json
 from deploy.local.supervisor import Status, StepFailed, Supervisor
@@ -91,6 +91,7 @@ def serve(home: Home, port: int, workers: int, packages: Path) -> int:
         lock.flush()
         last = read_report(home)
         end_leftovers(last, LEFTOVER_PATIENCE)
+        remove_partial(home.folder)
         if last is None or last.phase != "stopped":
             # A power loss may have undone what the last one noted as done.
             stack.forget_what_is_done(home.folder)

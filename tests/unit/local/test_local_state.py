@@ -125,6 +125,25 @@ def test_a_write_that_fails_leaves_what_was_there(
         write_private(file, b"second")
 
     assert file.read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_what_a_process_that_died_was_writing_is_removed(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.secrets(["a"])
+    left = home.folder / "secrets.json.4711.partial"
+    left.write_bytes(b'{"a": "sec')
+
+    def refuse(*_: object) -> None:
+        raise StateDamaged("enough seen")
+
+    monkeypatch.setattr(os, "umask", lambda _mask: 0)
+    monkeypatch.setattr(daemon, "_prepare", refuse)
+    assert daemon.serve(home, 1, 1, home.folder / "packages") == 1
+
+    assert not left.exists()
+    assert (home.folder / "secrets.json").exists()
 
 
 def test_only_a_folder_that_was_made_here_counts_as_ours(tmp_path: Path, home: Home) -> None:
