@@ -36,8 +36,18 @@ class Broadcast(msgspec.Struct, frozen=True):
     ended: bool
 
 
+class DownloadOffer(msgspec.Struct, frozen=True):
+    """The video as an MP4 file, at ``url``; ``size`` in bytes."""
+
+    size: int
+    url: str
+
+
 class Film(msgspec.Struct, frozen=True, kw_only=True):
-    """A video that anybody may see; ``video`` is its playlist, "" before it plays."""
+    """A video that anybody may see; ``video`` is its playlist, "" before it plays.
+
+    ``files``: those that anybody may have, best first.
+    """
 
     id: str
     title: str
@@ -54,6 +64,7 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime = msgspec.field(name="UpdatedAt")
     visibility: str
     live: Broadcast | None
+    files: Sequence[DownloadOffer] = ()
 
     @property
     def seconds(self) -> int:

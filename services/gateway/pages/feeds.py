@@ -13,6 +13,7 @@ from services.gateway.pages.markup import element, leaf, text
 _NAME: Final = "Cinelog"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAYLIST: Final = "application/vnd.apple.mpegurl"
+_FILE: Final = "video/mp4"
 _XML: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 _MEDIA: Final = "http://search.yahoo.com/mrss/"
 _ITUNES: Final = "http://www.itunes.com/dtds/podcast-1.0.dtd"
@@ -123,14 +124,21 @@ def _item(film: Film, site: Site) -> str:
         _media(film, site),
     ]
     if film.video:
-        # A stream has no length in bytes that would be known.
-        enclosure = {"url": site.at(film.video), "type": _PLAYLIST, "length": "0"}
-        parts.append(element("enclosure", enclosure))
+        parts.append(element("enclosure", _enclosure(film, site)))
     if film.seconds:
         parts.append(leaf("itunes:duration", str(film.seconds)))
     if film.thumbnail:
         parts.append(element("itunes:image", {"href": site.at(film.thumbnail)}))
     return element("item", None, *parts)
+
+
+def _enclosure(film: Film, site: Site) -> dict[str, str]:
+    """What podcast players load: the file, where anybody may have it."""
+    if film.files:
+        best = film.files[0]
+        return {"url": site.at(best.url), "type": _FILE, "length": str(best.size)}
+    # A stream has no length in bytes that would be known.
+    return {"url": site.at(film.video), "type": _PLAYLIST, "length": "0"}
 
 
 def _media(film: Film, site: Site) -> str:

@@ -62,6 +62,16 @@ def test_rss_has_what_podcast_players_need() -> None:
     assert attribute(document, "channel/itunes:image", "href") == SITE.at("/icon-512.png")
 
 
+def test_podcast_players_load_the_file_that_anybody_may_have() -> None:
+    best = {"rendition": "720p", "size": 123_456, "url": f"/api/v1/videos/{ID}/download?a=1&b=2"}
+    files = [best, {"rendition": "240p", "size": 9, "url": "/other"}]
+    document = feeds.rss(feed("A ride", files=files), SITE)
+    enclosure = "channel/item/enclosure"
+    assert attribute(document, enclosure, "url") == SITE.at(best["url"])
+    assert attribute(document, enclosure, "type") == "video/mp4"
+    assert attribute(document, enclosure, "length") == "123456"
+
+
 def test_a_feed_of_nothing_is_one() -> None:
     nothing = feeds.Feed(title="t", about="a", address=SITE.at("/f"), page=SITE.at("/"), films=[])
     assert said(feeds.atom(nothing, SITE), "atom:updated") == "1970-01-01T00:00:00+00:00"
