@@ -11,6 +11,7 @@ import pytest
 from services.gateway.request import exchange
 from services.gateway.request.routes import Open, Target
 from services.gateway.upstream.upstreams import Upstream
+from shared.download_index import DownloadIndex, Run, write_index
 from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
 from tests.integration.gateway.wire import TAGS
 from tests.security.fair.attackers import Client, clients, others
@@ -23,13 +24,32 @@ SEGMENT = f"/media/public/{VIDEO}/v/720p/1.m4s"
 MIB = 1024 * 1024
 # More than the system keeps for a connection: of less, nothing is left to wait for.
 CONTENT = random.Random(1).randbytes(24 * MIB)
+DOWNLOAD = f"/api/v1/videos/{VIDEO}/download"
+# Its bytes are in several runs of the segment.
+INDEX = DownloadIndex(
+    (f"{VIDEO}/v/720p/1.m4s",), (Run(0, 12 * MIB, 12 * MIB), Run(0, 0, 9), Run(0, 9, 12 * MIB))
+)
+FILE = b"head" + CONTENT[12 * MIB :] + CONTENT[: 9 + 12 * MIB]
+PLACE = {
+    "video_id": VIDEO,
+    "index": f"{VIDEO}/index.bin",
+    "index_bytes": 4 + len(write_index(INDEX)),
+    "head": 4,
+    "size": len(FILE),
+    "etag": "0123456789abcdef",
+    "disposition": "attachment; filename=a.mp4",
+}
 
 
 @pytest.fixture
 def storage(s3: Buckets) -> dict[str, str]:
     """A long segment and its playlist, and how to reach them."""
     client = s3.client()
-    for name, body in (("master.m3u8", b"#EXTM3U\n"), ("v/720p/1.m4s", CONTENT)):
+    for name, body in (
+        ("master.m3u8", b"#EXTM3U\n"),
+        ("v/720p/1.m4s", CONTENT),
+        ("index.bin", b"head" + write_index(INDEX)),
+    ):
         client.put_object(Bucket=s3.media, Key=f"{VIDEO}/{name}", Body=body)
     client.close()
     return {
@@ -46,7 +66,9 @@ async def gateway(
     service: Service, redis_url: str, storage: dict[str, str], **more: int
 ) -> AsyncIterator[Rig]:
     async def catalog(request: Request, peer: Peer) -> None:
-        await peer.answer(200, {"visibility": "public"})
+        place = {"success": True, "data": PLACE}
+        answer = place if request.target == DOWNLOAD else {"visibility": "public"}
+        await peer.answer(200, answer)
 
     service.handler = catalog
     changes: dict[str, Any] = {**storage, **more}
@@ -55,7 +77,7 @@ async def gateway(
 
 
 def media(rig: Rig) -> Upstream:
-    return rig.app._handlers[Target.MEDIA]._storage  # type: ignore[attr-defined]
+    return rig.app._handlers[Target.MEDIA]._storage._storage  # type: ignore[attr-defined]
 
 
 @asynccontextmanager
@@ -79,6 +101,16 @@ async def test_a_stalled_reader_holds_no_connection_to_storage_and_loses_nothing
         for client in found[:2]:
             async with asyncio.timeout(60):
                 assert await client.reader.readexactly(len(CONTENT)) == CONTENT
+
+
+async def test_a_stalled_download_holds_no_connection_and_goes_on_through_all_objects(
+    service: Service, redis_url: str, storage: dict[str, str]
+):
+    async with gateway(service, redis_url, storage) as rig, stalled(rig.port, 8, DOWNLOAD) as found:
+        await eventually(lambda: not media(rig)._pool.busy)
+        assert await others(rig.port, PLAYLIST) < 5
+        async with asyncio.timeout(60):
+            assert await found[0].reader.readexactly(len(FILE)) == FILE
 
 
 @pytest.mark.parametrize(
