@@ -60,8 +60,28 @@ def celp(recipe: Recipe) -> Recipe:
     return write
 
 
+def spoilt(recipe: Recipe, codec: str, name: str) -> Recipe:
+    """The recipe of a file ``name`` with the packets of a Matroska file, of which the tables of the
+    last track in ``codec`` (vorbis or theora) are zeros."""
+
+    def write(folder: Path) -> Path:
+        whole, target = recipe(folder), folder / name
+        data = bytearray(whole.read_bytes())
+        # The third header of each has its tables.
+        beginning = {"vorbis": b"\x05vorbis", "theora": b"\x82theora"}[codec]
+        at = data.rindex(beginning) + 30
+        data[at : at + 100] = bytes(100)
+        whole.write_bytes(data)
+        if whole != target:
+            ffmpeg("-i", str(whole), "-map", "0", "-c", "copy", str(target))
+        return target
+
+    return write
+
+
 _MP4: Final = made("a.mp4", *_SOURCES, *X264, "-c:a", "aac")
 _WEBM: Final = ("-c:v", "libvpx-vp9", "-cpu-used", "8", "-b:v", "200k", "-c:a", "libopus")
+_VORBIS: Final = ("-c:v", "libtheora", "-q:v", "7", "-c:a", "libvorbis")
 # Where only the sound can be decoded, and where only the picture can.
 NO_PICTURE: Final[dict[str, Recipe]] = {
     "mp4, noise for a picture": noise("v", _MP4),
@@ -79,6 +99,12 @@ NO_PICTURE: Final[dict[str, Recipe]] = {
     "mkv, a picture in an unknown codec": renamed(
         made("a.mkv", *_SOURCES, *X264, "-c:a", "libopus"),
         (b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"),
+    ),
+    "mkv, a picture whose tables are zeros": spoilt(
+        made("a.mkv", *_SOURCES, *_VORBIS), "theora", "a.mkv"
+    ),
+    "ogv, a picture whose tables are zeros": spoilt(
+        made("a.mkv", *_SOURCES, *_VORBIS), "theora", "a.ogv"
     ),
 }
 NO_SOUND: Final[dict[str, Recipe]] = {
@@ -103,6 +129,26 @@ REFUSED_SOUND: Final[dict[str, tuple[Recipe, int]]] = {
                 *(*_SOURCES, *tone(), "-map", "0", "-map", "1", "-map", "2", *X264),
                 *("-c:a", "aac", "-movflags", "+faststart"),
             )
+        ),
+        1,
+    ),
+    "ogv, the only sound": (
+        spoilt(made("a.mkv", *_SOURCES, *_VORBIS), "vorbis", "a.ogv"),
+        0,
+    ),
+    "ogv, the second sound": (
+        spoilt(
+            made("a.mkv", *_SOURCES, *tone(880), "-map", "0", "-map", "1", "-map", "2", *_VORBIS),
+            "vorbis",
+            "a.ogv",
+        ),
+        1,
+    ),
+    "mkv, the second sound": (
+        spoilt(
+            made("a.mkv", *_SOURCES, *tone(880), "-map", "0", "-map", "1", "-map", "2", *_VORBIS),
+            "vorbis",
+            "a.mkv",
         ),
         1,
     ),

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -43,4 +44,7 @@ def _last_packet(source: Path) -> int:
     run = subprocess.run(
         [*command, str(source)], check=False, capture_output=True, text=True, timeout=_TIMEOUT
     )
+    if run.returncode:
+        # One track keeps ffprobe from reading the others, but not ffmpeg.
+        return sys.maxsize
     return max((int(line) for line in run.stdout.split() if line.isdigit()), default=0)

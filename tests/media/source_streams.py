@@ -1,6 +1,10 @@
-"""The tracks of a source, and those that a video should show, by ffprobe's answer alone."""
+"""The tracks of a source, and those that a video should show, by ffprobe's answer alone.
+
+Where it gives none, because of one track, ffmpeg's is taken.
+"""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from services.transcoder.planning.ending import GUESSED
-from shared.programs.finding import find_ffprobe
+from shared.programs.finding import find_ffmpeg, find_ffprobe
 from tests.media.recordings import unplayed
 
 _TIMEOUT: Final = 60
@@ -36,6 +40,8 @@ def source_streams(source: Path) -> SourceStreams:
     run = subprocess.run(
         [*command, "-of", "json", str(source)], check=False, capture_output=True, timeout=_TIMEOUT
     )
+    if run.returncode:
+        return _listed(source)
     answer: dict[str, Any] = json.loads(run.stdout or "{}")
     streams: list[dict[str, Any]] = answer.get("streams", [])
     moving = [s for s in streams if s.get("codec_type") == "video" and not _is_cover(s)]
@@ -53,6 +59,28 @@ def source_streams(source: Path) -> SourceStreams:
         tuple(s["index"] for s in heard if s not in known),
         _stated(answer.get("format", {})),
         unplayed(source, answer.get("format", {}).get("format_name", "").partition(",")[0]),
+    )
+
+
+def _listed(source: Path) -> SourceStreams:
+    """What ffmpeg lists of a file."""
+    run = subprocess.run(
+        [find_ffmpeg(None), "-nostdin", "-hide_banner", "-i", str(source)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT,
+    )
+    tracks = [
+        (int(number), kind)
+        for number, kind, rest in re.findall(
+            r"Stream #0:(\d+)[^:]*: (Video|Audio): (.*)", run.stderr
+        )
+        if "(attached pic)" not in rest
+    ]
+    return SourceStreams(
+        tuple(number for number, kind in tracks if kind == "Video"),
+        tuple(number for number, kind in tracks if kind == "Audio"),
     )
 
 

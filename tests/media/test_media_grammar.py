@@ -9,17 +9,12 @@ from tests.media.grammar import recipe
 
 _SEED = 2
 _FILES = 60
-# ffprobe reads no file with a sound whose decoder refuses its first bytes, and so the file is
-# refused, though its picture decodes.
-_NOT_YET = {19}
 # Files of other seeds: most of the first one's pictures do not decode, and the second one's sounds
 # begin at different times.
 _OTHERS = [(735501, 29), (735501, 23)]
 
 
-@pytest.mark.parametrize(
-    ("seed", "number"), [*((_SEED, n) for n in range(_FILES) if n not in _NOT_YET), *_OTHERS]
-)
+@pytest.mark.parametrize(("seed", "number"), [*((_SEED, n) for n in range(_FILES)), *_OTHERS])
 async def test_a_file_plays_or_is_refused_for_a_reason(
     seed: int, number: int, tmp_path: Path
 ) -> None:

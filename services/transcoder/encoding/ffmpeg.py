@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.transcoder.planning.ending import is_cut
+from services.transcoder.planning.hiding import Hidden
 from services.transcoder.planning.probe_report import MAX_PIXELS, MAX_STREAMS
 from shared.containers import demuxers
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
@@ -30,10 +31,14 @@ _AFTER_ZERO: Final = ("-itsoffset", "0.000001")
 
 
 class Input(msgspec.Struct, frozen=True):
-    """The input of a run: an address of the source relay, or a path in the scratch folder."""
+    """The input of a run: an address of the source relay, or a path in the scratch folder.
+
+    ``hidden``: tracks that ffprobe is not to open.
+    """
 
     location: str
     remote: bool
+    hidden: tuple[Hidden, ...] = ()
 
     @property
     def port(self) -> int | None:

@@ -13,7 +13,7 @@ from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.mp4.protection import protection_of
 from services.transcoder.planning.ending import GUESSED, ending, with_note
-from services.transcoder.planning.ffprobe_answer import parse_report
+from services.transcoder.planning.ffprobe_answer import ProbeReport, parse_report
 from services.transcoder.planning.media_errors import (
     CHANGES,
     NO_TIMES,
@@ -200,10 +200,23 @@ async def _probe(
         raise rejected("media.too_complex") from error
     except RunFailed as error:
         raise classify_failure(error, source) from error
-    report = parse_report(answer)
+    report = _with_hidden(parse_report(answer), source)
     if trials is None:
         return read_source(report, size, protected=locks)
     return read_source(await trials.completed(report), size, await trials.decoders(), locks)
+
+
+def _with_hidden(report: ProbeReport, source: ffmpeg.Input) -> ProbeReport:
+    """The report, with what is known of hidden tracks: nothing of them can be decoded."""
+    streams = list(report.streams)
+    for each in source.hidden:
+        for place, stream in enumerate(streams):
+            if stream.index == each.number:
+                named = {"codec_type": each.kind, "codec_name": each.codec}
+                streams[place] = msgspec.structs.replace(
+                    stream, **named, channels=0, width=0, height=0
+                )
+    return msgspec.structs.replace(report, streams=streams)
 
 
 def with_extent(found: ProbedSource, extent: Extent, *, whole: bool) -> ProbedSource:

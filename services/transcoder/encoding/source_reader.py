@@ -16,6 +16,7 @@ import msgspec
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_index
+from services.transcoder.planning.hiding import HEAD_BYTES, hide_track
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed, rejected
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 from shared.mp4.boxes import MalformedMp4, SamplesMissing
@@ -150,6 +151,20 @@ class SourceReader:
         first = self.uncounted(key)
         size = await self.size(key)
         return Input(self._relay.share(self._of(key), key, size, first), remote=True)
+
+    async def without(self, key: str, source: Input, number: int) -> Input | None:
+        """``source``, an address of the whole, without track ``number`` too; None where that track
+        cannot be hidden.
+
+        Raises MediaRejected, TaskFailed.
+        """
+        size = await self.size(key)
+        found = hide_track(await self.read(key, 0, min(size, HEAD_BYTES)), number)
+        if found is None or found in source.hidden:
+            return None
+        hidden = (*source.hidden, found)
+        address = self._relay.share(self._of(key), key, size, hidden=hidden)
+        return Input(address, remote=True, hidden=hidden)
 
     def uncounted(self, key: str) -> int:
         """The bytes before a source that its index does not count, as far as it was read."""

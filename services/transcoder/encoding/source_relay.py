@@ -15,6 +15,7 @@ from typing import Final, cast
 
 import msgspec
 
+from services.transcoder.planning.hiding import Hidden, with_hidden
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 from shared.telemetry import get_logger
 
@@ -35,6 +36,7 @@ class _Shared(msgspec.Struct, frozen=True):
     key: str
     size: int
     first: int
+    hidden: tuple[Hidden, ...] = ()
 
 
 class SourceRelay:
@@ -58,11 +60,19 @@ class SourceRelay:
                 task.cancel()
             await asyncio.gather(*self._answering, return_exceptions=True)
 
-    def share(self, store: BlobStore, key: str, size: int, first: int = 0) -> str:
+    def share(
+        self,
+        store: BlobStore,
+        key: str,
+        size: int,
+        first: int = 0,
+        *,
+        hidden: tuple[Hidden, ...] = (),
+    ) -> str:
         """The address of an object of ``size`` bytes from byte ``first`` on; the same each time."""
         if self._port is None:
             raise RuntimeError("the relay does not serve")
-        shared = _Shared(store, key, size - first, first)
+        shared = _Shared(store, key, size - first, first, hidden)
         known = (path for path, each in self._shared.items() if each == shared)
         path = next(known, None) or secrets.token_urlsafe(32)
         self._shared[path] = shared
@@ -120,8 +130,9 @@ class SourceRelay:
             status = "206 Partial Content" if asked else "200 OK"
             writer.write(_head(status, end - start, f"{place}Accept-Ranges: bytes\r\n"))
             while part:
-                writer.write(part)
+                writer.write(with_hidden(part, start, shared.hidden))
                 await writer.drain()
+                start += len(part)
                 part = await anext(parts, b"")
         return None
 

@@ -54,6 +54,8 @@ _FORMATS: Final[Mapping[str, str]] = {
     ".braw": "Blackmagic RAW",
     ".CRAW": "Canon RAW",
     "prores": "ProRes",
+    "theora": "Theora",
+    "vorbis": "Vorbis",
     "vp8": "VP8",
     "vp9": "VP9",
     "vvc": "VVC",

@@ -6,16 +6,14 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.field_look import look_at_fields
 from services.transcoder.encoding.probe import (
-    probe_indexed,
     probe_source,
     probe_stated,
     read_packets,
-    unopened,
 )
 from services.transcoder.encoding.source_reader import IndexedSource
-from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.handlers import hdr_wish, state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
@@ -50,6 +48,7 @@ from services.transcoder.worker.recorded_live import (
     of_live,
 )
 from services.transcoder.worker.source_copy import copy_source, jumps
+from services.transcoder.worker.source_probing import probe_tables, probe_whole, trials
 from services.transcoder.worker.still_picture import StillPicture, make_picture, shown
 from shared.contracts import TranscodePlanned
 from shared.telemetry import get_logger
@@ -162,15 +161,13 @@ async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
     task = context.task
     # Only the index tells which bytes before it are no part of the file.
     await worker.sources.indexed(task.source_key)
-    source = await worker.sources.open_whole(task.source_key)
-    before = await probe_stated(
-        worker.tools.ffprobe,
-        source,
-        task.size,
-        context.folder,
-        trials=_trials(worker, context),
-        locks=await _locks(worker, context),
-    )
+    tried, locks = trials(worker, context), await _locks(worker, context)
+
+    async def probe(source: Input) -> ProbedSource:
+        program, folder = worker.tools.ffprobe, context.folder
+        return await probe_stated(program, source, task.size, folder, trials=tried, locks=locks)
+
+    source, before = await probe_whole(worker, context, probe)
     before = await _with_fields(worker, context, task.source_key, before)
     copy = await decode_source(worker, context, source, before)
     found = copy.found
@@ -185,24 +182,24 @@ async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
 
 async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     """The source, or its remuxed copy. Raises MediaRejected where neither can be read in parts."""
-    task, tools, folder = context.task, worker.tools, context.folder
-    trials = _trials(worker, context)
+    task = context.task
     known = await worker.sources.indexed(task.source_key)
     if known is not None:
         if any(track.entries > 1 or track.edits.repeats for track in known.index.tracks):
             raise rejected(CHANGES)
-        return _Readable(known, await _probe_tables(worker, context, known))
-    source = await worker.sources.open_whole(task.source_key)
-    locks = await _locks(worker, context)
-    found = await probe_source(tools.ffprobe, source, task.size, folder, trials=trials, locks=locks)
+        return _Readable(known, await probe_tables(worker, context, known))
+    tried, locks = trials(worker, context), await _locks(worker, context)
+
+    async def probe(source: Input) -> ProbedSource:
+        program, folder = worker.tools.ffprobe, context.folder
+        return await probe_source(program, source, task.size, folder, trials=tried, locks=locks)
+
+    source, found = await probe_whole(worker, context, probe)
     if found.jumps:
         raise jumps()
     if is_cut(found.facts):
         worker = await certain_of_cut(worker, context)
-        source = await worker.sources.open_whole(task.source_key)
-        found = await probe_source(
-            tools.ffprobe, source, task.size, folder, trials=trials, locks=locks
-        )
+        source, found = await probe_whole(worker, context, probe)
     if found.facts.container in _SILENT:
         found = await _with_rest(worker, task.source_key, found)
     copy = await copy_source(worker, context, source, found)
@@ -212,25 +209,6 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         # Too large to be read in order beforehand, or in codecs that MP4 does not support.
         raise jumps()
     return _Readable(None, found)
-
-
-async def _probe_tables(
-    worker: WorkerContext, context: TaskContext, known: IndexedSource
-) -> ProbedSource:
-    """The facts of a source with an index, of which sound tracks may have unusable settings."""
-    program, folder, shown = worker.tools.ffprobe, context.folder, known
-    trials = _trials(worker, context)
-    while True:
-        outline = await worker.sources.open_outline(shown, folder)
-        try:
-            return await probe_indexed(program, known, outline, folder, trials=trials)
-        except MediaRejected:
-            number = await unopened(program, outline, folder)
-            # Each round hides the settings of another track, which is then tried by itself.
-            hidden = None if number is None else shown.without_settings(number)
-            if hidden is None:
-                raise
-            shown = hidden
 
 
 async def _with_rest(
@@ -251,11 +229,6 @@ async def _with_rest(
         goes_on = ending(length, 0.0, found.duration or 0.0).early
     facts = with_rest(found.facts) if goes_on else found.facts
     return msgspec.structs.replace(found, facts=facts)
-
-
-def _trials(worker: WorkerContext, context: TaskContext) -> TrackTrials:
-    key = context.task.source_key
-    return TrackTrials(worker.tools.ffmpeg, context.folder, lambda: worker.sources.open_whole(key))
 
 
 async def _locks(worker: WorkerContext, context: TaskContext) -> dict[int, str]:
