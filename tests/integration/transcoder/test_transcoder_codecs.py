@@ -53,12 +53,22 @@ async def test_further_rendition_sets(processes: Processes, studio: Studio, tmp_
         await eventually(ended, 60, every=0.2)
 
 
+def in_bt2020(curve: str) -> str:
+    """The filters that give a picture 10 bits and the colours of HDR, with a transfer curve."""
+    colours = "range=limited:color_primaries=bt2020:colorspace=bt2020nc"
+    return f"format=yuv420p10le,setparams={colours}:color_trc={curve}"
+
+
 def hlg(target: Path, seconds: int) -> Path:
-    bright = (
-        "format=yuv420p10le,setparams=range=limited:color_primaries=bt2020"
-        ":color_trc=arib-std-b67:colorspace=bt2020nc"
+    return make(
+        target, "-vf", in_bt2020("arib-std-b67"), "-c:v", "ffv1", seconds=seconds, rate="10"
     )
-    return make(target, "-vf", bright, "-c:v", "ffv1", seconds=seconds, rate="10")
+
+
+def pq(target: Path, seconds: int) -> Path:
+    """As cameras and televisions have it: HEVC."""
+    codec = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error")
+    return make(target, "-vf", in_bt2020("smpte2084"), *codec, seconds=seconds, rate="10")
 
 
 async def test_an_hdr_set_beside_sdr(processes: Processes, studio: Studio, tmp_path: Path) -> None:
@@ -116,7 +126,11 @@ async def test_hdr_is_kept_for_the_uploads_that_ask(
     asks = await studio.upload(bright, hdr="keep")
     silent = await studio.upload(bright)
     plain = await studio.upload(dark, hdr="keep")
+    other = await studio.upload(pq(tmp_path / "pq.mp4", seconds=2), hdr="keep")
     assert await ranges(studio, asks, tmp_path / "asks") == (["SDR", "HLG"], [])
+    assert await ranges(studio, other, tmp_path / "other") == (["SDR", "PQ"], [])
+    kept = studio.download(other, tmp_path / "kept") / "a1" / "240p-hevc-hdr.m3u8"
+    assert decoded(kept) == 20
     assert await ranges(studio, silent, tmp_path / "silent") == (["SDR"], [])
     assert await ranges(studio, plain, tmp_path / "plain") == (["SDR"], [])
 
