@@ -78,7 +78,10 @@ def _auth(verifier: Verifier) -> Litestar:
 def _ingest(verifier: Verifier) -> Litestar:
     registry = CollectorRegistry()
     return ingest_app(
-        _UNOPENED, _UNOPENED, _UNOPENED, _UNOPENED, verifier=verifier, checks={}, registry=registry
+        *(_UNOPENED, _UNOPENED, _UNOPENED, _UNOPENED, _UNOPENED),
+        verifier=verifier,
+        checks={},
+        registry=registry,
     )
 
 

@@ -19,6 +19,7 @@ from services.ingest.handlers.concatenation import Concatenation
 from services.ingest.handlers.direct import DirectUploads
 from services.ingest.handlers.form_upload import FormUploads
 from services.ingest.handlers.limits import Limits
+from services.ingest.handlers.open_uploads import OpenUploadsHandler
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.handlers.steps import UploadSteps
 from services.ingest.handlers.sweep import Sweep
@@ -31,6 +32,7 @@ from services.ingest.handlers.upload_starter import UploadStarter
 from services.ingest.handlers.upload_writers import UploadWriters
 from services.ingest.http.app import ingest_app
 from services.ingest.metrics import UploadMetrics
+from services.ingest.open_uploads_repository import OpenUploadsRepository
 from services.ingest.projections import DELETION_CHANNEL, REPLAYED_TABLES, PendingDeletions
 from services.ingest.settings import IngestSettings, RebuildSettings
 from services.ingest.sweep_repository import SweepRepository
@@ -138,6 +140,7 @@ async def assemble(
         FormUploads(steps, uploads, limits),
         Resumable(steps, Concatenation(steps, uploads, sources), uploads, limits),
         DirectUploads(steps, uploads, sources, signer, limits),
+        OpenUploadsHandler(OpenUploadsRepository(engine), uploads, steps.starter),
         usage,
         verifier=verifier
         or host.verifier(config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience),

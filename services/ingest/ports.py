@@ -167,6 +167,18 @@ class UploadLookup(Protocol):
         ...
 
 
+class OpenUploads(Protocol):
+    """The resumable uploads of an account that still take bytes."""
+
+    async def of_account(self, user_id: str) -> list[Upload]:
+        """The newest first, a bounded number of them."""
+        ...
+
+    async def describe(self, user_id: str, upload_id: str, details: Details) -> Upload:
+        """Replace the details. Raises UploadNotFound, UploadClosed."""
+        ...
+
+
 class UploadCreation(Protocol):
     """Records new uploads."""
 
@@ -242,12 +254,13 @@ class UploadCompletion(Protocol):
         self,
         upload_id: str,
         epoch: int,
-        details: Details,
+        details: Details | None,
         sha256: str | None,
         content_type: str | None,
     ) -> None:
         """From now on the sweep completes the upload if this process dies.
 
+        Without ``details`` those that the row has count: they may have changed since it was read.
         Raises UploadLost, and QuotaExceeded where its length was not known before.
         """
         ...

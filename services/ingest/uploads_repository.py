@@ -191,17 +191,18 @@ class UploadsRepository:
         self,
         upload_id: str,
         epoch: int,
-        details: Details,
+        details: Details | None,
         sha256: str | None,
         content_type: str | None,
     ) -> None:
-        values = {
+        values: dict[str, Any] = {
             "phase": "completing",
             "held": False,
-            "details": msgspec.to_builtins(details),
             "sha256": sha256,
             "content_type": content_type,
         }
+        if details is not None:
+            values["details"] = msgspec.to_builtins(details)
         async with transaction(self._engine) as connection:
             row = await _row(connection, upload_id)
             if row is not None and row.length is None:

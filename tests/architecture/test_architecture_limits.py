@@ -22,6 +22,7 @@ from services.gateway.pages import catalog_facts, site, sitemaps
 from services.gateway.request import exchange
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream import live_origin
+from services.ingest import open_uploads_repository
 from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
 from services.live.chat import readers, room_log
@@ -81,6 +82,7 @@ FIXED: dict[str, list[float]] = {
         open_requests.REFUSED_PER_ADDRESS,
     ],
     "slots for uploads, address": [],
+    "open uploads in one answer, request": [open_uploads_repository.MOST_LISTED],
     "pages of videos and channels that wait for the catalog, address": [site.AT_ONCE],
     "sitemaps, site": [sitemaps.PAGES, catalog_facts.PAGE],
     "slots for small uploads, up to 64 KiB, process": [

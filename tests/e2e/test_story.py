@@ -151,7 +151,7 @@ def test_a_file_may_be_dropped_anywhere(page: Page) -> None:
     join(page, "dropper")
     page.goto("/tags")
     # What is shown before it takes nothing yet.
-    expect(page.get_by_role("heading", name="Tags")).to_be_visible()
+    expect(page.get_by_role("heading", name="Tags", exact=True)).to_be_visible()
     held = page.evaluate_handle(
         """() => {
           const held = new DataTransfer();

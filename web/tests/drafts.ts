@@ -13,7 +13,9 @@ export function aDraft(file: File): UploadItem {
       publishAt: null,
       keepHdr: false,
     },
-    state: { phase: 'draft' },
+    submitted: false,
+    state: { phase: 'queued', sentBytes: 0 },
+    location: null,
     attempt: 0,
   };
 }

@@ -20,8 +20,12 @@ const details = {
 /** A tus server behind XMLHttpRequest; `trouble` may answer a PATCH in its place. */
 class FakeServer {
   received = 0;
+  /** What is listed as begun. */
+  open: object[] = [];
+  /** What was said of the upload, in order, with how much had arrived. */
+  readonly described: { title: string; received: number }[] = [];
   readonly parts: { from: number; bytes: number; token: string | null }[] = [];
-  trouble: (() => { status: number; body?: unknown } | 'drop' | null)[] = [];
+  trouble: (() => { status: number; body?: unknown } | 'drop' | 'away' | null)[] = [];
 
   handlers(created = 201) {
     return {
@@ -29,7 +33,12 @@ class FakeServer {
         new Response(null, { status: created, headers: { Location: LOCATION } }),
       [`HEAD ${LOCATION}`]: () =>
         new Response(null, { headers: { 'Upload-Offset': String(this.received) } }),
-      [`DELETE ${LOCATION}`]: () => new Response(null, { status: 204 }),
+      'GET /api/v1/uploads': () => success(this.open),
+      [`PUT ${LOCATION}/details`]: async (request: Request) => {
+        const { title } = (await request.json()) as { title: string };
+        this.described.push({ title, received: this.received });
+        return success({});
+      },
     };
   }
 
@@ -68,7 +77,9 @@ class FakeServer {
             token: this.#headers['Authorization'] ?? null,
           });
           const trouble = server.trouble.shift()?.() ?? null;
-          if (trouble === 'drop') {
+          if (trouble === 'away') {
+            this.onerror?.();
+          } else if (trouble === 'drop') {
             // Half of it had arrived when the line went dead.
             server.received = from + Math.floor(bytes.size / 2);
             this.onerror?.();
@@ -90,14 +101,25 @@ class FakeServer {
   }
 }
 
-const file = (bytes = MIB) => new File([new Uint8Array(bytes)], 'Übung.mp4', { type: 'video/mp4' });
+const file = (bytes = MIB) =>
+  new File([new Uint8Array(bytes)], 'Übung.mp4', {
+    type: 'video/mp4',
+    lastModified: 1_764_288_000_000,
+  });
+/** All but the end, which is sent when it is known what the video is. */
+const BEGUN = MIB - 16 * 1024;
 
 function options(changes: Partial<SendOptions> = {}) {
   return {
     idempotencyKey: 'key-0',
+    location: null,
+    mayBeKnown: false,
+    taken: new Set<string>(),
     signal: new AbortController().signal,
+    onLocated: vi.fn(),
     onProgress: vi.fn(),
     onStalled: vi.fn(),
+    submitted: () => details,
     ...changes,
   };
 }
@@ -114,19 +136,22 @@ afterEach(() => {
 });
 
 describe('a resumable upload', () => {
-  it('creates, asks for the offset and sends a small first part, then the rest', async () => {
+  it('sends a small first part, the rest, what it is, and the end', async () => {
     const requests = fakeApi(server.handlers());
     const sent = options();
     expect(await sendFile(file(), details, sent)).toBe(ID);
-    expect(requests.map((request) => request.method)).toEqual(['POST', 'HEAD']);
+    expect(requests.map((request) => request.method)).toEqual(['POST', 'HEAD', 'PUT', 'HEAD']);
     const create = requests[0];
     expect(create?.headers.get('Tus-Resumable')).toBe('1.0.0');
     expect(create?.headers.get('Upload-Length')).toBe(String(MIB));
     expect(create?.headers.get('Idempotency-Key')).toBe('key-0');
     expect(server.parts.map(({ from, bytes }) => [from, bytes])).toEqual([
       [0, MIB / 4],
-      [MIB / 4, (MIB / 4) * 3],
+      [MIB / 4, BEGUN - MIB / 4],
+      [BEGUN, MIB - BEGUN],
     ]);
+    expect(server.described).toEqual([{ title: 'Übung', received: BEGUN }]);
+    expect(sent.onLocated).toHaveBeenCalledWith(LOCATION, null);
     expect(sent.onProgress).toHaveBeenLastCalledWith(MIB);
     expect(sent.onStalled).not.toHaveBeenCalled();
   });
@@ -135,7 +160,54 @@ describe('a resumable upload', () => {
     fakeApi(server.handlers());
     server.received = MIB / 2;
     await sendFile(file(), details, options());
-    expect(server.parts.map(({ from }) => from)).toEqual([MIB / 2]);
+    expect(server.parts.map(({ from }) => from)).toEqual([MIB / 2, BEGUN]);
+  });
+
+  it('keeps the end until somebody has said what it is', async () => {
+    fakeApi(server.handlers());
+    expect(await sendFile(file(), details, options({ submitted: () => null }))).toBeNull();
+    expect(server.received).toBe(BEGUN);
+    expect(server.described).toEqual([]);
+    expect(await sendFile(file(), details, options({ location: LOCATION }))).toBe(ID);
+    expect(server.parts.at(-1)).toMatchObject({ from: BEGUN, bytes: MIB - BEGUN });
+  });
+
+  it('finds what an earlier page has sent of the same file', async () => {
+    const requests = fakeApi(server.handlers());
+    server.received = MIB / 2;
+    server.open = [open({ filename: 'other.mp4' }), open({ size: 5 }), open({ id: ID })];
+    const sent = options({ mayBeKnown: true });
+    expect(await sendFile(file(), details, sent)).toBe(ID);
+    expect(requests.map((request) => request.method)).not.toContain('POST');
+    expect(server.parts[0]?.from).toBe(MIB / 2);
+    expect(sent.onLocated).toHaveBeenCalledWith(LOCATION, {
+      title: 'Walk',
+      description: 'Hills',
+      tags: ['a'],
+      visibility: 'private',
+      publishAt: null,
+      keepHdr: false,
+    });
+  });
+
+  it('leaves an upload to the other file of this page that it belongs to', async () => {
+    const requests = fakeApi(server.handlers());
+    server.open = [open({ id: ID })];
+    const sent = options({ mayBeKnown: true, taken: new Set([LOCATION]) });
+    await sendFile(file(), details, sent);
+    expect(requests.map((request) => request.method)).toContain('POST');
+  });
+
+  it('leaves an upload to the tab that sends it', async () => {
+    fakeApi(server.handlers());
+    const request = vi.fn((_name: string, _how: object, task: (lock: null) => unknown) =>
+      task(null),
+    );
+    vi.stubGlobal('navigator', Object.assign(Object.create(navigator), { locks: { request } }));
+    const sending = sendFile(file(), details, options({ location: LOCATION }));
+    await expect(sending).rejects.toMatchObject({ type: 'upload_elsewhere' });
+    vi.unstubAllGlobals();
+    expect(server.parts).toEqual([]);
   });
 
   it('sends nothing again when everything had arrived', async () => {
@@ -154,7 +226,18 @@ describe('a resumable upload', () => {
     await vi.runAllTimersAsync();
     expect(await done).toBe(ID);
     expect(sent.onStalled).toHaveBeenCalledOnce();
-    expect(server.parts.map(({ from }) => from)).toEqual([0, MIB / 4, (MIB / 8) * 5]);
+    const half = MIB / 4 + (BEGUN - MIB / 4) / 2;
+    expect(server.parts.map(({ from }) => from)).toEqual([0, MIB / 4, half, BEGUN]);
+  });
+
+  it('waits for a lost connection however long it takes', async () => {
+    session.signIn({ accessToken: tokenFor(7200), username: 'mara' });
+    vi.useFakeTimers();
+    fakeApi(server.handlers());
+    server.trouble = [() => null, ...Array.from({ length: 120 }, () => () => 'away' as const)];
+    const done = sendFile(file(), details, options());
+    await vi.advanceTimersByTimeAsync(35 * 60_000);
+    expect(await done).toBe(ID);
   });
 
   it('gives up after many failures in a row', async () => {
@@ -193,10 +276,14 @@ describe('a resumable upload', () => {
     });
     server.trouble = [() => null, () => ({ status: 401 })];
     expect(await sendFile(file(), details, options())).toBe(ID);
-    expect(server.parts.at(-1)?.token).toBe(`Bearer ${fresh}`);
+    expect(server.parts.slice(1).map(({ token }) => token)).toEqual([
+      expect.not.stringContaining(fresh),
+      `Bearer ${fresh}`,
+      `Bearer ${fresh}`,
+    ]);
   });
 
-  it('tells the server when it is cancelled', async () => {
+  it('stops when it is paused or cancelled, and deletes nothing', async () => {
     const requests = fakeApi(server.handlers());
     const abort = new AbortController();
     server.trouble = [
@@ -207,16 +294,37 @@ describe('a resumable upload', () => {
     ];
     const sending = sendFile(file(), details, options({ signal: abort.signal }));
     await expect(sending).rejects.toMatchObject({ name: 'AbortError' });
-    expect(requests.at(-1)?.method).toBe('DELETE');
+    expect(requests.map((request) => request.method)).not.toContain('DELETE');
+    expect(server.parts).toHaveLength(1);
   });
 });
+
+/** An upload as the server lists it; of the file of these tests unless `changes` say otherwise. */
+function open(changes: object) {
+  return {
+    id: '0198f0aa-0000-7000-8000-000000000002',
+    title: 'Walk',
+    description: 'Hills',
+    tags: ['a'],
+    visibility: 'private',
+    publish_at: null,
+    hdr: null,
+    filename: 'Übung.mp4',
+    last_modified: '1764288000000',
+    size: MIB,
+    received: MIB / 2,
+    created_at: '2026-11-28T00:00:00Z',
+    expires_at: '2026-11-29T00:00:00Z',
+    ...changes,
+  };
+}
 
 it('writes metadata as base64 of UTF-8 and leaves out what is empty', () => {
   const metadata = uploadMetadata(file(1), details);
   const pairs = new Map(metadata.split(',').map((pair) => pair.split(' ') as [string, string]));
   const decode = (key: string) =>
     new TextDecoder().decode(Uint8Array.from(atob(pairs.get(key) ?? ''), (c) => c.charCodeAt(0)));
-  expect([...pairs.keys()]).toEqual(['title', 'tags', 'filename', 'filetype']);
+  expect([...pairs.keys()]).toEqual(['title', 'tags', 'filename', 'filetype', 'lastModified']);
   expect(decode('title')).toBe('Übung');
   expect(decode('tags')).toBe('a,b');
 });

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { ApiError, networkError } from '../src/api/errors';
 import { pauseAfter } from '../src/upload/backoff';
 import { fileProblem, titleFromName } from '../src/upload/files';
-import { advance, isUnfinished, sentPercent } from '../src/upload/machine';
+import { advance, ELSEWHERE, isUnfinished, sentPercent } from '../src/upload/machine';
 import { UploadQueue } from '../src/upload/queue';
 import { SpeedMeter, timeLeft } from '../src/upload/speed';
 import type { SendOptions, Transport } from '../src/upload/tus';
@@ -13,9 +13,10 @@ const clip = (name = 'clip.mp4', bytes = 100) =>
   new File([new Uint8Array(bytes)], name, { type: 'video/mp4' });
 
 const draft = () => aDraft(clip());
+const untouched = () => ({ ...draft(), details: { ...draft().details, title: 'clip' } });
 
-const queued = () => advance(draft(), { type: 'submitted' });
-const sending = () => advance(queued(), { type: 'started' });
+const submitted = () => advance(draft(), { type: 'submitted' });
+const sending = () => advance(submitted(), { type: 'started' });
 
 describe('the way of one file', () => {
   it('leads from a draft to its job', () => {
@@ -39,7 +40,7 @@ describe('the way of one file', () => {
   it('tries the same upload again after an outage, a new one after a refusal', () => {
     const lost = advance(sending(), { type: 'failed', error: networkError() });
     expect(lost).toMatchObject({ attempt: 0, state: { phase: 'failed', retryable: true } });
-    expect(advance(lost, { type: 'submitted' }).state.phase).toBe('queued');
+    expect(advance(lost, { type: 'resumed' }).state.phase).toBe('queued');
 
     const expired = new ApiError(404, 'upload_not_found', 'There is no such upload.');
     expect(advance(sending(), { type: 'failed', error: expired })).toMatchObject({
@@ -56,7 +57,7 @@ describe('the way of one file', () => {
       message: 'This is not a video.',
       retryable: false,
     });
-    expect(advance(item, { type: 'submitted' })).toBe(item);
+    expect(advance(item, { type: 'resumed' })).toBe(item);
   });
 
   it('says plainly when a file is too large', () => {
@@ -85,22 +86,63 @@ describe('the way of one file', () => {
         retryable: true,
       },
     });
-    expect(advance(item, { type: 'submitted' }).state.phase).toBe('queued');
+    expect(advance(item, { type: 'resumed' }).state.phase).toBe('queued');
   });
 
   it('ignores events out of turn', () => {
     const item = draft();
     expect(advance(item, { type: 'delivered', jobId: 'x' })).toBe(item);
     expect(advance(item, { type: 'progressed', sentBytes: 1, bytesPerSecond: 1 })).toBe(item);
+    expect(advance(item, { type: 'resumed' })).toBe(item);
     const busy = sending();
-    expect(advance(busy, { type: 'edited', details: item.details })).toBe(busy);
+    expect(advance(busy, { type: 'edited', details: { ...busy.details, title: 'x' } })).toBe(busy);
+    const done = advance(busy, { type: 'delivered', jobId: 'x' });
+    expect(advance(done, { type: 'failed', error: networkError() })).toBe(done);
+    expect(advance(done, { type: 'paused' })).toBe(done);
+  });
+
+  it('waits with its end until the person has said what it is', () => {
+    let item = advance(draft(), { type: 'started' });
+    item = advance(item, { type: 'progressed', sentBytes: 90, bytesPerSecond: 10 });
+    item = advance(item, { type: 'held' });
+    expect(item.state).toEqual({ phase: 'waiting', sentBytes: 90 });
+    expect(isUnfinished(item)).toBe(false);
+    item = advance(item, { type: 'submitted' });
+    expect(item).toMatchObject({ submitted: true, state: { phase: 'queued', sentBytes: 90 } });
+  });
+
+  it('is paused and goes on', () => {
+    let item = advance(sending(), { type: 'progressed', sentBytes: 40, bytesPerSecond: 10 });
+    item = advance(item, { type: 'paused' });
+    expect(item.state).toEqual({ phase: 'paused', sentBytes: 40 });
+    expect(sentPercent(item)).toBe(40);
+    expect(advance(item, { type: 'resumed' }).state).toEqual({ phase: 'queued', sentBytes: 40 });
+  });
+
+  it('takes over what was said of the file before, unless something is said now', () => {
+    const said = { ...draft().details, title: 'Walk', description: 'In the hills' };
+    const found = { type: 'located', location: '/u/1', details: said } as const;
+    expect(advance(untouched(), found)).toMatchObject({ location: '/u/1', details: said });
+    const title = { ...draft().details, title: 'Mine' };
+    const edited = advance(untouched(), { type: 'edited', details: title });
+    expect(advance(edited, found).details.title).toBe('Mine');
+  });
+
+  it('keeps what another tab is sending', () => {
+    const item = advance(sending(), { type: 'located', location: '/u/1', details: null });
+    const error = new ApiError(409, ELSEWHERE, 'Another tab is uploading this file already.');
+    expect(advance(item, { type: 'failed', error })).toMatchObject({
+      location: '/u/1',
+      attempt: 0,
+      state: { retryable: true },
+    });
   });
 });
 
 interface Sent {
   file: File;
   options: SendOptions;
-  resolve: (jobId: string) => void;
+  resolve: (jobId: string | null) => void;
   reject: (error: unknown) => void;
 }
 
@@ -109,10 +151,14 @@ function aQueue() {
   const send: Transport = (file, _details, options) =>
     new Promise((resolve, reject) => {
       sent.push({ file, options, resolve, reject });
+      options.signal.addEventListener('abort', () => reject(options.signal.reason as Error));
     });
+  const describe = vi.fn(() => Promise.resolve());
+  const remove = vi.fn(() => Promise.resolve());
   let id = 0;
-  const queue = new UploadQueue({ send, newId: () => `id${(id += 1)}`, now: () => 0 });
-  return { queue, sent };
+  const newId = () => `id${(id += 1)}`;
+  const queue = new UploadQueue({ send, describe, remove, newId, now: () => 0 });
+  return { queue, sent, describe, remove };
 }
 
 const phases = (queue: UploadQueue) => queue.items.map((item) => item.state.phase);
@@ -129,50 +175,110 @@ describe('the queue', () => {
     expect(problems[1]).toMatch(/empty/);
   });
 
-  it('sends one after another', async () => {
+  it('sends two at once as soon as they are there, the wanted ones first', async () => {
     const { queue, sent } = aQueue();
-    queue.add([clip('a.mp4'), clip('b.mp4')]);
-    queue.apply('id1', { type: 'submitted' });
-    queue.apply('id2', { type: 'submitted' });
-    expect(phases(queue)).toEqual(['sending', 'queued']);
+    queue.add([clip('a.mp4'), clip('b.mp4'), clip('c.mp4'), clip('d.mp4')]);
+    expect(phases(queue)).toEqual(['sending', 'sending', 'queued', 'queued']);
     sent[0]?.options.onProgress(40);
     expect(queue.items[0]?.state).toMatchObject({ sentBytes: 40 });
-    sent[0]?.resolve('job1');
-    await eventually(() => expect(phases(queue)).toEqual(['sent', 'sending']));
-    expect(sent[1]?.file.name).toBe('b.mp4');
+    expect(sent[0]?.options.submitted()).toBeNull();
+    queue.apply('id4', { type: 'submitted' });
+    sent[0]?.resolve(null);
+    await eventually(() =>
+      expect(phases(queue)).toEqual(['waiting', 'sending', 'queued', 'sending']),
+    );
+    expect(sent[2]?.file.name).toBe('d.mp4');
+    expect(sent[2]?.options.submitted()).toMatchObject({ title: 'd' });
+    sent[2]?.resolve('job4');
+    await eventually(() =>
+      expect(phases(queue)).toEqual(['waiting', 'sending', 'sending', 'sent']),
+    );
+  });
+
+  it('begins few uploads before it is known what they are', async () => {
+    const { queue, sent } = aQueue();
+    queue.add(Array.from({ length: 12 }, (_, n) => clip(`${n}.mp4`)));
+    for (let n = 0; n < 10; n += 1) {
+      await eventually(() => expect(sent.length).toBeGreaterThan(n));
+      sent[n]?.resolve(null);
+    }
+    await eventually(() => expect(phases(queue).slice(9)).toEqual(['waiting', 'queued', 'queued']));
+    queue.apply('id12', { type: 'submitted' });
+    expect(phases(queue).slice(9)).toEqual(['waiting', 'queued', 'sending']);
+    expect(sent).toHaveLength(11);
+  });
+
+  it('says at once what an upload will be', () => {
+    const { queue, sent, describe } = aQueue();
+    queue.add([clip()]);
+    sent[0]?.options.onLocated('/api/v1/uploads/1', null);
+    queue.apply('id1', { type: 'submitted' });
+    expect(describe).toHaveBeenCalledWith('/api/v1/uploads/1', queue.items[0]?.details);
   });
 
   it('goes on with the next when one fails, and retries under the same key', async () => {
     const { queue, sent } = aQueue();
-    queue.add([clip('a.mp4'), clip('b.mp4')]);
-    queue.apply('id1', { type: 'submitted' });
-    queue.apply('id2', { type: 'submitted' });
+    queue.add([clip('a.mp4'), clip('b.mp4'), clip('c.mp4')]);
+    sent[0]?.options.onLocated('/api/v1/uploads/1', null);
     sent[0]?.reject(networkError());
-    await eventually(() => expect(phases(queue)).toEqual(['failed', 'sending']));
+    await eventually(() => expect(phases(queue)).toEqual(['failed', 'sending', 'sending']));
     sent[1]?.resolve('job2');
-    await eventually(() => expect(phases(queue)).toEqual(['failed', 'sent']));
-    queue.apply('id1', { type: 'submitted' });
-    expect(sent[2]?.options.idempotencyKey).toBe(sent[0]?.options.idempotencyKey);
+    await eventually(() => expect(phases(queue)).toEqual(['failed', 'sent', 'sending']));
+    queue.apply('id1', { type: 'resumed' });
+    expect(sent[3]?.options.idempotencyKey).toBe(sent[0]?.options.idempotencyKey);
+    expect(sent[3]?.options.location).toBe('/api/v1/uploads/1');
   });
 
-  it('stops the bytes of a cancelled upload', async () => {
-    const { queue, sent } = aQueue();
+  it('stops the bytes of what is paused, and goes on where it stopped', async () => {
+    const { queue, sent, remove } = aQueue();
     queue.add([clip()]);
-    queue.apply('id1', { type: 'submitted' });
+    sent[0]?.options.onLocated('/api/v1/uploads/1', null);
+    queue.pause('id1');
+    expect(sent[0]?.options.signal.aborted).toBe(true);
+    queue.apply('id1', { type: 'resumed' });
+    await eventually(() => expect(sent).toHaveLength(2));
+    expect(sent[1]?.options.location).toBe('/api/v1/uploads/1');
+    expect(phases(queue)).toEqual(['sending']);
+    expect(remove).not.toHaveBeenCalled();
+  });
+
+  it('deletes what has arrived of a cancelled upload', async () => {
+    const { queue, sent, remove } = aQueue();
+    queue.add([clip()]);
+    sent[0]?.options.onLocated('/api/v1/uploads/1', null);
     queue.remove('id1');
     expect(sent[0]?.options.signal.aborted).toBe(true);
-    sent[0]?.reject(new DOMException('', 'AbortError'));
     await settled();
     expect(queue.items).toEqual([]);
+    expect(remove).toHaveBeenCalledWith('/api/v1/uploads/1');
   });
 
-  it('forgets everything when the person leaves', () => {
-    const { queue, sent } = aQueue();
+  it('deletes no video with its row', async () => {
+    const { queue, sent, remove } = aQueue();
     queue.add([clip()]);
-    queue.apply('id1', { type: 'submitted' });
+    sent[0]?.options.onLocated('/api/v1/uploads/1', null);
+    sent[0]?.resolve('job1');
+    await eventually(() => expect(phases(queue)).toEqual(['sent']));
+    queue.remove('id1');
+    expect(remove).not.toHaveBeenCalled();
+  });
+
+  it('forgets everything when the person leaves, and deletes nothing', () => {
+    const { queue, sent, remove } = aQueue();
+    queue.add([clip()]);
+    sent[0]?.options.onLocated('/api/v1/uploads/1', null);
     queue.clear();
     expect(queue.items).toEqual([]);
     expect(sent[0]?.options.signal.aborted).toBe(true);
+    expect(remove).not.toHaveBeenCalled();
+  });
+
+  it('sends the same file twice to two places', () => {
+    const { queue, sent } = aQueue();
+    queue.add([clip()]);
+    sent[0]?.options.onLocated('/api/v1/uploads/1', null);
+    queue.add([clip()]);
+    expect(sent[1]?.options.taken).toEqual(new Set(['/api/v1/uploads/1']));
   });
 });
 

@@ -44,9 +44,7 @@ class UploadCompleter:
         """
         if await self._events.is_account_deleted(upload.user_id):
             raise Unauthenticated("Log in first.")
-        await self._uploads.begin_completing(
-            upload.id, upload.epoch, details or upload.details, sha256, content_type
-        )
+        await self._uploads.begin_completing(upload.id, upload.epoch, details, sha256, content_type)
 
     async def complete(self, upload_id: str) -> Upload:
         """Join the parts and append VideoUploaded. Safe to repeat, and to run twice in parallel.

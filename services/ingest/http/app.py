@@ -10,9 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.handlers.direct import DirectUploads
 from services.ingest.handlers.form_upload import FormUploads
+from services.ingest.handlers.open_uploads import OpenUploadsHandler
 from services.ingest.handlers.resumable import Resumable
 from services.ingest.http.direct import direct_router
 from services.ingest.http.form import upload_form
+from services.ingest.http.open_uploads import open_uploads_router
 from services.ingest.http.uploads import uploads_router
 from services.ingest.http.usage import live_room_router, usage_router
 from services.ingest.usage_repository import UsageRepository
@@ -36,6 +38,7 @@ def ingest_app(
     form_uploads: FormUploads,
     resumable: Resumable,
     direct_uploads: DirectUploads,
+    open_uploads: OpenUploadsHandler,
     usage: UsageRepository,
     *,
     verifier: Verifier,
@@ -49,12 +52,13 @@ def ingest_app(
     routes = Router(
         "/",
         route_handlers=[
-            *(upload_form, uploads_router(), direct_router()),
+            *(upload_form, uploads_router(), open_uploads_router(), direct_router()),
             *(usage_router(), live_room_router()),
         ],
         dependencies={
             "form_uploads": Provide(lambda: form_uploads, sync_to_thread=False),
             "direct_uploads": Provide(lambda: direct_uploads, sync_to_thread=False),
+            "open_uploads_handler": Provide(lambda: open_uploads, sync_to_thread=False),
             "resumable": Provide(lambda: resumable, sync_to_thread=False),
             "usage": Provide(lambda: usage, sync_to_thread=False),
         },

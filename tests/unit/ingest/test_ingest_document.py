@@ -22,6 +22,7 @@ def test_the_document_is_made_without_what_makes_up_examples(
         MagicMock(),
         MagicMock(),
         MagicMock(),
+        MagicMock(),
         verifier=MagicMock(),
         checks={},
         registry=CollectorRegistry(),

@@ -203,6 +203,12 @@ export const queries = {
       queryFn: ({ signal }) => unwrap(api.GET('/api/v1/users/me/usage', { signal })),
     }),
 
+  openUploads: () =>
+    queryOptions({
+      queryKey: ['openUploads'],
+      queryFn: ({ signal }) => unwrap(api.GET('/api/v1/uploads', { signal })),
+    }),
+
   me: () =>
     queryOptions({
       queryKey: ['me'],

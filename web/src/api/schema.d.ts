@@ -843,7 +843,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Your resumable uploads that are not complete
+         * @description The newest first, 200 at most. HEAD of one says where to go on.
+         */
+        get: operations["ApiV1UploadsOpenUploads"];
         put?: never;
         /**
          * Begin a resumable upload (tus)
@@ -939,6 +943,26 @@ export interface paths {
          * @description The answer comes when the bytes are durable. The last bytes complete the upload.
          */
         patch: operations["ApiV1UploadsUploadIdAppend"];
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}/details": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say what a resumable upload will be
+         * @description Replaces what Upload-Metadata said. The last byte makes the video with what is said then.
+         */
+        put: operations["ApiV1UploadsUploadIdDetailsDescribe"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/email": {
@@ -1581,6 +1605,20 @@ export interface components {
             visibility?: "public" | "unlisted" | "private" | null;
             video_id?: string | null;
         };
+        /** NewDetails */
+        NewDetails: {
+            title: string;
+            /** @default  */
+            description: string;
+            /** @default  */
+            filename: string;
+            /** @default [] */
+            tags: string[];
+            visibility?: string | null;
+            publish_at?: string | null;
+            hdr?: string | null;
+            downloads?: string | null;
+        };
         /** NewLiveStream */
         NewLiveStream: {
             title: string;
@@ -1641,6 +1679,26 @@ export interface components {
         /** OldTag */
         OldTag: {
             tag: string;
+        };
+        /** OpenUpload */
+        OpenUpload: {
+            id: string;
+            title: string | null;
+            description: string;
+            tags: string[];
+            /** @enum {null|string} */
+            visibility: "public" | "unlisted" | "private" | "draft" | null;
+            publish_at: string | null;
+            /** @enum {null|string} */
+            hdr: "keep" | "drop" | null;
+            filename: string;
+            last_modified: string | null;
+            size: number | null;
+            received: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
         };
         /** Page[Job] */
         PageJob: {
@@ -2003,6 +2061,15 @@ export interface components {
             success: true;
             data: components["schemas"]["Message"];
         };
+        /** Success[OpenUpload] */
+        SuccessOpenUpload: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["OpenUpload"];
+        };
         /** Success[Page[Job]] */
         SuccessPageJob: {
             /**
@@ -2056,6 +2123,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["RetryAccepted"];
+        };
+        /** Success[Sequence[OpenUpload]] */
+        SuccessSequenceOpenUpload: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["OpenUpload"][];
         };
         /** Success[SimulcastTarget] */
         SuccessSimulcastTarget: {
@@ -5254,6 +5330,53 @@ export interface operations {
             };
         };
     };
+    ApiV1UploadsOpenUploads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessSequenceOpenUpload"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     ApiV1UploadsCreate: {
         parameters: {
             query?: never;
@@ -5845,6 +5968,78 @@ export interface operations {
             };
             /** @description The checksum does not match. */
             460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1UploadsUploadIdDetailsDescribe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The upload's id. */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDetails"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessOpenUpload"];
+                };
+            };
+            /** @description A field is not known or breaks its rule. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description No such upload of yours; it may have expired. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description The upload is complete: change the video. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,8 +5,8 @@ import { Button } from '../ui/Button';
 import { TextArea, TextField } from '../ui/Field';
 import { TagInput } from '../ui/TagInput';
 import { MAX_DESCRIPTION, MAX_TITLE } from '../videos/limits';
-import { publishAtProblem } from '../videos/publication';
 import { PublicationChoice } from '../videos/VisibilityChoice';
+import { detailsProblems, isComplete } from './details';
 import { HdrChoice } from './HdrChoice';
 import type { UploadDetails, UploadItem } from './machine';
 
@@ -27,16 +27,10 @@ export function DraftForm({ item: { details, file }, onEdit, onSubmit, onRemove 
   const [timeError, setTimeError] = useState<string | null>(null);
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    const title = details.title.trim();
-    if (title === '') {
-      setTitleError('A video needs a title.');
-      return;
-    }
-    const problem = publishAtProblem(publication, Date.now());
-    setTimeError(problem);
-    if (problem !== null) return;
-    onEdit({ ...details, title });
-    onSubmit();
+    const problems = detailsProblems(details, usual, Date.now());
+    setTitleError(problems.title);
+    setTimeError(problems.time);
+    if (isComplete(problems)) onSubmit();
   };
   return (
     <form onSubmit={submit} noValidate className="space-y-4">

@@ -1,10 +1,11 @@
 import { formatBytes } from '../format/size';
-import { sentPercent, type UploadItem } from './machine';
+import { sentBytes, sentPercent, type UploadItem } from './machine';
 import { timeLeft } from './speed';
 
 /** The bytes on their way: a bar, numbers, and an announcement every quarter. */
 export function SendProgress({ item, compact = false }: { item: UploadItem; compact?: boolean }) {
   const { state } = item;
+  const sent = sentBytes(item);
   const percent = sentPercent(item);
   const quarter = Math.floor(percent / 25) * 25;
   const done = percent === 100;
@@ -29,11 +30,11 @@ export function SendProgress({ item, compact = false }: { item: UploadItem; comp
       </div>
       {state.phase === 'sending' && !compact && (
         <p className="mt-2 timecode text-xs text-muted">
-          {formatBytes(state.sentBytes)} of {formatBytes(item.file.size)}
+          {formatBytes(sent)} of {formatBytes(item.file.size)}
           {state.bytesPerSecond > 0 && ` · ${formatBytes(state.bytesPerSecond)}/s`}
           {state.bytesPerSecond > 0 &&
             !done &&
-            ` · ${timeLeft(item.file.size - state.sentBytes, state.bytesPerSecond)}`}
+            ` · ${timeLeft(item.file.size - sent, state.bytesPerSecond)}`}
         </p>
       )}
       <span role="status" className="sr-only">
@@ -48,7 +49,9 @@ export function SendProgress({ item, compact = false }: { item: UploadItem; comp
 }
 
 function sendHeadline({ state }: UploadItem, done: boolean): string {
-  if (state.phase === 'queued') return 'Waiting for the upload before it';
+  if (state.phase === 'queued') return 'Waiting for the uploads before it';
+  if (state.phase === 'paused') return 'Paused: what has arrived is kept';
+  if (state.phase === 'waiting') return 'Almost there: say what it is, then press Upload';
   if (state.phase === 'sending' && state.stalled) return 'Connection lost, it goes on by itself';
   return done ? 'Storing safely' : 'Uploading';
 }

@@ -30,17 +30,20 @@ export function UploadCard({ item }: { item: UploadItem }) {
 function CardBody({ item }: { item: UploadItem }) {
   const queue = useUploadQueue();
   const remove = () => queue.remove(item.id);
-  const { state } = item;
-  if (state.phase === 'draft') {
+  if (!item.submitted) {
     return (
-      <DraftForm
-        item={item}
-        onEdit={(details) => queue.apply(item.id, { type: 'edited', details })}
-        onSubmit={() => queue.apply(item.id, { type: 'submitted' })}
-        onRemove={remove}
-      />
+      <div className="min-w-0 space-y-4">
+        <Bytes item={item} />
+        <DraftForm
+          item={item}
+          onEdit={(details) => queue.apply(item.id, { type: 'edited', details })}
+          onSubmit={() => queue.apply(item.id, { type: 'submitted' })}
+          onRemove={remove}
+        />
+      </div>
     );
   }
+  const { state } = item;
   return (
     <div className="space-y-4">
       <h2 dir="auto" className="text-xl leading-snug font-bold">
@@ -52,36 +55,48 @@ function CardBody({ item }: { item: UploadItem }) {
           item.details.title
         )}
       </h2>
-      {(state.phase === 'queued' || state.phase === 'sending') && (
-        <>
-          <SendProgress item={item} />
-          <Button size="sm" onClick={remove}>
-            Cancel upload
-          </Button>
-        </>
-      )}
-      {state.phase === 'failed' && (
-        <>
-          <p role="alert" className="text-danger">
-            {state.message}
-          </p>
-          <div className="flex gap-3">
-            {state.retryable && (
-              <Button
-                size="sm"
-                variant="primary"
-                onClick={() => queue.apply(item.id, { type: 'submitted' })}
-              >
-                Try again
-              </Button>
-            )}
-            <Button size="sm" onClick={remove}>
-              Remove
-            </Button>
-          </div>
-        </>
-      )}
-      {state.phase === 'sent' && <SentJob jobId={state.jobId} />}
+      <Bytes item={item} onRemove={remove} />
     </div>
+  );
+}
+
+/** How the bytes are doing, and what can be done about it. */
+function Bytes({ item, onRemove }: { item: UploadItem; onRemove?: () => void }) {
+  const queue = useUploadQueue();
+  const { state } = item;
+  if (state.phase === 'sent') return <SentJob jobId={state.jobId} />;
+  const resume = () => queue.apply(item.id, { type: 'resumed' });
+  return (
+    <>
+      {state.phase === 'failed' ? (
+        <p role="alert" className="text-danger">
+          {state.message}
+        </p>
+      ) : (
+        <SendProgress item={item} />
+      )}
+      <div className="flex gap-3 empty:hidden">
+        {(state.phase === 'queued' || state.phase === 'sending') && (
+          <Button size="sm" onClick={() => queue.pause(item.id)}>
+            Pause
+          </Button>
+        )}
+        {state.phase === 'paused' && (
+          <Button size="sm" variant="primary" onClick={resume}>
+            Resume
+          </Button>
+        )}
+        {state.phase === 'failed' && state.retryable && (
+          <Button size="sm" variant="primary" onClick={resume}>
+            Try again
+          </Button>
+        )}
+        {onRemove && (
+          <Button size="sm" onClick={onRemove}>
+            {state.phase === 'failed' ? 'Remove' : 'Cancel upload'}
+          </Button>
+        )}
+      </div>
+    </>
   );
 }

@@ -14,6 +14,7 @@ import { session } from '../auth/session';
 import { isUnfinished, type UploadItem } from './machine';
 import { UploadQueue } from './queue';
 import { sendFile } from './tus';
+import { describe, idOf, removeUpload } from './unfinished';
 
 const QueueContext = createContext<UploadQueue | null>(null);
 
@@ -24,10 +25,13 @@ export function UploadProvider({ children }: { children: ReactNode }) {
       new UploadQueue({
         send: async (...upload) => {
           const jobId = await sendFile(...upload);
+          void client.invalidateQueries(queries.openUploads());
           void client.invalidateQueries({ queryKey: ['videos'] });
           void client.invalidateQueries(queries.usage());
           return jobId;
         },
+        describe,
+        remove: (location) => removeUpload(idOf(location)),
         newId: randomId,
         now: () => performance.now(),
       }),

@@ -1,5 +1,6 @@
 import type { ApiError } from '../api/errors';
 import type { Visibility } from '../api/models';
+import { titleFromName } from './files';
 
 export interface UploadDetails {
   title: string;
@@ -13,11 +14,15 @@ export interface UploadDetails {
   keepHdr: boolean;
 }
 
-/** Where one file is on its way; what happens after `sent` is the job's story, not ours. */
+/**
+ * Where the bytes of one file are on their way; what happens after `sent` is the job's story, not
+ * ours. They start before the person has said what the video is: `waiting` has all but the end.
+ */
 export type UploadState =
-  | { phase: 'draft' }
-  | { phase: 'queued' }
+  | { phase: 'queued'; sentBytes: number }
   | { phase: 'sending'; sentBytes: number; bytesPerSecond: number; stalled: boolean }
+  | { phase: 'paused'; sentBytes: number }
+  | { phase: 'waiting'; sentBytes: number }
   | { phase: 'sent'; jobId: string }
   | { phase: 'failed'; message: string; retryable: boolean };
 
@@ -25,7 +30,11 @@ export interface UploadItem {
   id: string;
   file: File;
   details: UploadDetails;
+  /** The person has said what the video is, and that it is to be uploaded. */
+  submitted: boolean;
   state: UploadState;
+  /** The server's resource that has what has arrived. */
+  location: string | null;
   /** Grows when the server refused an attempt, so that the next one is a new request to it. */
   attempt: number;
 }
@@ -34,52 +43,97 @@ export type UploadEvent =
   | { type: 'edited'; details: UploadDetails }
   | { type: 'submitted' }
   | { type: 'started' }
+  | { type: 'located'; location: string; details: UploadDetails | null }
   | { type: 'progressed'; sentBytes: number; bytesPerSecond: number }
   | { type: 'stalled' }
+  | { type: 'held' }
+  | { type: 'paused' }
+  | { type: 'resumed' }
   | { type: 'delivered'; jobId: string }
   | { type: 'failed'; error: ApiError };
 
 /** The item after the event; events that make no sense in its phase leave it as it is. */
 export function advance(item: UploadItem, event: UploadEvent): UploadItem {
-  const { phase } = item.state;
+  const { state } = item;
   switch (event.type) {
     case 'edited':
-      return phase === 'draft' ? { ...item, details: event.details } : item;
+      return item.submitted ? item : { ...item, details: event.details };
     case 'submitted':
-      return phase === 'draft' || (item.state.phase === 'failed' && item.state.retryable)
-        ? { ...item, state: { phase: 'queued' } }
-        : item;
+      return submitted(item);
     case 'started':
-      return phase === 'queued'
+      return state.phase === 'queued'
         ? {
             ...item,
             state: {
               phase: 'sending',
-              sentBytes: 0,
+              sentBytes: state.sentBytes,
               bytesPerSecond: 0,
               stalled: false,
             },
           }
         : item;
+    case 'located':
+      return {
+        ...item,
+        location: event.location,
+        details: event.details !== null && isUntouched(item) ? event.details : item.details,
+      };
     case 'progressed': {
       const { sentBytes, bytesPerSecond } = event;
-      return phase === 'sending'
-        ? { ...item, state: { phase, sentBytes, bytesPerSecond, stalled: false } }
+      return state.phase === 'sending'
+        ? { ...item, state: { ...state, sentBytes, bytesPerSecond, stalled: false } }
         : item;
     }
     case 'stalled':
-      return item.state.phase === 'sending'
-        ? { ...item, state: { ...item.state, stalled: true, bytesPerSecond: 0 } }
+      return state.phase === 'sending'
+        ? { ...item, state: { ...state, stalled: true, bytesPerSecond: 0 } }
+        : item;
+    case 'held':
+      return state.phase === 'sending'
+        ? {
+            ...item,
+            state: { phase: item.submitted ? 'queued' : 'waiting', sentBytes: state.sentBytes },
+          }
+        : item;
+    case 'paused':
+      return state.phase === 'queued' || state.phase === 'sending'
+        ? { ...item, state: { phase: 'paused', sentBytes: state.sentBytes } }
+        : item;
+    case 'resumed':
+      return state.phase === 'paused' || (state.phase === 'failed' && state.retryable)
+        ? { ...item, state: { phase: 'queued', sentBytes: sentBytes(item) } }
         : item;
     case 'delivered':
-      return phase === 'sending' ? { ...item, state: { phase: 'sent', jobId: event.jobId } } : item;
+      return state.phase === 'sending'
+        ? { ...item, state: { phase: 'sent', jobId: event.jobId } }
+        : item;
     case 'failed':
-      return phase === 'sending' ? failed(item, event.error) : item;
+      return state.phase === 'sending' ? failed(item, event.error) : item;
   }
+}
+
+/** Whether nobody has said anything of the file yet; what was said of it before counts then. */
+function isUntouched({ submitted, details, file }: UploadItem): boolean {
+  const { title, description, tags } = details;
+  return (
+    !submitted && title === titleFromName(file.name) && description === '' && tags.length === 0
+  );
+}
+
+function submitted(item: UploadItem): UploadItem {
+  const { phase } = item.state;
+  const goesOn = phase === 'waiting' || phase === 'paused';
+  return {
+    ...item,
+    submitted: true,
+    state: goesOn ? { phase: 'queued', sentBytes: sentBytes(item) } : item.state,
+  };
 }
 
 /** No longer logged in, expired, or taken over elsewhere: a fresh start can help. */
 const RETRYABLE: ReadonlySet<number> = new Set([401, 404, 409, 410]);
+/** Another tab sends the same file: what it has sent is not to be sent again. */
+export const ELSEWHERE = 'upload_elsewhere';
 
 function failed(item: UploadItem, error: ApiError): UploadItem {
   const quota = error.type === 'quota_exceeded';
@@ -90,9 +144,11 @@ function failed(item: UploadItem, error: ApiError): UploadItem {
       : quota
         ? quotaMessage(error)
         : error.message;
+  const kept = error.isTemporary || error.type === ELSEWHERE;
   return {
     ...item,
-    attempt: error.isTemporary ? item.attempt : item.attempt + 1,
+    attempt: kept ? item.attempt : item.attempt + 1,
+    location: kept ? item.location : null,
     state: {
       phase: 'failed',
       message,
@@ -111,14 +167,18 @@ function quotaMessage(error: ApiError): string {
   return `${said}${numbers}. Delete videos that you no longer need, then try again.`;
 }
 
-/** Percent of the bytes sent, 0–100. */
-export function sentPercent({ state, file }: UploadItem): number {
-  if (state.phase === 'sent') return 100;
-  if (state.phase !== 'sending') return 0;
-  return Math.min(100, (state.sentBytes / file.size) * 100);
+/** Bytes that are known to have left. */
+export function sentBytes({ state, file }: UploadItem): number {
+  if (state.phase === 'sent') return file.size;
+  return state.phase === 'failed' ? 0 : state.sentBytes;
 }
 
-/** Whether leaving the site now would lose something. */
+/** Percent of the bytes sent, 0–100. */
+export function sentPercent(item: UploadItem): number {
+  return Math.min(100, (sentBytes(item) / item.file.size) * 100);
+}
+
+/** Whether leaving the site now would stop something. */
 export function isUnfinished(item: UploadItem): boolean {
   return item.state.phase === 'queued' || item.state.phase === 'sending';
 }

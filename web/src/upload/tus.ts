@@ -1,60 +1,127 @@
 import { ApiError, errorFromBody } from '../api/errors';
 import { authFetch } from '../auth/authFetch';
 import { session } from '../auth/session';
-import type { UploadDetails } from './machine';
 import { backoff } from './backoff';
+import { ELSEWHERE, type UploadDetails } from './machine';
 import { type Answer, sendBytes } from './sendBytes';
+import {
+  describe,
+  detailsOf,
+  idOf,
+  isOf,
+  locationOf,
+  type OpenUpload,
+  openUploads,
+  UPLOADS,
+} from './unfinished';
 
 export interface SendOptions {
   /** The same key twice is the same upload: trying again goes on where it stopped. */
   idempotencyKey: string;
+  /** Where an earlier try has stored bytes. */
+  location: string | null;
+  /** Whether the server may have bytes of this file that this page does not know of. */
+  mayBeKnown: boolean;
+  /** Uploads that other files of this page go to. */
+  taken: ReadonlySet<string>;
+  /** Stops the bytes; what has arrived stays. */
   signal: AbortSignal;
+  /** The bytes have a place, with what was said of the file there before. */
+  onLocated: (location: string, details: UploadDetails | null) => void;
   onProgress: (sentBytes: number) => void;
   /** The connection is gone; the upload goes on by itself when it comes back. */
   onStalled: () => void;
+  /** What the video is to be, or null while nobody has said that it is to be uploaded. */
+  submitted: () => UploadDetails | null;
 }
 
-/** Sends one file; resolves with the id of its job, which is the upload's and the video's too. */
+/**
+ * Sends one file; resolves with the id of its job, which is the upload's and the video's too, or
+ * with null where all but the end has arrived and the person has not said what the video is.
+ */
 export type Transport = (
   file: File,
   details: UploadDetails,
   options: SendOptions,
-) => Promise<string>;
+) => Promise<string | null>;
 
-const UPLOADS = '/api/v1/uploads';
 const TUS = { 'Tus-Resumable': '1.0.0' } as const;
 /** Enough for the server to see whether it is a video before the rest is sent. */
 const FIRST_PART_BYTES = 256 * 1024;
 /** Parts keep the token fresh and cost little when one has to be sent again. */
 const PART_BYTES = 64 * 1024 * 1024;
+/** The end that is not sent before it is known what the video is: the last byte makes it one. */
+const END_BYTES = 16 * 1024;
 const MAX_FAILURES_IN_A_ROW = 6;
 
 const request = authFetch(session);
 
 /** A tus 1.0.0 upload (https://tus.io/protocols/resumable-upload): it survives a lost connection. */
 export const sendFile: Transport = async (file, details, options) => {
-  const location = await persistently(options, () => create(file, details, options));
-  const abandon = () => void terminate(location);
-  options.signal.addEventListener('abort', abandon, { once: true });
-  try {
-    let offset = await persistently(options, () => offsetOf(location, options.signal));
-    while (offset < file.size) {
-      let lost = false;
-      const start = offset;
-      offset = await persistently(options, async () => {
-        // After a failure only the server knows how much of the part has arrived.
-        const from = lost ? await offsetOf(location, options.signal) : start;
-        lost = true;
-        return from < file.size ? sendPart(location, file, from, options) : from;
-      });
-    }
-  } finally {
-    options.signal.removeEventListener('abort', abandon);
-  }
-  return location.slice(location.lastIndexOf('/') + 1);
+  const location = options.location ?? (await locate(file, details, options));
+  return alone(location, async () => {
+    const begun = Math.max(0, file.size - END_BYTES);
+    const reached = await sendUntil(begun, location, file, options);
+    // An earlier try sent everything, and its answer was lost.
+    if (reached >= file.size) return idOf(location);
+    const said = options.submitted();
+    if (said === null) return null;
+    await persistently(options, () => describe(location, said, options.signal));
+    await sendUntil(file.size, location, file, options);
+    return idOf(location);
+  });
 };
 
-/** Tries again while the trouble looks temporary, with growing pauses. */
+/** The upload of this file that the server has, or a new one. */
+async function locate(file: File, details: UploadDetails, options: SendOptions): Promise<string> {
+  const known = options.mayBeKnown ? await persistently(options, () => find(file, options)) : null;
+  const location =
+    known === null
+      ? await persistently(options, () => create(file, details, options))
+      : locationOf(known.id);
+  options.onLocated(location, known === null ? null : detailsOf(known, details));
+  return location;
+}
+
+async function find(file: File, { signal, taken }: SendOptions): Promise<OpenUpload | null> {
+  const uploads = await openUploads(signal);
+  return uploads.find((one) => isOf(one, file) && !taken.has(locationOf(one.id))) ?? null;
+}
+
+/** Runs a task unless another tab of this browser sends the same upload. */
+async function alone<T>(location: string, task: () => Promise<T>): Promise<T> {
+  // Pages without TLS have no locks; the server then lets the newest writer win.
+  if (!('locks' in navigator)) return task();
+  return navigator.locks.request(location, { ifAvailable: true }, (lock) => {
+    if (lock === null)
+      throw new ApiError(409, ELSEWHERE, 'Another tab is uploading this file already.');
+    return task();
+  });
+}
+
+/** Sends what the server does not have of the first `until` bytes; resolves with what it has. */
+async function sendUntil(
+  until: number,
+  location: string,
+  file: File,
+  options: SendOptions,
+): Promise<number> {
+  let offset = await persistently(options, () => offsetOf(location, options.signal));
+  options.onProgress(offset);
+  while (offset < until) {
+    let lost = false;
+    const start = offset;
+    offset = await persistently(options, async () => {
+      // After a failure only the server knows how much of the part has arrived.
+      const from = lost ? await offsetOf(location, options.signal) : start;
+      lost = true;
+      return from < until ? sendPart(location, file, from, until, options) : from;
+    });
+  }
+  return offset;
+}
+
+/** Tries again while the trouble looks temporary, with growing pauses; without end offline. */
 async function persistently<T>(
   { signal, onStalled }: SendOptions,
   task: () => Promise<T>,
@@ -64,7 +131,9 @@ async function persistently<T>(
       return await task();
     } catch (error) {
       signal.throwIfAborted();
-      if (!isPassing(error) || failures > MAX_FAILURES_IN_A_ROW) throw error;
+      const offline = error instanceof TypeError || (error instanceof ApiError && error.isNetwork);
+      const enough = !offline && failures > MAX_FAILURES_IN_A_ROW;
+      if (!isPassing(error) || enough) throw error;
       onStalled();
       await backoff(failures, error instanceof ApiError ? error.retryAfter : null, signal);
     }
@@ -73,7 +142,8 @@ async function persistently<T>(
 
 /** fetch reports a lost connection as a TypeError; a conflict means that our offset was stale. */
 function isPassing(error: unknown): boolean {
-  if (error instanceof ApiError) return error.isTemporary || error.status === 409;
+  if (error instanceof ApiError)
+    return error.isTemporary || (error.status === 409 && error.type !== 'upload_closed');
   return error instanceof TypeError;
 }
 
@@ -111,11 +181,12 @@ async function sendPart(
   location: string,
   file: File,
   offset: number,
+  until: number,
   { signal, onProgress }: SendOptions,
 ): Promise<number> {
-  const length = offset === 0 ? FIRST_PART_BYTES : PART_BYTES;
+  const end = Math.min(until, offset + (offset === 0 ? FIRST_PART_BYTES : PART_BYTES));
   const send = (token: string | null) =>
-    sendBytes(location, file.slice(offset, offset + length), {
+    sendBytes(location, file.slice(offset, end), {
       headers: {
         ...TUS,
         'Content-Type': 'application/offset+octet-stream',
@@ -134,13 +205,6 @@ async function sendPart(
   return reached;
 }
 
-/** Tells the server to forget the bytes; if it can't be told, the upload expires by itself. */
-async function terminate(location: string): Promise<void> {
-  await request(new Request(absolute(location), { method: 'DELETE', headers: TUS })).catch(
-    () => undefined,
-  );
-}
-
 /** `key base64(value)` pairs; empty values are left out. */
 export function uploadMetadata(file: File, details: UploadDetails): string {
   const values: Record<string, string> = {
@@ -152,6 +216,7 @@ export function uploadMetadata(file: File, details: UploadDetails): string {
     hdr: details.keepHdr ? 'keep' : '',
     filename: file.name,
     filetype: file.type,
+    lastModified: String(file.lastModified),
   };
   return Object.entries(values)
     .filter(([, value]) => value !== '')
