@@ -102,6 +102,20 @@ describe('a running chat', () => {
     expect(field).toHaveValue('And more');
   });
 
+  it('says at once who may not write, and who may again', async () => {
+    const events = aStream();
+    fakeApi({
+      [`GET ${CHAT}`]: () => success({ ...FACTS, banned: true }),
+      [`GET ${CHAT}/events`]: () => events.response(),
+    });
+    renderAt(<ChatPanel videoId="v1" mine={false} />);
+    expect(await screen.findByText(/can’t write in this chat/)).toBeVisible();
+    events.send(frame('ban', { banned: false }, '2-0'));
+    expect(await screen.findByLabelText('Your message')).toBeVisible();
+    events.send(frame('ban', { banned: true }, '3-0'));
+    expect(await screen.findByText(/can’t write in this chat/)).toBeVisible();
+  });
+
   it('is moderated by its owner', async () => {
     const events = aStream();
     const requests = fakeApi({

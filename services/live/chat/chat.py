@@ -119,10 +119,14 @@ class Chat:
             raise rules.MessageNotFound
         username = theirs[-1].username if theirs else ""
         await self._rooms.ban(room, user_id, username, for_good=for_good)
+        await self._log.barred(video_id, user_id, banned=True)
         await self._log.remove(video_id, [message.id for message in theirs])
 
     async def unban(self, video_id: str, caller: Caller, user_id: str) -> None:
-        await self._rooms.unban(await self._owned(video_id, caller), user_id)
+        room = await self._owned(video_id, caller)
+        await self._rooms.unban(room, user_id)
+        if room.phase == "open":
+            await self._log.barred(video_id, user_id, banned=False)
 
     async def bans(self, video_id: str, caller: Caller) -> list[Ban]:
         return await self._rooms.bans(await self._owned(video_id, caller), MAX_BANS_SHOWN)

@@ -1,6 +1,6 @@
 """What a chat consists of, as it is in Redis and as readers get it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -35,7 +35,15 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     slow_seconds: int
 
 
-Entry = Message | Removed | Changed
+class Barred(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one person may write no more, or again; only they are told."""
+
+    id: str
+    user_id: str
+    banned: bool
+
+
+Entry = Message | Removed | Changed | Barred
 
 
 def fields_of_removal(message_id: str) -> dict[str, str]:
@@ -44,6 +52,10 @@ def fields_of_removal(message_id: str) -> dict[str, str]:
 
 def fields_of_change(*, is_open: bool, slow_seconds: int) -> dict[str, str]:
     return {"kind": "changed", "open": str(int(is_open)), "slow": str(slow_seconds)}
+
+
+def fields_of_bar(user_id: str, *, banned: bool) -> dict[str, str]:
+    return {"kind": "barred", "user": user_id, "banned": str(int(banned))}
 
 
 def read_entry(id_: bytes, fields: Mapping[bytes, bytes]) -> Entry | None:
@@ -57,6 +69,8 @@ def read_entry(id_: bytes, fields: Mapping[bytes, bytes]) -> Entry | None:
             return Removed(id=entry, message_id=said["message"])
         case "changed":
             return Changed(id=entry, open=said["open"] == "1", slow_seconds=int(said["slow"]))
+        case "barred":
+            return Barred(id=entry, user_id=said["user"], banned=said["banned"] == "1")
         case _:
             return None
 
@@ -84,8 +98,16 @@ def frame(event: str, data: object, id_: str = "") -> bytes:
     return b"%bdata: %b\n\n" % (head.encode(), msgspec.json.encode(data))
 
 
+def frames_for(user_id: str | None, entries: Iterable[Entry]) -> bytes:
+    """What a reader gets of them."""
+    theirs = (each for each in entries if not isinstance(each, Barred) or each.user_id == user_id)
+    return b"".join(map(frame_of, theirs))
+
+
 def frame_of(entry: Entry) -> bytes:
     match entry:
+        case Barred():
+            return frame("ban", {"banned": entry.banned}, entry.id)
         case Message():
             return frame("message", shown(entry), entry.id)
         case Removed():

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from services.live.chat.access import Access, Caller
-from services.live.chat.entries import Entry, Message, Removed, frame, frame_of, number
+from services.live.chat.entries import Barred, Entry, Message, Removed, frame, frames_for, number
 from services.live.chat.readers import Limits, Places, Reader
 from services.live.chat.room_log import RoomLog
 from services.live.chat.rooms_repository import Room, RoomsRepository
@@ -56,7 +56,17 @@ class _Chat:
             self.kept.append(entry)
         if entries:
             # As one event of a reader's queue, however much it is.
-            self.tell(b"".join(map(frame_of, entries)))
+            self._show(entries)
+
+    def _show(self, entries: list[Entry]) -> None:
+        """Most entries are the same for all readers, and are written once."""
+        for_all = frames_for(None, entries)
+        barred = {entry.user_id for entry in entries if isinstance(entry, Barred)}
+        for reader in self.readers:
+            own = reader.user_id in barred
+            event = frames_for(reader.user_id, entries) if own else for_all
+            if event:
+                reader.add(event)
 
     def tell(self, event: bytes) -> None:
         for reader in self.readers:
@@ -111,7 +121,7 @@ class Hub:
                 reader.add(_AWAY)
             missed = chat.missed(last_event_id)
             if missed:
-                reader.add(b"".join(map(frame_of, missed)))
+                reader.add(frames_for(reader.user_id, missed))
             chat.readers.add(reader)
             self.wake.set()
             yield reader

@@ -28,6 +28,12 @@ class Reader:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE + 2)
         self._over = False
 
+    @property
+    def user_id(self) -> str | None:
+        """Who it is; None for who is not signed in."""
+        user = self.caller.principal
+        return user.user_id if user is not None else None
+
     def add(self, event: bytes) -> None:
         """Queue an event. A reader that is too far behind is told so, and ends."""
         if self._over:

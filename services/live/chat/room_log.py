@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from services.live.chat.entries import (
     Entry,
     Message,
+    fields_of_bar,
     fields_of_change,
     fields_of_removal,
     read_entry,
@@ -126,6 +127,13 @@ class RoomLog:
             pipeline = self._redis.pipeline()
             fields = fields_of_change(is_open=is_open, slow_seconds=slow_seconds)
             self._add(pipeline, video_id, fields)
+            await pipeline.execute()
+
+    async def barred(self, video_id: str, user_id: str, *, banned: bool) -> None:
+        """Tell one person whether they may write."""
+        async with _answering():
+            pipeline = self._redis.pipeline()
+            self._add(pipeline, video_id, fields_of_bar(user_id, banned=banned))
             await pipeline.execute()
 
     async def newest(self, video_id: str, count: int) -> tuple[list[Entry], str]:

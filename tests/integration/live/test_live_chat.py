@@ -113,6 +113,20 @@ async def test_messages_are_removed_by_the_owner_and_by_their_authors(opened: Op
         await eventually(lambda: len(back.named("removed")) == 2)
 
 
+async def test_who_is_banned_learns_it_at_once_and_nobody_else(opened: Opened) -> None:
+    stage = await opened()
+    await stage.said("bob", "spam")
+    async with stage.reading("bob", 1) as bob, stage.reading("cat") as cat, stage.reading() as one:
+        assert (await stage.call("PUT", "/bans/bob", "ann", json={})).status_code == 204
+        await eventually(lambda: bob.named("ban") == [{"banned": True}])
+        assert (await stage.call("DELETE", "/bans/bob", "ann")).status_code == 204
+        await eventually(lambda: bob.named("ban") == [{"banned": True}, {"banned": False}])
+        await stage.said("bob", "Back")
+        for other in (cat, one):
+            await eventually(lambda other=other: other.texts[-1:] == ["Back"])
+            assert other.named("ban") == []
+
+
 async def test_bans_for_a_live_and_for_good(opened: Opened) -> None:
     stage = await opened()
     await stage.said("bob", "spam")

@@ -69,7 +69,7 @@ class Attacker(Browser):
 
     async def send(self, number: int, *, source: int = 7, payload: bytes = NO_PICTURE) -> None:
         """A packet that it has encrypted as it should."""
-        codec = self.connection.getTransceivers()[0]._codecs[0].payloadType
+        codec = self.connection.getTransceivers()[0]._codecs[0].payloadType or 0
         packet = RtpPacket(
             payload_type=codec,
             sequence_number=number & 0xFFFF,

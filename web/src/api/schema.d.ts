@@ -544,9 +544,9 @@ export interface paths {
          * Messages as they are written
          * @description Server-Sent Events: `settings` first, then the last 50 messages, or with ``Last-Event-ID``
          *     what came after it. `message`; `removed` (the id of a message); `settings` (``open``,
-         *     ``slow_seconds``); `away` and `back` while messages cannot be reached; `end` with the reason
-         *     `ended`, `off`, `hidden` or `too_slow`, after which the stream ends. Readers that are too slow
-         *     come back with ``Last-Event-ID``.
+         *     ``slow_seconds``); `ban` (``banned``) for who may write no more, or again; `away` and `back`
+         *     while messages cannot be reached; `end` with the reason `ended`, `off`, `hidden` or `too_slow`,
+         *     after which the stream ends. Readers that are too slow come back with ``Last-Event-ID``.
          */
         get: operations["ApiV1LiveVideosVideoIdChatEventsEvents"];
         put?: never;

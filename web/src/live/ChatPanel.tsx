@@ -1,5 +1,5 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 
 import type { ChatMessage } from '../api/models';
 import { useSession } from '../auth/AuthProvider';
@@ -41,7 +41,6 @@ function RunningChat({
 }) {
   const chat = useChat(videoId);
   const me = useSession()?.username;
-  useBanNews(videoId, chat.messages.filter(({ username }) => username === me).length);
   const [banning, setBanning] = useState<ChatMessage | null>(null);
   const remove = useMutation({ mutationFn: (id: string) => removeMessage(videoId, id) });
   const byId = new Map(chat.messages.map((message) => [message.id, message]));
@@ -88,10 +87,12 @@ function RunningChat({
       <div className="space-y-3 p-4 pt-2">
         <InlineError error={remove.error} />
         {!chat.over && (
+          // Whoever may write again begins with nothing: what was refused is over.
           <MessageForm
+            key={String(chat.banned)}
             videoId={videoId}
             closed={!chat.open && !mine}
-            banned={banned}
+            banned={chat.banned ?? banned}
             slowSeconds={mine ? 0 : chat.slowSeconds}
           />
         )}
@@ -104,16 +105,6 @@ function RunningChat({
       )}
     </>
   );
-}
-
-/** A ban takes a person's messages away: when some of theirs are gone, they may be banned. */
-function useBanNews(videoId: string, written: number): void {
-  const client = useQueryClient();
-  const before = useRef(written);
-  useEffect(() => {
-    if (written < before.current) void client.invalidateQueries({ queryKey: ['chat', videoId] });
-    before.current = written;
-  }, [client, videoId, written]);
 }
 
 function Moderation({

@@ -12,6 +12,8 @@ export interface ChatState {
   messages: readonly ChatMessage[];
   open: boolean;
   slowSeconds: number;
+  /** Whether the reader may not write; null while nothing has changed. */
+  banned: boolean | null;
   /** Messages can't be reached for the moment. */
   away: boolean;
   /** Nothing more will come. */
@@ -22,6 +24,7 @@ export const EMPTY_CHAT: ChatState = {
   messages: [],
   open: true,
   slowSeconds: 0,
+  banned: null,
   away: false,
   over: false,
 };
@@ -45,6 +48,8 @@ export function afterEvent(state: ChatState, { event, data }: ServerEvent): Chat
       const { open, slow_seconds } = said as Settings;
       return { ...state, open, slowSeconds: slow_seconds };
     }
+    case 'ban':
+      return { ...state, banned: (said as { banned: boolean }).banned };
     case 'away':
       return { ...state, away: true };
     case 'back':
