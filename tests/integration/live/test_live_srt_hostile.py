@@ -107,9 +107,6 @@ STORMS: dict[str, Callable[[WireCaller, int], bytes]] = {
     "ranges that are left out": lambda c, n: c.control(
         DROP_REQUEST, info=n, body=number(c.number) + number(c.number + 200)
     ),
-    "all numbers, left out": lambda c, n: c.control(
-        DROP_REQUEST, info=n, body=number(c.number + 5) + number(c.number + 0x7FFFFFF0)
-    ),
     "its own handshake": lambda c, _: c.handshake(),
     "a shutdown": lambda c, _: c.control(5),
 }
@@ -128,6 +125,26 @@ async def test_others_go_on_while_a_publisher_sends(library: Library, storm: str
 
         with await asyncio.to_thread(attack):
             await assert_others_go_on(received, port, None)
+
+
+async def test_requests_to_leave_out_a_thousand_million_packets_stop_nobody(
+    library: Library,
+) -> None:
+    """Each of them is one packet, and costs libsrt many seconds."""
+    async with receiving(library) as (received, port):
+
+        def attack() -> list[WireCaller]:
+            callers = [WireCaller(port).connect(f"attack {at}") for at in range(8)]
+            for caller in callers:
+                caller.send(caller.data(0, PAYLOAD))
+                left_out = number(caller.number + 5) + number(caller.number + 1_000_000_000)
+                caller.send(caller.control(DROP_REQUEST, info=1, body=left_out))
+            return callers
+
+        callers = await asyncio.to_thread(attack)
+        await assert_others_go_on(received, port, None)
+        for caller in callers:
+            caller.socket.close()
 
 
 async def test_keys_that_nobody_needs_reach_nobody_and_end_the_publisher(library: Library) -> None:
