@@ -99,11 +99,12 @@ def _one_clock(joins: Sequence[Join]) -> list[str]:
     """
     if not joins:
         return []
-    before, steps = 0.0, ["TS"]
+    before, steps = 0.0, ["PTS"]
     for join in joins:
         steps.append(f"gte(POS,{join.place})*{join.later - before:.6f}/TB")
         before = join.later
-    return ["-bsf", f"setts=ts='{'+'.join(steps)}'"]
+    # When packets are decoded is counted on over the join, and decoders would believe it.
+    return ["-bsf", f"setts=pts='{'+'.join(steps)}':dts=NOPTS"]
 
 
 def _fitting(frame: Frame) -> str:

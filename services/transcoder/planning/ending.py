@@ -18,7 +18,7 @@ GUESSED: Final = frozenset(("aac", "ac3", "amr", "dts", "eac3", "mp3"))
 PAGES_BYTES: Final = 3 << 16
 # How a Matroska file begins, and one of Flash.
 _BEGINNINGS: Final = {
-    "matroska": re.compile(rb"\x1a\x45\xdf\xa3"),
+    "matroska": re.compile(rb"\x1a\x45\xdf\xa3.{1,60}(?:webm|matroska)", re.DOTALL),
     "flv": re.compile(rb"FLV\x01[\0\x01\x04\x05]\0\0\0\x09"),
 }
 # How much is looked at from the last packet on: itself, and the index of a Matroska file.

@@ -61,7 +61,7 @@ _ENCODER = "x264"
 # Containers of recordings that may follow each other, of which ffmpeg plays some; and those in
 # which it may not show that others follow.
 _SEVERAL: Final = frozenset(("flac", "flv", "matroska", "ogg"))
-_SILENT: Final = frozenset(("flv", "ogg"))
+_SILENT: Final = frozenset(("flv", "matroska", "ogg"))
 # Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
