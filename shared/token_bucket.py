@@ -144,6 +144,11 @@ class LocalBuckets:
                 self._keep(name, tat, now)
         return decision
 
+    def left(self, name: bytes, bucket: Bucket) -> int:
+        """The tokens of the bucket ``name``."""
+        now = int(self._clock() * MICROS)
+        return take(bucket, self._tats.get(name, 0), now, 0)[0].remaining
+
     def note(self, name: bytes, full_after: int) -> None:
         """Redis said that the bucket ``name`` will be full in ``full_after`` µs."""
         now = int(self._clock() * MICROS)

@@ -23,7 +23,7 @@ from services.gateway.media.downloads import Downloads
 from services.gateway.media.live_media import LiveMedia
 from services.gateway.media.media import Media, Visibility
 from services.gateway.observability.access_log import AccessLog
-from services.gateway.observability.media_metrics import MediaMetrics
+from services.gateway.observability.media_metrics import MediaMetrics, TracedMediaMetrics
 from services.gateway.observability.request_metrics import RequestMetrics
 from services.gateway.observability.tracing import Tracing
 from services.gateway.pages.catalog_facts import CatalogFacts
@@ -47,7 +47,7 @@ from services.gateway.upstream.object_storage import ObjectStorage
 from services.gateway.upstream.signed_urls import SignedUrls
 from services.gateway.upstream.traced_upstream import TracedObjectStorage, TracedUpstream
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
-from shared import settings, telemetry
+from shared import settings
 from shared.host.entry import Role, run_entry
 from shared.host.host import Host, Process, Served
 from shared.http.heads import HeadMiddleware
@@ -181,7 +181,7 @@ def _handlers(
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
     visibility = Visibility(upstreams[Target.CATALOG], clock)
-    metrics = MediaMetrics(host.registry, telemetry.exemplar if exporting else _no_exemplar)
+    metrics = (TracedMediaMetrics if exporting else MediaMetrics)(host.registry)
     origin = LiveOrigin(
         upstreams[Target.LIVE],
         lambda address: upstreams.replica(Target.LIVE.value, address),
@@ -267,10 +267,6 @@ def _ready_check(upstreams: Upstreams, name: str) -> Callable[[], Awaitable[None
             raise ConnectionError(f"{name} is not ready")
 
     return check
-
-
-def _no_exemplar() -> None:
-    """The exemplar where no spans are exported."""
 
 
 def _discard(_lines: bytes) -> None:

@@ -128,6 +128,10 @@ FIXED: dict[str, list[float]] = {
     "messages that a chat has, chat": [room_log.MAX_ENTRIES],
     "connections to storage, reader": [exchange.SLOW_SECONDS, 256 << 10],
     "the time of an answer, request": [exchange.PIECE, exchange.STALL_SECONDS],
+    "the time of an answer that is in memory, up to 256 KiB, connection": [
+        exchange.WHOLE,
+        exchange.STALL_SECONDS,
+    ],
     "the time of a body up to 64 KiB, request": [
         request_body.WHOLE,
         request_body.SHORT_BODY_SECONDS,

@@ -14,8 +14,7 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -64,18 +63,16 @@ class Connections:
             registry=registry,
         )
 
-    @contextmanager
-    def busy_with(self, client: tuple[str, int] | None) -> Iterator[None]:
-        """While this is entered, the connection of ``client`` has a request under way."""
-        # Granian gives the port as a string.
-        peer = None if client is None else (client[0], str(client[1]))
-        if peer is not None:
-            self._busy.add(peer)
-        try:
-            yield
-        finally:
-            if peer is not None:
-                self._busy.discard(peer)
+    def enter(self, client: tuple[str, int] | None) -> None:
+        """The connection of ``client`` has a request under way, until it leaves."""
+        if client is not None:
+            # Granian gives the port as a string.
+            self._busy.add((client[0], str(client[1])))
+
+    def leave(self, client: tuple[str, int] | None) -> None:
+        """The request of ``client`` has ended."""
+        if client is not None:
+            self._busy.discard((client[0], str(client[1])))
 
     async def sweep(self) -> None:
         """End idle connections beyond the limit. Call it every ``SWEEP_SECONDS``."""

@@ -5,7 +5,8 @@ for itself, and starts from the last state that it knows of each bucket. General
 their burst then; ``strict`` policies lose it, so that an attack on Redis does not open the login.
 
 A refusal is remembered until its bucket has a token again: a flood of requests costs one question
-to Redis per token.
+to Redis per token. Media are asked for all the time, so their tokens come several at once
+(``leases``).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from services.gateway.limits.leases import Leases, lease_of
 from services.gateway.limits.redis_buckets import RedisBuckets, packed_arguments
 from services.gateway.limits.redis_pipe import RedisGone, RedisPipe
 from services.gateway.request.routes import Policy
@@ -31,27 +33,35 @@ Headers = list[tuple[bytes, bytes]]
 class Rule(msgspec.Struct, frozen=True, eq=False):
     """A policy with everything prepared that a request needs.
 
-    ``prefix`` begins the names of its buckets, ``arguments`` are the script's. ``local`` is the
-    bucket while Redis is gone. ``shared``: Redis counts. ``policy_header`` and ``left`` make the
-    RateLimit headers.
+    ``prefix`` begins the names of its buckets, ``arguments`` are the script's for one token.
+    ``lease``: how many are taken at once, with ``lease_arguments``. ``local`` is the bucket while
+    Redis is gone. ``shared``: Redis counts. ``policy_header`` and ``left`` make the RateLimit
+    headers.
     """
 
     name: str
     prefix: bytes
     arguments: bytes
+    lease: int
+    lease_arguments: bytes
     local: Bucket
     shared: bool
     policy_header: tuple[bytes, bytes]
     left: bytes
 
 
-def rule(name: str, bucket: Bucket, *, shared: bool = True, strict: bool = False) -> Rule:
+def rule(
+    name: str, bucket: Bucket, *, shared: bool = True, strict: bool = False, leased: bool = False
+) -> Rule:
     """The rule of the policy ``name``. ``strict``: no burst while Redis is gone."""
+    lease = lease_of(bucket) if leased else 1
     policy = f'"{name}";q={bucket.burst};w={bucket.window}'.encode()
     return Rule(
         name=name,
         prefix=f"cinelog:limit:{name}:".encode(),
         arguments=packed_arguments(bucket),
+        lease=lease,
+        lease_arguments=packed_arguments(bucket, lease),
         local=Bucket(bucket.interval, 1) if strict else bucket,
         shared=shared,
         policy_header=(b"ratelimit-policy", policy),
@@ -67,6 +77,7 @@ def rules(buckets: Mapping[Policy, Bucket]) -> dict[Policy, Rule]:
             bucket,
             shared=policy is not Policy.HEALTH,
             strict=policy is Policy.AUTH,
+            leased=policy is Policy.MEDIA,
         )
         for policy, bucket in buckets.items()
     }
@@ -157,6 +168,8 @@ class RateLimiter:
         self._redis = RedisBuckets(pipe)
         self._local = LocalBuckets(clock)
         self._refusals = _Refusals(clock)
+        self._leases = Leases(clock)
+        self._leasing: set[bytes] = set()
         self._log = get_logger("gateway.rate_limit")
         self._degraded: bool | None = None
         self._decisions = _DecisionCounts(registry)
@@ -186,21 +199,48 @@ class RateLimiter:
         key = rule.prefix + identity.encode()
         counted = "memory"
         decision = self._refusals.find(key) if key in self._refusals.until else None
-        if decision is None and rule.shared and self._pipe.ready:
-            try:
-                decision = await self._redis.take(key, rule.arguments)
-            except RedisGone:
-                pass
-            else:
-                counted = "redis"
-                self._local.note(key, decision.full_after)
-                if not decision.allowed:
-                    self._refusals.add(key, decision)
+        if decision is None and rule.shared:
+            decision = self._leases.spend(key, rule.local) if rule.lease > 1 else None
+            if decision is None and self._pipe.ready:
+                decision = await self._ask(rule, key)
+            counted = "redis"
         if decision is None:
             counted = "local"
             decision = self._local.take(key, rule.local)
         self._decisions.counts[rule.name, decision.allowed, counted] += 1
         return decision.allowed, rate_limit_headers(rule, decision)
+
+    async def _ask(self, rule: Rule, key: bytes) -> Decision | None:
+        """What Redis says; None where it does not answer."""
+        try:
+            decision = await self._lease(rule, key)
+            if decision is None:
+                decision = await self._redis.take(key, rule.arguments)
+                self._local.note(key, decision.full_after)
+        except RedisGone:
+            return None
+        if not decision.allowed:
+            self._refusals.add(key, decision)
+        return decision
+
+    async def _lease(self, rule: Rule, key: bytes) -> Decision | None:
+        """Take tokens for the next requests, too; None where one has to be asked for alone.
+
+        So it has where others of the same bucket ask for some just now, or where it runs dry.
+        """
+        if rule.lease == 1 or key in self._leasing:
+            return None
+        if self._local.left(key, rule.local) < rule.local.burst // 2:
+            return None
+        self._leasing.add(key)
+        try:
+            decision = await self._redis.take(key, rule.lease_arguments)
+        finally:
+            self._leasing.discard(key)
+        self._local.note(key, decision.full_after)
+        if not decision.allowed:
+            return None
+        return self._leases.add(key, rule.local, rule.lease, decision)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self._up.set(1 if up else 0)

@@ -16,9 +16,9 @@ _SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
 _EVALSHA: Final = b"*7\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n1\r\n" % _SHA
 
 
-def packed_arguments(bucket: Bucket) -> bytes:
-    """The script's arguments for one token of ``bucket``, in Redis' wire format."""
-    return b"".join(_bulk(b"%d" % number) for number in script_arguments([bucket]))
+def packed_arguments(bucket: Bucket, tokens: int = 1) -> bytes:
+    """The script's arguments for tokens of ``bucket``, in Redis' wire format."""
+    return b"".join(_bulk(b"%d" % number) for number in script_arguments([bucket], tokens))
 
 
 def _bulk(value: bytes) -> bytes:
@@ -32,7 +32,7 @@ class RedisBuckets:
         self._pipe = pipe
 
     async def take(self, key: bytes, arguments: bytes) -> Decision:
-        """One token from the bucket ``key``; ``arguments`` are ``packed_arguments`` of it."""
+        """Tokens from the bucket ``key``; ``arguments`` are ``packed_arguments`` of it."""
         command = b"%b$%d\r\n%b\r\n%b" % (_EVALSHA, len(key), key, arguments)
         try:
             return script_decision(await self._pipe.call(command))

@@ -2,14 +2,14 @@
 
 from opentelemetry.trace import SpanKind
 
-from services.gateway.limits.rate_limit import Headers, RateLimiter
-from services.gateway.request.routes import Policy
+from services.gateway.limits.rate_limit import RateLimiter, Rule
 from shared.telemetry import child_span
+from shared.token_bucket import Decision
 
 
 class TracedRateLimiter(RateLimiter):
-    """Makes a span of each decision."""
+    """Makes a span of each question to Redis."""
 
-    async def take(self, policy: Policy, identity: str) -> tuple[bool, Headers]:
-        with child_span("redis take", {"limit.policy": policy.value}, kind=SpanKind.CLIENT):
-            return await super().take(policy, identity)
+    async def _ask(self, rule: Rule, key: bytes) -> Decision | None:
+        with child_span("redis take", {"limit.policy": rule.name}, kind=SpanKind.CLIENT):
+            return await super()._ask(rule, key)

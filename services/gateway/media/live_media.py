@@ -4,13 +4,13 @@ import time
 from typing import Final
 
 from services.gateway.http1.h1_errors import UpstreamError
+from services.gateway.media.media_paths import IMMUTABLE, MediaPath
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.security_headers import media_headers
 from services.gateway.upstream.live_origin import LiveOrigin
 from services.gateway.upstream.live_viewers import LiveViewers
 
-IMMUTABLE: Final = b"public, max-age=31536000, immutable"
 _PLAYLIST: Final = b"public, max-age=1"
 
 
@@ -22,14 +22,13 @@ class LiveMedia:
         self._viewers = viewers
         self._metrics = metrics
 
-    async def send(
-        self, exchange: Exchange, video: str, name: str, content_type: bytes, *, token: str | None
-    ) -> bool:
+    async def send(self, exchange: Exchange, asked: MediaPath, *, token: str | None) -> bool:
         """Answer with what the owner has. False: the bucket may have it.
 
         ``token``: the grant; None where the video is public. Raises UpstreamError.
         """
         begun = time.perf_counter()
+        video, name = asked.video, asked.name
         try:
             found = await self._origin.find(video, name, exchange.query)
         except UpstreamError:
@@ -49,7 +48,7 @@ class LiveMedia:
         if token is not None:
             lifetime = lifetime.replace(b"public", b"private")
         headers: Headers = [
-            (b"content-type", content_type),
+            (b"content-type", asked.kind[0]),
             (b"content-length", b"%d" % len(found.body)),
             (b"cache-control", lifetime),
             *media_headers(secure=exchange.secure),

@@ -7,7 +7,6 @@ bucket for a while.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -16,7 +15,8 @@ import msgspec
 
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.h1_errors import UpstreamError
-from services.gateway.media.live_media import IMMUTABLE, LiveMedia
+from services.gateway.media.live_media import LiveMedia
+from services.gateway.media.media_paths import PUBLIC, MediaPaths
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.request.routes import Route
@@ -29,29 +29,11 @@ from shared.contracts import SHOWN_TO_OTHERS
 from shared.contracts import Visibility as Shown
 from shared.http import grants
 
-PUBLIC: Final = "public"
-SHORT: Final = b"public, max-age=2"
-
 # Seconds that a visibility is used: normally, and while the catalog does not answer.
 _FRESH_SECONDS: Final = 5.0
 _FRESH_HIDDEN_SECONDS: Final = 1.0
 _STALE_SECONDS: Final = 60.0
 _MAX_KNOWN: Final = 20_000
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9._/-]{1,512}\Z")
-_KINDS: Final = {
-    "m3u8": (b"application/vnd.apple.mpegurl", SHORT),
-    "mpd": (b"application/dash+xml", SHORT),
-    "vtt": (b"text/vtt; charset=utf-8", IMMUTABLE),
-    "m4s": (b"video/iso.segment", IMMUTABLE),
-    "mp4": (b"video/mp4", IMMUTABLE),
-    "m4a": (b"audio/mp4", IMMUTABLE),
-    "webp": (b"image/webp", IMMUTABLE),
-    "jpg": (b"image/jpeg", IMMUTABLE),
-    "png": (b"image/png", IMMUTABLE),
-}
-# Of JSON this one alone is for viewers; others say where objects have moved.
-_CHAT: Final = "live/chat.json"
-_CHAT_KIND: Final = (b"application/json", SHORT)
 _CONDITIONS: Final = frozenset((b"range", b"if-range", b"if-none-match", b"if-modified-since"))
 _PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
 
@@ -173,19 +155,20 @@ class Media:
         self._metrics = metrics
         self._redirect_base = redirect_base.rstrip("/").encode() if redirect_base else None
         self._clock = clock
+        self._paths = MediaPaths()
 
     async def __call__(self, exchange: Exchange, route: Route) -> None:
-        _, _, token, key = exchange.path.decode("ascii").split("/", 3)
-        video, _, name = key.partition("/")
-        kind = _CHAT_KIND if name == _CHAT else _KINDS.get(name.rpartition(".")[2])
-        if kind is None or _KEY.match(key) is None or not await self._allowed(token, video):
+        asked = self._paths.read(exchange.path)
+        if asked is None or not await self._allowed(asked.token, asked.video):
             await exchange.fail(404)
-        elif name.startswith("live/") and await self._live.send(
-            exchange, video, name, kind[0], token=None if token == PUBLIC else token
+            return
+        token = asked.token
+        if asked.name.startswith("live/") and await self._live.send(
+            exchange, asked, token=None if token == PUBLIC else token
         ):
             return
-        elif self._redirect_base is not None and token == PUBLIC:
-            location = b"%b/%b" % (self._redirect_base, key.encode())
+        if self._redirect_base is not None and token == PUBLIC:
+            location = b"%b/%b" % (self._redirect_base, asked.key.encode())
             await exchange.answer(
                 307,
                 [
@@ -195,7 +178,9 @@ class Media:
                 ],
             )
         else:
-            await self._send(exchange, key, kind, route.timeout, private=token != PUBLIC)
+            await self._send(
+                exchange, asked.key, asked.kind, route.timeout, private=token != PUBLIC
+            )
 
     async def _allowed(self, token: str, video: str) -> bool:
         if token == PUBLIC:

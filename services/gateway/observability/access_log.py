@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -43,7 +43,7 @@ class Line(msgspec.Struct):
     request_id: str
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """An answered request, whose line is made later. ``at`` is in Unix seconds."""
 
     at: float
@@ -90,10 +90,12 @@ class AccessLog:
             self._timer = None
         if self._entries:
             entries, self._entries = self._entries, []
-            self._write(self._render([self._line(entry) for entry in entries]))
+            # A crowd asks for the same paths.
+            shown = {path: _shown(path) for path in {entry.path for entry in entries}}
+            self._write(self._render([self._line(entry, shown[entry.path]) for entry in entries]))
             sys.stdout.flush()
 
-    def _line(self, entry: Entry) -> Line:
+    def _line(self, entry: Entry, path: str) -> Line:
         return Line(
             self._time(entry.at),
             "gateway",
@@ -102,7 +104,7 @@ class AccessLog:
             "request",
             entry.method,
             entry.route,
-            _shown(entry.path),
+            path,
             entry.status,
             round(entry.seconds * 1000, 2),
             entry.sent,

@@ -7,8 +7,9 @@ more than forwarding.
 import re
 from contextvars import Token
 from random import getrandbits
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from opentelemetry import context
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 
@@ -22,7 +23,7 @@ _TRACEPARENT: Final = re.compile(
 _NOT_ZERO: Final = 1 << 64 | 1
 
 
-class Trace(NamedTuple):
+class Trace(msgspec.Struct, frozen=True):
     """The ids of a request's trace. ``span_id`` is also the request's id.
 
     ``traceparent`` is for the request to a service.
@@ -74,7 +75,8 @@ class Tracing:
         own = span.get_span_context()
         trace = _trace(b"%032x" % own.trace_id, b"%016x" % own.span_id, b"%02x" % own.trace_flags)
         # Spans that the gateway makes for this request become its children.
-        return trace._replace(span=span, token=context.attach(set_span_in_context(span, parent)))
+        token = context.attach(set_span_in_context(span, parent))
+        return msgspec.structs.replace(trace, span=span, token=token)
 
 
 def _trace(trace_id: bytes, span_id: bytes, flags: bytes) -> Trace:

@@ -61,8 +61,11 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            with self._connections.busy_with(scope["client"]):
+            self._connections.enter(scope["client"])
+            try:
                 await self._answer(scope, receive, send)
+            finally:
+                self._connections.leave(scope["client"])
         elif scope["type"] == "lifespan":
             # The process opens and closes what the gateway uses, so there is nothing to do here.
             await receive()

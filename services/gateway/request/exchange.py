@@ -22,6 +22,9 @@ STALL_SECONDS: Final = 30.0
 """Seconds without a piece of an answer taken after which the answer is cut."""
 PIECE: Final = 64 * 1024
 """Bytes that a reader must take within ``STALL_SECONDS``."""
+WHOLE: Final = 256 * 1024
+"""Bytes of a body in memory that the server is given at once: each piece costs as much as an
+answer. Of a longer one the server holds nearly as much for a reader who stalls."""
 
 # Services set these headers too; the gateway replaces them by its own.
 _REPLACED: Final = frozenset(
@@ -201,9 +204,11 @@ class Exchange:
 
         Raises ClientGone, ReaderStalled.
         """
+        if len(body) <= WHOLE or self.method == "HEAD":
+            await self.answer(200, headers, body)
+            return
         await self.start(200, headers)
-        if self.method != "HEAD":
-            await self._send_part(body, _ignore)
+        await self._send_part(body, _ignore)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_part(self, data: bytes, on_slow: Callable[[], None]) -> None:

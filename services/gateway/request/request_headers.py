@@ -33,8 +33,7 @@ _KEPT_CONNECTION: Final = frozenset((b"keep-alive", b"close", b"Keep-Alive", b""
 class RequestHeaders:
     """The headers, read in one pass. ``refusal`` is 0 or the status to refuse the request with.
 
-    ``length`` is -1 where there is no Content-Length. ``lines`` are the headers that are passed
-    on, ready for the wire.
+    ``length`` is -1 where there is no Content-Length. ``kept`` are the headers that are passed on.
     """
 
     __slots__ = (
@@ -45,8 +44,8 @@ class RequestHeaders:
         "forwarded_proto",
         "host",
         "hosts",
+        "kept",
         "length",
-        "lines",
         "origin",
         "refusal",
         "traceparent",
@@ -59,7 +58,7 @@ class RequestHeaders:
         self.forwarded_for: list[bytes] = []
         self.forwarded_proto: list[bytes] = []
         self.refusal = self.hosts = 0
-        self.lines = lines = []
+        self.kept: list[tuple[bytes, bytes]] = []
         size = 0
         for name, value in headers:
             size += len(name) + len(value) + 4
@@ -67,7 +66,7 @@ class RequestHeaders:
             if read is not None:
                 read(self, value)
             elif name[:2] != b"x-" or not name.startswith(_FORGEABLE):
-                lines.append(b"%b: %b\r\n" % (name, value))
+                self.kept.append((name, value))
         if size > MAX_HEADERS:
             self.refusal = 431
         elif self.hosts != 1 or (self.chunked and self.length >= 0):
@@ -80,11 +79,16 @@ class RequestHeaders:
         """Whether a body follows."""
         return self.chunked or self.length > 0
 
+    @property
+    def lines(self) -> list[bytes]:
+        """The headers that are passed on, ready for the wire."""
+        return [b"%b: %b\r\n" % pair for pair in self.kept]
+
     def _drop_nominated(self) -> None:
         """Drop the headers that Connection names."""
         tokens = (token.strip().lower() for token in self.connection.split(b","))
-        named = tuple(token + b":" for token in tokens if token)
-        self.lines = [line for line in self.lines if not line.startswith(named)]
+        named = frozenset(tokens)
+        self.kept = [pair for pair in self.kept if pair[0] not in named]
 
 
 def _connection(headers: RequestHeaders, value: bytes) -> None:
@@ -126,12 +130,11 @@ def _once(name: bytes) -> "_Reader":
 
     Somebody with two tokens could act as one user, and be counted as another or as nobody.
     """
-    start = name + b": "
 
     def read(headers: RequestHeaders, value: bytes) -> None:
-        if any(line.startswith(start) for line in headers.lines):
+        if any(kept == name for kept, _ in headers.kept):
             headers.refusal = 400
-        headers.lines.append(b"%b%b\r\n" % (start, value))
+        headers.kept.append((name, value))
         if name == b"authorization":
             headers.authorization = value
         elif name == b"origin":

@@ -4,29 +4,20 @@ However many viewers wait for a playlist or a part, one request is under way for
 replica has the window, playlists come from the log, and segments from the bucket.
 """
 
-import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import msgspec
 
 from services.gateway.http1.h1_errors import Overloaded, UpstreamError
+from services.gateway.upstream.live_names import Asked, Names
+from services.gateway.upstream.once_for_all import OnceForAll
 from services.gateway.upstream.upstreams import Upstream
 from shared.turns import Turns
 
-# Names below ``live/`` that the owner may have. Those of a recording are others, all in the bucket.
-_PLAYLIST: Final = re.compile(r"live/((?!vod\.|dvr\.)[a-z0-9]{1,12}\.m3u8|live\.mpd)\Z")
-# Playlists that reach further back than any window; the log has them.
-_DVR: Final = re.compile(r"live/(dvr(?:-[a-z0-9]{1,12})?\.m3u8)\Z")
-_MEDIA: Final = re.compile(
-    r"live/([0-9]{1,9}/[a-z0-9]{1,12}/"
-    r"(?:(?:0|[1-9][0-9]{0,8})(\.(?:0|[1-9][0-9]{0,4}))?\.m4s|init-[0-9a-f]{16}\.mp4))\Z"
-)
 _VIDEO: Final = re.compile(r"[0-9a-f-]{36}\Z")
-_NUMBER: Final = re.compile(rb"(_HLS_msn=[0-9]{1,9}|_HLS_part=[0-9]{1,5})\Z")
-_SKIPS: Final = (b"_HLS_skip=YES", b"_HLS_skip=v2")
 
 # Seconds that an address is used, and that nobody is asked again where there is no owner.
 _OWNER_SECONDS: Final = 2.0
@@ -78,7 +69,8 @@ class LiveOrigin:
         self._replica = replica
         self._clock = clock
         self._owners: dict[str, tuple[str | None, float]] = {}
-        self._fetches: dict[str, asyncio.Task[Found | None]] = {}
+        self._names = Names()
+        self._fetches: OnceForAll[Found | None] = OnceForAll()
         self._media: OrderedDict[str, bytes] = OrderedDict()
         self._media_bytes = 0
         self._playlists: OrderedDict[str, tuple[Found, float]] = OrderedDict()
@@ -91,29 +83,20 @@ class LiveOrigin:
 
         Raises UpstreamError where live does not answer.
         """
-        back = _DVR.match(name)
-        playlist, media = back or _PLAYLIST.match(name), _MEDIA.match(name)
-        if playlist is None and media is None:
+        asked = self._names.read(name, query)
+        if asked is None:
             return None
-        wanted = directives(query, waits=back is None) if playlist is not None else ""
-        key = f"{video}/{name}{wanted}"
+        key = f"{video}/{asked.key}"
         known = self._kept(key)
         if known is not None:
             return known
-        fetch = self._fetches.get(key)
-        if fetch is None:
-            if len(self._fetches) >= MAX_FETCHES:
+        answer = self._fetches.join(key)
+        if answer is None:
+            if self._fetches.under_way >= MAX_FETCHES:
                 raise Overloaded("too much of running lives is waited for")
-            if playlist is not None:
-                work = self._playlist(video, playlist[1], wanted, key, hot=back is None)
-            else:
-                assert media is not None
-                turns = self._segments if media[2] is None else self._edges
-                work = self._segment(turns, video, media[1], key)
-            fetch = self._fetches[key] = asyncio.create_task(work)
-            fetch.add_done_callback(lambda task: self._fetched(key, task))
+            answer = self._fetches.begin(key, self._fetch(asked, video, key))
         # One viewer that hangs up does not end what others wait for.
-        return await asyncio.shield(fetch)
+        return await answer
 
     async def owner(self, video: str) -> Upstream | None:
         """The replica that has a session now, for a request of its publisher.
@@ -130,11 +113,11 @@ class LiveOrigin:
         except ValueError:
             return None
 
-    def _fetched(self, key: str, task: asyncio.Task[Found | None]) -> None:
-        self._fetches.pop(key, None)
-        if not task.cancelled():
-            # Its error has reached those who wait; there may be none left.
-            task.exception()
+    def _fetch(self, asked: Asked, video: str, key: str) -> Coroutine[Any, Any, Found | None]:
+        if asked.playlist:
+            return self._playlist(video, asked, key)
+        turns = self._edges if asked.part else self._segments
+        return self._segment(turns, video, asked.name, key)
 
     def _kept(self, key: str) -> Found | None:
         body = self._media.get(key)
@@ -144,16 +127,14 @@ class LiveOrigin:
         found, since = self._playlists.get(key, (None, 0.0))
         return found if self._clock() - since < _PLAYLIST_SECONDS else None
 
-    async def _playlist(
-        self, video: str, name: str, wanted: str, key: str, *, hot: bool
-    ) -> Found | None:
-        """``hot``: the owner's window has it, if there is an owner."""
+    async def _playlist(self, video: str, asked: Asked, key: str) -> Found | None:
+        """From the owner's window, which has no playlist that reaches back, or from the log."""
         answer = None
-        if hot:
-            answer = await self._in_turn(self._edges, video, f"{name}{wanted}")
+        if not asked.back:
+            answer = await self._in_turn(self._edges, video, f"{asked.name}{asked.wanted}")
         if answer is None:
-            skip = wanted if not hot else ""
-            answer = await self._ask(self._live, f"/internal/live/{video}/plain/{name}{skip}")
+            skip = asked.wanted if asked.back else ""
+            answer = await self._ask(self._live, f"/internal/live/{video}/plain/{asked.name}{skip}")
         if answer is None:
             return None
         found = Found(answer[0], answer[1], lasting=False)
@@ -236,22 +217,3 @@ class LiveOrigin:
         seconds = _OWNER_SECONDS if address is not None else _NO_OWNER_SECONDS
         self._owners[video] = address, now + seconds
         return address
-
-
-def directives(query: bytes, *, waits: bool = True) -> str:
-    """The delivery directives of a reload, each once and in one form; all else is left out.
-
-    Each further way to write a reload would be one more request to the owner. ``waits``: whether
-    the playlist is one that waits for a segment.
-    """
-    known: dict[bytes, bytes] = {}
-    for part in query.split(b"&"):
-        if part in _SKIPS:
-            known.setdefault(b"_HLS_skip", b"YES")
-        elif waits and _NUMBER.match(part):
-            name, _, digits = part.partition(b"=")
-            known.setdefault(name, b"%d" % int(digits))
-    if b"_HLS_msn" not in known:
-        known.pop(b"_HLS_part", None)
-    text = b"&".join(b"%b=%b" % pair for pair in sorted(known.items()))
-    return f"?{text.decode()}" if text else ""

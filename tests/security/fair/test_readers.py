@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from services.gateway.limits import connections
 from services.gateway.request import exchange
 from services.gateway.request.routes import Open, Target
 from services.gateway.upstream.upstreams import Upstream
 from shared.download_index import DownloadIndex, Run, write_index
 from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
+from tests.integration.gateway.test_gateway_live import BASE, Lives
 from tests.integration.gateway.wire import TAGS
 from tests.security.fair.attackers import Client, clients, others
 from tests.support.buckets import Buckets
@@ -193,3 +195,32 @@ async def test_answers_of_services_that_nobody_reads_free_the_service(
         await eventually(lambda: rig.app._open_requests._open[Open.REQUEST] == 0)
         pool = rig.app._handlers[Target.CATALOG]._upstreams[Target.CATALOG]._pool  # type: ignore[attr-defined]
         await eventually(lambda: not pool.busy)
+
+
+async def test_who_asks_for_many_parts_of_a_live_and_reads_none_is_hung_up_on(
+    service: Service, redis_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Parts are given to the server whole: it holds few for a reader, and not for long."""
+    monkeypatch.setattr(connections, "STALL_SECONDS", 1.5)
+    lives = Lives(service)
+    lives.owner = service.address
+    lives.hot["1/top/5.0.m4s"] = CONTENT[: exchange.WHOLE]
+    async with running_gateway(service, redis_url) as rig:
+        # From its first look on, the gateway ends connections whose clients take nothing.
+        await eventually(lambda: rig.app._connections._known)
+        (path, asked) = f"{BASE}/1/top/5.0.m4s", 400
+        async with clients(rig.port, 5, buffer=4096) as found:
+            for client in found:
+                client.writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode() * asked)
+            await eventually(lambda: answered(rig) >= 5)
+            # Nothing is left of them here, neither connections nor what was to be sent.
+            await eventually(lambda: not any(rig.app._connections._known.values()))
+        # Nearly all that was answered is what the system keeps for connections.
+        assert answered(rig) * exchange.WHOLE < 5 * 24 * MIB
+        assert not rig.app._open_requests._by_address
+        assert await others(rig.port, path) < 5
+
+
+def answered(rig: Rig) -> int:
+    series = rig.app._observer._metrics._series  # type: ignore[union-attr]
+    return sum(durations.count for durations in series.values())
