@@ -24,6 +24,7 @@ COUNTED: Final[tuple[type[Event], ...]] = (
     contracts.TagsAdded,
     contracts.TagRemoved,
     contracts.VisibilityChanged,
+    contracts.DownloadsChanged,
     contracts.LiveStreamCreated,
     contracts.LiveStreamChanged,
     contracts.StreamKeyRotated,

@@ -103,7 +103,9 @@ def _decode_together(source: Path, tracks: _Tracks, made: Processed, folder: Pat
     rate = Fraction(made.planned.renditions[0].frame_rate) if made.planned.renditions else None
     between = folder / "reference.nut"
     _decode_to(between, source, tracks)
-    found = _on_clock(between, tracks, rate, folder)
+    # AVI begins at 0. What ffmpeg guesses of reordered pictures without times begins later.
+    from_zero = made.planned.source.container == "avi"
+    found = _on_clock(between, tracks, rate, folder, from_zero=from_zero)
     if made.planned.source.container in _UNTIMED:
         # Times of a stream without a container are only guessed, and those of joined FLAC begin
         # again: samples are laid end to end.
@@ -218,10 +220,14 @@ def _decode_to(target: Path, source: Path, tracks: _Tracks) -> None:
     _run([*arguments, "-f", "nut", str(target)])
 
 
-def _on_clock(between: Path, tracks: _Tracks, rate: Fraction | None, folder: Path) -> Reference:
-    """What was decoded together, at a constant rate: pictures and each sound track."""
-    # Picture and sound may both begin later than the file.
-    arguments = ["-copyts", "-i", str(between)]
+def _on_clock(
+    between: Path, tracks: _Tracks, rate: Fraction | None, folder: Path, *, from_zero: bool
+) -> Reference:
+    """What was decoded together, at a constant rate: pictures and each sound track.
+
+    ``from_zero``: the first of them is at 0. Else both may begin later than the file.
+    """
+    arguments = [*(() if from_zero else ("-copyts",)), "-i", str(between)]
     file, all_of_them = folder / "reference.gray", folder / "reference-all.gray"
     if tracks.video is not None:
         clock = f"fps={rate}:start_time=0:round=near"

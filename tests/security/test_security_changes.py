@@ -43,6 +43,8 @@ BOUNDED = {
     *("TranscodePlanned", "TranscodeProgressed", "ChunkEncoded", "AudioEncoded"),
     *("ThumbnailsCreated", "VideoPlayable", "TranscodeCompleted", "TranscodeFailed"),
     *("MediaLost", "MediaRestored", "MediaRepairFailed", "MediaCompacted"),
+    # Once for each compaction, and where its index was lost.
+    "DownloadsMade",
     # At most one every few seconds for each video.
     "ViewsCounted",
 }
