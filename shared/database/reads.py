@@ -19,7 +19,7 @@ Record = Mapping[str, Any]
 _SESSION: Final = {"statement_timeout": f"{int(QUICK_SECONDS) - 1}s"}
 # What is raised where the connection has ended, or does not answer. A statement that the server
 # cancelled (QueryCanceledError) is not asked again.
-_LOST: Final = (
+LOST: Final = (
     OSError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
@@ -50,7 +50,7 @@ class Reads:
         with statement_span(statement):
             try:
                 return await self._ask(statement, values)
-            except _LOST:
+            except LOST:
                 # The others are as old, and would be found out one after the other.
                 await self._pool.expire_connections()
                 return await self._ask(statement, values)

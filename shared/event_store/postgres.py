@@ -10,8 +10,9 @@ from typing import Any
 import asyncpg
 from prometheus_client import CollectorRegistry
 
-from shared.database.connect import Silence, create_pool
+from shared.database.connect import QUICK_SECONDS, Silence, create_pool
 from shared.database.metrics import watch_pool
+from shared.database.reads import LOST
 from shared.event_store.changes import count_changes
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.log_metrics import LogMetrics
@@ -122,9 +123,20 @@ class PostgresEventStore:
 
     async def read_after(self, versions: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
         streams: dict[str, list[RecordedEvent]] = {}
-        for row in await self._pool.fetch(_READ_AFTER, [*versions], [*versions.values()]):
+        for row in await self._look_up(_READ_AFTER, [*versions], [*versions.values()]):
             streams.setdefault(row["stream_id"], []).append(recorded_from_row(row))
         return streams
+
+    async def _look_up(self, query: str, *values: Any) -> Sequence[Any]:
+        """The rows of a look into an index, which each request with a token begins with.
+
+        Where its connection has ended or has gone silent, it is asked once more over a new one.
+        """
+        try:
+            return await self._pool.fetch(query, *values, timeout=QUICK_SECONDS)
+        except LOST:
+            await self._pool.expire_connections()
+            return await self._pool.fetch(query, *values, timeout=QUICK_SECONDS)
 
     async def read_all(self, after_position: int, limit: int) -> list[SequencedEvent]:
         rows = await self._pool.fetch(_READ_ALL, after_position, limit)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.contracts import EmailChanged, new_id, stream_id
 from shared.database.connect import PING_SECONDS, Silence, create_engine, create_pool
 from shared.database_sessions import POOLED_SECONDS
+from shared.event_store import postgres
 from shared.event_store.group_commit import GroupCommitter
 from shared.event_store.projections.projection_tables import is_transient
 from shared.event_store.store import Metadata, NewEvent
@@ -213,3 +214,16 @@ async def test_appends_end_with_an_error_and_go_on_afterwards(road: Road) -> Non
                 assert await append(committer) == 1
     finally:
         pool.terminate()
+
+
+async def test_what_each_request_begins_with_is_asked_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose session is open is read of the log: a silent connection must refuse no request."""
+    monkeypatch.setattr(postgres, "QUICK_SECONDS", SECONDS)
+    user = stream_id("user", new_id())
+    with network({"postgres": urlsplit(database.admin_url).port or 0}) as roads:
+        async with postgres.open_event_store(roads.over(database.url("auth"))) as log:
+            assert await log.read_after({user: 0}) == {}
+            assert roads.roads["postgres"].mute() == 1
+            assert await log.read_after({user: 0}) == {}
