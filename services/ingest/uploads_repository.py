@@ -45,7 +45,13 @@ class UploadsRepository:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, upload: Upload) -> None:
+        # By the database's clock, as all later times: this process's may be wrong by a day, and an
+        # upload that began then would have expired as soon as it is right again.
+        now = func.clock_timestamp()
         values = msgspec.structs.asdict(upload) | {
+            "created_at": now,
+            "updated_at": now,
+            "expires_at": now + (upload.expires_at - upload.created_at),
             "details": msgspec.to_builtins(upload.details),
             "joined": list(upload.joined),
         }

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import httpx
+import pytest
 
+from services.ingest.handlers import upload_starter
 from shared.contracts import VideoUploaded, new_id
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest, clip
@@ -15,6 +17,7 @@ from tests.integration.ingest.tus_client import (
     UPLOADS,
     create,
     metadata,
+    offset_of,
     patch,
     stalling,
 )
@@ -156,3 +159,25 @@ async def test_who_is_not_logged_in_sees_and_says_nothing(ingest: Ingest) -> Non
         assert (await nobody.get(UPLOADS)).status_code == 401
         answer = await nobody.put(f"{UPLOADS}/{new_id()}/details", json={"title": "A"})
     assert answer.status_code == 401
+
+
+class Behind(datetime):
+    """A clock that is wrong by more than an upload lives."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.now(tz) - timedelta(hours=26)
+
+
+async def test_an_upload_that_began_while_the_clock_was_behind_goes_on(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = clip(9000)
+    async with ingest.client() as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(upload_starter, "datetime", Behind)
+            url = await create(client, 9000)
+        await ingest.parts.sweep.round()
+        assert await offset_of(client, url) == 0
+        assert (await patch(client, url, 0, content)).status_code == 204
+    assert (await described(ingest, url)).title == "My film"
