@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest.details import Details
 from services.ingest.domain import UploadClosed
 from services.ingest.ports import Upload, UploadNotFound
-from services.ingest.rows import is_whole, transaction, upload_of
+from services.ingest.rows import COLUMNS, is_whole, transaction, upload_of
 from services.ingest.tables import uploads
 
 MOST_LISTED: Final = 200
@@ -25,7 +25,7 @@ class OpenUploadsRepository:
     async def of_account(self, user_id: str) -> list[Upload]:
         async with transaction(self._engine) as connection:
             found = await connection.execute(
-                select(uploads)
+                select(*COLUMNS)
                 .where(_described(user_id), _takes_bytes())
                 .order_by(uploads.c.created_at.desc(), uploads.c.id.desc())
                 .limit(MOST_LISTED)
@@ -39,7 +39,7 @@ class OpenUploadsRepository:
                 update(uploads)
                 .where(one, _takes_bytes())
                 .values(details=msgspec.to_builtins(details))
-                .returning(*uploads.c)
+                .returning(*COLUMNS)
             )
             row = changed.one_or_none()
             if row is None:

@@ -79,6 +79,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     ``received`` counts the durable bytes: parts plus the tail, the last bytes that do not fill a
     part; ``tail_key`` names the objects that keep them, as ``services.ingest.tail`` says.
     ``epoch`` rises with every writer: the table refuses changes by a writer of an older epoch.
+    ``read_at``: when the row was read. All its times are of the database's clock, because this
+    process's may be wrong.
     """
 
     id: str
@@ -90,6 +92,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     created_at: datetime
     updated_at: datetime
+    read_at: datetime
     multipart_id: str | None = None
     length: int | None = None
     content_type: str | None = None
@@ -111,9 +114,10 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every byte counts of an upload by tus: its client has nothing left to send."""
         return self.protocol == "tus" and self.received == self.length
 
-    def is_expired(self, now: datetime) -> bool:
+    @property
+    def expired(self) -> bool:
         """Whether its client came too late to go on, though the sweep may not have been here."""
-        return self.phase == "open" and self.expires_at <= now and not self.whole
+        return self.phase == "open" and self.expires_at <= self.read_at and not self.whole
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,6 +299,10 @@ class SweptUploads(Protocol):
 
     async def postpone(self, upload_id: str) -> None:
         """Let other due uploads come first: this one could not be settled now."""
+        ...
+
+    async def now(self) -> datetime:
+        """The database's clock: this process's may be wrong, and what is new must not look old."""
         ...
 
     async def known_multiparts(self) -> set[str]:

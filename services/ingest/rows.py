@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Row
+from sqlalchemy import ColumnElement, Row, func
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,6 +14,9 @@ from services.ingest.details import Details
 from services.ingest.ports import Upload
 from services.ingest.tables import uploads
 from shared.errors import Unavailable
+
+COLUMNS: Final = (*uploads.c, func.clock_timestamp().label("read_at"))
+"""What ``upload_of`` takes."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -42,7 +45,7 @@ def is_whole() -> ColumnElement[bool]:
 
 
 def upload_of(row: Row[Any]) -> Upload:
-    """A row of the table of uploads."""
+    """An upload from its ``COLUMNS``."""
     values = dict(row._mapping)
     del values["wanted"]
     values["details"] = msgspec.convert(values["details"], Details)

@@ -1,7 +1,7 @@
 """What the sweep asks of ingest's tables: due uploads, known objects, pending deletions."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Text, delete, func, not_, or_, select, update
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.deleted_usage import forget_deleted
 from services.ingest.ports import Upload
-from services.ingest.rows import is_whole, transaction, upload_of
+from services.ingest.rows import COLUMNS, is_whole, transaction, upload_of
 from services.ingest.tables import pending_deletions, uploads
 from services.ingest.tail import SEPARATOR, keys_of
 
@@ -35,7 +35,7 @@ class SweepRepository:
         now = func.clock_timestamp()
         async with transaction(self._engine) as connection:
             found = await connection.execute(
-                select(uploads)
+                select(*COLUMNS)
                 .where(
                     or_(
                         uploads.c.phase.in_(("open", "completed")) & (uploads.c.expires_at < now),
@@ -55,6 +55,10 @@ class SweepRepository:
                 .where(uploads.c.id == upload_id)
                 .values(updated_at=func.clock_timestamp())
             )
+
+    async def now(self) -> datetime:
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(select(func.clock_timestamp()))).scalar_one()
 
     async def known_multiparts(self) -> set[str]:
         async with transaction(self._engine) as connection:

@@ -22,7 +22,7 @@ from services.ingest.ports import (
     UploadNotFound,
 )
 from services.ingest.quotas import Addition
-from services.ingest.rows import is_whole, transaction, upload_of
+from services.ingest.rows import COLUMNS, is_whole, transaction, upload_of
 from services.ingest.tables import parts, uploads
 from services.ingest.usage_repository import UsageRepository
 
@@ -55,6 +55,7 @@ class UploadsRepository:
             "details": msgspec.to_builtins(upload.details),
             "joined": list(upload.joined),
         }
+        del values["read_at"]
         turn = self._turns.setdefault(upload.user_id, asyncio.Lock())
         try:
             async with turn, transaction(self._engine) as connection:
@@ -76,7 +77,7 @@ class UploadsRepository:
     async def by_key(self, user_id: str, idempotency_key: str) -> Upload | None:
         async with transaction(self._engine) as connection:
             found = await connection.execute(
-                select(uploads).where(
+                select(*COLUMNS).where(
                     uploads.c.user_id == user_id, uploads.c.idempotency_key == idempotency_key
                 )
             )
@@ -86,7 +87,7 @@ class UploadsRepository:
     async def joining(self, user_id: str, part_ids: Sequence[str]) -> Upload | None:
         async with transaction(self._engine) as connection:
             found = await connection.execute(
-                select(uploads)
+                select(*COLUMNS)
                 .where(
                     uploads.c.user_id == user_id,
                     uploads.c.phase == "open",
@@ -136,7 +137,7 @@ class UploadsRepository:
                     next_part=uploads.c.next_part + case((uploads.c.held, SKIPPED_PARTS), else_=0),
                     updated_at=func.clock_timestamp(),
                 )
-                .returning(*uploads.c)
+                .returning(*COLUMNS)
             )
             row = taken.one_or_none()
             if row is None and await _row(connection, upload_id) is None:
@@ -303,5 +304,5 @@ async def _check_parts(connection: AsyncConnection, upload: Upload) -> None:
 
 
 async def _row(connection: AsyncConnection, upload_id: str) -> Row[Any] | None:
-    found = await connection.execute(select(uploads).where(uploads.c.id == upload_id))
+    found = await connection.execute(select(*COLUMNS).where(uploads.c.id == upload_id))
     return found.one_or_none()

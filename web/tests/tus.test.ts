@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { session } from '../src/auth/session';
 import type { SendOptions } from '../src/upload/tus';
 import { sendFile, uploadMetadata } from '../src/upload/tus';
+import { anOpenUpload, SAID } from './drafts';
 import { fakeApi, failure, success, tokenFor } from './stage';
 
 const ID = '0198f0aa-0000-7000-8000-000000000001';
@@ -23,7 +24,7 @@ class FakeServer {
   /** What is listed as begun. */
   open: object[] = [];
   /** What was said of the upload, in order, with how much had arrived. */
-  readonly described: { title: string; received: number }[] = [];
+  readonly described: { said: unknown; received: number }[] = [];
   readonly parts: { from: number; bytes: number; token: string | null }[] = [];
   trouble: (() => { status: number; body?: unknown } | 'drop' | 'away' | null)[] = [];
 
@@ -35,8 +36,7 @@ class FakeServer {
         new Response(null, { headers: { 'Upload-Offset': String(this.received) } }),
       'GET /api/v1/uploads': () => success(this.open),
       [`PUT ${LOCATION}/details`]: async (request: Request) => {
-        const { title } = (await request.json()) as { title: string };
-        this.described.push({ title, received: this.received });
+        this.described.push({ said: await request.json(), received: this.received });
         return success({});
       },
     };
@@ -109,6 +109,16 @@ const file = (bytes = MIB) =>
 /** All but the end, which is sent when it is known what the video is. */
 const BEGUN = MIB - 16 * 1024;
 
+/** An upload of the file of these tests, unless `changes` say otherwise. */
+const listed = (changes: object) =>
+  anOpenUpload({
+    id: ID,
+    details: { ...SAID, title: 'Walk', filename: 'Übung.mp4' },
+    last_modified: '1764288000000',
+    size: MIB,
+    ...changes,
+  });
+
 function options(changes: Partial<SendOptions> = {}) {
   return {
     idempotencyKey: 'key-0',
@@ -150,7 +160,7 @@ describe('a resumable upload', () => {
       [MIB / 4, BEGUN - MIB / 4],
       [BEGUN, MIB - BEGUN],
     ]);
-    expect(server.described).toEqual([{ title: 'Übung', received: BEGUN }]);
+    expect(server.described).toMatchObject([{ said: { title: 'Übung' }, received: BEGUN }]);
     expect(sent.onLocated).toHaveBeenCalledWith(LOCATION, null);
     expect(sent.onProgress).toHaveBeenLastCalledWith(MIB);
     expect(sent.onStalled).not.toHaveBeenCalled();
@@ -175,7 +185,7 @@ describe('a resumable upload', () => {
   it('finds what an earlier page has sent of the same file', async () => {
     const requests = fakeApi(server.handlers());
     server.received = MIB / 2;
-    server.open = [open({ filename: 'other.mp4' }), open({ size: 5 }), open({ id: ID })];
+    server.open = [listed({ details: SAID }), listed({ size: 5 }), listed({})];
     const sent = options({ mayBeKnown: true });
     expect(await sendFile(file(), details, sent)).toBe(ID);
     expect(requests.map((request) => request.method)).not.toContain('POST');
@@ -187,12 +197,20 @@ describe('a resumable upload', () => {
       visibility: 'private',
       publishAt: null,
       keepHdr: false,
+      unasked: { ...SAID, title: 'Walk', filename: 'Übung.mp4' },
     });
+  });
+
+  it('says again what is not asked here', async () => {
+    fakeApi(server.handlers());
+    const said = { ...details, unasked: SAID };
+    await sendFile(file(), details, options({ submitted: () => said }));
+    expect(server.described).toMatchObject([{ said: { title: 'Übung', downloads: 'anyone' } }]);
   });
 
   it('leaves an upload to the other file of this page that it belongs to', async () => {
     const requests = fakeApi(server.handlers());
-    server.open = [open({ id: ID })];
+    server.open = [listed({})];
     const sent = options({ mayBeKnown: true, taken: new Set([LOCATION]) });
     await sendFile(file(), details, sent);
     expect(requests.map((request) => request.method)).toContain('POST');
@@ -298,26 +316,6 @@ describe('a resumable upload', () => {
     expect(server.parts).toHaveLength(1);
   });
 });
-
-/** An upload as the server lists it; of the file of these tests unless `changes` say otherwise. */
-function open(changes: object) {
-  return {
-    id: '0198f0aa-0000-7000-8000-000000000002',
-    title: 'Walk',
-    description: 'Hills',
-    tags: ['a'],
-    visibility: 'private',
-    publish_at: null,
-    hdr: null,
-    filename: 'Übung.mp4',
-    last_modified: '1764288000000',
-    size: MIB,
-    received: MIB / 2,
-    created_at: '2026-11-28T00:00:00Z',
-    expires_at: '2026-11-29T00:00:00Z',
-    ...changes,
-  };
-}
 
 it('writes metadata as base64 of UTF-8 and leaves out what is empty', () => {
   const metadata = uploadMetadata(file(1), details);

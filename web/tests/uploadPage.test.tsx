@@ -6,25 +6,12 @@ import { session } from '../src/auth/session';
 import UploadPage from '../src/pages/UploadPage';
 import { UploadDock } from '../src/upload/UploadDock';
 import { UploadProvider } from '../src/upload/UploadProvider';
+import { anOpenUpload } from './drafts';
 import { expectAccessible, fakeApi, renderAt, success, tokenFor } from './stage';
 
 const ID = '0198f0aa-0000-7000-8000-000000000001';
 const walk = () => new File(['walk'], 'walk.mp4', { type: 'video/mp4', lastModified: 5 });
-const unfinished = {
-  id: ID,
-  title: 'A walk',
-  description: 'Hills',
-  tags: [],
-  visibility: 'public',
-  publish_at: null,
-  hdr: null,
-  filename: 'walk.mp4',
-  last_modified: '5',
-  size: 4,
-  received: 0,
-  created_at: '2026-11-28T00:00:00Z',
-  expires_at: '2026-11-29T00:00:00Z',
-};
+const unfinished = anOpenUpload({});
 
 function show(uploads: object[]) {
   let open = uploads;

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from services.ingest.domain import NotAVideo
@@ -61,7 +61,7 @@ class Concatenation:
         """
         with contextlib.suppress(UploadNotFound):
             while (upload := await self._uploads.get(upload_id)).phase == "open":
-                if abs(datetime.now(UTC) - upload.updated_at) < _SILENT:
+                if abs(upload.read_at - upload.updated_at) < _SILENT:
                     await asyncio.sleep(_POLL_SECONDS)
                 elif upload.whole:
                     with contextlib.suppress(UploadLost):

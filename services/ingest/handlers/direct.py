@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Protocol
 
 import msgspec
@@ -182,7 +182,7 @@ class DirectUploads:
             await self._uploads.set_multipart(upload.id, upload.epoch, multipart_id)
         length = upload.length or 0
         size = part_size(length)
-        seconds = int((upload.expires_at - datetime.now(UTC)).total_seconds())
+        seconds = int((upload.expires_at - upload.read_at).total_seconds())
         lasting = max(1, min(seconds, _MAX_SIGNED_SECONDS))
         parts: list[SignedPart] = []
         for number in range(1, math.ceil(length / size) + 1):

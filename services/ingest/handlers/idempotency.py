@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-from datetime import UTC, datetime
 from typing import Final
 
 from services.ingest.handlers.steps import UploadSteps
@@ -36,7 +35,7 @@ def require_same(earlier: Upload, fingerprint: str) -> None:
 
 async def has_expired(steps: UploadSteps, earlier: Upload) -> bool:
     """Whether the key's first upload came to nothing. It is ended then, so that the key is free."""
-    if not earlier.is_expired(datetime.now(UTC)):
+    if not earlier.expired:
         return False
     await steps.ender.expire(earlier)
     return True

@@ -8,7 +8,6 @@ store what it has.
 import asyncio
 import hashlib
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -293,7 +292,7 @@ class Resumable:
     async def _owned(self, user_id: str, upload_id: str) -> Upload:
         """Raises UploadNotFound, also for an expired upload that the sweep has not ended yet."""
         upload = await self._uploads.get(upload_id)
-        gone = upload.phase == "ending" or upload.is_expired(datetime.now(UTC))
+        gone = upload.phase == "ending" or upload.expired
         if upload.user_id != user_id or gone:
             raise UploadNotFound("There is no such upload.")
         if upload.protocol != "tus":

@@ -4,7 +4,7 @@ Every step may be repeated, and done by two processes in parallel.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -147,7 +147,7 @@ class Sweep:
 
     async def orphans(self, *, dry_run: bool = False) -> list[Finding]:
         """Abort multipart uploads and delete tails that no upload owns; list such sources."""
-        before = datetime.now(UTC) - self._orphan_age
+        before = await self._table.now() - self._orphan_age
         known = await self._table.known_multiparts()
         stray = [
             part
@@ -275,7 +275,7 @@ class Sweep:
 
 
 def _is_tried(upload: Upload) -> bool:
-    return max(upload.created_at, upload.expires_at) > datetime.now(UTC) - _PATIENCE
+    return max(upload.created_at, upload.expires_at) > upload.read_at - _PATIENCE
 
 
 def _unowned(key: str) -> Finding:

@@ -52,6 +52,7 @@ class UploadStarter:
             idempotency_key=idempotency_key,
             created_at=now,
             updated_at=now,
+            read_at=now,
             expires_at=now + timedelta(seconds=self._limits.lifetime(protocol)),
         )
 

@@ -1,7 +1,6 @@
 """The IETF's resumable uploads on ``/api/v1/uploads``: headers to handlers and back."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request, Response
@@ -93,7 +92,7 @@ def _answer(upload: Upload, resumable: Resumable, *, status: int) -> Answer:
 
 def _state(upload: Upload, resumable: Resumable) -> dict[str, str]:
     complete = upload.phase == "completed"
-    left = None if complete else (upload.expires_at - datetime.now(UTC)).total_seconds()
+    left = None if complete else (upload.expires_at - upload.read_at).total_seconds()
     return {
         "upload-offset": str(upload.received),
         "upload-complete": "?1" if complete else "?0",

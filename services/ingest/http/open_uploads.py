@@ -16,7 +16,6 @@ from services.ingest.http.tus import UPLOADS
 from services.ingest.http.uploads import UploadId
 from services.ingest.ports import Upload
 from services.ingest.tus import parse_metadata
-from shared.contracts import HdrWish, Visibility
 from shared.http.envelope import Success
 from shared.http.identity import Principal
 from shared.http.openapi import BEARER
@@ -29,6 +28,10 @@ class NewDetails(Details, frozen=True, kw_only=True, forbid_unknown_fields=True)
     title: str  # pyright: ignore[reportGeneralTypeIssues]
 
 
+class SaidDetails(Details, frozen=True, kw_only=True, omit_defaults=False):
+    """What was said of the video; null where the account's or the site's default counts."""
+
+
 class OpenUpload(msgspec.Struct, frozen=True, kw_only=True):
     """``size`` and ``received`` in bytes; ``size`` is null while the client has not said it.
 
@@ -36,13 +39,7 @@ class OpenUpload(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    title: str | None
-    description: str
-    tags: Sequence[str]
-    visibility: Visibility | None
-    publish_at: datetime | None
-    hdr: HdrWish | None
-    filename: str
+    details: SaidDetails
     last_modified: str | None
     size: int | None
     received: int
@@ -101,13 +98,7 @@ def open_uploads_router() -> Router:
 def _shown(upload: Upload) -> OpenUpload:
     return OpenUpload(
         id=upload.id,
-        title=upload.details.title,
-        description=upload.details.description,
-        tags=upload.details.tags,
-        visibility=upload.details.shown,
-        publish_at=upload.details.published,
-        hdr=upload.details.wish,
-        filename=upload.details.filename,
+        details=SaidDetails(**msgspec.structs.asdict(upload.details)),
         last_modified=parse_metadata(upload.metadata).get("lastModified"),
         size=upload.length,
         received=upload.received,

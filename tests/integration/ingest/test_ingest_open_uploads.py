@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import httpx
 import pytest
 
-from services.ingest.handlers import upload_starter
+from services.ingest.handlers import idempotency, resumable, upload_starter
 from shared.contracts import VideoUploaded, new_id
 from tests.integration.ingest.forms import problem
 from tests.integration.ingest.harness import Ingest, clip
@@ -63,13 +63,16 @@ async def test_unfinished_uploads_are_listed_to_their_owner_alone(ingest: Ingest
         assert [upload["id"] for upload in await listed(client)] == [older.rpartition("/")[2]]
     assert first | {"created_at": "", "expires_at": ""} == {
         "id": newer.rpartition("/")[2],
-        "title": "Walk",
-        "description": "",
-        "tags": [],
-        "visibility": "public",
-        "publish_at": None,
-        "hdr": None,
-        "filename": "walk.mp4",
+        "details": {
+            "title": "Walk",
+            "description": "",
+            "filename": "walk.mp4",
+            "tags": [],
+            "visibility": "public",
+            "publish_at": None,
+            "hdr": None,
+            "downloads": None,
+        },
         "last_modified": "1764288000000",
         "size": 9000,
         "received": 5000,
@@ -97,7 +100,7 @@ async def test_what_is_said_before_the_last_byte_counts(ingest: Ingest) -> None:
         changed = {"title": " New ", "tags": ["x"], "visibility": "draft", "publish_at": at}
         answer = await client.put(f"{url}/details", json=changed | {"hdr": "keep"})
         assert answer.status_code == 200, answer.text
-        assert answer.json()["data"]["title"] == "New"
+        assert answer.json()["data"]["details"]["title"] == "New"
         assert answer.json()["data"]["received"] == 5000
         await patch(client, url, 5000, content[5000:])
         late = await client.put(f"{url}/details", json={"title": "Later"})
@@ -181,3 +184,25 @@ async def test_an_upload_that_began_while_the_clock_was_behind_goes_on(
         assert await offset_of(client, url) == 0
         assert (await patch(client, url, 0, content)).status_code == 204
     assert (await described(ingest, url)).title == "My film"
+
+
+class Ahead(datetime):
+    """A clock that is wrong by more than an upload lives."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.now(tz) + timedelta(hours=26)
+
+
+async def test_a_process_whose_clock_is_ahead_ends_no_upload(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ingest.client() as client:
+        url = await create(client, 9000, idempotency_key="one")
+        await patch(client, url, 0, clip(9000)[:5000])
+        with monkeypatch.context() as patched:
+            for module in (resumable, idempotency):
+                patched.setattr(module, "datetime", Ahead, raising=False)
+            assert await offset_of(client, url) == 5000
+            assert await create(client, 9000, idempotency_key="one") == url
+        assert await offset_of(client, url) == 5000

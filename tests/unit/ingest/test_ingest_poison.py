@@ -36,6 +36,7 @@ class FakeUpload(msgspec.Struct):
     phase: str
     created_at: datetime = OLD
     expires_at: datetime = OLD
+    read_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     whole: bool = False
     partial: bool = False
 
@@ -60,6 +61,9 @@ class World:
         self.pending = [key for key in self.pending if key not in keys]
 
     async def forget_deleted(self) -> None: ...
+
+    async def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def list_unused(self, keys: Sequence[str], delay: timedelta) -> list[str]:
         assert delay > timedelta(hours=1)

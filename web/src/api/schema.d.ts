@@ -1683,15 +1683,7 @@ export interface components {
         /** OpenUpload */
         OpenUpload: {
             id: string;
-            title: string | null;
-            description: string;
-            tags: string[];
-            /** @enum {null|string} */
-            visibility: "public" | "unlisted" | "private" | "draft" | null;
-            publish_at: string | null;
-            /** @enum {null|string} */
-            hdr: "keep" | "drop" | null;
-            filename: string;
+            details: components["schemas"]["SaidDetails"];
             last_modified: string | null;
             size: number | null;
             received: number;
@@ -1801,6 +1793,20 @@ export interface components {
             status: string;
             attempts: number;
             message: string;
+        };
+        /** SaidDetails */
+        SaidDetails: {
+            title?: string | null;
+            /** @default  */
+            description: string;
+            /** @default  */
+            filename: string;
+            /** @default [] */
+            tags: string[];
+            visibility?: string | null;
+            publish_at?: string | null;
+            hdr?: string | null;
+            downloads?: string | null;
         };
         /** SessionItem */
         SessionItem: {

@@ -40,7 +40,7 @@ function Unfinished({ upload }: { upload: OpenUpload }) {
     mutationFn: () => removeUpload(upload.id),
     onSettled: () => client.invalidateQueries(queries.openUploads()),
   });
-  const name = upload.filename || upload.title || 'A file';
+  const name = upload.details.filename || upload.details.title || 'A file';
   const choose = (file: File | undefined) => {
     if (!file) return;
     if (isOf(upload, file)) queue.add([file]);

@@ -12,6 +12,8 @@ export interface UploadDetails {
   publishAt: string | null;
   /** Versions for HDR screens are wanted beside those for all others. */
   keepHdr: boolean;
+  /** What was said elsewhere, such as through the API, and is not asked here. */
+  unasked?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -110,6 +112,25 @@ export function advance(item: UploadItem, event: UploadEvent): UploadItem {
     case 'failed':
       return state.phase === 'sending' ? failed(item, event.error) : item;
   }
+}
+
+export function newUpload(id: string, file: File): UploadItem {
+  return {
+    id,
+    file,
+    details: {
+      title: titleFromName(file.name),
+      description: '',
+      tags: [],
+      visibility: null,
+      publishAt: null,
+      keepHdr: false,
+    },
+    submitted: false,
+    state: { phase: 'queued', sentBytes: 0 },
+    location: null,
+    attempt: 0,
+  };
 }
 
 /** Whether nobody has said anything of the file yet; what was said of it before counts then. */

@@ -1,6 +1,12 @@
 import { toApiError } from '../api/errors';
-import { fileProblem, titleFromName } from './files';
-import { advance, type UploadDetails, type UploadEvent, type UploadItem } from './machine';
+import { fileProblem } from './files';
+import {
+  advance,
+  newUpload,
+  type UploadDetails,
+  type UploadEvent,
+  type UploadItem,
+} from './machine';
 import { SpeedMeter } from './speed';
 import type { Transport } from './tus';
 
@@ -49,7 +55,7 @@ export class UploadQueue {
     for (const file of files) {
       const problem = fileProblem(file);
       if (problem) problems.push(problem);
-      else accepted.push(this.#draft(file));
+      else accepted.push(newUpload(this.#ports.newId(), file));
     }
     this.#replace([...this.#items, ...accepted]);
     this.#sendNext();
@@ -85,25 +91,6 @@ export class UploadQueue {
   clear(): void {
     for (const abort of this.#aborts.values()) abort.abort();
     this.#replace([]);
-  }
-
-  #draft(file: File): UploadItem {
-    return {
-      id: this.#ports.newId(),
-      file,
-      details: {
-        title: titleFromName(file.name),
-        description: '',
-        tags: [],
-        visibility: null,
-        publishAt: null,
-        keepHdr: false,
-      },
-      submitted: false,
-      state: { phase: 'queued', sentBytes: 0 },
-      location: null,
-      attempt: 0,
-    };
   }
 
   #sendNext(): void {

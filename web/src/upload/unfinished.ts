@@ -1,4 +1,5 @@
 import { api, done, unwrap } from '../api/client';
+import type { Visibility } from '../api/models';
 import type { components } from '../api/schema';
 import type { UploadDetails } from './machine';
 
@@ -17,20 +18,22 @@ export function openUploads(signal?: AbortSignal): Promise<OpenUpload[]> {
 export function isOf(upload: OpenUpload, file: File): boolean {
   return (
     upload.size === file.size &&
-    upload.filename === file.name &&
+    upload.details.filename === file.name &&
     upload.last_modified === String(file.lastModified)
   );
 }
 
 /** What was said of an upload before, as the form has it. */
-export function detailsOf(upload: OpenUpload, given: UploadDetails): UploadDetails {
+export function detailsOf({ details }: OpenUpload, given: UploadDetails): UploadDetails {
   return {
-    title: upload.title ?? given.title,
-    description: upload.description,
-    tags: upload.tags,
-    visibility: upload.visibility,
-    publishAt: upload.publish_at,
-    keepHdr: upload.hdr === 'keep',
+    title: details.title ?? given.title,
+    description: details.description,
+    tags: details.tags,
+    // The API's document has no list of its values where it may be missing.
+    visibility: (details.visibility ?? null) as Visibility | null,
+    publishAt: details.publish_at ?? null,
+    keepHdr: details.hdr === 'keep',
+    unasked: details,
   };
 }
 
@@ -44,14 +47,15 @@ export async function describe(
     api.PUT('/api/v1/uploads/{upload_id}/details', {
       params: { path: { upload_id: idOf(location) } },
       body: {
+        ...details.unasked,
         title: details.title.trim(),
         // The file's name stays.
         filename: '',
         description: details.description,
         tags: [...details.tags],
-        ...(details.visibility === null ? {} : { visibility: details.visibility }),
-        ...(details.publishAt === null ? {} : { publish_at: details.publishAt }),
-        ...(details.keepHdr ? { hdr: 'keep' as const } : {}),
+        visibility: details.visibility,
+        publish_at: details.publishAt,
+        hdr: details.keepHdr ? 'keep' : details.unasked?.['hdr'] === 'drop' ? 'drop' : null,
       },
       signal: signal ?? null,
     }),
