@@ -7,11 +7,17 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 def identity_of(address: str) -> str:
     """``203.0.113.7`` or ``2001:db8::/64``; empty where it is no address."""
     try:
-        parsed = ip_address(address.partition("%")[0])
+        parsed = parsed_address(address)
     except ValueError:
         return ""
     if isinstance(parsed, IPv4Address):
         return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
     return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+
+
+def parsed_address(address: str) -> IPv4Address | IPv6Address:
+    """An address without its zone; IPv4 also where IPv6 carries it. Raises ValueError."""
+    parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed

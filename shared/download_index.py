@@ -33,6 +33,22 @@ class DownloadIndex(msgspec.Struct, frozen=True):
         return sum(run.size for run in self.runs)
 
 
+class DownloadPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a file's bytes are, as the catalog tells the gateway.
+
+    ``index``: the key of the object that has the file's beginning and the list, of ``index_bytes``;
+    ``head``: bytes of the beginning; ``size``: of the whole file. ``disposition``: the header.
+    """
+
+    video_id: str
+    index: str
+    index_bytes: int
+    head: int
+    size: int
+    etag: str
+    disposition: str
+
+
 class Part(msgspec.Struct, frozen=True):
     """Bytes ``first`` to ``last`` of the object ``key``."""
 

@@ -19,6 +19,7 @@ from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, The
 from services.catalog.http.videos import change_video
 from services.catalog.queries.lists import Row
 from shared.contracts import SHOWN_TO_OTHERS, DownloadFile, Downloads
+from shared.download_index import DownloadPlace
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.http import grants
 from shared.http.envelope import Success
@@ -56,18 +57,6 @@ class RenditionNotFound(NotFound):
 
 class DownloadsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     downloads: Downloads
-
-
-class DownloadPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a file's bytes are, for the gateway: see ``shared.download_index``."""
-
-    video_id: str
-    index: str
-    index_bytes: int
-    head: int
-    size: int
-    etag: str
-    disposition: str
 
 
 @get(

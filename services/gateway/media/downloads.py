@@ -21,7 +21,7 @@ from services.gateway.upstream.object_storage import ObjectStorage
 from services.gateway.upstream.parts_download import PartsDownload
 from services.gateway.upstream.upstreams import Upstream
 from shared import download_index
-from shared.download_index import DownloadIndex, Part
+from shared.download_index import DownloadIndex, DownloadPlace, Part
 
 # Whether it may still be had is asked each time.
 _LIFETIME: Final = b"private, no-cache"
@@ -29,20 +29,8 @@ _DISPOSITION: Final = re.compile(r"attachment; [\x20-\x7e]{1,2000}\Z")
 _SECONDS: Final = 5.0
 
 
-class _File(msgspec.Struct, frozen=True):
-    """The catalog's answer: see ``DownloadPlace`` there."""
-
-    video_id: str
-    index: str
-    index_bytes: int
-    head: int
-    size: int
-    etag: str
-    disposition: str
-
-
 class _Answer(msgspec.Struct, frozen=True):
-    data: _File
+    data: DownloadPlace
 
 
 class Downloads:
@@ -104,7 +92,7 @@ class Downloads:
     async def _send(
         self,
         exchange: Exchange,
-        file: _File,
+        file: DownloadPlace,
         timeout: float,
         answer: tuple[int, Headers, int, int],
     ) -> None:
@@ -128,7 +116,7 @@ class Downloads:
             source.close()
 
 
-async def _read_file(asked: Response) -> _File:
+async def _read_file(asked: Response) -> DownloadPlace:
     try:
         body = bytearray()
         while data := await asked.read():
@@ -144,7 +132,7 @@ async def _read_file(asked: Response) -> _File:
     return file
 
 
-async def _read_index(stored: PartsDownload, file: _File) -> DownloadIndex:
+async def _read_index(stored: PartsDownload, file: DownloadPlace) -> DownloadIndex:
     """Where the file's bytes lie behind its beginning."""
     body = bytearray()
     try:
@@ -161,7 +149,7 @@ async def _read_index(stored: PartsDownload, file: _File) -> DownloadIndex:
     return found
 
 
-def _headers(exchange: Exchange, file: _File, etag: bytes) -> Headers:
+def _headers(exchange: Exchange, file: DownloadPlace, etag: bytes) -> Headers:
     return [
         (b"content-type", b"video/mp4"),
         (b"content-disposition", file.disposition.encode()),
@@ -172,7 +160,7 @@ def _headers(exchange: Exchange, file: _File, etag: bytes) -> Headers:
     ]
 
 
-def _part(exchange: Exchange, file: _File, etag: bytes) -> tuple[int, int] | None:
+def _part(exchange: Exchange, file: DownloadPlace, etag: bytes) -> tuple[int, int] | None:
     """The bytes that are asked for, None for all: a range of another file counts for nothing."""
     condition = exchange.header(b"if-range")
     if condition and condition != etag:

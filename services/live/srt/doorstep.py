@@ -24,8 +24,10 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address
 from typing import Final
+
+from shared.caller_identity import parsed_address
 
 SECONDS: Final = 10.0
 # The kernel bounds how long a program may be; behind more addresses there is a crowd.
@@ -163,9 +165,7 @@ def _sources(sources: Iterable[tuple[Prefix, int | None]], listed: int, others: 
 
 def _prefix(address: str) -> Prefix:
     """What one customer has: an IPv4 address, or the first 64 bits of an IPv6 address."""
-    parsed: IPv4Address | IPv6Address = ip_address(address)
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
+    parsed = parsed_address(address)
     if isinstance(parsed, IPv4Address):
         return (int(parsed),)
     return (int(parsed) >> 96, int(parsed) >> 64 & 0xFFFFFFFF)
