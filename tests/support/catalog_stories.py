@@ -40,6 +40,7 @@ from shared.contracts import (
 )
 from shared.event_store.store import Metadata, SequencedEvent
 from tests.support.catalog_events import RENDITION
+from tests.support.live_events import live_connected
 
 TAGS = ("Sea", "sea", "Go lang", "日本", "Ünïcode")
 WORDS = ("Big", "bunny", "Война", "東京タワー", "café", "river")
@@ -49,19 +50,7 @@ _SOON = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def _connected(video: str, owner: str, kept: bool) -> LiveConnected:
-    return LiveConnected(
-        video_id=video,
-        live_id="l",
-        user_id=owner,
-        epoch=1,
-        protocol="rtmp",
-        title="Live",
-        description="",
-        visibility="public",
-        latency="low",
-        replica="one",
-        record=kept,
-    )
+    return live_connected(video, owner, live_id="l", title="Live", record=kept)
 
 
 def _of_session(video: str) -> tuple[Event, ...]:

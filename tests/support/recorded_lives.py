@@ -9,7 +9,6 @@ from pathlib import Path
 from shared.contracts import (
     EncodedTrack,
     Event,
-    LiveConnected,
     LiveEnded,
     LivePublished,
     LiveRecorded,
@@ -19,6 +18,7 @@ from shared.contracts import (
 from shared.mp4.boxes import find
 from shared.mp4.fragment_reader import read_fragments, read_init_segment, read_track
 from shared.programs.finding import find_ffmpeg
+from tests.support.live_events import live_connected
 
 Encoded = tuple[bytes, bytes]
 """An init segment and its fragments."""
@@ -54,20 +54,7 @@ class RecordedLive:
 
     def __init__(self, video_id: str, put: Put) -> None:
         self.video_id = video_id
-        self.events: list[Event] = [
-            LiveConnected(
-                video_id=video_id,
-                live_id="live-1",
-                user_id="user-1",
-                epoch=1,
-                protocol="rtmp",
-                title="A race",
-                description="",
-                visibility="public",
-                latency="low",
-                replica="one",
-            )
-        ]
+        self.events: list[Event] = [live_connected(video_id, "user-1", title="A race")]
         self.objects: dict[str, bytes] = {}
         self._put = put
         self._number = 0

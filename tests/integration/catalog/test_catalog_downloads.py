@@ -7,7 +7,6 @@ import pytest
 from shared.contracts import (
     DownloadFile,
     DownloadsMade,
-    LiveConnected,
     SessionRevoked,
     StoredObject,
     TranscodeRetried,
@@ -15,6 +14,7 @@ from shared.contracts import (
     stream_id,
 )
 from tests.integration.catalog.stage import Stage
+from tests.support.live_events import live_connected
 
 
 def file(video: str, rendition: str, width: int, height: int) -> DownloadFile:
@@ -112,19 +112,7 @@ async def test_there_is_nothing_until_it_is_complete(stage: Stage) -> None:
     live = new_id()
     await stage.record(
         stream_id("livesession", live),
-        LiveConnected(
-            video_id=live,
-            live_id=new_id(),
-            user_id=ada,
-            epoch=1,
-            protocol="rtmp",
-            title="Live",
-            description="",
-            visibility="public",
-            latency="low",
-            record=True,
-            replica="r",
-        ),
+        live_connected(live, ada, live_id=new_id(), title="Live", record=True),
     )
     again = await offered(stage, ada)
     await stage.record(

@@ -18,7 +18,6 @@ from services.catalog.rows import VideoRow
 from services.catalog.tables import READ_MODELS
 from shared.contracts import (
     DetailsChanged,
-    LiveConnected,
     LiveStreamCreated,
     TagsAdded,
     UserDeleted,
@@ -33,6 +32,7 @@ from shared.event_store.store import Metadata, NewEvent, SequencedEvent
 from tests.integration.catalog.stage import Stage, open_stage
 from tests.support.catalog_stories import Story
 from tests.support.databases import Database
+from tests.support.live_events import live_connected
 from tests.support.wait import eventually
 
 
@@ -238,19 +238,7 @@ async def test_live_streams_and_their_videos_are_folded_again(stage: Stage, old_
         record=True,
         reconnect_seconds=30,
     )
-    connected = LiveConnected(
-        video_id=video,
-        user_id=user,
-        live_id=live,
-        epoch=1,
-        replica="r",
-        protocol="rtmp",
-        title="Live",
-        description="",
-        visibility="public",
-        latency="low",
-        record=True,
-    )
+    connected = live_connected(video, user, live_id=live, title="Live", record=True)
     async with old_fold(), projecting(stage, Older()):
         await stage.record(stream_id("live", live), created)
         await stage.record(stream_id("livesession", video), connected)

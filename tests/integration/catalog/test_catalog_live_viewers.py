@@ -4,28 +4,18 @@ from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 
-from shared.contracts import LiveConnected, LiveEnded, LivePublished, new_id, stream_id
+from shared.contracts import LiveEnded, LivePublished, new_id, stream_id
 from shared.live_viewers.windows import present_keys
 from tests.integration.catalog.stage import open_stage
 from tests.support.databases import Database
+from tests.support.live_events import live_connected
 
 
 async def test_a_running_live_says_how_many_watch_it(database: Database, redis_url: str) -> None:
     async with open_stage(database, redis_url=redis_url) as stage, Redis.from_url(redis_url) as own:
         owner, video_id, live_id = await stage.user(), new_id(), new_id()
         name, now = stream_id("livesession", video_id), datetime.now(UTC)
-        connected = LiveConnected(
-            video_id=video_id,
-            live_id=live_id,
-            user_id=owner,
-            epoch=1,
-            protocol="rtmp",
-            title="Bikes",
-            description="",
-            visibility="public",
-            latency="low",
-            replica="one",
-        )
+        connected = live_connected(video_id, owner, live_id=live_id, title="Bikes")
         published = LivePublished(
             video_id=video_id, epoch=1, first_segment=0, started_at=now, tracks=()
         )

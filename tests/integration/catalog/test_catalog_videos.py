@@ -7,7 +7,6 @@ import pytest
 
 from shared.contracts import (
     Event,
-    LiveConnected,
     LiveEnded,
     SessionRevoked,
     TranscodeFailed,
@@ -22,6 +21,7 @@ from shared.http.paging import encode_cursor
 from tests.integration.catalog.stage import GRANT_SECRET, Stage
 from tests.integration.live.harness import batch
 from tests.support.catalog_events import planned, playable, transcoded
+from tests.support.live_events import live_connected
 
 
 async def test_a_ready_video_has_every_field_of_the_contract(stage: Stage) -> None:
@@ -102,17 +102,8 @@ async def _live(stage: Stage, user: str, visibility: Visibility) -> str:
     video = new_id()
     await stage.record(
         stream_id("livesession", video),
-        LiveConnected(
-            video_id=video,
-            live_id=new_id(),
-            user_id=user,
-            epoch=1,
-            protocol="whip",
-            title="A race",
-            description="",
-            visibility=visibility,
-            latency="low",
-            replica="one",
+        live_connected(
+            video, user, live_id=new_id(), protocol="whip", title="A race", visibility=visibility
         ),
         batch(video, 1, 0),
     )

@@ -22,6 +22,7 @@ from shared import settings as environment
 from shared.host.host import open_host
 from shared.http import server
 from shared.settings import Address
+from tests.support.buckets import Buckets
 from tests.support.processes import working
 from tests.support.wait import eventually
 
@@ -217,6 +218,17 @@ def environment_for(service: str, redis_url: str, **changes: Any) -> dict[str, s
         **{f"UPSTREAM_{name.upper()}": service for name in SERVICES},
     }
     return found | {name.upper(): str(value) for name, value in changes.items()}
+
+
+def storage_settings(s3: Buckets) -> dict[str, str]:
+    """The settings of a gateway that serves media from these buckets."""
+    return {
+        "s3_endpoint": s3.endpoint,
+        "s3_region": s3.region,
+        "s3_access_key": s3.access_key,
+        "s3_secret_key": s3.secret_key,
+        "s3_media_bucket": s3.media,
+    }
 
 
 @asynccontextmanager

@@ -8,7 +8,14 @@ import httpx
 import pytest
 
 from shared.download_index import DownloadIndex, Run, write_index
-from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
+from tests.integration.gateway.rig import (
+    Peer,
+    Request,
+    Rig,
+    Service,
+    running_gateway,
+    storage_settings,
+)
 from tests.support.buckets import Buckets
 from tests.support.wait import eventually
 
@@ -72,14 +79,7 @@ async def rig(
         (catalog.place["index"], BEGIN + write_index(INDEX)),
     ):
         client.put_object(Bucket=s3.media, Key=key, Body=body)
-    settings = {
-        "s3_endpoint": s3.endpoint,
-        "s3_region": s3.region,
-        "s3_access_key": s3.access_key,
-        "s3_secret_key": s3.secret_key,
-        "s3_media_bucket": s3.media,
-        "max_downloads_per_address": 2,
-    }
+    settings = storage_settings(s3) | {"max_downloads_per_address": 2}
     async with running_gateway(service, redis_url, **settings) as rig:
         yield rig
 

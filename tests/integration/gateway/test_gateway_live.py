@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.integration.gateway.rig import Clock, Peer, Request, Service, running_gateway
+from tests.integration.gateway.rig import (
+    Clock,
+    Peer,
+    Request,
+    Service,
+    running_gateway,
+    storage_settings,
+)
 from tests.support.buckets import Buckets
 from tests.support.wait import eventually
 
@@ -71,13 +78,7 @@ async def client(
     storage = s3.client()
     storage.put_object(Bucket=s3.media, Key=f"{VIDEO}/live/1/top/0.m4s", Body=b"stored")
     storage.put_object(Bucket=s3.media, Key=f"{VIDEO}/live/vod.m3u8", Body=b"#EXTM3U\n")
-    settings = {
-        "s3_endpoint": s3.endpoint,
-        "s3_region": s3.region,
-        "s3_access_key": s3.access_key,
-        "s3_secret_key": s3.secret_key,
-        "s3_media_bucket": s3.media,
-    }
+    settings = storage_settings(s3)
     async with (
         running_gateway(service, redis_url, clock=Clock(), **settings) as rig,
         httpx.AsyncClient(base_url=rig.url, trust_env=False) as made,

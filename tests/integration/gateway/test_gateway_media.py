@@ -8,7 +8,15 @@ import pytest
 
 from shared.http.grants import grant
 from shared.moved_media import write_note
-from tests.integration.gateway.rig import SECRET, Clock, Peer, Request, Service, running_gateway
+from tests.integration.gateway.rig import (
+    SECRET,
+    Clock,
+    Peer,
+    Request,
+    Service,
+    running_gateway,
+    storage_settings,
+)
 from tests.support.buckets import Buckets
 
 VIDEO = "0190b7a8-1111-7000-8000-000000000001"
@@ -64,13 +72,7 @@ def settings(s3: Buckets) -> dict[str, str]:
     put("v/720p/1.m4s", SEGMENT, ContentType="text/html", CacheControl=IMMUTABLE)
     put("poster.webp", b"RIFF")
     put("notes.html", b"<script>alert(1)</script>", ContentType="text/html")
-    return {
-        "s3_endpoint": s3.endpoint,
-        "s3_region": s3.region,
-        "s3_access_key": s3.access_key,
-        "s3_secret_key": s3.secret_key,
-        "s3_media_bucket": s3.media,
-    }
+    return storage_settings(s3)
 
 
 @pytest.fixture

@@ -13,7 +13,14 @@ from services.gateway.request import exchange
 from services.gateway.request.routes import Open, Target
 from services.gateway.upstream.upstreams import Upstream
 from shared.download_index import DownloadIndex, Run, write_index
-from tests.integration.gateway.rig import Peer, Request, Rig, Service, running_gateway
+from tests.integration.gateway.rig import (
+    Peer,
+    Request,
+    Rig,
+    Service,
+    running_gateway,
+    storage_settings,
+)
 from tests.integration.gateway.test_gateway_live import BASE, Lives
 from tests.integration.gateway.wire import TAGS
 from tests.security.fair.attackers import Client, clients, others
@@ -54,13 +61,7 @@ def storage(s3: Buckets) -> dict[str, str]:
     ):
         client.put_object(Bucket=s3.media, Key=f"{VIDEO}/{name}", Body=body)
     client.close()
-    return {
-        "s3_endpoint": s3.endpoint,
-        "s3_region": s3.region,
-        "s3_access_key": s3.access_key,
-        "s3_secret_key": s3.secret_key,
-        "s3_media_bucket": s3.media,
-    }
+    return storage_settings(s3)
 
 
 @asynccontextmanager

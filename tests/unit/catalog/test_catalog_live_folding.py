@@ -16,7 +16,6 @@ from shared.contracts import (
     EncodedTrack,
     Event,
     LiveClipMade,
-    LiveConnected,
     LiveDisconnected,
     LiveEnded,
     LivePosterMade,
@@ -35,21 +34,11 @@ from shared.contracts import (
 )
 from shared.event_store.store import Metadata, SequencedEvent
 from tests.support.catalog_events import RENDITION
+from tests.support.live_events import live_connected
 
 V, L, U = (f"01a2049a-0000-7000-8000-00000000000{number}" for number in (1, 2, 3))
 AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-CONNECTED = LiveConnected(
-    video_id=V,
-    live_id=L,
-    user_id=U,
-    epoch=1,
-    protocol="rtmp",
-    title="Bikes, live",
-    description="The race",
-    visibility="public",
-    latency="low",
-    replica="one",
-)
+CONNECTED = live_connected(V, U, live_id=L, title="Bikes, live", description="The race")
 CLIP = LiveClipMade(
     video_id=V,
     live_id=L,
