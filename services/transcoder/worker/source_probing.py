@@ -1,9 +1,11 @@
 """Probes sources of which one track's decoder refuses its settings, as if they lacked that track.
 
-ffprobe describes no stream of such a file. Each round hides another track.
+ffprobe describes no stream of such a file. Each round hides another track. A file of some kilobytes
+may have thousands of them, and each round is two runs, so there are few.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from services.transcoder.encoding import ffmpeg
 from services.transcoder.encoding.probe import probe_indexed, unopened
@@ -13,6 +15,9 @@ from services.transcoder.planning.media_errors import MediaRejected
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker.context import TaskContext, WorkerContext
 
+MOST_HIDDEN: Final = 16
+"""Tracks that are hidden of one file."""
+
 
 async def probe_tables(
     worker: WorkerContext, context: TaskContext, known: IndexedSource
@@ -20,6 +25,7 @@ async def probe_tables(
     """The facts of a source with an index. Raises MediaRejected, TaskFailed."""
     program, folder, shown = worker.tools.ffprobe, context.folder, known
     tried = trials(worker, context)
+    hiding = 0
     while True:
         outline = await worker.sources.open_outline(shown, folder)
         try:
@@ -28,9 +34,9 @@ async def probe_tables(
             number = await unopened(program, outline, folder)
             # Without its settings, a sound track is tried by itself.
             hidden = None if number is None else shown.without_settings(number)
-            if hidden is None:
+            if hidden is None or hiding == MOST_HIDDEN:
                 raise
-            shown = hidden
+            shown, hiding = hidden, hiding + 1
 
 
 async def probe_whole(
@@ -50,7 +56,7 @@ async def probe_whole(
         except MediaRejected:
             number = await unopened(worker.tools.ffprobe, source, context.folder)
             hidden = None if number is None else await worker.sources.without(key, source, number)
-            if hidden is None:
+            if hidden is None or len(source.hidden) == MOST_HIDDEN:
                 raise
             source = hidden
 
