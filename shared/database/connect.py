@@ -3,18 +3,17 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.database.connection import connection_class
 from shared.database.metrics import trace_statements
 from shared.database_sessions import POOLED_SECONDS, SESSION, limit_transactions
-
-T = TypeVar("T")
 
 # Seconds that the server has to accept a connection, to answer a statement, and that a caller
 # waits for a connection of the pool.
@@ -79,6 +78,7 @@ def create_engine(
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": answer_seconds,
+            "connection_class": connection_class(silence.found if silence else lambda: None),
             # A connection of this pool that the server has ended is replaced when it is taken.
             # What works on whole tables may think for long between two statements.
             "server_settings": {} if answer_seconds is None else SESSION,
@@ -149,12 +149,6 @@ async def create_pool(
     connections are replaced as well when they are next used.
     """
     silence = silence or Silence()
-
-    class Watched(_BoundedConnection):
-        """A connection that tells the pools where it is silent."""
-
-        found_silent = staticmethod(silence.found)
-
     pool = await asyncpg.create_pool(
         url,
         min_size=0,
@@ -162,46 +156,13 @@ async def create_pool(
         timeout=CONNECT_SECONDS,
         command_timeout=answer_seconds,
         max_inactive_connection_lifetime=POOLED_SECONDS,
-        connection_class=Watched,
+        connection_class=connection_class(silence.found),
         server_settings=SESSION | dict(session or {}),
         init=prepare,
         reset=_keep_session,
     )
     silence.add(pool)
     return pool
-
-
-class _BoundedConnection(asyncpg.Connection):  # type: ignore[type-arg]
-    """A connection that is closed after a statement timed out.
-
-    asyncpg asks the server to cancel the statement, and waits for the answer before the connection
-    is used or released again. A silent server never answers.
-    """
-
-    found_silent: Callable[[], None]
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        return await self._bounded(super().execute(query, *args, timeout=timeout))
-
-    async def executemany(self, command: str, args: Any, *, timeout: float | None = None) -> None:
-        await self._bounded(super().executemany(command, args, timeout=timeout))
-
-    async def fetch(self, *args: Any, **options: Any) -> Any:
-        return await self._bounded(super().fetch(*args, **options))
-
-    async def fetchval(self, *args: Any, **options: Any) -> Any:
-        return await self._bounded(super().fetchval(*args, **options))
-
-    async def fetchrow(self, *args: Any, **options: Any) -> Any:
-        return await self._bounded(super().fetchrow(*args, **options))
-
-    async def _bounded(self, answer: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await answer
-        except TimeoutError:
-            self.terminate()
-            self.found_silent()
-            raise
 
 
 async def _keep_session(_connection: object) -> None:

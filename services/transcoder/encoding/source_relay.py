@@ -128,17 +128,23 @@ class SourceRelay:
                 return await _send_status(writer, "503 Service Unavailable")
             place = f"Content-Range: bytes {start}-{end - 1}/{shared.size}\r\n" if asked else ""
             status = "206 Partial Content" if asked else "200 OK"
-            writer.write(_head(status, end - start, f"{place}Accept-Ranges: bytes\r\n"))
+            await _send(writer, _head(status, end - start, f"{place}Accept-Ranges: bytes\r\n"))
             while part:
-                writer.write(with_hidden(part, start, shared.hidden))
-                await writer.drain()
+                await _send(writer, with_hidden(part, start, shared.hidden))
                 start += len(part)
                 part = await anext(parts, b"")
         return None
 
 
 async def _send_status(writer: asyncio.StreamWriter, status: str, fields: str = "") -> None:
-    writer.write(_head(status, 0, fields))
+    await _send(writer, _head(status, 0, fields))
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Raises ConnectionResetError where ffmpeg went while the storage was asked."""
+    if writer.transport.is_closing():
+        raise ConnectionResetError("the connection is closed")
+    writer.write(data)
     await writer.drain()
 
 

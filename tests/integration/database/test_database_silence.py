@@ -2,7 +2,9 @@
 as soon as it answers again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -12,7 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts import EmailChanged, new_id, stream_id
-from shared.database.connect import PING_SECONDS, Silence, create_engine, create_pool
+from shared.database.connect import (
+    ANSWER_SECONDS,
+    PING_SECONDS,
+    Silence,
+    create_engine,
+    create_pool,
+)
+from shared.database.connection import PARTING_SECONDS
 from shared.database_sessions import POOLED_SECONDS
 from shared.event_store import postgres
 from shared.event_store.group_commit import GroupCommitter
@@ -25,6 +34,9 @@ from tests.support.road import Road
 from tests.support.wait import eventually
 
 SECONDS = 0.5
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Work: TypeAlias = Callable[[AsyncEngine, Pool], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
@@ -71,6 +83,95 @@ async def test_a_statement_under_way_ends_with_an_error(road: Road, engine: Asyn
         with pytest.raises((TimeoutError, OSError)):
             await waiting
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def _in_statement(engine: AsyncEngine, pool: Pool) -> None:
+    await ask(engine, "select pg_sleep(60)")
+
+
+async def _between_two(engine: AsyncEngine, pool: Pool) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("select 1"))
+        await asyncio.Event().wait()
+
+
+async def _in_statement_of_pool(engine: AsyncEngine, pool: Pool) -> None:
+    await pool.fetchval("select pg_sleep(60)")
+
+
+async def _in_transaction_of_pool(engine: AsyncEngine, pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.fetchval("select pg_sleep(60)")
+
+
+async def _between_two_of_pool(engine: AsyncEngine, pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.fetchval("select 1")
+        await asyncio.Event().wait()
+
+
+async def _at_the_end(engine: AsyncEngine, pool: Pool) -> None:
+    await pool.fetchval("select 1")
+    await ask(engine)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await pool.close()
+        await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("work", "state", "sessions"),
+    [
+        (_in_statement, "active", 1),
+        (_between_two, "idle in transaction", 1),
+        (_in_statement_of_pool, "active", 1),
+        (_in_transaction_of_pool, "active", 1),
+        (_between_two_of_pool, "idle in transaction", 1),
+        (_at_the_end, "idle", 2),
+    ],
+)
+async def test_who_is_asked_to_end_does_not_wait_for_a_silent_server(
+    road: Road, database: Database, work: Work, state: str, sessions: int
+) -> None:
+    """A leader that has lost its lock gives way before the time of its statement is over."""
+    owner = await asyncpg.connect(database.admin_url)
+    engine, pool = create_engine(road.url, size=1), await create_pool(road.url, size=1)
+    working = asyncio.create_task(work(engine, pool))
+
+    async def at_work() -> bool:
+        found = await owner.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database()"
+            " and pid <> pg_backend_pid() and state = $1 and query !~ '^(BEGIN|set)'",
+            state,
+        )
+        return found == sessions
+
+    await eventually(at_work)
+    road.mute()
+    working.cancel()
+    ended, _ = await asyncio.wait({working}, timeout=ANSWER_SECONDS - PARTING_SECONDS)
+    assert ended
+    pool.terminate()
+    await engine.dispose()
+    await owner.close()
+
+
+@pytest.mark.parametrize("begin", [False, True], ids=["alone", "in a transaction"])
+async def test_a_cancelled_statement_costs_no_connection(database: Database, begin: bool) -> None:
+    pool = await create_pool(database.url("auth"), size=1)
+    session = await pool.fetchval("select pg_backend_pid()")
+
+    async def wait_long() -> None:
+        async with asyncio.timeout(0.1), pool.acquire() as connection, AsyncExitStack() as stack:
+            if begin:
+                await stack.enter_async_context(connection.transaction())
+            await connection.fetchval("select pg_sleep(60)")
+
+    with pytest.raises(TimeoutError):
+        await wait_long()
+    assert await pool.fetchval("select pg_backend_pid()") == session
+    await pool.close()
 
 
 async def test_a_transaction_that_was_cut_off_without_a_word_gives_its_locks_back(

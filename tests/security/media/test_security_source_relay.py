@@ -1,11 +1,14 @@
 """The relay inside the worker shows a source to those who know its path, and nothing else."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
+import uvloop
 
 from services.transcoder.encoding.source_relay import SourceRelay
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
@@ -131,6 +134,51 @@ async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path: 
         store = cast(BlobStore, Failing(source, 2, BlobStoreUnavailable("away")))
         _, body = await asked(*get(relay.share(store, "key", len(DATA))))
     assert len(body) < len(DATA)
+
+
+class Slow(Counted):
+    """A storage that answers on when who asked has gone."""
+
+    def __init__(self, source: Path) -> None:
+        super().__init__(source)
+        self.gone, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def open(self, _key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        try:
+            yield self.take(start, start + 100)
+            await self.gone.wait()
+            # The loop learns of it: what a peer on this machine has sent is there to be read.
+            for _ in range(100):
+                await asyncio.sleep(0)
+            yield self.take(start + 100, start + 200)
+        finally:
+            self.ended.set()
+
+
+def test_who_goes_while_the_storage_is_asked_is_no_error(tmp_path: Path) -> None:
+    """As ffmpeg does at each seek; on the loop that the worker uses."""
+    source = tmp_path / "source"
+    source.write_bytes(DATA)
+    errors: list[dict[str, Any]] = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, error: errors.append(error))
+        async with SourceRelay().serving() as relay:
+            slow = Slow(source)
+            port, request = get(relay.share(cast(BlobStore, slow), "key", len(DATA)))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            await reader.readuntil(b"\r\n\r\n")
+            reset = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            writer.transport.abort()
+            await asyncio.sleep(0)
+            slow.gone.set()
+            await slow.ended.wait()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(leave(), 60))
+    assert errors == []
 
 
 async def test_paths_of_sources_that_are_not_used_are_forgotten(tmp_path: Path) -> None:
