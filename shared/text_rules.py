@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-MAX_TITLE: Final = 100
-MAX_DESCRIPTION: Final = 500
+MAX_TITLE: Final = 200
+MAX_DESCRIPTION: Final = 5000
 MAX_TAG: Final = 50
 MAX_TAGS: Final = 10
 """Tags of one request."""
@@ -90,12 +90,12 @@ class RefusedText(ValueError):
 
 
 def clean_title(text: str) -> str:
-    """One line of 1 to 100 characters, at least one of them visible. Raises RefusedText."""
+    """One line of 1 to 200 characters, at least one of them visible. Raises RefusedText."""
     return _line(text, MAX_TITLE)
 
 
 def clean_description(text: str) -> str:
-    """Lines of at most 500 characters in all, possibly none. Raises RefusedText."""
+    """Lines of at most 5000 characters in all, possibly none. Raises RefusedText."""
     lines = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text))
     _refuse_controls(lines, allowed="\n\t")
     kept = lines.strip()

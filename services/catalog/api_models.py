@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from services.catalog.chapters import Chapter, read_chapters
 from services.catalog.rows import JobStatus, VideoStatus
 from shared.contracts import SHOWN_TO_OTHERS, DownloadFile, Downloads, VideoRange, Visibility
 from shared.http.grants import grant
@@ -76,6 +77,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
 
     ``live`` is null unless ``status`` is ``live``; ``was_live``: it is one, or was. ``downloads``:
     who but the owner may have ``files``, which are empty for others and until they are made.
+    ``chapters``: from the time stamps in the description.
     """
 
     id: str
@@ -105,6 +107,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     was_live: bool
     downloads: Downloads
     files: list[File]
+    chapters: list[Chapter]
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,6 +249,7 @@ def to_video(row: Mapping[Any, Any], links: Links, now: float, viewers: int | No
         "live": _to_live(row, viewers) if row["status"] == "live" else None,
         "downloads": downloads_of(row, links),
         "files": _to_files(row, links, now),
+        "chapters": read_chapters(row["description"], row["duration_ms"]),
     }
     return Video(**same_fields(Video, row) | computed)
 

@@ -18,7 +18,7 @@ from multipart import (
 
 from shared.errors import InvalidInput
 
-MAX_FIELD_BYTES: Final = 16 * 1024
+MAX_FIELD_BYTES: Final = 32 * 1024
 MAX_PARTS: Final = 32
 MAX_OVERHEAD_BYTES: Final = 1024 * 1024
 """All that is not the file: fields, headers, and the text before the first boundary."""

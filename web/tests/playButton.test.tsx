@@ -32,6 +32,7 @@ it.each(['film', 'live'] as const)(
           title="A walk"
           poster=""
           storyboardUrl={null}
+          chapters={[]}
           aspectRatio={1.8}
           knownDuration={60}
           opening={{ start: 0, autoplay: false, muted: false, loop: false }}

@@ -81,6 +81,7 @@ describe('keyboard', () => {
       togglePlay: vi.fn(),
       seekTo: vi.fn(),
       seekBy: vi.fn(),
+      playFrom: vi.fn(),
       seekToShare: vi.fn(),
       setVolume: vi.fn(),
       toggleMute: vi.fn(),

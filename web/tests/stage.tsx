@@ -113,6 +113,7 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     was_live: false,
     downloads: 'nobody',
     files: [],
+    chapters: [],
     CreatedAt: '2026-01-02T03:04:05Z',
     UpdatedAt: '2026-01-02T03:04:05Z',
     ...changes,

@@ -5,6 +5,7 @@ from litestar.middleware import DefineMiddleware
 
 from services.catalog.http import (
     catching_up,
+    chapters,
     downloads,
     feed,
     jobs,
@@ -28,6 +29,7 @@ def routes(*, fixed_links: bool = False) -> list[Router]:
         route_handlers=[
             *videos.HANDLERS,
             *downloads.HANDLERS,
+            *chapters.HANDLERS,
             *jobs.HANDLERS,
             *progress.HANDLERS,
             *tags.HANDLERS,

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from services.catalog import domain
-from services.catalog.domain import OwnersCommand
+from services.catalog.domain import OwnersCommand, VideoNotFound
 from services.catalog.handlers import handle
 from services.catalog.http.dependencies import Catalog
 from services.catalog.queries.lists import Row
@@ -50,6 +50,21 @@ async def find_after_catch_up(
 def may_see(row: Row, principal: Principal | None) -> bool:
     """Whether the caller may see a video: it is shown to others, or it is the caller's own."""
     return row["visibility"] in SHOWN_TO_OTHERS or is_owner(row, principal)
+
+
+async def find_visible(catalog: Catalog, video_id: str, principal: Principal | None) -> Row:
+    """A video that the caller may see. Raises VideoNotFound."""
+    id_ = checked_id(video_id, VideoNotFound)
+
+    async def visible() -> Row | None:
+        row = await catalog.views.video(id_)
+        return row if row is not None and may_see(row, principal) else None
+
+    # What is hidden is looked for as long as what does not exist: no clock tells them apart.
+    row = await find_after_catch_up(catalog, visible)
+    if row is None:
+        raise VideoNotFound
+    return row
 
 
 def is_owner(row: Row, principal: Principal | None) -> bool:

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from services.catalog import domain
 from services.catalog.api_models import Video, to_tag
+from services.catalog.chapters import read_chapters
 from services.catalog.domain import (
     ChangeDetails,
     ChangeVisibility,
@@ -19,7 +20,12 @@ from services.catalog.domain import (
     VideoNotFound,
 )
 from services.catalog.event_tail.shown_changes import LISTS
-from services.catalog.http.access import checked_id, find_after_catch_up, may_see, run_command
+from services.catalog.http.access import (
+    checked_id,
+    find_after_catch_up,
+    find_visible,
+    run_command,
+)
 from services.catalog.http.conditional import SHOWS
 from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
 from services.catalog.http.lists import (
@@ -33,7 +39,6 @@ from services.catalog.http.lists import (
     to_page,
     to_videos,
 )
-from services.catalog.queries.lists import Row
 from services.catalog.queries.totals import Total
 from services.catalog.read_model.text_analysis import MAX_QUERY, parse_query
 from shared.contracts import Downloads, Visibility
@@ -50,7 +55,7 @@ AnyRequest = Request[object, object, State]
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Title: 1 to 100 characters. Description: at most 500."""
+    """Title: 1 to 200 characters. Description: at most 5000."""
 
     title: str
     description: str = ""
@@ -139,7 +144,7 @@ async def one(
     optional_principal: MaybeCaller,
 ) -> Success[Video]:
     """A video in any status; ``video`` is empty until it is playable."""
-    row = await _find_visible(catalog, video_id, optional_principal)
+    row = await find_visible(catalog, video_id, optional_principal)
     return Success(data=(await to_videos([row], catalog, request, optional_principal))[0])
 
 
@@ -151,7 +156,7 @@ async def count_view(
     optional_principal: MaybeCaller,
 ) -> Success[Video]:
     """Counts once a day for each viewer. Answers the video, counted or not."""
-    row = await _find_visible(catalog, video_id, optional_principal)
+    row = await find_visible(catalog, video_id, optional_principal)
     address = client_address(request)
     agent = request.headers.get("user-agent", "")
     today = datetime.now(UTC).date()
@@ -217,20 +222,6 @@ HANDLERS: Final[list[HTTPRouteHandler]] = [
 ]
 
 
-async def _find_visible(catalog: Catalog, video_id: str, principal: Principal | None) -> Row:
-    id_ = checked_id(video_id, VideoNotFound)
-
-    async def visible() -> Row | None:
-        row = await catalog.views.video(id_)
-        return row if row is not None and may_see(row, principal) else None
-
-    # What is hidden is looked for as long as what does not exist: no clock tells them apart.
-    row = await find_after_catch_up(catalog, visible)
-    if row is None:
-        raise VideoNotFound
-    return row
-
-
 async def change_video(
     request: AnyRequest,
     catalog: Catalog,
@@ -257,4 +248,5 @@ def _with_state(video: Video, state: domain.Video, default: Downloads) -> Video:
         visibility=state.visibility,
         publish_at=state.publish_at,
         downloads=state.downloads or default,
+        chapters=read_chapters(state.description, video.duration_ms),
     )

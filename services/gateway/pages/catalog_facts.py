@@ -36,6 +36,14 @@ class Broadcast(msgspec.Struct, frozen=True):
     ended: bool
 
 
+class Part(msgspec.Struct, frozen=True):
+    """A chapter of a video; times in milliseconds from the video's beginning."""
+
+    start_ms: int
+    end_ms: int
+    title: str
+
+
 class DownloadOffer(msgspec.Struct, frozen=True):
     """The video as an MP4 file, at ``url``; ``size`` in bytes."""
 
@@ -46,7 +54,7 @@ class DownloadOffer(msgspec.Struct, frozen=True):
 class Film(msgspec.Struct, frozen=True, kw_only=True):
     """A video that anybody may see; ``video`` is its playlist, "" before it plays.
 
-    ``files``: those that anybody may have, best first.
+    ``files``: those that anybody may have, best first. ``chapters``: in order, or none.
     """
 
     id: str
@@ -65,6 +73,7 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     visibility: str
     live: Broadcast | None
     files: Sequence[DownloadOffer] = ()
+    chapters: Sequence[Part] = ()
 
     @property
     def seconds(self) -> int:
@@ -109,9 +118,9 @@ class Site(msgspec.Struct, frozen=True):
         """The address of a path, or of what has one already."""
         return urljoin(f"{self.origin}/", path)
 
-    def watch(self, film: Film) -> str:
-        """The page of a video."""
-        return self.at(f"/watch/{film.id}")
+    def watch(self, film: Film, start: int = 0) -> str:
+        """The page of a video; ``start``: it begins there, in seconds."""
+        return self.at(f"/watch/{film.id}" + (f"?t={start}" if start else ""))
 
     def embed(self, film: Film) -> str:
         """The player of a video alone."""

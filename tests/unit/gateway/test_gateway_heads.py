@@ -94,6 +94,24 @@ def test_the_same_is_there_as_structured_data() -> None:
     assert data["interactionStatistic"]["userInteractionCount"] == 7
 
 
+def test_chapters_are_clips_of_it() -> None:
+    chapters = [
+        {"start_ms": 0, "end_ms": 30_000, "title": "Intro"},
+        {"start_ms": 30_000, "end_ms": 61_400, "title": "</script>Up"},
+    ]
+    data = json.loads(page(chapters=chapters).text("script"))
+    first, second = data["hasPart"]
+    assert first["url"] == f"https://video.example.com/watch/{ID}"
+    assert second == {
+        "@type": "Clip",
+        "name": "</script>Up",
+        "startOffset": 30,
+        "endOffset": 61,
+        "url": f"https://video.example.com/watch/{ID}?t=30",
+    }
+    assert "hasPart" not in json.loads(page().text("script"))
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_becomes_an_element(text: str) -> None:
     plain = page()

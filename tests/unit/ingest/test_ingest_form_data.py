@@ -15,6 +15,7 @@ from services.ingest.form_data import (
     FormParser,
     MalformedForm,
 )
+from shared.text_rules import MAX_DESCRIPTION
 
 TYPE = "multipart/form-data; boundary=edge"
 
@@ -58,6 +59,14 @@ def test_cuts_change_nothing(content: bytes, title: str, file_first: bool, cuts:
     field_events = [Field("title", title)]
     assert events == (file_events + field_events if file_first else field_events + file_events)
     assert received == content
+
+
+def test_the_longest_description_fits_whatever_its_script() -> None:
+    description = "\U0001f3ac" * MAX_DESCRIPTION
+    body = part('name="description"', description.encode())
+    file = part('name="video"; filename="a"', b"x")
+    events, _ = read(body + file + b"--edge--\r\n", [])
+    assert events[0] == Field("description", description)
 
 
 @pytest.mark.parametrize(

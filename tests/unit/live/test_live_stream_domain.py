@@ -127,7 +127,7 @@ def test_a_change_names_all_settings() -> None:
         ((), CreateStream("l", "ann", LiveSettings(title="a", visibility="draft")), InvalidInput),
         ((CREATED,), ChangeStream("ann", {"reconnect_seconds": 1801}), InvalidInput),
         ((CREATED,), ChangeStream("ann", {"reconnect_seconds": -1}), InvalidInput),
-        ((CREATED,), ChangeStream("ann", {"description": "x" * 501}), InvalidInput),
+        ((CREATED,), ChangeStream("ann", {"description": "x" * 5001}), InvalidInput),
     ],
 )
 def test_a_command_is_refused(

@@ -59,8 +59,8 @@ UPLOADED = VideoUploaded(
         ("  New \n\t title ", "New title"),
         ("Zoe\u0308", "Zo\u00eb"),
         ("\u3000\u2028x\xa0", "x"),
-        ("é" * 100, "é" * 100),
-        ("e\u0301" * 100, "é" * 100),
+        ("é" * 200, "é" * 200),
+        ("e\u0301" * 200, "é" * 200),
         ("👩\u200d🚀", "👩\u200d🚀"),
         ("می\u200cخواهم", "می\u200cخواهم"),
         *(
@@ -86,7 +86,7 @@ def test_titles_as_they_are_kept(given_text: str, kept: str) -> None:
         *("\U0001d159", "\U00013441\U00013442"),
         *(
             "\u0301",
-            "x" * 101,
+            "x" * 201,
             "a\x07",
             "a\0b",
             "\x1cx",
@@ -129,8 +129,8 @@ def test_all_bidi_controls_are_known() -> None:
 def test_descriptions() -> None:
     assert clean_description(" one\r\ntwo\rthree\tx\n") == "one\ntwo\nthree\tx"
     assert clean_description(" \n ") == ""
-    assert clean_description("東" * 500) == "東" * 500
-    for text in ("東" * 501, "\0", "a\x0cb", "\u200b", "a\u202eb"):
+    assert clean_description("東" * 5000) == "東" * 5000
+    for text in ("東" * 5001, "\0", "a\x0cb", "\u200b", "a\u202eb"):
         with pytest.raises(RefusedText):
             clean_description(text)
 

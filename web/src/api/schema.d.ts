@@ -1164,6 +1164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/videos/{video_id}/chapters.vtt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Chapters as WebVTT
+         * @description Without a cue where the description names no chapters.
+         */
+        get: operations["ApiV1VideosVideoIdChaptersVttChapters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/videos/{video_id}/download": {
         parameters: {
             query?: never;
@@ -1293,6 +1313,12 @@ export interface components {
             lives: components["schemas"]["Used"];
             live_bytes: components["schemas"]["Used"];
             deleted_bytes: components["schemas"]["Used"];
+        };
+        /** Chapter */
+        Chapter: {
+            start_ms: number;
+            end_ms: number;
+            title: string;
         };
         /** ChatBan */
         ChatBan: {
@@ -2248,6 +2274,7 @@ export interface components {
             /** @enum {string} */
             downloads: "anyone" | "nobody";
             files: components["schemas"]["File"][];
+            chapters: components["schemas"]["Chapter"][];
         };
         /** VisibilityChange */
         VisibilityChange: {
@@ -6515,6 +6542,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SuccessPageVideo"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1VideosVideoIdChaptersVttChapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Additional response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/vtt": string;
                 };
             };
             /** @description Bad request syntax or unsupported method */

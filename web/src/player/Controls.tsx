@@ -11,10 +11,12 @@ import {
 } from 'lucide-react';
 import { type CSSProperties, useSyncExternalStore } from 'react';
 
+import type { Chapter } from '../api/models';
 import { formatClock } from '../format/duration';
 import { cx } from '../ui/cx';
 import type { PlayerActions } from './actions';
 import type { Kind } from './attachHls';
+import { chapterAt } from './chapters';
 import { ControlButton } from './ControlButton';
 import { LivePosition } from './LivePosition';
 import type { LiveTimeline } from './liveTimeline';
@@ -30,9 +32,11 @@ interface ControlsProps {
   stream: Stream;
   actions: PlayerActions;
   storyboardUrl: string | null;
+  chapters: readonly Chapter[];
   hidden: boolean;
 }
 
+const NONE: readonly Chapter[] = [];
 const ICON = 'h-5 w-5';
 
 export function Controls({
@@ -42,6 +46,7 @@ export function Controls({
   stream,
   actions,
   storyboardUrl,
+  chapters,
   hidden,
 }: ControlsProps) {
   // A browser that plays a live by itself tells no time of day.
@@ -68,6 +73,7 @@ export function Controls({
         until={live ? live.until : duration}
         bufferedUntil={live ? live.now + ahead : media.bufferedUntil}
         storyboardUrl={storyboardUrl}
+        chapters={live ? NONE : chapters}
         onSeek={known ? stream.goTo : actions.seekTo}
       />
       <div className="flex items-center">
@@ -81,7 +87,9 @@ export function Controls({
             <span className="text-white/70"> / {formatClock(duration * 1000)}</span>
           </p>
         )}
-        <div className="flex-1" />
+        <p dir="auto" className="min-w-0 flex-1 truncate text-sm text-white/85 max-sm:invisible">
+          {chapterAt(chapters, media.currentTime)?.title}
+        </p>
         <SettingsMenu stream={stream} rate={media.rate} onRate={actions.setRate} />
         {document.pictureInPictureEnabled && (
           <ControlButton

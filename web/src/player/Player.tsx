@@ -1,13 +1,15 @@
 import { Play } from 'lucide-react';
-import { useEffect, useId, useRef, useState } from 'react';
+import { type RefObject, useEffect, useId, useRef, useState } from 'react';
 
+import type { Chapter } from '../api/models';
 import { Button } from '../ui/Button';
 import { cx } from '../ui/cx';
 import { Spinner } from '../ui/Spinner';
-import { playerActions } from './actions';
+import { type PlayerActions, playerActions } from './actions';
 import { playerPosition } from './position';
 import type { Kind } from './attachHls';
 import { Controls } from './Controls';
+import { playerJumps } from './jumps';
 import { useHls } from './useHls';
 import { useIdle } from './useIdle';
 import { useMediaState } from './useMediaState';
@@ -29,6 +31,7 @@ interface PlayerProps {
   title: string;
   poster: string;
   storyboardUrl: string | null;
+  chapters: readonly Chapter[];
   /** Width ÷ height of the picture. */
   aspectRatio: number;
   /** Known length in seconds, for while the playlist is still growing. */
@@ -62,6 +65,7 @@ export function Player(props: PlayerProps) {
   usePlayerKeys(video, frame, actions);
   useStoredVolume(video);
   useEffect(() => playerPosition.set(media.currentTime), [media.currentTime]);
+  useJumps(frame, actions);
   useWatched(media.currentTime, !media.paused, props.onWatched);
 
   const hidden = idle && !media.paused && !media.waiting;
@@ -78,7 +82,7 @@ export function Player(props: PlayerProps) {
       aria-describedby={descriptionId}
       data-idle={hidden}
       className={cx(
-        'player group/player [container-type:size] relative flex w-full items-center justify-center overflow-hidden bg-black',
+        'player group/player [container-type:size] relative flex w-full scroll-mt-20 items-center justify-center overflow-hidden bg-black',
         props.fill ? 'h-full' : 'max-h-[calc(100dvh-9rem)] md:rounded-xl',
       )}
       style={props.fill ? undefined : { aspectRatio: String(Math.max(props.aspectRatio, 4 / 3)) }}
@@ -148,10 +152,23 @@ export function Player(props: PlayerProps) {
           stream={stream}
           actions={actions}
           storyboardUrl={props.storyboardUrl}
+          chapters={props.chapters}
           hidden={hidden}
         />
       )}
     </div>
+  );
+}
+
+/** Goes to the moments that the rest of the page leads to, in sight. */
+function useJumps(frame: RefObject<HTMLElement | null>, actions: PlayerActions): void {
+  useEffect(
+    () =>
+      playerJumps.listen((seconds) => {
+        actions.playFrom(seconds);
+        frame.current?.scrollIntoView({ block: 'nearest' });
+      }),
+    [frame, actions],
   );
 }
 

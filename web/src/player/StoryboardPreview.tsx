@@ -3,6 +3,8 @@ import type { StoryboardTile } from './storyboard';
 interface StoryboardPreviewProps {
   tile: StoryboardTile | null;
   clock: string;
+  /** Of the chapter; "" without one. */
+  title: string;
   /** Where along the bar, 0–1. */
   share: number;
 }
@@ -10,7 +12,7 @@ interface StoryboardPreviewProps {
 const WIDTH = 176;
 
 /** The frame under the pointer, above the seek bar. */
-export function StoryboardPreview({ tile, clock, share }: StoryboardPreviewProps) {
+export function StoryboardPreview({ tile, clock, title, share }: StoryboardPreviewProps) {
   const scale = tile ? WIDTH / tile.width : 1;
   return (
     <div
@@ -36,6 +38,14 @@ export function StoryboardPreview({ tile, clock, share }: StoryboardPreviewProps
             }}
           />
         </div>
+      )}
+      {title && (
+        <p
+          dir="auto"
+          className="mx-auto mt-1 line-clamp-2 w-fit max-w-44 rounded bg-black/85 px-1.5 py-0.5 text-center text-xs"
+        >
+          {title}
+        </p>
       )}
       <p className="mx-auto mt-1 w-fit rounded bg-black/85 px-1.5 py-0.5 timecode text-xs">
         {clock}

@@ -7,6 +7,7 @@ export interface PlayerActions {
   togglePlay: () => void;
   seekTo: (seconds: number) => void;
   seekBy: (seconds: number) => void;
+  playFrom: (seconds: number) => void;
   /** To that part of the whole, from 0 to 1. */
   seekToShare: (share: number) => void;
   setVolume: (volume: number) => void;
@@ -59,6 +60,10 @@ export function playerActions(
         if (at) live.goTo(Math.min(Math.max(at.from, at.now + seconds), at.until));
         else seekTo(element.currentTime + seconds);
       }),
+    playFrom: (seconds) => {
+      seekTo(seconds);
+      withVideo((element) => void element.play().catch(() => undefined));
+    },
     seekToShare: (share) =>
       withVideo((element) => {
         const at = live.timeline();

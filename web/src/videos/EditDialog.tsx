@@ -68,7 +68,7 @@ function EditForm({ video, onClose }: Omit<EditDialogProps, 'open'>) {
       />
       <TextArea
         label="Description"
-        hint={`${description.length} / ${MAX_DESCRIPTION}`}
+        hint={`${description.length} / ${MAX_DESCRIPTION}. Lines such as “0:00 Intro” and “1:30 Up the hill” become chapters.`}
         rows={6}
         maxLength={MAX_DESCRIPTION}
         value={description}

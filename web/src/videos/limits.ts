@@ -1,3 +1,3 @@
 /** The API's limits on a video's own words. */
-export const MAX_TITLE = 100;
-export const MAX_DESCRIPTION = 500;
+export const MAX_TITLE = 200;
+export const MAX_DESCRIPTION = 5000;

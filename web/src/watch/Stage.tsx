@@ -39,6 +39,7 @@ export function Stage({ video, opening, fill = false }: StageProps) {
       title={video.title}
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}
+      chapters={video.chapters}
       aspectRatio={video.width && video.height ? video.width / video.height : WIDE}
       liveSince={source.since}
       knownDuration={length}

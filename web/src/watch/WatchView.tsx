@@ -11,6 +11,8 @@ import { parseStart } from '../player/startTime';
 import { isReady } from '../videos/status';
 import { OwnerActions } from '../videos/OwnerActions';
 import { TagList } from '../videos/TagList';
+import { ChapterList } from './ChapterList';
+import { Description } from './Description';
 import { OwnersNotes } from './OwnersNotes';
 import { ProcessingNotice } from './ProcessingNotice';
 import { ShareButton } from './ShareButton';
@@ -66,11 +68,8 @@ export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
             {video.username}
           </Link>
         )}
-        {video.description && (
-          <p dir="auto" className="mt-5 max-w-prose whitespace-pre-line [unicode-bidi:plaintext]">
-            {video.description}
-          </p>
-        )}
+        <Description video={video} />
+        <ChapterList video={video} />
         {mine && isReady(video) && <OwnersNotes videoId={video.id} />}
         <TagList video={video} editable={mine} />
       </div>
