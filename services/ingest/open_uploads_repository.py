@@ -46,7 +46,7 @@ class OpenUploadsRepository:
                 closed = uploads.c.phase.in_(("completing", "completed"))
                 found = await connection.execute(select(uploads.c.id).where(one, closed))
                 if found.one_or_none() is None:
-                    raise UploadNotFound("There is no such resumable upload.")
+                    raise UploadNotFound
                 raise UploadClosed("This upload is complete: change the video.")
         return upload_of(row)
 

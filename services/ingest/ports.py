@@ -19,9 +19,13 @@ completed: VideoUploaded is in the log (or a partial upload is whole). ending: i
 
 
 class UploadNotFound(NotFound):
-    """There is no such upload of this user."""
+    """There is no such upload of this user. In the same words, whether another has one: ids of
+    uploads are those of videos."""
 
     code = "upload_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such upload.")
 
 
 class UploadLost(Conflict):

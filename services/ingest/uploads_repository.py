@@ -71,7 +71,7 @@ class UploadsRepository:
         async with transaction(self._engine) as connection:
             row = await _row(connection, upload_id)
         if row is None:
-            raise UploadNotFound("There is no such upload.")
+            raise UploadNotFound
         return upload_of(row)
 
     async def by_key(self, user_id: str, idempotency_key: str) -> Upload | None:
@@ -141,7 +141,7 @@ class UploadsRepository:
             )
             row = taken.one_or_none()
             if row is None and await _row(connection, upload_id) is None:
-                raise UploadNotFound("There is no such upload.")
+                raise UploadNotFound
         if row is None:
             raise UploadLost("This upload takes no more bytes.")
         return upload_of(row)

@@ -139,7 +139,7 @@ class DirectUploads:
         """
         upload = await self._uploads.get(upload_id)
         if upload.user_id != user_id or upload.protocol != "direct" or upload.phase == "ending":
-            raise UploadNotFound("There is no such upload.")
+            raise UploadNotFound
         if upload.phase != "open":
             return await self._steps.completer.complete(upload.id)
         upload = await self._steps.writers.acquire(upload.id)
@@ -169,7 +169,7 @@ class DirectUploads:
         """End an upload that is not complete. Raises UploadNotFound; UploadLost if it is."""
         upload = await self._uploads.get(upload_id)
         if upload.user_id != user_id or upload.protocol != "direct" or upload.phase == "ending":
-            raise UploadNotFound("There is no such direct upload.")
+            raise UploadNotFound
         taken = await self._steps.writers.acquire(upload.id)
         await self._steps.ender.abort(taken, "Its owner gave it up.")
 

@@ -31,7 +31,7 @@ class OpenUploadsHandler:
         checked = check_details(wanted)
         upload = await self._uploads.get(upload_id)
         if upload.user_id != user_id:
-            raise UploadNotFound("There is no such resumable upload.")
+            raise UploadNotFound
         changed: dict[str, Any] = {"filename": checked.filename or upload.details.filename}
         details = await self._starter.with_visibility(
             user_id, msgspec.structs.replace(checked, **changed)

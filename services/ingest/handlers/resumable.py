@@ -293,10 +293,8 @@ class Resumable:
         """Raises UploadNotFound, also for an expired upload that the sweep has not ended yet."""
         upload = await self._uploads.get(upload_id)
         gone = upload.phase == "ending" or upload.expired
-        if upload.user_id != user_id or gone:
-            raise UploadNotFound("There is no such upload.")
-        if upload.protocol != "tus":
-            raise UploadNotFound("There is no such resumable upload.")
+        if upload.user_id != user_id or upload.protocol != "tus" or gone:
+            raise UploadNotFound
         return upload
 
     async def _same(self, earlier: Upload, fingerprint: str) -> Upload | None:

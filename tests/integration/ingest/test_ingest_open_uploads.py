@@ -206,3 +206,41 @@ async def test_a_process_whose_clock_is_ahead_ends_no_upload(
             assert await offset_of(client, url) == 5000
             assert await create(client, 9000, idempotency_key="one") == url
         assert await offset_of(client, url) == 5000
+
+
+async def answer_to(client: httpx.AsyncClient, method: str, path: str) -> tuple[int, object]:
+    headers = TUS | STREAM | {"upload-offset": "0"}
+    body = b"x"
+    if method in ("PUT", "POST"):
+        headers, body = {"content-type": "application/json"}, b'{"title": "Mine"}'
+    answer = await client.request(method, path, headers=headers, content=body)
+    return answer.status_code, answer.content and answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "route"),
+    [
+        ("HEAD", "/api/v1/uploads/{}"),
+        ("PATCH", "/api/v1/uploads/{}"),
+        ("DELETE", "/api/v1/uploads/{}"),
+        ("PUT", "/api/v1/uploads/{}/details"),
+        ("POST", "/api/v1/uploads/direct/{}/complete"),
+        ("DELETE", "/api/v1/uploads/direct/{}"),
+    ],
+)
+async def test_anothers_upload_is_answered_as_one_that_is_not_there(
+    ingest: Ingest, method: str, route: str
+) -> None:
+    async with ingest.client() as owner, ingest.client("bob") as other:
+        resumable = (await create(owner, 9000)).rpartition("/")[2]
+        begun = await owner.post(f"{UPLOADS}/direct", json={"title": "Walk", "size": 9000})
+        direct = begun.json()["data"]["upload_id"]
+        said = {
+            upload: await answer_to(other, method, route.format(upload))
+            for upload in (new_id(), resumable, direct)
+        }
+        # Its owner gets no further by a route of another protocol.
+        foreign = resumable if "direct" in route else direct
+        said["their own"] = await answer_to(owner, method, route.format(foreign))
+    assert len(set(said.values())) == 1, said
+    assert {status for status, _ in said.values()} == {404}
