@@ -23,6 +23,7 @@ _FRESH_SECONDS: Final = 2.0
 _MAX_KNOWN: Final = 32
 _MAX_SIZES: Final = 500
 _DVR_PREFIX: Final = "dvr-"
+_OF_ALL: Final = frozenset((object_keys.MULTIVARIANT, object_keys.DVR, object_keys.DASH))
 
 
 class _Known(msgspec.Struct):
@@ -31,6 +32,16 @@ class _Known(msgspec.Struct):
     history: History
     read_at: float
     texts: dict[tuple[str, bool], str | None]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows: it has ended, or was never one."""
+        return self.history.ended or not any(self.history.tracks.values())
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a playlist, or the manifest."""
+        tracks = self.history.tracks
+        return any(tracks.values()) and (name in _OF_ALL or _track(name) in tracks)
 
 
 class PlainPlaylists:
@@ -49,7 +60,8 @@ class PlainPlaylists:
         """A playlist or the manifest by its file's name; None for nothing to play. ``skip``: an
         update without what the player has already. Raises Unavailable."""
         known = await self._read(video_id)
-        if not known.history.numbers:
+        if not known.has(name):
+            # Nothing is kept or made for names that anybody may think up.
             return None
         if name == object_keys.DASH:
             return await self._manifest(known.history)
@@ -67,10 +79,9 @@ class PlainPlaylists:
             names = object_keys.dvr_playlist if back else object_keys.playlist
             sizes = await self._all_sizes(history)
             return multivariant(history, sizes, names, 0 if back else self._dvr_seconds)
-        track = name.removesuffix(".m3u8").removeprefix(_DVR_PREFIX)
         reach: Reach = dvr(self._dvr_seconds) if back else WINDOW
         # A list of hours takes some tens of milliseconds, in which parts must go on.
-        return await asyncio.to_thread(running_playlist, history, track, reach, skip=skip)
+        return await asyncio.to_thread(running_playlist, history, _track(name), reach, skip=skip)
 
     async def _manifest(self, history: History) -> str | None:
         shown = presentation(newest(history, WINDOW_SECONDS), await self._all_sizes(history))
@@ -83,11 +94,19 @@ class PlainPlaylists:
             now = time.monotonic()
             if known is None or now - known.read_at > _FRESH_SECONDS:
                 known = await self._refreshed(video_id, known, now)
-                if len(self._known) >= _MAX_KNOWN and video_id not in self._known:
-                    self._known.clear()
-                    self._reading.clear()
-                self._known[video_id] = known
+                self._keep(video_id, known)
         return known
+
+    def _keep(self, video_id: str, known: _Known) -> None:
+        """Those that are over, or were none, make room first: what somebody looks up does not have
+        the running ones read anew, which are asked for all the time."""
+        self._known.pop(video_id, None)
+        if len(self._known) >= _MAX_KNOWN:
+            over = (each for each, kept in self._known.items() if kept.is_over)
+            gone = next(over, next(iter(self._known)))
+            del self._known[gone]
+            self._reading.pop(gone, None)
+        self._known[video_id] = known
 
     async def _refreshed(self, video_id: str, known: _Known | None, now: float) -> _Known:
         before = known.history if known is not None else None
@@ -110,3 +129,8 @@ class PlainPlaylists:
                 self._sizes[key] = init.width, init.height
             found[track] = self._sizes[key]
         return found
+
+
+def _track(name: str) -> str:
+    """The track whose playlist has this name."""
+    return name.removesuffix(".m3u8").removeprefix(_DVR_PREFIX)
