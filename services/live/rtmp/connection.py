@@ -18,6 +18,7 @@ from services.live.flv.sink import Admission, Sink, Stopped
 from services.live.flv.tags import AUDIO, SCRIPT, VIDEO, NotPlayable, Tag
 from services.live.ports import Publisher, Refused
 from services.live.rtmp import replies, wire
+from services.live.rtmp.allowance import Allowance
 from services.live.rtmp.wire import Message, Parser, ProtocolError
 from shared.caller_identity import identity_of
 from shared.contracts import LiveProtocol
@@ -80,8 +81,10 @@ class Connection(asyncio.Protocol):
         self._window = replies.WINDOW_BYTES
         self._application = False
         self._software = ""
+        self._allowance = Allowance()
         self._commands = self._streams = 0
         self._stream = 1
+        self._asked = False
         self._sink: Sink | None = None
         self._clean = False
         self._said = False
@@ -139,6 +142,12 @@ class Connection(asyncio.Protocol):
             messages = self._parser.messages(_CHUNKS_A_TURN)
         except ProtocolError as error:
             self._end(str(error))
+            return
+        now = asyncio.get_running_loop().time()
+        parser = self._parser
+        refusal = self._allowance.refusal(parser.chunks, parser.pieces, now, asked=self._asked)
+        if refusal is not None:
+            self.stop(refusal)
             return
         for message in messages:
             self._queued += len(message.body) + _MESSAGE_BYTES
@@ -334,6 +343,7 @@ class Connection(asyncio.Protocol):
         key = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], str) else ""
         key = key.partition("?")[0].strip()
         self._stream = stream or 1
+        self._asked = True
         if not key or len(key) > _MAX_KEY:
             raise Refused("unknown_key", "no stream has this key")
         protocol: LiveProtocol = "rtmps" if self._tls else "rtmp"

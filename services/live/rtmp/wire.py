@@ -24,6 +24,7 @@ _MAX_CHUNK_STREAMS: Final = 32
 _MAX_CHUNK_BYTES: Final = 16 << 20
 _MAX_TAGS: Final = 1000
 _CHUNK_BYTES_OUT: Final = 4096
+LEAST_CHUNK_BYTES: Final = 128
 
 _VERSION: Final = 3
 _RANDOM_BYTES: Final = 1528
@@ -56,18 +57,22 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 class Parser:
-    """Reads one connection. ``reply`` is called with the server's side of the handshake."""
+    """Reads one connection. ``reply`` is called with the server's side of the handshake.
+
+    ``chunks`` were read so far, and ``pieces``: messages, and chunks that are smaller than any that
+    programs send.
+    """
 
     def __init__(self, reply: Callable[[bytes], None]) -> None:
         self._reply = reply
         self._buffer = bytearray()
-        self._chunk_bytes = 128
+        self._chunk_bytes = LEAST_CHUNK_BYTES
         self._headers: dict[int, _Header] = {}
         self._bodies: dict[int, bytearray] = {}
         self._held = 0
         self._answered = False
         self.greeted = False
-        self.received = 0
+        self.received = self.chunks = self.pieces = 0
         # Whether ``messages`` has stopped at its limit, so that more can be read right away.
         self.more = False
 
@@ -90,6 +95,7 @@ class Parser:
                 break
             at = end
             chunks += 1
+        self.chunks += chunks
         self.more = chunks == max_chunks
         del self._buffer[:at]
         return found
@@ -141,6 +147,7 @@ class Parser:
             part = self._bodies[number] = bytearray()
         part += self._buffer[body_at:end]
         self._held += size
+        self.pieces += size < LEAST_CHUNK_BYTES
         if self._held > _MAX_HELD_BYTES:
             raise ProtocolError("too many unfinished messages")
         if len(part) == header.length:
@@ -218,6 +225,7 @@ class Parser:
         return _Header(now, value, length, kind, stream, extended), at
 
     def _message(self, header: _Header, body: bytes, found: list[Message]) -> None:
+        self.pieces += 1
         if header.kind == SET_CHUNK_SIZE:
             size = int.from_bytes(body[:4], "big")
             if len(body) < 4 or not 1 <= size <= _MAX_CHUNK_BYTES:
@@ -227,7 +235,9 @@ class Parser:
             dropped = self._bodies.pop(int.from_bytes(body[:4], "big"), None)
             self._held -= len(dropped or b"")
         elif header.kind == AGGREGATE:
-            found += _parts(header, body)
+            parts = _parts(header, body)
+            self.pieces += len(parts)
+            found += parts
         elif body:
             found.append(Message(header.kind, header.milliseconds, header.stream, body))
 

@@ -388,3 +388,45 @@ async def test_ten_thousand_connects_of_an_address_hold_nobody_else_up() -> None
         good.close()
         await eventually(lambda: server.connections == 0)
         assert len(server._open) == 0
+
+
+PINGS = chunk(4, bytes(6), number=2) * 30_000
+ABORTS = chunk(2, bytes(4), number=2) * 30_000
+CHUNKS_OF_A_BYTE = (
+    chunk(1, (1).to_bytes(4, "big"), number=2)
+    + chunk(9, AVC_HEADER, number=6)[:4]
+    + (60_000).to_bytes(3, "big")
+    + b"\x09"
+    + bytes(4)
+    + b"\xc6".join([b"\0"] * 60_000)
+)
+TAGS = chunk(22, (b"\x12\0\0\1" + bytes(7) + b"\0" + bytes(4)) * 1000, number=4) * 30
+
+
+@pytest.mark.parametrize("flood", [PINGS, ABORTS, CHUNKS_OF_A_BYTE, TAGS])
+@pytest.mark.parametrize("begun", [HANDSHAKE, publish()], ids=["a stranger", "a publisher"])
+async def test_messages_without_end_end_their_connection_alone(flood: bytes, begun: bytes) -> None:
+    async with serving() as (server, door, port):
+        _, good = await send(port, publish())
+        await eventually(lambda: len(door.sinks) == 1)
+        reader, writer = await send(port, begun)
+        stranger = begun == HANDSHAKE
+        await eventually(lambda: stranger or len(door.sinks) == 2)
+        writer.write(flood)
+        assert (b"too much before" if stranger else b"too many messages") in await answers(reader)
+        writer.close()
+        good.write(picture(0, key=True))
+        await eventually(lambda: door.sinks[0].tags)
+        assert door.sinks[0].ended is None
+        good.close()
+        await eventually(lambda: server.connections == 0)
+
+
+async def test_what_was_held_up_for_a_minute_arrives_at_once() -> None:
+    held_up = b"".join(picture(20 * n, key=n == 0) for n in range(60 * 60))
+    held_up += b"".join(chunk(8, b"\xaf\x01abc", stream=1, at=20 * n) for n in range(60 * 100))
+    async with serving() as (_, door, port):
+        _, writer = await send(port, publish() + chunk(9, AVC_HEADER, stream=1, number=6) + held_up)
+        await eventually(lambda: door.sinks and len(door.sinks[0].tags) == 1 + 60 * 160)
+        assert door.sinks[0].ended is None
+        writer.close()
