@@ -18,6 +18,7 @@ from services.gateway.http1.h1_errors import UpstreamError
 from services.gateway.media.live_media import LiveMedia
 from services.gateway.media.media_paths import PUBLIC, MediaPaths
 from services.gateway.observability.media_metrics import MediaMetrics
+from services.gateway.request import conditions
 from services.gateway.request.exchange import Exchange, Headers
 from services.gateway.request.routes import Route
 from services.gateway.security_headers import media_headers
@@ -34,7 +35,6 @@ _FRESH_SECONDS: Final = 5.0
 _FRESH_HIDDEN_SECONDS: Final = 1.0
 _STALE_SECONDS: Final = 60.0
 _MAX_KNOWN: Final = 20_000
-_CONDITIONS: Final = frozenset((b"range", b"if-range", b"if-none-match", b"if-modified-since"))
 _PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
 
 
@@ -198,10 +198,8 @@ class Media:
         private: bool,
     ) -> None:
         begun = time.perf_counter()
-        conditions = [
-            b"%b: %b\r\n" % pair for pair in exchange.scope["headers"] if pair[0] in _CONDITIONS
-        ]
-        response = await self._fetch(exchange, key, timeout, conditions)
+        asked = [b"%b: %b\r\n" % pair for pair in conditions.readable(exchange.scope["headers"])]
+        response = await self._fetch(exchange, key, timeout, asked)
         place = moved.Place(key)
         if response.status in (403, 404) and exchange.method == "GET":
             found = await self._moved(exchange, key)
@@ -229,11 +227,11 @@ class Media:
             raise UpstreamError("object storage took too long") from None
 
     async def _fetch(
-        self, exchange: Exchange, key: str, timeout: float, conditions: list[bytes]
+        self, exchange: Exchange, key: str, timeout: float, lines: list[bytes]
     ) -> Response:
         """The object's response, once storage has begun to answer."""
         return await self._storage.fetch(
-            key, conditions, method=exchange.method, timeout=timeout, on_slow=exchange.watch
+            key, lines, method=exchange.method, timeout=timeout, on_slow=exchange.watch
         )
 
     async def _relay(

@@ -1,8 +1,18 @@
 """What a request says about the answer that it would take: codings, and what it has already."""
 
-from collections.abc import Container
+import re
+from collections.abc import Container, Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
+_TAG: Final = rb'(?:W/)?"[\x21\x23-\x7e]*"'
+_READABLE: Final = {
+    b"range": re.compile(rb"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})"),
+    b"if-range": re.compile(_TAG),
+    b"if-none-match": re.compile(rb"\*|%b(?:[ \t]*,[ \t]*%b)*" % (_TAG, _TAG)),
+}
+_SINCE: Final = b"if-modified-since"
+_DATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _REFUSED: Final = frozenset(("q=0", "q=0.0", "q=0.00", "q=0.000"))
 
 
@@ -20,6 +30,27 @@ def coding(accepted: bytes, forms: Container[str]) -> str:
         if known in forms and known in offered:
             return known
     return ""
+
+
+def readable(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """The range and the conditions of a request that mean something.
+
+    All others count for nothing (RFC 9110 §13.1.3, §14.2), and some storages call them errors.
+    Several ranges count for nothing either: no player asks for them, and their answer is of another
+    type.
+    """
+    for name, value in headers:
+        known = _READABLE.get(name)
+        if (known is not None and known.fullmatch(value)) or (name == _SINCE and _is_date(value)):
+            yield name, value
+
+
+def _is_date(value: bytes) -> bool:
+    try:
+        datetime.strptime(value.decode("latin-1"), _DATE)
+    except ValueError:
+        return False
+    return True
 
 
 def matches(condition: bytes, etag: bytes) -> bool:

@@ -137,6 +137,34 @@ async def test_a_range_beyond_the_end_is_told_so_in_the_envelope(media: httpx.As
     assert answer.json()["error"]["code"] == 416
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        ("if-modified-since", "yesterday"),
+        ("if-modified-since", "Mon, 99 Feb 2026 99:99:99 GMT"),
+        ("if-modified-since", "1" * 4000),
+        ("if-none-match", "no tag"),
+        ("if-none-match", '"a",' * 1000 + '"b'),
+        ("range", "bytes=0-0,2-2"),
+        ("range", "bytes=" + "9" * 4000 + "-"),
+        ("range", "bytes=-"),
+        ("range", "lines=0-1"),
+    ],
+    ids=lambda condition: f"{condition[0]}: {condition[1][:20]}",
+)
+async def test_what_is_no_condition_and_no_range_counts_for_nothing(
+    media: httpx.AsyncClient, condition: tuple[str, str]
+):
+    answer = await media.get(path("v/720p/1.m4s"), headers=[condition])
+    assert (answer.status_code, answer.content) == (200, SEGMENT)
+
+
+async def test_what_is_older_than_the_client_knows_is_not_sent_again(media: httpx.AsyncClient):
+    first = await media.get(path("v/720p/1.m4s"))
+    since = {"if-modified-since": first.headers["last-modified"]}
+    assert (await media.get(path("v/720p/1.m4s"), headers=since)).status_code == 304
+
+
 async def test_what_the_client_has_is_not_sent_again(media: httpx.AsyncClient):
     first = await media.get(path("v/720p/1.m4s"))
     again = await media.get(path("v/720p/1.m4s"), headers={"if-none-match": first.headers["etag"]})
