@@ -100,6 +100,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     rate_limit_general: Rate = Rate("10/s burst 20")
     rate_limit_auth: Rate = Rate("1/20s burst 3")
     rate_limit_media: Rate = Rate("200/s burst 1000")
+    rate_limit_misses: Rate = Rate("20/s burst 200")
     rate_limit_health: Rate = Rate("50/s burst 200")
     max_streams: Annotated[int, Meta(ge=1, le=100_000)] = 3000
     max_streams_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 20
@@ -121,6 +122,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
             Policy.AUTH: auth,
             Policy.DEVICES: Bucket(max(1, auth.interval // DEVICES), auth.burst * DEVICES),
             Policy.MEDIA: self.rate_limit_media.bucket,
+            Policy.MISSES: self.rate_limit_misses.bucket,
             Policy.HEALTH: self.rate_limit_health.bucket,
         }
 

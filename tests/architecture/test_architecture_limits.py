@@ -27,6 +27,7 @@ from services.ingest.handlers import discarded, upload_slots
 from services.ingest.settings import IngestSettings
 from services.live.chat import readers, room_log
 from services.live.packaging import limits as packaging_limits
+from services.live.rtmp import allowance, wire
 from services.live.settings import LiveSettings
 from services.live.simulcast import backlog
 from services.live.srt import doorstep, key_changes
@@ -45,6 +46,7 @@ from shared.errors import CinelogError
 from shared.event_store import changes
 from shared.http import lingering, paging, problems, server
 from shared.settings import Settings
+from shared.token_bucket import MICROS
 from tests.support.documents import ROOT
 
 DOCUMENT = ROOT / "docs" / "limits.md"
@@ -96,6 +98,14 @@ FIXED: dict[str, list[float]] = {
         srt.SEND_BYTES
     ],
     "what waits for a simulcast target, target": [backlog.MAX_BYTES, backlog.MAX_MS / 1000],
+    "messages and chunks of a publisher by RTMP before it says what it publishes, connection": [
+        allowance.PIECES_BEFORE
+    ],
+    "messages of a publisher by RTMP, and chunks of less than 128 bytes, session": [
+        wire.LEAST_CHUNK_BYTES,
+        MICROS / allowance.PIECES.interval,
+        allowance.PIECES.burst,
+    ],
     "days until a planned live, stream": [publication.LONGEST_WAIT.days],
     "segments of a running live that are loaded, live": [
         live_origin.SEGMENTS_OF_LIVE,

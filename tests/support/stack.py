@@ -32,6 +32,7 @@ GENEROUS = {
     "RATE_LIMIT_GENERAL": "1000/s burst 5000",
     "RATE_LIMIT_AUTH": "1000/s burst 5000",
     "RATE_LIMIT_MEDIA": "1000/s burst 5000",
+    "RATE_LIMIT_MISSES": "1000/s burst 5000",
     "LOGIN_BURST": "1000",
 }
 

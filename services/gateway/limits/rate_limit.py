@@ -4,6 +4,8 @@ Redis counts for all gateways (``redis_buckets``). While Redis is slow or gone e
 for itself, and starts from the last state that it knows of each bucket. General policies keep
 their burst then; ``strict`` policies lose it, so that an attack on Redis does not open the login.
 
+Who asks for much that is not there is refused for a while, whatever else they ask for (``misses``).
+
 A refusal is remembered until its bucket has a token again: a flood of requests costs one question
 to Redis per token. Media are asked for all the time, so their tokens come several at once
 (``leases``).
@@ -19,6 +21,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from services.gateway.limits.leases import Leases, lease_of
+from services.gateway.limits.misses import Misses
 from services.gateway.limits.redis_buckets import RedisBuckets, packed_arguments
 from services.gateway.limits.redis_pipe import RedisGone, RedisPipe
 from services.gateway.request.routes import Policy
@@ -70,12 +73,13 @@ def rule(
 
 
 def rules(buckets: Mapping[Policy, Bucket]) -> dict[Policy, Rule]:
-    """The rules of all policies. Health checks are counted here: they must not wait for Redis."""
+    """The rules of all policies. Health checks are counted here: they must not wait for Redis. So
+    are misses, after their answers."""
     return {
         policy: rule(
             policy.value,
             bucket,
-            shared=policy is not Policy.HEALTH,
+            shared=policy not in (Policy.HEALTH, Policy.MISSES),
             strict=policy is Policy.AUTH,
             leased=policy is Policy.MEDIA,
         )
@@ -169,6 +173,7 @@ class RateLimiter:
         self._local = LocalBuckets(clock)
         self._refusals = _Refusals(clock)
         self._leases = Leases(clock)
+        self._misses = Misses(rules[Policy.MISSES].local, clock)
         self._leasing: set[bytes] = set()
         self._log = get_logger("gateway.rate_limit")
         self._degraded: bool | None = None
@@ -195,6 +200,11 @@ class RateLimiter:
 
     async def take(self, policy: Policy, identity: str) -> tuple[bool, Headers]:
         """Take a token for ``identity``: whether there was one, and the headers that say so."""
+        if policy is Policy.MEDIA:
+            missed = self._misses.refusal(identity)
+            if missed is not None:
+                self._decisions.counts[Policy.MISSES.value, False, "local"] += 1
+                return False, rate_limit_headers(self._rules[Policy.MISSES], missed)
         rule = self._rules[policy]
         key = rule.prefix + identity.encode()
         counted = "memory"
@@ -209,6 +219,12 @@ class RateLimiter:
             decision = self._local.take(key, rule.local)
         self._decisions.counts[rule.name, decision.allowed, counted] += 1
         return decision.allowed, rate_limit_headers(rule, decision)
+
+    def missed(self, policy: Policy, identity: str) -> None:
+        """What ``identity`` has asked for is not there."""
+        if policy is Policy.MEDIA:
+            self._misses.count(identity)
+            self._decisions.counts[Policy.MISSES.value, True, "local"] += 1
 
     async def _ask(self, rule: Rule, key: bytes) -> Decision | None:
         """What Redis says; None where it does not answer."""

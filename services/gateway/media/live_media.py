@@ -40,6 +40,7 @@ class LiveMedia:
             return False
         self._metrics.first_byte(name.rpartition(".")[2], time.perf_counter() - begun)
         if found.status != 200:
+            exchange.joined = found.joined
             await exchange.fail(found.status)
             return True
         if not found.lasting:

@@ -14,6 +14,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from services.gateway import security_headers
 from services.gateway.http1 import request_body
+from services.gateway.limits import misses
 from services.gateway.limits.connections import Connections
 from services.gateway.limits.open_requests import RETRY_SECONDS, OpenRequests
 from services.gateway.limits.rate_limit import RateLimiter
@@ -157,6 +158,8 @@ class Gateway:
             await self._handlers[route.target](exchange, route)
         finally:
             self._open_requests.leave(kind, exchange)
+        if exchange.status in misses.STATUSES and not exchange.joined:
+            self._limiter.missed(route.policy, exchange.user or exchange.client)
 
     async def _name_methods(self, exchange: Exchange, found: NotAllowed) -> None:
         """The answer to OPTIONS and to a wrong method says the same."""

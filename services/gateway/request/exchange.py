@@ -56,7 +56,8 @@ class Exchange:
 
     ``extra`` are the headers that every answer gets. ``client`` is the caller's
     network identity, ``origin`` the address that the caller used, ``secure`` whether over TLS.
-    ``sent`` counts the bytes of the answer's body. ``stalled``: the client does not read it now.
+    ``sent`` counts the bytes of the answer's body. ``joined``: its answer was found for another
+    request. ``stalled``: the client does not read it now.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Exchange:
         "client",
         "extra",
         "gone",
+        "joined",
         "method",
         "origin",
         "path",
@@ -118,6 +120,7 @@ class Exchange:
         self.sent = 0
         self.started = False
         self.gone = False
+        self.joined = False
         self.stalled = False
         self._limit: asyncio.Timeout | None = None
         self._watched: Response | None = None

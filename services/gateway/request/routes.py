@@ -44,12 +44,14 @@ SERVICES: Final = (Target.AUTH, Target.INGEST, Target.CATALOG, Target.TRANSCODER
 
 
 class Policy(StrEnum):
-    """The rate limits: each route has one, and logins of known devices have another."""
+    """The rate limits: each route has one. Logins of known devices have another, and so has what
+    is not there of media and pages."""
 
     GENERAL = "general"
     AUTH = "auth"
     DEVICES = "devices"
     MEDIA = "media"
+    MISSES = "misses"
     HEALTH = "health"
 
 

@@ -44,12 +44,17 @@ MAX_FETCHES: Final = 4000
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a viewer is answered: a status of 200 or 400, and a body. ``lasting``: it never
-    changes."""
+    """What a viewer is answered: a status of 200, 400 or 404, and a body. ``lasting``: it never
+    changes. ``joined``: it was found for another viewer."""
 
     status: int
     body: bytes
     lasting: bool
+    joined: bool = False
+
+
+# Parts are in no bucket.
+_NO_PART: Final = Found(404, b"", lasting=False)
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -91,12 +96,15 @@ class LiveOrigin:
         if known is not None:
             return known
         answer = self._fetches.join(key)
-        if answer is None:
-            if self._fetches.under_way >= MAX_FETCHES:
-                raise Overloaded("too much of running lives is waited for")
-            answer = self._fetches.begin(key, self._fetch(asked, video, key))
+        if answer is not None:
+            found = await answer
+            if found is None or found.status == 200:
+                return found
+            return msgspec.structs.replace(found, joined=True)
+        if self._fetches.under_way >= MAX_FETCHES:
+            raise Overloaded("too much of running lives is waited for")
         # One viewer that hangs up does not end what others wait for.
-        return await answer
+        return await self._fetches.begin(key, self._fetch(asked, video, key))
 
     async def owner(self, video: str) -> Upstream | None:
         """The replica that has a session now, for a request of its publisher.
@@ -116,8 +124,7 @@ class LiveOrigin:
     def _fetch(self, asked: Asked, video: str, key: str) -> Coroutine[Any, Any, Found | None]:
         if asked.playlist:
             return self._playlist(video, asked, key)
-        turns = self._edges if asked.part else self._segments
-        return self._segment(turns, video, asked.name, key)
+        return self._segment(asked, video, key)
 
     def _kept(self, key: str) -> Found | None:
         body = self._media.get(key)
@@ -151,10 +158,11 @@ class LiveOrigin:
         while self._playlist_bytes > _KEPT_PLAYLISTS:
             self._playlist_bytes -= len(self._playlists.popitem(last=False)[1][0].body)
 
-    async def _segment(self, turns: Turns, video: str, name: str, key: str) -> Found | None:
-        answer = await self._in_turn(turns, video, name)
+    async def _segment(self, asked: Asked, video: str, key: str) -> Found | None:
+        turns = self._edges if asked.part else self._segments
+        answer = await self._in_turn(turns, video, asked.name)
         if answer is None or answer[0] != 200:
-            return None
+            return _NO_PART if asked.part else None
         body = answer[1]
         self._media[key] = body
         self._media_bytes += len(body)

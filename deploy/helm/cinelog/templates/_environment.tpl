@@ -71,6 +71,7 @@ the values set. Takes root, component and spec.
   "RATE_LIMIT_GENERAL" $settings.rateLimits.general
   "RATE_LIMIT_AUTH" $settings.rateLimits.auth
   "RATE_LIMIT_MEDIA" $settings.rateLimits.media
+  "RATE_LIMIT_MISSES" $settings.rateLimits.misses
   "RATE_LIMIT_HEALTH" $settings.rateLimits.health
   "MAX_STREAMS" ($settings.openRequests.streams | toString)
   "MAX_STREAMS_PER_USER" ($settings.openRequests.streamsPerUser | toString)
