@@ -86,8 +86,14 @@ def _refusal(made: Recipe, source: Path, video: Processed) -> list[str]:
 
 
 def _decoded(source: Path) -> int:
-    """The microseconds of pictures or sound that plain ffmpeg decodes; 0 where it fails."""
-    command = [find_ffmpeg(None), "-nostdin", "-v", "error", "-i", str(source), "-progress", "-"]
+    """The microseconds of pictures or sound that plain ffmpeg decodes; 0 where it fails.
+
+    Its name must not help: only contents decide.
+    """
+    unnamed = source.with_name("unnamed")
+    unnamed.unlink(missing_ok=True)
+    unnamed.hardlink_to(source)
+    command = [find_ffmpeg(None), "-nostdin", "-v", "error", "-i", str(unnamed), "-progress", "-"]
     command += ["-f", "null", "/dev/null"]
     try:
         found = subprocess.run(

@@ -32,6 +32,8 @@ _WORDS: Final = "1\n00:00:00,200 --> 00:00:00,900\nGood morning.\n"
 # Seconds after which a film with a gap shows nothing, and for how long.
 _GAP_AFTER: Final = 0.6
 _GAP: Final = 7
+# Codecs whose packets are read by what the container says of them alone.
+_BARE: Final = frozenset(("ffv1", "huffyuv", "libtheora", "qtrle", "rawvideo", "utvideo"))
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -173,7 +175,7 @@ class _Draft:
     @property
     def alike(self) -> bool:
         """Whether the picture's packets lack parameters: those of others then decode to noise."""
-        return self._codec in ("ffv1", "libtheora")
+        return self._codec in _BARE
 
     def part(self, *, like: bool = False) -> tuple[str, ...]:
         """The options of the next part. ``like``: nothing but the picture and the tone differ."""

@@ -95,6 +95,7 @@ COLOURS: Final[dict[str, Stored]] = {
     "4:4:4": patches("a.mkv", _stored("709", kind="yuv444p"), *_X264),
     "RGB": patches("a.mkv", "format=gbrp", "-c:v", "ffv1"),
     "RGB in QuickTime": patches("a.mov", "format=rgb24", "-c:v", "qtrle"),
+    "RGB that ffprobe does not decode": patches("a.mov", "format=rgb24", "-c:v", "png"),
     "opaque alpha": patches("a.mov", "format=argb", "-c:v", "qtrle"),
     "opaque alpha in YUV": patches(
         "a.mov", f"{_stored('709', kind='yuv444p10le')},format=yuva444p10le", "-c:v", "prores_ks"
@@ -138,6 +139,11 @@ TRANSPARENT: Final[dict[str, Stored]] = {
         "a.mov",
         "format=argb,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='if(lt(X,192),255,0)'",
         *("-c:v", "qtrle"),
+    ),
+    "transparent RGB that ffprobe does not decode": patches(
+        "a.mov",
+        "format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='if(lt(X,192),255,0)'",
+        *("-c:v", "png"),
     ),
     "transparent YUV": patches(
         "a.mov",

@@ -111,6 +111,12 @@ CUT: Final[dict[str, Recipe]] = {
     "flv, cut": cut("a.flv", *X264, "-c:a", "aac"),
     "mxf, cut": cut("a.mxf", "-c:v", "mpeg2video", "-c:a", "pcm_s16le", "-ar", "48000"),
     "flac, cut": cut("a.flac", "-vn"),
+    "rm whose sound is longer, cut": cut(
+        "a.rm",
+        *("-c:v", "rv10", "-q:v", "4", "-c:a", "ac3", "-b:a", "192k"),
+        sources=(*picture("176x144", seconds=2.5), *tone(seconds=6)),
+        part=0.84,
+    ),
 }
 # They state none, and are as long as they are.
 OPEN_ENDED: Final[dict[str, Recipe]] = {

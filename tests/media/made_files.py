@@ -137,6 +137,12 @@ def _film_with(sound: Recipe) -> Recipe:
     return write
 
 
+def _turned_png(folder: Path) -> Path:
+    wide = made("wide.mov", *picture("160x90", seconds=1), "-vf", "setsar=4/3", "-c:v", "png")
+    turned = ("-display_rotation", "90", "-i", str(wide(folder)), "-c", "copy")
+    return made("a.mov", *turned)(folder)
+
+
 COVER: Final = ("-f", "lavfi", "-i", "mandelbrot=size=300x300:rate=1,trim=end_frame=1")
 COVERED: Final = ("-map", "0:a", "-map", "1:v", "-disposition:v", "attached_pic")
 STILL: Final = ("-f", "lavfi", "-i", "testsrc2=size=192x192:rate=1:duration=1")
@@ -165,6 +171,11 @@ ODD: Final[dict[str, Recipe]] = {
     "sound that begins before the picture": made(
         "a.mkv", *tone(seconds=4), "-itsoffset", "1", *picture(seconds=3), *X264
     ),
+    "sounds alone of which the first begins late": made(
+        "a.mp4",
+        *("-itsoffset", "3", *tone(330, 1.5), *tone(660, 1.2), "-map", "0", "-map", "1"),
+        *("-c:a", "libopus"),
+    ),
     "m4a": made("a.m4a", *tone(seconds=5), "-c:a", "aac"),
     "m4a with cover": made(
         "a.m4a", *tone(seconds=9), *COVER, *COVERED, "-c:a", "aac", "-c:v", "png"
@@ -192,6 +203,9 @@ ODD: Final[dict[str, Recipe]] = {
         *("-vf", "select='lt(mod(n,7),4)'", "-fps_mode", "vfr"),
         *("-c:v", "wmv2", "-q:v", "3", "-c:a", "wmav2"),
     ),
+    # ffprobe does not decode these, and only decoded they say that their pixels are not square.
+    "apng of wide pixels": made("a.apng", *picture("160x90"), "-vf", "setsar=4/3", "-c:v", "apng"),
+    "turned pictures of wide pixels in png": _turned_png,
     "sound alone in mkv": made("a.mka", *tone(seconds=5), "-c:a", "libopus"),
     "unknown sound after the good one": with_unknown_sound("a.mov", first=False),
     "unknown sound before the good one": with_unknown_sound("a.mov", first=True),

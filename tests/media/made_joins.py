@@ -48,6 +48,14 @@ JOINS: Final[dict[str, Recipe]] = {
             for each in (440, 880, 660)
         ),
     ),
+    "mkv, few pictures": joined("a.mkv", *2 * ((*picture(rate="10", seconds=1), *X264),)),
+    "mkv, few pictures that are never reordered": joined(
+        "a.mkv",
+        *(
+            (*picture(rate="10", seconds=1), "-c:v", "huffyuv", *("-output_ts_offset", str(start)))
+            for start in (0.5, 0.6)
+        ),
+    ),
     "mkv, late sound": joined("a.mkv", _late(440), _late(880)),
     # The maximum of bits per second must not be that of a picture that is shown for 7 s.
     "mp4, size changes after a pause": copied_together(

@@ -16,6 +16,7 @@ import numpy as np
 from services.transcoder.encoding.colour_filters import in_output_colours, in_source_light
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.probe import probe_source
+from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.planning.hdr import hdr_renditions
 from services.transcoder.planning.ladder import ladder
 from shared.contracts import SourceFacts, VideoTrack
@@ -79,9 +80,14 @@ def measure(kind: str, stored: Stored, folder: Path, *, bright: bool = False) ->
 
 
 def _facts(source: Path, folder: Path) -> SourceFacts:
-    given = Input(str(source), remote=False)
-    found = asyncio.run(probe_source(find_ffprobe(None), given, source.stat().st_size, folder))
-    return found.facts
+    given, ffprobe = Input(str(source), remote=False), find_ffprobe(None)
+
+    async def opened() -> Input:
+        return given
+
+    trials = TrackTrials(find_ffmpeg(None), ffprobe, folder, opened)
+    size = source.stat().st_size
+    return asyncio.run(probe_source(ffprobe, given, size, folder, trials=trials)).facts
 
 
 def _filtered(source: Path, video: VideoTrack, shape: tuple[int, ...], *, bright: bool) -> Light:

@@ -50,6 +50,8 @@ _TOGETHER: Final = 256
 _WINDOW: Final = SOUND_RATE // 5
 _SILENT: Final = 0.004
 _LOUDER: Final = 2.0
+# Samples by which sound may begin or end earlier or later: a frame of its codec is longer.
+_MOVED: Final = SOUND_RATE // 40
 _PITCH_HZ: Final = 12.0
 
 
@@ -78,8 +80,8 @@ def _differences(made: Processed, decoded: Decoded, reference: Reference) -> lis
         if smallest is not None and len(smallest) != len(pictures):
             found.append(f"{rendition.name}: {len(pictures)} frames, not {len(smallest)}")
         smallest = pictures
-    shown = Fraction(0)
     # The picture of sound alone is as long as it must be.
+    shown = Fraction(max(map(len, reference.sounds), default=0), SOUND_RATE)
     if smallest is not None and reference.pictures is not None:
         shown = len(smallest) / Fraction(planned.renditions[0].frame_rate)
     for track, sound in zip(planned.audio, reference.sounds, strict=True):
@@ -161,10 +163,12 @@ def compare_sound(name: str, made: Samples, wanted: Samples) -> list[str]:
         return found
     a = made[: count * _WINDOW].reshape(count, _WINDOW)
     b = wanted[: count * _WINDOW].reshape(count, _WINDOW)
-    loud_a, loud_b = np.sqrt((a**2).mean(axis=1)), np.sqrt((b**2).mean(axis=1))
+    loud_a, loud_b = _loudness(a), _loudness(b)
     heard = (loud_a > _SILENT) | (loud_b > _SILENT)
-    ratio = (loud_a + _SILENT) / (loud_b + _SILENT)
-    wrong = heard & ((ratio > _LOUDER) | (ratio < 1 / _LOUDER))
+    wrong = heard & _louder(loud_a, loud_b)
+    for shift in (-_MOVED, _MOVED):
+        moved = np.roll(b.ravel(), shift).reshape(b.shape)
+        wrong &= _louder(loud_a, _loudness(moved))
     if wrong.sum() > 1 + heard.sum() * 0.05:
         first = int(np.flatnonzero(wrong)[0]) * _WINDOW / SOUND_RATE
         found.append(f"{name}: louder or quieter than the source from {first:.1f} s on")
@@ -175,6 +179,16 @@ def compare_sound(name: str, made: Samples, wanted: Samples) -> list[str]:
         first = int(np.flatnonzero(off)[0]) * _WINDOW / SOUND_RATE
         found.append(f"{name}: another pitch than the source from {first:.1f} s on")
     return found
+
+
+def _loudness(windows: Samples) -> Samples:
+    return np.sqrt((windows**2).mean(axis=1))
+
+
+def _louder(one: Samples, other: Samples) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether each of ``one`` is much louder or quieter than that of ``other``."""
+    ratio = (one + _SILENT) / (other + _SILENT)
+    return (ratio > _LOUDER) | (ratio < 1 / _LOUDER)
 
 
 def _shown_on(wanted: Pictures, made: Pictures, planned: TranscodePlanned) -> Pictures:

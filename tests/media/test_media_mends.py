@@ -54,13 +54,8 @@ def _as_it_is(facts: object, _ended: object) -> object:
     return facts
 
 
-_ALWAYS_TIMED: Final = property(lambda _: 0, lambda _, __: None)
+_ALWAYS_NOTHING: Final = property(lambda _: 0, lambda _, __: None)
 _ENDLESS: Final = float("inf")
-_WITHOUT_JUMPS: Final = {
-    f"{_TRANSCODER}.planning.probe_report._JUMP_BACK": _ENDLESS,
-    f"{_TRANSCODER}.planning.probe_report._SOUND_BACK": _ENDLESS,
-    f"{_TRANSCODER}.planning.probe_report._LEADING": 1 << 30,
-}
 _SHORT_WEBM: Final = (*picture("160x90", seconds=1.5), *VP8)
 
 MENDS: Final[dict[str, tuple[Recipe, dict[str, object]]]] = {
@@ -80,7 +75,10 @@ MENDS: Final[dict[str, tuple[Recipe, dict[str, object]]]] = {
             f"{_TRANSCODER}.worker.source_copy._changes_rate": _never,
         },
     ),
-    "recordings that follow are noticed": (joined("a.webm", *2 * (_SHORT_WEBM,)), _WITHOUT_JUMPS),
+    "recordings that follow are noticed": (
+        joined("a.webm", *2 * (_SHORT_WEBM,)),
+        {f"{_TRANSCODER}.planning.probe_report.Extent.back": _ALWAYS_NOTHING},
+    ),
     "recordings that follow begin together": (
         JOINS["webm, sound longer than its picture"],
         {f"{_TRANSCODER}.planning.joins.Recordings.joins": property(lambda _: ())},
@@ -103,7 +101,7 @@ MENDS: Final[dict[str, tuple[Recipe, dict[str, object]]]] = {
     ),
     "pictures without times are all shown": (
         PICTURES["avi without times"],
-        {f"{_TRANSCODER}.planning.probe_report.Extent.untimed": _ALWAYS_TIMED},
+        {f"{_TRANSCODER}.planning.probe_report.Extent.untimed": _ALWAYS_NOTHING},
     ),
     "an early end is told": (
         CUT["mkv, cut"],

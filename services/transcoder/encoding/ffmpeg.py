@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.transcoder.planning.ending import is_cut
-from services.transcoder.planning.hiding import Hidden
+from services.transcoder.planning.hidden import Hidden
 from services.transcoder.planning.probe_report import MAX_PIXELS, MAX_STREAMS
 from shared.containers import demuxers
 from shared.contracts import AudioTrack, SourceFacts, VideoTrack
@@ -215,10 +215,13 @@ def first_sound(source: Input, stream: int, target: Path) -> list[str]:
 
 
 def first_picture(source: Input, stream: int, target: Path) -> list[str]:
-    """ffmpeg: decode the first picture of a video track to a PPM file."""
-    arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options()]
+    """ffmpeg: decode the first picture of a video track, as it is stored, to a Matroska file.
+
+    The file says what decoders alone know: size, shape and kind of pixels, and their colours.
+    """
+    arguments = [*quiet(), "-max_pixels", str(MAX_PIXELS), *source.options(), "-noautorotate"]
     arguments += ["-i", source.location, "-map", f"0:{stream}", "-frames:v", "1"]
-    return [*arguments, "-f", "image2", "-c:v", "ppm", "-update", "1", str(target)]
+    return [*arguments, "-c:v", "ffv1", "-f", "matroska", str(target)]
 
 
 def quiet(*, watched: bool = False) -> Sequence[str]:

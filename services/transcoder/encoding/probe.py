@@ -74,7 +74,9 @@ async def probe_indexed(
     video = found.facts.video
     picture = known.index.picture_at(video.stream) if video else None
     stated = found.start + (found.duration or 0.0)
-    others = [t.until for t in known.index.tracks if t.number in found.streams - {found.main}]
+    # A sound alone that begins late ends later than after the length that it states.
+    beside = found.streams - {found.main} if video else found.streams
+    others = [t.until for t in known.index.tracks if t.number in beside]
     if picture is None:
         return with_ends(found, stated, max(others, default=None))
     # An edit list that leaves frames out determines the duration itself.
@@ -162,8 +164,7 @@ async def _scan(
     ffprobe: str, source: ffmpeg.Input, folder: Path, found: ProbedSource, *, after: float | None
 ) -> Extent:
     """What the packets from ``after`` on say. Raises MediaRejected, TaskFailed."""
-    sounds = frozenset(t.stream for t in found.facts.audio if t.stream is not None)
-    extent = Extent(found.main, found.streams, sounds)
+    extent = Extent(found.main, found.streams, found.in_order)
     try:
         await run_ffprobe_lines(
             [ffprobe, *ffmpeg.packets(source, after, ordered=found.ordered)],

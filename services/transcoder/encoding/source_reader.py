@@ -16,6 +16,7 @@ import msgspec
 from services.transcoder.encoding.ffmpeg import Input
 from services.transcoder.encoding.source_relay import SourceRelay
 from services.transcoder.mp4.sample_index import SampleIndex, SampleTrack, read_index
+from services.transcoder.planning.hidden import Hiding
 from services.transcoder.planning.hiding import HEAD_BYTES, hide_track
 from services.transcoder.planning.media_errors import MediaRejected, TaskFailed, failed, rejected
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
@@ -158,9 +159,13 @@ class SourceReader:
 
         Raises MediaRejected, TaskFailed.
         """
+        if any(each.number == number for each in source.hidden):
+            return None
         size = await self.size(key)
-        found = hide_track(await self.read(key, 0, min(size, HEAD_BYTES)), number)
-        if found is None or found in source.hidden:
+        hiding = Hiding(0, source.hidden)
+        head = hiding.add(await self.read(key, 0, min(size, HEAD_BYTES))) + hiding.end()
+        found = hide_track(head, number)
+        if found is None:
             return None
         hidden = (*source.hidden, found)
         address = self._relay.share(self._of(key), key, size, hidden=hidden)

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 import msgspec
 
-from services.transcoder.planning.hiding import Hidden, with_hidden
+from services.transcoder.planning.hidden import Hidden, Hiding
 from shared.blobs.store import BlobNotFound, BlobStore, BlobStoreUnavailable
 from shared.telemetry import get_logger
 
@@ -129,10 +129,11 @@ class SourceRelay:
             place = f"Content-Range: bytes {start}-{end - 1}/{shared.size}\r\n" if asked else ""
             status = "206 Partial Content" if asked else "200 OK"
             await _send(writer, _head(status, end - start, f"{place}Accept-Ranges: bytes\r\n"))
+            hiding = Hiding(start, shared.hidden)
             while part:
-                await _send(writer, with_hidden(part, start, shared.hidden))
-                start += len(part)
+                await _send(writer, hiding.add(part))
                 part = await anext(parts, b"")
+            await _send(writer, hiding.end())
         return None
 
 

@@ -1,7 +1,7 @@
 """Decodes a little of tracks that ffprobe does not fully describe, with the ffmpeg of the encodes.
 
-ffprobe and ffmpeg may be of different versions, and a codec that ffmpeg lists may still have
-variants that it does not decode.
+ffprobe and ffmpeg may be of different versions, with different decoders, and a codec that ffmpeg
+lists may still have variants that it does not decode.
 """
 
 import asyncio
@@ -12,11 +12,12 @@ from typing import Final
 import msgspec
 
 from services.transcoder.encoding import ffmpeg
-from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream
-from services.transcoder.planning.tracks import doubtful_sounds, unmeasured_pictures
+from services.transcoder.planning.ffprobe_answer import ProbeReport, Stream, parse_report
+from services.transcoder.planning.media_errors import MediaRejected
+from services.transcoder.planning.tracks import doubtful_sounds, measured, unmeasured_pictures
 from shared.programs.confinement import Limits
 from shared.programs.finding import decoders_of
-from shared.programs.process import RunFailed, run_ffmpeg
+from shared.programs.process import RunFailed, run_ffmpeg, run_ffprobe
 
 _SECONDS: Final = 60.0
 _MEMORY_BYTES: Final = 768 << 20
@@ -28,17 +29,19 @@ _WAV_CHANNELS: Final = 22
 # Bytes of a WAV file without samples, at most.
 _EMPTY_WAV: Final = 128
 
-First = Callable[[ffmpeg.Input, int, Path], list[str]]
-"""The arguments that decode the beginning of a numbered track to a file."""
-
 
 class TrackTrials:
     """Tries tracks of one source. ``open_source`` opens it as a whole, if a track must be tried."""
 
     def __init__(
-        self, program: str, folder: Path, open_source: Callable[[], Awaitable[ffmpeg.Input]]
+        self,
+        program: str,
+        ffprobe: str,
+        folder: Path,
+        open_source: Callable[[], Awaitable[ffmpeg.Input]],
     ) -> None:
         self._program = program
+        self._ffprobe = ffprobe
         self._folder = folder
         self._open = open_source
 
@@ -49,7 +52,7 @@ class TrackTrials:
     async def completed(self, report: ProbeReport) -> ProbeReport:
         """The report, with what ffmpeg found of doubtful tracks.
 
-        A sound that does not decode has no channels, a picture no size.
+        A sound that does not decode has no channels.
         """
         known = await self.decoders()
         sounds = [s for s in doubtful_sounds(report) if s.codec_name in known][:_MOST]
@@ -62,50 +65,66 @@ class TrackTrials:
         streams = [tried.get(s.index, s) for s in report.streams]
         return msgspec.structs.replace(report, streams=streams)
 
-    async def decodes(self, first: First, source: ffmpeg.Input, stream: int | None) -> bool:
-        """Whether anything of a track decodes; one without a number is taken to."""
-        return stream is None or len(await self._first(first, source, stream)) > _EMPTY_WAV
+    async def shows(self, source: ffmpeg.Input, stream: int | None) -> bool:
+        """Whether any picture of a track decodes; one without a number is taken to."""
+        return stream is None or await self._first_picture(source, stream) is not None
+
+    async def sounds(self, source: ffmpeg.Input, stream: int | None) -> bool:
+        """Whether any sound of a track decodes; one without a number is taken to."""
+        return stream is None or len(await self._first_sound(source, stream)) > _EMPTY_WAV
 
     async def _sound(self, source: ffmpeg.Input, stream: Stream) -> Stream:
-        data = await self._first(ffmpeg.first_sound, source, stream.index)
+        data = await self._first_sound(source, stream.index)
         channels = int.from_bytes(data[_WAV_CHANNELS : _WAV_CHANNELS + 2], "little")
         rate = int.from_bytes(data[_WAV_CHANNELS + 2 : _WAV_CHANNELS + 6], "little")
         return msgspec.structs.replace(stream, channels=channels, sample_rate=str(rate))
 
     async def _picture(self, source: ffmpeg.Input, stream: Stream) -> Stream:
-        # A PPM file begins with "P6", its width and its height.
-        fields = (await self._first(ffmpeg.first_picture, source, stream.index)).split(maxsplit=3)[
-            1:3
-        ]
-        width, height = (int(field) for field in fields) if len(fields) == 2 else (0, 0)
-        return msgspec.structs.replace(stream, width=width, height=height)
+        first = await self._first_picture(source, stream.index)
+        return stream if first is None else measured(stream, first)
 
-    async def _first(self, arguments: First, source: ffmpeg.Input, stream: int) -> bytes:
-        """The beginning of a file that holds what decodes first of a track; empty if nothing."""
-        target = self._folder / f"trial-{stream}"
-        limits = Limits(
-            seconds=_SECONDS,
-            cpu_seconds=int(_SECONDS),
-            memory_bytes=_MEMORY_BYTES,
-            file_bytes=_FILE_BYTES,
-            port=source.port,
-            nice=0,
-        )
+    async def _first_sound(self, source: ffmpeg.Input, stream: int) -> bytes:
+        """The beginning of a WAV file of a track's first samples; empty if nothing decodes."""
+        target = self._folder / f"trial-{stream}.wav"
+        decoded = await self._decode(ffmpeg.first_sound(source, stream, target), source)
+        data = await asyncio.to_thread(_head, target) if decoded else b""
+        await asyncio.to_thread(target.unlink, missing_ok=True)
+        return data
+
+    async def _first_picture(self, source: ffmpeg.Input, stream: int) -> Stream | None:
+        """What ffprobe says of a track's first picture, stored anew; None if nothing decodes."""
+        target = self._folder / f"trial-{stream}.mkv"
         try:
-            await run_ffmpeg(
-                [self._program, *arguments(source, stream, target)], self._folder, limits
-            )
+            if not await self._decode(ffmpeg.first_picture(source, stream, target), source):
+                return None
+            stored = ffmpeg.Input(str(target), remote=False)
+            arguments = [self._ffprobe, *ffmpeg.probe(stored, frames=False)]
+            report = parse_report(await run_ffprobe(arguments, self._folder, _limits(stored)))
+        except (RunFailed, MediaRejected):
+            return None
+        finally:
+            await asyncio.to_thread(target.unlink, missing_ok=True)
+        return next(iter(report.streams), None)
+
+    async def _decode(self, arguments: list[str], source: ffmpeg.Input) -> bool:
+        try:
+            await run_ffmpeg([self._program, *arguments], self._folder, _limits(source))
         except RunFailed:
-            return b""
-        return await asyncio.to_thread(_take, target)
+            return False
+        return True
 
 
-def _take(target: Path) -> bytes:
-    """The first bytes of a file, which is deleted."""
-    try:
-        with target.open("rb") as file:
-            return file.read(4096)
-    except FileNotFoundError:
-        return b""
-    finally:
-        target.unlink(missing_ok=True)
+def _limits(source: ffmpeg.Input) -> Limits:
+    return Limits(
+        seconds=_SECONDS,
+        cpu_seconds=int(_SECONDS),
+        memory_bytes=_MEMORY_BYTES,
+        file_bytes=_FILE_BYTES,
+        port=source.port,
+        nice=0,
+    )
+
+
+def _head(target: Path) -> bytes:
+    with target.open("rb") as file:
+        return file.read(_EMPTY_WAV + 1)

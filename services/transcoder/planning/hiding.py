@@ -1,13 +1,15 @@
 """Hides a track whose settings its decoder refuses. Pure.
 
-ffprobe then describes no stream of the file. Where the codec has another name, it opens no decoder
-for the track, and describes the others; all else is in its place.
+ffprobe then describes no stream of the file. Where the codec has another name, or its settings are
+not there, ffprobe describes the others; all else is in its place.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
+from services.transcoder.planning import hiding_tables
+from services.transcoder.planning.hidden import Hidden
+from services.transcoder.planning.hiding_programs import hidden_in_programs
 
 # So much of a file is looked at for its tracks.
 HEAD_BYTES: Final = 1 << 20
@@ -27,35 +29,14 @@ _OGG_PICTURES: Final = frozenset(("theora", "dirac", "daala"))
 _OGG_NAMES: Final = ("vorbis", "theora", "Opus", "Speex", "FLAC", "BBCD", "CELT", "daala")
 
 
-class Hidden(msgspec.Struct, frozen=True):
-    """A hidden track: ``data`` stands in the place of the file's bytes from ``place`` on.
-
-    ``kind`` and ``codec`` as ffprobe would call them.
-    """
-
-    number: int
-    place: int
-    data: bytes
-    kind: str
-    codec: str
-
-
 def hide_track(head: bytes, number: int) -> Hidden | None:
     """Hide track ``number`` of a file that begins with ``head``; None where that is not known."""
     if head.startswith(_EBML):
         return _hidden_in_matroska(head, number)
-    return _hidden_in_ogg(head, number) if head.startswith(_PAGE) else None
-
-
-def with_hidden(data: bytes, start: int, hidden: tuple[Hidden, ...]) -> bytes:
-    """The bytes of a file from ``start`` on, with those of ``hidden`` in their places."""
-    for each in hidden:
-        first = max(start, each.place)
-        last = min(start + len(data), each.place + len(each.data))
-        if first < last:
-            new = each.data[first - each.place : last - each.place]
-            data = data[: first - start] + new + data[last - start :]
-    return data
+    if head.startswith(_PAGE):
+        return _hidden_in_ogg(head, number)
+    in_table = hiding_tables.way_of(head) or hidden_in_programs
+    return in_table(head, number)
 
 
 def _hidden_in_matroska(head: bytes, number: int) -> Hidden | None:

@@ -63,9 +63,16 @@ _TOGETHER: Final = 0.05
 # The seconds by which the time of a track's next packet jumps on, or back.
 _JUMP_ON: Final = 10.0
 _JUMP_BACK: Final = 1.0
-_SOUND_BACK: Final = 0.5
+_BACK_IN_ORDER: Final = 0.5
 # Packets after which none is shown before the first: codecs reorder so many at most.
 _LEADING: Final = 16
+# The codecs that reorder pictures.
+_REORDERING: Final = frozenset(
+    (
+        *("h264", "hevc", "vvc", "evc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "wmv3"),
+        *("rv30", "rv40", "cavs", "avs2", "avs3", "dirac", "svq3"),
+    )
+)
 
 _FIELD_ORDERS = ("tt", "bb", "tb", "bt")
 
@@ -97,6 +104,13 @@ class ProbedSource(msgspec.Struct, frozen=True):
     place: int = 0
     stated: float | None = None
     apart: bool = False
+
+    @property
+    def in_order(self) -> frozenset[int]:
+        """The streams whose packets are stored in the order in which they are heard or shown."""
+        video = self.facts.video
+        shown = () if video is None or video.codec in _REORDERING else (video,)
+        return frozenset(t.stream for t in (*shown, *self.facts.audio) if t.stream is not None)
 
 
 def read_source(
@@ -138,7 +152,7 @@ def read_source(
     )
     names, used = report.format.names, (*((video,) if video else ()), *sounds)
     # Others state the length of their sounds in units that may mislead.
-    exact = sounds if "mp4" in names else ()
+    exact = sounds if "mp4" in names or "rm" in names else ()
     return ProbedSource(
         facts,
         rate,
@@ -164,9 +178,9 @@ class Extent:
     ``any_end``: of all. ``seconds``: the whole seconds in which packets of ``streams`` begin.
     ``timed`` and ``untimed``: how many packets of the main stream say when they are shown, and how
     many do not. ``back``: how often times jump back; ``on``: how often they jump on.
-    ``recordings``: those that begin where times jump back. ``sounds``: the streams whose packets
-    are stored in the order in which they are heard. ``place``: where the last packet lies in the
-    file, in bytes. ``length``: the seconds of the main track's packets together.
+    ``recordings``: those that begin where times jump back. ``in_order``: the streams whose packets
+    are stored in the order in which they are heard or shown. ``place``: where the last packet lies
+    in the file, in bytes. ``length``: the seconds of the main track's packets together.
     """
 
     # Packets arrive in decoding order; a frame is shown at most this many places later.
@@ -176,11 +190,11 @@ class Extent:
         self,
         main: int,
         streams: frozenset[int] = frozenset(),
-        sounds: frozenset[int] = frozenset(),
+        in_order: frozenset[int] = frozenset(),
     ) -> None:
         self._main = main
         self._streams = streams | {main}
-        self._sounds = sounds
+        self._in_order = in_order
         self._packets = 0
         self._pending: list[float] = []
         self._shown: float | None = None
@@ -245,10 +259,12 @@ class Extent:
         last = self._last.get(stream, time)
         first, before = self._begun.get(stream, (time, 0))
         self._begun[stream] = min(first, time) if before < _LEADING else first, before + 1
-        sound = stream in self._sounds
-        later = _SOUND_BACK if sound else _JUMP_BACK + self._REORDER / 4 * duration
+        in_order = stream in self._in_order
+        later = _BACK_IN_ORDER if in_order else _JUMP_BACK + self._REORDER / 4 * duration
         # Of a short recording that is followed by another, packets do not jump far.
-        again = before > (1 if sound else _LEADING) and time <= first
+        again = before > (1 if in_order else _LEADING) and time <= first
+        # No two pictures are shown at the same time; two fields of one follow each other.
+        again = again or (before > 1 and time == first != last)
         again = again or time < last - later
         self.back += again
         self.recordings.add(stream, time, duration, place, again=again)

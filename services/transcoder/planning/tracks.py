@@ -161,12 +161,30 @@ def doubtful_sounds(report: ProbeReport) -> list[Stream]:
 
 
 def unmeasured_pictures(report: ProbeReport) -> list[Stream]:
-    """The moving pictures whose size ffprobe does not know, because it lacks their decoder."""
+    """The moving pictures of which ffprobe does not know the pixels, because it lacks their decoder
+    or none of them decodes."""
     return [
         s
         for s in report.streams
-        if s.codec_type == "video" and not is_cover(s) and not (s.width and s.height)
+        if s.codec_type == "video" and not is_cover(s) and not (s.width and s.height and s.pix_fmt)
     ]
+
+
+def measured(stream: Stream, first: Stream) -> Stream:
+    """A track, with what is known of its ``first`` picture."""
+    # A size that the container states is that of the picture before lines are cut off.
+    whole = stream if stream.width and stream.height else first
+    return msgspec.structs.replace(
+        stream,
+        width=whole.width,
+        height=whole.height,
+        sample_aspect_ratio=first.sample_aspect_ratio,
+        pix_fmt=first.pix_fmt,
+        color_range=first.color_range or stream.color_range,
+        color_space=first.color_space or stream.color_space,
+        color_primaries=first.color_primaries or stream.color_primaries,
+        color_transfer=first.color_transfer or stream.color_transfer,
+    )
 
 
 def is_cover(stream: Stream) -> bool:

@@ -14,7 +14,6 @@ import msgspec
 
 from services.transcoder.encoding import ffmpeg, ffmpeg_plain
 from services.transcoder.encoding.probe import classify_failure, read_packets
-from services.transcoder.encoding.track_trials import TrackTrials
 from services.transcoder.planning.ending import GUESSED, ending, with_note
 from services.transcoder.planning.joins import Join
 from services.transcoder.planning.media_errors import MediaRejected, failed, rejected
@@ -28,6 +27,7 @@ from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.planning.tracks import lost_notes
 from services.transcoder.worker.context import TaskContext, WorkerContext, limits
 from services.transcoder.worker.source_copy import RemuxedCopy, store_copy
+from services.transcoder.worker.source_probing import trials
 from shared.contracts import SourceFacts, VideoTrack
 from shared.programs.confinement import Limits
 from shared.programs.process import (
@@ -104,14 +104,11 @@ async def _decodable(
     worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, facts: SourceFacts
 ) -> SourceFacts | None:
     """The facts of a source without the tracks of which nothing decodes; None if none is left."""
-    key = context.task.source_key
-    trials = TrackTrials(
-        worker.tools.ffmpeg, context.folder, lambda: worker.sources.open_whole(key)
-    )
+    tried = trials(worker, context)
     video = facts.video
-    if video is not None and not await trials.decodes(ffmpeg.first_picture, source, video.stream):
+    if video is not None and not await tried.shows(source, video.stream):
         video = None
-    heard = [t for t in facts.audio if await trials.decodes(ffmpeg.first_sound, source, t.stream)]
+    heard = [t for t in facts.audio if await tried.sounds(source, t.stream)]
     if video is None and not heard:
         return None
     return msgspec.structs.replace(facts, video=video, audio=tuple(heard))

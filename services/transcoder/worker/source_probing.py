@@ -63,5 +63,7 @@ async def probe_whole(
 
 def trials(worker: WorkerContext, context: TaskContext) -> TrackTrials:
     """What tries single tracks of a task's source."""
-    key = context.task.source_key
-    return TrackTrials(worker.tools.ffmpeg, context.folder, lambda: worker.sources.open_whole(key))
+    key, tools = context.task.source_key, worker.tools
+    return TrackTrials(
+        tools.ffmpeg, tools.ffprobe, context.folder, lambda: worker.sources.open_whole(key)
+    )

@@ -228,7 +228,7 @@ def test_jumps_are_counted(container: str, times: tuple[float, ...], jumps: int)
 
 def extent_of(*packets: str) -> Extent:
     """What packets say: a line of stream, time, length and place for each."""
-    found = Extent(0, frozenset((0, 1)), sounds=frozenset((1,)))
+    found = Extent(0, frozenset((0, 1)), in_order=frozenset((1,)))
     for packet in packets:
         found.add(packet)
     return found

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from services.transcoder.encoding.ffmpeg import Input
-from services.transcoder.planning.hiding import Hidden
+from services.transcoder.planning.hidden import Hidden
 from services.transcoder.planning.media_errors import MediaRejected, rejected
 from services.transcoder.planning.probe_report import ProbedSource
 from services.transcoder.worker import source_probing
