@@ -20,7 +20,7 @@ from shared.contracts import AudioTrack, Rendition, VideoTrack
 from shared.programs.finding import find_ffmpeg
 from tests.media.pipeline import Processed
 from tests.media.recordings import recordings
-from tests.media.source_streams import SourceStreams
+from tests.media.source_streams import SourceStreams, shapes
 
 Pictures = np.ndarray[Any, np.dtype[np.uint8]]
 Samples = np.ndarray[Any, np.dtype[np.float32]]
@@ -181,7 +181,10 @@ def _tracks(source: Path, streams: SourceStreams, made: Processed) -> _Tracks:
         return _Tracks(None, audio, seconds)
     size = planned.renditions[-1]
     shape = _shape(size)
-    field = "bwdif=mode=send_field:deint=interlaced," if video.interlaced else ""
+    # A copy that was made by decoding the source shows each of its fields.
+    taken_apart = made.attempts > 1 and 1.5 * streams.rate < Fraction(size.frame_rate)
+    apart = video.interlaced or (taken_apart and streams.rate > 0)
+    field = "bwdif=mode=send_field:deint=interlaced," if apart else ""
     # Shape of pixels first: the output has square ones.
     square = "scale='trunc(iw*max(sar,1))':'trunc(ih/min(sar,1))',setsar=1"
     # Borders are where they are in the rendition, also between two pixels of the small picture: at
@@ -189,8 +192,20 @@ def _tracks(source: Path, streams: SourceStreams, made: Processed) -> _Tracks:
     middle = "trunc((ow-iw)/4)*2:trunc((oh-ih)/4)*2"
     bordered = f"{_fit(size.width, size.height)},pad={size.width}:{size.height}:{middle}"
     small = f"scale={shape[0]}:{shape[1]}:flags=bicubic,setsar=1,format=gray"
-    shown = f"{field}{square},{bordered},{small},trim=end={seconds}"
+    first = f"{_own_shapes(source, _picture(video), made)}{field}{square}"
+    shown = f"{first},{bordered},{small},trim=end={seconds}"
     return _Tracks(video, audio, seconds, shape, shown)
+
+
+def _own_shapes(source: Path, stream: str, made: Processed) -> str:
+    """The filter that gives parts of other sizes the shape of pixels that they state: plain ffmpeg
+    shows all in that of the first."""
+    told = shapes(source, stream.partition(":")[2]) if made.attempts > 1 else {}
+    video = made.planned.source.video
+    if len(set(told.values())) < 2 or (video is not None and video.rotation % 90):
+        return ""
+    sums = (f"eq(w,{w})*eq(h,{h})*{shape}" for (w, h), shape in told.items())
+    return f"setsar='{'+'.join(sums)}',"
 
 
 def _is_heard(source: Path, stream: int) -> bool:

@@ -80,6 +80,11 @@ CHANGES: Final[dict[str, Recipe]] = {
     "size changes where it is fit to be shown": copied_together(
         "a.mp4", _seen("640x360", "30", "-g", "60"), _seen("480x640", "30", "-g", "60"), of="mp4"
     ),
+    "size and shape of pixels change": joined(
+        "a.ts",
+        (*picture("98x76"), "-vf", "setsar=2/3", *X264),
+        (*picture("96x160"), *X264, "-output_ts_offset", "3"),
+    ),
     "size changes, webm": copied_together(
         "a.webm",
         (*picture("320x180"), *VP8),

@@ -196,6 +196,11 @@ ODD: Final[dict[str, Recipe]] = {
         *("-vf", "select='lt(mod(n,10),4)'", "-fps_mode", "vfr", *X264, "-bf", "0"),
         *("-c:a", "libmp3lame"),
     ),
+    "flv with a pause among reordered pictures": made(
+        "a.flv",
+        *(*picture("96x160", "12", 1.2), *tone(seconds=8), *X264, "-bf", "2", "-c:a", "aac"),
+        *("-vf", "setpts='PTS+gte(T,0.6)*7/TB'", "-fps_mode", "vfr"),
+    ),
     "wmv whose sound begins later than its picture": made(
         "a.wmv",
         *picture(rate="50", seconds=2),

@@ -6,6 +6,7 @@ Where it gives none, because of one track, ffmpeg's is taken.
 import json
 import re
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,13 +26,14 @@ class SourceStreams(msgspec.Struct, frozen=True):
     """Numbers of streams. ``pictures``: those that move, the one to show first; ``sounds``: those
     that can be heard; ``silent``: those of which nothing is known. ``stated``: the seconds that the
     container says it lasts, 0 where it does not. ``rest``: recordings follow that ffmpeg does not
-    read."""
+    read. ``rate``: frames per second of the first picture, 0 where that is not known."""
 
     pictures: tuple[int, ...]
     sounds: tuple[int, ...]
     silent: tuple[int, ...] = ()
     stated: float = 0.0
     rest: bool = False
+    rate: float = 0.0
 
 
 def source_streams(source: Path) -> SourceStreams:
@@ -59,7 +61,19 @@ def source_streams(source: Path) -> SourceStreams:
         tuple(s["index"] for s in heard if s not in known),
         _stated(answer.get("format", {})),
         unplayed(source, answer.get("format", {}).get("format_name", "").partition(",")[0]),
+        _rate(moving[0]) if moving else 0.0,
     )
+
+
+def shapes(source: Path, stream: str) -> dict[tuple[int, int], Fraction]:
+    """The shape of the pixels of key frames by their size; of equally large ones, the last."""
+    command = [find_ffprobe(None), "-v", "error", "-skip_frame", "nokey", "-of", "csv=p=0"]
+    command += ["-select_streams", stream, "-show_entries"]
+    command += ["frame=width,height,sample_aspect_ratio", str(source)]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT)
+    found = re.findall(r"(?m)^(\d+),(\d+),(\d+):(\d+)", run.stdout)
+    told = (tuple(map(int, each)) for each in found)
+    return {(w, h): Fraction(across, down) for w, h, across, down in told if across and down}
 
 
 def _listed(source: Path) -> SourceStreams:
@@ -91,6 +105,11 @@ def _stated(container: dict[str, str]) -> float:
     length, start = (float(container.get(name, 0)) for name in ("duration", "start_time"))
     # Some state the time of the end instead.
     return length - max(0.0, start)
+
+
+def _rate(stream: dict[str, Any]) -> float:
+    frames, _, seconds = str(stream.get("avg_frame_rate", "0/0")).partition("/")
+    return int(frames) / int(seconds) if int(seconds) else 0.0
 
 
 def _rank(stream: dict[str, Any]) -> tuple[bool, int, int]:

@@ -55,7 +55,8 @@ def picture_sizes(source: Input, video: VideoTrack) -> list[str]:
 class WholeRun(msgspec.Struct, frozen=True):
     """One run that decodes the used tracks of a source. ``frame``: None without a picture.
 
-    ``joins``: where further recordings begin, if ffmpeg does not expect that in the container.
+    ``shapes``: the filters that tell the shape of pixels, where parts differ in it. ``joins``:
+    where further recordings begin, if ffmpeg does not expect that in the container.
     """
 
     source: Input
@@ -64,6 +65,7 @@ class WholeRun(msgspec.Struct, frozen=True):
     budget: CopyBudget
     threads: int
     joins: tuple[Join, ...] = ()
+    shapes: tuple[str, ...] = ()
 
 
 def decode_whole(run: WholeRun, target: Path) -> list[str]:
@@ -122,7 +124,14 @@ def _picture(video: VideoTrack, frame: Frame, run: WholeRun) -> list[str]:
     fit = f"scale={_fitting(frame)}:flags=bicubic:reset_sar=1"
     # HDR keeps its colours for the renditions to be made of; all else gets theirs here.
     shown = [fit, "format=yuv420p10le"] if video.hdr else in_output_colours(video, fit)
-    steps = [*deinterlace(video), *turn(video), *shown, f"pad={size}:-1:-1", "setsar=1"]
+    steps = [
+        *run.shapes,
+        *deinterlace(video),
+        *turn(video),
+        *shown,
+        f"pad={size}:-1:-1",
+        "setsar=1",
+    ]
     return [
         "-map",
         f"0:{picture_of(video)}",

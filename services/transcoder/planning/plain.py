@@ -4,7 +4,7 @@ The copy is what all renditions are made from: one picture size, one kind of sou
 at which ffmpeg itself shows what it decodes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
@@ -14,7 +14,7 @@ import msgspec
 
 from services.transcoder.mp4.sample_index import SampleTrack
 from services.transcoder.planning.ladder import RUNGS
-from services.transcoder.planning.probe_report import STANDARD_RATES, displayed_size
+from services.transcoder.planning.probe_report import STANDARD_RATES, displayed_size, pixel_shape
 from shared.contracts import SourceFacts, VideoTrack
 
 # Bits per second of a copy of 1080p in which no loss is visible, and the least of any.
@@ -42,6 +42,23 @@ class Frame(msgspec.Struct, frozen=True):
     height: int
 
 
+def own_shapes(video: VideoTrack, sizes: Collection[tuple[int, int, str]]) -> list[str]:
+    """The filter that gives each part of a source, told by its size, its own shape of pixels.
+
+    ffmpeg gives all of them that of the first. ``sizes`` as for ``frame_for``; none where one shape
+    fits all, or parts of one size have several.
+    """
+    shapes = {(width, height): pixel_shape(shape) for width, height, shape in sizes}
+    alike = len(set(shapes.values())) < 2
+    # ffmpeg itself turns odd angles, before all filters.
+    if alike or len(shapes) < len(set(sizes)) or video.rotation % 90:
+        return []
+    told = "sar"
+    for (width, height), shape in shapes.items():
+        told = f"if(eq(w,{width})*eq(h,{height}),{shape},{told})"
+    return [f"setsar='{told}'"]
+
+
 class CopyBudget(msgspec.Struct, frozen=True):
     """``seconds``: the length to expect; ``bytes``: the most of the copy; ``rate``: the most bits
     per second of its picture, so that it stays below."""
@@ -51,7 +68,7 @@ class CopyBudget(msgspec.Struct, frozen=True):
     rate: int
 
 
-def frame_for(video: VideoTrack, sizes: Iterable[tuple[int, int, str]]) -> Frame:
+def frame_for(video: VideoTrack, sizes: Collection[tuple[int, int, str]]) -> Frame:
     """The copy's frame: the largest of the source's, none larger than the highest rendition's.
 
     ``sizes``: width, height and shape of the pixels of decoded frames, in order; of equally large

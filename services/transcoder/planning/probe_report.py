@@ -4,6 +4,7 @@ Only the contents decide: the file's name is not used.
 """
 
 import heapq
+import math
 from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Final
@@ -211,6 +212,8 @@ class Extent:
         # When each used stream ends.
         self.ends: dict[int, float] = {}
         self._last: dict[int, float] = {}
+        # The highest time of each used stream, and the highest one before that.
+        self._highest: dict[int, tuple[float, float]] = {}
         # The first time of each used stream, and how many packets it had until now.
         self._begun: dict[int, tuple[float, int]] = {}
 
@@ -265,7 +268,11 @@ class Extent:
         again = before > (1 if in_order else _LEADING) and time <= first
         # No two pictures are shown at the same time; two fields of one follow each other.
         again = again or (before > 1 and time == first != last)
-        again = again or time < last - later
+        highest, reached = self._highest.get(stream, (-math.inf, -math.inf))
+        # A picture that was stored after one behind a gap is shown before it, not before others.
+        again = again or (time < last - later and (in_order or time <= reached))
+        if again or time > highest:
+            self._highest[stream] = time, time if again else highest
         self.back += again
         self.recordings.add(stream, time, duration, place, again=again)
         self.on += time > last + _JUMP_ON
@@ -343,11 +350,15 @@ def displayed_size(width: int, height: int, shape: str, *, sideways: bool) -> tu
 
     ``shape``: that of the stored pixels, as ``width:height``.
     """
-    aspect = _fraction(shape.replace(":", "/"))
-    if not Fraction(1, 10) <= aspect <= 10:
-        aspect = Fraction(1)
+    aspect = pixel_shape(shape)
     wide, high = round(width * max(aspect, 1)), round(height / min(aspect, 1))
     return (high, wide) if sideways else (wide, high)
+
+
+def pixel_shape(shape: str) -> Fraction:
+    """Width by height of a pixel; a square where it is not known, or improbable."""
+    aspect = _fraction(shape.replace(":", "/"))
+    return aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
 
 
 def _duration(report: ProbeReport, main: Stream) -> float | None:

@@ -21,6 +21,7 @@ from services.transcoder.planning.plain import (
     CopyBudget,
     copy_budget,
     frame_for,
+    own_shapes,
     plain_rate,
 )
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
@@ -62,7 +63,10 @@ async def decode_source(
     free = await asyncio.to_thread(lambda: shutil.disk_usage(context.folder).free)
     budget = copy_budget(facts, frame, free)
     target = context.folder / "plain.mp4"
-    run = ffmpeg_plain.WholeRun(source, facts, frame, budget, worker.tools.threads, joins)
+    shapes = own_shapes(facts.video, sizes) if facts.video else []
+    run = ffmpeg_plain.WholeRun(
+        source, facts, frame, budget, worker.tools.threads, joins, tuple(shapes)
+    )
     try:
         await _run(worker, context, run, target)
     except MediaRejected:

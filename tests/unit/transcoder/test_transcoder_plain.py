@@ -17,7 +17,7 @@ from services.transcoder.encoding.probe import with_extent
 from services.transcoder.mp4.sample_index import Edits, SampleTrack
 from services.transcoder.planning.joins import MAX_RECORDINGS, Join
 from services.transcoder.planning.media_errors import CHANGES, JUMPS, MediaRejected
-from services.transcoder.planning.plain import Frame, copy_budget, frame_for, plain_rate
+from services.transcoder.planning.plain import Frame, copy_budget, frame_for, own_shapes, plain_rate
 from services.transcoder.planning.probe_report import Extent, ProbedSource
 from services.transcoder.projections import open_tasks
 from services.transcoder.scheduler.tasks import URGENT_PRIORITY
@@ -135,6 +135,17 @@ def test_the_frame_is_the_largest(
     assert frame_for(msgspec.structs.replace(VIDEO, rotation=rotation), sizes) == frame
 
 
+def test_parts_keep_the_shape_of_their_pixels() -> None:
+    sizes = [(98, 76, "2:3"), (96, 160, "1:1")]
+    assert own_shapes(VIDEO, sizes) == [
+        "setsar='if(eq(w,96)*eq(h,160),1,if(eq(w,98)*eq(h,76),2/3,sar))'"
+    ]
+    # One shape for all, parts of one size, and what ffmpeg turns before its filters.
+    assert own_shapes(VIDEO, [(98, 76, "1:1"), (96, 160, "N/A")]) == []
+    assert own_shapes(VIDEO, [(98, 76, "2:3"), (98, 76, "1:1"), (96, 160, "1:1")]) == []
+    assert own_shapes(msgspec.structs.replace(VIDEO, rotation=20), sizes) == []
+
+
 def test_a_copy_leaves_room_on_the_disk() -> None:
     facts = SourceFacts(container="mpegts", duration_ms=3_600_000, size=1 << 30, video=VIDEO)
     frame = Frame(1920, 1080)
@@ -217,6 +228,8 @@ def extent(*times: float) -> Extent:
         ("mpegts", (0.0, 4.0, 3604.0, 3608.0), 1),
         # Pictures of a presentation may be far apart.
         ("matroska", (0.0, 4.0, 3604.0, 3608.0), 0),
+        # They may be stored in another order also where there is a pause.
+        ("flv", (0.0, 0.7, 0.6, 7.9, 0.8, 7.8, 8.1), 0),
         ("mpegts", (0.0, 4.0, 0.0, 8.0), 1),
         ("flv", (0.0, 4.0, 8.0, 0.0, 8.0), 1),
         ("mpegts", (95_440.0, 95_443.0, 0.0, 4.0), 1),
