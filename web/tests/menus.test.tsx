@@ -7,6 +7,7 @@ import { UserMenu } from '../src/app/UserMenu';
 import { session } from '../src/auth/session';
 import { SettingsMenu } from '../src/player/SettingsMenu';
 import type { Stream } from '../src/player/useHls';
+import { usePlayerView } from '../src/player/usePlayerView';
 import { fakeApi, renderAt, success, tokenFor } from './stage';
 
 /** As in the layout: what is pressed and can't have the focus gives it to the whole page. */
@@ -36,14 +37,20 @@ const stream: Stream = {
   choose: vi.fn(),
   timeline: () => null,
   goTo: vi.fn(),
+  facts: () => null,
+  frameRate: () => 25,
   retry: vi.fn(),
 };
 
 function Settings() {
   const [rate, setRate] = useState(1);
+  const view = usePlayerView(false, undefined);
   return (
     <Main>
-      <SettingsMenu stream={stream} rate={rate} onRate={setRate} />
+      <>
+        <SettingsMenu stream={stream} rate={rate} onRate={setRate} view={view} />
+        {view.help && <p>Help is shown</p>}
+      </>
     </Main>
   );
 }
@@ -58,6 +65,8 @@ describe('the settings', () => {
     expect(screen.getByRole('radio', { name: '1.5×' })).toBeChecked();
     await press[way](screen.getByText('360p'));
     expect(stream.choose).toHaveBeenLastCalledWith(0);
+    await press[way](screen.getByText('Loop'));
+    expect(screen.getByRole('checkbox', { name: 'Loop' })).toBeChecked();
     await press[way](screen.getByText('Elsewhere'));
     expect(screen.queryByRole('radio')).toBeNull();
   });
@@ -77,6 +86,16 @@ describe('the settings', () => {
     await user.keyboard('{Enter}');
     await press.mouse(screen.getByText('0.5×'));
     for (let tabs = 0; tabs < 3; tabs += 1) await user.tab();
+    expect(screen.getByRole('button', { name: 'Shortcuts' })).toHaveFocus();
+    await user.tab();
+    expect(screen.queryByRole('radio')).toBeNull();
+  });
+
+  it('lead to the shortcuts', async () => {
+    render(<Settings />);
+    await press.mouse(opener());
+    await press.mouse(screen.getByRole('button', { name: 'Shortcuts' }));
+    expect(screen.getByText('Help is shown')).toBeVisible();
     expect(screen.queryByRole('radio')).toBeNull();
   });
 });

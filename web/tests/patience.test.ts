@@ -71,7 +71,7 @@ describe('that there is no connection', () => {
 it('digits jump to tenths of the whole film, also while it grows', () => {
   const video = document.createElement('video');
   vi.spyOn(video, 'duration', 'get').mockReturnValue(90);
-  const film = { timeline: () => null, goTo: vi.fn() };
+  const film = { timeline: () => null, goTo: vi.fn(), frameRate: () => 25 };
   const actions = playerActions({ current: video }, { current: null }, film, () => 120);
   actions.seekToShare(0.5);
   expect(video.currentTime).toBe(60);

@@ -14,6 +14,8 @@ vi.mock('../src/player/useHls', () => ({
     choose: vi.fn(),
     timeline: () => null,
     goTo: vi.fn(),
+    facts: () => null,
+    frameRate: () => 25,
     retry: vi.fn(),
   }),
 }));
@@ -30,6 +32,7 @@ it.each(['film', 'live'] as const)(
           src="a.m3u8"
           kind={kind}
           title="A walk"
+          by="mara"
           poster=""
           storyboardUrl={null}
           chapters={[]}

@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 
 import type { PlayerActions } from '../src/player/actions';
 import { qualitiesOf, qualityLabel } from '../src/player/quality';
-import { belongsToControl, runShortcut } from '../src/player/shortcuts';
+import { belongsToControl, runShortcut, SHORTCUTS } from '../src/player/shortcuts';
 import { parseStoryboard, tileAt } from '../src/player/storyboard';
+import type { PlayerView } from '../src/player/usePlayerView';
 import { firstViewOfSession } from '../src/watch/views';
 
 describe('storyboard', () => {
@@ -78,6 +79,8 @@ describe('qualities', () => {
 describe('keyboard', () => {
   const actions = () =>
     ({
+      play: vi.fn(),
+      pause: vi.fn(),
       togglePlay: vi.fn(),
       seekTo: vi.fn(),
       seekBy: vi.fn(),
@@ -86,21 +89,62 @@ describe('keyboard', () => {
       setVolume: vi.fn(),
       toggleMute: vi.fn(),
       setRate: vi.fn(),
+      changeRate: vi.fn(),
+      stepFrame: vi.fn(),
       toggleFullscreen: vi.fn(),
       togglePictureInPicture: vi.fn(),
     }) satisfies PlayerActions;
+  const view = () =>
+    ({
+      loop: false,
+      statistics: false,
+      help: false,
+      toggleLoop: vi.fn(),
+      toggleStatistics: vi.fn(),
+      showHelp: vi.fn(),
+      hideHelp: vi.fn(),
+      toggleTheatre: vi.fn(),
+    }) satisfies PlayerView;
   const at = { volume: 0.5 };
 
   it('does what people expect', () => {
     const did = actions();
     for (const key of [' ', 'K', 'ArrowLeft', 'l', '5', 'ArrowUp', 'm', 'f']) {
-      expect(runShortcut(key, did, at)).toBe(true);
+      expect(runShortcut(key, did, view(), at)).toBe(true);
     }
     expect(did.togglePlay).toHaveBeenCalledTimes(2);
     expect(did.seekBy.mock.calls).toEqual([[-5], [10]]);
     expect(did.seekToShare).toHaveBeenCalledWith(0.5);
     expect(did.setVolume).toHaveBeenCalledWith(0.6);
-    expect(runShortcut('x', did, at)).toBe(false);
+    expect(runShortcut('x', did, view(), at)).toBe(false);
+  });
+
+  it('steps by pictures, and changes speed and view', () => {
+    const did = actions();
+    const shown = view();
+    for (const key of ['<', '>', ',', '.', 't', 'I', '?']) {
+      expect(runShortcut(key, did, shown, at)).toBe(true);
+    }
+    expect(did.changeRate.mock.calls).toEqual([[-1], [1]]);
+    expect(did.stepFrame.mock.calls).toEqual([[-1], [1]]);
+    expect(shown.toggleTheatre).toHaveBeenCalledOnce();
+    expect(shown.toggleStatistics).toHaveBeenCalledOnce();
+    expect(shown.showHelp).toHaveBeenCalledOnce();
+  });
+
+  it('every key of the help does something', () => {
+    const names: Record<string, string> = {
+      Space: ' ',
+      '←': 'ArrowLeft',
+      '→': 'ArrowRight',
+      '↑': 'ArrowUp',
+      '↓': 'ArrowDown',
+    };
+    const keys = SHORTCUTS.flatMap(([text]) => text.split(/ or | and | – /));
+    expect(keys.length).toBeGreaterThan(15);
+    for (const key of keys) {
+      expect(runShortcut(names[key] ?? key, actions(), view(), at), key).toBe(true);
+    }
   });
 
   it('leaves keys to the control that needs them', () => {

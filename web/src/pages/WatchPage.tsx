@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { useParams } from 'react-router';
 
 import { ApiError } from '../api/errors';
@@ -6,7 +7,9 @@ import { queries } from '../api/queries';
 import { useSession } from '../auth/AuthProvider';
 import { ChatPanel } from '../live/ChatPanel';
 import { ChatReplay } from '../live/ChatReplay';
+import { theatre } from '../player/preferences';
 import { ButtonLink } from '../ui/Button';
+import { cx } from '../ui/cx';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
 import { isFinished } from '../videos/status';
@@ -29,6 +32,11 @@ export default function WatchPage() {
     ...queries.video(videoId),
     refetchInterval: ({ state }) => (state.data && !isFinished(state.data) ? RECHECK_MS : false),
   });
+  const [wide, setWide] = useState(theatre.get);
+  const toggleWide = () => {
+    theatre.set(!wide);
+    setWide(!wide);
+  };
   if (isPending) return <WatchSkeleton />;
   if (!video) {
     if (error instanceof ApiError && error.status === 404) return <Gone />;
@@ -36,9 +44,14 @@ export default function WatchPage() {
   }
   const mine = session !== null && session.username === video.username;
   return (
-    <div className="page grid grid-cols-1 gap-10 pt-0 max-md:px-0 md:pt-6 xl:grid-cols-[minmax(0,1fr)_20rem]">
+    <div
+      className={cx(
+        'page grid grid-cols-1 gap-10 pt-0 max-md:px-0 md:pt-6',
+        !wide && 'xl:grid-cols-[minmax(0,1fr)_20rem]',
+      )}
+    >
       <PageTitle title={video.title} />
-      <WatchView key={video.id} video={video} mine={mine} />
+      <WatchView key={video.id} video={video} mine={mine} onTheatre={toggleWide} />
       <div className="space-y-10">
         {video.live && !video.live.ended && (
           <ChatPanel key={video.id} videoId={video.id} mine={mine} />

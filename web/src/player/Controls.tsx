@@ -2,8 +2,10 @@ import {
   Maximize,
   Minimize,
   Pause,
+  Cast,
   PictureInPicture2,
   Play,
+  RectangleHorizontal,
   RotateCcw,
   Volume1,
   Volume2,
@@ -22,8 +24,10 @@ import { LivePosition } from './LivePosition';
 import type { LiveTimeline } from './liveTimeline';
 import { SeekBar } from './SeekBar';
 import { SettingsMenu } from './SettingsMenu';
+import type { Remote } from './useRemote';
 import type { Stream } from './useHls';
 import type { MediaState } from './useMediaState';
+import type { PlayerView } from './usePlayerView';
 
 interface ControlsProps {
   media: MediaState;
@@ -31,6 +35,8 @@ interface ControlsProps {
   duration: number;
   stream: Stream;
   actions: PlayerActions;
+  view: PlayerView;
+  remote: Remote;
   storyboardUrl: string | null;
   chapters: readonly Chapter[];
   hidden: boolean;
@@ -45,6 +51,8 @@ export function Controls({
   duration,
   stream,
   actions,
+  view,
+  remote,
   storyboardUrl,
   chapters,
   hidden,
@@ -90,7 +98,17 @@ export function Controls({
         <p dir="auto" className="min-w-0 flex-1 truncate text-sm text-white/85 max-sm:invisible">
           {chapterAt(chapters, media.currentTime)?.title}
         </p>
-        <SettingsMenu stream={stream} rate={media.rate} onRate={actions.setRate} />
+        <SettingsMenu stream={stream} rate={media.rate} onRate={actions.setRate} view={view} />
+        {remote.available && (
+          <ControlButton label="Play on another screen" onClick={remote.choose}>
+            <Cast className={ICON} aria-hidden="true" />
+          </ControlButton>
+        )}
+        {view.toggleTheatre && (
+          <ControlButton label="Wide player" className="max-xl:hidden" onClick={view.toggleTheatre}>
+            <RectangleHorizontal className={ICON} aria-hidden="true" />
+          </ControlButton>
+        )}
         {document.pictureInPictureEnabled && (
           <ControlButton
             label="Picture in picture"

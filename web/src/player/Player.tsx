@@ -1,5 +1,5 @@
 import { Play } from 'lucide-react';
-import { type RefObject, useEffect, useId, useRef, useState } from 'react';
+import { type ReactNode, type RefObject, useEffect, useId, useRef, useState } from 'react';
 
 import type { Chapter } from '../api/models';
 import { Button } from '../ui/Button';
@@ -10,11 +10,17 @@ import { playerPosition } from './position';
 import type { Kind } from './attachHls';
 import { Controls } from './Controls';
 import { playerJumps } from './jumps';
+import { ShortcutHelp } from './ShortcutHelp';
+import { Statistics } from './Statistics';
 import { useHls } from './useHls';
 import { useIdle } from './useIdle';
+import { useMediaSession } from './useMediaSession';
 import { useMediaState } from './useMediaState';
 import { usePlayerKeys } from './usePlayerKeys';
-import { useStoredVolume } from './useStoredVolume';
+import { usePlayerView } from './usePlayerView';
+import { usePreferences } from './preferences';
+import { useRemote } from './useRemote';
+import { useTaps } from './useTaps';
 
 /** How a film begins. */
 export interface Opening {
@@ -29,6 +35,8 @@ interface PlayerProps {
   src: string;
   kind: Kind;
   title: string;
+  /** Who made it. */
+  by: string;
   poster: string;
   storyboardUrl: string | null;
   chapters: readonly Chapter[];
@@ -41,6 +49,11 @@ interface PlayerProps {
   /** Called once, when someone has really begun to watch. */
   onWatched: () => void;
   onEnded?: () => void;
+  /** Where it is played, in seconds, while it is. */
+  onPosition?: ((seconds: number) => void) | undefined;
+  onTheatre?: (() => void) | undefined;
+  /** What is shown when a film is over. */
+  after?: ReactNode;
   opening: Opening;
   /** Takes the whole window instead of a place in a page. */
   fill: boolean;
@@ -62,13 +75,21 @@ export function Player(props: PlayerProps) {
   // eslint-disable-next-line react-hooks/refs
   const [actions] = useState(() => playerActions(video, frame, stream, () => length.current));
   const { idle, stir } = useIdle();
-  usePlayerKeys(video, frame, actions);
-  useStoredVolume(video);
+  const view = usePlayerView(props.opening.loop, props.onTheatre);
+  const remote = useRemote(video);
+  usePlayerKeys(video, frame, actions, view);
+  usePreferences(video, props.opening, props.kind === 'live');
+  useMediaSession(props, actions, media.begun);
+  const { onPosition } = props;
+  useEffect(() => {
+    if (!media.paused && !media.ended) onPosition?.(media.currentTime);
+  }, [media.currentTime, media.paused, media.ended, onPosition]);
   useEffect(() => playerPosition.set(media.currentTime), [media.currentTime]);
   useJumps(frame, actions);
   useWatched(media.currentTime, !media.paused, props.onWatched);
 
   const hidden = idle && !media.paused && !media.waiting;
+  const taps = useTaps(actions, hidden);
   // A live is at its edge, and a film that was a live where that was, before anyone plays it.
   const untouched = media.paused && !media.begun;
   const descriptionId = useId();
@@ -92,7 +113,7 @@ export function Player(props: PlayerProps) {
       onFocus={stir}
     >
       <p id={descriptionId} className="sr-only">
-        Space plays and pauses, the arrow keys seek, F is full screen, M mutes.
+        Space plays and pauses, the arrow keys seek, F is full screen, M mutes, ? shows all keys.
       </p>
       {/* Captions are not part of what the service makes; the film's own track is all there is. */}
       {/* eslint-disable-next-line jsx-a11y/media-has-caption */}
@@ -100,15 +121,16 @@ export function Player(props: PlayerProps) {
         ref={video}
         playsInline
         muted={props.opening.muted}
-        loop={props.opening.loop}
+        loop={view.loop}
         poster={props.poster || undefined}
         preload="auto"
         aria-label={props.title}
         className="h-full w-full"
         onEnded={props.onEnded}
-        onClick={actions.togglePlay}
-        onDoubleClick={actions.toggleFullscreen}
+        {...taps}
       />
+      {view.statistics && <Statistics video={video} facts={stream.facts} />}
+      <ShortcutHelp open={view.help} onClose={view.hideHelp} />
       {media.waiting && !stream.error && (
         <div className="pointer-events-none absolute inset-0 flex flex-col items-center justify-center">
           <Spinner className="h-12 w-12" />
@@ -130,6 +152,7 @@ export function Player(props: PlayerProps) {
           <Play className="ml-1 h-9 w-9" fill="currentColor" aria-hidden="true" />
         </button>
       )}
+      {media.ended && props.kind === 'film' && !stream.error && props.after}
       {stream.error ? (
         <div
           role="alert"
@@ -151,6 +174,8 @@ export function Player(props: PlayerProps) {
           duration={Math.max(media.duration, props.knownDuration)}
           stream={stream}
           actions={actions}
+          view={view}
+          remote={remote}
           storyboardUrl={props.storyboardUrl}
           chapters={props.chapters}
           hidden={hidden}

@@ -1,21 +1,23 @@
-import { Settings2 } from 'lucide-react';
+import { Check, Keyboard, Settings2 } from 'lucide-react';
 import { useCallback, useRef, useState } from 'react';
 
 import { useDismiss } from '../ui/useDismiss';
-import { RATES } from './actions';
 import { ControlButton } from './ControlButton';
 import { AUTO_LEVEL } from './quality';
 import { RadioList } from './RadioList';
+import { RATES } from './rates';
 import type { Stream } from './useHls';
+import type { PlayerView } from './usePlayerView';
 
 interface SettingsMenuProps {
   stream: Stream;
   rate: number;
   onRate: (rate: number) => void;
+  view: PlayerView;
 }
 
-/** Quality and speed in one panel. */
-export function SettingsMenu({ stream, rate, onRate }: SettingsMenuProps) {
+/** Quality, speed and what is rarely chosen, in one panel. */
+export function SettingsMenu({ stream, rate, onRate, view }: SettingsMenuProps) {
   const [open, setOpen] = useState(false);
   const container = useRef<HTMLDivElement>(null);
   useDismiss(
@@ -36,7 +38,7 @@ export function SettingsMenu({ stream, rate, onRate }: SettingsMenuProps) {
         <Settings2 className="h-5 w-5" aria-hidden="true" />
       </ControlButton>
       {open && (
-        <div className="absolute right-0 bottom-12 z-20 flex max-h-[min(18rem,100cqh-4rem)] gap-1 overflow-y-auto rounded-xl bg-[#141a17] p-2 shadow-2xl">
+        <div className="absolute right-0 bottom-12 z-20 flex max-h-[min(18rem,100cqh-4rem)] w-max max-w-[calc(100cqw-1rem)] flex-wrap justify-end gap-1 overflow-y-auto rounded-xl bg-[#141a17] p-2 shadow-2xl">
           {stream.qualities.length > 0 && (
             <RadioList
               label="Quality"
@@ -54,8 +56,46 @@ export function SettingsMenu({ stream, rate, onRate }: SettingsMenuProps) {
             options={RATES.map((value) => ({ value, label: value === 1 ? 'Normal' : `${value}×` }))}
             onChange={onRate}
           />
+          <More view={view} close={() => setOpen(false)} />
         </div>
       )}
     </div>
+  );
+}
+
+const ITEM =
+  'flex min-h-9 w-full cursor-pointer items-center gap-2 rounded-md px-2.5 text-left text-sm whitespace-nowrap hover:bg-white/12 has-focus-visible:outline-2 has-focus-visible:outline-(--focus) pointer-coarse:min-h-11';
+
+function More({ view, close }: { view: PlayerView; close: () => void }) {
+  return (
+    <fieldset className="min-w-28">
+      <legend className="px-2.5 pt-1 pb-1.5 text-xs font-semibold text-white/70">More</legend>
+      <Toggle label="Loop" on={view.loop} onChange={view.toggleLoop} />
+      <Toggle label="Statistics" on={view.statistics} onChange={view.toggleStatistics} />
+      <button
+        type="button"
+        className={ITEM}
+        onClick={() => {
+          close();
+          view.showHelp();
+        }}
+      >
+        <Keyboard className="h-4 w-4 shrink-0" aria-hidden="true" />
+        Shortcuts
+      </button>
+    </fieldset>
+  );
+}
+
+function Toggle({ label, on, onChange }: { label: string; on: boolean; onChange: () => void }) {
+  return (
+    <label className={ITEM}>
+      <input type="checkbox" className="sr-only" checked={on} onChange={onChange} />
+      <Check
+        className={`h-4 w-4 shrink-0 text-accent ${on ? '' : 'invisible'}`}
+        aria-hidden="true"
+      />
+      {label}
+    </label>
   );
 }

@@ -1,9 +1,13 @@
 import type { RefObject } from 'react';
 
 import type { LiveTimeline } from './liveTimeline';
+import { keepRate } from './preferences';
+import { nextRate } from './rates';
 
 /** What a control or a key does to the player. */
 export interface PlayerActions {
+  play: () => void;
+  pause: () => void;
   togglePlay: () => void;
   seekTo: (seconds: number) => void;
   seekBy: (seconds: number) => void;
@@ -13,6 +17,10 @@ export interface PlayerActions {
   setVolume: (volume: number) => void;
   toggleMute: () => void;
   setRate: (rate: number) => void;
+  /** To the next faster (1) or slower (-1) one. */
+  changeRate: (direction: 1 | -1) => void;
+  /** To the next (1) or the last (-1) picture, and stays there. */
+  stepFrame: (direction: 1 | -1) => void;
   toggleFullscreen: () => void;
   togglePictureInPicture: () => void;
 }
@@ -21,9 +29,9 @@ export interface PlayerActions {
 export interface LiveSeeking {
   timeline: () => LiveTimeline | null;
   goTo: (moment: number) => void;
+  /** Pictures a second of what plays. */
+  frameRate: () => number;
 }
-
-export const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
 
 export function playerActions(
   video: RefObject<HTMLVideoElement | null>,
@@ -46,11 +54,20 @@ export function playerActions(
       element.volume = Math.min(1, Math.max(0, volume));
       element.muted = element.volume === 0;
     });
+  // A refused play (autoplay rules, no data yet) leaves the button as it is.
+  const play = () => withVideo((element) => void element.play().catch(() => undefined));
+  const setRate = (rate: number) =>
+    withVideo((element) => {
+      element.defaultPlaybackRate = rate;
+      element.playbackRate = rate;
+      keepRate(rate);
+    });
   return {
+    play,
+    pause: () => withVideo((element) => element.pause()),
     togglePlay: () =>
       withVideo((element) => {
-        // A refused play (autoplay rules, no data yet) leaves the button as it is.
-        if (element.paused) element.play().catch(() => undefined);
+        if (element.paused) play();
         else element.pause();
       }),
     seekTo,
@@ -76,9 +93,13 @@ export function playerActions(
         if (element.muted && element.volume === 0) setVolume(0.5);
         else element.muted = !element.muted;
       }),
-    setRate: (rate) =>
+    setRate,
+    changeRate: (direction) =>
+      withVideo(({ playbackRate }) => setRate(nextRate(playbackRate, direction))),
+    stepFrame: (direction) =>
       withVideo((element) => {
-        element.playbackRate = rate;
+        element.pause();
+        seekTo(element.currentTime + direction / live.frameRate());
       }),
     toggleFullscreen: () =>
       void toggleFullscreen(video.current, frame.current).catch(() => undefined),

@@ -21,8 +21,19 @@ export interface StreamEvents {
   onAway: (away: boolean) => void;
 }
 
+/** What hls.js knows of what it plays: bits a second, and how far behind a live is, in seconds. */
+export interface StreamFacts {
+  codecs: string;
+  bitrate: number;
+  bandwidth: number;
+  frameRate: number;
+  latency: number | null;
+}
+
 export interface AttachedStream {
   choose: (level: number) => void;
+  /** Null where the browser plays by itself, and before anything plays. */
+  facts: () => StreamFacts | null;
   /** A live by the clock; null for a film, and while that is not known. */
   timeline: () => LiveTimeline | null;
   /** Shows a moment of a live, in seconds since 1970. */
@@ -79,6 +90,7 @@ export function attachHls(
       // nextLevel keeps what plays now and changes from the next segment on: no stall.
       if (hls) hls().nextLevel = level;
     },
+    facts: () => (hls ? factsOf(hls(), start.kind) : null),
     timeline: () => live?.timeline() ?? null,
     goTo: (moment) => live?.goTo(moment),
     detach: () => {
@@ -86,6 +98,18 @@ export function attachHls(
       if (hls) hls().destroy();
       else element.removeAttribute('src');
     },
+  };
+}
+
+function factsOf(hls: Hls, kind: Kind): StreamFacts | null {
+  const level = hls.levels[hls.currentLevel];
+  if (!level) return null;
+  return {
+    codecs: [level.videoCodec, level.audioCodec].filter(Boolean).join(', '),
+    bitrate: level.bitrate,
+    bandwidth: hls.bandwidthEstimate,
+    frameRate: level.frameRate,
+    latency: kind === 'live' ? hls.latency : null,
   };
 }
 

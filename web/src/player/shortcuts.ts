@@ -1,4 +1,5 @@
 import type { PlayerActions } from './actions';
+import type { PlayerView } from './usePlayerView';
 
 /** The keys that people know from other players. */
 export const SHORTCUTS: readonly [keys: string, meaning: string][] = [
@@ -7,9 +8,14 @@ export const SHORTCUTS: readonly [keys: string, meaning: string][] = [
   ['J and L', 'Back or forward 10 seconds'],
   ['↑ and ↓', 'Volume'],
   ['0 – 9', 'Jump to that tenth'],
+  ['< and >', 'Slower or faster'],
+  [', and .', 'Back or forward one picture'],
   ['M', 'Mute'],
   ['F', 'Full screen'],
+  ['T', 'Wide player'],
   ['P', 'Picture in picture'],
+  ['I', 'Statistics'],
+  ['?', 'These shortcuts'],
 ];
 
 interface Position {
@@ -17,14 +23,21 @@ interface Position {
 }
 
 /** Does what the key stands for; false if it stands for nothing. */
-export function runShortcut(key: string, actions: PlayerActions, at: Position): boolean {
+export function runShortcut(
+  key: string,
+  actions: PlayerActions,
+  view: PlayerView,
+  at: Position,
+): boolean {
   if (/^[0-9]$/.test(key)) {
     actions.seekToShare(Number(key) / 10);
     return true;
   }
   const action = ACTIONS[key.toLowerCase()];
+  const shown = VIEWS[key.toLowerCase()];
   action?.(actions, at);
-  return action !== undefined;
+  shown?.(view);
+  return action !== undefined || shown !== undefined;
 }
 
 const ACTIONS: Record<string, ((actions: PlayerActions, at: Position) => void) | undefined> = {
@@ -36,9 +49,19 @@ const ACTIONS: Record<string, ((actions: PlayerActions, at: Position) => void) |
   l: (actions) => actions.seekBy(10),
   arrowup: (actions, { volume }) => actions.setVolume(volume + 0.1),
   arrowdown: (actions, { volume }) => actions.setVolume(volume - 0.1),
+  '<': (actions) => actions.changeRate(-1),
+  '>': (actions) => actions.changeRate(1),
+  ',': (actions) => actions.stepFrame(-1),
+  '.': (actions) => actions.stepFrame(1),
   m: (actions) => actions.toggleMute(),
   f: (actions) => actions.toggleFullscreen(),
   p: (actions) => actions.togglePictureInPicture(),
+};
+
+const VIEWS: Record<string, ((view: PlayerView) => void) | undefined> = {
+  t: (view) => view.toggleTheatre?.(),
+  i: (view) => view.toggleStatistics(),
+  '?': (view) => view.showHelp(),
 };
 
 /** Keys that a focused control uses itself must not also steer the film. */

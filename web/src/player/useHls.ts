@@ -1,8 +1,11 @@
 import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
 
-import { type AttachedStream, attachHls, type Kind } from './attachHls';
+import { type AttachedStream, attachHls, type Kind, type StreamFacts } from './attachHls';
 import type { LiveTimeline } from './liveTimeline';
 import { AUTO_LEVEL, type Quality } from './quality';
+
+/** Where nobody says how many pictures a second there are. */
+const USUAL_FRAME_RATE = 25;
 
 export interface Stream {
   qualities: readonly Quality[];
@@ -18,6 +21,10 @@ export interface Stream {
   timeline: () => LiveTimeline | null;
   /** Shows a moment of a live, in seconds since 1970. */
   goTo: (moment: number) => void;
+  /** Null where the browser plays by itself, and before anything plays. */
+  facts: () => StreamFacts | null;
+  /** Pictures a second of what plays. */
+  frameRate: () => number;
   retry: () => void;
 }
 
@@ -84,9 +91,23 @@ export function useHls(
   }, []);
   const timeline = useCallback(() => attached.current?.timeline() ?? null, []);
   const goTo = useCallback((moment: number) => attached.current?.goTo(moment), []);
+  const facts = useCallback(() => attached.current?.facts() ?? null, []);
+  const frameRate = useCallback(() => facts()?.frameRate || USUAL_FRAME_RATE, [facts]);
   const retry = useCallback(() => {
     setError(null);
     setAttempt((previous) => previous + 1);
   }, []);
-  return { qualities, chosen, playing, error, away, choose, timeline, goTo, retry };
+  return {
+    qualities,
+    chosen,
+    playing,
+    error,
+    away,
+    choose,
+    timeline,
+    goTo,
+    facts,
+    frameRate,
+    retry,
+  };
 }

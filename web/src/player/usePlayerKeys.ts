@@ -1,14 +1,20 @@
-import { type RefObject, useEffect } from 'react';
+import { type RefObject, useEffect, useRef } from 'react';
 
 import type { PlayerActions } from './actions';
 import { belongsToControl, runShortcut } from './shortcuts';
+import type { PlayerView } from './usePlayerView';
 
 /** Shortcuts work anywhere on the page, as long as nobody is typing or working a control. */
 export function usePlayerKeys(
   video: RefObject<HTMLVideoElement | null>,
   frame: RefObject<HTMLElement | null>,
   actions: PlayerActions,
+  view: PlayerView,
 ): void {
+  const current = useRef(view);
+  useEffect(() => {
+    current.current = view;
+  }, [view]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -18,7 +24,7 @@ export function usePlayerKeys(
       const inside = frame.current?.contains(document.activeElement) ?? false;
       if (/^Arrow(Up|Down)$/.test(event.key) && !inside) return;
       const { volume } = video.current;
-      if (runShortcut(event.key, actions, { volume })) {
+      if (runShortcut(event.key, actions, current.current, { volume })) {
         event.preventDefault();
       }
     };

@@ -1,11 +1,12 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useCallback, useState } from 'react';
+import { type ReactNode, useCallback, useState } from 'react';
 
 import type { Video } from '../api/models';
 import { queries } from '../api/queries';
 import { countView } from '../api/videos';
 import type { Kind } from '../player/attachHls';
 import { type Opening, Player } from '../player/Player';
+import { keepPosition, leftAt } from '../player/resume';
 import { startWithin } from '../player/startTime';
 import { firstViewOfSession } from './views';
 
@@ -16,10 +17,13 @@ interface StageProps {
   opening: Opening;
   /** Takes the whole window instead of a place in a page. */
   fill?: boolean;
+  onTheatre?: () => void;
+  /** What is shown when the film is over. */
+  after?: ReactNode;
 }
 
 /** The player with what the API knows about the film. */
-export function Stage({ video, opening, fill = false }: StageProps) {
+export function Stage({ video, opening, fill = false, onTheatre, after }: StageProps) {
   const client = useQueryClient();
   const { id } = video;
   const source = useSource(video);
@@ -32,21 +36,31 @@ export function Stage({ video, opening, fill = false }: StageProps) {
       () => undefined,
     );
   }, [client, id]);
+  // A player on another page begins where that page says.
+  const [left] = useState(() => (fill ? 0 : leftAt(id)));
+  const onPosition = useCallback(
+    (seconds: number) => keepPosition(id, seconds, length),
+    [id, length],
+  );
   return (
     <Player
       src={source.src}
       kind={source.kind}
       title={video.title}
+      by={video.username}
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}
       chapters={video.chapters}
       aspectRatio={video.width && video.height ? video.width / video.height : WIDE}
       liveSince={source.since}
       knownDuration={length}
-      opening={{ ...opening, start: startWithin(opening.start, length) }}
+      opening={{ ...opening, start: startWithin(opening.start || left, length) }}
       fill={fill}
       onWatched={onWatched}
       onEnded={source.onEnded}
+      onPosition={fill || source.kind === 'live' ? undefined : onPosition}
+      onTheatre={onTheatre}
+      after={after}
     />
   );
 }

@@ -1,14 +1,9 @@
-import { useQuery } from '@tanstack/react-query';
-
-import { queries } from '../api/queries';
 import { VideoCard } from '../videos/VideoCard';
-
-const COUNT = 6;
+import { useOthers } from './useOthers';
 
 /** The newest other videos; nothing at all if there are none or they can't be had. */
 export function UpNext({ currentId }: { currentId: string }) {
-  const { data } = useQuery(queries.latest(1));
-  const others = data?.data.filter((video) => video.id !== currentId).slice(0, COUNT) ?? [];
+  const others = useOthers(currentId);
   if (others.length === 0) return null;
   return (
     <aside aria-labelledby="up-next" className="max-md:px-4">

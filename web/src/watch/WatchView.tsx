@@ -1,4 +1,4 @@
-import { Link, useNavigate, useSearchParams } from 'react-router';
+import { Link, useLocation, useNavigate, useSearchParams } from 'react-router';
 
 import type { Video } from '../api/models';
 import { useSession } from '../auth/AuthProvider';
@@ -13,26 +13,43 @@ import { OwnerActions } from '../videos/OwnerActions';
 import { TagList } from '../videos/TagList';
 import { ChapterList } from './ChapterList';
 import { Description } from './Description';
+import { EndScreen } from './EndScreen';
 import { OwnersNotes } from './OwnersNotes';
 import { ProcessingNotice } from './ProcessingNotice';
 import { ShareButton } from './ShareButton';
 import { Stage } from './Stage';
+import { useOthers } from './useOthers';
 
 /** The film and everything known about it. */
-export function WatchView({ video, mine }: { video: Video; mine: boolean }) {
+interface WatchViewProps {
+  video: Video;
+  mine: boolean;
+  onTheatre: () => void;
+}
+
+export function WatchView({ video, mine, onTheatre }: WatchViewProps) {
   const navigate = useNavigate();
   const user = useSession();
   const [search] = useSearchParams();
+  const next = useOthers(video.id).find(isReady);
+  const state: unknown = useLocation().state;
+  // As after the film before; who comes by a link presses the button.
+  const asked = typeof state === 'object' && state !== null && 'play' in state;
   const opening = {
     start: parseStart(search.get('t')),
-    autoplay: false,
+    autoplay: asked,
     muted: false,
     loop: false,
   };
   return (
     <div className="min-w-0">
       {isReady(video) ? (
-        <Stage video={video} opening={opening} />
+        <Stage
+          video={video}
+          opening={opening}
+          onTheatre={onTheatre}
+          after={next && <EndScreen next={next} />}
+        />
       ) : (
         <ProcessingNotice video={video} mine={mine} />
       )}
