@@ -1,12 +1,14 @@
 """What viewers meet besides pictures: a network that goes away, a film that is gone."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.browsing import fresh_page
-from tests.e2e.people import BIKES, Person, until
+from tests.e2e.people import BIKES, SMALL, Person, until
+from tests.integration.transcoder.clips import make
 from tests.support.stack import RunningStack
 
 SEGMENTS = re.compile(r"/media/.*\.(m4s|mp4)")
@@ -82,3 +84,55 @@ def test_a_film_waits_for_the_network_alone(
         refused = gone.refused
         page.clock.run_for(60_000)
         assert gone.refused == refused
+
+
+def film_in_two_languages(folder: Path) -> Path:
+    """Forty seconds."""
+    sound = ("-f", "lavfi", "-i", "sine=frequency=880:duration=40")
+    languages = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu")
+    return make(
+        folder / "film.mp4",
+        *(*sound, "-map", "0", "-map", "1", "-map", "2"),
+        *("-c:v", "libx264", "-c:a", "aac", *languages),
+        seconds=40,
+        size="320x180",
+    )
+
+
+def test_a_film_goes_on_where_it_was_left_and_the_next_one_follows(
+    browser: Browser, cinelog: RunningStack, person: Person, tmp_path: Path
+) -> None:
+    other = person.upload(SMALL, "The other one")
+    video_id = person.upload(film_in_two_languages(tmp_path), "A long one")
+    for job in (other, video_id):
+        assert person.finish(job)["status"] == "completed"
+    with fresh_page(browser, cinelog.url) as page:
+        page.goto(f"/watch/{video_id}")
+        page.get_by_role("button", name="Play A long one").click()
+        page.keyboard.press("3")
+        until(lambda: state(page)["at"] > 12.5)
+        page.reload()
+        page.get_by_role("button", name="Play A long one").click()
+        until(lambda: state(page)["ready"] > HAVE_CURRENT_DATA)
+        assert state(page)["at"] >= 12
+
+        page.get_by_role("button", name="Settings").click()
+        page.get_by_role("group", name="Sound").get_by_text("German").click()
+        expect(page.get_by_role("group", name="Sound").get_by_label("German")).to_be_checked()
+        page.keyboard.press("Escape")
+        page.get_by_role("heading", level=1).click()
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("i")
+        expect(page.get_by_label("Statistics")).to_contain_text("320 × 180")
+        page.keyboard.press("t")
+        page.keyboard.press(".")
+        assert state(page)["paused"]
+        page.keyboard.press(" ")
+
+        page.keyboard.press("9")
+        ending = page.get_by_role("region", name="Next video")
+        expect(ending).to_be_visible(timeout=60_000)
+        page.wait_for_url(lambda url: video_id not in url)
+        until(lambda: not state(page)["paused"] and state(page)["at"] > 0.2)

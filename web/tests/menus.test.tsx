@@ -35,6 +35,12 @@ const stream: Stream = {
   error: null,
   away: false,
   choose: vi.fn(),
+  sounds: [
+    { track: 0, label: 'English' },
+    { track: 1, label: 'Deutsch' },
+  ],
+  sound: 0,
+  chooseSound: vi.fn(),
   timeline: () => null,
   goTo: vi.fn(),
   facts: () => null,
@@ -65,6 +71,8 @@ describe('the settings', () => {
     expect(screen.getByRole('radio', { name: '1.5×' })).toBeChecked();
     await press[way](screen.getByText('360p'));
     expect(stream.choose).toHaveBeenLastCalledWith(0);
+    await press[way](screen.getByText('Deutsch'));
+    expect(stream.chooseSound).toHaveBeenLastCalledWith(1);
     await press[way](screen.getByText('Loop'));
     expect(screen.getByRole('checkbox', { name: 'Loop' })).toBeChecked();
     await press[way](screen.getByText('Elsewhere'));
@@ -76,6 +84,7 @@ describe('the settings', () => {
     const user = userEvent.setup();
     opener().focus();
     await user.keyboard('{Enter}');
+    await user.tab();
     await user.tab();
     await user.tab();
     await user.keyboard('{ArrowDown}');

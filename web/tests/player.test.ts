@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { PlayerActions } from '../src/player/actions';
 import { qualitiesOf, qualityLabel } from '../src/player/quality';
 import { belongsToControl, runShortcut, SHORTCUTS } from '../src/player/shortcuts';
+import { soundsOf } from '../src/player/sounds';
 import { parseStoryboard, tileAt } from '../src/player/storyboard';
 import type { PlayerView } from '../src/player/usePlayerView';
 import { firstViewOfSession } from '../src/watch/views';
@@ -73,6 +74,25 @@ describe('qualities', () => {
     expect(qualityLabel({ width: 640, height: 272, frameRate: 25 })).toBe('360p');
     expect(qualityLabel({ width: 640, height: 480, frameRate: 25 })).toBe('480p');
     expect(qualityLabel({ width: 0, height: 0, frameRate: 0 })).toBe('Audio');
+  });
+});
+
+describe('sound tracks', () => {
+  it('are called by their languages, and told apart', () => {
+    const tracks = [
+      { id: 0, name: 'eng', lang: 'en' },
+      { id: 1, name: 'Track 2', lang: 'und' },
+      { id: 2, name: 'deu', lang: 'deu' },
+      { id: 3, name: 'deu 4', lang: 'deu' },
+      { id: 4, name: 'x', lang: 'not a language' },
+    ];
+    expect(soundsOf(tracks).map(({ label }) => label)).toEqual([
+      'English',
+      'Track 2',
+      'German (deu)',
+      'German (deu 4)',
+      'x',
+    ]);
   });
 });
 

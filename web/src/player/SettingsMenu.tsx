@@ -50,6 +50,14 @@ export function SettingsMenu({ stream, rate, onRate, view }: SettingsMenuProps) 
               onChange={stream.choose}
             />
           )}
+          {stream.sounds.length > 1 && (
+            <RadioList
+              label="Sound"
+              value={stream.sound}
+              options={stream.sounds.map((sound) => ({ value: sound.track, label: sound.label }))}
+              onChange={stream.chooseSound}
+            />
+          )}
           <RadioList
             label="Speed"
             value={rate}

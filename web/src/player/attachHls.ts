@@ -7,6 +7,7 @@ import type { LiveTimeline } from './liveTimeline';
 import { Outage, patience, watchNetwork } from './patience';
 import { qualitiesOf, type Quality, qualityLabel } from './quality';
 import { watchFailures } from './recovery';
+import { type Sound, soundsOf } from './sounds';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
 
@@ -16,6 +17,9 @@ export type Kind = 'film' | 'live';
 export interface StreamEvents {
   onQualities: (qualities: readonly Quality[]) => void;
   onPlaying: (label: string) => void;
+  onSounds: (sounds: readonly Sound[]) => void;
+  /** The sound track that plays. */
+  onSound: (track: number) => void;
   onError: (message: string | null) => void;
   /** Nothing can be loaded for the moment; it goes on by itself. */
   onAway: (away: boolean) => void;
@@ -32,6 +36,7 @@ export interface StreamFacts {
 
 export interface AttachedStream {
   choose: (level: number) => void;
+  chooseSound: (track: number) => void;
   /** Null where the browser plays by itself, and before anything plays. */
   facts: () => StreamFacts | null;
   /** A live by the clock; null for a film, and while that is not known. */
@@ -90,6 +95,9 @@ export function attachHls(
       // nextLevel keeps what plays now and changes from the next segment on: no stall.
       if (hls) hls().nextLevel = level;
     },
+    chooseSound: (track) => {
+      if (hls) hls().audioTrack = track;
+    },
     facts: () => (hls ? factsOf(hls(), start.kind) : null),
     timeline: () => live?.timeline() ?? null,
     goTo: (moment) => live?.goTo(moment),
@@ -131,6 +139,10 @@ function createHls(
     const facts = hls.levels[level];
     events.onPlaying(facts ? qualityLabel(facts) : '');
   });
+  hls.on(Events.AUDIO_TRACKS_UPDATED, (_, { audioTracks }) =>
+    events.onSounds(soundsOf(audioTracks)),
+  );
+  hls.on(Events.AUDIO_TRACK_SWITCHED, (_, { id }) => events.onSound(id));
   watchNetwork(hls, HlsPlayer, outage);
   watchFailures(hls, HlsPlayer, kind, events.onError);
   return hls;

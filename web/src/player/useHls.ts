@@ -3,6 +3,7 @@ import { type RefObject, useCallback, useEffect, useRef, useState } from 'react'
 import { type AttachedStream, attachHls, type Kind, type StreamFacts } from './attachHls';
 import type { LiveTimeline } from './liveTimeline';
 import { AUTO_LEVEL, type Quality } from './quality';
+import type { Sound } from './sounds';
 
 /** Where nobody says how many pictures a second there are. */
 const USUAL_FRAME_RATE = 25;
@@ -17,6 +18,10 @@ export interface Stream {
   /** Nothing can be loaded for the moment; it goes on by itself. */
   away: boolean;
   choose: (level: number) => void;
+  /** Its sound tracks, and the one that plays. */
+  sounds: readonly Sound[];
+  sound: number;
+  chooseSound: (track: number) => void;
   /** A live by the clock; null for a film, and while that is not known. */
   timeline: () => LiveTimeline | null;
   /** Shows a moment of a live, in seconds since 1970. */
@@ -48,6 +53,8 @@ export function useHls(
   const left = useRef({ src, kind, seconds: opening.start, playing: opening.autoplay });
   const [qualities, setQualities] = useState<readonly Quality[]>([]);
   const [chosen, setChosen] = useState(AUTO_LEVEL);
+  const [sounds, setSounds] = useState<readonly Sound[]>([]);
+  const [sound, setSound] = useState(0);
   const [playing, setPlaying] = useState('');
   const [error, setError] = useState<string | null>(null);
   const [away, setAway] = useState(false);
@@ -70,6 +77,8 @@ export function useHls(
           setChosen(AUTO_LEVEL);
         },
         onPlaying: setPlaying,
+        onSounds: setSounds,
+        onSound: setSound,
         onError: setError,
         onAway: setAway,
       },
@@ -89,6 +98,7 @@ export function useHls(
     setChosen(level);
     attached.current?.choose(level);
   }, []);
+  const chooseSound = useCallback((track: number) => attached.current?.chooseSound(track), []);
   const timeline = useCallback(() => attached.current?.timeline() ?? null, []);
   const goTo = useCallback((moment: number) => attached.current?.goTo(moment), []);
   const facts = useCallback(() => attached.current?.facts() ?? null, []);
@@ -104,6 +114,9 @@ export function useHls(
     error,
     away,
     choose,
+    sounds,
+    sound,
+    chooseSound,
     timeline,
     goTo,
     facts,
