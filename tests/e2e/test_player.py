@@ -88,12 +88,10 @@ def test_a_film_waits_for_the_network_alone(
 
 def film_in_two_languages(folder: Path) -> Path:
     """Forty seconds."""
-    sound = ("-f", "lavfi", "-i", "sine=frequency=880:duration=40")
-    languages = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu")
     return make(
         folder / "film.mp4",
-        *(*sound, "-map", "0", "-map", "1", "-map", "2"),
-        *("-c:v", "libx264", "-c:a", "aac", *languages),
+        *("-map", "0:v", "-map", "1:a", "-map", "1:a", "-c:v", "libx264", "-c:a", "aac"),
+        *("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu"),
         seconds=40,
         size="320x180",
     )
