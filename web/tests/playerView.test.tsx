@@ -16,6 +16,7 @@ import { aVideo, expectAccessible, renderAt } from './stage';
 const actions = () => ({
   play: vi.fn(),
   pause: vi.fn(),
+  playFrom: vi.fn(),
   togglePlay: vi.fn(),
   seekTo: vi.fn(),
   seekBy: vi.fn(),
