@@ -28,7 +28,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-up: fetch-run ## Start everything; PORT=8080 WORKERS=2 CINELOG_HOME=.local OBSERVABILITY=1
+up: fetch-run ## Start everything; PORT=8080 WORKERS=2 CINELOG_HOME=.local OBSERVABILITY=1; STOPPED=1: only the parts
 	@$(LOCAL) up
 
 down: ## Stop everything; the state stays

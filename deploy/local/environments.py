@@ -94,7 +94,18 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
 
 def tool_environment(stack: Stack, name: str) -> dict[str, str]:
     """The environment of one of the table's tools."""
-    return _environment(stack, table().tools[name], _values(stack))
+    needs = table().tools[name]
+    return _environment(stack, needs, {**_values(stack), **_login(stack, needs), **_asked()})
+
+
+def _login(stack: Stack, needs: Needs) -> dict[str, str]:
+    password = stack.secrets.get(f"role_password_{needs.role}", "")
+    return {"DATABASE_URL": role_url(stack.urls.postgres, needs.role, password)}
+
+
+def _asked() -> dict[str, str]:
+    """Variables that only who asks for a backup can say; empty is not set."""
+    return {name: os.environ.get(name, "") for name in ("BACKUP_TARGET", "BACKUP_KEY")}
 
 
 def role_url(admin_url: str, role: str, password: str) -> str:
@@ -145,6 +156,7 @@ def _values(stack: Stack) -> dict[str, str]:
     return {
         "CINELOG_MODE": "local",
         "DATABASE_ADMIN_URL": urls.postgres,
+        "SCRATCH_DATABASE_URL": urls.postgres,
         "AMQP_URL": urls.amqp,
         "REDIS_URL": urls.redis,
         "S3_ENDPOINT": urls.s3_endpoint,
@@ -172,7 +184,6 @@ def _values(stack: Stack) -> dict[str, str]:
 def _own_values(stack: Stack, name: str, needs: Needs) -> dict[str, str]:
     """The variables that differ between processes."""
     ports = {**stack.ports, "gateway": stack.port}
-    password = stack.secrets.get(f"role_password_{needs.role}", "")
     return {
         "BIND": f"127.0.0.1:{ports[name]}",
         "METRICS_BIND": f"127.0.0.1:{ports.get(metrics_port(name, needs))}",
@@ -180,7 +191,7 @@ def _own_values(stack: Stack, name: str, needs: Needs) -> dict[str, str]:
         "RTMP_URL": rtmp_url(ports),
         "WHIP": "true",
         "INTERNAL_URL": f"http://127.0.0.1:{ports[name]}",
-        "DATABASE_URL": role_url(stack.urls.postgres, needs.role, password),
+        **_login(stack, needs),
         "SCRATCH_DIR": str(stack.home / "scratch" / name),
     }
 

@@ -18,8 +18,8 @@ from deploy.local.files import write_private  # noqa: E402 - found by the line a
 NAME = "cinelog-tilt"
 KEYS = (
     *("media-grant-secret", "operator-secret", "signing-key-secret", "simulcast-key"),
-    *("role-password-auth", "role-password-catalog", "role-password-ingest"),
-    "role-password-live",
+    *("role-password-auth", "role-password-backup", "role-password-catalog"),
+    *("role-password-ingest", "role-password-live"),
     *("role-password-operator", "role-password-relay", "role-password-transcoder"),
     *("postgresql-password", "rabbitmq-password", "redis-password"),
     *("s3-access-key", "s3-secret-key"),

@@ -14,6 +14,7 @@ from aio_pika.exceptions import AMQPError
 from services.operator.account_commands import accounts
 from services.operator.archive_commands import archive
 from services.operator.audit_commands import audit
+from services.operator.backup_commands import backup
 from services.operator.dead_letter_commands import dead_letters
 from services.operator.deletion_commands import deletions
 from services.operator.disk_commands import disks
@@ -24,12 +25,14 @@ from services.operator.output import Output
 from services.operator.projection_commands import projections
 from services.operator.scrub_commands import scrub
 from services.operator.secret_commands import secrets
-from services.operator.tools import Failed, Tools
+from services.operator.tools import BackupTools, Failed, Tools
 from shared.errors import CinelogError
 
 
-def command_line(tools: Callable[[Output], Tools]) -> click.Group:
-    """The whole of it; ``tools`` opens nothing before a command asks."""
+def command_line(
+    tools: Callable[[Output], Tools], backup_tools: Callable[[Output], BackupTools]
+) -> click.Group:
+    """The whole of it; ``tools`` and ``backup_tools`` open nothing before a command asks."""
 
     @click.group(name="cinelog", context_settings={"help_option_names": ["-h", "--help"]})
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -37,9 +40,14 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
     def cinelog(context: click.Context, as_json: bool) -> None:
         """Inspect and repair a running Cinelog."""
         output = Output(json=as_json)
-        # What is a cluster's needs none of the settings by which services are reached.
-        alone = context.invoked_subcommand in (secrets.name, disks.name)
-        context.obj = output if alone else tools(output)
+        match context.invoked_subcommand:
+            # What is a cluster's needs none of the settings by which services are reached.
+            case secrets.name | disks.name:
+                context.obj = output
+            case backup.name:
+                context.obj = backup_tools(output)
+            case _:
+                context.obj = tools(output)
 
     for command in (
         audit,
@@ -53,6 +61,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
         deletions,
         accounts,
         archive,
+        backup,
         secrets,
         disks,
     ):
@@ -61,7 +70,7 @@ def command_line(tools: Callable[[Output], Tools]) -> click.Group:
 
 
 def run(cinelog: click.Group, arguments: list[str]) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; returns the exit code. Raises SettingsError."""
     try:
         cinelog.main(arguments, prog_name="cinelog", standalone_mode=False)
     except click.ClickException as error:

@@ -6,7 +6,7 @@
 
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,16 +14,30 @@ from typing import Any, NoReturn
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.operator.backup_metrics import ROUND_SECONDS, BackupMetrics
+from services.operator.backups.making import Source
+from services.operator.backups.sealing import Sealer, parse_key
+from services.operator.backups.targets import BucketTarget, FolderTarget
 from services.operator.commands import command_line
 from services.operator.commands import run as run_command
 from services.operator.disk_sync import FolderSync, sync_route
 from services.operator.output import Output
 from services.operator.reconciler import Reconciler, ReconcilerMetrics
 from services.operator.services import open_services
-from services.operator.settings import DiskSyncSettings, OperatorSettings, ReconcilerSettings
-from services.operator.tools import Failed, Tools
+from services.operator.settings import (
+    BackupSettings,
+    BackupTargetSettings,
+    BucketSettings,
+    DiskSyncSettings,
+    OperatorSettings,
+    ReconcilerSettings,
+    RestoreSettings,
+    RestoreTestSettings,
+)
+from services.operator.tools import BackupTools, Failed, Installation, Scratch, Tools, Vault
 from shared import settings
 from shared.blobs.s3 import S3Store, s3_client
+from shared.blobs.store import BlobStore
 from shared.database.connect import create_engine
 from shared.event_store.postgres import open_event_store
 from shared.host.entry import Role, run_entry
@@ -39,6 +53,15 @@ async def compose_reconciler(config: ReconcilerSettings, host: Host) -> Process:
     )
     reconciler = Reconciler(
         services, ReconcilerMetrics(host.registry), host.loops, config.reconcile_seconds
+    )
+
+    backups = BackupMetrics(
+        host.registry,
+        config.database_url,
+        {
+            "backup": config.backup_max_age_hours,
+            "restore_test": config.restore_test_max_age_hours,
+        },
     )
 
     async def database() -> None:
@@ -57,7 +80,10 @@ async def compose_reconciler(config: ReconcilerSettings, host: Host) -> Process:
         work={
             "reconciler": lambda: host.loops.lead(
                 Leader.RECONCILER, config.database_url, reconciler.run
-            )
+            ),
+            "backup metrics": lambda: host.loops.repeat(
+                "backup metrics", backups.read, ROUND_SECONDS
+            ),
         },
     )
 
@@ -116,13 +142,72 @@ def tools(config: OperatorSettings, output: Output) -> Tools:
     )
 
 
+def backup_tools(environment: Mapping[str, str], output: Output) -> BackupTools:
+    """The parts that the commands of backups may open. Raises SettingsError when one is opened."""
+
+    @asynccontextmanager
+    async def vault() -> AsyncGenerator[Vault]:
+        config = settings.load(BackupTargetSettings, environment)
+        sealer = Sealer(parse_key(config.backup_key))
+        if not config.backup_target.startswith("s3://"):
+            yield Vault(FolderTarget(Path(config.backup_target)), sealer)
+            return
+        bucket, _, prefix = config.backup_target.removeprefix("s3://").partition("/")
+        async with s3_client(
+            config.backup_s3_endpoint,
+            config.backup_s3_region,
+            config.backup_s3_access_key,
+            config.backup_s3_secret_key,
+        ) as client:
+            yield Vault(BucketTarget(S3Store(client, bucket), prefix), sealer)
+
+    @asynccontextmanager
+    async def source() -> AsyncGenerator[Source]:
+        config = settings.load(BackupSettings, environment)
+        async with _buckets(config) as buckets:
+            yield Source(config.database_url, buckets)
+
+    @asynccontextmanager
+    async def installation() -> AsyncGenerator[Installation]:
+        config = settings.load(RestoreSettings, environment)
+        async with _buckets(config) as buckets:
+            yield Installation(config.database_admin_url, buckets)
+
+    def scratch() -> Scratch:
+        config = settings.load(RestoreTestSettings, environment)
+        return Scratch(config.scratch_database_url, config.database_url)
+
+    return BackupTools(
+        output=output,
+        vault=vault,
+        source=source,
+        installation=installation,
+        scratch=scratch,
+        keep_days=lambda: settings.load(BackupSettings, environment).backup_keep_days,
+    )
+
+
+@asynccontextmanager
+async def _buckets(config: BucketSettings) -> AsyncGenerator[dict[str, BlobStore]]:
+    names = {
+        "archive": config.s3_archive_bucket,
+        "sources": config.s3_sources_bucket,
+        "media": config.s3_media_bucket,
+    }
+    async with s3_client(
+        config.s3_endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
+    ) as client:
+        yield {use: S3Store(client, name) for use, name in names.items() if name}
+
+
 def run_command_line() -> NoReturn:
     """Run one command and exit with its status."""
 
     def opened(output: Output) -> Tools:
         return tools(settings.load(OperatorSettings, os.environ), output)
 
-    sys.exit(run_command(command_line(opened), sys.argv[1:]))
+    commands = command_line(opened, lambda output: backup_tools(os.environ, output))
+    sys.exit(run_command(commands, sys.argv[1:]))
 
 
 ENTRIES: dict[str, Role[Any]] = {
@@ -132,5 +217,5 @@ ENTRIES: dict[str, Role[Any]] = {
 
 if __name__ == "__main__":
     if " ".join(sys.argv[1:]) not in ENTRIES:
-        run_command_line()
+        settings.run(run_command_line)
     settings.run(lambda: run_entry(ENTRIES, sys.argv[1:], os.environ))

@@ -7,8 +7,12 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.operator.backups.making import Source
+from services.operator.backups.sealing import Sealer
+from services.operator.backups.targets import Target
 from services.operator.output import Output
 from services.operator.services import Services
+from shared.blobs.store import BlobStore
 from shared.event_store.archive.archive import ArchiveBucket
 from shared.event_store.store import EventStore
 
@@ -30,3 +34,35 @@ class Tools(msgspec.Struct, frozen=True):
     amqp_url: str
     environment: Mapping[str, str]
     """For programs of the services that a command starts."""
+
+
+class Vault(msgspec.Struct, frozen=True):
+    """Where backups lie, and what they are sealed with."""
+
+    target: Target
+    sealer: Sealer
+
+
+class Installation(msgspec.Struct, frozen=True):
+    """What a backup is restored into."""
+
+    admin_url: str
+    buckets: Mapping[str, BlobStore]
+
+
+class Scratch(msgspec.Struct, frozen=True):
+    """A server for the test of a backup, and the database where the result is noted."""
+
+    server_url: str
+    database_url: str
+
+
+class BackupTools(msgspec.Struct, frozen=True):
+    """What the commands of backups may open: each reads settings of its own."""
+
+    output: Output
+    vault: Callable[[], AbstractAsyncContextManager[Vault]]
+    source: Callable[[], AbstractAsyncContextManager[Source]]
+    installation: Callable[[], AbstractAsyncContextManager[Installation]]
+    scratch: Callable[[], Scratch]
+    keep_days: Callable[[], int]

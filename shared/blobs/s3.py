@@ -43,16 +43,19 @@ _OWN_ALREADY: Final = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou
 
 @asynccontextmanager
 async def s3_client(
-    endpoint: str,
+    endpoint: str | None,
     region: str,
-    access_key: str,
-    secret_key: str,
+    access_key: str | None,
+    secret_key: str | None,
     *,
     connections: int = 32,
     metrics: S3Metrics | None = None,
     answer_seconds: float = 12.0,
 ) -> AsyncGenerator[Any]:
     """A client with a pool of connections; share one per process and endpoint.
+
+    Without an ``endpoint`` it asks AWS. Without keys it takes those of the environment: of a pod's
+    service account, of the machine.
 
     A storage that is silent for ``answer_seconds`` is asked once more, then given up.
     """
@@ -73,7 +76,7 @@ async def s3_client(
     parsers = session._session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=parse_time)
     # Without TLS no certificate is verified, and reading all authorities' takes 25 ms.
-    verify = None if endpoint.startswith("https:") else False
+    verify = False if endpoint and not endpoint.startswith("https:") else None
     async with session.client("s3", endpoint_url=endpoint, config=config, verify=verify) as client:
         if metrics is not None:
             metrics.attach(client)

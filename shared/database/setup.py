@@ -16,7 +16,7 @@ from shared.database.connect import create_engine
 from shared.database.migrations import Migrations, SchemaTooNew
 from shared.database_sessions import STATEMENT_SECONDS
 
-ROLES = ("auth", "ingest", "transcoder", "catalog", "live", "relay", "operator")
+ROLES = ("auth", "ingest", "transcoder", "catalog", "live", "relay", "operator", "backup")
 
 # Serialises setups: all replicas of a release may start one.
 _SETUP_LOCK = 7_100_001
@@ -58,6 +58,11 @@ async def _create_roles(
             )
             await _role_statement(connection, statement)
         await connection.execute(f"grant connect on database {database} to {role}")
+    try:
+        # Tables that are made anew, such as by a rebuild, are its to read, too.
+        await _role_statement(connection, "grant pg_read_all_data to cinelog_backup")
+    except asyncpg.InsufficientPrivilegeError:
+        sys.stdout.write("no backups: this owner may not grant pg_read_all_data\n")
 
 
 async def _role_statement(connection: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:

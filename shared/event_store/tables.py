@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Float,
     Identity,
     Integer,
     MetaData,
@@ -65,6 +66,17 @@ changes = Table(
     Column("user_id", Text, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("changes", Integer, nullable=False),
+)
+
+# The backups that were made, and the tests of them: what the reconciler's metrics show.
+backups = Table(
+    "backups",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("finished_at", DateTime(timezone=True), primary_key=True),
+    Column("seconds", Float, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
 )
 
 relay = Table(

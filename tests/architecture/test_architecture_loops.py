@@ -134,6 +134,8 @@ ELECTING = re.compile(r"\blead_once\b|\bpg_try_advisory_lock\b|\bcall_(?:later|a
 ONCE = {
     # One rebuild at a time; a second one is refused.
     "services/catalog/read_model/rebuild.py",
+    # One backup at a time; a second one is refused.
+    "services/operator/backups/database.py",
     # Timers that run only while something waits for them.
     "services/gateway/limits/redis_pipe.py",
     "services/gateway/observability/access_log.py",

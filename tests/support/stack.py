@@ -179,6 +179,8 @@ def running_stack(
     redis_url: str,
     buckets: Buckets,
     workers: int,
+    *,
+    archive_bucket: str = "",
     **options: str,
 ) -> Iterator[RunningStack]:
     """The whole of Cinelog in corners of the given parts; ``options`` are further variables."""
@@ -199,7 +201,7 @@ def running_stack(
                 workers=workers,
                 sources_bucket=buckets.sources,
                 media_bucket=buckets.media,
-                archive_bucket="",
+                archive_bucket=archive_bucket,
                 options=GENEROUS | options,
             )
         )

@@ -67,23 +67,27 @@ class Listed(Protocol):
         ...
 
 
-class ArchiveBucket(Protocol):
-    """The part of ``shared.blobs.store.BlobStore`` that an archive uses."""
-
-    async def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Store an object whole."""
-        ...
+class ArchiveReader(Protocol):
+    """The part of ``shared.blobs.store.BlobStore`` that reading an archive uses."""
 
     async def read(self, key: str) -> bytes:
         """An object's bytes. Raises NotFound."""
         ...
 
-    async def delete(self, key: str) -> None:
-        """Remove an object; it is no error if it is gone already."""
-        ...
-
     def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[Listed]:
         """Every object below ``prefix`` whose key sorts after ``after``, in key order."""
+        ...
+
+
+class ArchiveBucket(ArchiveReader, Protocol):
+    """What writing an archive uses beside that."""
+
+    async def put(self, key: str, data: bytes, content_type: str) -> str:
+        """Store an object whole."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; it is no error if it is gone already."""
         ...
 
 
@@ -144,7 +148,7 @@ async def archive(
     return head
 
 
-async def find_head(bucket: ArchiveBucket, *, prefix: str = PREFIX) -> ArchiveHead:
+async def find_head(bucket: ArchiveReader, *, prefix: str = PREFIX) -> ArchiveHead:
     """The head of the archive in a bucket, from its last manifest only. Raises BadArchive."""
     return (await _last_manifest(bucket, prefix))[0]
 
@@ -262,14 +266,14 @@ async def _record(connection: "asyncpg.Connection[asyncpg.Record]", position: in
     )
 
 
-async def range_numbers(bucket: ArchiveBucket, prefix: str, *, first: int = 1) -> list[int]:
+async def range_numbers(bucket: ArchiveReader, prefix: str, *, first: int = 1) -> list[int]:
     """The numbers of the ranges from ``first`` on that have a manifest, in order."""
     listed = bucket.list(manifests_prefix(prefix), after=manifest_key(prefix, first - 1))
     found = [manifest_number(prefix, entry.key) async for entry in listed]
     return sorted(number for number in found if number)
 
 
-async def _last_manifest(bucket: ArchiveBucket, prefix: str) -> tuple[ArchiveHead, Manifest | None]:
+async def _last_manifest(bucket: ArchiveReader, prefix: str) -> tuple[ArchiveHead, Manifest | None]:
     numbers = await range_numbers(bucket, prefix)
     if not numbers:
         return ArchiveHead(), None
@@ -327,7 +331,7 @@ async def _read_end(
     return head, manifest
 
 
-async def find_manifest(bucket: ArchiveBucket, prefix: str, number: int) -> Manifest | None:
+async def find_manifest(bucket: ArchiveReader, prefix: str, number: int) -> Manifest | None:
     """A range's manifest, or None if it is missing or unreadable."""
     try:
         return usable_manifest(await bucket.read(manifest_key(prefix, number)))

@@ -8,8 +8,8 @@ import msgspec
 from shared.contracts import UnknownEventType
 from shared.errors import NotFound
 from shared.event_store.archive.archive import (
-    ArchiveBucket,
     ArchiveHead,
+    ArchiveReader,
     Progress,
     find_manifest,
     range_numbers,
@@ -46,7 +46,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def verify(
-    bucket: ArchiveBucket,
+    bucket: ArchiveReader,
     *,
     prefix: str = PREFIX,
     expected: ArchiveHead | None = None,
@@ -103,7 +103,7 @@ async def verify(
 
 
 async def read_ranges(
-    bucket: ArchiveBucket, *, prefix: str = PREFIX
+    bucket: ArchiveReader, *, prefix: str = PREFIX
 ) -> AsyncIterator[tuple[Manifest, str, list[ArchivedEvent]]]:
     """Every range in order: its manifest, the manifest's hash, and its events.
 

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from shared.errors import Conflict
-from shared.event_store.archive.archive import ArchiveBucket, ArchiveHead, Progress, find_head
+from shared.event_store.archive.archive import ArchiveHead, ArchiveReader, Progress, find_head
 from shared.event_store.archive.archive_format import PREFIX, ArchivedEvent, BadArchive, Manifest
 from shared.event_store.archive.archive_verify import read_ranges
 
@@ -50,7 +50,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 async def restore(
     connection: "asyncpg.Connection[asyncpg.Record]",
-    bucket: ArchiveBucket,
+    bucket: ArchiveReader,
     *,
     prefix: str = PREFIX,
     expected: ArchiveHead | None = None,

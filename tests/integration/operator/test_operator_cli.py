@@ -25,6 +25,10 @@ from tests.support.stack import RunningStack
 from tests.support.threads import run as run_async
 
 
+def _unasked(_: object) -> Any:
+    raise AssertionError("it opens what it does not need")
+
+
 class Cli:
     """The command line. ``said`` is what the last command told people beside its result."""
 
@@ -36,7 +40,7 @@ class Cli:
     def __call__(self, *arguments: str, code: int = 0) -> Any:
         """Run a command with --json; its result. ``code`` is the exit code it must have."""
         self._capsys.readouterr()
-        group = command_line(self._commands)
+        group = command_line(self._commands, _unasked)
         assert run(group, ["--json", *arguments]) == code, self._capsys.readouterr()
         written, self.said = self._capsys.readouterr()
         lines = written.splitlines()

@@ -3,7 +3,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deploy.local.environments import Stack, environments, port_names, role_url
+from deploy.local.environments import (
+    Stack,
+    environments,
+    port_names,
+    role_url,
+    tool_environment,
+)
 from deploy.local.parts import READY, Urls
 from deploy.local.process import Process, Task, all_needs, in_order
 from deploy.local.stack import steps
@@ -132,3 +138,16 @@ def test_with_parts_elsewhere_nothing_waits_for_them(stack: Stack) -> None:
 
     assert not any(needs & READY for needs in all_needs(plan).values())
     assert {step.name for step in plan if isinstance(step, Task)} == {"migrations", "buckets"}
+
+
+def test_backups_are_asked_for_by_who_runs_them(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKUP_TARGET", "/mnt/backups")
+    found = tool_environment(stack, "backup")
+    assert found["DATABASE_URL"] == role_url(URLS.postgres, "backup", "backup-password")
+    assert found["BACKUP_TARGET"] == "/mnt/backups"
+    # Empty is not set, which the command says.
+    assert found["BACKUP_KEY"] == ""
+    assert "DATABASE_ADMIN_URL" not in found
+    assert tool_environment(stack, "restore")["DATABASE_ADMIN_URL"] == URLS.postgres

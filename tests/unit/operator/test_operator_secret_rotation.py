@@ -161,5 +161,5 @@ def test_the_command_needs_no_settings_of_the_services(capsys: pytest.CaptureFix
     def unasked(_: object) -> Any:
         raise AssertionError("it opens what it does not need")
 
-    assert run(command_line(unasked), ["secrets", "rotate", "simulcast-key"]) == 1
+    assert run(command_line(unasked, unasked), ["secrets", "rotate", "simulcast-key"]) == 1
     assert "simulcast-key is not rotated" in capsys.readouterr().err

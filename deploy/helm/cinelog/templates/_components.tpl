@@ -43,7 +43,8 @@ there is one; http, metrics and rtmp say which ports it serves.
 {{/* The logins of the services to the database. */}}
 {{- define "cinelog.roles" -}}
 {{- $roles := list -}}
-{{- range (include "cinelog.table" . | fromYaml).processes -}}
+{{- $table := include "cinelog.table" . | fromYaml -}}
+{{- range concat (values $table.processes) (values $table.tools) -}}
 {{- with .role }}{{ $roles = append $roles . }}{{ end -}}
 {{- end -}}
 {{- $roles | uniq | sortAlpha | toYaml -}}

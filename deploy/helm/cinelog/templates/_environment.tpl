@@ -28,6 +28,7 @@ the values set. Takes root, component and spec.
 {{- define "cinelog.options" -}}
 {{- $settings := .Values.settings -}}
 {{- $worker := .Values.worker -}}
+{{- $backup := .Values.backup -}}
 {{- $options := dict
   "PUBLIC_URL" .Values.publicUrl
   "WEBHOOK_NETWORKS" (join "," $settings.webhookNetworks)
@@ -97,6 +98,11 @@ the values set. Takes root, component and spec.
   "EXTRA_CODECS" (join "," $worker.extraCodecs)
   "HDR_CODECS" (join "," $worker.hdrCodecs)
   "HDR_ON_REQUEST" $worker.hdrOnRequest
+  "BACKUP_MAX_AGE_HOURS" (ternary ($backup.maxAgeHours | toString) "" $backup.enabled)
+  "RESTORE_TEST_MAX_AGE_HOURS" (ternary ($backup.restoreTest.maxAgeHours | toString) "" (and $backup.enabled $backup.restoreTest.enabled))
+  "BACKUP_KEEP_DAYS" ($backup.keepDays | toString)
+  "BACKUP_S3_ENDPOINT" $backup.endpoint
+  "BACKUP_S3_REGION" $backup.region
 -}}
 {{- with include "cinelog.otlpEndpoint" . -}}
 {{- $_ := set $options "OTEL_EXPORTER_OTLP_ENDPOINT" . -}}
@@ -156,12 +162,25 @@ the values set. Takes root, component and spec.
   value: {{ .root.Values.s3.region }}
 {{- end -}}
 
+{{/* A backup may have keys of its own, which only read. */}}
+{{- define "cinelog.ownKeys" -}}
+{{- if and (eq (.tool | default "") "backup") .root.Values.backup.sourceKeys }}true{{ end -}}
+{{- end -}}
+
 {{- define "cinelog.variable.S3_ACCESS_KEY" }}
+{{- if include "cinelog.ownKeys" . }}
+{{ include "cinelog.fromSecret" (dict "name" "S3_ACCESS_KEY" "secret" .root.Values.backup.existingSecret "key" "source-access-key") }}
+{{- else }}
 {{- include "cinelog.s3.key" (dict "root" .root "name" "S3_ACCESS_KEY" "external" .root.Values.s3.external.accessKeyKey "bundled" "s3-access-key") }}
+{{- end }}
 {{- end -}}
 
 {{- define "cinelog.variable.S3_SECRET_KEY" }}
+{{- if include "cinelog.ownKeys" . }}
+{{ include "cinelog.fromSecret" (dict "name" "S3_SECRET_KEY" "secret" .root.Values.backup.existingSecret "key" "source-secret-key") }}
+{{- else }}
 {{- include "cinelog.s3.key" (dict "root" .root "name" "S3_SECRET_KEY" "external" .root.Values.s3.external.secretKeyKey "bundled" "s3-secret-key") }}
+{{- end }}
 {{- end -}}
 
 {{- define "cinelog.variable.S3_SOURCES_BUCKET" }}
@@ -254,4 +273,24 @@ the values set. Takes root, component and spec.
 {{- define "cinelog.variable.SCRATCH_DIR" }}
 - name: SCRATCH_DIR
   value: /scratch
+{{- end -}}
+
+{{- define "cinelog.variable.BACKUP_TARGET" }}
+- name: BACKUP_TARGET
+  value: {{ .root.Values.backup.target }}
+{{- end -}}
+
+{{- define "cinelog.variable.BACKUP_KEY" }}
+{{- $secret := .root.Values.backup.existingSecret }}
+{{ include "cinelog.fromSecret" (dict "name" "BACKUP_KEY" "secret" $secret "key" "key") }}
+{{- if .root.Values.backup.s3Keys }}
+{{ include "cinelog.fromSecret" (dict "name" "BACKUP_S3_ACCESS_KEY" "secret" $secret "key" "access-key") }}
+{{ include "cinelog.fromSecret" (dict "name" "BACKUP_S3_SECRET_KEY" "secret" $secret "key" "secret-key") }}
+{{- end }}
+{{- end -}}
+
+{{/* Beside the test, in its pod, which nobody else can reach. */}}
+{{- define "cinelog.variable.SCRATCH_DATABASE_URL" }}
+- name: SCRATCH_DATABASE_URL
+  value: postgresql://cinelog_admin:of-a-scratch-database@127.0.0.1:5432/postgres?sslmode=disable
 {{- end -}}

@@ -55,6 +55,19 @@
 {{- fail "traces or metrics are sent to an address outside of this chart: set networkPolicy.otlpTo" -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.backup -}}
+{{- if .enabled -}}
+{{- if not (hasPrefix "s3://" .target) -}}
+{{- fail "backup.enabled: set backup.target to s3://BUCKET/PREFIX, of another storage than the installation's" -}}
+{{- end -}}
+{{- if not .existingSecret -}}
+{{- fail "backup.enabled: set backup.existingSecret to a Secret with key (openssl rand -base64 32), access-key and secret-key" -}}
+{{- end -}}
+{{- if and $.Values.networkPolicy.enabled (not .toCidrs) -}}
+{{- fail "backup.enabled: set backup.toCidrs to the networks that backup.target is in" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
 {{- fail "ingress.enabled: set ingress.hosts" -}}
 {{- end -}}
@@ -104,6 +117,14 @@
 {{- $names := list -}}
 {{- range $keys }}{{ $names = append $names (get $its.external .) }}{{ end -}}
 {{- $wanted = append $wanted (list $its.external.existingSecret $names) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.backup -}}
+{{- if .enabled -}}
+{{- $keys := list "key" -}}
+{{- if .s3Keys }}{{ $keys = concat $keys (list "access-key" "secret-key") }}{{ end -}}
+{{- if .sourceKeys }}{{ $keys = concat $keys (list "source-access-key" "source-secret-key") }}{{ end -}}
+{{- $wanted = append $wanted (list .existingSecret $keys) -}}
 {{- end -}}
 {{- end -}}
 {{- range $wanted -}}
