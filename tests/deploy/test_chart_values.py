@@ -1,6 +1,7 @@
 """Values: in the schema, in the README, and refused with a hint where they are wrong."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -36,10 +37,11 @@ def differences(values: Any, rule: dict[str, Any], path: str = "") -> list[str]:
 
 
 def test_schema_and_values_have_the_same_keys() -> None:
-    # What a component overrides, and resources and digests, are maps that may stay empty.
-    free = ("components.", "image.digests.")
+    # What a component or a bundled part overrides, and resources and digests, are maps that may
+    # stay empty.
+    free = re.compile(r"components\.|image\.digests\.|.*\.(resources|pod)\.")
     found = differences(yaml.safe_load(VALUES), SCHEMA)
-    assert [line for line in found if not line.startswith(free) and ".resources." not in line] == []
+    assert [line for line in found if not free.match(line)] == []
     assert set(SCHEMA["properties"]["components"]["properties"]) == set(
         yaml.safe_load(VALUES)["components"]
     )

@@ -7,13 +7,8 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 restartPolicy: Never
 securityContext:
-  {{- include "cinelog.podSecurity" (dict "root" .root "user" 10001) | nindent 2 }}
-{{- range $key := list "nodeSelector" "tolerations" "affinity" }}
-{{- with get $backup $key }}
-{{ $key }}:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
+  {{- include "cinelog.podSecurity" (dict "root" .root "user" 10001 "hooks" .root.Values.jobPods) | nindent 2 }}
+{{- include "cinelog.placement" .root.Values.jobPods }}
 {{- if eq .tool "restore-test" }}
 initContainers:
   {{- include "cinelog.backup.scratch" .root | nindent 2 }}

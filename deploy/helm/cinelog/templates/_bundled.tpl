@@ -49,16 +49,39 @@ volumeClaimTemplates:
 {{- end }}
 {{- end -}}
 
+{{/* A bundled part's values: takes root and component. */}}
+{{- define "cinelog.bundledValues" -}}
+{{- $values := .root.Values -}}
+{{- $parts := dict
+  "postgresql" $values.postgresql.bundled
+  "rabbitmq" $values.rabbitmq.bundled
+  "valkey" $values.redis.bundled
+  "seaweedfs" $values.s3.bundled
+  "collector" $values.observability.collector
+  "tempo" $values.observability.tempo
+-}}
+{{- get $parts .component | toYaml -}}
+{{- end -}}
+
+{{/* The hooks of its pod: those of all bundled pods, and its own over them. Takes root and component. */}}
+{{- define "cinelog.bundledHooks" -}}
+{{- mergeOverwrite (deepCopy .root.Values.bundledPods) (include "cinelog.bundledValues" . | fromYaml).pod | toYaml -}}
+{{- end -}}
+
 {{/*
 What its pod changes with beside its own settings. Takes root, component, config if it has a file,
 and env, secrets that count at more than its first start.
 */}}
 {{- define "cinelog.bundledMetadata" -}}
+{{- $hooks := include "cinelog.bundledHooks" . | fromYaml -}}
 labels:
   {{- include "cinelog.podLabels" . | nindent 2 }}
+  {{- with $hooks.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- $annotations := include "cinelog.secretChecksum" (merge (dict "env" (.env | default "[]")) .) | fromYaml }}
-{{- with .config }}{{ $_ := set $annotations "checksum/config" (sha256sum .) }}{{ end }}
-{{- with $annotations }}
+{{- with .config }}{{ $_ := set $annotations "checksum/config" (sha256sum .) }}{{ end -}}
+{{- with merge $annotations ($hooks.podAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -66,37 +89,53 @@ annotations:
 
 {{/* Takes root, component, name, user and storage. */}}
 {{- define "cinelog.bundledPod" -}}
+{{- $hooks := include "cinelog.bundledHooks" . | fromYaml -}}
 {{- include "cinelog.pullSecrets" .root }}
 serviceAccountName: {{ .name }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
-  {{- include "cinelog.podSecurity" . | nindent 2 }}
-{{- with .root.Values.bundledPods }}
-{{- with .priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- with .nodeSelector }}
-nodeSelector:
+  {{- include "cinelog.podSecurity" (merge (dict "hooks" $hooks) .) | nindent 2 }}
+{{- include "cinelog.placement" $hooks }}
+{{- with $hooks.initContainers }}
+initContainers:
   {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* The data volume where there is no claim. */}}
-{{- define "cinelog.bundledScratch" -}}
-{{- if not .Values.persistence.enabled -}}
+{{/* Further variables, mounts and arguments of its container. Each takes root and component. */}}
+{{- define "cinelog.bundledEnv" -}}
+{{- range $variable, $value := (include "cinelog.bundledValues" . | fromYaml).extraEnv }}
+- name: {{ $variable }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "cinelog.bundledMounts" -}}
+{{- with (include "cinelog.bundledValues" . | fromYaml).extraVolumeMounts }}
+{{- toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "cinelog.bundledArguments" -}}
+{{- range (include "cinelog.bundledValues" . | fromYaml).extraArgs }} {{ squote . }}{{ end -}}
+{{- end -}}
+
+{{- define "cinelog.bundledSidecars" -}}
+{{- with (include "cinelog.bundledHooks" . | fromYaml).sidecars }}
+{{- toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The data volume where there is no claim, and further ones. */}}
+{{- define "cinelog.bundledVolumes" -}}
+{{- if and (not .root.Values.persistence.enabled) (ne .component "collector") }}
 - name: data
   emptyDir: {}
-{{- end -}}
+{{- end }}
+{{- with (include "cinelog.bundledHooks" . | fromYaml).extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* For policies that want users beyond the host's. */}}

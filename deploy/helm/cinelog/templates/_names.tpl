@@ -81,18 +81,26 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* What PodSecurity "restricted" asks of a pod; takes root and user, the user's number. */}}
+{{/*
+What PodSecurity "restricted" asks of a pod; takes root, user, the user's number, and hooks, whose
+podSecurityContext comes over it.
+*/}}
 {{- define "cinelog.podSecurity" -}}
-runAsNonRoot: true
-{{- if not .root.Values.assignedUsers }}
-runAsUser: {{ .user }}
-runAsGroup: {{ .user }}
-fsGroup: {{ .user }}
+{{- /* The mode only once: a database refuses a folder whose mode was widened at each start. */ -}}
+{{- $asked := dict "runAsNonRoot" true "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- if not .root.Values.assignedUsers -}}
+{{- $asked = merge $asked (dict "runAsUser" .user "runAsGroup" .user "fsGroup" .user) -}}
+{{- end -}}
+{{- mergeOverwrite $asked (deepCopy ((.hooks | default dict).podSecurityContext | default dict)) | toYaml -}}
+{{- end -}}
+
+{{/* Where a pod runs: takes the hooks. */}}
+{{- define "cinelog.placement" -}}
+{{- range $key := list "priorityClassName" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
+{{- with get $ $key }}
+{{ $key }}: {{ toJson . }}
 {{- end }}
-# Only once: a database refuses a folder whose mode was widened at each start.
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
+{{- end }}
 {{- end -}}
 
 {{- define "cinelog.containerSecurity" -}}

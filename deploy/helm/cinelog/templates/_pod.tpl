@@ -24,7 +24,7 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
-    {{- include "cinelog.podSecurity" (dict "root" $root "user" 10001) | nindent 4 }}
+    {{- include "cinelog.podSecurity" (dict "root" $root "user" 10001 "hooks" $values) | nindent 4 }}
   # A worker drains; the others let endpoints forget them, then finish what is under way.
   terminationGracePeriodSeconds: {{ ternary (add $root.Values.worker.drainSeconds 30) 45 $worker }}
   {{- with $values.priorityClassName }}
@@ -55,8 +55,14 @@ spec:
   topologySpreadConstraints:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- if and .spec.schemas (not (include "cinelog.setupIsHook" $root)) }}
+  {{- $waits := and .spec.schemas (not (include "cinelog.setupIsHook" $root)) }}
+  {{- if or $waits $values.initContainers }}
   initContainers:
+    {{- with $values.initContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  {{- if $waits }}
     - name: migrations
       image: {{ $image }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
@@ -142,6 +148,9 @@ spec:
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+    {{- with $values.sidecars }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 128Mi}

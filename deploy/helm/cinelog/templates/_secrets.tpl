@@ -49,7 +49,8 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 restartPolicy: OnFailure
 securityContext:
-  {{- include "cinelog.podSecurity" (dict "root" .root "user" 10001) | nindent 2 }}
+  {{- include "cinelog.podSecurity" (dict "root" .root "user" 10001 "hooks" .root.Values.jobPods) | nindent 2 }}
+{{- include "cinelog.placement" .root.Values.jobPods }}
 containers:
   - name: secrets
     image: {{ include "cinelog.image" (dict "root" .root "service" "operator") }}

@@ -15,7 +15,8 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 restartPolicy: OnFailure
 securityContext:
-  {{- include "cinelog.podSecurity" (dict "root" . "user" 10001) | nindent 2 }}
+  {{- include "cinelog.podSecurity" (dict "root" . "user" 10001 "hooks" .Values.jobPods) | nindent 2 }}
+{{- include "cinelog.placement" .Values.jobPods }}
 {{- end }}
 
 {{/* The environment of one of the table's tools: takes root and tool. */}}
