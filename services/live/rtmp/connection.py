@@ -108,8 +108,7 @@ class Connection(asyncio.Protocol):
         self.address = _network(transport.get_extra_info("peername"))
         if not self._door.accept(self):
             # Without an answer: one costs more than the refusal is worth.
-            self._said = True
-            self._transport.abort()
+            self._hang_up()
             return
         self.closed = loop.create_task(self._run())
         self.closed.add_done_callback(lambda _: self._door.forget(self))
@@ -132,6 +131,11 @@ class Connection(asyncio.Protocol):
         self._say(reply(self._stream, text))
         self._end(text)
 
+    def _hang_up(self) -> None:
+        """End the connection at once; what it has sent is dropped."""
+        self._said = True
+        self._transport.abort()
+
     def _end(self, reason: str) -> None:
         self._ended = self._ended or reason
         self._wake.set()
@@ -146,8 +150,13 @@ class Connection(asyncio.Protocol):
         now = asyncio.get_running_loop().time()
         parser = self._parser
         refusal = self._allowance.refusal(parser.chunks, parser.pieces, now, asked=self._asked)
-        if refusal is not None:
+        if refusal is not None and self._asked:
             self.stop(refusal)
+            return
+        if refusal is not None:
+            # Nor here: who waits for the answer to be read would read all that follows.
+            self._end(refusal)
+            self._hang_up()
             return
         for message in messages:
             self._queued += len(message.body) + _MESSAGE_BYTES
