@@ -108,8 +108,12 @@ def _stated(container: dict[str, str]) -> float:
 
 
 def _rate(stream: dict[str, Any]) -> float:
-    frames, _, seconds = str(stream.get("avg_frame_rate", "0/0")).partition("/")
-    return int(frames) / int(seconds) if int(seconds) else 0.0
+    rates: list[float] = []
+    for name in ("avg_frame_rate", "r_frame_rate"):
+        frames, _, seconds = str(stream.get(name, "0/0")).partition("/")
+        rates += [int(frames) / int(seconds)] if int(frames) and int(seconds) else []
+    # One of them is often guessed, and that is the higher one.
+    return min(rates, default=0.0)
 
 
 def _rank(stream: dict[str, Any]) -> tuple[bool, int, int]:
