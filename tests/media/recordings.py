@@ -13,6 +13,13 @@ _BEGINNINGS: Final[dict[str, re.Pattern[bytes]]] = {
     "flv": re.compile(rb"FLV\x01[\x01\x04\x05]\0\0\0\x09\0\0\0\0"),
     "matroska": re.compile(rb"\x1a\x45\xdf\xa3.{1,60}(?:webm|matroska)", re.DOTALL),
 }
+# Of these, ffmpeg plays the first.
+_FIRST: Final[dict[str, re.Pattern[bytes]]] = {
+    "aiff": re.compile(rb"FORM.{4}AIF[FC]", re.DOTALL),
+    "asf": re.compile(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")),
+    "mov": re.compile(rb"\0\0\0.ftyp(?:isom|qt  |mp4|M4)", re.DOTALL),
+    "wav": re.compile(rb"RIFF.{4}WAVEfmt", re.DOTALL),
+}
 _TIMEOUT: Final = 60
 
 
@@ -31,7 +38,11 @@ def recordings(source: Path, container: str, folder: Path) -> list[Path]:
 
 def unplayed(source: Path, container: str) -> bool:
     """Whether another recording begins behind the last packet that ffmpeg reads."""
-    return max(_places(source, container), default=0) > _last_packet(source)
+    beginning = _FIRST.get(container)
+    places = _places(source, container)
+    if beginning is not None:
+        places = [found.start() for found in beginning.finditer(source.read_bytes())]
+    return len(places) > 1 and places[-1] > _last_packet(source)
 
 
 def _places(source: Path, container: str) -> list[int]:

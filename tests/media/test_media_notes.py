@@ -127,6 +127,29 @@ async def test_recordings_after_the_second_are_told(tmp_path: Path) -> None:
     assert video.planned.source.duration_ms == pytest.approx(2200, abs=100)
 
 
+_SHORT = (*picture("160x96", seconds=1), *tone(seconds=1))
+FIRST_PLAYED: dict[str, Recipe] = {
+    "mp4": joined("a.mp4", *2 * ((*_SHORT, *X264, "-c:a", "aac"),)),
+    "mp4 with its tables first": joined(
+        "a.mp4", *2 * ((*_SHORT, *X264, "-c:a", "aac", "-movflags", "+faststart"),)
+    ),
+    "wmv": joined("a.wmv", *2 * ((*_SHORT, "-c:v", "wmv2", "-c:a", "wmav2"),)),
+    "wav": joined("a.wav", *2 * (tone(seconds=1),)),
+    "aiff": joined("a.aiff", *2 * (tone(seconds=1),)),
+}
+
+
+@pytest.mark.parametrize("kind", FIRST_PLAYED)
+async def test_a_second_recording_that_ffmpeg_does_not_read_is_told(
+    kind: str, tmp_path: Path
+) -> None:
+    source = FIRST_PLAYED[kind](tmp_path)
+    video = await process(source, tmp_path / "media")
+    assert differences(source, video, tmp_path) == []
+    (note,) = (n for n in video.planned.source.notes if n.code == "rest_left_out")
+    assert "of which the first is kept" in note.text
+
+
 async def test_an_ordinary_file_has_no_notes(tmp_path: Path) -> None:
     source = FILES["mp4"](tmp_path)
     video = await process(source, tmp_path / "media")

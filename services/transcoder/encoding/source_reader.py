@@ -259,6 +259,21 @@ class SourceReader:
         walk = await self._find_moov(key, await self.size(key))
         return walk.pieces[-1].data if walk else None
 
+    async def second_follows(self, key: str) -> bool:
+        """Whether another MP4 file begins where one ends. Raises MediaRejected, TaskFailed."""
+        size, at, seen = await self.size(key), 0, set[str]()
+        for _ in range(_MAX_BOXES):
+            if at + 16 > size:
+                break
+            kind, length = _header(await self.read(key, at, at + 16))
+            if kind == "ftyp" and {"moov", "mdat"} <= seen:
+                return True
+            if kind not in _KINDS or length < 8:
+                break
+            seen.add(kind)
+            at += length
+        return False
+
     async def _find_moov(self, key: str, size: int) -> _Walk | None:
         """Walk the top-level boxes to moov and mdat."""
         pieces = [SourceSlice(0, await self.read(key, 0, min(size, _HEAD_BYTES)))]

@@ -16,11 +16,15 @@ ENDS_EARLY: Final = "ends_early"
 GUESSED: Final = frozenset(("aac", "ac3", "amr", "dts", "eac3", "mp3"))
 # A page is at most so long (RFC 3533), and two more may follow the last packet.
 PAGES_BYTES: Final = 3 << 16
-# How a Matroska file begins, and one of Flash.
+# How files of these containers begin, of which ffmpeg does not read on into a second one.
 _BEGINNINGS: Final = {
+    "aiff": re.compile(rb"FORM.{4}AIF[FC]", re.DOTALL),
+    "asf": re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c"),
+    "wav": re.compile(rb"RIFF.{4}WAVEfmt ", re.DOTALL),
     "matroska": re.compile(rb"\x1a\x45\xdf\xa3.{1,60}(?:webm|matroska)", re.DOTALL),
     "flv": re.compile(rb"FLV\x01[\0\x01\x04\x05]\0\0\0\x09"),
 }
+_FIRST: Final = "one after the other, of which the first is kept"
 # How much is looked at from the last packet on: itself, and the index of a Matroska file.
 REST_BYTES: Final = 4 << 20
 # The share of a stated length, and the seconds, that packets may stay behind it.
@@ -83,11 +87,13 @@ def another_follows(pages: bytes) -> bool:
 
 
 def file_follows(container: str, end: bytes) -> bool:
-    """Whether another Matroska or Flash file begins in ``end``, the bytes from the last packet on.
+    """Whether another file of the kind begins in ``end``, the bytes from the last packet on.
 
-    ffmpeg reads on into a second Matroska file, and no further; into one of Flash by chance only.
+    ffmpeg reads on into a second Matroska file, and no further; into one of Flash by chance only;
+    into none of the others.
     """
-    return _BEGINNINGS[container].search(end) is not None
+    beginning = _BEGINNINGS.get(container)
+    return beginning is not None and beginning.search(end) is not None
 
 
 def with_rest(facts: SourceFacts) -> SourceFacts:
@@ -95,7 +101,9 @@ def with_rest(facts: SourceFacts) -> SourceFacts:
     kept = {
         "matroska": "one after the other, of which no more than two can be read",
         "flv": "one after the other, of which not all can be read",
-    }.get(facts.container, "of different kinds, one after the other, of which the first is kept")
+        "ogg": f"of different kinds, {_FIRST}",
+        "flac": f"of different kinds, {_FIRST}",
+    }.get(facts.container, _FIRST)
     note = SourceNote(
         code="rest_left_out",
         text=f"The file holds several recordings {kept}. Save the others as files of their own, and"

@@ -60,8 +60,8 @@ _SOUND_SEGMENT_MS = 4000
 _ENCODER = "x264"
 # Containers of recordings that may follow each other, of which ffmpeg plays some; and those in
 # which it may not show that others follow.
-_SEVERAL: Final = frozenset(("flac", "flv", "matroska", "ogg"))
-_SILENT: Final = frozenset(("flv", "matroska", "ogg"))
+_SILENT: Final = frozenset(("aiff", "asf", "flv", "matroska", "ogg", "wav"))
+_SEVERAL: Final = frozenset((*_SILENT, "flac"))
 # Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
@@ -187,7 +187,10 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     if known is not None:
         if any(track.entries > 1 or track.edits.repeats for track in known.index.tracks):
             raise rejected(CHANGES)
-        return _Readable(known, await probe_tables(worker, context, known))
+        found = await probe_tables(worker, context, known)
+        if await worker.sources.second_follows(task.source_key):
+            found = msgspec.structs.replace(found, facts=with_rest(found.facts))
+        return _Readable(known, found)
     tried, locks = trials(worker, context), await _locks(worker, context)
 
     async def probe(source: Input) -> ProbedSource:
@@ -221,7 +224,7 @@ async def _with_rest(
     if found.facts.container == "ogg":
         end = min(found.facts.size, found.place + PAGES_BYTES)
         goes_on = another_follows(await worker.sources.read(key, found.place, end))
-    elif found.facts.container in ("flv", "matroska"):
+    elif found.facts.container in _SILENT:
         end = min(found.facts.size, found.place + REST_BYTES)
         rest = await worker.sources.read(key, found.place, end)
         goes_on = file_follows(found.facts.container, rest)
