@@ -22,6 +22,7 @@ DECRYPTING: Final[Mapping[str, str]] = {
     "simulcast-key": "it decrypts the stream keys of simulcast targets; docs/kubernetes.md says "
     "what a new one costs",
 }
+_WORKLOADS: Final = "deployments,statefulsets,cronjobs"
 # Their passwords count at their first start only; then they have them on their disks.
 _TOLD: Final = ("postgresql", "rabbitmq")
 
@@ -36,15 +37,16 @@ class Reader(msgspec.Struct, frozen=True):
 
     @property
     def rolls(self) -> bool:
-        """Whether its pods take the value when they start."""
-        return self.component not in _TOLD
+        """Whether it has to start anew for the value: what runs by schedule starts anyway."""
+        return self.kind != "cronjob" and self.component not in _TOLD
 
 
 def readers(workloads: Iterable[Mapping[str, Any]], key: str) -> list[Reader]:
-    """The Deployments and StatefulSets with a container that reads ``key`` from a Secret."""
+    """The workloads with a container that reads ``key`` from a Secret."""
     found: dict[str, Reader] = {}
     for workload in workloads:
-        pod = workload["spec"]["template"]["spec"]
+        spec = workload["spec"]
+        pod = spec.get("jobTemplate", {}).get("spec", spec)["template"]["spec"]
         for container in [*pod.get("initContainers", ()), *pod["containers"]]:
             for variable in container.get("env", ()):
                 reference = variable.get("valueFrom", {}).get("secretKeyRef", {})
@@ -66,7 +68,7 @@ def rotate(
     if reason := DECRYPTING.get(key):
         raise NotDone(f"{key} is not rotated: {reason}.")
     ours = f"app.kubernetes.io/instance={release}"
-    listed = kubectl("get", "deployments,statefulsets", "--selector", ours, "--output", "json")
+    listed = kubectl("get", _WORKLOADS, "--selector", ours, "--output", "json")
     found = readers(json.loads(listed)["items"], key)
     if len({reader.secret for reader in found}) != 1:
         raise NotDone(f"nothing of the release {release} reads {key}, or more than one Secret")

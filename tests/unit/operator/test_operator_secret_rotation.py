@@ -25,7 +25,7 @@ fails = folder / "fails"
 if fails.exists() and words[0] == fails.read_text():
     sys.exit("error: it fails")
 secret = folder / "secret"
-if words[:2] == ["get", "deployments,statefulsets"]:
+if words[:2] == ["get", "deployments,statefulsets,cronjobs"]:
     print((folder / "workloads").read_text())
 elif words[:2] == ["get", "secret"]:
     print(secret.read_text())
@@ -46,9 +46,8 @@ class Scene:
         program = folder / "kubectl"
         program.write_text(KUBECTL)
         program.chmod(0o755)
-        workloads = [
-            found for found in example(None) if found["kind"] in ("Deployment", "StatefulSet")
-        ]
+        kinds = ("Deployment", "StatefulSet", "CronJob")
+        workloads = [found for found in example(None) if found["kind"] in kinds]
         (folder / "workloads").write_text(json.dumps({"items": workloads}))
         (folder / "secret").write_text(json.dumps({"data": {}}))
         self.kubectl = Kubectl("films", str(program))
@@ -97,6 +96,13 @@ def test_a_roles_password_is_told_to_the_database_before_the_pods(scene: Scene) 
     restarted = next(at for at, found in enumerate(words) if found[:2] == ["rollout", "restart"])
     patched = next(at for at, found in enumerate(words) if found[0] == "patch")
     assert patched < setup < waited < restarted
+
+
+def test_the_password_of_backups_is_told_and_nothing_starts_anew(scene: Scene) -> None:
+    assert scene.rotate("role-password-backup") == []
+    made = ["create", "job", "cinelog-rotate-backup", "--from", "cronjob/cinelog-migrations"]
+    assert made in [words for words, _ in scene.asked()]
+    assert "rollout" not in scene.verbs()
 
 
 @pytest.mark.parametrize(
