@@ -37,6 +37,10 @@ async def serve(url: str, port: int, user_id: str) -> None:
         jwt_audience=AUDIENCE,
         media_grant_secret=Key(GRANT_SECRET),
         auth_url="http://127.0.0.1:9",
+        s3_endpoint="http://127.0.0.1:9",
+        s3_access_key="",
+        s3_secret_key=Secret(""),
+        s3_media_bucket="none",
         public_url="https://cinelog.test",
     )
     async with AsyncExitStack() as stack:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final
@@ -12,7 +12,15 @@ import msgspec
 
 from services.catalog.chapters import Chapter, read_chapters
 from services.catalog.rows import JobStatus, VideoStatus
-from shared.contracts import SHOWN_TO_OTHERS, DownloadFile, Downloads, VideoRange, Visibility
+from shared.contracts import (
+    SHOWN_TO_OTHERS,
+    CaptionKind,
+    CaptionTrack,
+    DownloadFile,
+    Downloads,
+    VideoRange,
+    Visibility,
+)
 from shared.http.grants import grant
 from shared.http.paging import encode_cursor
 from shared.text_rules import tag_key
@@ -72,6 +80,18 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
+class Captions(msgspec.Struct, frozen=True, kw_only=True):
+    """Captions in one language (a BCP 47 tag), as a WebVTT file at ``url``.
+
+    ``kind``: ``captions`` say what is heard besides speech, too.
+    """
+
+    language: str
+    kind: CaptionKind
+    label: str
+    url: str
+
+
 class Video(msgspec.Struct, frozen=True, kw_only=True):
     """``video`` is the HLS multivariant playlist, empty until the video is playable.
 
@@ -108,6 +128,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     downloads: Downloads
     files: list[File]
     chapters: list[Chapter]
+    captions: list[Captions]
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,9 +270,23 @@ def to_video(row: Mapping[Any, Any], links: Links, now: float, viewers: int | No
         "live": _to_live(row, viewers) if row["status"] == "live" else None,
         "downloads": downloads_of(row, links),
         "files": _to_files(row, links, now),
+        "captions": to_captions(row["captions"], links, token),
         "chapters": read_chapters(row["description"], row["duration_ms"]),
     }
     return Video(**same_fields(Video, row) | computed)
+
+
+def to_captions(tracks: Sequence[Any], links: Links, token: str) -> list[Captions]:
+    """Captions of a row."""
+    return [
+        Captions(
+            language=track.language,
+            kind=track.kind,
+            label=track.label,
+            url=links.media(token, track.object.key) or "",
+        )
+        for track in msgspec.convert(tracks, list[CaptionTrack], from_attributes=True)
+    ]
 
 
 def downloads_of(row: Mapping[Any, Any], links: Links) -> Downloads:

@@ -9,6 +9,9 @@ import msgspec
 from shared import text_rules
 from shared.contracts import (
     SHOWN_TO_OTHERS,
+    CaptionsRemoved,
+    CaptionsStored,
+    CaptionTrack,
     DetailsChanged,
     Downloads,
     DownloadsChanged,
@@ -29,6 +32,8 @@ from shared.text_rules import RefusedText, merge_tags, tag_key, without_tag
 
 MAX_TAGS: Final = 50
 """The limit of tags of one video."""
+MAX_CAPTIONS: Final = 30
+"""The limit of languages in which one video has captions."""
 
 _Value = TypeVar("_Value")
 _Cleaned = TypeVar("_Cleaned")
@@ -62,6 +67,20 @@ class TooManyTags(InvalidInput):
         super().__init__(f"A video can have at most {MAX_TAGS} tags.")
 
 
+class TooManyCaptions(InvalidInput):
+    code = "too_many_captions"
+
+    def __init__(self) -> None:
+        super().__init__(f"A video can have captions in at most {MAX_CAPTIONS} languages.")
+
+
+class CaptionsNotFound(NotFound):
+    code = "captions_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("This video has no captions in this language.")
+
+
 class Video(msgspec.Struct, frozen=True, kw_only=True):
     """The state that ``decide`` needs. ``owner`` is None before there is a video."""
 
@@ -73,6 +92,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     visibility: Visibility = "public"
     publish_at: datetime | None = None
     downloads: Downloads | None = None
+    captions: tuple[CaptionTrack, ...] = ()
     deleted: bool = False
 
 
@@ -106,6 +126,18 @@ class ChangeDownloads(msgspec.Struct, frozen=True):
     downloads: Downloads
 
 
+class StoreCaptions(msgspec.Struct, frozen=True):
+    """The file is in the bucket."""
+
+    caller: str
+    track: CaptionTrack
+
+
+class RemoveCaptions(msgspec.Struct, frozen=True):
+    caller: str
+    language: str
+
+
 class DeleteVideo(msgspec.Struct, frozen=True):
     caller: str
 
@@ -128,7 +160,14 @@ class CountViews(msgspec.Struct, frozen=True):
 
 
 OwnersCommand = (
-    ChangeDetails | AddTags | RemoveTag | ChangeVisibility | ChangeDownloads | DeleteVideo
+    ChangeDetails
+    | AddTags
+    | RemoveTag
+    | ChangeVisibility
+    | ChangeDownloads
+    | StoreCaptions
+    | RemoveCaptions
+    | DeleteVideo
 )
 Command = OwnersCommand | CloseAccount | PublishDraft | CountViews
 
@@ -142,7 +181,7 @@ def decide(video: Video, command: Command) -> Sequence[Event]:
     """The events that ``command`` causes; none if it changes nothing.
 
     Raises VideoNotFound (also for another's video that is not shown to others), NotYourVideo,
-    TagNotFound, TooManyTags, InvalidInput.
+    TagNotFound, TooManyTags, CaptionsNotFound, TooManyCaptions, InvalidInput.
     """
     if isinstance(command, CloseAccount):
         return _close_account(video)
@@ -157,7 +196,9 @@ def decide(video: Video, command: Command) -> Sequence[Event]:
     return _decide_for_owner(video, command)
 
 
-def _decide_for_owner(video: Video, command: OwnersCommand) -> Sequence[Event]:
+def _decide_for_owner(  # noqa: PLR0911 - one answer per command
+    video: Video, command: OwnersCommand
+) -> Sequence[Event]:
     match command:
         case ChangeDetails():
             return _change_details(video, command)
@@ -171,6 +212,10 @@ def _decide_for_owner(video: Video, command: OwnersCommand) -> Sequence[Event]:
             changed = command.downloads != video.downloads
             event = DownloadsChanged(video_id=video.id, downloads=command.downloads)
             return [event] if changed else []
+        case StoreCaptions():
+            return _store_captions(video, command.track)
+        case RemoveCaptions():
+            return _remove_captions(video, command.language)
         case DeleteVideo():
             return [VideoDeleted(video_id=video.id, user_id=command.caller, deleted_by="owner")]
 
@@ -226,6 +271,37 @@ def _remove_tag(video: Video, tag: str) -> Sequence[Event]:
     raise TagNotFound
 
 
+def captions_in(tracks: Sequence[CaptionTrack], language: str) -> CaptionTrack | None:
+    """The captions in a language."""
+    return next((track for track in tracks if track.language == language), None)
+
+
+def with_captions(
+    tracks: Sequence[CaptionTrack], event: CaptionsStored | CaptionsRemoved
+) -> tuple[CaptionTrack, ...]:
+    """The captions of a video after an event, in the order of their languages."""
+    stored = isinstance(event, CaptionsStored)
+    language = event.track.language if stored else event.language
+    others = [track for track in tracks if track.language != language]
+    present = [*others, event.track] if stored else others
+    return tuple(sorted(present, key=lambda track: track.language))
+
+
+def _store_captions(video: Video, track: CaptionTrack) -> Sequence[Event]:
+    before = captions_in(video.captions, track.language)
+    if before is None and len(video.captions) >= MAX_CAPTIONS:
+        raise TooManyCaptions
+    replaced = before.object.size if before else 0
+    return [CaptionsStored(video_id=video.id, track=track, replaced_bytes=replaced)]
+
+
+def _remove_captions(video: Video, language: str) -> Sequence[Event]:
+    track = captions_in(video.captions, language)
+    if track is None:
+        raise CaptionsNotFound
+    return [CaptionsRemoved(video_id=video.id, language=language, removed_bytes=track.object.size)]
+
+
 def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer per event
     """The video after ``event``. The first event is VideoUploaded, from the upload stream, or
     LiveConnected, from the session's."""
@@ -261,6 +337,8 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
             )
         case DownloadsChanged():
             return msgspec.structs.replace(video, downloads=event.downloads)
+        case CaptionsStored() | CaptionsRemoved():
+            return msgspec.structs.replace(video, captions=with_captions(video.captions, event))
         case VideoDeleted():
             return msgspec.structs.replace(video, deleted=True)
         case _:

@@ -35,6 +35,7 @@ from shared.event_store.postgres import open_event_store
 from shared.event_store.projections.checkpoint_watcher import watch_checkpoint
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.projections.projection_metrics import ProjectionMetrics
+from shared.host.buckets import open_s3
 from shared.host.entry import Command, Role, run_entry
 from shared.host.host import Host, Process, Served
 from shared.host.projection_commands import redrive_parked, show_progress
@@ -64,6 +65,15 @@ async def compose_api(
     client = await host.stack.enter_async_context(httpx.AsyncClient(trust_env=False))
     sessions = Sessions(log)
     tail = EventTail(log, checkpoint.position, sessions, host.loops)
+    bucket = await open_s3(
+        host,
+        config.s3_endpoint,
+        config.s3_region,
+        config.s3_access_key,
+        config.s3_secret_key,
+        connections=8,
+        sync_url=config.s3_sync_url,
+    )
     catalog = Catalog(
         Database(
             await host.engine(url, size=3),
@@ -73,6 +83,7 @@ async def compose_api(
         log,
         checkpoint,
         tail,
+        media=bucket(config.s3_media_bucket),
         emails=AuthClient(client, config.auth_url),
         links=Links(
             config.media_grant_secret,

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts import (
+    CaptionTrack,
     DownloadFile,
     Downloads,
     PublishedRendition,
@@ -74,6 +75,7 @@ class VideoRow(msgspec.Struct, kw_only=True):
     live_kept: bool = True
     downloads: Downloads | None = None
     files: tuple[DownloadFile, ...] = ()
+    captions: tuple[CaptionTrack, ...] = ()
 
 
 class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):

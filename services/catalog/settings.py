@@ -15,7 +15,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     ``webhook_networks``: networks that webhooks may call besides the internet.
     ``redis_url``: where viewers of running lives are counted.
     ``views_per_address``: views that one address may add in a day. ``downloads_default``: who may
-    have videos as files whose owners do not say.
+    have videos as files whose owners do not say. ``s3_media_bucket``: where captions go.
     """
 
     database_url: Secret
@@ -25,6 +25,12 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     jwt_audience: str
     media_grant_secret: Key
     auth_url: str
+    s3_endpoint: str
+    s3_region: str = "us-east-1"
+    s3_access_key: str
+    s3_secret_key: Secret
+    s3_media_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
+    s3_sync_url: str | None = None
     public_url: str | None = None
     webhook_networks: Reach | None = None
     redis_url: Secret | None = None

@@ -21,7 +21,8 @@ from services.gateway.limits.redis_pipe import RedisPipe
 from services.gateway.limits.traced_rate_limiter import TracedRateLimiter
 from services.gateway.media.downloads import Downloads
 from services.gateway.media.live_media import LiveMedia
-from services.gateway.media.media import Media, Visibility
+from services.gateway.media.media import Media
+from services.gateway.media.visibility import Visibility
 from services.gateway.observability.access_log import AccessLog
 from services.gateway.observability.media_metrics import MediaMetrics, TracedMediaMetrics
 from services.gateway.observability.request_metrics import RequestMetrics

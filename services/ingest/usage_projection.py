@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.caption_usage import count_captions
 from services.ingest.deleted_usage import count_deleted
 from services.ingest.live_usage import count_lives
 from services.ingest.tables import (
@@ -80,7 +81,7 @@ class _Plan(NamedTuple):
 
 class StoredUsage:
     """VideoUploaded, LiveClipMade and VideoDeleted: the sources of an account, and what is still
-    stored of them; events of sessions: its lives. TranscodePlanned: its minutes.
+    stored of them, captions included; events of sessions: its lives. TranscodePlanned: its minutes.
     TranscodeFailed gives them back.
 
     It reads the log without a queue: what is under way is counted in the table of uploads.
@@ -96,6 +97,7 @@ class StoredUsage:
     async def apply(self, connection: AsyncConnection, events: Sequence[SequencedEvent]) -> None:
         stored = [e.data for e in events if isinstance(e.data, VideoUploaded | LiveClipMade)]
         await _store(connection, stored)
+        await count_captions(connection, events)
         gone = {e.data.video_id: e.recorded_at for e in events if isinstance(e.data, VideoDeleted)}
         await _delete(connection, gone)
         await count_lives(connection, events)

@@ -30,6 +30,12 @@ def storyboard_key(prefix: str) -> str:
     return f"{prefix}/{_STORYBOARD}"
 
 
+def is_of_captions(video_id: str, key: str) -> bool:
+    """Whether the catalog has written the object: the video's own stream names it, and no
+    transcode does."""
+    return key.startswith(f"{video_id}/captions/")
+
+
 def is_of_live(video_id: str, key: str) -> bool:
     """Whether live has written the object: a session's log names it, and no transcode does. It is
     deleted with the video, and not before."""

@@ -11,6 +11,8 @@ from shared.contracts.event_registry import (
 from shared.contracts.events import (
     SHOWN_TO_OTHERS,
     AudioEncoded,
+    CaptionsRemoved,
+    CaptionsStored,
     ChunkEncoded,
     DefaultVisibilityChanged,
     DetailsChanged,
@@ -82,6 +84,8 @@ from shared.contracts.live_events import (
 )
 from shared.contracts.media import (
     AudioTrack,
+    CaptionKind,
+    CaptionTrack,
     Chunk,
     Colours,
     CompactedTrack,
@@ -109,6 +113,10 @@ __all__ = [
     "SHOWN_TO_OTHERS",
     "AudioEncoded",
     "AudioTrack",
+    "CaptionKind",
+    "CaptionTrack",
+    "CaptionsRemoved",
+    "CaptionsStored",
     "Category",
     "Chunk",
     "ChunkEncoded",

@@ -77,6 +77,8 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.TagRemoved,
         e.VisibilityChanged,
         e.DownloadsChanged,
+        e.CaptionsStored,
+        e.CaptionsRemoved,
         e.ViewsCounted,
         e.VideoDeleted,
     ),

@@ -11,6 +11,7 @@ import msgspec
 
 from shared.contracts.media import (
     AudioTrack,
+    CaptionTrack,
     Chunk,
     CompactedTrack,
     DownloadFile,
@@ -357,6 +358,22 @@ class DownloadsChanged(Event, frozen=True, kw_only=True):
 
     video_id: str
     downloads: Downloads
+
+
+class CaptionsStored(Event, frozen=True, kw_only=True):
+    """The video has captions in this language, instead of those of ``replaced_bytes`` before."""
+
+    video_id: str
+    track: CaptionTrack
+    replaced_bytes: int = 0
+
+
+class CaptionsRemoved(Event, frozen=True, kw_only=True):
+    """The video's captions in this language, of so many bytes, are gone."""
+
+    video_id: str
+    language: str
+    removed_bytes: int
 
 
 class ViewsCounted(Event, frozen=True, kw_only=True):

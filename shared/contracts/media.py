@@ -187,6 +187,19 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+CaptionKind = Literal["captions", "subtitles"]
+"""Captions say what is heard besides speech, too."""
+
+
+class CaptionTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """Captions in one language (a BCP 47 tag), as a WebVTT file."""
+
+    language: str
+    kind: CaptionKind
+    label: str
+    object: StoredObject
+
+
 class CompactedTrack(msgspec.Struct, frozen=True, kw_only=True):
     """A whole track, init segment first, as one object of ``size`` bytes at ``key``."""
 

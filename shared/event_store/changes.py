@@ -25,6 +25,8 @@ COUNTED: Final[tuple[type[Event], ...]] = (
     contracts.TagRemoved,
     contracts.VisibilityChanged,
     contracts.DownloadsChanged,
+    contracts.CaptionsStored,
+    contracts.CaptionsRemoved,
     contracts.LiveStreamCreated,
     contracts.LiveStreamChanged,
     contracts.StreamKeyRotated,

@@ -11,7 +11,9 @@ from msgspec import Struct
 from services.auth import event_outbox, passwords
 from services.auth.handlers import session_opener
 from services.auth.settings import AuthSettings
-from services.catalog.http import histories
+from services.catalog import domain as catalog_domain
+from services.catalog.captions import cues
+from services.catalog.http import conversions, histories
 from services.catalog.queries import search, search_turns, totals
 from services.catalog.webhooks import webhook_delivery, webhooks
 from services.gateway import settings as gateway_settings
@@ -157,6 +159,9 @@ FIXED: dict[str, list[float]] = {
         PoolLimits().waiting,
         PoolLimits().wait,
     ],
+    "captions of one video, video": [catalog_domain.MAX_CAPTIONS],
+    "a file of captions, file": [cues.MAX_BYTES, cues.MAX_CUES, cues.MAX_CUE_TEXT],
+    "files of captions, user": [conversions.FILES, conversions._BUCKET.interval / 10**6],
     "webhooks, account": [webhooks.MAX_WEBHOOKS],
     "deliveries of webhooks under way, account": [webhook_delivery._OF_USER_AT_ONCE],
     "deliveries of webhooks under way, process": [

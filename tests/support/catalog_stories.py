@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from shared.contracts import (
+    CaptionsRemoved,
+    CaptionsStored,
+    CaptionTrack,
     DetailsChanged,
     Event,
     LiveConnected,
@@ -78,6 +81,15 @@ def _recorded(video: str) -> LiveRecorded:
         renditions=(RENDITION,),
         size=1000,
     )
+
+
+def _captions(video: str, language: str, size: int) -> CaptionsStored | CaptionsRemoved:
+    """New captions, or none any more where there is no ``size``."""
+    if not size:
+        return CaptionsRemoved(video_id=video, language=language, removed_bytes=1)
+    fact = StoredObject(key=f"{video}/captions/{language}.vtt", size=size, sha256="00")
+    track = CaptionTrack(language=language, kind="captions", label=language, object=fact)
+    return CaptionsStored(video_id=video, track=track)
 
 
 class Story:
@@ -231,6 +243,8 @@ class Story:
             visibility = pick.choice(("public", "unlisted", "private", "draft"))
             publish_at = _SOON if visibility == "draft" and pick.random() < 0.5 else None
             return VisibilityChanged(video_id=video, visibility=visibility, publish_at=publish_at)
+        if kind == 4:
+            return _captions(video, pick.choice(("de", "en")), pick.randint(0, 9))
         if kind < 6 or pick.random() < 0.6:
             return ViewsCounted(video_id=video, count=pick.randint(1, 9), batch_id=self._id())
         return VideoDeleted(video_id=video, user_id=owner, deleted_by="owner")

@@ -38,6 +38,7 @@ it.each(['film', 'live'] as const)(
           by="mara"
           poster=""
           storyboardUrl={null}
+          captions={[]}
           chapters={[]}
           aspectRatio={1.8}
           knownDuration={60}

@@ -105,6 +105,7 @@ describe('keyboard', () => {
       seekTo: vi.fn(),
       seekBy: vi.fn(),
       playFrom: vi.fn(),
+      toggleCaptions: vi.fn(),
       seekToShare: vi.fn(),
       setVolume: vi.fn(),
       toggleMute: vi.fn(),

@@ -17,6 +17,7 @@ const actions = () => ({
   play: vi.fn(),
   pause: vi.fn(),
   playFrom: vi.fn(),
+  toggleCaptions: vi.fn(),
   togglePlay: vi.fn(),
   seekTo: vi.fn(),
   seekBy: vi.fn(),

@@ -114,6 +114,7 @@ export function aVideo(changes: Partial<Video> = {}): Video {
     downloads: 'nobody',
     files: [],
     chapters: [],
+    captions: [],
     CreatedAt: '2026-01-02T03:04:05Z',
     UpdatedAt: '2026-01-02T03:04:05Z',
     ...changes,

@@ -4,6 +4,7 @@ from litestar import Router
 from litestar.middleware import DefineMiddleware
 
 from services.catalog.http import (
+    captions,
     catching_up,
     chapters,
     downloads,
@@ -30,6 +31,7 @@ def routes(*, fixed_links: bool = False) -> list[Router]:
             *videos.HANDLERS,
             *downloads.HANDLERS,
             *chapters.HANDLERS,
+            *captions.HANDLERS,
             *jobs.HANDLERS,
             *progress.HANDLERS,
             *tags.HANDLERS,

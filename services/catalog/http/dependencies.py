@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.api_models import Links
 from services.catalog.event_tail.tail import EventTail
+from services.catalog.http.conversions import Conversions
 from services.catalog.http.histories import Histories
 from services.catalog.pending_views import PER_ADDRESS, PendingViews
 from services.catalog.queries.feeds import Feeds
@@ -15,6 +16,7 @@ from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
 from services.catalog.viewers import ViewKeys
 from services.catalog.webhooks.webhook_store import Webhooks
+from shared.blobs.store import BlobStore
 from shared.database.reads import Reads
 from shared.event_store.store import EventStore
 from shared.http.identity import Principal
@@ -64,7 +66,7 @@ class Database(msgspec.Struct, frozen=True):
 class Catalog:
     """The parts that the routes use; the dependency ``catalog``.
 
-    ``reach``: whom webhooks may call.
+    ``reach``: whom webhooks may call. ``media``: the bucket to which captions go.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Catalog:
         checkpoint: Checkpoint,
         tail: EventTail,
         *,
+        media: BlobStore,
         emails: EmailLookup,
         links: Links,
         reach: Reach,
@@ -89,6 +92,8 @@ class Catalog:
         self.store = store
         self.checkpoint = checkpoint
         self.tail = tail
+        self.media = media
+        self.conversions = Conversions()
         self.emails = emails
         self.links = links
         self.reach = reach

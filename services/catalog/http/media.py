@@ -12,7 +12,7 @@ from services.catalog.domain import VideoNotFound
 from services.catalog.handlers import was_shown
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import TheCatalog
-from shared.contracts import VideoDeleted, Visibility, stream_id
+from shared.contracts import CaptionTrack, VideoDeleted, Visibility, stream_id
 from shared.http.sessions import Sessions
 
 # Who has read the histories of deleted videos: all visitors together.
@@ -20,7 +20,11 @@ _VISITORS: Final = "visitors"
 
 
 class MediaAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """``captions``: what playlists name besides their objects."""
+
     visibility: Visibility
+    duration_ms: int | None
+    captions: list[CaptionTrack]
 
 
 @get("/media/{video_id:str}")
@@ -40,7 +44,11 @@ async def media_access(
     sessions: Sessions = request.app.state.sessions
     if session is not None and await sessions.has_ended(row["user_id"], session):
         raise VideoNotFound
-    return MediaAccess(visibility=row["visibility"])
+    return MediaAccess(
+        visibility=row["visibility"],
+        duration_ms=row["duration_ms"],
+        captions=msgspec.convert(row["captions"], list[CaptionTrack]),
+    )
 
 
 @get("/gone/{video_id:str}", status_code=204)

@@ -38,7 +38,7 @@ from catalog.videos v left join catalog.users u on u.id = v.user_id
 where v.id = $1 and u.deleted is not true
 """
 _VIDEO: Final = f"select {VIDEO} {_FOUND}"
-_ACCESS: Final = f"select v.user_id, v.visibility {_FOUND}"
+_ACCESS: Final = f"select v.user_id, v.visibility, v.duration_ms, v.captions {_FOUND}"
 
 # As ``ix_videos_live`` has it.
 _LIVE: Final = "status = 'live' and not live_ended"
@@ -120,7 +120,7 @@ class Views:
         return await self._reads.row(_VIDEO, video_id)
 
     async def access(self, video_id: str) -> Row | None:
-        """The visibility and the owner's id of a video, which ``video`` would find."""
+        """Who may see a video, its length and its captions: that which ``video`` would find."""
         return await self._reads.row(_ACCESS, video_id)
 
     async def latest(

@@ -4,6 +4,7 @@ rows."""
 from datetime import datetime
 from typing import Final
 
+from services.catalog.domain import with_captions
 from services.catalog.read_model.live_folding import (
     clip_video,
     fold_live,
@@ -17,6 +18,8 @@ from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRo
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     AudioEncoded,
+    CaptionsRemoved,
+    CaptionsStored,
     ChunkEncoded,
     DetailsChanged,
     DownloadsChanged,
@@ -251,8 +254,8 @@ class Fold:
                 video.visibility, video.publish_at = event.visibility, event.publish_at
                 self._mark_updated(video, at)
                 self._update_listed(video)
-            case DownloadsChanged():
-                video.downloads = event.downloads
+            case DownloadsChanged() | CaptionsStored() | CaptionsRemoved():
+                _fold_files(video, event)
                 self._mark_updated(video, at)
             case _:
                 return
@@ -301,6 +304,16 @@ class Fold:
                 data=data,
             )
         )
+
+
+def _fold_files(
+    video: VideoRow, event: DownloadsChanged | CaptionsStored | CaptionsRemoved
+) -> None:
+    """What there is beside the stream."""
+    if isinstance(event, DownloadsChanged):
+        video.downloads = event.downloads
+    else:
+        video.captions = with_captions(video.captions, event)
 
 
 def tag_rows(video: VideoRow) -> list[VideoTagRow]:

@@ -148,6 +148,8 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.TagRemoved: Fields(public=("tag",), private=_VIDEO),
     c.VisibilityChanged: Fields(public=("visibility", "publish_at"), private=_VIDEO),
     c.DownloadsChanged: Fields(public=("downloads",), private=_VIDEO),
+    c.CaptionsStored: Fields(private=(*_VIDEO, "track", "replaced_bytes")),
+    c.CaptionsRemoved: Fields(public=("language",), private=(*_VIDEO, "removed_bytes")),
     c.ViewsCounted: Fields(public=("count",), private=(*_VIDEO, "batch_id")),
     c.VideoDeleted: Fields(public=("deleted_by",), private=_OWNED),
     # Structs inside public fields.
@@ -186,6 +188,9 @@ def public_fields(event: c.Event) -> dict[str, Any]:
         data["duration_ms"] = event.source.duration_ms
         data["chunks"] = len(event.chunks)
         data["notes"] = [{"code": note.code, "text": note.text} for note in event.source.notes]
+    elif isinstance(event, c.CaptionsStored):
+        track = event.track
+        data |= {"language": track.language, "kind": track.kind, "label": track.label}
     return data
 
 

@@ -6,17 +6,21 @@ A grant ends with its session. A deleted video is refused with a grant, too: its
 bucket for a while.
 """
 
-import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from services.gateway.http1.h1_client import Response
 from services.gateway.http1.h1_errors import UpstreamError
+from services.gateway.media.captioned import (
+    captioned,
+    may_name_captions,
+    media_playlist,
+)
 from services.gateway.media.live_media import LiveMedia
-from services.gateway.media.media_paths import PUBLIC, MediaPaths
+from services.gateway.media.media_paths import PUBLIC, MediaPath, MediaPaths
+from services.gateway.media.visibility import Visibility
 from services.gateway.observability.media_metrics import MediaMetrics
 from services.gateway.request import conditions
 from services.gateway.request.exchange import Exchange, Headers
@@ -25,109 +29,11 @@ from services.gateway.security_headers import media_headers
 from services.gateway.upstream import moved
 from services.gateway.upstream.download import Download
 from services.gateway.upstream.object_storage import ObjectStorage
-from services.gateway.upstream.upstreams import Upstream
-from shared.contracts import SHOWN_TO_OTHERS
-from shared.contracts import Visibility as Shown
 from shared.http import grants
 
-# Seconds that a visibility is used: normally, and while the catalog does not answer.
-_FRESH_SECONDS: Final = 5.0
-_FRESH_HIDDEN_SECONDS: Final = 1.0
-_STALE_SECONDS: Final = 60.0
-_MAX_KNOWN: Final = 20_000
+# Of a playlist or a manifest; that of a day's film has some megabytes.
+_MAX_PLAYLIST: Final = 1 << 24
 _PASSED_ON: Final = frozenset((b"content-length", b"content-range", b"etag", b"last-modified"))
-
-
-class _Visibility(msgspec.Struct):
-    visibility: Shown
-
-
-class Visibility:
-    """Which videos may be seen. The catalog's answers are kept for some seconds."""
-
-    def __init__(self, catalog: Upstream, clock: Callable[[], float]) -> None:
-        self._catalog = catalog
-        self._clock = clock
-        # By video and, for grants, the id of the session; "" without one.
-        self._known: dict[tuple[str, str], tuple[Shown | None, float]] = {}
-        self._asking: dict[tuple[str, str], asyncio.Task[Shown | None]] = {}
-        # Answers to questions of an earlier generation are not kept.
-        self._generation = 0
-
-    def forget(self, video: str | None) -> None:
-        """Ask again for ``video``, or for all: a request through this gateway has changed it."""
-        self._generation += 1
-        self._asking.clear()
-        if video is None:
-            self._known.clear()
-            return
-        for key in [key for key in self._known if key[0] == video]:
-            del self._known[key]
-
-    async def visible(self, video: str) -> bool:
-        """Whether ``video`` needs no grant.
-
-        Raises UpstreamError where the catalog does not answer and its last answer is too old.
-        """
-        if await self._of(video) in SHOWN_TO_OTHERS:
-            return True
-        # It may have been published just now.
-        return await self._of(video, _FRESH_HIDDEN_SECONDS) in SHOWN_TO_OTHERS
-
-    async def granted(self, video: str, session: str) -> bool:
-        """Whether the session is open and ``video`` not deleted, or the catalog does not answer."""
-        try:
-            return await self._of(video, _FRESH_HIDDEN_SECONDS, session) is not None
-        except UpstreamError:
-            # Grants are given for videos that are there, and expire.
-            return True
-
-    async def _of(
-        self, video: str, fresh: float = _FRESH_SECONDS, session: str = ""
-    ) -> Shown | None:
-        now = self._clock()
-        key = video, session
-        known = self._known.get(key)
-        if known is not None and now - known[1] < fresh:
-            return known[0]
-        asking = self._asking.get(key)
-        if asking is None:
-            asking = asyncio.create_task(self._ask(video, session))
-            self._asking[key] = asking
-            asking.add_done_callback(lambda task: self._asked(key, task))
-        try:
-            return await asyncio.shield(asking)
-        except UpstreamError:
-            if known is not None and now - known[1] < _STALE_SECONDS:
-                return known[0]
-            raise
-
-    def _asked(self, key: tuple[str, str], task: asyncio.Task[Shown | None]) -> None:
-        if self._asking.get(key) is task:
-            del self._asking[key]
-
-    async def _ask(self, video: str, session: str) -> Shown | None:
-        generation = self._generation
-        query = f"?session={session}" if session else ""
-        try:
-            status, body = await self._catalog.get(f"/internal/media/{video}{query}")
-        except TimeoutError:
-            raise UpstreamError("the catalog took too long") from None
-        if status == 200:
-            try:
-                answer = msgspec.json.decode(body, type=_Visibility)
-            except msgspec.DecodeError:
-                raise UpstreamError("the catalog's answer has another shape") from None
-            shown = answer.visibility
-        elif status == 404:
-            shown = None
-        else:
-            raise UpstreamError(f"the catalog answered {status}")
-        if generation == self._generation:
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[video, session] = (shown, self._clock())
-        return shown
 
 
 class Media:
@@ -167,6 +73,8 @@ class Media:
             exchange, asked, token=None if token == PUBLIC else token
         ):
             return
+        if may_name_captions(asked.name) and await self._send_captioned(exchange, asked):
+            return
         if self._redirect_base is not None and token == PUBLIC:
             location = b"%b/%b" % (self._redirect_base, asked.key.encode())
             await exchange.answer(
@@ -187,6 +95,28 @@ class Media:
             return await self._visibility.visible(video)
         session = grants.check(self._grant_secret, token, video, self._clock())
         return session is not None and await self._visibility.granted(video, session)
+
+    async def _send_captioned(self, exchange: Exchange, asked: MediaPath) -> bool:
+        """Answer with captions among what is listed; False where the object itself is right."""
+        private = asked.token != PUBLIC
+        session = private and grants.check(
+            self._grant_secret, asked.token, asked.video, self._clock()
+        )
+        captions = await self._visibility.captions(asked.video, session or "")
+        if captions is None:
+            return False
+        body = media_playlist(asked.name, captions)
+        if body is None:
+            try:
+                status, found = await self._storage.read(asked.key, max_bytes=_MAX_PLAYLIST)
+            except (UpstreamError, TimeoutError):
+                # It is too large, or the object's own answer says what is wrong.
+                return False
+            if status != 200:
+                return False
+            body = captioned(asked.name, found.decode(), captions)
+        await _answer(exchange, body.encode(), asked.kind, private=private)
+        return True
 
     async def _send(
         self,
@@ -273,6 +203,25 @@ class Media:
             await exchange.fail(404)
         else:
             raise UpstreamError(f"object storage answered {response.status}")
+
+
+async def _answer(
+    exchange: Exchange, body: bytes, kind: tuple[bytes, bytes], *, private: bool
+) -> None:
+    """A document that was made just now, whole: nobody asks for a part of a playlist."""
+    content_type, lifetime = kind
+    etag = b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode()
+    headers: Headers = [
+        (b"content-type", content_type),
+        (b"cache-control", lifetime.replace(b"public", b"private") if private else lifetime),
+        (b"etag", etag),
+        *media_headers(secure=exchange.secure),
+    ]
+    if conditions.matches(exchange.header(b"if-none-match"), etag):
+        await exchange.answer(304, headers)
+        return
+    headers.append((b"content-length", b"%d" % len(body)))
+    await exchange.answer(200, headers, body)
 
 
 def _range_of(place: moved.Place) -> list[bytes]:

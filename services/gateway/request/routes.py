@@ -166,6 +166,8 @@ def _videos() -> tuple[Route, ...]:
         _row("/tags/{tag}/videos", "GET", catalog, shared=True),
         _row("/videos/{id}/timeline", "GET", catalog),
         _row("/videos/{id}/chapters.vtt", "GET", catalog, shared=True),
+        _row("/videos/{id}/captions", "GET", catalog, shared=True),
+        _row("/videos/{id}/captions/{language}", "PUT DELETE", catalog, body_limit=2 * MIB),
         _row("/videos/{id}/download", "GET", Target.DOWNLOAD, timeout=20.0),
         _row("/videos/*", _ANY, catalog),
         _row("/events", "GET", catalog, timeout=300.0),

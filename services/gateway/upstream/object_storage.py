@@ -43,6 +43,7 @@ class ObjectStorage:
             on_slow=on_slow,
         )
 
-    async def read(self, key: str) -> tuple[int, bytes]:
+    async def read(self, key: str, *, max_bytes: int = 1 << 22) -> tuple[int, bytes]:
         """Status and body of a small object. Raises TimeoutError, too."""
-        return await self._storage.get(self._signed_urls.target("GET", key).decode())
+        target = self._signed_urls.target("GET", key).decode()
+        return await self._storage.get(target, max_bytes=max_bytes)

@@ -7,11 +7,12 @@ that has put it back since): what a completed attempt names stays.
 from collections.abc import Callable
 from typing import Final
 
+from services.transcoder.coordinator.caption_objects import named_captions
 from services.transcoder.coordinator.deletion_repository import Deletion, DeletionRepository
 from services.transcoder.coordinator.media_objects import Fate, fates
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.handlers import is_deleted, load_state
-from services.transcoder.object_keys import is_of_live
+from services.transcoder.object_keys import is_of_captions, is_of_live
 from shared.blobs.store import BlobStore
 from shared.contracts import VideoUploaded, stream_id
 from shared.event_store.store import EventStore
@@ -126,6 +127,20 @@ class _Verdicts:
             return lambda key: "delete"
         if reason == "deleted":
             return lambda key: "keep"
+        of_transcode = await self._of_transcode()
+        events = await self._store.read_stream(stream_id("video", video_id))
+        captions = named_captions(recorded.data for recorded in events)
+
+        def fate(key: str) -> Fate:
+            if is_of_captions(video_id, key):
+                return "keep" if key in captions else "delete"
+            return of_transcode(key)
+
+        return fate
+
+    async def _of_transcode(self) -> Callable[[str], Fate]:
+        """What becomes of objects that a transcode or a live has made."""
+        video_id, reason = self._video_id, self._reason
         state, version = await load_state(self._store, video_id)
         if version == 0:
             uploaded = await self._store.read_stream(stream_id("upload", video_id))

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.coordinator.caption_objects import named_captions, wrong_captions
 from services.transcoder.coordinator.deletion_repository import (
     DeletionRepository,
     Reason,
@@ -33,7 +34,7 @@ from services.transcoder.domain.decisions import DECIDER
 from services.transcoder.domain.state import Transcode, is_complete
 from services.transcoder.handlers import is_deleted, record, state_of
 from services.transcoder.jobs.jobs import JobRecord
-from services.transcoder.object_keys import is_of_live
+from services.transcoder.object_keys import is_of_captions, is_of_live
 from services.transcoder.projections import open_tasks
 from shared.blobs.store import BlobInfo, BlobNotFound, BlobStore, BlobStoreUnavailable
 from shared.contracts import stream_id
@@ -189,13 +190,39 @@ class Reconciliation:
             if key not in kept
             and blob.modified_at < before
             and (deleted or not is_of_live(held.video_id, key))
+            and (deleted or not is_of_captions(held.video_id, key))
         ]
         if job is not None and job.state == "deleted" and orphans:
             found += await self._list(held.video_id, [f"{held.video_id}/"], "deleted", dry_run)
             return found
         if job is not None and not deleted and is_of_live(held.video_id, job.source_key):
             found += await self._of_live(held)
+        if job is not None and not deleted:
+            unnamed, wrong = await self._captions(held)
+            found += wrong
+            orphans += [key for key in unnamed if held.objects[key].modified_at < before]
         return found + await self._list(held.video_id, orphans, "unused", dry_run)
+
+    async def _captions(self, held: StoredObjects) -> tuple[list[str], list[Finding]]:
+        """Objects of captions that the log does not name, and named ones that are not right.
+
+        The stream of a video without any such object is not read: the scrubber looks for those that
+        are all gone.
+        """
+        kept = {
+            key: blob for key, blob in held.objects.items() if is_of_captions(held.video_id, key)
+        }
+        if not kept:
+            return [], []
+        events = await self._store.read_stream(stream_id("video", held.video_id))
+        named = named_captions(recorded.data for recorded in events)
+        wrong = [
+            Finding(action="damaged", subject=key, detail=problem)
+            for key, problem in wrong_captions(named, kept).items()
+            # The listing may be older than the log.
+            if key in kept or not await self._media.exists(key)
+        ]
+        return [key for key in kept if key not in named], wrong
 
     async def _of_live(self, held: StoredObjects) -> list[Finding]:
         """What is wrong with the recording that a live has left; nobody can make it again."""

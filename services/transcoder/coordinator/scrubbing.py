@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from services.transcoder.coordinator.caption_objects import caption_checks
 from services.transcoder.coordinator.live_checks import live_checks
 from services.transcoder.coordinator.media_checks import Check, media_checks, source_check
 from services.transcoder.coordinator.metrics import ScrubMetrics
@@ -72,6 +73,8 @@ class Scrubber:
         checks = media_checks(video_id, state) if state.phase == "completed" else []
         session = await self._store.read_stream(stream_id("livesession", video_id))
         checks += live_checks(recorded.data for recorded in session)
+        video = await self._store.read_stream(stream_id("video", video_id))
+        checks += caption_checks(recorded.data for recorded in video)
         for recorded in await self._store.read_stream(stream_id("upload", video_id)):
             if isinstance(recorded.data, VideoUploaded):
                 checks.append(source_check(recorded.data))

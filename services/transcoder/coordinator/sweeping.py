@@ -9,7 +9,7 @@ from services.transcoder.handlers import state_of
 from services.transcoder.jobs.jobs import JobRecord
 from services.transcoder.manifests.dash import MANIFEST
 from services.transcoder.manifests.hls import MASTER
-from services.transcoder.object_keys import attempt_prefix, is_of_live
+from services.transcoder.object_keys import attempt_prefix, is_of_captions, is_of_live
 from shared.blobs.store import BlobStore
 from shared.event_store.store import EventStore
 
@@ -33,7 +33,9 @@ async def sweep(
         unused = [
             blob.key
             async for blob in media.list(f"{video_id}/")
-            if blob.key not in kept and not is_of_live(video_id, blob.key)
+            if blob.key not in kept
+            and not is_of_live(video_id, blob.key)
+            and not is_of_captions(video_id, blob.key)
         ]
         await deletions.add(video_id, unused, "unused")
         return

@@ -34,6 +34,7 @@ from shared.http.server import lifespan
 from shared.loops.items import ItemMetrics
 from shared.public_addresses import Reach
 from shared.settings import Address, Key, Secret
+from tests.support.buckets import Buckets
 from tests.support.catalog_events import transcoded, uploaded
 from tests.support.databases import Database
 from tests.support.processes import working
@@ -229,8 +230,9 @@ async def open_stage(
     auth_url: str = "http://127.0.0.1:9",
     follow: bool = True,
     redis_url: str | None = None,
+    s3: Buckets | None = None,
 ) -> AsyncIterator[Stage]:
-    """Opens a stage; ``follow`` starts its sequencer and projector."""
+    """Opens a stage; ``follow`` starts its sequencer and projector. ``s3``: for captions."""
     key = ec.generate_private_key(ec.SECP256R1())
     verifier = Verifier(FixedKeys(key.public_key()), issuer=ISSUER, audience=AUDIENCE)
     config = ApiSettings(
@@ -242,6 +244,10 @@ async def open_stage(
         jwt_audience=AUDIENCE,
         media_grant_secret=Key(GRANT_SECRET),
         auth_url=auth_url,
+        s3_endpoint=s3.endpoint if s3 else "http://127.0.0.1:9",
+        s3_access_key=s3.access_key if s3 else "",
+        s3_secret_key=Secret(s3.secret_key if s3 else ""),
+        s3_media_bucket=s3.media if s3 else "none",
         public_url="https://cinelog.test",
         webhook_networks=Reach.parse("127.0.0.0/8"),
         redis_url=Secret(redis_url) if redis_url else None,

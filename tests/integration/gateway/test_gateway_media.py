@@ -22,6 +22,13 @@ from tests.support.buckets import Buckets
 VIDEO = "0190b7a8-1111-7000-8000-000000000001"
 SESSION = "01a21b02-3840-7dd3-a142-3a4dabea09dd"
 SEGMENT = bytes(range(256)) * 2000
+MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na1/240p.m3u8\n"
+ENGLISH = {
+    "language": "en",
+    "kind": "captions",
+    "label": "English",
+    "object": {"key": f"{VIDEO}/captions/en-1.vtt", "size": 9, "sha256": "00"},
+}
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -31,6 +38,7 @@ class Catalog:
     def __init__(self, service: Service) -> None:
         self.visibility: dict[str, str] = {VIDEO: "public"}
         self.ended: set[str] = set()
+        self.captions: list[dict[str, object]] = []
         self.questions = 0
         self.down = False
         self.wrote = ""
@@ -48,7 +56,8 @@ class Catalog:
         if found is None or session in self.ended:
             await peer.answer(404, {"success": False, "error": {}})
         else:
-            await peer.answer(200, {"visibility": found})
+            access = {"visibility": found, "duration_ms": 9500, "captions": self.captions}
+            await peer.answer(200, access)
 
 
 @pytest.fixture
@@ -68,7 +77,8 @@ def settings(s3: Buckets) -> dict[str, str]:
     pieces = (("init-00112233aabb.mp4", 4), ("00000-445566778899.mp4", len(SEGMENT)))
     put("a1/240p/moved.json", write_note("a1/240p/all-0a1b2c3d4e5f.mp4", pieces))
     put("a1/240p.m3u8", b"#EXTM3U\n#EXT-X-ENDLIST\n")
-    put("master.m3u8", b"#EXTM3U\n", CacheControl="public, max-age=1")
+    put("master.m3u8", MASTER, CacheControl="public, max-age=1")
+    put("manifest.mpd", b"<MPD><Period></Period></MPD>")
     put("v/720p/1.m4s", SEGMENT, ContentType="text/html", CacheControl=IMMUTABLE)
     put("poster.webp", b"RIFF")
     put("notes.html", b"<script>alert(1)</script>", ContentType="text/html")
@@ -118,6 +128,39 @@ async def test_types_and_lives(media: httpx.AsyncClient, name: str, kind: str, l
     answer = await media.get(path(name))
     assert answer.headers["content-type"] == kind
     assert answer.headers["cache-control"] == life
+
+
+async def test_playlists_name_captions_that_their_objects_do_not(
+    media: httpx.AsyncClient, catalog: Catalog
+) -> None:
+    catalog.captions = [ENGLISH]
+    master = await media.get(path("master.m3u8"))
+    assert 'SUBTITLES="subs"' in master.text
+    assert 'URI="captions/en.m3u8"' in master.text
+    assert master.headers["cache-control"] == "public, max-age=2"
+    again = {"if-none-match": master.headers["etag"]}
+    assert (await media.get(path("master.m3u8"), headers=again)).status_code == 304
+    head = await media.head(path("master.m3u8"))
+    assert head.headers["content-length"] == str(len(master.content))
+    playlist = await media.get(path("captions/en.m3u8"))
+    assert "#EXTINF:9.500,\nen-1.vtt\n" in playlist.text
+    assert (await media.get(path("captions/de.m3u8"))).status_code == 404
+    manifest = await media.get(path("manifest.mpd"))
+    assert "<BaseURL>captions/en-1.vtt</BaseURL>" in manifest.text
+    assert manifest.headers["content-type"] == "application/dash+xml"
+
+
+async def test_captions_of_a_private_video_need_its_grant(
+    media: httpx.AsyncClient, catalog: Catalog
+) -> None:
+    catalog.captions = [ENGLISH]
+    catalog.visibility[VIDEO] = "private"
+    assert (await media.get(path("captions/en.m3u8"))).status_code == 404
+    token = grant(SECRET, VIDEO, SESSION, int(time.time()) + 60)
+    master = await media.get(path("master.m3u8", token))
+    assert 'URI="captions/en.m3u8"' in master.text
+    assert master.headers["cache-control"] == "private, max-age=2"
+    assert (await media.get(path("captions/en.m3u8", token))).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,11 @@ class Studio:
         await self.append("upload", video_id, uploaded)
         return video_id
 
-    async def append(self, category: Any, entity: str, event: Event) -> None:
+    async def append(self, category: Any, entity: str, *events: Event, at: int = 0) -> None:
+        """In place of the service that writes the category; ``at``: the stream's version."""
+        new = [NewEvent(event) for event in events]
         await self._others.append(
-            stream_id(category, entity), 0, [NewEvent(event)], Metadata(correlation_id=entity)
+            stream_id(category, entity), at, new, Metadata(correlation_id=entity)
         )
 
     async def story(self, video_id: str) -> list[RecordedEvent]:

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from services.catalog.domain import (
+    MAX_CAPTIONS,
     AddTags,
+    CaptionsNotFound,
     ChangeDetails,
     ChangeVisibility,
     CloseAccount,
@@ -16,8 +18,11 @@ from services.catalog.domain import (
     DeleteVideo,
     NotYourVideo,
     PublishDraft,
+    RemoveCaptions,
     RemoveTag,
+    StoreCaptions,
     TagNotFound,
+    TooManyCaptions,
     TooManyTags,
     VideoNotFound,
     decide,
@@ -25,8 +30,12 @@ from services.catalog.domain import (
     initial,
 )
 from shared.contracts import (
+    CaptionsRemoved,
+    CaptionsStored,
+    CaptionTrack,
     DetailsChanged,
     Event,
+    StoredObject,
     TagRemoved,
     TagsAdded,
     VideoDeleted,
@@ -203,3 +212,39 @@ def test_nothing_can_be_done_to_what_is_not_there(command: Command) -> None:
         when(command)
     with pytest.raises(VideoNotFound):
         when(command, UPLOADED, DELETED)
+
+
+def captions(language: str, size: int = 7) -> CaptionTrack:
+    fact = StoredObject(key=f"v/captions/{language}-{size}.vtt", size=size, sha256="00")
+    return CaptionTrack(language=language, kind="captions", label=language, object=fact)
+
+
+def test_captions_are_stored_replaced_and_removed() -> None:
+    first = CaptionsStored(video_id="v", track=captions("en"))
+    assert when(StoreCaptions("ada", captions("en")), UPLOADED) == [first]
+    other = CaptionsStored(video_id="v", track=captions("de", 9))
+    again = CaptionsStored(video_id="v", track=captions("en", 5), replaced_bytes=7)
+    assert when(StoreCaptions("ada", captions("en", 5)), UPLOADED, first, other) == [again]
+    removed = CaptionsRemoved(video_id="v", language="en", removed_bytes=5)
+    assert when(RemoveCaptions("ada", "en"), UPLOADED, first, again) == [removed]
+    for given in ((), (first, removed)):
+        with pytest.raises(CaptionsNotFound):
+            when(RemoveCaptions("ada", "en"), UPLOADED, *given)
+
+
+def test_a_video_has_captions_in_so_many_languages() -> None:
+    given = [
+        CaptionsStored(video_id="v", track=captions(f"{chr(97 + n // 26)}{chr(97 + n % 26)}"))
+        for n in range(MAX_CAPTIONS)
+    ]
+    with pytest.raises(TooManyCaptions):
+        when(StoreCaptions("ada", captions("zz")), UPLOADED, *given)
+    assert when(StoreCaptions("ada", captions("aa", 3)), UPLOADED, *given)
+
+
+def test_captions_are_the_owners() -> None:
+    for command in (StoreCaptions("bob", captions("en")), RemoveCaptions("bob", "en")):
+        with pytest.raises(NotYourVideo):
+            when(command, UPLOADED)
+        with pytest.raises(VideoNotFound):
+            when(command, UPLOADED, DELETED)

@@ -33,7 +33,7 @@ MODELS = [
         {
             *("video", "dash", "thumbnail", "storyboard", "preview", "duration"),
             *("views", "tags", "renditions", "username", "live", "was_live"),
-            *("downloads", "files", "chapters"),
+            *("downloads", "files", "chapters", "captions"),
         },
         {
             *("playlist_key", "dash_key", "poster_key", "storyboard_key", "preview_key"),

@@ -20,7 +20,10 @@ from shared.contracts import (
 )
 
 GOLDEN = Path(__file__).resolve().parents[2] / "contract" / "golden"
-DERIVED = {"TranscodePlanned": {"duration_ms", "chunks", "notes"}}
+DERIVED = {
+    "TranscodePlanned": {"duration_ms", "chunks", "notes"},
+    "CaptionsStored": {"language", "kind", "label"},
+}
 
 
 def event_structs() -> list[type[Event]]:

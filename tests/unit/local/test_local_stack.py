@@ -89,7 +89,7 @@ def test_each_service_logs_in_as_its_own_role(stack: Stack) -> None:
         ("operator-secret", {"ingest", "live", "planner", "reconciler"}),
         ("grant-secret", {"gateway", "catalog", "projector", "live"}),
         ("redis-secret", {"gateway", "auth", "catalog", "live"}),
-        ("s3-secret", {"gateway", "ingest", "planner", "live", "relay", *WORKERS}),
+        ("s3-secret", {"gateway", "ingest", "catalog", "planner", "live", "relay", *WORKERS}),
         ("mq-secret", {"ingest", "planner", "projector", "relay", *WORKERS}),
     ],
 )

@@ -1164,6 +1164,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/videos/{video_id}/captions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Captions of a video
+         * @description One for each language, as WebVTT files.
+         */
+        get: operations["ApiV1VideosVideoIdCaptionsCaptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/captions/{language}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Store captions
+         * @description In a language (a BCP 47 tag such as ``pt-BR``), instead of those that it has.
+         *
+         *     Only text, times, places and a few tags are taken over: ``b``, ``i``, ``u``, ``ruby``, ``rt``
+         *     and ``v``.
+         */
+        put: operations["ApiV1VideosVideoIdCaptionsLanguageStoreCaptions"];
+        post?: never;
+        /**
+         * Remove captions
+         * @description The file is deleted some time later.
+         */
+        delete: operations["ApiV1VideosVideoIdCaptionsLanguageRemoveCaptions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/videos/{video_id}/chapters.vtt": {
         parameters: {
             query?: never;
@@ -1313,6 +1360,25 @@ export interface components {
             lives: components["schemas"]["Used"];
             live_bytes: components["schemas"]["Used"];
             deleted_bytes: components["schemas"]["Used"];
+        };
+        /** Captions */
+        Captions: {
+            language: string;
+            /** @enum {string} */
+            kind: "captions" | "subtitles";
+            label: string;
+            url: string;
+        };
+        /** CaptionsFile */
+        CaptionsFile: {
+            text: string;
+            /** @default  */
+            label: string;
+            /**
+             * @default subtitles
+             * @enum {string}
+             */
+            kind: "captions" | "subtitles";
         };
         /** Chapter */
         Chapter: {
@@ -1904,6 +1970,15 @@ export interface components {
             success: true;
             data: components["schemas"]["AccountUsage"];
         };
+        /** Success[Captions] */
+        SuccessCaptions: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Captions"];
+        };
         /** Success[ChatFacts] */
         SuccessChatFacts: {
             /**
@@ -1957,6 +2032,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["Job"];
+        };
+        /** Success[list[Captions]] */
+        SuccessListCaptions: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Captions"][];
         };
         /** Success[list[ChatBan]] */
         SuccessListChatBan: {
@@ -2275,6 +2359,7 @@ export interface components {
             downloads: "anyone" | "nobody";
             files: components["schemas"]["File"][];
             chapters: components["schemas"]["Chapter"][];
+            captions: components["schemas"]["Captions"][];
         };
         /** VisibilityChange */
         VisibilityChange: {
@@ -6542,6 +6627,132 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SuccessPageVideo"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1VideosVideoIdCaptionsCaptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessListCaptions"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1VideosVideoIdCaptionsLanguageStoreCaptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptionsFile"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessCaptions"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1VideosVideoIdCaptionsLanguageRemoveCaptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+                language: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessMessage"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

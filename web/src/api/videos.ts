@@ -1,6 +1,6 @@
 import { api, unwrap } from './client';
 import type { Publication } from '../videos/publication';
-import type { Downloads, Video } from './models';
+import type { Captions, Downloads, Video } from './models';
 
 export async function editVideo(id: string, title: string, description: string): Promise<Video> {
   return unwrap(
@@ -54,6 +54,27 @@ export async function addTags(id: string, tags: readonly string[]): Promise<void
 export async function removeTag(id: string, tag: string): Promise<void> {
   await unwrap(
     api.DELETE('/api/v1/tags/{video_id}', { params: { path: { video_id: id } }, body: { tag } }),
+  );
+}
+
+export async function storeCaptions(
+  id: string,
+  language: string,
+  file: { text: string; label: string; kind: Captions['kind'] },
+): Promise<Captions> {
+  return unwrap(
+    api.PUT('/api/v1/videos/{video_id}/captions/{language}', {
+      params: { path: { video_id: id, language } },
+      body: file,
+    }),
+  );
+}
+
+export async function removeCaptions(id: string, language: string): Promise<void> {
+  await unwrap(
+    api.DELETE('/api/v1/videos/{video_id}/captions/{language}', {
+      params: { path: { video_id: id, language } },
+    }),
   );
 }
 

@@ -18,6 +18,7 @@ import { formatClock } from '../format/duration';
 import { cx } from '../ui/cx';
 import type { PlayerActions } from './actions';
 import type { Kind } from './attachHls';
+import { CaptionMenu } from './CaptionMenu';
 import { chapterAt } from './chapters';
 import { ControlButton } from './ControlButton';
 import { LivePosition } from './LivePosition';
@@ -25,6 +26,7 @@ import type { LiveTimeline } from './liveTimeline';
 import { SeekBar } from './SeekBar';
 import { SettingsMenu } from './SettingsMenu';
 import type { Remote } from './useRemote';
+import type { CaptionState } from './useCaptions';
 import type { Stream } from './useHls';
 import type { MediaState } from './useMediaState';
 import type { PlayerView } from './usePlayerView';
@@ -39,6 +41,7 @@ interface ControlsProps {
   remote: Remote;
   storyboardUrl: string | null;
   chapters: readonly Chapter[];
+  captions: CaptionState;
   hidden: boolean;
 }
 
@@ -55,6 +58,7 @@ export function Controls({
   remote,
   storyboardUrl,
   chapters,
+  captions,
   hidden,
 }: ControlsProps) {
   // A browser that plays a live by itself tells no time of day.
@@ -98,6 +102,7 @@ export function Controls({
         <p dir="auto" className="min-w-0 flex-1 truncate text-sm text-white/85 max-sm:invisible">
           {chapterAt(chapters, media.currentTime)?.title}
         </p>
+        <CaptionMenu captions={captions} />
         <SettingsMenu stream={stream} rate={media.rate} onRate={actions.setRate} view={view} />
         {remote.available && (
           <ControlButton label="Play on another screen" onClick={remote.choose}>

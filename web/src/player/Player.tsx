@@ -1,17 +1,19 @@
 import { Play } from 'lucide-react';
-import { type ReactNode, type RefObject, useEffect, useId, useRef, useState } from 'react';
+import { type ReactNode, type RefObject, useEffect, useId, useMemo, useRef, useState } from 'react';
 
-import type { Chapter } from '../api/models';
+import type { Captions, Chapter } from '../api/models';
 import { Button } from '../ui/Button';
 import { cx } from '../ui/cx';
 import { Spinner } from '../ui/Spinner';
 import { type PlayerActions, playerActions } from './actions';
 import { playerPosition } from './position';
+import { CaptionOverlay } from './CaptionOverlay';
 import type { Kind } from './attachHls';
 import { Controls } from './Controls';
 import { playerJumps } from './jumps';
 import { ShortcutHelp } from './ShortcutHelp';
 import { Statistics } from './Statistics';
+import { useCaptions } from './useCaptions';
 import { useHls } from './useHls';
 import { useIdle } from './useIdle';
 import { useMediaSession } from './useMediaSession';
@@ -40,6 +42,7 @@ interface PlayerProps {
   poster: string;
   storyboardUrl: string | null;
   chapters: readonly Chapter[];
+  captions: readonly Captions[];
   /** Width ÷ height of the picture. */
   aspectRatio: number;
   /** Known length in seconds, for while the playlist is still growing. */
@@ -73,10 +76,13 @@ export function Player(props: PlayerProps) {
   }, [props.knownDuration]);
   // The actions read the refs when they are called, never while drawing.
   // eslint-disable-next-line react-hooks/refs
-  const [actions] = useState(() => playerActions(video, frame, stream, () => length.current));
+  const [onMedia] = useState(() => playerActions(video, frame, stream, () => length.current));
   const { idle, stir } = useIdle();
   const view = usePlayerView(props.opening.loop, props.onTheatre);
   const remote = useRemote(video);
+  const captions = useCaptions(props.captions);
+  const { toggle: toggleCaptions } = captions;
+  const actions = useMemo(() => ({ ...onMedia, toggleCaptions }), [onMedia, toggleCaptions]);
   usePlayerKeys(video, frame, actions, view);
   usePreferences(video, props.opening, props.kind === 'live');
   useMediaSession(props, actions, media.begun);
@@ -113,9 +119,10 @@ export function Player(props: PlayerProps) {
       onFocus={stir}
     >
       <p id={descriptionId} className="sr-only">
-        Space plays and pauses, the arrow keys seek, F is full screen, M mutes, ? shows all keys.
+        Space plays and pauses, the arrow keys seek, F is full screen, C shows captions, ? shows all
+        keys.
       </p>
-      {/* Captions are not part of what the service makes; the film's own track is all there is. */}
+      {/* Captions are drawn over the picture, where the controls do not hide them. */}
       {/* eslint-disable-next-line jsx-a11y/media-has-caption */}
       <video
         ref={video}
@@ -131,6 +138,14 @@ export function Player(props: PlayerProps) {
       />
       {view.statistics && <Statistics video={video} facts={stream.facts} />}
       <ShortcutHelp open={view.help} onClose={view.hideHelp} />
+      {captions.shown && (
+        <CaptionOverlay
+          video={video}
+          track={captions.shown}
+          choice={captions.choice}
+          raised={!hidden}
+        />
+      )}
       {media.waiting && !stream.error && (
         <div className="pointer-events-none absolute inset-0 flex flex-col items-center justify-center">
           <Spinner className="h-12 w-12" />
@@ -178,6 +193,7 @@ export function Player(props: PlayerProps) {
           remote={remote}
           storyboardUrl={props.storyboardUrl}
           chapters={props.chapters}
+          captions={captions}
           hidden={hidden}
         />
       )}

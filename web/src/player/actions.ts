@@ -5,7 +5,12 @@ import { keepRate } from './preferences';
 import { nextRate } from './rates';
 
 /** What a control or a key does to the player. */
-export interface PlayerActions {
+export interface PlayerActions extends MediaActions {
+  toggleCaptions: () => void;
+}
+
+/** What is done to the film itself. */
+export interface MediaActions {
   play: () => void;
   pause: () => void;
   togglePlay: () => void;
@@ -39,7 +44,7 @@ export function playerActions(
   live: LiveSeeking,
   /** The whole length in seconds, also of a film that still grows. */
   length: () => number,
-): PlayerActions {
+): MediaActions {
   const withVideo = (act: (element: HTMLVideoElement) => void) => {
     const element = video.current;
     if (element) act(element);

@@ -128,7 +128,13 @@ function createHls(
   events: StreamEvents,
 ): Hls {
   const outage = new Outage(events.onAway);
-  const hls = new HlsPlayer({ workerPath: workerUrl, ...patience(HlsPlayer, outage), ...config });
+  const hls = new HlsPlayer({
+    workerPath: workerUrl,
+    // The player draws captions itself, from their files.
+    enableWebVTT: false,
+    ...patience(HlsPlayer, outage),
+    ...config,
+  });
   const { Events } = HlsPlayer;
   hls.on(Events.MANIFEST_PARSED, (_, { levels }) => {
     events.onError(null);

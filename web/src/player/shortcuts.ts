@@ -11,6 +11,7 @@ export const SHORTCUTS: readonly [keys: string, meaning: string][] = [
   ['< and >', 'Slower or faster'],
   [', and .', 'Back or forward one picture'],
   ['M', 'Mute'],
+  ['C', 'Captions'],
   ['F', 'Full screen'],
   ['T', 'Wide player'],
   ['P', 'Picture in picture'],
@@ -54,6 +55,7 @@ const ACTIONS: Record<string, ((actions: PlayerActions, at: Position) => void) |
   ',': (actions) => actions.stepFrame(-1),
   '.': (actions) => actions.stepFrame(1),
   m: (actions) => actions.toggleMute(),
+  c: (actions) => actions.toggleCaptions(),
   f: (actions) => actions.toggleFullscreen(),
   p: (actions) => actions.togglePictureInPicture(),
 };

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { ListTree, Pencil, Trash2 } from 'lucide-react';
+import { Captions as CaptionsIcon, ListTree, Pencil, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 
 import { toApiError } from '../api/errors';
@@ -9,6 +9,7 @@ import { deleteVideo } from '../api/videos';
 import { Button, ButtonLink } from '../ui/Button';
 import { ConfirmDialog } from '../ui/Dialog';
 import { useNotify } from '../ui/notifications';
+import { CaptionsDialog } from './CaptionsDialog';
 import { EditDialog } from './EditDialog';
 
 interface OwnerActionsProps {
@@ -17,7 +18,7 @@ interface OwnerActionsProps {
 }
 
 export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
-  const [open, setOpen] = useState<'edit' | 'delete' | null>(null);
+  const [open, setOpen] = useState<'edit' | 'captions' | 'delete' | null>(null);
   const client = useQueryClient();
   const notify = useNotify();
   const remove = useMutation({
@@ -32,7 +33,7 @@ export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
     },
   });
   return (
-    <div className="flex gap-2">
+    <div className="flex flex-wrap gap-2">
       <ButtonLink size="sm" to={`/watch/${video.id}/story`}>
         <ListTree className="h-4 w-4" aria-hidden="true" />
         Story
@@ -41,10 +42,15 @@ export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
         <Pencil className="h-4 w-4" aria-hidden="true" />
         Edit
       </Button>
+      <Button size="sm" onClick={() => setOpen('captions')}>
+        <CaptionsIcon className="h-4 w-4" aria-hidden="true" />
+        Captions
+      </Button>
       <Button size="sm" variant="danger" onClick={() => setOpen('delete')}>
         <Trash2 className="h-4 w-4" aria-hidden="true" />
         Delete
       </Button>
+      <CaptionsDialog video={video} open={open === 'captions'} onClose={() => setOpen(null)} />
       <EditDialog video={video} open={open === 'edit'} onClose={() => setOpen(null)} />
       <ConfirmDialog
         open={open === 'delete'}

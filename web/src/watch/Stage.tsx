@@ -51,6 +51,7 @@ export function Stage({ video, opening, fill = false, onTheatre, after }: StageP
       poster={video.thumbnail}
       storyboardUrl={video.storyboard ?? null}
       chapters={video.chapters}
+      captions={video.captions}
       aspectRatio={video.width && video.height ? video.width / video.height : WIDE}
       liveSince={source.since}
       knownDuration={length}

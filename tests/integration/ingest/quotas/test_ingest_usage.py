@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 import httpx
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.main import USAGE
@@ -11,7 +12,11 @@ from services.ingest.projections import PendingDeletions
 from services.ingest.usage_projection import StoredUsage
 from services.live.ingest_client import IngestClient
 from shared.contracts import (
+    CaptionsRemoved,
+    CaptionsStored,
+    CaptionTrack,
     Event,
+    StoredObject,
     TranscodeCancelled,
     TranscodeFailed,
     VideoDeleted,
@@ -62,6 +67,44 @@ async def test_the_log_says_what_is_stored_and_planned(database: Database, inges
         assert problem(await send_form(client, KIB)) == (403, "quota_exceeded")
     async with ingest.client("bob") as other:
         assert (await send_form(other, KIB)).status_code == 202
+
+
+async def test_captions_count_with_their_video(database: Database, ingest: Ingest) -> None:
+    video, lost = new_id(), new_id()
+    stream = stream_id("video", video)
+    track = CaptionTrack(
+        language="en",
+        kind="captions",
+        label="English",
+        object=StoredObject(key="k", size=300, sha256="00"),
+    )
+    small = msgspec.structs.replace(track.object, size=50)
+    await append_facts(
+        database,
+        [
+            uploaded(video, "ann", 1000),
+            (stream, CaptionsStored(video_id=video, track=track)),
+            (stream_id("video", lost), CaptionsStored(video_id=lost, track=track)),
+        ],
+    )
+    await catch_up(database)
+    async with ingest.client() as client:
+        assert (await usage_of(client))["bytes"]["used"] == 1300
+        again = msgspec.structs.replace(track, object=small)
+        replaced = CaptionsStored(video_id=video, track=again, replaced_bytes=300)
+        await append_facts(database, [(stream, replaced)])
+        await catch_up(database)
+        assert (await usage_of(client))["bytes"]["used"] == 1050
+        removed = CaptionsRemoved(video_id=video, language="en", removed_bytes=50)
+        await append_facts(database, [(stream, removed)])
+        await catch_up(database)
+        assert (await usage_of(client))["bytes"]["used"] == 1000
+        stored = CaptionsStored(video_id=video, track=track)
+        deleted = VideoDeleted(video_id=video, user_id="ann", deleted_by="ann")
+        await append_facts(database, [(stream, stored), (stream, deleted)])
+        await catch_up(database)
+        usage = await usage_of(client)
+        assert (usage["bytes"]["used"], usage["videos"]["used"]) == (0, 0)
 
 
 async def test_what_is_deleted_makes_room_at_once(database: Database, ingest: Ingest) -> None:

@@ -1,0 +1,1 @@
+"""Captions: files of people become WebVTT of ours, or are refused. Pure."""

@@ -1,0 +1,37 @@
+import { Captions as CaptionsIcon } from 'lucide-react';
+import { useCallback, useRef, useState } from 'react';
+
+import { useDismiss } from '../ui/useDismiss';
+import { CaptionLists } from './CaptionLists';
+import { ControlButton } from './ControlButton';
+import type { CaptionState } from './useCaptions';
+
+/** The captions' button and its panel; nothing where a film has none. */
+export function CaptionMenu({ captions }: { captions: CaptionState }) {
+  const [open, setOpen] = useState(false);
+  const container = useRef<HTMLDivElement>(null);
+  useDismiss(
+    open,
+    container,
+    useCallback(() => setOpen(false), []),
+  );
+  if (captions.tracks.length === 0) return null;
+  const { shown } = captions;
+  return (
+    <div ref={container} className="relative">
+      <ControlButton
+        label={shown ? `Captions, ${shown.label}` : 'Captions'}
+        aria-expanded={open}
+        className={shown ? 'shadow-[inset_0_-3px_0_var(--accent)]' : undefined}
+        onClick={() => setOpen(!open)}
+      >
+        <CaptionsIcon className="h-5 w-5" aria-hidden="true" />
+      </ControlButton>
+      {open && (
+        <div className="absolute -right-22 bottom-12 z-20 flex max-h-[min(18rem,100cqh-4rem)] gap-1 overflow-y-auto rounded-xl bg-[#141a17] p-2 shadow-2xl sm:right-0">
+          <CaptionLists captions={captions} />
+        </div>
+      )}
+    </div>
+  );
+}
