@@ -18,8 +18,7 @@ FEW: Final = 1000
 MANY: Final = int(os.environ.get("VIDEOS", "100000"))
 ROUNDS: Final = 3
 REQUESTS: Final = 20
-# Of many and of few there is the same to find, but for searches: every title has ``the``, one in
-# ten has ``word7``, and one in two thousand ``word4000``.
+# Of many and of few there is the same to find.
 KINDS: Final[Mapping[str, str]] = {
     "latest": f"{API}/streaming/latest",
     "page 90": f"{API}/streaming/latest?page=90",
@@ -29,10 +28,6 @@ KINDS: Final[Mapping[str, str]] = {
     "a tag's videos": f"{API}/tags/all/videos",
     "a channel": f"{API}/users/{id_of('user', 1)}/videos",
     "a long channel": f"{API}/users/{id_of('user', 0)}/videos",
-    "search: rare": f"{API}/streaming/search?q=word4000",
-    "search: frequent": f"{API}/streaming/search?q=word7",
-    "search: all": f"{API}/streaming/search?q=the",
-    "search: begun": f"{API}/streaming/search?q=wo",
 }
 
 

@@ -92,6 +92,14 @@ class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):
     created_at: datetime
 
 
+class VideoTermRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A term by which search finds a listed video; heavier ones have a higher ``score``."""
+
+    video_id: str
+    term: str
+    score: int
+
+
 class JobRow(msgspec.Struct, kw_only=True):
     """The processing of an upload; ``progress`` in percent.
 

@@ -31,8 +31,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.types import TypeEngine
 
-from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow, VideoTermRow
 from shared.event_store.tables import projection_tables
+
+AT_ONCE: Final = "at once"
+"""Of an index: a rebuild makes it with the table, and not when all rows are there."""
 
 _COLUMN_TYPES: Final[Mapping[Any, TypeEngine[Any]]] = {
     str: Text(),
@@ -128,6 +131,27 @@ Index(
     postgresql_where=video_tags.c.listed,
 )
 
+video_terms = Table(
+    "video_terms",
+    metadata,
+    *columns(
+        VideoTermRow,
+        # The index of a key would be as large as the table.
+        key=(),
+        # Words that begin alike are neighbours, in the order of no language.
+        term=Text(collation="C"),
+        score=Integer(),
+    ),
+)
+# A rebuild deletes by it, too.
+Index("ix_video_terms_video", video_terms.c.video_id, info={AT_ONCE: True})
+Index(
+    "ix_video_terms_best",
+    video_terms.c.term,
+    video_terms.c.score.desc(),
+    video_terms.c.video_id.desc(),
+)
+
 words = Table(
     "words",
     metadata,
@@ -152,7 +176,7 @@ Index("ix_jobs_owner", jobs.c.user_id, jobs.c.created_at.desc(), jobs.c.id.desc(
 
 feed = Table("feed", metadata, *columns(FeedRow, key=("user_id", "position")))
 
-READ_MODELS: Final = (users, videos, video_tags, words, jobs, feed)
+READ_MODELS: Final = (users, videos, video_tags, video_terms, words, jobs, feed)
 
 pending_views = Table(
     "pending_views",

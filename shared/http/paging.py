@@ -22,8 +22,8 @@ T = TypeVar("T")
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One page; ``cursor`` requests the next one if the list supports cursors.
 
-    ``total`` is counted up to 1000. Above that it may be a minute old, above 10050 it is an
-    estimate, and ``total_is_exact`` is false.
+    ``total`` is counted up to 1000. Above that it may be a minute old, above 10050 (of a search,
+    above 1000) it is an estimate, and ``total_is_exact`` is false.
     """
 
     data: list[T]

@@ -218,7 +218,11 @@ FIXED: dict[str, list[float]] = {
         search_turns.WAITING,
         search_turns.WAIT_SECONDS,
     ],
-    "hits of a search that are ranked, search": [search.RANKED],
+    "hits of a search that are ranked, page": [
+        2 * search.BLOCK,
+        search._OF_ALL + search._OF_RAREST,
+        totals.EXACT,
+    ],
     "items before a page that is asked for by its number, list": [paging.MAX_OFFSET],
     "items that a list counts, list": [totals.EXACT, totals.COUNTED],
     "the time of a transaction, session of a service": [

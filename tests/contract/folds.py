@@ -19,6 +19,7 @@ from services.catalog.read_model import (
     folding,
     live_folding,
     public_events,
+    terms,
     text_analysis,
     transcode_folding,
 )
@@ -67,7 +68,7 @@ FOLDS: Final = (
         "catalog",
         READ_MODELS,
         (
-            *(folding, live_folding, transcode_folding, public_events, text_analysis),
+            *(folding, live_folding, transcode_folding, public_events, terms, text_analysis),
             *(library, catalog_rows, text_rules),
         ),
     ),

@@ -107,7 +107,8 @@ async def search(
 ) -> Success[Page[Video]]:
     """Full text over title, tags and description: any language, forgiving accents and typos.
 
-    Of more than 10050 videos that are found, the newest are shown.
+    Of more than 1000 videos that are found, those come first for which the words weigh most: in
+    titles before tags before descriptions, in short texts before long ones.
     """
     if q is None or not q.strip():
         message = "Say what to search for."

@@ -51,7 +51,8 @@ async def compare_tables(connection: AsyncConnection, events: int, *, swapped: b
         live, rebuilt = table.fullname, f"{SCHEMA}.{name}"
         # Which fold has made a word is no content.
         columns = ", ".join(c.name for c in table.columns if c is not words.c.fold)
-        keys = " || ' ' || ".join(f"{column.name}::text" for column in table.primary_key)
+        key = list(table.primary_key) or list(table.columns)
+        keys = " || ' ' || ".join(f"{column.name}::text" for column in key)
         # A sum of row hashes needs neither a sort nor memory.
         summed = await connection.execute(
             text(

@@ -12,6 +12,7 @@ from services.catalog.read_model.live_folding import (
     live_video,
 )
 from services.catalog.read_model.public_events import feed_data
+from services.catalog.read_model.terms import views_band
 from services.catalog.read_model.text_analysis import normalise, vector, vocabulary
 from services.catalog.read_model.transcode_folding import fail_job, fold_transcode
 from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
@@ -58,7 +59,8 @@ class Fold:
 
     Before ``apply``, ``users``, ``videos`` and ``jobs`` must hold the present rows of the events'
     entities and of the videos' owners. Afterwards the ``changed_`` sets hold the ids of rows to
-    write; a changed id without a row must be deleted.
+    write; a changed id without a row must be deleted. ``retagged`` and ``reworded`` are the ids of
+    videos whose rows of tags and of terms are to be written anew.
     """
 
     def __init__(self) -> None:
@@ -69,6 +71,7 @@ class Fold:
         self.changed_videos: set[str] = set()
         self.changed_jobs: set[str] = set()
         self.retagged: set[str] = set()
+        self.reworded: set[str] = set()
         self.words: set[str] = set()
         self.feed: list[FeedRow] = []
         self.counted_batches: list[str] = []
@@ -216,6 +219,7 @@ class Fold:
         del self.videos[video_id]
         self.changed_videos.add(video_id)
         self.retagged.add(video_id)
+        self.reworded.add(video_id)
 
     def _apply_video(self, recorded: SequencedEvent, video_id: str) -> None:
         event, at = recorded.data, recorded.recorded_at
@@ -226,8 +230,7 @@ class Fold:
             return
         match event:
             case ViewsCounted():
-                video.views += event.count
-                self.changed_videos.add(video_id)
+                self._count_views(video, event.count)
             case VideoDeleted():
                 self._remove_video(video_id)
                 self.jobs.pop(video_id, None)
@@ -260,12 +263,20 @@ class Fold:
             case _:
                 return
 
+    def _count_views(self, video: VideoRow, count: int) -> None:
+        before = views_band(video.views)
+        video.views += count
+        self.changed_videos.add(video.id)
+        if views_band(video.views) != before:
+            self.reworded.add(video.id)
+
     def _mark_updated(self, video: VideoRow, at: datetime) -> None:
         video.updated_at = at
         self.changed_videos.add(video.id)
 
     def _update_listed(self, video: VideoRow) -> None:
         owner = self.users.get(video.user_id)
+        before = video.listed
         video.listed = (
             video.playable
             and video.status in {"live", "ready"}
@@ -274,6 +285,8 @@ class Fold:
         )
         # Tag rows hold copies of this state.
         self.retagged.add(video.id)
+        if video.listed != before:
+            self.reworded.add(video.id)
 
     def _update_search(self, video: VideoRow) -> None:
         title, tags, description = map(
@@ -283,6 +296,7 @@ class Fold:
         self.words |= vocabulary((title, tags, description))
         self.changed_videos.add(video.id)
         self.retagged.add(video.id)
+        self.reworded.add(video.id)
 
     def _add_to_feed(self, recorded: SequencedEvent, user_id: str, video_id: str | None) -> None:
         """Add the event to its owner's feed, unless the feed leaves out its type.

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
 from services.catalog.read_model.folding import tag_rows
-from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow
-from services.catalog.tables import feed, video_tags, videos, words
+from services.catalog.read_model.terms import term_rows
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTermRow
+from services.catalog.tables import feed, video_tags, video_terms, videos, words
 
 Row = TypeVar("Row", UserRow, VideoRow, JobRow)
 
-FOLD: Final = 4
+FOLD: Final = 5
 """The version of the fold: one more whenever the same events lead to other rows."""
 
 # With this many rows or more, COPY is cheaper than one JSON document.
@@ -63,17 +64,7 @@ class LibraryRows:
             await self.delete(connection, table, "id", gone)
 
     async def append_feed(self, connection: AsyncConnection, rows: list[FeedRow]) -> None:
-        if len(rows) < _COPY_ROWS:
-            await self.insert(connection, feed, rows)
-            return
-        raw = await connection.get_raw_connection()
-        driver: Any = raw.driver_connection
-        await driver.copy_records_to_table(
-            feed.name,
-            schema_name=self._schema,
-            columns=FeedRow.__struct_fields__,
-            records=map(_copied_values, rows),
-        )
+        await self._append(connection, feed, FeedRow, rows)
 
     async def add_words(self, connection: AsyncConnection, found: Iterable[str]) -> None:
         """Add words, and note which fold makes them."""
@@ -105,6 +96,41 @@ class LibraryRows:
         ]
         if rows:
             await self.insert(connection, video_tags, rows)
+
+    async def write_terms(
+        self, connection: AsyncConnection, videos_: dict[str, VideoRow], changed: set[str]
+    ) -> None:
+        """Write the rows of the terms of these videos."""
+        if not changed:
+            return
+        await self.delete(connection, video_terms, "video_id", changed)
+        rows = [
+            row
+            for id_ in sorted(changed)
+            if (video := videos_.get(id_))
+            for row in term_rows(video)
+        ]
+        await self._append(connection, video_terms, VideoTermRow, rows)
+
+    async def _append(
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        kind: type[msgspec.Struct],
+        rows: Sequence[msgspec.Struct],
+    ) -> None:
+        if len(rows) < _COPY_ROWS:
+            if rows:
+                await self.insert(connection, table, list(rows))
+            return
+        raw = await connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        await driver.copy_records_to_table(
+            table.name,
+            schema_name=self._schema,
+            columns=kind.__struct_fields__,
+            records=map(_copied_values, rows),
+        )
 
     async def _upsert(self, connection: AsyncConnection, table: Table, rows: list[Any]) -> None:
         assignments = ", ".join(
@@ -144,26 +170,28 @@ class LibraryRows:
     async def unlist(self, connection: AsyncConnection, user_ids: Iterable[str]) -> None:
         """Take all videos of deleted accounts out of the lists; they are deleted one by one."""
         ids = bindparam("ids", type_=ARRAY(Text))
-        unlisted = await connection.execute(
+        found = await connection.execute(
             text(
                 f"update {self._name(videos)} set listed = false"
                 " where listed and user_id = any(:ids) returning id"
             ).bindparams(ids),
             {"ids": sorted(user_ids)},
         )
+        unlisted = list(found.scalars())
         await connection.execute(
             text(
                 f"update {self._name(video_tags)} set listed = false"
                 " where listed and video_id = any(:ids)"
             ).bindparams(ids),
-            {"ids": list(unlisted.scalars())},
+            {"ids": unlisted},
         )
+        await self.delete(connection, video_terms, "video_id", unlisted)
 
     def _name(self, table: Table) -> str:
         return f"{self._schema}.{table.name}"
 
 
-def _copied_values(row: FeedRow) -> tuple[Any, ...]:
+def _copied_values(row: msgspec.Struct) -> tuple[Any, ...]:
     """The values of a row as COPY takes them: JSON as text."""
     return tuple(
         bytes(value).decode() if isinstance(value, msgspec.Raw) else value

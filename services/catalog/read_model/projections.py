@@ -102,6 +102,7 @@ class Library:
         await self._rows.write(connection, videos, fold.videos, fold.changed_videos)
         await self._rows.write(connection, jobs, fold.jobs, fold.changed_jobs)
         await self._rows.write_tags(connection, fold.videos, fold.retagged)
+        await self._rows.write_terms(connection, fold.videos, fold.reworded)
         await self._rows.add_words(connection, fold.words)
         if fold.forgotten_users:
             await self._rows.delete(connection, feed, "user_id", fold.forgotten_users)

@@ -26,7 +26,7 @@ from services.catalog.read_model.folding import IGNORED
 from services.catalog.read_model.late_events import LateRow, late_after_rebuild, send_back
 from services.catalog.read_model.library_rows import FOLD
 from services.catalog.read_model.projections import NAME, Library
-from services.catalog.tables import READ_MODELS, checkpoints, metadata
+from services.catalog.tables import AT_ONCE, READ_MODELS, checkpoints, metadata
 from shared import text_rules
 from shared.errors import Conflict
 from shared.event_store.projections.fold_marks import FoldMarks
@@ -117,6 +117,9 @@ class Rebuild:
             for table in (*READ_MODELS, checkpoints):
                 own = table.to_metadata(copied, schema=SCHEMA)
                 await connection.execute(CreateTable(own))
+                for index in own.indexes:
+                    if AT_ONCE in index.info:
+                        await connection.execute(CreateIndex(index))
             await connection.execute(
                 text(f"insert into {SCHEMA}.checkpoints (name, position) values (:name, 0)"),
                 {"name": NAME},

@@ -1,20 +1,23 @@
 """Makes the rows of some entities anew from all of their events, and replaces those that differ."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import and_, bindparam, delete, select
+from sqlalchemy import Table, and_, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, Text
 
 from services.catalog.read_model.folding import Fold, tag_rows
 from services.catalog.read_model.library_rows import LibraryRows
-from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
-from services.catalog.tables import feed, jobs, users, video_tags, videos
+from services.catalog.read_model.terms import term_rows
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow, VideoTermRow
+from services.catalog.tables import feed, jobs, users, video_tags, video_terms, videos
 from shared.event_store.projections.refold import History
 from shared.event_store.store import SequencedEvent
+
+OfVideo = TypeVar("OfVideo", VideoTagRow, VideoTermRow)
 
 
 class LibraryRefolding:
@@ -49,7 +52,10 @@ class LibraryRefolding:
         await self._write(users, await self._present(UserRow), fold.users)
         await self._write(videos, present[0], fold.videos)
         await self._write(jobs, present[1], fold.jobs)
-        await self._rows.write_tags(connection, fold.videos, await self._differently_tagged())
+        tagged = await self._differing(video_tags, VideoTagRow, tag_rows)
+        await self._rows.write_tags(connection, fold.videos, tagged)
+        reworded = await self._differing(video_terms, VideoTermRow, term_rows)
+        await self._rows.write_terms(connection, fold.videos, reworded)
         await self._rows.add_words(connection, fold.words)
         await self._replace_feed(owners | set(self._entities))
         if deleted_here:
@@ -64,17 +70,18 @@ class LibraryRefolding:
         changed = {id_ for id_ in self._entities if present.get(id_) != folded.get(id_)}
         await self._rows.write(self._connection, table, folded, changed)
 
-    async def _differently_tagged(self) -> set[str]:
+    async def _differing(
+        self, table: Table, kind: type[OfVideo], rows_of: Callable[[VideoRow], Iterable[OfVideo]]
+    ) -> set[str]:
+        """The videos whose rows in this table are not those that the fold makes."""
         ids = bindparam("ids", list(self._entities), ARRAY(Text))
-        found = await self._connection.execute(
-            select(video_tags).where(video_tags.c.video_id == ids.any_())
-        )
-        present = {VideoTagRow(**row) for row in found.mappings()}
+        found = await self._connection.execute(select(table).where(table.c.video_id == ids.any_()))
+        present = {kind(**row) for row in found.mappings()}
         folded = {
             row
             for id_ in self._entities
             if (video := self._fold.videos.get(id_))
-            for row in tag_rows(video)
+            for row in rows_of(video)
         }
         return {row.video_id for row in present ^ folded}
 

@@ -9,7 +9,7 @@ analyzer does.
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -47,12 +47,39 @@ _UNSPACED: Final = re.compile(
 )
 
 
+Part: TypeAlias = tuple[str, str]
+"""A normalised text, and its weight from A to D."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A word of a query, of its unit with this number. ``begun``: longer words match, too."""
+
+    unit: int
+    word: str
+    begun: bool = False
+
+
 class Query(msgspec.Struct, frozen=True):
     """A parsed search. ``strict`` is a tsquery of all ``units``; ``words`` may be misspelt."""
 
     strict: str
     words: tuple[str, ...]
     units: tuple[str, ...]
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """The words that a video must have."""
+        last = len(self.units) - 1
+        return tuple(
+            Asked(number, word, begun)
+            for number, unit in enumerate(self.units)
+            for word, begun in _query_words(unit, number == last)
+        )
+
+    @property
+    def has_phrase(self) -> bool:
+        """Whether words must follow each other."""
+        return len(self.asked) > len(self.units)
 
 
 def normalise(text: str) -> str:
@@ -71,12 +98,12 @@ def normalise(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def vector(parts: Sequence[tuple[str, str]]) -> str:
-    """A tsvector literal of (normalised text, weight A to D) parts, which phrases do not span."""
+def vector(parts: Sequence[Part]) -> str:
+    """A tsvector literal of parts, which phrases do not span."""
     places: dict[str, list[str]] = {}
     position = 0
     for text, weight in parts:
-        for token in _tokens(text):
+        for token in tokens(text):
             position = min(position + 1, _LAST_POSITION)
             found = places.setdefault(token, [])
             if len(found) < 250:  # a tsvector keeps 256 positions of a word
@@ -145,38 +172,45 @@ def _conjunction(units: Sequence[str], near: Mapping[str, Sequence[str]]) -> str
 
 
 def _term(unit: str, near: Sequence[str], unfinished: bool) -> str:
-    alternatives = [" <-> ".join(_query_tokens(unit, unfinished)), *(f"'{word}'" for word in near)]
+    asked = [f"'{word}'{':*' if begun else ''}" for word, begun in _query_words(unit, unfinished)]
+    alternatives = [" <-> ".join(asked), *(f"'{word}'" for word in near)]
     return f"({' | '.join(alternatives)})"
 
 
-def _tokens(normalised: str) -> list[str]:
+def tokens(normalised: str) -> list[str]:
     """The tokens of a document: words, and pairs (and the last character) of unspaced runs."""
-    tokens: list[str] = []
+    found: list[str] = []
     for unit in normalised.split():
         if unit.isascii():
-            tokens.append(unit[:_LONGEST_WORD])
+            found.append(unit[:_LONGEST_WORD])
             continue
         for part, unspaced in _split(unit):
             if unspaced:
-                tokens += [part[i : i + 2] for i in range(len(part))]
+                found += [part[i : i + 2] for i in range(len(part))]
             else:
-                tokens.append(part[:_LONGEST_WORD])
-    return tokens
+                found.append(part[:_LONGEST_WORD])
+    return found
 
 
-def _query_tokens(unit: str, unfinished: bool) -> list[str]:
-    tokens: list[str] = []
+def is_unspaced(token: str) -> bool:
+    """Whether a document's token is of a script without spaces."""
+    return _UNSPACED.match(token) is not None
+
+
+def _query_words(unit: str, unfinished: bool) -> list[tuple[str, bool]]:
+    """The words of a unit, and which of them are begun."""
+    words: list[tuple[str, bool]] = []
     for part, unspaced in _split(unit):
         if not unspaced:
-            tokens.append(f"'{part[:_LONGEST_WORD]}'")
+            words.append((part[:_LONGEST_WORD], False))
         elif len(part) == 1:
             # A single unspaced character matches as the beginning of a pair.
-            tokens.append(f"'{part}':*")
+            words.append((part, True))
         else:
-            tokens += [f"'{part[i : i + 2]}'" for i in range(len(part) - 1)]
+            words += [(part[i : i + 2], False) for i in range(len(part) - 1)]
     if unfinished and not _UNSPACED.search(unit[-1]):
-        tokens[-1] += ":*"
-    return tokens
+        words[-1] = (words[-1][0], True)
+    return words
 
 
 def _split(unit: str) -> list[tuple[str, bool]]:

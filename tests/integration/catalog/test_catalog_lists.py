@@ -227,11 +227,14 @@ async def test_a_page_of_a_long_channel_reads_only_its_rows(
     await pool.close()
 
 
-async def test_more_than_a_thousand_hits_of_a_search_are_counted_once_a_minute(
+async def test_more_than_a_thousand_hits_of_a_search_are_estimated(
     database: Database, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await fill(owner, 2000)
     await owner.execute("update catalog.videos set search = $1::tsvector", "'word':1A")
+    await owner.execute(
+        "insert into catalog.video_terms select id, 'word*', 1 from catalog.videos where listed"
+    )
     await owner.execute("vacuum analyze catalog.videos")
     pool = await create_read_pool(database.url("catalog"), size=1, session=search.SESSION)
     query = parse_query("word")
@@ -241,7 +244,8 @@ async def test_more_than_a_thousand_hits_of_a_search_are_counted_once_a_minute(
     assert not found.total.is_exact
     # The last word may be begun, of which the statistics know little.
     listed = await owner.fetchval("select count(*) from catalog.videos where listed")
-    assert found.total.rows == listed > EXACT
+    assert EXACT < found.total.rows <= listed
+    assert found.total.rows >= 1400 + len(found.rows)
     await pool.close()
 
 

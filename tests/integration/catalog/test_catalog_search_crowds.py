@@ -10,7 +10,7 @@ import pytest
 
 from services.catalog.queries.search import SESSION, Found, Search
 from services.catalog.queries.search_turns import AT_ONCE, PER_CALLER, WAITING_PER_CALLER
-from services.catalog.queries.totals import Total
+from services.catalog.queries.totals import EXACT, Total
 from services.catalog.read_model.text_analysis import Query, parse_query
 from shared.database.reads import Reads, Record, create_read_pool
 from shared.errors import TooManyRequests
@@ -21,6 +21,11 @@ from tests.support.wait import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 MANY = MAX_OFFSET + MAX_SIZE + 100
+TERMS = """
+insert into catalog.video_terms (video_id, term, score)
+select 'video' || lpad(n::text, 6, '0'), unnest($3::text[]), $4
+from generate_series($1::int, $2) n
+"""
 FILL = """
 insert into catalog.videos (
     id, user_id, title, description, created_at, updated_at, tags, visibility, status,
@@ -67,28 +72,77 @@ def ids(rows: Sequence[Record]) -> list[str]:
     return [row["id"] for row in rows]
 
 
-async def test_the_newest_of_very_many_hits_are_ranked_and_exact_ones_come_first(
+async def test_the_best_of_very_many_hits_come_first_however_old_and_exact_ones_before_them(
     database: Database, pool: Pool
 ) -> None:
     owner = await asyncpg.connect(database.admin_url)
     try:
-        # The oldest ranks highest, and is the only one with ``word``.
+        # The two oldest rank highest, and the oldest is the only one with ``word``.
         await owner.execute(FILL, 1, "'ward':1A 'word':2A", 1)
-        await owner.execute(FILL, 2, "'ward':1D", MANY)
+        await owner.execute(TERMS, 1, 1, ["ward", "ward*", "word"], 1000)
+        await owner.execute(FILL, 2, "'ward':1A", 2)
+        await owner.execute(TERMS, 2, 2, ["ward", "ward*"], 1000)
+        await owner.execute(FILL, 3, "'ward':1D", MANY)
+        await owner.execute(TERMS, 3, MANY, ["ward", "ward*"], 100)
         await owner.execute("insert into catalog.words values ('ward'), ('word')")
         await owner.execute("vacuum analyze catalog.videos")
     finally:
         await owner.close()
     search = Search(Reads(pool))
-    oldest, newest = "video000001", [f"video{n:06}" for n in range(MANY, 0, -1)]
-    assert ids((await found(search, "ward")).rows) == newest[:MAX_SIZE]
+    oldest, other = "video000001", "video000002"
+    newest = [f"video{n:06}" for n in range(MANY, 2, -1)]
+    best = await found(search, "ward")
+    # In a text of two words, a hit weighs less than in one of one word.
+    assert ids(best.rows) == [other, oldest, *newest[: MAX_SIZE - 2]]
+    assert not best.total.is_exact
     # ``ward`` is a letter away.
-    assert ids((await found(search, "word")).rows) == [oldest, *newest[: MAX_SIZE - 1]]
+    near = ids((await found(search, "word")).rows)
+    assert near == [oldest, other, *newest[: MAX_SIZE - 2]]
+    # Each block of them is ranked once, wherever pages end.
+    pages = [ids((await found(search, "word", place)).rows) for place in range(0, 1000, MAX_SIZE)]
+    assert [id_ for page in pages for id_ in page] == [oldest, other, *newest[:998]]
+
+
+async def test_hits_that_few_terms_know_of_are_found_and_counted(
+    database: Database, pool: Pool
+) -> None:
+    """A video has more words than terms."""
+    owner = await asyncpg.connect(database.admin_url)
+    try:
+        await owner.execute(FILL, 1, "'ward':1D 'river':2D", 700)
+        await owner.execute(TERMS, 1, 300, ["ward"], 100)
+        await owner.execute(FILL, 701, "'ward':1A 'river':2A", 701)
+        await owner.execute("vacuum analyze catalog.videos")
+    finally:
+        await owner.close()
+    search = Search(Reads(pool))
+    for words in ("ward", "ward river"):
+        every = [await found(search, words, place) for place in range(0, 750, MAX_SIZE)]
+        assert {page.total for page in every} == {Total(701, True)}
+        assert len({id_ for page in every for id_ in ids(page.rows)}) == 701
+
+
+async def test_characters_that_do_not_follow_each_other_take_no_place_of_those_that_do(
+    database: Database, pool: Pool
+) -> None:
+    owner = await asyncpg.connect(database.admin_url)
+    try:
+        await owner.execute(FILL, 1, "'東京':1D '京都':2D", EXACT + 100)
+        await owner.execute(FILL, EXACT + 101, "'東京':1A '京都':9A", EXACT + 500)
+        await owner.execute(TERMS, EXACT + 101, EXACT + 500, ["東京", "京都"], 1000)
+    finally:
+        await owner.close()
+    search = Search(Reads(pool))
+    first = await found(search, "東京都")
+    assert len(first.rows) == MAX_SIZE
+    assert first.total.rows > EXACT
+    assert (await found(search, "東京都" * 60)).rows == []
 
 
 async def test_pages_of_a_search_end_where_those_of_lists_do(stage: Stage) -> None:
     owner = await asyncpg.connect(stage.database.admin_url)
     await owner.execute(FILL, 1, "'ward':1D", MANY)
+    await owner.execute(TERMS, 1, MANY, ["ward*"], 1)
     await owner.close()
     deepest = MAX_OFFSET // MAX_SIZE + 1
 

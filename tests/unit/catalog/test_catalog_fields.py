@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from services.catalog import api_models, tables
 from services.catalog.api_models import Links, to_job, to_video
 from services.catalog.http.webhooks import WebhookView
-from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow
+from services.catalog.rows import FeedRow, JobRow, UserRow, VideoRow, VideoTagRow, VideoTermRow
 from services.catalog.webhooks.webhooks import Webhook
 from tests.support.catalog_events import RENDITION
 
@@ -21,6 +21,7 @@ ROWS = [
     (tables.users, UserRow),
     (tables.videos, VideoRow),
     (tables.video_tags, VideoTagRow),
+    (tables.video_terms, VideoTermRow),
     (tables.jobs, JobRow),
     (tables.feed, FeedRow),
     (tables.webhooks, Webhook),

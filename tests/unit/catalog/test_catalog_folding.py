@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.catalog.api_models import Note, to_job
 from services.catalog.read_model.folding import IGNORED, Fold, tag_rows
+from services.catalog.read_model.terms import term_rows
 from shared.contracts import (
     AudioEncoded,
     ChunkEncoded,
@@ -44,6 +45,7 @@ class Tables:
         self.videos: dict[str, Any] = {}
         self.jobs: dict[str, Any] = {}
         self.tags: dict[str, Any] = {}
+        self.terms: dict[str, Any] = {}
         self.words: set[str] = set()
         self.feed: list[Any] = []
 
@@ -72,17 +74,25 @@ class Tables:
             self.tags.pop(id_, None)
             if id_ in fold.videos:
                 self.tags[id_] = tag_rows(fold.videos[id_])
+        for id_ in fold.reworded:
+            self.terms.pop(id_, None)
+            if id_ in fold.videos:
+                self.terms[id_] = term_rows(fold.videos[id_])
         for video in self.videos.values():
             if video.user_id in fold.forgotten_users and video.listed:
                 video.listed = False
                 self.tags[video.id] = tag_rows(video)
+                self.terms[video.id] = term_rows(video)
         self.words |= fold.words
         self.feed = [row for row in self.feed if row.user_id not in fold.forgotten_users]
         self.feed += fold.feed
 
     def dump(self) -> bytes:
         return msgspec.json.encode(
-            [self.users, self.videos, self.jobs, self.tags, sorted(self.words), self.feed],
+            [
+                *(self.users, self.videos, self.jobs, self.tags, self.terms),
+                *(sorted(self.words), self.feed),
+            ],
             order="deterministic",
         )
 
@@ -127,6 +137,9 @@ def test_the_stories_reach_every_kind_of_row() -> None:
     assert {job.status for job in tables.jobs.values()} >= {"pending", "failed", "completed"}
     assert any(user.deleted for user in tables.users.values())
     assert any(video.listed for video in tables.videos.values())
+    # Those that an event has made anew, and those that none has, are what their videos say.
+    for video in tables.videos.values():
+        assert tables.terms.get(video.id, []) == term_rows(video)
     assert tables.feed
     assert tables.words
 
