@@ -172,7 +172,8 @@ async def test_views_that_wait_are_counted_and_deleted_owners_hide_a_video(
     assert (video["shown_views"], video["username"]) == (1 + 5 + 7, "user1")
     access = await views.access("video1")
     assert access is not None
-    assert dict(access) == {"user_id": "user1", "visibility": "public"}
+    assert (access["user_id"], access["visibility"]) == ("user1", "public")
+    assert (access["duration_ms"], access["captions"]) == (None, [])
     # ``user3`` is deleted; nobody knows ``user5``.
     assert await views.video("video3") is None
     assert await views.access("video3") is None
