@@ -80,6 +80,19 @@ RULES: Final = (
         " 'video-' || substr(e.stream_id, 8) and d.type = 'VideoDeleted')",
     ),
     Rule(
+        "captions.are_shown",
+        "Captions that were stored are shown until they are replaced, removed, or the video is.",
+        "select e.stream_id || ' ' || (e.data->'track'->>'language') from log.events e"
+        f" where e.type = 'CaptionsStored' and e.{_OLD} and not exists"
+        " (select from log.events l where l.stream_id = e.stream_id and l.version > e.version"
+        " and (l.type = 'VideoDeleted' or (l.type in ('CaptionsStored', 'CaptionsRemoved')"
+        " and coalesce(l.data->'track'->>'language', l.data->>'language')"
+        " = e.data->'track'->>'language')))"
+        " and not exists (select from catalog.videos v where 'video-' || v.id = e.stream_id"
+        " and v.captions @> jsonb_build_array(jsonb_build_object('object', jsonb_build_object("
+        "'key', e.data->'track'->'object'->'key'))))",
+    ),
+    Rule(
         "lives.end",
         "No live session stays open when its owner and its publisher are gone.",
         "select video_id || ' of ' || coalesce(replica, 'nobody') from live.sessions"

@@ -1,5 +1,6 @@
 """The audit finds what breaks a promise, and nothing where all is well."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,15 @@ _TASK = (
     " state, worker, seen_at) values ($1, $2, 'u', 1, 'video', '{}', 1, 1, $3, 'w',"
     " now() - interval '1 hour')"
 )
+_VIDEO = """
+insert into catalog.videos (
+    id, user_id, title, description, created_at, updated_at, tags, visibility, status, playable,
+    listed, renditions, views, search, live_connected, live_ended, live_kept
+) values (
+    $1, 'u', 'A video', '', now(), now(), '[]', 'public', 'ready', true, true, '[]', 0, '', false,
+    false, true
+)
+"""
 
 
 @pytest.fixture
@@ -67,6 +77,34 @@ async def test_an_upload_without_job_or_video_is_found(owner: Any) -> None:
     assert await broken(owner) == set()
     await event(owner, "upload-v", 2, "VideoUploaded", position=3)
     assert await broken(owner) == {"uploads.once"}
+
+
+async def test_captions_that_nobody_sees_are_found(owner: Any) -> None:
+    def stored(key: str) -> str:
+        return json.dumps({"track": {"language": "de", "object": {"key": key}}})
+
+    async def shown(key: str) -> None:
+        captions = json.dumps([{"language": "de", "object": {"key": key, "size": 1}}])
+        await owner.execute("update catalog.videos set captions = $1", captions)
+
+    await event(owner, "video-v", 1, "CaptionsStored", position=1, data=stored("v/1"))
+    assert await broken(owner) == {"captions.are_shown"}
+    await owner.execute(_VIDEO, "v")
+    assert await broken(owner) == {"captions.are_shown"}
+    await shown("v/1")
+    assert await broken(owner) == set()
+    await event(owner, "video-v", 2, "CaptionsStored", position=2, data=stored("v/2"))
+    assert await broken(owner) == {"captions.are_shown"}
+    await shown("v/2")
+    assert await broken(owner) == set()
+    await owner.execute("update catalog.videos set captions = '[]'")
+    await event(owner, "video-v", 3, "CaptionsRemoved", position=3, data='{"language": "en"}')
+    assert await broken(owner) == {"captions.are_shown"}
+    await event(owner, "video-v", 4, "CaptionsRemoved", position=4, data='{"language": "de"}')
+    assert await broken(owner) == set()
+    await event(owner, "video-v", 5, "CaptionsStored", position=5, data=stored("v/3"))
+    await event(owner, "video-v", 6, "VideoDeleted", position=6)
+    assert await broken(owner) == set()
 
 
 async def test_an_attempt_that_ended_twice_is_found(owner: Any) -> None:
