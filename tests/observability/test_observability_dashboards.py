@@ -52,7 +52,7 @@ def emitted(cinelog: RunningStack) -> set[str]:
     found: set[str] = set()
     own = {"gateway": "gateway_metrics"}
     processes = ("gateway", "auth", "ingest", "catalog", "planner", "projector", "live", "relay")
-    for process in (*processes, "worker-1"):
+    for process in (*processes, "reconciler", "worker-1"):
         answer = httpx.get(
             f"http://127.0.0.1:{ports[own.get(process, process)]}/metrics",
             headers={"accept": "application/openmetrics-text; version=1.0.0"},

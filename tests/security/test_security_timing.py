@@ -9,7 +9,8 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from services.catalog.http import jobs, videos
+from services.catalog.http import jobs
+from services.catalog.http.access import find_visible
 from services.transcoder.http import job_routes
 from services.transcoder.jobs.jobs import JobRecord
 from services.transcoder.jobs.retries import RetryBudget
@@ -49,7 +50,7 @@ class Asked:
 
 
 async def _video(asked: Any, principal: Principal, id_: str) -> Any:
-    return await videos._find_visible(asked, id_, principal)
+    return await find_visible(asked, id_, principal)
 
 
 @pytest.mark.parametrize("find", [_video, jobs.find_own_job])

@@ -104,7 +104,7 @@ async def test_hidden_from_the_first_event_on(stage: Stage, visibility: Visibili
         for path in ("/streaming/id/", "/jobs/"):
             assert (await stage.get(f"{path}{video}", other)).status_code == 404
         asked = await stage.client.get(f"http://catalog/internal/media/{video}")
-        assert asked.status_code == 404 or asked.json() == {"visibility": visibility}
+        assert asked.status_code == 404 or asked.json()["visibility"] == visibility
 
     await nothing_shows()
     await stage.upload(owner, "hidden", video_id=video, visibility=visibility, tags=("secret",))

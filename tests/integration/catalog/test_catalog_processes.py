@@ -46,6 +46,8 @@ class Processes:
             "AMQP_URL": broker.amqp_url,
             **{"JWKS_URL": "http://127.0.0.1:9/", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"},
             **{"AUTH_URL": "http://127.0.0.1:9", "MEDIA_GRANT_SECRET": GRANT_SECRET},
+            **{"S3_ENDPOINT": "http://127.0.0.1:9", "S3_MEDIA_BUCKET": "media"},
+            **{"S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s"},
         }
         self.started: list[Forked] = []
         self.addresses: list[str] = []

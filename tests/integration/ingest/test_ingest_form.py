@@ -63,10 +63,10 @@ async def test_real_footage_of_several_parts(ingest: Ingest) -> None:
     [
         ((VIDEO,), "invalid_details"),
         ((("title", None, b"   "), VIDEO), "invalid_details"),
-        ((("title", None, b"x" * 101), VIDEO), "invalid_details"),
-        ((VIDEO, ("title", None, b"x" * 101)), "invalid_details"),
+        ((("title", None, b"x" * 201), VIDEO), "invalid_details"),
+        ((VIDEO, ("title", None, b"x" * 201)), "invalid_details"),
         ((("title", None, b"nul\0"), VIDEO), "invalid_details"),
-        ((TITLE, ("description", None, b"x" * 501), VIDEO), "invalid_details"),
+        ((TITLE, ("description", None, b"x" * 5001), VIDEO), "invalid_details"),
         ((TITLE,), "malformed_form"),
         ((TITLE, ("video", None, clip(1000))), "malformed_form"),
         ((TITLE, ("other", "x.mp4", clip(1000))), "malformed_form"),
