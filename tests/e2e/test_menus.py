@@ -37,6 +37,7 @@ def choose_everything(page: Page, name: str, video_id: str, press: Press) -> Non
     assert player is not None
     assert menu is not None
     assert menu["y"] >= player["y"]
+    assert menu["x"] >= player["x"]
     press(page.get_by_text("1.5×"))
     until(lambda: rate(page) == 1.5)
     press(page.get_by_role("group", name="Quality").locator("label").last)

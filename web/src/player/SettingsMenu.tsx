@@ -38,7 +38,7 @@ export function SettingsMenu({ stream, rate, onRate, view }: SettingsMenuProps) 
         <Settings2 className="h-5 w-5" aria-hidden="true" />
       </ControlButton>
       {open && (
-        <div className="absolute right-0 bottom-12 z-20 flex max-h-[min(18rem,100cqh-4rem)] w-max max-w-[calc(100cqw-1rem)] flex-wrap justify-end gap-1 overflow-y-auto rounded-xl bg-[#141a17] p-2 shadow-2xl">
+        <div className="absolute right-0 bottom-12 z-20 flex max-h-[min(18rem,100cqh-4rem)] w-max max-w-[calc(100cqw-4.5rem)] flex-wrap justify-end gap-1 overflow-y-auto rounded-xl bg-[#141a17] p-2 shadow-2xl sm:max-w-[calc(100cqw-12.5rem)]">
           {stream.qualities.length > 0 && (
             <RadioList
               label="Quality"
