@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -20,6 +20,8 @@ where state in ('completed', 'failed', 'cancelled')
   and ($1::timestamptz is null or scrubbed_at is null or scrubbed_at < $1)
 order by scrubbed_at nulls first, video_id
 """
+# A run before may have read videos in the second in which this one began.
+_EXACT: Final = "%Y-%m-%dT%H:%M:%S.%f"
 
 
 @click.command()
@@ -27,7 +29,7 @@ order by scrubbed_at nulls first, video_id
 @click.option("--dry-run", is_flag=True, help="Only say what is damaged.")
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%dT%H:%M:%S"]),
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S", _EXACT]),
     help="Leave out videos that were read since this time (UTC): goes on with a run that ended.",
 )
 @click.pass_obj
@@ -60,7 +62,7 @@ def scrub(tools: Tools, video: str | None, dry_run: bool, since: datetime | None
     except (CinelogError, Refused, KeyboardInterrupt) as error:
         # A dry run notes nothing, and one video needs no hint.
         if video is None and not dry_run:
-            tools.output.say(f"To go on: cinelog scrub --since {began or now:%Y-%m-%dT%H:%M:%S}")
+            tools.output.say(f"To go on: cinelog scrub --since {(began or now).strftime(_EXACT)}")
         if isinstance(error, KeyboardInterrupt):
             raise
         raise Failed(str(error)) from error
