@@ -1,12 +1,14 @@
 import { describe, expect, it, vi } from 'vitest';
 
-import type { PlayerActions } from '../src/player/actions';
 import { qualitiesOf, qualityLabel } from '../src/player/quality';
 import { belongsToControl, runShortcut, SHORTCUTS } from '../src/player/shortcuts';
 import { soundsOf } from '../src/player/sounds';
 import { parseStoryboard, tileAt } from '../src/player/storyboard';
 import type { PlayerView } from '../src/player/usePlayerView';
+import { following } from '../src/watch/newest';
 import { firstViewOfSession } from '../src/watch/views';
+import { fakeActions } from './playerActions';
+import { aVideo } from './stage';
 
 describe('storyboard', () => {
   const text = [
@@ -97,24 +99,6 @@ describe('sound tracks', () => {
 });
 
 describe('keyboard', () => {
-  const actions = () =>
-    ({
-      play: vi.fn(),
-      pause: vi.fn(),
-      togglePlay: vi.fn(),
-      seekTo: vi.fn(),
-      seekBy: vi.fn(),
-      playFrom: vi.fn(),
-      toggleCaptions: vi.fn(),
-      seekToShare: vi.fn(),
-      setVolume: vi.fn(),
-      toggleMute: vi.fn(),
-      setRate: vi.fn(),
-      changeRate: vi.fn(),
-      stepFrame: vi.fn(),
-      toggleFullscreen: vi.fn(),
-      togglePictureInPicture: vi.fn(),
-    }) satisfies PlayerActions;
   const view = () =>
     ({
       loop: false,
@@ -129,7 +113,7 @@ describe('keyboard', () => {
   const at = { volume: 0.5 };
 
   it('does what people expect', () => {
-    const did = actions();
+    const did = fakeActions();
     for (const key of [' ', 'K', 'ArrowLeft', 'l', '5', 'ArrowUp', 'm', 'f']) {
       expect(runShortcut(key, did, view(), at)).toBe(true);
     }
@@ -141,7 +125,7 @@ describe('keyboard', () => {
   });
 
   it('steps by pictures, and changes speed and view', () => {
-    const did = actions();
+    const did = fakeActions();
     const shown = view();
     for (const key of ['<', '>', ',', '.', 't', 'I', '?']) {
       expect(runShortcut(key, did, shown, at)).toBe(true);
@@ -164,7 +148,7 @@ describe('keyboard', () => {
     const keys = SHORTCUTS.flatMap(([text]) => text.split(/ or | and | – /));
     expect(keys.length).toBeGreaterThan(15);
     for (const key of keys) {
-      expect(runShortcut(names[key] ?? key, actions(), view(), at), key).toBe(true);
+      expect(runShortcut(names[key] ?? key, fakeActions(), view(), at), key).toBe(true);
     }
   });
 
@@ -185,4 +169,18 @@ it('counts a view once a session', () => {
   expect(firstViewOfSession('a')).toBe(true);
   expect(firstViewOfSession('b')).toBe(true);
   expect(firstViewOfSession('a')).toBe(false);
+});
+
+describe('the next film', () => {
+  const newest = ['c', 'b', 'a'].map((id) => aVideo({ id, playable: id !== 'b' }));
+
+  it('is the next older one that can be played, so that each comes once', () => {
+    expect(following(newest, 'c')?.id).toBe('a');
+    expect(following(newest, 'a')).toBeUndefined();
+    expect(following([], 'a')).toBeUndefined();
+  });
+
+  it('is the newest one after a film that is not among them', () => {
+    expect(following(newest, 'old')?.id).toBe('c');
+  });
 });

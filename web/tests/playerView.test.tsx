@@ -11,25 +11,8 @@ import { useMediaSession } from '../src/player/useMediaSession';
 import { useRemote } from '../src/player/useRemote';
 import { useTaps } from '../src/player/useTaps';
 import { EndScreen } from '../src/watch/EndScreen';
+import { fakeActions } from './playerActions';
 import { aVideo, expectAccessible, renderAt } from './stage';
-
-const actions = () => ({
-  play: vi.fn(),
-  pause: vi.fn(),
-  playFrom: vi.fn(),
-  toggleCaptions: vi.fn(),
-  togglePlay: vi.fn(),
-  seekTo: vi.fn(),
-  seekBy: vi.fn(),
-  seekToShare: vi.fn(),
-  setVolume: vi.fn(),
-  toggleMute: vi.fn(),
-  setRate: vi.fn(),
-  changeRate: vi.fn(),
-  stepFrame: vi.fn(),
-  toggleFullscreen: vi.fn(),
-  togglePictureInPicture: vi.fn(),
-});
 
 it('tells what the keys do', async () => {
   function Help() {
@@ -113,12 +96,12 @@ describe('after a film', () => {
 });
 
 describe('presses on the picture', () => {
-  function Picture({ did, hidden }: { did: ReturnType<typeof actions>; hidden: boolean }) {
+  function Picture({ did, hidden }: { did: ReturnType<typeof fakeActions>; hidden: boolean }) {
     // eslint-disable-next-line jsx-a11y/media-has-caption
     return <video aria-label="Film" {...useTaps(did, hidden)} />;
   }
   const shown = (hidden = false) => {
-    const did = actions();
+    const did = fakeActions();
     render(<Picture did={did} hidden={hidden} />);
     const film = screen.getByLabelText('Film');
     film.getBoundingClientRect = () => new DOMRect(0, 0, 300, 200);
@@ -184,7 +167,7 @@ it('keys of a lock screen steer what plays, and nothing before', () => {
       }
     },
   );
-  const did = actions();
+  const did = fakeActions();
   const film = { title: 'A walk', by: 'mara', poster: '/poster.webp' };
   function Film({ begun }: { begun: boolean }) {
     useMediaSession(film, did, begun);

@@ -32,5 +32,7 @@ beforeEach(() => {
 
 afterEach(() => {
   cleanup();
+  // Files share one document.
+  document.body.replaceChildren();
   vi.unstubAllGlobals();
 });

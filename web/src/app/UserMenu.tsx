@@ -1,22 +1,18 @@
 import { Clapperboard, LogOut, Radio, Settings, UserRound, Video } from 'lucide-react';
-import { useCallback, useRef, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 
 import { logOut } from '../auth/account';
 import { ThemeMenu } from './ThemeMenu';
 import { Avatar } from '../ui/Avatar';
-import { useDismiss } from '../ui/useDismiss';
+import { usePopup } from '../ui/usePopup';
 
 const ITEM =
   'flex w-full items-center gap-3 rounded-md px-3 py-2.5 text-[0.9375rem] font-medium hover:bg-sunken';
 const ICON = 'h-4 w-4 text-muted';
 
 export function UserMenu({ username }: { username: string }) {
-  const [open, setOpen] = useState(false);
-  const container = useRef<HTMLDivElement>(null);
+  const { open, container, toggle, close } = usePopup();
   const navigate = useNavigate();
-  const close = useCallback(() => setOpen(false), []);
-  useDismiss(open, container, close);
 
   const leave = async () => {
     close();
@@ -32,7 +28,7 @@ export function UserMenu({ username }: { username: string }) {
         aria-label={`Account menu of ${username}`}
         aria-expanded={open}
         aria-controls="user-menu"
-        onClick={() => setOpen(!open)}
+        onClick={toggle}
         className="flex h-11 w-11 items-center justify-center rounded-full"
       >
         <Avatar name={username} />

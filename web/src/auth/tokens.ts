@@ -1,3 +1,5 @@
+import { kept } from '../ui/kept';
+
 /** The signed-in session of this tab. Until the first refresh there is no access token. */
 export interface Session {
   accessToken: string | null;
@@ -15,7 +17,7 @@ const EXPIRY_MARGIN_SECONDS = 20;
 
 export function readUsername(): string | null {
   try {
-    const parsed: unknown = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? 'null');
+    const parsed: unknown = JSON.parse(kept.get(STORAGE_KEY) ?? 'null');
     if (typeof parsed !== 'object' || parsed === null) return null;
     const { username } = parsed as Record<string, unknown>;
     return typeof username === 'string' ? username : null;
@@ -25,14 +27,14 @@ export function readUsername(): string | null {
 }
 
 export function writeUsername(username: string | null): void {
-  if (username !== null) localStorage.setItem(STORAGE_KEY, JSON.stringify({ username }));
-  else localStorage.removeItem(STORAGE_KEY);
+  if (username !== null) kept.set(STORAGE_KEY, JSON.stringify({ username }));
+  else kept.remove(STORAGE_KEY);
 }
 
 /** Takes the refresh token that an earlier version kept in localStorage out of it. */
 export function takeStoredRefreshToken(): string | null {
   try {
-    const parsed: unknown = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? 'null');
+    const parsed: unknown = JSON.parse(kept.get(STORAGE_KEY) ?? 'null');
     if (typeof parsed !== 'object' || parsed === null) return null;
     const { refreshToken, username } = parsed as Record<string, unknown>;
     if (typeof refreshToken !== 'string' || typeof username !== 'string') return null;

@@ -2,14 +2,15 @@ import { ChevronDown } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
 
 import { cx } from '../ui/cx';
+import { kept } from '../ui/kept';
 
 const KEY = 'cinelog.chat';
 
 /** The box beside the player; whether it is open is kept for the next film. */
 export function ChatFrame({ title, children }: { title: string; children: ReactNode }) {
-  const [open, setOpen] = useState(() => localStorage.getItem(KEY) !== 'closed');
+  const [open, setOpen] = useState(() => kept.get(KEY) !== 'closed');
   const toggle = () => {
-    localStorage.setItem(KEY, open ? 'closed' : 'open');
+    kept.set(KEY, open ? 'closed' : 'open');
     setOpen(!open);
   };
   return (

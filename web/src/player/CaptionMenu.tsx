@@ -1,20 +1,13 @@
 import { Captions as CaptionsIcon } from 'lucide-react';
-import { useCallback, useRef, useState } from 'react';
 
-import { useDismiss } from '../ui/useDismiss';
+import { usePopup } from '../ui/usePopup';
 import { CaptionLists } from './CaptionLists';
 import { ControlButton } from './ControlButton';
 import type { CaptionState } from './useCaptions';
 
 /** The captions' button and its panel; nothing where a film has none. */
 export function CaptionMenu({ captions }: { captions: CaptionState }) {
-  const [open, setOpen] = useState(false);
-  const container = useRef<HTMLDivElement>(null);
-  useDismiss(
-    open,
-    container,
-    useCallback(() => setOpen(false), []),
-  );
+  const { open, container, toggle } = usePopup();
   if (captions.tracks.length === 0) return null;
   const { shown } = captions;
   return (
@@ -23,7 +16,7 @@ export function CaptionMenu({ captions }: { captions: CaptionState }) {
         label={shown ? `Captions, ${shown.label}` : 'Captions'}
         aria-expanded={open}
         className={shown ? 'shadow-[inset_0_-3px_0_var(--accent)]' : undefined}
-        onClick={() => setOpen(!open)}
+        onClick={toggle}
       >
         <CaptionsIcon className="h-5 w-5" aria-hidden="true" />
       </ControlButton>

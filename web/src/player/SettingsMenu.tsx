@@ -1,7 +1,6 @@
 import { Check, Keyboard, Settings2 } from 'lucide-react';
-import { useCallback, useRef, useState } from 'react';
 
-import { useDismiss } from '../ui/useDismiss';
+import { usePopup } from '../ui/usePopup';
 import { ControlButton } from './ControlButton';
 import { AUTO_LEVEL } from './quality';
 import { RadioList } from './RadioList';
@@ -18,18 +17,12 @@ interface SettingsMenuProps {
 
 /** Quality, speed and what is rarely chosen, in one panel. */
 export function SettingsMenu({ stream, rate, onRate, view }: SettingsMenuProps) {
-  const [open, setOpen] = useState(false);
-  const container = useRef<HTMLDivElement>(null);
-  useDismiss(
-    open,
-    container,
-    useCallback(() => setOpen(false), []),
-  );
+  const { open, container, toggle, close } = usePopup();
   const automatic = stream.playing === '' ? 'Auto' : `Auto (${stream.playing})`;
   const label = stream.playing === '' ? 'Settings' : `Settings, quality ${stream.playing}`;
   return (
     <div ref={container} className="relative">
-      <ControlButton label={label} aria-expanded={open} onClick={() => setOpen(!open)}>
+      <ControlButton label={label} aria-expanded={open} onClick={toggle}>
         {stream.playing !== '' && (
           <span className="mr-1.5 timecode text-xs max-xs:hidden" aria-hidden="true">
             {stream.playing}
@@ -64,7 +57,7 @@ export function SettingsMenu({ stream, rate, onRate, view }: SettingsMenuProps) 
             options={RATES.map((value) => ({ value, label: value === 1 ? 'Normal' : `${value}×` }))}
             onChange={onRate}
           />
-          <More view={view} close={() => setOpen(false)} />
+          <More view={view} close={close} />
         </div>
       )}
     </div>

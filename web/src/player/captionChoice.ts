@@ -1,4 +1,5 @@
 import type { Captions } from '../api/models';
+import { kept } from '../ui/kept';
 
 export const SIZES = ['Small', 'Normal', 'Large'] as const;
 
@@ -18,7 +19,7 @@ const FIRST: CaptionChoice = { language: null, on: false, size: 1, ground: true 
 
 export function storedChoice(): CaptionChoice {
   try {
-    const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? '{}');
+    const stored: unknown = JSON.parse(kept.get(KEY) ?? '{}');
     return stored && typeof stored === 'object' ? { ...FIRST, ...stored } : FIRST;
   } catch {
     return FIRST;
@@ -26,7 +27,7 @@ export function storedChoice(): CaptionChoice {
 }
 
 export function keepChoice(choice: CaptionChoice): void {
-  localStorage.setItem(KEY, JSON.stringify(choice));
+  kept.set(KEY, JSON.stringify(choice));
 }
 
 /** What is shown of a film: the wanted language, the reader's, or the first; null where it is off. */

@@ -1,5 +1,6 @@
 import { type RefObject, useEffect } from 'react';
 
+import { kept } from '../ui/kept';
 import { RATES } from './rates';
 
 const VOLUME = 'cinelog.volume';
@@ -17,12 +18,12 @@ export function usePreferences(
   useEffect(() => {
     const video = ref.current;
     if (!video) return;
-    const stored = Number(localStorage.getItem(VOLUME) ?? 'NaN');
+    const stored = Number(kept.get(VOLUME) ?? 'NaN');
     if (stored >= 0 && stored <= 1) video.volume = stored;
-    if (!opening.muted && localStorage.getItem(MUTED) === '1') video.muted = true;
+    if (!opening.muted && kept.get(MUTED) === '1') video.muted = true;
     const save = () => {
-      localStorage.setItem(VOLUME, String(video.volume));
-      localStorage.setItem(MUTED, video.muted ? '1' : '0');
+      kept.set(VOLUME, String(video.volume));
+      kept.set(MUTED, video.muted ? '1' : '0');
     };
     video.addEventListener('volumechange', save);
     return () => video.removeEventListener('volumechange', save);
@@ -40,12 +41,12 @@ export function usePreferences(
 }
 
 function storedRate(): number {
-  const stored = Number(localStorage.getItem(RATE) ?? '1');
+  const stored = Number(kept.get(RATE) ?? '1');
   return RATES.find((rate) => rate === stored) ?? 1;
 }
 
 export function keepRate(rate: number): void {
-  localStorage.setItem(RATE, String(rate));
+  kept.set(RATE, String(rate));
 }
 
 /** A choice between two that this browser keeps. */
@@ -56,8 +57,8 @@ interface Choice {
 
 function choice(key: string, otherwise: boolean): Choice {
   return {
-    get: () => (localStorage.getItem(key) ?? (otherwise ? '1' : '0')) === '1',
-    set: (on) => localStorage.setItem(key, on ? '1' : '0'),
+    get: () => (kept.get(key) ?? (otherwise ? '1' : '0')) === '1',
+    set: (on) => kept.set(key, on ? '1' : '0'),
   };
 }
 

@@ -1,3 +1,5 @@
+import { kept } from '../ui/kept';
+
 const KEY = 'cinelog.positions';
 const MOST = 100;
 /** What was hardly begun, or is all but over, begins anew. */
@@ -30,7 +32,7 @@ export function keepPosition(id: string, seconds: number, length: number): void 
 
 function read(): Positions {
   try {
-    const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? '{}');
+    const stored: unknown = JSON.parse(kept.get(KEY) ?? '{}');
     if (typeof stored !== 'object' || stored === null) return {};
     return Object.fromEntries(
       Object.entries(stored).filter((entry): entry is [string, number] => entry[1] > 0),
@@ -41,5 +43,5 @@ function read(): Positions {
 }
 
 function write(positions: Positions): void {
-  localStorage.setItem(KEY, JSON.stringify(positions));
+  kept.set(KEY, JSON.stringify(positions));
 }

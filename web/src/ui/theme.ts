@@ -1,5 +1,7 @@
 import { useSyncExternalStore } from 'react';
 
+import { kept } from './kept';
+
 export type ThemeChoice = 'system' | 'light' | 'dark';
 
 const KEY = 'cinelog.theme';
@@ -13,10 +15,10 @@ function readTheme(): ThemeChoice {
 export function setTheme(choice: ThemeChoice): void {
   if (choice === 'system') {
     delete document.documentElement.dataset['theme'];
-    localStorage.removeItem(KEY);
+    kept.remove(KEY);
   } else {
     document.documentElement.dataset['theme'] = choice;
-    localStorage.setItem(KEY, choice);
+    kept.set(KEY, choice);
   }
   for (const listener of listeners) listener();
 }

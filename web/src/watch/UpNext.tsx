@@ -1,5 +1,5 @@
 import { VideoCard } from '../videos/VideoCard';
-import { useOthers } from './useOthers';
+import { useOthers } from './newest';
 
 /** The newest other videos; nothing at all if there are none or they can't be had. */
 export function UpNext({ currentId }: { currentId: string }) {

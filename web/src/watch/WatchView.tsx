@@ -18,7 +18,7 @@ import { OwnersNotes } from './OwnersNotes';
 import { ProcessingNotice } from './ProcessingNotice';
 import { ShareButton } from './ShareButton';
 import { Stage } from './Stage';
-import { useOthers } from './useOthers';
+import { useNext } from './newest';
 
 /** The film and everything known about it. */
 interface WatchViewProps {
@@ -31,7 +31,7 @@ export function WatchView({ video, mine, onTheatre }: WatchViewProps) {
   const navigate = useNavigate();
   const user = useSession();
   const [search] = useSearchParams();
-  const next = useOthers(video.id).find(isReady);
+  const next = useNext(video.id);
   const state: unknown = useLocation().state;
   // As after the film before; who comes by a link presses the button.
   const asked = typeof state === 'object' && state !== null && 'play' in state;
