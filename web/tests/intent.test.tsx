@@ -184,4 +184,16 @@ describe('another clip', () => {
     await waitFor(() => expect(keysOf(requests)).toHaveLength(2));
     expect(keysOf(requests)[1]).not.toBe(keysOf(requests)[0]);
   });
+
+  it('takes nobody along who has left the page', async () => {
+    const requests = fakeApi({
+      [`POST ${CLIPS}`]: () => success({ video_id: 'c1', state: 'waiting' }, 201),
+    });
+    const { unmount } = renderAt(<ClipButton videoId="v1" />);
+    await press(/Clip/);
+    await waitFor(() => expect(requests).toHaveLength(1));
+    unmount();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(requests).toHaveLength(1);
+  });
 });

@@ -1,8 +1,10 @@
 import { useMutation } from '@tanstack/react-query';
 import { Scissors } from 'lucide-react';
+import { useEffect, useRef } from 'react';
 import { useNavigate } from 'react-router';
 
 import { useIntent } from '../api/intent';
+import type { Clip } from '../api/models';
 import { Button } from '../ui/Button';
 import { useNotify } from '../ui/notifications';
 import { clipLive, clipState } from './clips';
@@ -19,8 +21,13 @@ export function ClipButton({ videoId }: { videoId: string }) {
   const navigate = useNavigate();
   const intent = useIntent(SAME_MOMENT_MS);
   const complain = (error: Error) => notify(error.message);
+  const leaving = useRef(new AbortController());
+  useEffect(() => {
+    leaving.current = new AbortController();
+    return () => leaving.current.abort();
+  }, []);
   const follow = useMutation({
-    mutationFn: clipState,
+    mutationFn: (asked: Clip) => clipState(asked, leaving.current.signal),
     onSuccess: (clip) => {
       if (clip.state === 'ready') {
         notify('The clip is ready.');

@@ -17,17 +17,32 @@ export async function clipLive(videoId: string, seconds: number, key: string): P
   );
 }
 
-/** The clip once it is made or refused, or as it is after a while. */
-export async function clipState(asked: Clip): Promise<Clip> {
+/** The clip once it is made or refused, or as it is after a while, or when nobody waits any more. */
+export async function clipState(asked: Clip, left: AbortSignal): Promise<Clip> {
   const until = Date.now() + PATIENCE_MS;
   let clip = asked;
   while (clip.state === 'waiting' && Date.now() < until) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS, left);
+    if (left.aborted) break;
     clip = await unwrap(
       api.GET('/api/v1/live/clips/{video_id}', { params: { path: { video_id: clip.video_id } } }),
     );
   }
   return clip;
+}
+
+function pause(ms: number, left: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    left.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }
 
 export async function clipsOf(streamId: string): Promise<Clip[]> {
