@@ -186,12 +186,14 @@ describe('another clip', () => {
   });
 
   it('takes nobody along who has left the page', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
     const requests = fakeApi({
       [`POST ${CLIPS}`]: () => success({ video_id: 'c1', state: 'waiting' }, 201),
     });
     const { unmount } = renderAt(<ClipButton videoId="v1" />);
     await press(/Clip/);
     await waitFor(() => expect(requests).toHaveLength(1));
+    await vi.advanceTimersByTimeAsync(500);
     unmount();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(requests).toHaveLength(1);
