@@ -9,6 +9,8 @@ from services.operator.backups.database import connected, last_reports
 
 KINDS: Final = ("backup", "restore_test")
 ROUND_SECONDS: Final = 60.0
+# The loop is alive where the database is silent.
+_ANSWER_SECONDS: Final = 10.0
 
 
 class BackupMetrics:
@@ -49,7 +51,7 @@ class BackupMetrics:
 
     async def read(self) -> None:
         """Show what is noted now."""
-        async with connected(self._database_url) as connection:
+        async with connected(self._database_url, answer_seconds=_ANSWER_SECONDS) as connection:
             for last in await last_reports(connection):
                 self._finished.labels(last.kind).set(last.finished_at.timestamp())
                 self._seconds.labels(last.kind).set(last.seconds)

@@ -4,16 +4,10 @@ V13: configuration)."""
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from prometheus_client import CollectorRegistry
 
 from deploy.local import ports
@@ -27,6 +21,7 @@ from shared.http.app import create_app
 from shared.http.server import serving
 from shared.settings import Address
 from tests.support.brokers import Broker
+from tests.support.certificates import self_signed
 from tests.support.databases import Database
 from tests.support.wait import eventually
 
@@ -160,7 +155,7 @@ async def test_certificate_and_keys_stay_and_are_private(tmp_path: Path) -> None
     seaweedfs.steps(tmp_path, given, SECRET)
     assert {name: (folder / name).read_bytes() for name in names} == first
     # A certificate from before the address was in it.
-    older = without_names()
+    older = self_signed("cinelog-seaweedfs", days=3650)
     (folder / "part.crt").write_bytes(older[0])
     (folder / "part.key").write_bytes(older[1])
     seaweedfs.steps(tmp_path, given, SECRET)
@@ -170,21 +165,6 @@ async def test_certificate_and_keys_stay_and_are_private(tmp_path: Path) -> None
     (folder / "part.key").write_bytes(first["part.key"][:40])
     seaweedfs.steps(tmp_path, given, SECRET)
     assert (folder / "part.key").read_bytes() not in (first["part.key"], first["part.key"][:40])
-
-
-def without_names() -> tuple[bytes, bytes]:
-    """A valid certificate that names no address, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cinelog-seaweedfs")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=3650))
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return made.public_bytes(Encoding.PEM), private
 
 
 async def test_the_disk_is_synced_for_who_knows_the_storages_secret(tmp_path: Path) -> None:

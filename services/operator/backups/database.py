@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from shared.database.connection import BoundedConnection
 from shared.errors import Conflict
 
 _LOCK: Final = 7_100_003
@@ -50,10 +51,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncGenerator[Any]:
-    """A session without limits of time."""
+async def connected(url: str, *, answer_seconds: float | None = None) -> AsyncGenerator[Any]:
+    """A session; without ``answer_seconds``, what it asks may take as long as it needs."""
     options = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-    connection = await asyncpg.connect(url, timeout=10, server_settings=options)
+    connection = await asyncpg.connect(
+        url,
+        timeout=10,
+        command_timeout=answer_seconds,
+        connection_class=BoundedConnection,
+        server_settings=options,
+    )
     try:
         yield connection
     finally:

@@ -1,44 +1,28 @@
 """Publishers by RTMPS: a real ffmpeg, and a certificate that is replaced meanwhile."""
 
 import asyncio
-import datetime
 import ssl
 from pathlib import Path
 
 import pytest
 import uvloop
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.live.doorkeeper import Doorkeeper
 from services.live.rtmp.certificate import Certificate, CertificateError
 from services.live.rtmp.server import RtmpServer
 from shared.programs.finding import find_ffmpeg
 from tests.integration.live.test_live_rtmp import LOCAL, Door
+from tests.support.certificates import self_signed
 from tests.support.rtmp_bytes import command, picture, publish
 from tests.support.wait import eventually
 
 
 def write(folder: Path, name: str) -> None:
     """A certificate of its own, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    (folder / "tls.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-    (folder / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    made, key = self_signed(name)
+    (folder / "tls.key").write_bytes(key)
+    (folder / "tls.crt").write_bytes(made)
 
 
 def certificate(folder: Path) -> Certificate:

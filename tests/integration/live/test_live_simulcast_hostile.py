@@ -1,14 +1,10 @@
 """Targets that are not what they seem."""
 
 import asyncio
-import datetime
 import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.live.flv import amf0
 from services.live.rtmp import wire
@@ -22,6 +18,7 @@ from tests.integration.live.simulcast_targets import (
     stop,
     target,
 )
+from tests.support.certificates import self_signed
 from tests.support.wait import eventually
 
 
@@ -74,30 +71,12 @@ async def test_what_is_no_rtmp_server_is_given_up(said: bytes) -> None:
 
 def certified(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context of localhost, and a client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    made, key = self_signed("localhost", hosts=("localhost",))
     chain = folder / "chain.pem"
-    chain.write_bytes(private + certificate.public_bytes(pem))
+    chain.write_bytes(key + made)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(chain)
-    trusting = ssl.create_default_context(cadata=certificate.public_bytes(pem).decode())
-    return server, trusting
+    return server, ssl.create_default_context(cadata=made.decode())
 
 
 async def test_certificates_are_checked(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ import pytest
 from deploy.local.parts import Urls
 from shared.blobs.s3 import S3Store, s3_client
 from shared.event_store.archive.archive import ArchiveHead, archive
-from tests.integration.event_store.archive.stories import EVENTS, RANGE, Connection, write_story
-from tests.support import threads
+from tests.integration.event_store.archive.stories import EVENTS, RANGE, Connection, written_story
 from tests.support.buckets import Buckets
 from tests.support.databases import Database, copy_of
 
@@ -17,8 +16,7 @@ from tests.support.databases import Database, copy_of
 @pytest.fixture(scope="module")
 def story(parts: Urls, database_template: str) -> Iterator[Database]:
     """A log of 230 events, written once and copied for each test that starts with it."""
-    with copy_of(parts.postgres, database_template) as own:
-        threads.run(lambda: write_story(own))
+    with written_story(parts, database_template) as own:
         yield own
 
 

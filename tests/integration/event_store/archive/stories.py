@@ -1,16 +1,20 @@
 """Events for the log, and what verification says about its archive."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
 
+from deploy.local.parts import Urls
 from shared.blobs.s3 import S3Store
 from shared.event_store.archive.archive_verify import verify
 from shared.event_store.postgres import open_event_store
 from shared.event_store.sequencer import Sequencer
 from shared.event_store.store import Metadata, NewEvent
+from tests.support import threads
 from tests.support.catalog_stories import Story
-from tests.support.databases import Database
+from tests.support.databases import Database, copy_of
 
 Connection = asyncpg.Connection
 EVENTS = 230
@@ -32,7 +36,15 @@ async def write(database: Database, relay: Connection, count: int, seed: int = 3
         pass
 
 
-async def write_story(database: Database) -> None:
+@contextmanager
+def written_story(parts: Urls, template: str) -> Iterator[Database]:
+    """A database with a log of ``EVENTS`` events."""
+    with copy_of(parts.postgres, template) as own:
+        threads.run(lambda: _write_story(own))
+        yield own
+
+
+async def _write_story(database: Database) -> None:
     relay = await asyncpg.connect(database.url("relay"))
     await write(database, relay, EVENTS)
     await relay.close()

@@ -1,8 +1,6 @@
 """PostgreSQL's programs, which speak no TLS, reach a server that wants it."""
 
 import asyncio
-import datetime
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,13 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.operator.backups.database import snapshot
 from services.operator.backups.dumps import dump
 from shared.errors import Unavailable
+from tests.support.certificates import self_signed
 from tests.support.databases import Database
 
 REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
@@ -24,32 +20,9 @@ REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
 def certificate(folder: Path, address: str) -> Path:
     """A file with a key and its own certificate for an address."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a server")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
+    made, key = self_signed("a server", addresses=(address,), authority=True)
     file = folder / f"{address}.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
+    file.write_bytes(key + made)
     return file
 
 

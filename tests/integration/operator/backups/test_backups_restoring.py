@@ -1,0 +1,133 @@
+"""Backups become installations again, and never over one that holds something."""
+
+import asyncio
+
+import asyncpg
+
+from deploy.local.parts import Urls
+from shared.blobs.s3 import S3Store, s3_client
+from shared.event_store.archive.archive import archive
+from tests.integration.event_store.archive.stories import EVENTS
+from tests.integration.operator.backups.stage import (
+    Command,
+    Stage,
+    fetch,
+)
+from tests.support import threads
+from tests.support.buckets import own_buckets
+
+
+def test_a_backup_is_restored_as_it_was(stage: Stage, empty: Stage, command: Command) -> None:
+    before, objects = stage.rows(), stage.objects()
+    made = command(stage, "run")["backup"]
+    assert made["position"] == EVENTS
+    assert made["counts"]["log.events"] == EVENTS
+    assert made["copied_objects"] == len(objects)
+    done = command(empty, "restore", "--yes")
+    assert (done["position"], done["objects"], done["there"]) == (EVENTS, len(objects), 0)
+    assert empty.rows() == before
+    assert empty.objects() == objects
+
+
+def test_a_backup_in_a_bucket_is_restored(
+    parts: Urls, stage: Stage, empty: Stage, command: Command
+) -> None:
+    with own_buckets(parts) as away:
+        target = {"BACKUP_TARGET": f"s3://{away.sources}/cinelog/daily"}
+        command(stage, "run", **target)
+        assert all(key.startswith("cinelog/daily/") for key in away.keys(away.sources))
+        assert command(stage, "run", **target)["backup"]["copied_objects"] == 0
+        assert command(stage, "verify", **target)["flaws"] == []
+        command(empty, "restore", "--yes", **target)
+        assert empty.objects() == stage.objects()
+
+
+def test_what_was_archived_after_the_dump_is_added(
+    stage: Stage, empty: Stage, command: Command
+) -> None:
+    """The archive is copied after the dump, so it may know more."""
+    whole = threads.run(lambda: _archived_whole(stage))
+    threads.run(lambda: _shorten(stage))
+    made = command(stage, "run")["backup"]
+    assert made["position"] < whole
+    tried = command(stage, "test")["restored"]
+    done = command(empty, "restore", "--yes")
+    for found in (tried, done):
+        assert found["added"] == whole - made["position"]
+        assert found["position"] == whole
+    log = threads.run(lambda: fetch(empty.database, "select max(position) from log.positions"))
+    assert log == whole
+
+
+async def _archived_whole(stage: Stage) -> int:
+    relay = await asyncpg.connect(stage.database.url("relay"))
+    try:
+        async with s3_client(
+            stage.s3.endpoint, stage.s3.region, stage.s3.access_key, stage.s3.secret_key
+        ) as client:
+            return (await archive(relay, S3Store(client, stage.archived.sources))).last
+    finally:
+        await relay.close()
+
+
+async def _shorten(stage: Stage) -> None:
+    """As if the dump had been made earlier."""
+    owner = await asyncpg.connect(stage.database.admin_url)
+    try:
+        async with owner.transaction():
+            await owner.execute("set local session_replication_role = replica")
+            await owner.execute(
+                "delete from log.events where seq in"
+                " (select seq from log.positions where position > 200)"
+            )
+            await owner.execute("delete from log.positions where position > 200")
+            await owner.execute("update log.relay set value = least(value, 200)")
+    finally:
+        await owner.close()
+
+
+def test_it_is_not_restored_over_anything(stage: Stage, empty: Stage, command: Command) -> None:
+    command(stage, "run")
+    assert "The log holds events" in command(stage, "restore", "--yes", code=1)
+    client = empty.s3.client()
+    client.put_object(Bucket=empty.s3.media, Key="z/mine", Body=b"mine")
+    assert "z/mine" in command(empty, "restore", "--yes", code=1)
+    client.delete_object(Bucket=empty.s3.media, Key="z/mine")
+
+    async def while_a_service_runs() -> str:
+        service = await asyncpg.connect(empty.database.url("catalog"))
+        try:
+            return await asyncio.to_thread(lambda: command(empty, "restore", "--yes", code=1))
+        finally:
+            await service.close()
+
+    assert "cinelog_catalog" in threads.run(while_a_service_runs)
+
+
+def test_a_restore_that_was_cut_goes_on(stage: Stage, empty: Stage, command: Command) -> None:
+    command(stage, "run")
+    client = empty.s3.client()
+    for key in ("00001", "00002"):
+        body = stage.objects()["media", f"a/a1/240p/{key}.mp4"][0]
+        client.put_object(Bucket=empty.s3.media, Key=f"a/a1/240p/{key}.mp4", Body=body)
+    done = command(empty, "restore", "--yes")
+    assert done["there"] == 2
+    assert empty.rows() == stage.rows()
+
+
+def test_a_restore_is_tested_beside_the_installation(stage: Stage, command: Command) -> None:
+    made = command(stage, "run")["backup"]
+    before = stage.rows()
+    tried = command(stage, "test", "--sample", "10")
+    assert tried["restored"]["position"] == EVENTS
+    assert tried["verdict"]["read"] == 10
+    assert stage.rows() == before
+    noted = threads.run(
+        lambda: fetch(
+            stage.database,
+            "select array_agg(kind || ' ' || name order by kind) from log.backups",
+        )
+    )
+    assert noted == [f"backup {made['name']}", f"restore_test {made['name']}"]
+    left = "select count(*) from pg_database where datname like 'cinelog_restore_test%'"
+    assert threads.run(lambda: fetch(stage.database, left)) == 0
