@@ -73,11 +73,15 @@ def run(tools: BackupTools) -> None:
 
     done = _sound(work())
     made, removed = done.backup, done.removed
+    held = "".join(
+        f"\nBackup {name} is damaged: while it is kept, no objects are removed."
+        for name in removed.damaged
+    )
     tools.output.show(
         done,
         f"Backup {made.name}: up to event {made.position}, {made.bytes} bytes;"
         f" {made.copied_objects} objects were new. {len(removed.backups)} older backups and"
-        f" {removed.objects} objects were removed.",
+        f" {removed.objects} objects were removed.{held}",
     )
 
 

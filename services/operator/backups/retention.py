@@ -24,10 +24,12 @@ from services.operator.backups.targets import Target
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """The backups and the number of objects that were removed."""
+    """The backups and the number of objects that were removed. ``damaged``: backups of which nobody
+    knows the objects any more, so that none were removed."""
 
     backups: tuple[str, ...] = ()
     objects: int = 0
+    damaged: tuple[str, ...] = ()
 
 
 class NothingGood(Damaged):
@@ -39,8 +41,9 @@ class NothingGood(Damaged):
 async def prune(target: Target, sealer: Sealer, *, days: int, now: datetime) -> Removed:
     """Remove backups that began more than ``days`` ago, but never the newest good one.
 
-    Unfinished ones go when a good one is newer. Raises NothingGood, having removed nothing, where
-    the newest finished backup is not good.
+    While an older one that is kept is damaged, its objects and all others stay. Unfinished ones go
+    when a good one is newer. Raises NothingGood, having removed nothing, where the newest finished
+    backup is not good.
     """
     found = await find_all(target)
     newest = await _newest(target, sealer, found)
@@ -58,15 +61,18 @@ async def prune(target: Target, sealer: Sealer, *, days: int, now: datetime) -> 
         await _note_items(target, sealer, notes, newest)
         if lost := notes.lost():
             raise NothingGood(f"The newest backup, {newest.name}, lacks {', '.join(lost)}.")
-        others = await _note_kept(target, sealer, notes, kept, newest)
+        others, damaged = await _note_kept(target, sealer, notes, kept, newest)
         for backup in removed:
             await _remove(target, backup)
+        names = tuple(backup.name for backup in removed)
+        if damaged:
+            return Removed(names, damaged=damaged)
         objects = 0
         for name in notes.unused():
             await target.delete(name)
             objects += 1
         objects += await _remove_of_other_keys(target, others | {sealer.key_id})
-    return Removed(tuple(backup.name for backup in removed), objects)
+    return Removed(names, objects)
 
 
 async def _newest(target: Target, sealer: Sealer, found: list[Found]) -> Manifest:
@@ -88,9 +94,11 @@ async def _note_items(target: Target, sealer: Sealer, notes: Notes, manifest: Ma
 
 async def _note_kept(
     target: Target, sealer: Sealer, notes: Notes, kept: list[Found], newest: Manifest
-) -> set[str]:
-    """Note what older kept backups refer to; the ids of other keys that sealed some of them."""
+) -> tuple[set[str], tuple[str, ...]]:
+    """Note what older kept backups refer to; the ids of other keys that sealed some of them, and
+    the names of those that are damaged."""
     others: set[str] = set()
+    damaged: list[str] = []
     for backup in kept:
         if not backup.finished or backup.name == newest.name:
             continue
@@ -100,7 +108,9 @@ async def _note_kept(
             )
         except WrongKey as error:
             others.add(error.key_id)
-    return others
+        except Damaged:
+            damaged.append(backup.name)
+    return others, tuple(damaged)
 
 
 async def _remove(target: Target, backup: Found) -> None:

@@ -1,5 +1,6 @@
 """The test of a backup: it is restored into a scratch database, compared, and thrown away."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,6 +19,16 @@ from services.operator.backups.verifying import Progress, Verdict, open_item, ve
 from shared.errors import NotFound
 
 _SCRATCH: Final = "cinelog_restore_test"
+# Scratch databases that nobody uses, and whose names say that they were made before a time.
+_LEFT: Final = """
+select quote_ident(datname) from pg_database d
+where starts_with(datname, $1)
+  and substr(datname, length($1) + 1) ~ '^[0-9]{1,12}_'
+  and split_part(substr(datname, length($1) + 1), '_', 1)::bigint < $2::float8
+  and not exists (select from pg_stat_activity s where s.datid = d.oid)
+"""
+# Between making one and the first session in it.
+_LEFT_SECONDS: Final = 3600.0
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -55,15 +66,24 @@ async def try_restore(
 
 @asynccontextmanager
 async def scratch(server_url: str) -> AsyncIterator[str]:
-    """A new database on a server, dropped at the end."""
-    name = f"{_SCRATCH}_{uuid4().hex[:12]}"
+    """A new database on a server, dropped at the end; those of tests that were killed go first."""
+    name = f"{_SCRATCH}_{int(time.time())}_{uuid4().hex[:12]}"
+    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     async with connected(server_url) as server:
+        for (left,) in await server.fetch(_LEFT, f"{_SCRATCH}_", time.time() - _LEFT_SECONDS):
+            await server.execute(_drop(left))
         await server.execute(f"create database {name}")
     try:
-        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+        # A session in it says that the test still runs.
+        async with connected(url):
+            yield url
     finally:
         async with connected(server_url) as server:
-            await server.execute(f"drop database {name} with (force)")
+            await server.execute(_drop(name))
+
+
+def _drop(name: str) -> str:
+    return f"drop database if exists {name} with (force)"
 
 
 class BackedUpArchive:

@@ -1,10 +1,16 @@
 """Backups become installations again, and never over one that holds something."""
 
 import asyncio
+import secrets
+import time
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from deploy.local.parts import Urls
+from services.operator.backups import trial
 from shared.blobs.s3 import S3Store, s3_client
 from shared.event_store.archive.archive import archive
 from tests.integration.event_store.archive.stories import EVENTS
@@ -115,7 +121,11 @@ def test_a_restore_that_was_cut_goes_on(stage: Stage, empty: Stage, command: Com
     assert empty.rows() == stage.rows()
 
 
-def test_a_restore_is_tested_beside_the_installation(stage: Stage, command: Command) -> None:
+def test_a_restore_is_tested_beside_the_installation(
+    stage: Stage, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = uuid4()
+    monkeypatch.setattr(trial, "uuid4", lambda: own)
     made = command(stage, "run")["backup"]
     before = stage.rows()
     tried = command(stage, "test", "--sample", "10")
@@ -129,5 +139,29 @@ def test_a_restore_is_tested_beside_the_installation(stage: Stage, command: Comm
         )
     )
     assert noted == [f"backup {made['name']}", f"restore_test {made['name']}"]
-    left = "select count(*) from pg_database where datname like 'cinelog_restore_test%'"
+    left = f"select count(*) from pg_database where datname like '%{own.hex[:12]}'"
     assert threads.run(lambda: fetch(stage.database, left)) == 0
+
+
+async def test_databases_of_tests_that_were_killed_are_dropped(
+    stage: Stage, command: Command
+) -> None:
+    await asyncio.to_thread(lambda: command(stage, "run"))
+    owner = await asyncpg.connect(stage.database.admin_url)
+    now = int(time.time())
+    killed, running, others = (
+        f"cinelog_restore_test_{begun}_{secrets.token_hex(6)}"
+        for begun in (now - 7200,) * 2 + (now,)
+    )
+    for name in (killed, running, others):
+        await owner.execute(f"create database {name}")
+    url = urlunsplit(urlsplit(stage.database.admin_url)._replace(path=f"/{running}"))
+    session = await asyncpg.connect(url)
+    await asyncio.to_thread(lambda: command(stage, "test", "--sample", "0"))
+    there = "select array_agg(datname::text) from pg_database where datname = any($1)"
+    found = await owner.fetchval(there, [killed, running, others])
+    assert sorted(found) == sorted([running, others])
+    await session.close()
+    for name in (running, others):
+        await owner.execute(f"drop database {name}")
+    await owner.close()

@@ -54,3 +54,20 @@ def test_nothing_is_removed_where_the_newest_is_not_good(
     with pytest.raises(sets.Damaged):
         prune(stage, 1, datetime.now(UTC) + timedelta(days=400))
     assert sorted(folder(stage).rglob("*")) == there
+
+
+@pytest.mark.parametrize("part", ["media-000001", "manifest.json"])
+def test_a_damaged_older_backup_keeps_objects_until_it_is_too_old(
+    stage: Stage, command: Command, part: str
+) -> None:
+    old = command(stage, "run")["backup"]["name"]
+    stage.s3.client().delete_object(Bucket=stage.s3.sources, Key="a/source")
+    new = command(stage, "run")["backup"]["name"]
+    flip(folder(stage) / "sets" / old / part)
+    # Backups go on being made.
+    third = command(stage, "run")
+    assert third["removed"] == {"backups": [], "objects": 0, "damaged": [old]}
+    removed = prune(stage, 1, datetime.now(UTC) + timedelta(days=400))
+    assert removed.backups == (old, new)
+    assert (removed.objects, removed.damaged) == (1, ())
+    assert command(stage, "verify")["flaws"] == []
