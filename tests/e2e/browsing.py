@@ -48,8 +48,9 @@ def fresh_page(browser: Browser, url: str, *, phone: bool = False) -> Iterator[P
         ),
     )
     yield page
-    # What a test puts in the way of requests may still be at one when the page goes.
-    page.unroute_all(behavior="ignoreErrors")
+    # What a test puts in the way of requests may still be at one when a page goes.
+    for still_open in context.pages:
+        still_open.unroute_all(behavior="ignoreErrors")
     context.close()
     assert errors == [], errors
 

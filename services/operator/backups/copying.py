@@ -44,8 +44,7 @@ class Copier:
         waiting: list[Item] = []
         objects = size = gone = 0
         written = self.bytes
-        blobs_there = archive_of(store) if bucket == ARCHIVE else store.list()
-        async for blobs in slices(blobs_there, _SLICE):
+        async for blobs in self._listed(bucket, store):
             items = await self._items(bucket, store, blobs)
             gone += len(blobs) - len(items)
             objects += len(items)
@@ -57,6 +56,23 @@ class Copier:
         if waiting:
             files.append(await self._list_part(bucket, len(files), waiting))
         return Bucket(objects=objects, bytes=size, gone=gone, files=tuple(files))
+
+    async def _listed(self, bucket: str, store: BlobStore) -> AsyncIterator[list[BlobInfo]]:
+        """Slices of what is to be copied. Each is copied before the next one is asked for."""
+        if bucket == ARCHIVE:
+            async for blobs in slices(archive_of(store), _SLICE):
+                yield blobs
+            return
+        self._notes.clear_there()
+        async for blobs in slices(store.list(), _SLICE):
+            self._notes.add_there(blobs)
+            yield blobs
+        # A playlist that was replaced after its folder had been listed is copied as it is then.
+        # It may name objects that were not there yet.
+        async for blobs in slices(store.list(), _SLICE):
+            newer = [blob for blob in blobs if not self._notes.has_key(blob.key)]
+            if newer:
+                yield newer
 
     async def _list_part(self, bucket: str, at: int, items: Sequence[Item]) -> File:
         part = f"{bucket}-{at + 1:06}"

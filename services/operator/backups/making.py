@@ -1,7 +1,8 @@
 """Makes a backup: the database's dump, the log's archive, then the objects, then the manifest.
 
 In this order, no event names an object that the backup lacks: objects are stored before their
-events, and deleted a day after them.
+events, and deleted a day after them. No playlist does either: each bucket is listed again after
+its playlists were copied.
 """
 
 from collections.abc import Callable, Mapping

@@ -118,6 +118,13 @@ class Notes:
         ).rowcount
         return seen > 0
 
+    def has_key(self, key: str) -> bool:
+        """Whether the bucket had an object of this key, of whatever size."""
+        return (
+            self._database.execute("select 1 from there where key = ?", (key,)).fetchone()
+            is not None
+        )
+
     def strangers(self) -> list[str]:
         """Some keys of the bucket's objects that were not asked for."""
         rows = self._database.execute("select key from there where seen = 0 limit 5")

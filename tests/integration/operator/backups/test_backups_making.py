@@ -12,8 +12,10 @@ from prometheus_client import CollectorRegistry
 from deploy.local.parts import Urls
 from services.operator import backup_metrics
 from services.operator.backup_metrics import BackupMetrics
+from services.operator.backups.copying import Copier
 from services.operator.backups.database import alone
 from services.operator.backups.targets import FolderTarget
+from shared.blobs.store import BlobInfo, BlobStore
 from tests.integration.operator.backups.stage import (
     FILM,
     OTHER_KEY,
@@ -64,6 +66,30 @@ def test_only_new_objects_are_copied_again(stage: Stage, empty: Stage, command: 
     assert second["name"] > first["name"]
     command(empty, "restore", "--yes")
     assert empty.objects() == stage.objects()
+
+
+def test_what_a_playlist_names_is_there_although_it_was_replaced_meanwhile(
+    stage: Stage, empty: Stage, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transcoder joins objects, and lets a playlist name the result, after the listing."""
+    client, media = stage.s3.client(), stage.s3.media
+    joined, playlist = "a/a1/240p/all-1.mp4", "a/a1/240p/index.m3u8"
+    client.put_object(Bucket=media, Key=playlist, Body=b"00001.mp4")
+    copy = Copier._item
+
+    async def joined_before(self: Copier, bucket: str, store: BlobStore, blob: BlobInfo) -> object:
+        if blob.key == playlist:
+            for key, body in ((joined, b"joined"), (playlist, b"all-1.mp4")):
+                client.put_object(Bucket=media, Key=key, Body=body)
+        return await copy(self, bucket, store, blob)
+
+    monkeypatch.setattr(Copier, "_item", joined_before)
+    command(stage, "run")
+    command(empty, "restore", "--yes")
+    found = empty.objects()
+    assert found["media", playlist][0] == b"all-1.mp4"
+    assert found["media", joined][0] == b"joined"
+    assert found == stage.objects()
 
 
 def test_a_backup_that_was_cut_is_none_and_the_next_goes_on(
