@@ -12,6 +12,7 @@ from services.catalog.http.conversions import Conversions
 from services.catalog.http.histories import Histories
 from services.catalog.pending_views import PER_ADDRESS, PendingViews
 from services.catalog.queries.feeds import Feeds
+from services.catalog.queries.own_videos import OwnVideos
 from services.catalog.queries.search import Search
 from services.catalog.queries.views import Views
 from services.catalog.viewers import ViewKeys
@@ -83,6 +84,7 @@ class Catalog:
         counting: Counting,
     ) -> None:
         self.views = Views(database.reads)
+        self.own = OwnVideos(database.reads)
         self.search = Search(database.searches)
         self.feeds = Feeds(database.engine)
         self.pending = PendingViews(database.engine, per_address=counting.views_per_address)

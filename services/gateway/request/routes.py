@@ -131,6 +131,7 @@ def _accounts() -> tuple[Route, ...]:
         _row("/auth/*", _ANY, auth),
         _row("/users/me", "GET PATCH", auth),
         _row("/users/me/usage", "GET", Target.INGEST),
+        _row("/users/me/videos", "GET", Target.CATALOG),
         _row("/users/me/*", _ANY, auth),
         _row("/users/email", "PATCH", auth),
         _row("/users/password", "PATCH", auth),

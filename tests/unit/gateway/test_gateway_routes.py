@@ -30,6 +30,7 @@ def route(method: str, path: str) -> Route:
         ("POST", "/api/v1/auth/logout", Target.AUTH),
         ("GET", "/api/v1/users/me", Target.AUTH),
         ("DELETE", "/api/v1/users/me/sessions", Target.AUTH),
+        ("GET", "/api/v1/users/me/videos", Target.CATALOG),
         ("PATCH", "/api/v1/users/email", Target.AUTH),
         ("PATCH", "/api/v1/users/password", Target.AUTH),
         ("DELETE", f"/api/v1/users/{ID}", Target.AUTH),

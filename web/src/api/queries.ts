@@ -1,9 +1,12 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 
+import type { OwnList } from '../videos/ownList';
 import { api, unwrap } from './client';
 
 /** Fills whole rows of the grid, whatever its width. */
 export const PAGE_SIZE = 12;
+/** What is worked on together. */
+const OWN_PAGE_SIZE = 24;
 
 const LIVES_SHOWN = 8;
 const LIVES_MS = 5_000;
@@ -158,6 +161,19 @@ export const queries = {
         unwrap(
           api.GET('/api/v1/users/{user_id}/videos', {
             params: { path: { user_id: userId }, query: paging(page, PAGE_SIZE) },
+            signal,
+          }),
+        ),
+      placeholderData: keepPreviousData,
+    }),
+
+  ownVideos: (list: OwnList, page: number) =>
+    queryOptions({
+      queryKey: ['videos', 'own', list, page],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/users/me/videos', {
+            params: { query: { ...list, ...paging(page, OWN_PAGE_SIZE) } },
             signal,
           }),
         ),

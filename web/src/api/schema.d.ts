@@ -1085,6 +1085,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/me/videos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My videos
+         * @description All of the caller's videos, in any order and state; words are looked for as search does,
+         *     without other spellings.
+         */
+        get: operations["ApiV1UsersMeVideosMine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/password": {
         parameters: {
             query?: never;
@@ -6457,6 +6478,56 @@ export interface operations {
             };
             /** @description The database does not answer. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1UsersMeVideosMine: {
+        parameters: {
+            query?: {
+                /** @description From 1. */
+                page?: string | null;
+                /** @description From 1 to 50; 10 if not given. */
+                page_size?: string | null;
+                sort?: "newest" | "oldest" | "title" | "longest" | "views";
+                status?: "processing" | "live" | "ready" | "failed" | null;
+                visibility?: "public" | "unlisted" | "private" | "draft" | null;
+                /** @description Words, all of them; the last may be begun. */
+                q?: string | null;
+                /** @description From the page before, instead of page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessPageVideo"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,7 +4,7 @@ import { Button } from '../ui/Button';
 import type { Chosen, Source } from './capture';
 import { LevelMeter } from './LevelMeter';
 import { QUALITIES, qualityOf, type SendQuality } from './quality';
-import { SelectField } from './SelectField';
+import { SelectField } from '../ui/SelectField';
 import type { Capture } from './useCapture';
 
 interface SourceSetupProps {

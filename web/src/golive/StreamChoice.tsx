@@ -1,7 +1,7 @@
 import type { LiveStream, Visibility } from '../api/models';
 import { TextField } from '../ui/Field';
 import { VisibilityChoice } from '../videos/VisibilityChoice';
-import { SelectField } from './SelectField';
+import { SelectField } from '../ui/SelectField';
 
 /** The stream that is sent to: one that is there, or a new one. */
 export interface StreamPlan {

@@ -5,7 +5,7 @@ import { type SyntheticEvent, useState } from 'react';
 import type { Captions, Video } from '../api/models';
 import { queries } from '../api/queries';
 import { removeCaptions, storeCaptions } from '../api/videos';
-import { SelectField } from '../golive/SelectField';
+import { SelectField } from '../ui/SelectField';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { TextField } from '../ui/Field';

@@ -12,7 +12,8 @@ const CHOICES: readonly [Visibility, string, string][] = [
 ];
 
 interface VisibilityChoiceProps {
-  value: Visibility;
+  /** Null: nothing is chosen yet. */
+  value: Visibility | null;
   legend?: string;
   /** A live cannot be a draft: it is there as soon as it begins. */
   drafts?: boolean;
