@@ -142,6 +142,7 @@ def restore(tools: BackupTools, name: str | None) -> None:
                 return await restore_backup(
                     *(into.admin_url, into.buckets, vault.target, vault.sealer),
                     await _manifest(vault, name),
+                    on_disk=into.on_disk,
                     progress=progress,
                 )
 

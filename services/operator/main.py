@@ -36,6 +36,7 @@ from services.operator.settings import (
 )
 from services.operator.tools import BackupTools, Failed, Installation, Scratch, Tools, Vault
 from shared import settings
+from shared.blobs.disk_sync import optional_disk_sync
 from shared.blobs.s3 import S3Store, s3_client
 from shared.blobs.store import BlobStore
 from shared.database.connect import create_engine
@@ -170,8 +171,11 @@ def backup_tools(environment: Mapping[str, str], output: Output) -> BackupTools:
     @asynccontextmanager
     async def installation() -> AsyncGenerator[Installation]:
         config = settings.load(RestoreSettings, environment)
-        async with _buckets(config) as buckets:
-            yield Installation(config.database_admin_url, buckets)
+        async with (
+            _buckets(config) as buckets,
+            optional_disk_sync(config.s3_sync_url, config.s3_secret_key) as on_disk,
+        ):
+            yield Installation(config.database_admin_url, buckets, on_disk)
 
     def scratch() -> Scratch:
         config = settings.load(RestoreTestSettings, environment)

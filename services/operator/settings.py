@@ -90,9 +90,10 @@ class BackupSettings(BucketSettings, frozen=True, kw_only=True):
 
 
 class RestoreSettings(BucketSettings, frozen=True, kw_only=True):
-    """``database_admin_url`` logs in as the owner."""
+    """``database_admin_url`` logs in as the owner; ``s3_sync_url``: see ``blobs.disk_sync``."""
 
     database_admin_url: Secret
+    s3_sync_url: str | None = None
 
 
 class RestoreTestSettings(BackupTargetSettings, frozen=True, kw_only=True):

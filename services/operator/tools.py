@@ -12,6 +12,7 @@ from services.operator.backups.sealing import Sealer
 from services.operator.backups.targets import Target
 from services.operator.output import Output
 from services.operator.services import Services
+from shared.blobs.disk_sync import Flush
 from shared.blobs.store import BlobStore
 from shared.event_store.archive.archive import ArchiveBucket
 from shared.event_store.store import EventStore
@@ -44,10 +45,11 @@ class Vault(msgspec.Struct, frozen=True):
 
 
 class Installation(msgspec.Struct, frozen=True):
-    """What a backup is restored into."""
+    """What a backup is restored into. ``on_disk`` confirms what was put into its buckets."""
 
     admin_url: str
     buckets: Mapping[str, BlobStore]
+    on_disk: Flush | None = None
 
 
 class Scratch(msgspec.Struct, frozen=True):

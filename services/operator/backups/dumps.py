@@ -17,6 +17,8 @@ from shared.errors import Unavailable
 from shared.settings import SettingsError
 
 _CHUNK: Final = 256 * 1024
+# pg_dump writes as it reads. A server that gives nothing for so long has gone silent.
+_SILENT_SECONDS: Final = 900.0
 
 
 class ProgramFailed(Unavailable):
@@ -26,7 +28,10 @@ class ProgramFailed(Unavailable):
 
 
 async def dump(url: str, snapshot: str) -> AsyncIterator[bytes]:
-    """The database as it is in a snapshot that another session has exported."""
+    """The database as it is in a snapshot that another session has exported.
+
+    Raises ProgramFailed, also where the server gives nothing for a quarter of an hour.
+    """
     arguments = (
         "--format=custom",
         # The log's rows have policies, of which the one for reading hides nothing.
@@ -42,11 +47,19 @@ async def dump(url: str, snapshot: str) -> AsyncIterator[bytes]:
         process = await _start("pg_dump", login, arguments, stdout=asyncio.subprocess.PIPE)
         try:
             assert process.stdout is not None
-            while chunk := await process.stdout.read(_CHUNK):
+            while chunk := await _next_chunk(process.stdout):
                 yield chunk
             await _check(process, "pg_dump", said)
         finally:
             await _end(process)
+
+
+async def _next_chunk(output: asyncio.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(_SILENT_SECONDS):
+            return await output.read(_CHUNK)
+    except TimeoutError:
+        raise ProgramFailed("pg_dump: the database has gone silent") from None
 
 
 async def load(url: str, chunks: AsyncIterable[bytes]) -> None:

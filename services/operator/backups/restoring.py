@@ -2,10 +2,11 @@
 
 Objects first, then the database in one transaction, then what the archive has beyond it: until the
 database is there, an interrupted restore is begun again and takes what is in the buckets already.
+The database names no object that the storage's disk does not have.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,12 +18,16 @@ from services.operator.backups.sets import Item, Manifest, open_file, read_items
 from services.operator.backups.slices import AT_ONCE, slices, together
 from services.operator.backups.targets import Target
 from services.operator.backups.verifying import Progress, open_item
+from shared.blobs.disk_sync import Flush
 from shared.blobs.store import BlobStore
 from shared.database.setup import prepare
 from shared.errors import Conflict
 from shared.event_store.archive.archive import ArchiveReader, find_head
 from shared.event_store.archive.restore import DatabaseNotEmpty
 from shared.event_store.archive.restore import restore as complete_log
+
+# So many bytes are on disk within the time that a storage is given to confirm them.
+_CONFIRMED_BYTES: Final = 256 << 20
 
 _HELD = """
 select exists (select from pg_tables where schemaname = 'log' and tablename = 'events')
@@ -67,11 +72,13 @@ async def restore(
     sealer: Sealer,
     manifest: Manifest,
     *,
+    on_disk: Flush | None = None,
     progress: Progress = lambda _at, _of: None,
 ) -> Restored:
     """Restore everything. Raises NotStopped, DatabaseNotEmpty, BucketNotEmpty, Damaged, WrongKey.
 
-    ``admin_url`` logs in as the owner, and the installation's setup has run.
+    ``admin_url`` logs in as the owner, and the installation's setup has run. ``on_disk`` confirms
+    what was put into buckets, where their storage answers before its disk has it.
     """
     missing = [use for use in manifest.buckets if use not in buckets]
     if missing:
@@ -79,7 +86,7 @@ async def restore(
     async with connected(admin_url) as connection:
         await _refuse_used(connection)
     with Notes.taken() as notes:
-        put = _Put(target, sealer, notes, manifest, progress)
+        put = _Put(target, sealer, notes, manifest, on_disk=on_disk, progress=progress)
         for use in manifest.buckets:
             await put.bucket(use, buckets[use])
     done = await restore_database(admin_url, target, sealer, manifest, buckets.get("archive"))
@@ -144,15 +151,19 @@ class _Put:
         sealer: Sealer,
         notes: Notes,
         manifest: Manifest,
+        *,
+        on_disk: Flush | None,
         progress: Progress,
     ) -> None:
         self._target = target
         self._sealer = sealer
         self._notes = notes
         self._manifest = manifest
+        self._on_disk = on_disk
         self._progress = progress
         self._of = sum(bucket.objects for bucket in manifest.buckets.values())
         self.objects = self.there = self.bytes = 0
+        self._unconfirmed = 0
 
     async def bucket(self, use: str, store: BlobStore) -> None:
         self._notes.clear_there()
@@ -167,7 +178,16 @@ class _Put:
         async for items in slices(self._items(use), AT_ONCE):
             missing = [i for i in items if not self._notes.is_there(i.key, i.size)]
             await together(self._put(store, item) for item in missing)
+            await self._confirm(_CONFIRMED_BYTES)
             self._progress(self.objects + self.there, self._of)
+        # Also what an interrupted restore has put there.
+        await self._confirm(0)
+
+    async def _confirm(self, least: int) -> None:
+        """Wait for the disk, where so many bytes or more may not be on it."""
+        if self._on_disk is not None and self._unconfirmed >= least:
+            await self._on_disk()
+            self._unconfirmed = 0
 
     async def _put(self, store: BlobStore, item: Item) -> None:
         await store.put_stream(
@@ -178,6 +198,7 @@ class _Put:
         )
         self.objects += 1
         self.bytes += item.size
+        self._unconfirmed += item.size
 
     async def _items(self, use: str) -> AsyncIterator[Item]:
         for file in self._manifest.buckets[use].files:

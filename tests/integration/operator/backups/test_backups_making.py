@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry
 from deploy.local.parts import Urls
 from services.operator import backup_metrics
 from services.operator.backup_metrics import BackupMetrics
+from services.operator.backups import dumps
 from services.operator.backups.copying import Copier
-from services.operator.backups.database import alone
+from services.operator.backups.database import alone, snapshot
 from services.operator.backups.targets import FolderTarget
 from shared.blobs.store import BlobInfo, BlobStore
 from tests.integration.operator.backups.stage import (
@@ -178,6 +179,35 @@ async def test_a_silent_database_does_not_keep_the_reconciler_waiting(
         async with asyncio.timeout(30):
             with pytest.raises(TimeoutError):
                 await reading
+        await owner.close()
+
+
+async def test_a_silent_database_ends_the_backup(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dumps, "_SILENT_SECONDS", 5.0)
+    url = stage.database.url("backup")
+
+    async def backed_up(through: str, began: asyncio.Event) -> None:
+        async with snapshot(through) as moment:
+            began.set()
+            async for _ in dumps.dump(through, moment.name):
+                pass
+
+    with network({"postgres": urlsplit(url).port or 0}) as roads:
+        owner = await asyncpg.connect(stage.database.admin_url)
+        began = asyncio.Event()
+        backing = asyncio.create_task(backed_up(roads.over(url), began))
+        await began.wait()
+        async with owner.transaction():
+            # pg_dump waits for this lock, and the answer is lost on its way.
+            await owner.execute("lock table log.backups")
+            waiting = "select count(*) from pg_locks where not granted"
+            await eventually(lambda: owner.fetchval(waiting))
+            roads.roads["postgres"].mute()
+            async with asyncio.timeout(60):
+                with pytest.raises(dumps.ProgramFailed, match="has gone silent"):
+                    await backing
         await owner.close()
 
 

@@ -2,7 +2,11 @@
 
 import asyncio
 import secrets
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -110,6 +114,29 @@ def test_it_is_not_restored_over_anything(stage: Stage, empty: Stage, command: C
     assert "cinelog_catalog" in threads.run(while_a_service_runs)
 
 
+def test_the_database_follows_when_the_disk_has_the_objects(
+    stage: Stage, empty: Stage, command: Command
+) -> None:
+    """A power cut after the restore would leave a log of videos that are gone."""
+    command(stage, "run")
+    count = "select count(*) from log.events"
+    seen: list[tuple[int, int]] = []
+
+    def at_the_time() -> int:
+        seen.append(
+            (len(empty.s3.keys(empty.s3.media)), threads.run(lambda: fetch(empty.database, count)))
+        )
+        return 500 if len(seen) == 1 else 204
+
+    with confirming(at_the_time) as url:
+        refused = command(empty, "restore", "--yes", code=1, S3_SYNC_URL=url)
+        assert "could not confirm" in refused
+        assert threads.run(lambda: fetch(empty.database, count)) == 0
+        command(empty, "restore", "--yes", S3_SYNC_URL=url)
+    assert seen[-1] == (len(empty.s3.keys(empty.s3.media)), 0)
+    assert empty.objects() == stage.objects()
+
+
 def test_a_restore_that_was_cut_goes_on(stage: Stage, empty: Stage, command: Command) -> None:
     command(stage, "run")
     client = empty.s3.client()
@@ -165,3 +192,26 @@ async def test_databases_of_tests_that_were_killed_are_dropped(
     for name in (running, others):
         await owner.execute(f"drop database {name}")
     await owner.close()
+
+
+@contextmanager
+def confirming(status: Callable[[], int]) -> Iterator[str]:
+    """A process that answers the storage's ``disk-sync`` requests so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(status())
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/sync"
+        finally:
+            server.shutdown()
+            thread.join()
