@@ -210,16 +210,17 @@ def _handlers(
         if cache is not None:
             cache.forget(video)
 
+    catalog = upstreams[Target.CATALOG]
     forwarder = Forwarder(upstreams, forget, origin.owner)
     return {
         **dict.fromkeys(
             SERVICES, forwarder if cache is None else SharedReads(forwarder, cache, clock)
         ),
         Target.MEDIA: media,
-        Target.DOWNLOAD: Downloads(upstreams[Target.CATALOG], storage),
+        Target.DOWNLOAD: Downloads(catalog, storage),
         Target.WEB: web,
         Target.PAGES: SitePages(
-            web, CatalogFacts(upstreams[Target.CATALOG]), policy, config.embed_origins
+            web, CatalogFacts(catalog, (cache or catalog).get), policy, config.embed_origins
         ),
         Target.OWN: lambda exchange, _route: exchange.delegate(own),
     }

@@ -1,6 +1,6 @@
 """What pages say of videos and channels: what the catalog answers to anybody."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import quote, urljoin
@@ -139,11 +139,19 @@ class _Answer(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
-class CatalogFacts:
-    """Asks the catalog as somebody who is not signed in. All raise CatalogAway."""
+Get = Callable[[str, float], Awaitable[tuple[int, bytes]]]
+"""Gives status and body of what is at a path, within so many seconds."""
 
-    def __init__(self, catalog: Upstream) -> None:
+
+class CatalogFacts:
+    """Asks the catalog as somebody who is not signed in. All raise CatalogAway.
+
+    ``public``: for what it answers anybody, from the edge cache where there is one.
+    """
+
+    def __init__(self, catalog: Upstream, public: Get) -> None:
         self._catalog = catalog
+        self._public = public
 
     async def film(self, video_id: str) -> Film | None:
         """A video; None where there is none that anybody may see."""
@@ -151,7 +159,9 @@ class CatalogFacts:
 
     async def was_shown(self, video_id: str) -> bool:
         """Whether a video is deleted that anybody could see."""
-        return (await self._get(f"/internal/gone/{video_id}"))[0] == 204
+        return (await _answered(self._catalog.get(f"/internal/gone/{video_id}", _SECONDS)))[
+            0
+        ] == 204
 
     async def channel(self, name: str) -> Channel | None:
         """A user by name, escaped as in the request's path."""
@@ -169,7 +179,7 @@ class CatalogFacts:
         return await self._ask(f"/api/v1/tags/{tag}/videos?page_size={PAGE}", Listing)
 
     async def _ask(self, target: str, kind: type[T]) -> T | None:
-        status, body = await self._get(target)
+        status, body = await _answered(self._public(target, _SECONDS))
         if status in (400, 404):
             return None
         if status != 200:
@@ -180,8 +190,9 @@ class CatalogFacts:
         except msgspec.DecodeError:
             raise CatalogAway from None
 
-    async def _get(self, target: str) -> tuple[int, bytes]:
-        try:
-            return await self._catalog.get(target, timeout=_SECONDS)
-        except (UpstreamError, TimeoutError):
-            raise CatalogAway from None
+
+async def _answered(answer: Awaitable[tuple[int, bytes]]) -> tuple[int, bytes]:
+    try:
+        return await answer
+    except (UpstreamError, TimeoutError):
+        raise CatalogAway from None

@@ -119,6 +119,21 @@ class EdgeCache:
             asking.add_done_callback(_close)
             raise
 
+    async def get(self, target: str, timeout: float) -> tuple[int, bytes]:
+        """Status of a read that the gateway makes for itself, and the body of a 200.
+
+        Raises UpstreamError, or TimeoutError after ``timeout`` seconds.
+        """
+        path, _, query = target.encode().partition(b"?")
+        async with asyncio.timeout(timeout):
+            found = await self.find((path, query, b""), lambda: b"", timeout)
+            if isinstance(found, Kept):
+                return 200, found.body
+            if found is None:
+                return await self._catalog.get(target, timeout)
+            found.close()
+            return found.status, b""
+
     def passed(self) -> None:
         """A read was answered as its caller's own."""
         self._metrics.passed.inc()

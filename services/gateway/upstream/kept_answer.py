@@ -38,6 +38,11 @@ class Kept:
         """The codings that there are; a body is empty until it is needed."""
         return self._forms
 
+    @property
+    def body(self) -> bytes:
+        """Without a coding."""
+        return self._forms[""]
+
     def etag(self, coding: str) -> bytes:
         """The entity tag of a form."""
         return b'"%b-%b"' % (self._opaque, coding.encode()) if coding else b'"%b"' % self._opaque

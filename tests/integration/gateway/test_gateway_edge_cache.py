@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 from services.gateway.request.routes import Open, Target
 from tests.integration.gateway.rig import Clock, Peer, Request, Rig, Service, running_gateway
 from tests.support.wait import eventually
+from tests.unit.gateway.films import film_facts
 
 LATEST = "/api/v1/streaming/latest"
 VIDEO_ID = "01920000-0000-7000-8000-00000000000a"
@@ -32,6 +34,7 @@ class Catalog:
         self.headers: dict[str, str] = {}
         self.without: set[str] = set()
         self.size = 2000
+        self.facts: dict[str, Any] = {}
         self.holds = asyncio.Event()
         self.holds.set()
         self._news: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -75,11 +78,15 @@ class Catalog:
             **self.headers,
         }
         sent = {name: value for name, value in headers.items() if name not in self.without}
-        await peer.answer(self.status, {"number": number, "filled": "x" * self.size}, **sent)
+        answer = {"number": number, "filled": "x" * self.size, "data": self.facts}
+        await peer.answer(self.status, answer, **sent)
 
     async def _answer_gateway(self, request: Request, peer: Peer) -> None:
         if request.target.startswith("/internal/caught-up"):
             await peer.answer(200, {"caught_up": True})
+            return
+        if request.target.startswith("/internal/gone/"):
+            await peer.answer(404, {})
             return
         self.listeners += 1
         self.listened += 1
@@ -269,6 +276,24 @@ async def test_what_is_not_for_everybody_is_not_kept(stand: Stand, answer: dict[
     assert stand.metric("bytes") == 0
     stand.catalog.status = 200
     assert second.json()["number"] != first.json()["number"]
+
+
+async def test_pages_are_made_from_what_is_kept(
+    service: Service, redis_url: str, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("index.html").write_text("<html><head><title></title></head></html>")
+    page = f"/watch/{VIDEO_ID}"
+    async with standing(service, redis_url, web_root=tmp_path) as stand:
+        stand.catalog.facts = film_facts(id=VIDEO_ID, title="As it was")
+        for _ in range(3):
+            assert "As it was" in (await stand.get(page)).text
+        assert stand.catalog.asked[VIDEO] == 1
+        stand.catalog.facts = film_facts(id=VIDEO_ID, title="As it is")
+        await told(stand, VIDEO_ID)
+        assert "As it is" in (await stand.get(page)).text
+        stand.catalog.status = 404
+        await told(stand, VIDEO_ID)
+        assert (await stand.get(page)).status_code == 404
 
 
 async def test_nobody_gets_what_was_answered_to_a_token(stand: Stand) -> None:
