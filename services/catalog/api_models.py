@@ -15,6 +15,7 @@ from services.catalog.rows import JobStatus, VideoStatus
 from shared.contracts import (
     SHOWN_TO_OTHERS,
     CaptionKind,
+    CaptionOrigin,
     CaptionTrack,
     DownloadFile,
     Downloads,
@@ -83,12 +84,14 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 class Captions(msgspec.Struct, frozen=True, kw_only=True):
     """Captions in one language (a BCP 47 tag), as a WebVTT file at ``url``.
 
-    ``kind``: ``captions`` say what is heard besides speech, too.
+    ``kind``: ``captions`` say what is heard besides speech, too. ``origin``: a person has stored
+    them, or they were in the video's ``file``.
     """
 
     language: str
     kind: CaptionKind
     label: str
+    origin: CaptionOrigin
     url: str
 
 
@@ -283,6 +286,7 @@ def to_captions(tracks: Sequence[Any], links: Links, token: str) -> list[Caption
             language=track.language,
             kind=track.kind,
             label=track.label,
+            origin=track.origin,
             url=links.media(token, track.object.key) or "",
         )
         for track in msgspec.convert(tracks, list[CaptionTrack], from_attributes=True)

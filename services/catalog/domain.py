@@ -6,6 +6,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from services.catalog.captions import (
+    MAX_CAPTIONS,
+    captions_in,
+    takeable,
+    with_captions,
+    with_removed,
+)
 from shared import text_rules
 from shared.contracts import (
     SHOWN_TO_OTHERS,
@@ -32,8 +39,6 @@ from shared.text_rules import RefusedText, merge_tags, tag_key, without_tag
 
 MAX_TAGS: Final = 50
 """The limit of tags of one video."""
-MAX_CAPTIONS: Final = 30
-"""The limit of languages in which one video has captions."""
 
 _Value = TypeVar("_Value")
 _Cleaned = TypeVar("_Cleaned")
@@ -93,6 +98,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     publish_at: datetime | None = None
     downloads: Downloads | None = None
     captions: tuple[CaptionTrack, ...] = ()
+    captions_removed: tuple[str, ...] = ()
     deleted: bool = False
 
 
@@ -138,6 +144,12 @@ class RemoveCaptions(msgspec.Struct, frozen=True):
     language: str
 
 
+class TakeCaptions(msgspec.Struct, frozen=True):
+    """The source's own text tracks were read, and their files are in the bucket."""
+
+    tracks: tuple[CaptionTrack, ...]
+
+
 class DeleteVideo(msgspec.Struct, frozen=True):
     caller: str
 
@@ -169,7 +181,7 @@ OwnersCommand = (
     | RemoveCaptions
     | DeleteVideo
 )
-Command = OwnersCommand | CloseAccount | PublishDraft | CountViews
+Command = OwnersCommand | CloseAccount | PublishDraft | TakeCaptions | CountViews
 
 
 def initial() -> Video:
@@ -191,6 +203,8 @@ def decide(video: Video, command: Command) -> Sequence[Event]:
         return [ViewsCounted(video_id=video.id, count=command.count, batch_id=command.batch_id)]
     if isinstance(command, PublishDraft):
         return _publish_draft(video, command)
+    if isinstance(command, TakeCaptions):
+        return _take_captions(video, command.tracks)
     if video.owner != command.caller:
         raise NotYourVideo if video.visibility in SHOWN_TO_OTHERS else VideoNotFound
     return _decide_for_owner(video, command)
@@ -271,20 +285,13 @@ def _remove_tag(video: Video, tag: str) -> Sequence[Event]:
     raise TagNotFound
 
 
-def captions_in(tracks: Sequence[CaptionTrack], language: str) -> CaptionTrack | None:
-    """The captions in a language."""
-    return next((track for track in tracks if track.language == language), None)
-
-
-def with_captions(
-    tracks: Sequence[CaptionTrack], event: CaptionsStored | CaptionsRemoved
-) -> tuple[CaptionTrack, ...]:
-    """The captions of a video after an event, in the order of their languages."""
-    stored = isinstance(event, CaptionsStored)
-    language = event.track.language if stored else event.language
-    others = [track for track in tracks if track.language != language]
-    present = [*others, event.track] if stored else others
-    return tuple(sorted(present, key=lambda track: track.language))
+def _take_captions(video: Video, tracks: Sequence[CaptionTrack]) -> Sequence[Event]:
+    events: list[Event] = []
+    for track in takeable(video.captions, video.captions_removed, tracks):
+        before = captions_in(video.captions, track.language)
+        replaced = before.object.size if before else 0
+        events.append(CaptionsStored(video_id=video.id, track=track, replaced_bytes=replaced))
+    return events
 
 
 def _store_captions(video: Video, track: CaptionTrack) -> Sequence[Event]:
@@ -338,7 +345,11 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
         case DownloadsChanged():
             return msgspec.structs.replace(video, downloads=event.downloads)
         case CaptionsStored() | CaptionsRemoved():
-            return msgspec.structs.replace(video, captions=with_captions(video.captions, event))
+            return msgspec.structs.replace(
+                video,
+                captions=with_captions(video.captions, event),
+                captions_removed=with_removed(video.captions_removed, event),
+            )
         case VideoDeleted():
             return msgspec.structs.replace(video, deleted=True)
         case _:

@@ -14,12 +14,14 @@ from services.catalog.domain import (
     Command,
     CountViews,
     PublishDraft,
+    TakeCaptions,
     Video,
     VideoNotFound,
 )
 from services.catalog.rows import ViewBatch
 from shared.contracts import (
     SHOWN_TO_OTHERS,
+    CaptionTrack,
     LiveClipMade,
     LiveConnected,
     VideoUploaded,
@@ -128,6 +130,12 @@ async def publish_draft(store: Streams, video_id: str, now: datetime) -> None:
     """Make a draft public if its time has come. Idempotent."""
     with suppress(VideoNotFound):
         await handle(store, video_id, PublishDraft(now), Metadata())
+
+
+async def take_captions(store: Streams, video_id: str, tracks: tuple[CaptionTrack, ...]) -> None:
+    """Make text tracks of the source captions of the video. Idempotent."""
+    with suppress(VideoNotFound):
+        await handle(store, video_id, TakeCaptions(tracks), Metadata())
 
 
 async def _append_once(store: Streams, video_id: str, command: Command, event_id: UUID) -> None:

@@ -5,8 +5,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from services.catalog.handlers import Batches, ViewWriter, delete_orphan, publish_draft
-from services.catalog.rows import ViewBatch
+from services.catalog.handlers import (
+    Batches,
+    ViewWriter,
+    delete_orphan,
+    publish_draft,
+    take_captions,
+)
+from services.catalog.rows import FoundCaptions, ViewBatch
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from shared.event_store.projections.projection import ProjectionRunner
 from shared.event_store.store import EventStore
@@ -19,13 +25,14 @@ _log = get_logger(__name__)
 _VIEWS_SECONDS: Final = 5.0
 _ORPHANS_SECONDS: Final = 2.0
 _DRAFTS_SECONDS: Final = 1.0
+_CAPTIONS_SECONDS: Final = 2.0
 _WEBHOOKS_SECONDS: Final = 0.5
 # A round appends hundreds of events one by one.
 _SILENCE_SECONDS: Final = 600.0
 
 
 class DueVideos(Protocol):
-    """Finds videos of deleted accounts, and drafts whose time has come."""
+    """Finds videos of deleted accounts, drafts whose time has come, text tracks of sources."""
 
     async def orphans(self, without: Sequence[str]) -> Sequence[str]:
         """The ids of videos of deleted accounts, but for those of ``without``."""
@@ -33,6 +40,10 @@ class DueVideos(Protocol):
 
     async def due_drafts(self, now: datetime, without: Sequence[str]) -> Sequence[str]:
         """The ids of drafts that become public by ``now``, but for those of ``without``."""
+        ...
+
+    async def found_captions(self, without: Sequence[str]) -> Sequence[FoundCaptions]:
+        """Text tracks that may become captions, but for those of videos of ``without``."""
         ...
 
 
@@ -52,6 +63,7 @@ class BackgroundTasks:
         self._writing = Items("write views", metrics)
         self._deleting = Items("delete orphans", metrics)
         self._publishing = Items("publish drafts", metrics)
+        self._taking = Items("take captions", metrics)
 
     async def write_views(self, age: float = _VIEWS_SECONDS) -> int:
         """Append an event for each batch of views counted at least ``age`` seconds ago."""
@@ -82,6 +94,17 @@ class BackgroundTasks:
             _log.info("drafts published", videos=len(found))
         return len(found)
 
+    async def take_captions(self) -> int:
+        """Make text tracks of sources captions of their videos; return the number of videos."""
+        found = await self._videos.found_captions(self._taking.waiting)
+        await self._taking.each(found, _video_of, self._take)
+        if found:
+            _log.info("captions of sources taken over", videos=len(found))
+        return len(found)
+
+    async def _take(self, found: FoundCaptions) -> None:
+        await take_captions(self._store, found.video_id, found.tracks)
+
     async def _write(self, batch: ViewBatch) -> None:
         await self._views.write(batch)
 
@@ -91,6 +114,10 @@ class BackgroundTasks:
 
 def _id_of(batch: ViewBatch) -> str:
     return batch.batch_id
+
+
+def _video_of(found: FoundCaptions) -> str:
+    return found.video_id
 
 
 class Projector:
@@ -141,6 +168,14 @@ class Projector:
                     "publish drafts",
                     self._background.publish_drafts,
                     _DRAFTS_SECONDS,
+                    silence_seconds=_SILENCE_SECONDS,
+                )
+            )
+            tasks.create_task(
+                repeat(
+                    "take captions",
+                    self._background.take_captions,
+                    _CAPTIONS_SECONDS,
                     silence_seconds=_SILENCE_SECONDS,
                 )
             )

@@ -76,6 +76,15 @@ class VideoRow(msgspec.Struct, kw_only=True):
     downloads: Downloads | None = None
     files: tuple[DownloadFile, ...] = ()
     captions: tuple[CaptionTrack, ...] = ()
+    captions_removed: tuple[str, ...] = ()
+    captions_found: tuple[CaptionTrack, ...] = ()
+
+
+class FoundCaptions(msgspec.Struct, frozen=True):
+    """Text tracks of a video's source that may become its captions."""
+
+    video_id: str
+    tracks: tuple[CaptionTrack, ...]
 
 
 class VideoTagRow(msgspec.Struct, kw_only=True, frozen=True):

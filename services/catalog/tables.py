@@ -107,6 +107,11 @@ Index(
     videos.c.publish_at,
     postgresql_where=videos.c.publish_at.is_not(None),
 )
+Index(
+    "ix_videos_captions_found",
+    videos.c.id,
+    postgresql_where=text("captions_found <> '[]'::jsonb"),
+)
 Index("ix_videos_channel", videos.c.user_id, videos.c.created_at.desc(), videos.c.id.desc())
 Index(
     "ix_videos_search",

@@ -30,9 +30,13 @@ def storyboard_key(prefix: str) -> str:
     return f"{prefix}/{_STORYBOARD}"
 
 
+def captions_key(video_id: str, language: str, mark: str) -> str:
+    """The key of a file of captions; ``mark`` is used once."""
+    return f"{video_id}/captions/{language}-{mark}.vtt"
+
+
 def is_of_captions(video_id: str, key: str) -> bool:
-    """Whether the catalog has written the object: the video's own stream names it, and no
-    transcode does."""
+    """Whether the object is a file of captions: the video's own stream names it."""
     return key.startswith(f"{video_id}/captions/")
 
 

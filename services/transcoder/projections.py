@@ -12,13 +12,14 @@ from sqlalchemy import delete, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.transcoder.domain.state import audio_name
+from services.transcoder.domain.state import CAPTIONS, audio_name
 from services.transcoder.object_keys import is_of_live
 from services.transcoder.planning.plan import video_task_name, video_tasks
 from services.transcoder.planning.recording import CONTAINER
 from services.transcoder.tables import jobs, tasks
 from shared.contracts import (
     AudioEncoded,
+    CaptionsExtracted,
     ChunkEncoded,
     DownloadsMade,
     Event,
@@ -59,6 +60,7 @@ _MEGABYTE = 1_000_000
 _LATER_PRIORITY = 2
 _IMAGES_COST = 2.0
 _AUDIO_COST_PER_SECOND = 0.04
+_TEXTS_COST_PER_MEGABYTE = 0.002
 
 # Workers notice within two seconds that an attempt has ended; its folder is swept after that.
 _SWEEP_AFTER = text("interval '5 seconds'")
@@ -129,6 +131,8 @@ async def _apply(  # noqa: PLR0912 - one case per event
             await _changed(connection, event.video_id)
         case ThumbnailsCreated():
             await _done(connection, event.video_id, event.attempt, "images")
+        case CaptionsExtracted():
+            await _done(connection, event.video_id, event.attempt, CAPTIONS)
         case VideoPlayable():
             await _set(connection, event.video_id, playable=True)
         case MediaRepairFailed():
@@ -257,6 +261,9 @@ def planned_tasks(event: TranscodePlanned) -> list[dict[str, Any]]:
     rows.append(
         {"kind": "images", "name": "images", "priority": 1, "cost": _IMAGES_COST, "spec": {}}
     )
+    if event.source.texts:
+        cost = max(1.0, _TEXTS_COST_PER_MEGABYTE * event.source.size / _MEGABYTE)
+        rows.append({"kind": "captions", "name": CAPTIONS, "priority": 1, "cost": cost, "spec": {}})
     if event.source.container == CONTAINER:
         for row in rows:
             row["priority"] = max(row["priority"], _LATER_PRIORITY)

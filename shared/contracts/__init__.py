@@ -11,6 +11,7 @@ from shared.contracts.event_registry import (
 from shared.contracts.events import (
     SHOWN_TO_OTHERS,
     AudioEncoded,
+    CaptionsExtracted,
     CaptionsRemoved,
     CaptionsStored,
     ChunkEncoded,
@@ -85,6 +86,7 @@ from shared.contracts.live_events import (
 from shared.contracts.media import (
     AudioTrack,
     CaptionKind,
+    CaptionOrigin,
     CaptionTrack,
     Chunk,
     Colours,
@@ -102,6 +104,7 @@ from shared.contracts.media import (
     SourceFacts,
     SourceNote,
     StoredObject,
+    TextTrack,
     VideoRange,
     VideoTrack,
 )
@@ -114,7 +117,9 @@ __all__ = [
     "AudioEncoded",
     "AudioTrack",
     "CaptionKind",
+    "CaptionOrigin",
     "CaptionTrack",
+    "CaptionsExtracted",
     "CaptionsRemoved",
     "CaptionsStored",
     "Category",
@@ -179,6 +184,7 @@ __all__ = [
     "StreamKeyRotated",
     "TagRemoved",
     "TagsAdded",
+    "TextTrack",
     "ThumbnailsCreated",
     "TranscodeCancelled",
     "TranscodeCompleted",

@@ -30,6 +30,7 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.ChunkEncoded,
         e.AudioEncoded,
         e.ThumbnailsCreated,
+        e.CaptionsExtracted,
         e.VideoPlayable,
         e.TranscodeCompleted,
         e.TranscodeFailed,
@@ -90,6 +91,7 @@ EVENT_TYPES: Final[dict[str, type[e.Event]]] = {
 
 SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
     "AudioEncoded": 2,
+    "CaptionsStored": 2,
     "ChunkEncoded": 3,
     "LiveEnded": 2,
     "LiveStreamChanged": 2,
@@ -98,7 +100,7 @@ SCHEMA_VERSIONS: Final[dict[str, int]] = dict.fromkeys(EVENT_TYPES, 1) | {
     "MediaRestored": 2,
     "ThumbnailsCreated": 2,
     "TranscodeCompleted": 3,
-    "TranscodePlanned": 4,
+    "TranscodePlanned": 5,
     "TranscodeRetried": 2,
     "UploadStarted": 2,
     "VideoUploaded": 4,

@@ -21,6 +21,7 @@ from shared.contracts.media import (
     PublishedRendition,
     Rendition,
     SourceFacts,
+    SourceNote,
     StoredObject,
 )
 
@@ -210,6 +211,19 @@ class ThumbnailsCreated(Event, frozen=True, kw_only=True):
     preview_key: str | None = None
     worker: str | None = None
     objects: tuple[StoredObject, ...] = ()
+
+
+class CaptionsExtracted(Event, frozen=True, kw_only=True):
+    """The source's text tracks were read; those that can be shown are WebVTT files.
+
+    The catalog decides which of them become captions. ``notes``: which were left out, and why.
+    """
+
+    video_id: str
+    attempt: int
+    tracks: tuple[CaptionTrack, ...]
+    worker: str
+    notes: tuple[SourceNote, ...] = ()
 
 
 class VideoPlayable(Event, frozen=True, kw_only=True):

@@ -112,8 +112,30 @@ class SourceNote(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+CaptionKind = Literal["captions", "subtitles"]
+"""Captions say what is heard besides speech, too."""
+CaptionOrigin = Literal["upload", "file"]
+"""A person has stored them, or they were in the video's file."""
+
+
+class TextTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """A text track of the source that becomes captions. ``stream``: its number among all streams.
+
+    ``language``: a BCP 47 tag, ``und`` where the file does not say.
+    """
+
+    stream: int
+    codec: str
+    language: str
+    kind: CaptionKind
+    label: str
+
+
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A source as ffprobe describes it. ``notes``: what its uploader should know."""
+    """A source as ffprobe describes it. ``notes``: what its uploader should know.
+
+    ``texts``: at most one for each language.
+    """
 
     container: str
     duration_ms: int
@@ -122,6 +144,7 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     video: VideoTrack | None = None
     audio: tuple[AudioTrack, ...] = ()
     notes: tuple[SourceNote, ...] = ()
+    texts: tuple[TextTrack, ...] = ()
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,10 +210,6 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-CaptionKind = Literal["captions", "subtitles"]
-"""Captions say what is heard besides speech, too."""
-
-
 class CaptionTrack(msgspec.Struct, frozen=True, kw_only=True):
     """Captions in one language (a BCP 47 tag), as a WebVTT file."""
 
@@ -198,6 +217,7 @@ class CaptionTrack(msgspec.Struct, frozen=True, kw_only=True):
     kind: CaptionKind
     label: str
     object: StoredObject
+    origin: CaptionOrigin = "upload"
 
 
 class CompactedTrack(msgspec.Struct, frozen=True, kw_only=True):

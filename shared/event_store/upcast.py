@@ -40,6 +40,9 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
     ("TranscodePlanned", 2): _same,
     # Pictures got ``mastering``, ``light`` and ``dolby_vision``; renditions got ``video_range``.
     ("TranscodePlanned", 3): _same,
+    # Sources got ``texts``, captions ``origin``.
+    ("TranscodePlanned", 4): _same,
+    ("CaptionsStored", 1): _same,
     ("TranscodeCompleted", 2): _same,
     ("TranscodeRetried", 1): _same,
     # Sessions got their numbers of viewers, streams ``chat``.

@@ -11,8 +11,7 @@ from msgspec import Struct
 from services.auth import event_outbox, passwords
 from services.auth.handlers import session_opener
 from services.auth.settings import AuthSettings
-from services.catalog import domain as catalog_domain
-from services.catalog.captions import cues
+from services.catalog import captions as catalog_captions
 from services.catalog.http import conversions, histories
 from services.catalog.queries import search, search_turns, totals
 from services.catalog.webhooks import webhook_delivery, webhooks
@@ -41,8 +40,10 @@ from services.live.whip import server as whip
 from services.live.window import answers
 from services.transcoder.coordinator import downloads
 from services.transcoder.jobs.retries import TooManyRetries
+from services.transcoder.planning import texts
 from services.transcoder.settings import CoordinatorSettings, WorkerSettings
 from shared import database_sessions, publication
+from shared.captions import cues
 from shared.database import connect
 from shared.errors import CinelogError
 from shared.event_store import changes
@@ -159,8 +160,9 @@ FIXED: dict[str, list[float]] = {
         PoolLimits().waiting,
         PoolLimits().wait,
     ],
-    "captions of one video, video": [catalog_domain.MAX_CAPTIONS],
+    "captions of one video, video": [catalog_captions.MAX_CAPTIONS],
     "a file of captions, file": [cues.MAX_BYTES, cues.MAX_CUES, cues.MAX_CUE_TEXT],
+    "text tracks that are read of a source, source": [texts.MAX_TEXTS, cues.MAX_BYTES],
     "files of captions, user": [conversions.FILES, conversions._BUCKET.interval / 10**6],
     "webhooks, account": [webhooks.MAX_WEBHOOKS],
     "deliveries of webhooks under way, account": [webhook_delivery._OF_USER_AT_ONCE],

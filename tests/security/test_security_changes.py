@@ -45,6 +45,7 @@ BOUNDED = {
     *("MediaLost", "MediaRestored", "MediaRepairFailed", "MediaCompacted"),
     # Once for each compaction, and where its index was lost.
     "DownloadsMade",
+    "CaptionsExtracted",
     # At most one every few seconds for each video.
     "ViewsCounted",
 }

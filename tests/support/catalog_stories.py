@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from shared.contracts import (
+    CaptionsExtracted,
     CaptionsRemoved,
     CaptionsStored,
     CaptionTrack,
@@ -83,8 +84,20 @@ def _recorded(video: str) -> LiveRecorded:
     )
 
 
-def _captions(video: str, language: str, size: int) -> CaptionsStored | CaptionsRemoved:
-    """New captions, or none any more where there is no ``size``."""
+def _extracted(video: str, attempt: int) -> CaptionsExtracted:
+    """What a worker has found in the source."""
+    fact = StoredObject(key=f"{video}/captions/de-f.vtt", size=3, sha256="f")
+    track = CaptionTrack(language="de", kind="subtitles", label="de", object=fact, origin="file")
+    return CaptionsExtracted(video_id=video, attempt=attempt, tracks=(track,), worker="w")
+
+
+def _captions(
+    video: str, language: str, size: int
+) -> CaptionsStored | CaptionsRemoved | CaptionsExtracted:
+    """New captions, or none any more where there is no ``size``; of the largest, what a worker has
+    found."""
+    if size == 9:
+        return _extracted(video, 1)
     if not size:
         return CaptionsRemoved(video_id=video, language=language, removed_bytes=1)
     fact = StoredObject(key=f"{video}/captions/{language}.vtt", size=size, sha256="00")
@@ -123,7 +136,9 @@ class Story:
             return stream_id("transcode", video), self._transcode(video, owner)
         if chance < 0.66 and video not in self._lives:
             return stream_id("upload", video), UploadExpired(video_id=video, user_id=owner)
-        return stream_id("video", video), self._governed(video, owner)
+        event = self._governed(video, owner)
+        written = "transcode" if isinstance(event, CaptionsExtracted) else "video"
+        return stream_id(written, video), event
 
     def _live(self) -> tuple[str, Event]:
         """A session's first event, or the next of one that has not ended, or its recording."""

@@ -5,6 +5,7 @@ import type { Captions } from '../src/api/models';
 import { bestCaptions, storedChoice } from '../src/player/captionChoice';
 import { cuesAt, parseCues, plainText, runsOf } from '../src/player/cues';
 import { useCaptions } from '../src/player/useCaptions';
+import { captionName } from '../src/player/captionName';
 import { CaptionMenu } from '../src/player/CaptionMenu';
 import { decodeText, languageOfFile } from '../src/videos/captionFiles';
 import { expectAccessible, renderAt } from './stage';
@@ -25,7 +26,13 @@ const FILE = [
 ].join('\n');
 
 function track(language: string): Captions {
-  return { language, kind: 'subtitles', label: `In ${language}`, url: `/media/public/${language}` };
+  return {
+    language,
+    kind: 'subtitles',
+    label: `In ${language}`,
+    origin: 'upload',
+    url: `/media/public/${language}`,
+  };
 }
 
 describe('cues', () => {
@@ -82,6 +89,14 @@ describe('languages', () => {
     expect(decodeText(bytes(0xe9, 0x20))).toBe('é ');
     expect(decodeText(bytes(0xff, 0xfe, 0xe9, 0))).toBe('é');
   });
+});
+
+it.each([
+  ['In de', 'de', 'In de'],
+  ['de', 'de', 'Deutsch'],
+  ['und', 'und', 'Unknown language'],
+])('%s in %s is called %s', (label, language, name) => {
+  expect(captionName({ label, language })).toBe(name);
 });
 
 describe('the menu', () => {

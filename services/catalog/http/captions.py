@@ -11,13 +11,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from services.catalog.api_models import Captions, to_captions
-from services.catalog.captions.cues import MAX_BYTES
-from services.catalog.captions.languages import language_tag
 from services.catalog.domain import NotYourVideo, RemoveCaptions, StoreCaptions
 from services.catalog.http.access import find_visible, is_owner, run_command
 from services.catalog.http.conditional import SHOWS
 from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
 from services.catalog.queries.lists import Row
+from shared.captions.cues import MAX_BYTES
+from shared.captions.languages import language_tag
 from shared.contracts import CaptionKind, CaptionTrack, StoredObject, new_id
 from shared.errors import Detail, InvalidInput
 from shared.http.envelope import Message, Success
@@ -31,8 +31,9 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 class CaptionsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``text``: a WebVTT or SRT file of at most 512 KiB. ``label``: the language's name in menus,
-    at most 50 characters; its tag without one. ``captions`` say what is heard besides speech."""
+    """``text``: a WebVTT, SRT, TTML or ASS file of at most 512 KiB. ``label``: the language's name
+    in menus, at most 50 characters; its tag without one. ``captions`` say what is heard besides
+    speech."""
 
     text: Annotated[str, msgspec.Meta(max_length=MAX_BYTES)]
     label: str = ""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final
 
-from services.catalog.captions.cues import RefusedCaptions, webvtt
-from services.catalog.captions.files import read_captions
+from shared.captions.cues import RefusedCaptions, webvtt
+from shared.captions.files import read_captions
 from shared.errors import Detail, InvalidInput, TooManyRequests
 from shared.token_bucket import MICROS, Bucket, LocalBuckets
 

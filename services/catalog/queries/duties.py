@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+import msgspec
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.catalog.rows import FoundCaptions
 from services.catalog.tables import users, videos
+from shared.contracts import CaptionTrack
 
 
 class Duties:
-    """Videos of deleted accounts, and drafts whose time has come."""
+    """Videos of deleted accounts, drafts whose time has come, text tracks to be taken over."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -24,6 +27,21 @@ class Duties:
         )
         async with self._engine.connect() as connection:
             return (await connection.execute(statement.limit(100))).scalars().all()
+
+    async def found_captions(self, without: Sequence[str] = ()) -> Sequence[FoundCaptions]:
+        """Text tracks of sources that may become captions, of at most 20 videos but for those of
+        ``without``."""
+        statement = (
+            select(videos.c.id, videos.c.captions_found)
+            .where(videos.c.captions_found != text("'[]'::jsonb"), videos.c.id.not_in(without))
+            .limit(20)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [
+            FoundCaptions(row.id, msgspec.convert(row.captions_found, tuple[CaptionTrack, ...]))
+            for row in rows
+        ]
 
     async def due_drafts(self, now: datetime, without: Sequence[str] = ()) -> Sequence[str]:
         """The ids of drafts that become public by now but for those of ``without``, at most 100."""

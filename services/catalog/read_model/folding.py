@@ -4,7 +4,7 @@ rows."""
 from datetime import datetime
 from typing import Final
 
-from services.catalog.domain import with_captions
+from services.catalog.captions import takeable, with_captions, with_removed
 from services.catalog.read_model.live_folding import (
     clip_video,
     fold_live,
@@ -328,6 +328,9 @@ def _fold_files(
         video.downloads = event.downloads
     else:
         video.captions = with_captions(video.captions, event)
+        video.captions_removed = with_removed(video.captions_removed, event)
+        waiting = video.captions_found
+        video.captions_found = takeable(video.captions, video.captions_removed, waiting)
 
 
 def tag_rows(video: VideoRow) -> list[VideoTagRow]:

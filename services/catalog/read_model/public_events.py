@@ -90,6 +90,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.MediaCompacted: Fields(
         public=("attempt",), private=(*_VIDEO, "objects", "keep_seconds", "playlists")
     ),
+    c.CaptionsExtracted: Fields(public=("attempt", "notes"), private=(*_VIDEO, "tracks", "worker")),
     c.DownloadsMade: Fields(public=("attempt",), private=(*_VIDEO, "files")),
     c.LiveStreamCreated: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
     c.LiveStreamChanged: Fields(public=("live_id", *_LIVE_SETTINGS), private=("user_id",)),
@@ -153,6 +154,7 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.ViewsCounted: Fields(public=("count",), private=(*_VIDEO, "batch_id")),
     c.VideoDeleted: Fields(public=("deleted_by",), private=_OWNED),
     # Structs inside public fields.
+    c.SourceNote: Fields(public=("code", "text")),
     c.Rendition: Fields(
         public=(
             *("name", "width", "height", "frame_rate", "video_codec", "video_range"),
@@ -190,7 +192,12 @@ def public_fields(event: c.Event) -> dict[str, Any]:
         data["notes"] = [{"code": note.code, "text": note.text} for note in event.source.notes]
     elif isinstance(event, c.CaptionsStored):
         track = event.track
-        data |= {"language": track.language, "kind": track.kind, "label": track.label}
+        data |= {
+            "language": track.language,
+            "kind": track.kind,
+            "label": track.label,
+            "origin": track.origin,
+        }
     return data
 
 

@@ -4,8 +4,10 @@ from datetime import datetime
 
 import msgspec
 
+from services.catalog.captions import takeable
 from services.catalog.rows import JobRow, VideoRow, VideoStatus
 from shared.contracts import (
+    CaptionsExtracted,
     DownloadsMade,
     Event,
     SourceFacts,
@@ -55,6 +57,11 @@ def fold_transcode(event: Event, at: datetime, job: JobRow, video: VideoRow | No
             # Nothing that others are shown has changed, so neither do times.
             video.files = event.files
             return Changed(job=False)
+        case CaptionsExtracted() if event.attempt >= job.attempt:
+            job.notes = (*job.notes, *event.notes)
+            if video is not None:
+                removed = video.captions_removed
+                video.captions_found = takeable(video.captions, removed, event.tracks)
         case _ if isinstance(event, AttemptEvent) and event.attempt >= job.attempt:
             job.attempt = event.attempt
             _advance(event, at, job, video)

@@ -11,6 +11,7 @@ from services.transcoder.coordinator.caption_objects import named_captions
 from services.transcoder.coordinator.deletion_repository import Deletion, DeletionRepository
 from services.transcoder.coordinator.media_objects import Fate, fates
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
+from services.transcoder.domain.state import Transcode
 from services.transcoder.handlers import is_deleted, load_state
 from services.transcoder.object_keys import is_of_captions, is_of_live
 from shared.blobs.store import BlobStore
@@ -127,9 +128,10 @@ class _Verdicts:
             return lambda key: "delete"
         if reason == "deleted":
             return lambda key: "keep"
-        of_transcode = await self._of_transcode()
+        state, version = await load_state(self._store, video_id)
+        of_transcode = await self._of_transcode(state, version)
         events = await self._store.read_stream(stream_id("video", video_id))
-        captions = named_captions(recorded.data for recorded in events)
+        captions = named_captions((recorded.data for recorded in events), state.captions)
 
         def fate(key: str) -> Fate:
             if is_of_captions(video_id, key):
@@ -138,10 +140,9 @@ class _Verdicts:
 
         return fate
 
-    async def _of_transcode(self) -> Callable[[str], Fate]:
+    async def _of_transcode(self, state: Transcode, version: int) -> Callable[[str], Fate]:
         """What becomes of objects that a transcode or a live has made."""
         video_id, reason = self._video_id, self._reason
-        state, version = await load_state(self._store, video_id)
         if version == 0:
             uploaded = await self._store.read_stream(stream_id("upload", video_id))
             is_video = any(isinstance(event.data, VideoUploaded) for event in uploaded)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from services.transcoder.coordinator.media_objects import required, sprites
-from services.transcoder.domain.state import IMAGES, SoundTrack, Transcode, audio_name
+from services.transcoder.domain.state import CAPTIONS, IMAGES, SoundTrack, Transcode, audio_name
 from services.transcoder.object_keys import sprite_key
 from services.transcoder.planning.plan import makes_sprite, video_tasks
 from shared.contracts import EncodedTrack, MediaLost, StoredObject
@@ -73,6 +73,8 @@ def unfinished_tasks(state: Transcode) -> list[str]:
         name = audio_name(track.index)
         if not state.audio.get(name, SoundTrack()).complete:
             names.append(name)
+    if planned.source.texts and state.captions is None:
+        names.append(CAPTIONS)
     return names if state.images else [*names, IMAGES]
 
 

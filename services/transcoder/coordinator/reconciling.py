@@ -198,12 +198,14 @@ class Reconciliation:
         if job is not None and not deleted and is_of_live(held.video_id, job.source_key):
             found += await self._of_live(held)
         if job is not None and not deleted:
-            unnamed, wrong = await self._captions(held)
+            unnamed, wrong = await self._captions(held, state)
             found += wrong
             orphans += [key for key in unnamed if held.objects[key].modified_at < before]
         return found + await self._list(held.video_id, orphans, "unused", dry_run)
 
-    async def _captions(self, held: StoredObjects) -> tuple[list[str], list[Finding]]:
+    async def _captions(
+        self, held: StoredObjects, state: Transcode
+    ) -> tuple[list[str], list[Finding]]:
         """Objects of captions that the log does not name, and named ones that are not right.
 
         The stream of a video without any such object is not read: the scrubber looks for those that
@@ -215,7 +217,7 @@ class Reconciliation:
         if not kept:
             return [], []
         events = await self._store.read_stream(stream_id("video", held.video_id))
-        named = named_captions(recorded.data for recorded in events)
+        named = named_captions((recorded.data for recorded in events), state.captions)
         wrong = [
             Finding(action="damaged", subject=key, detail=problem)
             for key, problem in wrong_captions(named, kept).items()

@@ -74,7 +74,7 @@ class Scrubber:
         session = await self._store.read_stream(stream_id("livesession", video_id))
         checks += live_checks(recorded.data for recorded in session)
         video = await self._store.read_stream(stream_id("video", video_id))
-        checks += caption_checks(recorded.data for recorded in video)
+        checks += caption_checks((recorded.data for recorded in video), state.captions)
         for recorded in await self._store.read_stream(stream_id("upload", video_id)):
             if isinstance(recorded.data, VideoUploaded):
                 checks.append(source_check(recorded.data))

@@ -13,6 +13,7 @@ from services.transcoder.domain.state import SYSTEM, SoundTrack, Transcode, is_c
 from services.transcoder.planning.media_errors import needs_plain
 from shared.contracts import (
     AudioEncoded,
+    CaptionsExtracted,
     ChunkEncoded,
     DownloadsMade,
     Event,
@@ -148,6 +149,8 @@ def _changes(state: Transcode, event: Event) -> bool:  # noqa: PLR0911, PLR0912 
         return _continues(state, event)
     if isinstance(event, ThumbnailsCreated):
         return state.images is None
+    if isinstance(event, CaptionsExtracted):
+        return state.captions is None
     if isinstance(event, VideoPlayable):
         return state.playable is None
     ends = MediaRestored if state.repairing else TranscodeCompleted

@@ -3,6 +3,7 @@
 import msgspec
 
 from services.transcoder.domain.state import (
+    CAPTIONS,
     IMAGES,
     SYSTEM,
     SoundTrack,
@@ -13,6 +14,7 @@ from services.transcoder.planning.object_join import relocate_tracks
 from services.transcoder.planning.plan import makes_sprite, video_tasks
 from shared.contracts import (
     AudioEncoded,
+    CaptionsExtracted,
     ChunkEncoded,
     DownloadsMade,
     Event,
@@ -52,6 +54,8 @@ def evolve(state: Transcode, event: Event) -> Transcode:  # noqa: PLR0911, PLR09
             return msgspec.structs.replace(state, audio=audio)
         case ThumbnailsCreated():
             return msgspec.structs.replace(state, images=event)
+        case CaptionsExtracted():
+            return msgspec.structs.replace(state, captions=event)
         case TranscodeProgressed():
             return msgspec.structs.replace(state, percent=max(state.percent, event.percent))
         case VideoPlayable():
@@ -123,6 +127,7 @@ def _without(state: Transcode, event: MediaLost) -> Transcode:
         sprites=sprites,
         audio={name: sound for name, sound in state.audio.items() if name not in event.tasks},
         images=None if IMAGES in event.tasks else state.images,
+        captions=None if CAPTIONS in event.tasks else state.captions,
         lost=state.lost | frozenset(event.keys),
         before_repair=state,
     )

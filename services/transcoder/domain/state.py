@@ -6,6 +6,7 @@ import msgspec
 
 from services.transcoder.planning.plan import h264_renditions, passthrough_rendition
 from shared.contracts import (
+    CaptionsExtracted,
     DownloadFile,
     EncodedTrack,
     Rendition,
@@ -17,8 +18,9 @@ from shared.contracts import (
 
 Phase = Literal["pending", "running", "completed", "failed", "cancelled"]
 
-# The name of the images task.
+# The names of the images task and of the one that reads text tracks.
 IMAGES: Final = "images"
+CAPTIONS: Final = "captions"
 # Who requested an attempt that no person did.
 SYSTEM: Final = "system"
 
@@ -52,6 +54,7 @@ class Transcode(msgspec.Struct, frozen=True):
     video: dict[str, dict[int, EncodedTrack]] = {}
     audio: dict[str, SoundTrack] = {}
     images: ThumbnailsCreated | None = None
+    captions: CaptionsExtracted | None = None
     sprites: dict[int, StoredObject] = {}
     playlists: tuple[StoredObject, ...] = ()
     playable: VideoPlayable | None = None
@@ -126,6 +129,8 @@ def is_complete(state: Transcode) -> bool:
     """Whether everything that was planned has been made."""
     planned = state.planned
     if planned is None or state.images is None:
+        return False
+    if planned.source.texts and state.captions is None:
         return False
     every_chunk = all(
         chunk.index in state.video.get(rendition.name, {})

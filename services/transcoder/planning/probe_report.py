@@ -21,6 +21,7 @@ from services.transcoder.planning.orientation import (
     cropped,
     orientation_of,
 )
+from services.transcoder.planning.texts import choose_texts
 from services.transcoder.planning.tracks import (
     choose_tracks,
     is_unplaced,
@@ -131,6 +132,7 @@ def read_source(
     main = video or sounds[0]
     duration = _duration(report, main)
     rate = frame_rate(video) if video else Fraction(0)
+    texts, unread = choose_texts(report, protected)
     facts = SourceFacts(
         container=report.format.names[0],
         duration_ms=round((duration or 0) * 1000),
@@ -149,7 +151,8 @@ def read_source(
             )
             for position, stream in enumerate(sounds)
         ),
-        notes=chosen.notes + (colour_notes(video) if video else ()),
+        notes=chosen.notes + unread + (colour_notes(video) if video else ()),
+        texts=texts,
     )
     names, used = report.format.names, (*((video,) if video else ()), *sounds)
     # Others state the length of their sounds in units that may mislead.

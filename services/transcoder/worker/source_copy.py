@@ -120,6 +120,8 @@ async def copy_source(
         container=facts.container,
         size=facts.size,
         bit_rate=facts.bit_rate,
+        # The copy has none.
+        texts=facts.texts,
         # Both say what the picture itself says.
         notes=tuple(dict.fromkeys(facts.notes + found.facts.notes)),
     )

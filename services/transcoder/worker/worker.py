@@ -19,6 +19,7 @@ from services.transcoder.worker.context import TaskContext, TaskProgress, Worker
 from services.transcoder.worker.judgement import SourceDoubted, careful, is_last, judged
 from services.transcoder.worker.metrics import WorkerMetrics
 from services.transcoder.worker.task_audio import encode_sound
+from services.transcoder.worker.task_captions import extract_captions
 from services.transcoder.worker.task_images import make_images
 from services.transcoder.worker.task_plan import make_plan
 from services.transcoder.worker.task_remux import cut_from_source
@@ -45,6 +46,7 @@ PERFORMERS: Final[dict[str, Callable[[WorkerContext, TaskContext], Awaitable[Eve
     "remux": cut_from_source,
     "audio": encode_sound,
     "images": make_images,
+    "captions": extract_captions,
 }
 
 

@@ -3,7 +3,16 @@
 import hashlib
 
 from services.catalog.http.conversions import FILES
-from shared.contracts import CaptionsRemoved, CaptionsStored, VisibilityChanged, stream_id
+from shared.contracts import (
+    CaptionsExtracted,
+    CaptionsRemoved,
+    CaptionsStored,
+    CaptionTrack,
+    SourceNote,
+    StoredObject,
+    VisibilityChanged,
+    stream_id,
+)
 from tests.integration.catalog.stage import Stage, open_stage
 from tests.support.buckets import Buckets
 from tests.support.databases import Database
@@ -106,3 +115,47 @@ async def test_what_is_no_captions_is_refused_and_not_stored(
             assert await put(stage, video, language, ada, **body) == 400
         assert s3.keys(s3.media) == []
         assert await events(stage, video) == []
+
+
+def of_file(video: str, language: str) -> CaptionTrack:
+    fact = StoredObject(key=f"{video}/captions/{language}-f.vtt", size=9, sha256=f"f-{language}")
+    return CaptionTrack(
+        language=language, kind="subtitles", label=language, object=fact, origin="file"
+    )
+
+
+async def test_text_tracks_of_the_file_are_captions_unless_a_person_has_said_otherwise(
+    database: Database, s3: Buckets
+) -> None:
+    async with open_stage(database, s3=s3) as stage:
+        ada = await stage.user()
+        video = await stage.ready(ada)
+        await stage.settle()
+        path = f"/videos/{video}/captions"
+        for language in ("de", "en"):
+            assert await put(stage, video, language, ada) == 200
+        assert (await stage.call("DELETE", f"{path}/de", ada)).status_code == 200
+        found = tuple(of_file(video, language) for language in ("de", "en", "fr"))
+        note = SourceNote(code="captions_left_out", text="Pictures were left out.")
+        event = CaptionsExtracted(
+            video_id=video, attempt=1, tracks=found, worker="w", notes=(note,)
+        )
+        transcode = stream_id("transcode", video)
+        version = len(await stage.store.read_stream(transcode))
+        await stage.record(transcode, event, at=version)
+        await stage.settle()
+        assert await stage.background().take_captions() == 1
+        await stage.settle()
+        assert await stage.background().take_captions() == 0
+        shown = (await stage.get(path)).json()["data"]
+        assert [(each["language"], each["origin"]) for each in shown] == [
+            ("en", "upload"),
+            ("fr", "file"),
+        ]
+        job = (await stage.get(f"/jobs/{video}", ada)).json()["data"]
+        assert [each["code"] for each in job["notes"]] == ["captions_left_out"]
+        assert (await stage.call("DELETE", f"{path}/fr", ada)).status_code == 200
+        again = CaptionsExtracted(video_id=video, attempt=2, tracks=found, worker="w")
+        await stage.record(transcode, again, at=version + 1)
+        await stage.settle()
+        assert await stage.background().take_captions() == 0

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 import pytest
 
+from services.catalog.captions import MAX_CAPTIONS
 from services.catalog.domain import (
-    MAX_CAPTIONS,
     AddTags,
     CaptionsNotFound,
     ChangeDetails,
@@ -22,6 +22,7 @@ from services.catalog.domain import (
     RemoveTag,
     StoreCaptions,
     TagNotFound,
+    TakeCaptions,
     TooManyCaptions,
     TooManyTags,
     VideoNotFound,
@@ -248,3 +249,39 @@ def test_captions_are_the_owners() -> None:
             when(command, UPLOADED)
         with pytest.raises(VideoNotFound):
             when(command, UPLOADED, DELETED)
+
+
+def of_file(language: str, size: int = 7) -> CaptionTrack:
+    fact = StoredObject(key=f"v/captions/{language}-f{size}.vtt", size=size, sha256=f"f{size}")
+    return CaptionTrack(
+        language=language, kind="subtitles", label=language, object=fact, origin="file"
+    )
+
+
+def test_text_tracks_of_the_source_become_captions_but_never_over_a_persons() -> None:
+    mine = CaptionsStored(video_id="v", track=captions("en"))
+    gone = CaptionsRemoved(video_id="v", language="de", removed_bytes=1)
+    found = tuple(of_file(language) for language in ("de", "en", "fr"))
+    first = CaptionsStored(video_id="v", track=of_file("fr"))
+    stored = CaptionsStored(video_id="v", track=captions("de"))
+    assert when(TakeCaptions(found), UPLOADED, mine, stored, gone) == [first]
+    assert when(TakeCaptions(found), UPLOADED, mine, stored, gone, first) == []
+    again = (of_file("fr", 9),)
+    assert when(TakeCaptions(again), UPLOADED, first) == [
+        CaptionsStored(video_id="v", track=again[0], replaced_bytes=7)
+    ]
+    edited = CaptionsStored(video_id="v", track=captions("fr"), replaced_bytes=7)
+    assert when(TakeCaptions(again), UPLOADED, first, edited) == []
+    removed = CaptionsRemoved(video_id="v", language="fr", removed_bytes=7)
+    assert when(TakeCaptions(again), UPLOADED, first, removed) == []
+
+
+def test_text_tracks_beyond_the_limit_are_left() -> None:
+    given = [
+        CaptionsStored(video_id="v", track=captions(f"q{chr(97 + n // 26)}{chr(97 + n % 26)}"))
+        for n in range(MAX_CAPTIONS - 1)
+    ]
+    found = (of_file("de"), of_file("en"))
+    assert when(TakeCaptions(found), UPLOADED, *given) == [
+        CaptionsStored(video_id="v", track=of_file("de"))
+    ]

@@ -38,7 +38,7 @@ MODELS = [
         },
         {
             *("playlist_key", "dash_key", "poster_key", "storyboard_key", "preview_key"),
-            *("listed", "search"),
+            *("listed", "search", "captions_found", "captions_removed"),
             *("live_started_at", "live_connected", "live_latency", "live_ended", "live_kept"),
         },
     ),

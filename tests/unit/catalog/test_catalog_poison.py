@@ -8,7 +8,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from services.catalog.projector import BackgroundTasks
-from services.catalog.rows import ViewBatch
+from services.catalog.rows import FoundCaptions, ViewBatch
 from services.catalog.webhooks import webhook_delivery
 from services.catalog.webhooks.webhook_delivery import WebhookDelivery
 from services.catalog.webhooks.webhooks import Webhook
@@ -37,6 +37,9 @@ class Orphans:
         return [video for video in VIDEOS if video not in without]
 
     async def due_drafts(self, now: datetime, without: Sequence[str]) -> list[str]:
+        return []
+
+    async def found_captions(self, without: Sequence[str]) -> list[FoundCaptions]:
         return []
 
 

@@ -22,7 +22,7 @@ from shared.contracts import (
 GOLDEN = Path(__file__).resolve().parents[2] / "contract" / "golden"
 DERIVED = {
     "TranscodePlanned": {"duration_ms", "chunks", "notes"},
-    "CaptionsStored": {"language", "kind", "label"},
+    "CaptionsStored": {"language", "kind", "label", "origin"},
 }
 
 

@@ -8,12 +8,14 @@ from services.transcoder.planning.plan import chunks, timeline
 from shared.contracts import (
     AudioEncoded,
     AudioTrack,
+    CaptionsExtracted,
     ChunkEncoded,
     EncodedTrack,
     Event,
     Rendition,
     Segment,
     SourceFacts,
+    TextTrack,
     ThumbnailsCreated,
     TranscodeCompleted,
     TranscodePlanned,
@@ -25,8 +27,14 @@ CODECS = {"360p": "avc1.64001E", "240p": "avc1.640015"}
 SIZE = {"360p": 300_000, "240p": 100_000}
 
 
+TEXT = TextTrack(stream=2, codec="subrip", language="en", kind="subtitles", label="en")
+
+
 def plan(
-    seconds: float = 20.0, names: tuple[str, ...] = ("360p", "240p"), audio: int = 1
+    seconds: float = 20.0,
+    names: tuple[str, ...] = ("360p", "240p"),
+    audio: int = 1,
+    texts: tuple[TextTrack, ...] = (),
 ) -> TranscodePlanned:
     line = timeline(Fraction(25))
     video = VideoTrack(codec="h264", width=640, height=360, frame_rate="25/1") if names else None
@@ -42,6 +50,7 @@ def plan(
             size=1,
             video=video,
             audio=tracks,
+            texts=texts,
         ),
         renditions=tuple(
             Rendition(name=n, width=SIZES[n][0], height=SIZES[n][1], frame_rate="25/1")
@@ -124,6 +133,8 @@ def audio_encoded(first: int, count: int, *, complete: bool = False) -> AudioEnc
 
 
 IMAGES = ThumbnailsCreated(video_id="v", attempt=1, poster_key="v/a1/poster.webp")
+# Objects of captions belong to the video's stream: tests of their own are about those.
+CAPTIONS = CaptionsExtracted(video_id="v", attempt=1, tracks=(), worker="w")
 COMPLETED = TranscodeCompleted(
     video_id="v",
     attempt=1,

@@ -19,20 +19,23 @@ from services.transcoder.worker.worker import PERFORMERS
 from shared.contracts import MediaLost
 from tests.support.sequenced import sequenced
 from tests.unit.transcoder.facts_about import (
+    CAPTIONS,
     COMPLETED,
     IMAGES,
+    TEXT,
     after,
     audio_encoded,
     chunk_encoded,
     plan,
 )
 
-PLAN = plan()
+PLAN = plan(texts=(TEXT,))
 # One event for each task of the plan.
 RESULTS = (
     *(chunk_encoded(PLAN, task.chunk, *task.renditions) for task in video_tasks(PLAN)),
     audio_encoded(0, 5, complete=True),
     IMAGES,
+    CAPTIONS,
 )
 NAMES = {row["task_id"].rpartition("/")[2] for row in planned_tasks(PLAN)}
 GLOSSARY = Path(__file__).resolve().parents[3] / "docs" / "glossary.md"

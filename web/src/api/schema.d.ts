@@ -1389,6 +1389,8 @@ export interface components {
             /** @enum {string} */
             kind: "captions" | "subtitles";
             label: string;
+            /** @enum {string} */
+            origin: "upload" | "file";
             url: string;
         };
         /** CaptionsFile */

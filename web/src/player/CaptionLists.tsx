@@ -1,4 +1,5 @@
 import { SIZES } from './captionChoice';
+import { captionName } from './captionName';
 import { RadioList } from './RadioList';
 import type { CaptionState } from './useCaptions';
 
@@ -15,7 +16,7 @@ export function CaptionLists({ captions }: { captions: CaptionState }) {
         value={shown ? tracks.indexOf(shown) : OFF}
         options={[
           { value: OFF, label: 'Off' },
-          ...tracks.map((track, value) => ({ value, label: track.label })),
+          ...tracks.map((track, value) => ({ value, label: captionName(track) })),
         ]}
         onChange={(value) => {
           const language = tracks[value]?.language;

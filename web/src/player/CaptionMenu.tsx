@@ -2,6 +2,7 @@ import { Captions as CaptionsIcon } from 'lucide-react';
 
 import { usePopup } from '../ui/usePopup';
 import { CaptionLists } from './CaptionLists';
+import { captionName } from './captionName';
 import { ControlButton } from './ControlButton';
 import type { CaptionState } from './useCaptions';
 
@@ -13,7 +14,7 @@ export function CaptionMenu({ captions }: { captions: CaptionState }) {
   return (
     <div ref={container} className="relative">
       <ControlButton
-        label={shown ? `Captions, ${shown.label}` : 'Captions'}
+        label={shown ? `Captions, ${captionName(shown)}` : 'Captions'}
         aria-expanded={open}
         className={shown ? 'shadow-[inset_0_-3px_0_var(--accent)]' : undefined}
         onClick={toggle}

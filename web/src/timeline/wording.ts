@@ -10,6 +10,7 @@ const TITLES: Readonly<Record<string, string>> = {
   ChunkEncoded: 'Encoded a part',
   AudioEncoded: 'Encoded the sound',
   ThumbnailsCreated: 'Made the pictures',
+  CaptionsExtracted: 'Read the subtitles of the file',
   VideoPlayable: 'Playable',
   TranscodeCompleted: 'Complete',
   MediaCompacted: 'Packed for storage',

@@ -6,12 +6,13 @@ import type { Captions, Video } from '../api/models';
 import { queries } from '../api/queries';
 import { removeCaptions, storeCaptions } from '../api/videos';
 import { SelectField } from '../ui/SelectField';
+import { captionName, languageName } from '../player/captionName';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { TextField } from '../ui/Field';
 import { useNotify } from '../ui/notifications';
 import { InlineError } from '../ui/states';
-import { decodeText, LANGUAGES, languageName, languageOfFile } from './captionFiles';
+import { decodeText, LANGUAGES, languageOfFile } from './captionFiles';
 
 interface CaptionsDialogProps {
   video: Video;
@@ -43,14 +44,15 @@ function StoredCaptions({ videoId, track }: { videoId: string; track: Captions }
     <li className="py-1">
       <div className="flex items-center gap-3">
         <span dir="auto" className="min-w-0 flex-1 font-semibold">
-          {track.label}
+          {captionName(track)}
         </span>
+        {track.origin === 'file' && <span className="text-sm text-muted">from the file</span>}
         <span className="timecode text-sm text-muted">{track.language}</span>
         <Button
           size="sm"
           variant="danger"
           busy={remove.isPending}
-          aria-label={`Remove ${track.label}`}
+          aria-label={`Remove ${captionName(track)}`}
           onClick={() => remove.mutate()}
         >
           <Trash2 className="h-4 w-4" aria-hidden="true" />
@@ -88,9 +90,9 @@ function CaptionsForm({ videoId, onClose }: { videoId: string; onClose: () => vo
       <TextField
         label="File"
         type="file"
-        hint="WebVTT or SRT"
+        hint="WebVTT, SRT, TTML or ASS"
         style={{ paddingBlock: '0.5rem' }}
-        accept=".vtt,.srt,text/vtt,application/x-subrip"
+        accept=".vtt,.srt,.ttml,.dfxp,.xml,.ass,.ssa,text/vtt,application/x-subrip,application/ttml+xml"
         onChange={(event) => {
           const chosen = event.target.files?.[0] ?? null;
           setFile(chosen);

@@ -4,15 +4,6 @@ export const LANGUAGES: readonly string[] =
     ' ',
   );
 
-/** A language's name in itself, or its tag where the browser knows none. */
-export function languageName(tag: string): string {
-  try {
-    return new Intl.DisplayNames([tag], { type: 'language' }).of(tag) ?? tag;
-  } catch {
-    return tag;
-  }
-}
-
 /** The offered language that a file's name ends with ("film.pt-BR.srt"), or the nearest to another. */
 export function languageOfFile(name: string, otherwise: string): string {
   const found = /\.([A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?)\.\w+$/.exec(name)?.[1];

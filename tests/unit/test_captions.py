@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalog.captions.cue_text import plain_text, safe_text
-from services.catalog.captions.cues import MAX_BYTES, MAX_CUES, Cue, RefusedCaptions, webvtt
-from services.catalog.captions.files import read_captions
-from services.catalog.captions.languages import language_tag
+from shared.captions.cue_text import plain_text, safe_text
+from shared.captions.cues import MAX_BYTES, MAX_CUES, Cue, RefusedCaptions, webvtt
+from shared.captions.files import read_captions
+from shared.captions.languages import language_of_code, language_tag
 
 VTT = """WEBVTT - made by hand
 
@@ -133,3 +133,96 @@ def test_no_text_is_read_for_ever(unit: str) -> None:
 )
 def test_languages(text: str, tag: str | None) -> None:
     assert language_tag(text) == tag
+
+
+ASS = """[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname
+Style: Default,Arial
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Comment: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,not shown
+Dialogue: 0,0:00:03.50,0:00:04.00,Default,,0,0,0,,{\\i1}Bye{\\i0}, <all> & {\\pos(1,2)\\b1}you
+Dialogue: 0,0:00:01.00,0:00:02.25,Default,Ada,0,0,0,,One\\Ntwo
+Dialogue: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,{\\p1}m 0 0 l 10 10
+"""
+TTML = """<?xml version="1.0" encoding="UTF-16"?>
+<!-- a comment -->
+<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter"
+    ttp:frameRate="25" ttp:tickRate="1000">
+  <head><metadata><title>no</title></metadata></head>
+  <body><div begin="1s">
+    <p begin="00:00:00.500" end="00:00:02:00">a &lt;b&gt; &amp;
+      <span>c</span><br/>d<metadata>no</metadata></p>
+    <p begin="2500t" dur="25f">e</p>
+    <p begin="4s" end="5s">  </p>
+  </div></body>
+</tt>
+"""
+
+
+def test_ass_becomes_text_with_its_plain_styles() -> None:
+    assert read_captions(("\ufeff" + ASS.replace("\n", "\r\n")).encode()) == [
+        Cue(3500, 4000, "<i>Bye</i>, &lt;all&gt; &amp; <b>you</b>"),
+        Cue(1000, 2250, "One\ntwo"),
+    ]
+
+
+def test_ttml_becomes_text_at_its_times() -> None:
+    assert read_captions(TTML.encode()) == [
+        Cue(1500, 3000, "a &lt;b&gt; &amp; c\nd"),
+        Cue(3500, 4500, "e"),
+    ]
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(10))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"<!DOCTYPE tt [{LAUGHS}]><tt><body><p end='1s'>&l9;</p></body></tt>", "document type"),
+        ('<!DOCTYPE tt SYSTEM "file:///etc/passwd"><tt/>', "document type"),
+        ("<tt>" + "<div>" * 40, "too many elements"),
+        ("<tt>" + "<br/>" * 90_000 + "</tt>", "too many elements"),
+        ("<tt><body><p>a</p></body></tt>", "when it ends"),
+        ("<tt><body><p begin='x' end='1s'>a</p></body></tt>", "a time such as"),
+        ("<svg/>", "not TTML"),
+        ("<tt>", "not well-formed"),
+        (f"<tt><p end='1s'>{'a' * 20_000}</p></tt>", "2000 characters"),
+        ("[Script Info]\n[Events]\nDialogue: 0,soon,0:00:01.00,,,,,,,a", "Line 3"),
+        ("[Script Info]\n[Events]\nFormat: Text, Start\n", "Line 3"),
+        ("[Script Info]\n[Events]\n", "no captions"),
+    ],
+)
+def test_what_is_no_ttml_or_ass_is_refused(text: str, words: str) -> None:
+    with pytest.raises(RefusedCaptions, match=words):
+        read_captions(text.encode())
+
+
+def test_of_what_a_program_has_written_bad_cues_are_left_out() -> None:
+    data = b"WEBVTT\n\n00:02.000 --> 00:02.000\nno time\n\n00:03.000 --> 00:04.000\nyes\n"
+    with pytest.raises(RefusedCaptions):
+        read_captions(data)
+    assert read_captions(data, strict=False) == [Cue(3000, 4000, "yes")]
+
+
+@pytest.mark.parametrize(
+    ("code", "tag"),
+    [
+        ("eng", "en"),
+        ("ger", "de"),
+        ("deu", "de"),
+        ("pt_BR", "pt-BR"),
+        ("por-br", "pt-BR"),
+        ("haw", "haw"),
+        ("und", None),
+        ("", None),
+        ('en"><script>', None),
+    ],
+)
+def test_codes_of_files_are_tags(code: str, tag: str | None) -> None:
+    assert language_of_code(code) == tag

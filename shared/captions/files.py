@@ -1,11 +1,16 @@
-"""Reads WebVTT and SRT files strictly: what is no cue is refused with its line."""
+"""Reads files of captions strictly: what is no cue is refused with its line.
+
+WebVTT and SRT here; ASS and TTML in modules of their own.
+"""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
-from services.catalog.captions.cue_text import safe_text
-from services.catalog.captions.cues import MAX_BYTES, MAX_CUES, Cue, RefusedCaptions, checked
+from shared.captions.ass import is_ass, read_ass
+from shared.captions.cue_text import safe_text
+from shared.captions.cues import MAX_BYTES, MAX_CUES, Cue, RefusedCaptions, checked
+from shared.captions.ttml import is_ttml, read_ttml
 
 _EMPTY: Final = "The file has no captions in it."
 _TIME: Final = r"(?:([0-9]{1,3}):)?([0-5]?[0-9]):([0-5][0-9])[.,]([0-9]{1,3})"
@@ -22,25 +27,44 @@ _OTHER: Final = re.compile(r"(?:NOTE|STYLE|REGION)(?:[ \t].*)?\Z")
 Block = tuple[int, list[str]]
 
 
-def read_captions(data: bytes) -> list[Cue]:
-    """The cues of a file, safe to show. Raises RefusedCaptions."""
+def read_captions(data: bytes, *, strict: bool = True) -> list[Cue]:
+    """The cues of a file, safe to show. Raises RefusedCaptions.
+
+    Not ``strict``: what is no cue is left out, because nobody can mend the file.
+    """
     if len(data) > MAX_BYTES:
         raise RefusedCaptions(f"The file is larger than {MAX_BYTES // 1024} KiB.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise RefusedCaptions("The file is not in UTF-8.") from None
-    lines = _LINE_ENDS.sub("\n", text).replace("\0", "\ufffd").split("\n")
-    blocks = _blocks(lines)
+    text = _LINE_ENDS.sub("\n", text).replace("\0", "\ufffd")
+    cues = _read(text, strict=strict)
+    if not cues:
+        raise RefusedCaptions(_EMPTY)
+    return cues
+
+
+def _read(text: str, *, strict: bool) -> list[Cue]:
+    if is_ass(text):
+        return read_ass(text)
+    if is_ttml(text):
+        return read_ttml(text)
+    blocks = _blocks(text.split("\n"))
     first = next(blocks, None)
     if first is None:
         raise RefusedCaptions(_EMPTY)
-    if re.match(r"WEBVTT(?:[ \t]|\Z)", first[1][0]):
-        cues = [cue for block in blocks if (cue := _cue(block, webvtt=True))]
-    else:
-        cues = [cue for block in (first, *blocks) if (cue := _cue(block, webvtt=False))]
-    if not cues:
-        raise RefusedCaptions(_EMPTY)
+    is_webvtt = re.match(r"WEBVTT(?:[ \t]|\Z)", first[1][0]) is not None
+    cues: list[Cue] = []
+    for block in blocks if is_webvtt else (first, *blocks):
+        try:
+            cue = _cue(block, webvtt=is_webvtt)
+        except RefusedCaptions:
+            if strict:
+                raise
+            continue
+        if cue is not None:
+            cues.append(cue)
     return cues
 
 
