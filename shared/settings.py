@@ -88,6 +88,7 @@ def load(kind: type[T], env: Mapping[str, str]) -> T:
             raw[field.name] = _convert(variable, value, field.type)
         elif field.required:
             raise SettingsError(f"{variable} is not set")
+    _refuse_half_of_a_pair(raw, kind)
     settings = kind(**raw)
     if settings.cinelog_mode == "production":
         _refuse_default_passwords(settings)
@@ -133,6 +134,17 @@ def _parse(kind: type[Any], value: Any) -> Any:
 def _without_value(error: Exception, value: str) -> str:
     message = str(error).splitlines()[0]
     return "its value is not valid" if value in message else message
+
+
+def _refuse_half_of_a_pair(raw: Mapping[str, Any], kind: type[Settings]) -> None:
+    """An access key without its secret key, or the other way round, is no login."""
+    names = {field.name for field in msgspec.structs.fields(kind)}
+    for access_key in [name for name in names if name.endswith("access_key")]:
+        secret_key = access_key.removesuffix("access_key") + "secret_key"
+        missing = {access_key, secret_key} & names - raw.keys()
+        if len(missing) == 1:
+            (there,) = {access_key, secret_key} - missing
+            raise SettingsError(f"{missing.pop().upper()} is not set, but {there.upper()} is")
 
 
 def _refuse_default_passwords(settings: Settings) -> None:

@@ -27,8 +27,8 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     auth_url: str
     s3_endpoint: str
     s3_region: str = "us-east-1"
-    s3_access_key: str
-    s3_secret_key: Secret
+    s3_access_key: str | None = None
+    s3_secret_key: Secret | None = None
     s3_media_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
     s3_sync_url: str | None = None
     public_url: str | None = None

@@ -46,11 +46,12 @@ from services.gateway.upstream.live_origin import LiveOrigin
 from services.gateway.upstream.live_viewers import FLUSH_SECONDS, LiveViewers
 from services.gateway.upstream.object_storage import ObjectStorage
 from services.gateway.upstream.signed_urls import SignedUrls
+from services.gateway.upstream.signing_keys import RENEW_SECONDS, SigningKeys, signing_keys
 from services.gateway.upstream.traced_upstream import TracedObjectStorage, TracedUpstream
 from services.gateway.upstream.upstreams import Upstream, UpstreamMetrics, Upstreams
 from shared import settings
 from shared.host.entry import Role, run_entry
-from shared.host.host import Host, Process, Served
+from shared.host.host import Host, Process, Served, Work
 from shared.http.heads import HeadMiddleware
 from shared.http.health import Check, health_routes
 from shared.http.metrics import TracedHttpMetrics, metrics_route
@@ -78,6 +79,7 @@ async def compose(
         config.jwks_url, issuer=config.jwt_issuer, audience=config.jwt_audience
     )
     await host.stack.enter_async_context(verifier.running())
+    keys = await signing_keys(config.s3_access_key, config.s3_secret_key)
     addresses = ClientAddress(config.trusted_proxies)
     viewers = LiveViewers(pipe, config.media_grant_secret)
     cache = _edge_cache(config, host, upstreams, clock)
@@ -91,17 +93,19 @@ async def compose(
         open_requests=OpenRequests(config.open_limits, host.registry),
         connections=connections,
         handlers=_handlers(
-            config, host, upstreams, limiter, viewers=viewers, cache=cache, clock=clock
+            config,
+            host,
+            upstreams,
+            limiter,
+            viewers=viewers,
+            cache=cache,
+            storage=_object_storage(config, upstreams, keys, clock),
+            clock=clock,
         ),
         cors=Cors(config.cors_origins),
         observer=_observer(config, host, exporting),
     )
     metrics = Litestar([metrics_route(host.registry)], openapi_config=None, logging_config=None)
-    following = (
-        {"edge cache": lambda: host.loops.persist("follow the catalog", cache.follow)}
-        if cache is not None
-        else {}
-    )
     return Process(
         servers=[
             Served(metrics, config.metrics_bind, _METRICS_DRAIN_SECONDS),
@@ -112,9 +116,10 @@ async def compose(
                 "count connections", connections.sweep, SWEEP_SECONDS
             ),
             "redis": lambda: host.loops.persist("hold redis", pipe.session),
+            "S3 keys": lambda: host.loops.repeat("renew S3 keys", keys.renew, RENEW_SECONDS),
             "viewers": lambda: host.loops.repeat("count viewers", viewers.flush, FLUSH_SECONDS),
             "upstreams": lambda: host.loops.repeat("tick upstreams", upstreams.tick, TICK_SECONDS),
-            **following,
+            **_following(host, cache),
         },
     )
 
@@ -152,6 +157,12 @@ def _edge_cache(
     return EdgeCache(upstreams[Target.CATALOG], config.edge_cache_bytes, metrics, clock)
 
 
+def _following(host: Host, cache: EdgeCache | None) -> dict[str, Work]:
+    if cache is None:
+        return {}
+    return {"edge cache": lambda: host.loops.persist("follow the catalog", cache.follow)}
+
+
 def _redis(config: GatewaySettings) -> RedisPipe:
     try:
         return RedisPipe(config.redis_url)
@@ -178,6 +189,7 @@ def _handlers(
     *,
     viewers: LiveViewers,
     cache: EdgeCache | None,
+    storage: ObjectStorage,
     clock: Callable[[], float],
 ) -> dict[Target, Handler]:
     exporting = config.otel_exporter_otlp_endpoint is not None
@@ -188,7 +200,6 @@ def _handlers(
         lambda address: upstreams.replica(Target.LIVE.value, address),
         time.monotonic,
     )
-    storage = _object_storage(config, upstreams, clock)
     media = Media(
         storage=storage,
         visibility=visibility,
@@ -227,13 +238,12 @@ def _handlers(
 
 
 def _object_storage(
-    config: GatewaySettings, upstreams: Upstreams, clock: Callable[[], float]
+    config: GatewaySettings, upstreams: Upstreams, keys: SigningKeys, clock: Callable[[], float]
 ) -> ObjectStorage:
     signed_urls = SignedUrls(
         endpoint=config.s3_endpoint,
         region=config.s3_region,
-        access_key=config.s3_access_key,
-        secret_key=config.s3_secret_key,
+        keys=keys,
         bucket=config.s3_media_bucket,
         clock=clock,
     )

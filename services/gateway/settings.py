@@ -82,8 +82,8 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     upstream_live: str
     s3_endpoint: str
     s3_region: str = "us-east-1"
-    s3_access_key: str
-    s3_secret_key: Secret
+    s3_access_key: str | None = None
+    s3_secret_key: Secret | None = None
     s3_media_bucket: str
     jwks_url: str
     jwt_issuer: str

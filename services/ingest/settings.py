@@ -34,8 +34,8 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     amqp_url: Secret
     s3_endpoint: str
     s3_region: str = "us-east-1"
-    s3_access_key: Secret
-    s3_secret_key: Secret
+    s3_access_key: Secret | None = None
+    s3_secret_key: Secret | None = None
     s3_sources_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
     s3_public_endpoint: str | None = None
     s3_sync_url: str | None = None

@@ -120,10 +120,11 @@ def tools(config: OperatorSettings, output: Output) -> Tools:
     @asynccontextmanager
     async def archive() -> AsyncGenerator[S3Store]:
         name, endpoint = config.s3_archive_bucket, config.s3_endpoint
-        access_key, secret_key = config.s3_access_key, config.s3_secret_key
-        if not (name and endpoint and access_key and secret_key):
-            raise Failed("S3_ARCHIVE_BUCKET and the other S3_ variables are not set.")
-        async with s3_client(endpoint, config.s3_region, access_key, secret_key) as client:
+        if not (name and endpoint):
+            raise Failed("S3_ARCHIVE_BUCKET or S3_ENDPOINT is not set.")
+        async with s3_client(
+            endpoint, config.s3_region, config.s3_access_key, config.s3_secret_key
+        ) as client:
             yield S3Store(client, name)
 
     return Tools(

@@ -75,8 +75,8 @@ class BucketSettings(BackupTargetSettings, frozen=True, kw_only=True):
 
     s3_endpoint: str
     s3_region: str = "us-east-1"
-    s3_access_key: str
-    s3_secret_key: Secret
+    s3_access_key: str | None = None
+    s3_secret_key: Secret | None = None
     s3_sources_bucket: str
     s3_media_bucket: str
     s3_archive_bucket: str | None = None

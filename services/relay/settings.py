@@ -33,8 +33,8 @@ class ArchiveBucketSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     endpoint: str
     region: str
-    access_key: str
-    secret_key: Secret
+    access_key: str | None
+    secret_key: Secret | None
 
 
 def archive_bucket(config: RelaySettings) -> ArchiveBucketSettings | None:
@@ -43,8 +43,6 @@ def archive_bucket(config: RelaySettings) -> ArchiveBucketSettings | None:
         return None
     if config.s3_endpoint is None:
         raise SettingsError("S3_ENDPOINT is not set, but S3_ARCHIVE_BUCKET is")
-    if config.s3_access_key is None or config.s3_secret_key is None:
-        raise SettingsError("S3_ACCESS_KEY or S3_SECRET_KEY is not set, but S3_ARCHIVE_BUCKET is")
     return ArchiveBucketSettings(
         name=config.s3_archive_bucket,
         endpoint=config.s3_endpoint,

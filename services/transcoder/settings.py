@@ -17,8 +17,8 @@ class TranscoderSettings(Settings, frozen=True, kw_only=True):
     amqp_url: Secret
     s3_endpoint: str
     s3_region: str = "us-east-1"
-    s3_access_key: str
-    s3_secret_key: Secret
+    s3_access_key: str | None = None
+    s3_secret_key: Secret | None = None
     s3_media_bucket: str
     s3_sync_url: str | None = None
 

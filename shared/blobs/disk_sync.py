@@ -17,6 +17,7 @@ import aiohttp
 
 from shared.blobs.grouped import GroupedCall
 from shared.blobs.store import BlobStoreUnavailable
+from shared.settings import SettingsError
 
 # Seconds; a disk that takes longer is not one that uploads are acknowledged on.
 _TIMEOUT_SECONDS: Final = 15.0
@@ -51,10 +52,14 @@ async def disk_sync(url: str, secret_key: str) -> AsyncGenerator[Flush]:
 
 
 @asynccontextmanager
-async def optional_disk_sync(url: str | None, secret_key: str) -> AsyncGenerator[Flush | None]:
-    """A flush, or None where the storage needs none."""
+async def optional_disk_sync(
+    url: str | None, secret_key: str | None
+) -> AsyncGenerator[Flush | None]:
+    """A flush, or None where the storage needs none. Raises SettingsError without a key for it."""
     if url is None:
         yield None
+    elif secret_key is None:
+        raise SettingsError("S3_SECRET_KEY is not set, but S3_SYNC_URL is")
     else:
         async with disk_sync(url, secret_key) as flush:
             yield flush

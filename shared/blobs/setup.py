@@ -28,8 +28,8 @@ class BucketSettings(Settings, frozen=True, kw_only=True):
 
     s3_endpoint: str
     s3_region: str = "us-east-1"
-    s3_access_key: Secret
-    s3_secret_key: Secret
+    s3_access_key: Secret | None = None
+    s3_secret_key: Secret | None = None
     s3_sources_bucket: BucketName
     s3_media_bucket: BucketName
     s3_archive_bucket: BucketName | None = None

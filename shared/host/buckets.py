@@ -12,14 +12,16 @@ async def open_s3(
     host: Host,
     endpoint: str,
     region: str,
-    access_key: str,
-    secret_key: str,
+    access_key: str | None,
+    secret_key: str | None,
     *,
     connections: int = 32,
     sync_url: str | None = None,
     metrics: S3Metrics | None = None,
 ) -> Callable[[str], S3Store]:
     """Opens a client of an object storage; the result makes the store of a named bucket.
+
+    Without keys it has those of its surroundings (``s3_client``).
 
     With ``sync_url``, each write is reported after the storage's disk has it (``disk_sync``).
     Clients of one process share ``metrics``.

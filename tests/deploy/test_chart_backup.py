@@ -111,6 +111,7 @@ def test_without_keys_the_pod_is_known_by_its_account() -> None:
         sets={
             **ON,
             "backup.s3Keys": "false",
+            "networkPolicy.identityTo[0].ipBlock.cidr": "169.254.170.23/32",
             "backup.serviceAccountAnnotations.role": "arn:aws:iam::1:role/backups",
         }
     )

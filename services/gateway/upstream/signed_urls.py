@@ -5,7 +5,8 @@ from typing import Final
 
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+
+from services.gateway.upstream.signing_keys import SigningKeys
 
 # Seconds that a signature is valid, and that the gateway uses it.
 _VALID_SECONDS: Final = 3600
@@ -21,28 +22,30 @@ class SignedUrls:
         *,
         endpoint: str,
         region: str,
-        access_key: str,
-        secret_key: str,
+        keys: SigningKeys,
         bucket: str,
         clock: Callable[[], float],
     ) -> None:
         self._base = endpoint.rstrip("/")
         self._bucket = bucket
-        self._credentials = Credentials(access_key, secret_key)
+        self._keys = keys
+        self._signed_with = keys.current
         self._region = region
         self._clock = clock
         self._known: dict[tuple[str, str], tuple[bytes, float]] = {}
 
     def target(self, method: str, key: str) -> bytes:
         """The request target (path and query) for ``key``, whose characters need no escapes."""
-        now = self._clock()
+        now, keys = self._clock(), self._keys.current
+        if keys is not self._signed_with:
+            # An address is good as long as the keys that have signed it, and these end first.
+            self._known.clear()
+            self._signed_with = keys
         known = self._known.get((method, key))
         if known is not None and now < known[1]:
             return known[0]
         request = AWSRequest(method, f"{self._base}/{self._bucket}/{key}")
-        S3SigV4QueryAuth(self._credentials, "s3", self._region, expires=_VALID_SECONDS).add_auth(
-            request
-        )
+        S3SigV4QueryAuth(keys, "s3", self._region, expires=_VALID_SECONDS).add_auth(request)
         target = str(request.url).removeprefix(self._base).encode()
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()

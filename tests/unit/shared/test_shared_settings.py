@@ -88,3 +88,27 @@ def test_a_wrong_setting_ends_the_process_with_one_line(
         run(main)
     assert ended.value.code == 2
     assert capsys.readouterr().err == "cinelog: BIND is not set\n"
+
+
+class Stored(Settings, frozen=True, kw_only=True):
+    s3_access_key: str | None = None
+    s3_secret_key: Secret | None = None
+    backup_s3_access_key: str | None = None
+    backup_s3_secret_key: Secret | None = None
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("S3_ACCESS_KEY", "S3_SECRET_KEY"),
+        ("S3_SECRET_KEY", "S3_ACCESS_KEY"),
+        ("BACKUP_S3_ACCESS_KEY", "BACKUP_S3_SECRET_KEY"),
+    ],
+)
+def test_half_of_a_pair_of_keys_is_refused(given: str, missing: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{missing} is not set, but {given} is$"):
+        load(Stored, {given: "a-value"})
+
+
+def test_no_keys_are_those_of_the_surroundings() -> None:
+    assert load(Stored, {}).s3_access_key is None

@@ -73,10 +73,16 @@
 {{- end }}
 {{- end -}}
 
-{{/* One of the two keys of S3: takes root, name, and the key in an external or in the chart's Secret. */}}
+{{/* Whether the storage knows pods by their service accounts. */}}
+{{- define "cinelog.s3.identity" -}}
+{{- if and (eq .Values.s3.mode "external") (not .Values.s3.external.keys) }}true{{ end -}}
+{{- end -}}
+
+{{/* One of the two keys of S3, if there are any: takes root, name, and the key in an external or in the chart's Secret. */}}
 {{- define "cinelog.s3.key" }}
 {{- $s3 := .root.Values.s3 }}
-{{- if eq $s3.mode "external" }}
+{{- if include "cinelog.s3.identity" .root }}
+{{- else if eq $s3.mode "external" }}
 {{ include "cinelog.fromSecret" (dict "name" .name "secret" $s3.external.existingSecret "key" .external) }}
 {{- else }}
 {{ include "cinelog.fromSecret" (dict "name" .name "secret" (include "cinelog.secretName" .root) "key" .bundled) }}

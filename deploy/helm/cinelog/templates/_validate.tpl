@@ -19,8 +19,9 @@
 {{- $required := list
   (list "postgresql" "host") (list "postgresql" "existingSecret")
   (list "rabbitmq" "existingSecret") (list "redis" "existingSecret")
-  (list "s3" "endpoint") (list "s3" "existingSecret")
+  (list "s3" "endpoint")
 -}}
+{{- if not (include "cinelog.s3.identity" .) }}{{ $required = append $required (list "s3" "existingSecret") }}{{ end -}}
 {{- range $required -}}
 {{- $part := get $.Values (index . 0) -}}
 {{- if and (eq $part.mode "external") (not (get $part.external (index . 1))) -}}
@@ -49,6 +50,10 @@
 {{- if and (eq (get $.Values $part).mode "external") (not $.Values.networkPolicy.externalCidrs) -}}
 {{- fail (printf "%s.mode is external: set networkPolicy.externalCidrs to the networks it is in" $part) -}}
 {{- end -}}
+{{- end -}}
+{{- $identity := or (include "cinelog.s3.identity" .) (and .Values.backup.enabled (not .Values.backup.s3Keys)) -}}
+{{- if and $identity (not .Values.networkPolicy.identityTo) -}}
+{{- fail "S3's keys come from service accounts: set networkPolicy.identityTo to who gives them" -}}
 {{- end -}}
 {{- $observability := .Values.observability -}}
 {{- if and (or $observability.otlpEndpoint $observability.collector.tracesTo $observability.collector.metricsTo) (not .Values.networkPolicy.otlpTo) -}}
@@ -113,7 +118,7 @@
 {{- end -}}
 {{- range $part, $keys := dict "postgresql" (list "passwordKey") "rabbitmq" (list "urlKey") "redis" (list "urlKey") "s3" (list "accessKeyKey" "secretKeyKey") -}}
 {{- $its := get $.Values $part -}}
-{{- if eq $its.mode "external" -}}
+{{- if and (eq $its.mode "external") (not (and (eq $part "s3") (include "cinelog.s3.identity" $))) -}}
 {{- $names := list -}}
 {{- range $keys }}{{ $names = append $names (get $its.external .) }}{{ end -}}
 {{- $wanted = append $wanted (list $its.external.existingSecret $names) -}}
