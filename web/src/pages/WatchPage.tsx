@@ -13,6 +13,7 @@ import { cx } from '../ui/cx';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
 import { isFinished } from '../videos/status';
+import { Transcript } from '../watch/Transcript';
 import { UpNext } from '../watch/UpNext';
 import { WatchSkeleton } from '../watch/WatchSkeleton';
 import { WatchView } from '../watch/WatchView';
@@ -57,6 +58,7 @@ export default function WatchPage() {
           <ChatPanel key={video.id} videoId={video.id} mine={mine} />
         )}
         {!video.live && video.was_live && <ChatReplay key={video.id} video={video} />}
+        <Transcript key={`transcript-${video.id}`} video={video} />
         <UpNext currentId={video.id} />
       </div>
     </div>
