@@ -135,7 +135,7 @@ def test_each_runs_restricted(tool: str) -> None:
 
 def test_a_test_has_a_database_of_its_own() -> None:
     spec = pod("restore-test")
-    (scratch,) = spec["initContainers"]
+    _, scratch = spec["initContainers"]
     assert scratch["restartPolicy"] == "Always"
     assert "listen_addresses=127.0.0.1" in scratch["args"]
     (container,) = spec["containers"]
@@ -205,3 +205,11 @@ def test_a_managed_database_is_asked_with_tls() -> None:
     given = environment(container)
     assert given["PGSSLMODE"]
     assert given["SCRATCH_DATABASE_URL"].endswith("?sslmode=disable")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_each_waits_for_the_database(tool: str) -> None:
+    """It may be out of reach for a moment: until the pod's policy counts, or while it restarts."""
+    first, (main,) = pod(tool)["initContainers"][0], pod(tool)["containers"]
+    assert first["command"] == ["python", "-m", "shared.database.wait"]
+    assert (first["image"], first["env"]) == (main["image"], main["env"])

@@ -80,3 +80,18 @@ def test_openshifts_servers_of_names_are_reached() -> None:
         for rule in policy["spec"]["egress"]:
             ports = {port["port"] for port in rule["ports"]}
             assert (53 in ports) == (5353 in ports), name
+
+
+@pytest.mark.parametrize("memory", ["224Mi", "895Mi", "900M", "0.5Gi"])
+def test_less_memory_than_a_worker_and_its_ffmpeg_need_is_refused(memory: str) -> None:
+    """The kernel would end the worker, and the pod with it, instead of ffmpeg."""
+    assert "896Mi" in refusal(components__worker__resources__limits__memory=memory)
+
+
+@pytest.mark.parametrize("memory", ["896Mi", "940M", "1Gi", "1.5Gi"])
+def test_as_much_memory_as_they_need_is_taken(memory: str) -> None:
+    worker = components(render(sets={"components.worker.resources.limits.memory": memory}))[
+        "worker"
+    ]
+    (container,) = worker["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"]

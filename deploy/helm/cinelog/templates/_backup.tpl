@@ -9,25 +9,19 @@ restartPolicy: Never
 securityContext:
   {{- include "cinelog.podSecurity" (dict "root" .root "user" 10001 "hooks" .root.Values.jobPods) | nindent 2 }}
 {{- include "cinelog.placement" .root.Values.jobPods }}
-{{- if eq .tool "restore-test" }}
+{{- $container := include "cinelog.backup.container" . }}
 initContainers:
+  # What lets the pod reach anything may count a moment after it has started; a restore is tried once.
+  - name: database
+    command: [python, -m, shared.database.wait]
+    {{- $container | nindent 4 }}
+  {{- if eq .tool "restore-test" }}
   {{- include "cinelog.backup.scratch" .root | nindent 2 }}
-{{- end }}
+  {{- end }}
 containers:
   - name: {{ .tool }}
-    image: {{ include "cinelog.image" (dict "root" .root "service" "operator") }}
-    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
     args: {{ toJson .command }}
-    env:
-      {{- include "cinelog.setup.environment" . | nindent 6 }}
-    securityContext:
-      {{- include "cinelog.containerSecurity" .root | nindent 6 }}
-    resources:
-      {{- toYaml $backup.resources | nindent 6 }}
-    volumeMounts:
-      # Lists of objects, some hundred bytes for each.
-      - {name: tmp, mountPath: /tmp}
-      {{- include "cinelog.caMount" .root | nindent 6 }}
+    {{- $container | nindent 4 }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: {{ (index $backup.resources.limits "ephemeral-storage") }}}
@@ -40,6 +34,22 @@ volumes:
     emptyDir: {medium: Memory, sizeLimit: 256Mi}
   {{- end }}
   {{- include "cinelog.caVolume" .root | nindent 2 }}
+{{- end -}}
+
+{{/* What its containers have in common. */}}
+{{- define "cinelog.backup.container" -}}
+image: {{ include "cinelog.image" (dict "root" .root "service" "operator") }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+env:
+  {{- include "cinelog.setup.environment" . | nindent 2 }}
+securityContext:
+  {{- include "cinelog.containerSecurity" .root | nindent 2 }}
+resources:
+  {{- toYaml .root.Values.backup.resources | nindent 2 }}
+volumeMounts:
+  # Lists of objects, some hundred bytes for each.
+  - {name: tmp, mountPath: /tmp}
+  {{- include "cinelog.caMount" .root | nindent 2 }}
 {{- end -}}
 
 {{/* PostgreSQL for as long as the test takes: it ends with the pod, and its data with it. */}}

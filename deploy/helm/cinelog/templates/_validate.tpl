@@ -44,6 +44,7 @@
 {{- fail "worker.drainSeconds must stay below rabbitmq.bundled.consumerTimeoutMinutes" -}}
 {{- end -}}
 {{- include "cinelog.validate.replicas" . -}}
+{{- include "cinelog.validate.worker" . -}}
 {{- include "cinelog.validate.secrets" . -}}
 {{- if .Values.networkPolicy.enabled -}}
 {{- range $part := list "postgresql" "rabbitmq" "redis" "s3" -}}
@@ -108,6 +109,26 @@
 {{- if and (eq .Values.postgresql.mode "bundled") (gt (int $opened) $most) -}}
 {{- fail (printf "postgresql.bundled.maxConnections is %d, but as many pods as these values allow may open %d during an upgrade: set it to that, or fewer replicas" $most (int $opened)) -}}
 {{- end -}}
+{{- end -}}
+
+{{/*
+A worker's ffmpeg is bounded by what its pod has less 384 MiB, and by 512 MiB at least: with less than
+both, the kernel ends the worker instead.
+*/}}
+{{- define "cinelog.validate.worker" -}}
+{{- $values := include "cinelog.componentValues" (dict "root" . "component" "worker") | fromYaml -}}
+{{- with dig "resources" "limits" "memory" "" $values -}}
+{{- if lt (include "cinelog.mebibytes" . | int) 896 -}}
+{{- fail (printf "components.worker.resources.limits.memory is %v: a worker needs 896Mi at least, for itself and ffmpeg" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A quantity of memory. */}}
+{{- define "cinelog.mebibytes" -}}
+{{- $units := dict "" 1 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $number := regexFind "^[0-9.]+" . -}}
+{{- divf (mulf $number (get $units (trimPrefix $number .))) 1048576 | floor -}}
 {{- end -}}
 
 {{/* Every key that pods read is in the Secrets that the values name, where they can be seen. */}}
