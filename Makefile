@@ -165,12 +165,14 @@ bench-transcode: fetch-dev ## What split encoding costs, and how soon an upload 
 bench-reconcile: fetch-dev ## Seconds that a reconciliation of 10,000 videos takes; VIDEOS=1000
 	@$(PYTHON) -m benchmarks.reconcile
 
-bench-uploads: fetch-dev ## What it costs that an acknowledged upload is on disk
+bench-uploads: fetch-dev ## What it costs that an upload is on disk; tus beside tusd
 	@mkdir -p dist
 	@$(PYTHON) -m benchmarks.uploads
+	@$(PYTHON) -m benchmarks.uploads.beside
 
-bench-reads: fetch-dev ## CPU of what people read most; AGAINST=… another checkout, asked in turns
+bench-reads: fetch-dev ## CPU of what people read most, also beside Go; AGAINST=… another checkout
 	@AGAINST=$(AGAINST) $(PYTHON) -m benchmarks.reads
+	@$(PYTHON) -m benchmarks.reads.beside
 
 bench-scale: fetch-dev ## How the CPU of reads grows with the videos; VIDEOS=100000
 	@VIDEOS=$(or $(VIDEOS),100000) $(PYTHON) -m benchmarks.reads.scale

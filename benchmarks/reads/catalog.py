@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from benchmarks.reads.metering import cpu_of, metered, others_of
 from tests.support.databases import Database
 
 _SERVER = Path(__file__).with_name("server.py")
@@ -79,26 +80,11 @@ class CatalogProcess:
 
     def meter(self) -> Callable[[], float]:
         """Tells the seconds that process and PostgreSQL sessions have used since this call."""
-        measured = (self._process, *self._sessions())
-        before = [cpu_of(each) for each in measured]
-        # A session that has ended was of a pool that had too many.
-        return lambda: sum(
-            cpu_of(each) - then
-            for each, then in zip(measured, before, strict=True)
-            if each.is_running()
-        )
+        return metered(self._process)
 
     def _sessions(self) -> list[psutil.Process]:
         """The PostgreSQL processes at the other ends of the process's connections."""
-        mine = {each.laddr.port for each in self._process.net_connections("tcp") if each.raddr}
-        return [
-            psutil.Process(each.pid)
-            for each in psutil.net_connections("tcp")
-            if each.raddr
-            and each.raddr.port in mine
-            and each.pid not in {None, self._process.pid}
-            and each.pid != os.getpid()
-        ]
+        return others_of(self._process)
 
 
 @contextmanager
@@ -126,10 +112,3 @@ def catalog(root: Path, database: Database, user_id: str) -> Iterator[CatalogPro
         finally:
             process.stdin.close()
             process.wait(30)
-
-
-def cpu_of(process: psutil.Process) -> float:
-    """Seconds of CPU that a process has used."""
-    # psutil rounds to the kernel's ticks of 10 ms.
-    with open(f"/proc/{process.pid}/schedstat") as found:
-        return int(found.read().split()[0]) / 1e9

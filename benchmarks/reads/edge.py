@@ -13,9 +13,10 @@ from typing import Final
 
 import psutil
 
-from benchmarks.reads.catalog import CatalogProcess, catalog, cpu_of
+from benchmarks.reads.catalog import CatalogProcess, catalog
 from benchmarks.reads.library import fill, id_of
 from benchmarks.reads.measuring import API, say
+from benchmarks.reads.metering import cpu_of
 from tests.integration.gateway.rig import environment_for
 from tests.support.databases import copy_of, migrated_template
 from tests.support.ending import end_on_signals

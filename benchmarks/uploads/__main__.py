@@ -102,12 +102,18 @@ def durable_parts(folder: Path) -> Iterator[Urls]:
 def service(setup: Setup) -> Iterator[Service]:
     """An ingest process."""
     with child("-m", "benchmarks.uploads.server", msgspec.json.encode(setup).decode()) as process:
-        assert process.stdout is not None
-        # Log lines go before the address.
-        line = next(line for line in process.stdout if line.startswith("http://"))
-        # Read on: a process whose log nobody reads stands still once the pipe is full.
-        threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
-        yield Service(*line.split())
+        yield Service(*address_of(process))
+
+
+def address_of(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """The address and the token that an ingest process prints."""
+    assert process.stdout is not None
+    # Log lines go before the address.
+    line = next(line for line in process.stdout if line.startswith("http://"))
+    # Read on: a process whose log nobody reads stands still once the pipe is full.
+    threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
+    url, token = line.split()
+    return url, token
 
 
 @contextmanager

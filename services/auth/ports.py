@@ -170,6 +170,14 @@ class LockedToken(Protocol):
         ...
 
 
+class Refreshed(msgspec.Struct, frozen=True):
+    """Whose session a token has kept open."""
+
+    session_id: str
+    user_id: str
+    username: str
+
+
 class Sessions(Protocol):
     """Where sessions and refresh tokens are kept."""
 
@@ -190,6 +198,15 @@ class Sessions(Protocol):
 
     async def opened_at(self, session_id: str) -> datetime | None:
         """When somebody logged in to this session; None where it has ended."""
+        ...
+
+    async def exchange(
+        self, token_hash: bytes, successor: bytes, expires_at: datetime, now: datetime
+    ) -> Refreshed | None:
+        """Use an unused token of an open session, and store its successor, in one round trip.
+
+        None, and nothing has changed, for any other token.
+        """
         ...
 
     def locked_token(self, token_hash: bytes) -> AbstractAsyncContextManager[LockedToken | None]:

@@ -3,17 +3,64 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, Text, any_, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    DateTime,
+    LargeBinary,
+    Row,
+    Text,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.auth.domain import PresentedToken
-from services.auth.ports import Session
+from services.auth.ports import Refreshed, Session
 from services.auth.tables import accounts, ended_sessions, refresh_tokens, registrations, sessions
+
+# The session is locked before its token, as where it is ended. Who waited for the lock finds the
+# token used: an update looks at the newest version of a row, whatever was selected before.
+_EXCHANGE: Final = text(
+    """
+    with opened as (
+        select s.session_id, s.user_id, a.username
+        from auth.refresh_tokens t
+        join auth.sessions s on s.session_id = t.session_id
+        join auth.accounts a on a.user_id = s.user_id
+        where t.token_hash = :token and t.used_at is null and t.expires_at > :now
+            and s.expires_at > :now
+        for update of s
+    ), used as (
+        update auth.refresh_tokens t set used_at = :now, siblings = 1
+        from opened
+        where t.token_hash = :token and t.used_at is null
+        returning opened.*
+    ), stored as (
+        insert into auth.refresh_tokens (token_hash, session_id, expires_at, siblings)
+        select :successor, session_id, :expires_at, 0 from used
+    ), kept as (
+        update auth.sessions s set last_used_at = :now, expires_at = :expires_at
+        from used where s.session_id = used.session_id
+    )
+    select session_id, user_id, username from used
+    """
+).bindparams(
+    bindparam("token", type_=LargeBinary),
+    bindparam("successor", type_=LargeBinary),
+    bindparam("now", type_=DateTime(timezone=True)),
+    bindparam("expires_at", type_=DateTime(timezone=True)),
+)
 
 
 class SessionRepository:
@@ -21,6 +68,8 @@ class SessionRepository:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # For single statements, which are transactions of their own.
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def open_session(
         self, session: Session, password_hash: str, token_hash: bytes, token_expires_at: datetime
@@ -80,6 +129,19 @@ class SessionRepository:
         query = select(sessions.c.created_at).where(sessions.c.session_id == session_id)
         async with self._engine.connect() as connection:
             return (await connection.execute(query)).scalar()
+
+    async def exchange(
+        self, token_hash: bytes, successor: bytes, expires_at: datetime, now: datetime
+    ) -> Refreshed | None:
+        values = {
+            "token": token_hash,
+            "successor": successor,
+            "now": now,
+            "expires_at": expires_at,
+        }
+        async with self._autocommit.connect() as connection:
+            row = (await connection.execute(_EXCHANGE, values)).first()
+        return None if row is None else Refreshed(row.session_id, row.user_id, row.username)
 
     @asynccontextmanager
     async def locked_token(self, token_hash: bytes) -> AsyncGenerator["LockedTokenRow | None"]:

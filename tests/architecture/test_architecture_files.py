@@ -86,14 +86,14 @@ def _ignored(name: str) -> bool:
 
 # Written by programs, which do not end their last line.
 _BY_PROGRAMS = {"web/openapi.json", "docs/api/openapi-released.json"}
-_TABS = {"Makefile"}
+_TABS = ("Makefile", ".go", "go.mod")
 
 
 def test_text_is_kept_as_editorconfig_says() -> None:
     wrong: list[str] = []
     for name, text in texts():
         for number, line in enumerate(text.split("\n"), 1):
-            if line != line.rstrip(" \t\r") or (line.startswith("\t") and name not in _TABS):
+            if line != line.rstrip(" \t\r") or (line.startswith("\t") and not name.endswith(_TABS)):
                 wrong.append(f"{name}:{number}")
         if text and not text.endswith("\n") and name not in _BY_PROGRAMS:
             wrong.append(f"{name}: the last line does not end")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from services.auth import domain
 from services.auth.handlers.session_ender import SessionEnder
 from services.auth.handlers.session_opener import Tokens
-from services.auth.ports import LockedToken, Metrics, Session, Sessions
+from services.auth.ports import LockedToken, Metrics, Refreshed, Session, Sessions
 from services.auth.tokens import (
     MAX_REFRESH_LENGTH,
     AccessTokens,
@@ -61,12 +61,31 @@ class SessionHandlers:
         if len(token) > MAX_REFRESH_LENGTH:
             raise self._refused()
         now = self._clock()
-        async with self._sessions.locked_token(refresh_token_hash(token)) as presented:
+        token_hash, successor = refresh_token_hash(token), self._successors.of(token)
+        # Nearly every token is unused and of an open session.
+        refreshed = await self._sessions.exchange(
+            token_hash, refresh_token_hash(successor), now + self._lifetime, now
+        )
+        if refreshed is None:
+            refreshed, successor = await self._judge(token_hash, successor, now)
+        self._metrics.refresh("ok")
+        access = self._access_tokens.issue(
+            refreshed.user_id, refreshed.username, refreshed.session_id, now
+        )
+        return Tokens(access, successor)
+
+    async def _judge(
+        self, token_hash: bytes, successor: str, now: datetime
+    ) -> tuple[Refreshed, str]:
+        """Whose session a token keeps open that is not simply unused, and its last successor.
+
+        Raises InvalidRefreshToken.
+        """
+        async with self._sessions.locked_token(token_hash) as presented:
             if presented is None:
                 raise self._refused()
-            session, username = presented.session, presented.username
+            session = presented.session
             verdict = domain.judge_refresh(presented.token, now)
-            successor = self._successors.of(token)
             if verdict == "repeat":
                 successor, exists = await self._last_successor(presented, successor)
             else:
@@ -78,9 +97,8 @@ class SessionHandlers:
             raise InvalidRefreshToken("Log in again.")
         if verdict == "refuse":
             raise self._refused()
-        self._metrics.refresh("ok")
-        access = self._access_tokens.issue(session.user_id, username, session.session_id, now)
-        return Tokens(access, successor)
+        refreshed = Refreshed(session.session_id, session.user_id, presented.username)
+        return refreshed, successor
 
     async def require_alive(self, principal: Principal) -> None:
         """Raises Unauthenticated where the token's session has ended, without a poll's delay."""

@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from services.catalog.api_models import Captions, to_captions
 from services.catalog.domain import NotYourVideo, RemoveCaptions, StoreCaptions
 from services.catalog.http.access import find_visible, is_owner, run_command
-from services.catalog.http.conditional import SHOWS
+from services.catalog.http.conditional import SHOWS, answers_apart
 from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
 from services.catalog.queries.lists import Row
 from shared.captions.cues import MAX_BYTES
@@ -54,6 +54,7 @@ async def captions(
 ) -> Success[list[Captions]]:
     """One for each language, as WebVTT files."""
     row = await find_visible(catalog, video_id, optional_principal)
+    answers_apart(request, row["user_id"])
     session = optional_principal.session_id if optional_principal else ""
     return Success(data=_shown(request, catalog, row, row["captions"], session))
 

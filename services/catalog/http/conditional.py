@@ -3,11 +3,18 @@
 import hashlib
 from typing import Any, Final
 
+from litestar import Request
+from litestar.datastructures import State
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 SHOWS: Final = "shows"
 """The option of a route that answers everybody the same who has no access token. What an answer of
 it shows: ``LISTS``, or the video whose id is the path parameter of this name."""
+
+NOBODY: Final = "nobody"
+"""Whom ``answers_apart`` names where everybody who has an access token is shown the same, too."""
+
+_APART: Final = "apart"
 
 # Answers depend on the caller and may change at any time: a cache must revalidate them.
 _PERSONAL: Final = b"private, no-cache"
@@ -17,11 +24,21 @@ _SHARED: Final = b"public, max-age=0, s-maxage=2"
 _SHARED_OF_HOST: Final = b"no-cache"
 
 
+def answers_apart(request: Request[Any, Any, State], user_id: str) -> None:
+    """Say who alone is shown something else than those without an access token.
+
+    The gateway answers all others who have one from what it keeps. Nothing is said of an answer
+    that may depend on more than this.
+    """
+    request.scope["state"][_APART] = user_id
+
+
 class ETagMiddleware:
     """Adds a hash of the body to 200 answers to GET; answers 304 if If-None-Match has that hash.
 
     Streamed answers pass unchanged. The ETag is weak, because a proxy may compress. The gateway is
-    told which answers it may keep, by the header ``x-cinelog-shows``. ``fixed_links``: whether the
+    told which answers it may keep, by the header ``x-cinelog-shows``, and who has others, by
+    ``x-cinelog-apart``. ``fixed_links``: whether the
     links in answers are the same for every host.
     """
 
@@ -62,6 +79,8 @@ class ETagMiddleware:
         ]
         if shows:
             extra.append((b"x-cinelog-shows", shows))
+            if apart := scope["state"].get(_APART):
+                extra.append((b"x-cinelog-apart", apart.encode()))
         if _matches(scope, etag):
             await send({"type": "http.response.start", "status": 304, "headers": extra})
             await send({"type": "http.response.body", "body": b"", "more_body": False})

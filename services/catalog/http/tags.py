@@ -19,7 +19,7 @@ from services.catalog.domain import (
 )
 from services.catalog.event_tail.shown_changes import LISTS
 from services.catalog.http.access import checked_id, find_after_catch_up, run_command
-from services.catalog.http.conditional import SHOWS
+from services.catalog.http.conditional import NOBODY, SHOWS, answers_apart
 from services.catalog.http.dependencies import Caller, TheCatalog
 from services.catalog.http.lists import PAGING, Cursor, Paging, decode_keyset, to_page, to_videos
 from shared.errors import Detail, InvalidInput
@@ -40,8 +40,11 @@ class OldTag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 @get("/tags", opt={SHOWS: LISTS}, tags=["tags"], summary="All tags")
-async def all_tags(catalog: TheCatalog) -> Success[list[Tag]]:
+async def all_tags(
+    request: Request[object, object, State], catalog: TheCatalog
+) -> Success[list[Tag]]:
     """The tags of listed videos, in order; at most 1000."""
+    answers_apart(request, NOBODY)
     return Success(data=[api_models.to_tag(name) for name in await catalog.views.tags()])
 
 
@@ -62,6 +65,7 @@ async def tagged(
     key = tag_key(tag)
     if not key or "\0" in key:
         raise TagNotFound
+    answers_apart(request, NOBODY)
     keyset = decode_keyset(cursor)
     listing = await find_after_catch_up(catalog, lambda: catalog.views.tagged(key, paging, keyset))
     if listing is None:

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from services.catalog.api_models import User, Video
 from services.catalog.event_tail.shown_changes import LISTS
 from services.catalog.http.access import checked_id, find_after_catch_up
-from services.catalog.http.conditional import SHOWS
+from services.catalog.http.conditional import SHOWS, answers_apart
 from services.catalog.http.dependencies import Catalog, MaybeCaller, TheCatalog
 from services.catalog.http.lists import (
     PAGING,
@@ -108,6 +108,7 @@ async def channel(
     )
     if listing is None:
         raise UserNotFound
+    answers_apart(request, id_)
     shown = await to_videos(listing.rows, catalog, request, optional_principal)
     return to_page(listing, shown, paging)
 
@@ -127,6 +128,7 @@ async def _to_user(
 ) -> Success[User]:
     if user is None:
         raise UserNotFound
+    answers_apart(request, user.id)
     own = _id_of(principal) == user.id
     email = await catalog.emails.email(request.headers["authorization"]) if own else None
     return Success(

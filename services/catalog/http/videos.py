@@ -26,7 +26,7 @@ from services.catalog.http.access import (
     find_visible,
     run_command,
 )
-from services.catalog.http.conditional import SHOWS
+from services.catalog.http.conditional import NOBODY, SHOWS, answers_apart
 from services.catalog.http.dependencies import Caller, Catalog, MaybeCaller, TheCatalog
 from services.catalog.http.lists import (
     PAGING,
@@ -83,6 +83,7 @@ async def latest(
     cursor: Cursor = None,
 ) -> Success[Page[Video]]:
     """A running live is among the videos from its first picture on."""
+    answers_apart(request, NOBODY)
     listing = await catalog.views.latest(paging, decode_keyset(cursor), live=live)
     return to_page(listing, await to_videos(listing.rows, catalog, request), paging)
 
@@ -113,6 +114,7 @@ async def search(
     if q is None or not q.strip():
         message = "Say what to search for."
         raise InvalidInput(message, [Detail("q", message)])
+    answers_apart(request, NOBODY)
     offset = decode_number(cursor, highest=MAX_PAGE) if cursor else paging.offset
     query = parse_query(q[:MAX_QUERY])
     by = optional_principal.user_id if optional_principal else client_address(request)
@@ -146,6 +148,7 @@ async def one(
 ) -> Success[Video]:
     """A video in any status; ``video`` is empty until it is playable."""
     row = await find_visible(catalog, video_id, optional_principal)
+    answers_apart(request, row["user_id"])
     return Success(data=(await to_videos([row], catalog, request, optional_principal))[0])
 
 

@@ -1,7 +1,8 @@
 """Reads that are answered from the edge cache, and all other requests past it.
 
-The cache is asked for callers without an access token. What it asks the service has none of their
-headers, no cookie either, so that nothing of a caller can be in an answer for others.
+Callers with an access token get a kept answer too, where the service has said that theirs would be
+the same. What the cache asks the service has none of their headers, no cookie either, so that
+nothing of a caller can be in an answer for others.
 """
 
 from collections import OrderedDict
@@ -31,14 +32,14 @@ class SharedReads:
         self._forward = forward
         self._cache = cache
         self._clock = clock
-        # Addresses with the time until which their reads pass by the cache.
+        # Addresses and users with the time until which their reads pass by the cache.
         self._writers: OrderedDict[str, float] = OrderedDict()
 
     async def __call__(self, exchange: Exchange, route: Route) -> None:
         if not route.shared or exchange.method != "GET":
             await self._forward(exchange, route)
             if exchange.method not in READ and exchange.status < 400:
-                self._has_written(exchange.client)
+                self._has_written(exchange.client, exchange.user)
             return
         key: Key = exchange.path, exchange.query, exchange.origin
         if self._is_personal(exchange) or sum(map(len, key)) > _MAX_KEY:
@@ -46,10 +47,14 @@ class SharedReads:
             await self._forward(exchange, route)
             return
         found = await self._cache.find(key, lambda: _caller(exchange), route.timeout)
-        if found is None:
-            await self._forward(exchange, route)
-        elif isinstance(found, Kept):
+        if isinstance(found, Kept) and found.is_for(exchange.user):
             await _send(exchange, found)
+        elif found is None or isinstance(found, Kept):
+            await self._forward(exchange, route)
+        elif exchange.user:
+            # What nobody else may see may be theirs.
+            found.close()
+            await self._forward(exchange, route)
         else:
             try:
                 await exchange.relay(found)
@@ -57,16 +62,21 @@ class SharedReads:
                 found.close()
 
     def _is_personal(self, exchange: Exchange) -> bool:
-        """Whether the answer may depend on the caller, or must show what they have just done."""
+        """Whether the answer depends on more than whose valid access token the request carries,
+        or must show what they have just done."""
         headers = exchange.request_headers
-        if headers.authorization or headers.has_body:
+        if (headers.authorization and not exchange.user) or headers.has_body:
             return True
-        return self._writers.get(exchange.client, 0.0) > self._clock()
-
-    def _has_written(self, client: str) -> None:
         now = self._clock()
-        self._writers[client] = now + KEPT_SECONDS
-        self._writers.move_to_end(client)
+        return any(
+            self._writers.get(who, 0.0) > now for who in (exchange.client, exchange.user) if who
+        )
+
+    def _has_written(self, *callers: str) -> None:
+        now = self._clock()
+        for who in filter(None, callers):
+            self._writers[who] = now + KEPT_SECONDS
+            self._writers.move_to_end(who)
         while len(self._writers) > _MAX_WRITERS or next(iter(self._writers.values())) <= now:
             self._writers.popitem(last=False)
 

@@ -28,9 +28,9 @@ answer. Of a longer one the server holds nearly as much for a reader who stalls.
 
 # Services set these headers too; the gateway replaces them by its own.
 _REPLACED: Final = frozenset(
-    b"date server trace-id server-timing x-request-id x-cinelog-wrote x-cinelog-shows ratelimit"
-    b" ratelimit-policy access-control-allow-origin access-control-allow-credentials"
-    b" access-control-expose-headers x-content-type-options"
+    b"date server trace-id server-timing x-request-id x-cinelog-wrote x-cinelog-shows"
+    b" x-cinelog-apart ratelimit ratelimit-policy access-control-allow-origin"
+    b" access-control-allow-credentials access-control-expose-headers x-content-type-options"
     b" referrer-policy x-frame-options strict-transport-security content-security-policy".split()
 )
 

@@ -18,12 +18,13 @@ Headers = list[tuple[bytes, bytes]]
 class Kept:
     """A body of status 200 with its headers, asked for at ``asked_at``; what it ``shows``."""
 
-    __slots__ = ("_cache", "_forms", "_opaque", "_type", "asked_at", "shows", "size")
+    __slots__ = ("_apart", "_cache", "_forms", "_opaque", "_type", "asked_at", "shows", "size")
 
     def __init__(self, headers: Headers, body: bytes, asked_at: float) -> None:
         found = dict(headers)
         self.asked_at = asked_at
         self.shows = found[b"x-cinelog-shows"].decode("latin-1")
+        self._apart = found.get(b"x-cinelog-apart", b"").decode("latin-1")
         # The service's is weak, because others compress; each form has a strong one here.
         self._opaque = found[b"etag"].removeprefix(b"W/").strip(b'"')
         self._cache = (b"cache-control", found[b"cache-control"])
@@ -32,6 +33,13 @@ class Kept:
         if len(body) >= _MIN_COMPRESSED:
             self._forms["gzip"] = b""
         self.size = _OVERHEAD + len(body) * len(self._forms)
+
+    def is_for(self, user: str) -> bool:
+        """Whether this user is shown the same as those without an access token ("").
+
+        A catalog of an older version does not say who is.
+        """
+        return not user or self._apart not in {"", user}
 
     @property
     def forms(self) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from sqlalchemy import Engine, event
 
 from services.auth.domain import GRACE
 from services.auth.passwords import Passwords
@@ -99,6 +100,21 @@ async def test_many_who_refresh_at_once_share_one_successor(auth: Stage) -> None
     tokens = await auth.rows("select used_at from auth.refresh_tokens")
     assert [row[0] is None for row in tokens].count(True) == 1
     data(await auth.refresh(successor))
+
+
+async def test_an_unused_token_takes_one_statement(auth: Stage) -> None:
+    token = (await auth.register("alice"))["refresh_token"]
+    statements: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        data(await auth.refresh(token))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len([each for each in statements if "refresh_tokens" in each]) == 1
 
 
 async def test_who_comes_late_gets_the_token_that_is_unused(auth: Stage) -> None:

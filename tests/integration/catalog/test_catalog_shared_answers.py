@@ -48,6 +48,37 @@ async def test_answers_to_nobody_in_particular_say_what_they_show(stage: Stage) 
         assert tags_of(await stage.get(path, headers={"authorization": "x"})) == PERSONAL, path
 
 
+async def test_answers_say_who_alone_is_shown_something_else(stage: Stage) -> None:
+    ada, ben = await stage.user("ada"), await stage.user("ben")
+    video = await stage.ready(ada, tags=["sea"])
+    await stage.ready(ada, visibility="private")
+    await stage.settle()
+    apart = {
+        **dict.fromkeys(
+            ("/streaming/latest", "/streaming/search?q=video", "/tags", "/tags/sea/videos"),
+            "nobody",
+        ),
+        **dict.fromkeys(
+            (
+                *(f"/users/{ada}/videos", f"/users/id/{ada}", "/users/username/ada"),
+                *(f"/streaming/id/{video}", f"/videos/{video}/chapters.vtt"),
+                f"/videos/{video}/captions",
+            ),
+            ada,
+        ),
+    }
+    for path, user in apart.items():
+        answer = await stage.get(path)
+        assert answer.headers["x-cinelog-apart"] == user, path
+        signed_in = await stage.get(path, ben)
+        assert signed_in.content == answer.content, path
+        assert "x-cinelog-apart" not in signed_in.headers, path
+        if user == "nobody":
+            assert (await stage.get(path, ada)).content == answer.content, path
+    for path in (f"/users/{ada}/videos", f"/users/id/{ada}"):
+        assert (await stage.get(path, ada)).content != (await stage.get(path)).content, path
+
+
 async def test_answers_about_a_caller_and_refusals_are_nobody_elses(stage: Stage) -> None:
     user = await stage.user()
     hidden = await stage.ready(user, visibility="private")

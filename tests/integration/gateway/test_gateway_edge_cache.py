@@ -13,7 +13,15 @@ import httpx
 import pytest
 
 from services.gateway.request.routes import Open, Target
-from tests.integration.gateway.rig import Clock, Peer, Request, Rig, Service, running_gateway
+from tests.integration.gateway.rig import (
+    Clock,
+    Peer,
+    Request,
+    Rig,
+    Service,
+    keys_known,
+    running_gateway,
+)
 from tests.support.wait import eventually
 from tests.unit.gateway.films import film_facts
 
@@ -110,7 +118,7 @@ class Stand(httpx.AsyncClient):
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await self.get(path, headers=sent)
         assert answer.status_code == 200
-        assert "x-cinelog-shows" not in answer.headers
+        assert not {"x-cinelog-shows", "x-cinelog-apart"} & answer.headers.keys()
         return answer.json()["number"]
 
     @property
@@ -305,6 +313,75 @@ async def test_nobody_gets_what_was_answered_to_a_token(stand: Stand) -> None:
     assert await stand.number(VIDEO) == 3
     assert await stand.number(VIDEO, authorization="Bearer x") == 4
     assert await stand.number(VIDEO) == 3
+
+
+async def signed_in(stand: Stand, service: Service, user: str) -> dict[str, str]:
+    """The header of a token that the gateway has verified."""
+    token = service.token(user)
+    await keys_known(stand.rig, token)
+    return {"authorization": f"Bearer {token}"}
+
+
+async def test_who_is_signed_in_gets_the_kept_answer_that_would_be_theirs(
+    stand: Stand, service: Service
+) -> None:
+    stand.catalog.headers = {"x_cinelog_apart": "ann"}
+    ann, ben = [await signed_in(stand, service, user) for user in ("ann", "ben")]
+    assert await stand.number(VIDEO) == 0
+    assert await stand.number(VIDEO, **ben) == 0
+    assert await stand.number(VIDEO, **ann) == 1
+    assert stand.catalog.heads[-1]["authorization"] == ann["authorization"]
+    assert [await stand.number(VIDEO), await stand.number(VIDEO, **ben)] == [0, 0]
+
+
+async def test_who_is_signed_in_asks_for_everybody_without_their_token(
+    stand: Stand, service: Service
+) -> None:
+    stand.catalog.headers = {"x_cinelog_apart": "nobody"}
+    ben = await signed_in(stand, service, "ben")
+    assert await stand.number(LATEST, **ben) == 0
+    assert "authorization" not in stand.catalog.heads[-1]
+    assert await stand.number(LATEST) == 0
+
+
+async def test_what_the_catalog_does_not_call_the_same_is_asked_with_the_token(
+    stand: Stand, service: Service
+) -> None:
+    ben = await signed_in(stand, service, "ben")
+    assert await stand.number(LATEST) == 0
+    assert await stand.number(LATEST, **ben) == 1
+    assert await stand.number(LATEST) == 0
+
+
+async def test_what_others_are_refused_is_asked_for_its_owner(
+    stand: Stand, service: Service
+) -> None:
+    ann = await signed_in(stand, service, "ann")
+    handler = service.handler
+
+    async def hidden(request: Request, peer: Peer) -> None:
+        if request.target.startswith("/internal/") or "authorization" in request.headers:
+            await handler(request, peer)
+        else:
+            await peer.answer(404, {"success": False})
+
+    service.handler = hidden
+    assert [await stand.number(VIDEO, **ann) for _ in range(2)] == [0, 1]
+    assert (await stand.get(VIDEO)).status_code == 404
+    assert stand.metric("bytes") == 0
+
+
+async def test_who_has_written_is_shown_it_wherever_they_read_next(
+    service: Service, redis_url: str
+) -> None:
+    async with standing(service, redis_url, trusted_proxies=1) as stand:
+        stand.catalog.headers = {"x_cinelog_apart": "nobody"}
+        ben = await signed_in(stand, service, "ben")
+        assert await stand.number(VIDEO, x_forwarded_for="10.0.0.1") == 0
+        path = f"/api/v1/streaming/views/{VIDEO_ID}"
+        await stand.patch(path, headers={"x-forwarded-for": "10.0.0.2", **ben})
+        assert await stand.number(VIDEO, x_forwarded_for="10.0.0.3", **ben) == 1
+        assert await stand.number(VIDEO, x_forwarded_for="10.0.0.3") == 0
 
 
 async def test_nothing_of_a_caller_is_in_an_answer_for_others(stand: Stand) -> None:

@@ -1,0 +1,1 @@
+"""Programs in Go that stand in for what Cinelog is compared with; see README.md."""
