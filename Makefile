@@ -23,7 +23,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
 .PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
-.PHONY: help cli chaos two-versions attack fuzz-media fuzz-live test-live-publishers mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-scale bench-faults bench-live fetch-run fetch-dev
+.PHONY: help cli chaos two-versions attack fuzz-media fuzz-live test-live-publishers mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-scale bench-faults bench-live bench-idle fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -183,6 +183,9 @@ bench-faults: fetch-dev ## Seconds until work goes on after a fault; SECTIONS="m
 bench-live: fetch-dev ## How soon lives are seen, and what they cost; SECTIONS="glass cpu …" MINUTES=10 SECONDS=60 ROUNDS=5
 	@$(PYTHON) -m benchmarks.live $(SECTIONS) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-idle: fetch-dev ## What the whole stack costs at rest: CPU, wake-ups, memory; SECONDS=120 SETTLE=90
+	@$(PYTHON) -m benchmarks.idle $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SETTLE),--settle $(SETTLE))
 
 images: fetch-dev ## Build every service's image; BASES=debian where no base can be pulled, REGISTRY=… PUSH=1
 	@$(PYTHON) -m deploy.docker.images $(SERVICE)

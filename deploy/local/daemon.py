@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from deploy.local import environments, observability, parts, stack
 from deploy.local.files import remove_partial, write_private
+from deploy.local.forking import ForkServer
 from deploy.local.process import Step, Task
 from deploy.local.state import Home, StateDamaged, read_json
 from deploy.local.supervisor import Status, StepFailed, Supervisor
@@ -139,7 +140,12 @@ async def _supervise(home: Home, report: Report, steps: tuple[Step, ...]) -> int
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    supervisor = Supervisor(steps, home.logs, changed, probe_seconds=PROBE_SECONDS)
+    forks = ForkServer(stack.programs(steps), environment=environments.of_fork_server())
+    # Its imports take seconds, in which the parts start.
+    forks.begin()
+    supervisor = Supervisor(
+        steps, home.logs, changed, probe_seconds=PROBE_SECONDS, launch=forks.launch
+    )
     changed(supervisor.statuses)
     start = asyncio.create_task(supervisor.start())
     stop_requested = asyncio.create_task(end.wait())
@@ -160,6 +166,7 @@ async def _supervise(home: Home, report: Report, steps: tuple[Step, ...]) -> int
         if report.phase != "failed":
             report.phase = "stopping"
         await supervisor.stop()
+        forks.close()
     report.phase = "stopped"
     _write(home, report)
     return 0

@@ -92,6 +92,12 @@ def environments(stack: Stack) -> dict[str, dict[str, str]]:
     }
 
 
+def of_fork_server() -> dict[str, str]:
+    """What the interpreter and the C library read once, for all processes that are forked."""
+    # An arena for each thread keeps memory that no other one uses.
+    return {**_chosen(_INHERITED, os.environ), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
+
+
 def tool_environment(stack: Stack, name: str) -> dict[str, str]:
     """The environment of one of the table's tools."""
     needs = table().tools[name]

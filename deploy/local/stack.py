@@ -1,7 +1,6 @@
 """Every process of Cinelog on one machine: how it is started, and what it waits for."""
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from deploy.local import checks
 from deploy.local.database import ROOT, fingerprint, modules
 from deploy.local.environments import Stack, environments, processes, tool_environment
 from deploy.local.files import write_private
+from deploy.local.forking import PYTHON
 from deploy.local.process import Process, Step, Task
 from deploy.needs import Needs
 
@@ -37,13 +37,19 @@ def steps(stack: Stack, after: frozenset[str] = frozenset()) -> tuple[Step, ...]
     )
 
 
+def programs(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """The modules that processes run which can be forked, each once."""
+    commands = (step.argv for step in steps if isinstance(step, Process))
+    return tuple(dict.fromkeys(argv[2] for argv in commands if argv[:2] == PYTHON))
+
+
 def _service(
     stack: Stack, name: str, needs: Needs, env: Mapping[str, str], after: frozenset[str]
 ) -> Process:
     port = stack.port if name == "gateway" else stack.ports[name]
     return Process(
         name=name,
-        argv=(sys.executable, "-m", *needs.command),
+        argv=(*PYTHON, *needs.command),
         folder=ROOT,
         env=env,
         ready=checks.serves(port, "/ready"),
@@ -71,28 +77,33 @@ def _waits_for(reached: tuple[str, ...], after: frozenset[str]) -> frozenset[str
     return found
 
 
-class MigrationFailed(Exception):
-    """The database could not be prepared; the message is the last thing that was said."""
+class PreparationFailed(Exception):
+    """Database or buckets could not be prepared; the message is the last thing that was said."""
 
 
 async def _migrate(stack: Stack) -> None:
     newest = fingerprint()
     if _is_done(stack.home / _MIGRATED, newest):
         return
+    await _prepare(stack, "migrations", "shared.database.setup", *modules())
+    write_private(stack.home / _MIGRATED, newest.encode())
+
+
+async def _prepare(stack: Stack, tool: str, *command: str) -> None:
+    """Run a tool to its end. Raises PreparationFailed."""
     setup = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shared.database.setup", *modules()),
+        *(*PYTHON, *command),
         cwd=ROOT,
-        env=tool_environment(stack, "migrations"),
+        env=tool_environment(stack, tool),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await setup.communicate()
-    (stack.home / "logs" / "migrations.log").write_bytes(said)
+    (stack.home / "logs" / f"{tool}.log").write_bytes(said)
     if setup.returncode != 0:
         lines = said.decode(errors="replace").strip().splitlines()
-        raise MigrationFailed(lines[-1] if lines else f"exit code {setup.returncode}")
-    write_private(stack.home / _MIGRATED, newest.encode())
+        raise PreparationFailed(lines[-1] if lines else f"exit code {setup.returncode}")
 
 
 async def _create_buckets(stack: Stack) -> None:
@@ -100,11 +111,8 @@ async def _create_buckets(stack: Stack) -> None:
     wanted = "\n".join(f"{name}={env[name]}" for name in _BUCKETS if name in env)
     if _is_done(stack.home / _BUCKETS_MADE, wanted):
         return
-    # Imported late: it is slow, and everything else can start meanwhile.
-    from shared.blobs.setup import BucketSettings, prepare  # noqa: PLC0415
-    from shared.settings import load  # noqa: PLC0415
-
-    await prepare(load(BucketSettings, env))
+    # Not here: what it imports would stay in the supervisor's memory.
+    await _prepare(stack, "buckets", "shared.blobs.setup")
     write_private(stack.home / _BUCKETS_MADE, wanted.encode())
 
 

@@ -14,6 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 import aioboto3  # pyright: ignore[reportMissingTypeStubs]
@@ -21,6 +22,7 @@ from aiobotocore.config import AioConfig  # pyright: ignore[reportMissingTypeStu
 from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
     ClientError,
 )
+from botocore.loaders import Loader  # pyright: ignore[reportMissingTypeStubs]
 
 from shared.blobs.s3_checks import Pauses, ask, check_stored, md5_of, sending
 from shared.blobs.s3_join import Span, parts_of
@@ -73,6 +75,7 @@ async def s3_client(
     session: Any = aioboto3.Session(
         aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
     )
+    session._session.register_component("data_loader", _descriptions())
     parsers = session._session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=parse_time)
     # Without TLS no certificate is verified, and reading all authorities' takes 25 ms.
@@ -81,6 +84,12 @@ async def s3_client(
         if metrics is not None:
             metrics.attach(client)
         yield client
+
+
+@cache
+def _descriptions() -> Loader:
+    """What botocore knows of S3: megabytes, kept once for all clients, and for forked processes."""
+    return Loader()
 
 
 class S3Store(S3Multipart):

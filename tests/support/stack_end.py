@@ -1,6 +1,6 @@
 """Ends the whole of Cinelog after the last test that uses it, not at the end of the run.
 
-A pytest plugin. Without a request it uses a seventh of a processor, and a run has many minutes of
+A pytest plugin. Without a request it uses a twentieth of a processor, and a run has many minutes of
 other tests. Its tests are in one lane, one after the other; a test that comes late starts it anew.
 """
 

@@ -1,0 +1,1 @@
+"""What the whole stack costs while nobody uses it."""
