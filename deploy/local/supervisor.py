@@ -25,6 +25,8 @@ _FIRST_POLL, _LONGEST_POLL = 0.05, 0.4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_AFTER = 30.0
 _UNWATCHED_POLL = 1.0
+# One that is well is looked at less often than one that has just missed a look.
+_WELL = 3
 _LOG_SECONDS = 60.0
 
 
@@ -62,7 +64,8 @@ class Supervisor:
     ) -> None:
         """``patience`` is how many seconds a process may take until it is ready at first,
         ``longest_pause`` how many pass at most before one that keeps ending is started again,
-        ``probe_seconds`` how many between two looks whether one still works (None: no looks),
+        ``probe_seconds`` how many between two looks whether one still works that did not answer or
+        is not up yet, a third of those at one that is well (None: no looks),
         ``log_seconds`` how many between two looks how long the logs are.
         """
         self._steps = in_order(tuple(steps))
@@ -228,7 +231,8 @@ class Supervisor:
         while misses < process.misses:
             if status.state != "up" and await process.ready():
                 self._set(process.name, "up", reason=status.reason)
-            await asyncio.sleep(self._probe_seconds or _UNWATCHED_POLL)
+            well = status.state == "up" and not misses
+            await asyncio.sleep((self._probe_seconds or _UNWATCHED_POLL) * (_WELL if well else 1))
             if self._probe_seconds is not None and process.alive is not None:
                 misses = 0 if await process.alive() else misses + 1
 

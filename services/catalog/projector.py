@@ -153,6 +153,7 @@ class Projector:
                     self._background.write_views,
                     _VIEWS_SECONDS,
                     silence_seconds=_SILENCE_SECONDS,
+                    rests=True,
                 )
             )
             tasks.create_task(
@@ -161,6 +162,7 @@ class Projector:
                     self._background.delete_orphans,
                     _ORPHANS_SECONDS,
                     silence_seconds=_SILENCE_SECONDS,
+                    rests=True,
                 )
             )
             tasks.create_task(
@@ -169,6 +171,7 @@ class Projector:
                     self._background.publish_drafts,
                     _DRAFTS_SECONDS,
                     silence_seconds=_SILENCE_SECONDS,
+                    rests=True,
                 )
             )
             tasks.create_task(
@@ -183,6 +186,8 @@ class Projector:
 
     async def _deliver(self) -> None:
         try:
-            await self._loops.repeat("deliver webhooks", self._webhooks.round, _WEBHOOKS_SECONDS)
+            await self._loops.repeat(
+                "deliver webhooks", self._webhooks.round, _WEBHOOKS_SECONDS, rests=True
+            )
         finally:
             await self._webhooks.stop()

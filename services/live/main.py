@@ -4,6 +4,8 @@ import asyncio
 import os
 import sys
 
+import asyncpg
+
 from services.live import listeners
 from services.live.assembly import ACCOUNTS, AUDIENCE, CHAT, CLIP, FINISH, SETTLE, Live, assemble
 from services.live.chat.hub import CHECK_SECONDS, WAIT_SECONDS
@@ -13,6 +15,7 @@ from services.live.handlers.planning import PLANS
 from services.live.settings import LiveSettings
 from services.live.whip import receiving
 from shared import settings
+from shared.event_store.group_commit import LOG_CHANNEL
 from shared.host.entry import Role, run_entry
 from shared.host.host import Host, Process, Served, Work
 from shared.loops.leaders import Leader
@@ -59,7 +62,9 @@ async def compose(config: LiveSettings, host: Host) -> Process:
             "record": lambda: loops.repeat("store segments", broadcasts.record, _RECORD_SECONDS),
             **_chat_work(live.chats, loops),
             "background": lambda: host.loops.lead(
-                Leader.LIVE, config.database_url, lambda _lock: lead(live, host.loops)
+                Leader.LIVE,
+                config.database_url,
+                lambda connection: lead(live, host.loops, connection),
             ),
         },
     )
@@ -75,16 +80,27 @@ def _chat_work(chats: Chats | None, loops: Loops) -> dict[str, Work]:
     }
 
 
-async def lead(live: Live, loops: Loops) -> None:
-    """The loops of the replica that leads, until cancelled."""
+async def lead(live: Live, loops: Loops, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """The loops of the replica that leads, until cancelled. They hear of appends over the
+    connection that holds the lock."""
+    await connection.add_listener(LOG_CHANNEL, lambda *_notification: loops.rest.stir())
+
+    async def settle() -> None:
+        if await live.settling.round():
+            loops.rest.stir()
+
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(loops.repeat(SETTLE, live.settling.round, _ROUND_SECONDS))
-            group.create_task(loops.repeat(PLANS, live.planning.round, _ROUND_SECONDS))
+            group.create_task(loops.repeat(SETTLE, settle, _ROUND_SECONDS, rests=True))
+            group.create_task(loops.repeat(PLANS, live.planning.round, _ROUND_SECONDS, rests=True))
             for name, step in ((FINISH, live.finishing.round), (CLIP, live.clips.round)):
                 group.create_task(
                     loops.repeat(
-                        name, step, _ROUND_SECONDS, silence_seconds=_FINISH_SILENCE_SECONDS
+                        name,
+                        step,
+                        _ROUND_SECONDS,
+                        silence_seconds=_FINISH_SILENCE_SECONDS,
+                        rests=True,
                     )
                 )
             group.create_task(loops.repeat(AUDIENCE, live.audience.round, _AUDIENCE_SECONDS))

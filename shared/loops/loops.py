@@ -21,6 +21,8 @@ from shared.loops.cancellation import (
 from shared.loops.leaders import Leader
 from shared.loops.leadership import lead_once
 from shared.loops.progress import LoopProgress, Progress
+from shared.loops.rest import Rest
+from shared.loops.waiting import wait_for_event
 from shared.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -38,6 +40,7 @@ class Loops:
         self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.progress = Progress(registry, clock)
+        self.rest = Rest(clock)
         self.database_silent: Callable[[], None] = lambda: None
         """Called where a leader's session did not answer."""
         self._leader = Gauge(
@@ -59,12 +62,14 @@ class Loops:
         wake: asyncio.Event | None = None,
         retry_seconds: float | None = RETRY_SECONDS,
         silence_seconds: float | None = None,
+        rests: bool = False,
     ) -> NoReturn:
         """Call ``step`` until cancelled: again after ``seconds``, or as soon as ``wake`` is set.
 
-        ``wake`` is cleared before each step. A step that fails is logged, counted and repeated
-        after ``retry_seconds``; with None its error ends the loop. A step may take longer than
-        ``silence_seconds`` (at least a minute by default) only if it reports its progress to
+        ``wake`` is cleared before each step. A loop that ``rests`` steps less often while nothing
+        happens: what it looks for stirs ``self.rest``. A step that fails is logged, counted and
+        repeated after ``retry_seconds``; with None its error ends the loop. A step may take longer
+        than ``silence_seconds`` (at least a minute by default) only if it reports its progress to
         ``self.progress``.
         """
         with self.progress.loop(name, seconds, silence_seconds=silence_seconds) as progress:
@@ -80,7 +85,9 @@ class Loops:
                     await asyncio.sleep(retry_seconds)
                     continue
                 progress.came_round()
-                if wake is None:
+                if rests:
+                    await self.rest.pause(seconds, wake)
+                elif wake is None:
                     await asyncio.sleep(seconds)
                 else:
                     await wait_for_event(wake, seconds)
@@ -182,12 +189,3 @@ def _error_of(attempt: asyncio.Task[None]) -> BaseException | None:
     if attempt.cancelled():
         return ForeignCancellation("a library cancelled what was waited for")
     return attempt.exception()
-
-
-async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
-    """Wait until ``event`` is set, for ``seconds`` at most."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

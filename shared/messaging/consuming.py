@@ -20,7 +20,7 @@ from aiormq.exceptions import ConnectionInternalError
 from faststream.rabbit import RabbitBroker, RabbitQueue
 
 from shared.loops.cancellation import no_foreign_cancellation
-from shared.loops.loops import wait_for_event
+from shared.loops.waiting import wait_for_event
 from shared.messaging.topology import declare
 from shared.telemetry import get_logger
 

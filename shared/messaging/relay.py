@@ -118,7 +118,7 @@ class Relay:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(
-                    listen(self._loops, "appends", self._url, LOG_CHANNEL, self._appended.set)
+                    listen(self._loops, "appends", self._url, LOG_CHANNEL, self._heard)
                 )
                 tasks.create_task(
                     self._loops.repeat(
@@ -127,6 +127,7 @@ class Relay:
                         _POLL_SECONDS,
                         wake=self._appended,
                         retry_seconds=None,
+                        rests=True,
                     )
                 )
                 tasks.create_task(
@@ -136,15 +137,22 @@ class Relay:
                         _RETRY_SECONDS,
                         wake=self._sequenced,
                         retry_seconds=None,
+                        rests=True,
                     )
                 )
         finally:
             publisher.terminate()
 
+    def _heard(self) -> None:
+        """Something was appended."""
+        self._appended.set()
+        self._loops.rest.stir()
+
     async def _sequence(self, sequencer: Sequencer) -> None:
         """Stamp committed events; run again without a pause if there were any."""
         stamped = await sequencer.stamp()
         if stamped:
+            self._loops.rest.stir()
             self._head = sequencer.head
             self._metrics.sequenced.inc(stamped)
             self._sequenced.set()

@@ -30,7 +30,7 @@ from shared.contracts import (
     entity_of,
 )
 from shared.event_store.store import SequencedEvent
-from shared.loops.loops import wait_for_event
+from shared.loops.waiting import wait_for_event
 
 LISTS: Final = "lists"
 """What an answer shows that names more than one video."""

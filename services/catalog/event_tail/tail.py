@@ -118,15 +118,22 @@ class EventTail:
         return sum(len(followers) for followers in self._followers.values())
 
     async def run(self, url: str, channel: str) -> None:
-        """Read until cancelled: at each notification on ``channel``, and every second."""
+        """Read until cancelled: at each notification on ``channel``, and every second or, while
+        none comes, every few."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(listen(self._loops, "the tail", url, channel, self._wake.set))
+            tasks.create_task(listen(self._loops, "the tail", url, channel, self._heard))
             tasks.create_task(
-                self._loops.repeat("read the tail", self._advance, _POLL_SECONDS, wake=self._wake)
+                self._loops.repeat(
+                    "read the tail", self._advance, _POLL_SECONDS, wake=self._wake, rests=True
+                )
             )
             tasks.create_task(
                 self._loops.repeat("end streams", self.end_sessions, _SESSIONS_SECONDS)
             )
+
+    def _heard(self) -> None:
+        self._wake.set()
+        self._loops.rest.stir()
 
     async def end_sessions(self) -> None:
         """End the followers whose caller's session has ended."""

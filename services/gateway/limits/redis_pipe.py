@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
-from shared.loops.loops import wait_for_event
 from shared.loops.progress import LoopProgress
+from shared.loops.waiting import wait_for_event
 
 # Seconds between two reports that the connection is held.
 _HELD_SECONDS: Final = 5.0

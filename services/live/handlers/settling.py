@@ -44,12 +44,13 @@ class Settling:
         self._items = Items("settle sessions", items)
         self._advanced = advanced
 
-    async def round(self) -> None:
-        """Bring each session that has not ended one step further."""
+    async def round(self) -> int:
+        """Bring each session that has not ended one step further; returns how many there are."""
         rows = await self._sessions.in_phase("open", MOST_OPEN, self._items.waiting)
         self._allowances.keep({row.video_id for row in rows})
         self._owners.look(rows)
         await self._items.each(rows, lambda row: row.video_id, self._settle)
+        return len(rows)
 
     async def _settle(self, row: SessionRow) -> None:
         session = await self._events.session(row.video_id)

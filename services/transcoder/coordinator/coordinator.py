@@ -2,7 +2,7 @@
 delete.
 
 Loops wake up when the projection has applied events, and poll besides, because a notification may
-be lost.
+be lost: less often while nothing happens and no job is open.
 """
 
 import asyncio
@@ -120,6 +120,7 @@ class Coordinator:
         """Start the next rounds now: the projection has applied events."""
         self._dispatch.set()
         self._publish.set()
+        self._loops.rest.stir()
 
     async def run(self) -> None:
         """Run every loop that needs no broker, until cancelled."""
@@ -128,7 +129,7 @@ class Coordinator:
             ("keep house", self._keep_house, _HOUSEKEEPING_SECONDS, None),
             ("compact videos", self._compactor.step, _HOUSEKEEPING_SECONDS, None),
             (_DELETING, self._deleter.round, _HOUSEKEEPING_SECONDS, None),
-            ("measure open work", self._metrics.open.refresh, _METRICS_SECONDS, None),
+            ("measure open work", self._measure, _METRICS_SECONDS, None),
             ("forget workers", self._dispatcher.forget_workers, _FORGET_SECONDS, None),
         ]
         try:
@@ -141,6 +142,7 @@ class Coordinator:
                             seconds,
                             wake=wake,
                             silence_seconds=_STORAGE_SILENCE_SECONDS,
+                            rests=True,
                         )
                     )
         finally:
@@ -153,7 +155,13 @@ class Coordinator:
             lambda: self._dispatch_round(queue),
             _DISPATCH_SECONDS,
             wake=self._dispatch,
+            rests=True,
         )
+
+    async def _measure(self) -> None:
+        if await self._metrics.open.refresh():
+            # Workers that work tell so in tables, and may do that for minutes without an event.
+            self._loops.rest.stir()
 
     async def _dispatch_round(self, queue: TaskQueue) -> None:
         for name in await self._dispatcher.in_demand():

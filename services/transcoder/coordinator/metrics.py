@@ -128,8 +128,8 @@ class OpenWorkMetrics:
             registry=registry,
         )
 
-    async def refresh(self) -> None:
-        """Set all gauges from the tables."""
+    async def refresh(self) -> bool:
+        """Set all gauges from the tables; returns whether any job is open."""
         async with self._engine.connect() as connection:
             jobs = (await connection.execute(_JOBS)).mappings().all()
             tasks = (await connection.execute(_TASKS, {"urgent": URGENT_PRIORITY})).mappings().all()
@@ -142,6 +142,7 @@ class OpenWorkMetrics:
         self._slots.set(int(slots))
         for held, state in ((False, "waiting"), (True, "held")):
             self._deletions.labels(state).set(listed.get(held, 0))
+        return bool(counts)
 
     def _set_tasks(self, rows: Iterable[Mapping[Any, Any]]) -> None:
         counts: dict[tuple[str, str], int] = {}

@@ -33,8 +33,9 @@ from shared.telemetry import continued, current_traceparent, exemplar, get_logge
 
 _log = get_logger(__name__)
 
-# Seconds between two renewals of a lease.
+# Seconds between two renewals of a lease, and between two times that a worker says it is there.
 HEARTBEAT_SECONDS: Final = 1.0
+_SEEN_SECONDS: Final = 3.0
 _POSTPONE_SECONDS: Final = 5.0
 _RECORD_TRIES: Final = 3
 # How long the tasks of a video wait whose stream this build cannot read: until an upgrade.
@@ -87,6 +88,7 @@ class Worker:
         self._slots = slots
         self._running: set[asyncio.Task[None]] = set()
         self._held: set[_Lease] = set()
+        self._seen_at = float("-inf")
         self._draining = asyncio.Event()
         self._drained = asyncio.Event()
 
@@ -96,8 +98,10 @@ class Worker:
         A draining worker only renews: it takes no more tasks. While the database is away no other
         worker can take a task either, so leases are not given up.
         """
-        if not self._draining.is_set():
+        now = time.monotonic()
+        if not self._draining.is_set() and now - self._seen_at >= _SEEN_SECONDS:
             await self._beats.seen(self._context.name, self._slots)
+            self._seen_at = now
         for lease in list(self._held):
             held = await self._beats.beat(
                 lease.task, self._context.name, lease.progress.fraction, lease.progress.speed

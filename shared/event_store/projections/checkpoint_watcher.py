@@ -10,7 +10,8 @@ from shared.database.connect import create_pool
 from shared.event_store.store import EventStore
 from shared.loops.cancellation import end
 from shared.loops.listening import listen
-from shared.loops.loops import Loops, wait_for_event
+from shared.loops.loops import Loops
+from shared.loops.waiting import wait_for_event
 
 # Notifications may be lost with a connection; polling limits the delay.
 _POLL_SECONDS = 0.05

@@ -68,7 +68,7 @@ class ProjectionRunner:
             projection,
             schema,
             self._metrics,
-            committed=lambda: self._loops.progress.advance(self._loop),
+            committed=self._committed,
         )
         self._offered: list[_Offer] = []
         self._traces: dict[str, str] = {}
@@ -98,6 +98,7 @@ class ProjectionRunner:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._offered.append((list(events), done))
         self._wake.set()
+        self._loops.rest.stir()
         await done
 
     async def run(self) -> None:
@@ -117,13 +118,16 @@ class ProjectionRunner:
                         self._poll_seconds,
                         wake=self._wake,
                         retry_seconds=None,
+                        rests=True,
                     )
                 )
                 tasks.create_task(
                     self._loops.repeat(f"heal {self.name}", self._heal, _HEAL_SECONDS)
                 )
                 tasks.create_task(
-                    self._loops.repeat(f"measure {self.name}", self._measure, MEASURE_SECONDS)
+                    self._loops.repeat(
+                        f"measure {self.name}", self._measure, MEASURE_SECONDS, rests=True
+                    )
                 )
                 if self._refolder is not None:
                     tasks.create_task(
@@ -163,6 +167,11 @@ class ProjectionRunner:
         except BaseException:
             _reject(offered, ConnectionError("the projection has stopped"))
             raise
+
+    def _committed(self) -> None:
+        self._loops.progress.advance(self._loop)
+        # What follows from events is looked for now, also where no message told of them.
+        self._loops.rest.stir()
 
     async def _settle(self, offered: Sequence[_Offer]) -> None:
         events = sorted(

@@ -12,9 +12,11 @@ from shared.contracts import EmailChanged, PasswordChanged, new_id, stream_id
 from shared.event_store.postgres import PostgresEventStore, open_event_store
 from shared.event_store.serialization import decode_bundle
 from shared.event_store.store import Metadata, NewEvent
+from shared.loops import rest
 from shared.loops.cancellation import end
 from shared.loops.leaders import Leader
 from shared.loops.loops import Loops
+from shared.messaging import relay as relay_module
 from shared.messaging.broker import connected, create_broker
 from shared.messaging.relay import Relay, RelayMetrics
 from shared.messaging.topology import EVENTS, declare, projection_queue
@@ -118,6 +120,33 @@ async def test_every_event_arrives(
         assert received.positions == sorted(received.positions)
         assert received.keys <= {"EmailChanged", "PasswordChanged"}
         await eventually(lambda: metrics.unpublished._value.get() == 0)
+
+
+def rest_always(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Loops rest from their start on, for so long."""
+    monkeypatch.setattr(rest, "AWAKE_SECONDS", 0.0)
+    monkeypatch.setattr(rest, "REST_SECONDS", seconds)
+
+
+async def test_an_append_wakes_a_relay_that_rests(
+    database: Database, amqp_url: str, store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest_always(monkeypatch, 3600.0)
+    async with receiving(amqp_url) as received, relaying(database, amqp_url):
+        for count in (1, 2):
+            await append(store, 1)
+            await eventually(lambda count=count: len(set(received.positions)) == 2 * count)
+
+
+async def test_a_relay_that_rests_finds_what_no_notification_told_of(
+    database: Database, amqp_url: str, store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest_always(monkeypatch, 0.2)
+    monkeypatch.setattr(relay_module, "LOG_CHANNEL", "another")
+    async with receiving(amqp_url) as received, relaying(database, amqp_url):
+        for count in (1, 2):
+            await append(store, 1)
+            await eventually(lambda count=count: len(set(received.positions)) == 2 * count)
 
 
 async def test_what_was_appended_before_the_relay_started_arrives_too(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from services.live.assembly import ACCOUNTS, AUDIENCE, CHAT, CLIP, FINISH, SETTLE, assemble
@@ -13,6 +14,7 @@ from services.live.assembly import Live as Parts
 from services.live.main import lead
 from services.live.settings import LiveSettings
 from shared.host.host import Host, open_host
+from shared.loops import rest
 from shared.loops.cancellation import end
 from shared.settings import Address, Key, Secret
 from tests.integration.live.harness import OBS, Live
@@ -97,7 +99,8 @@ async def test_a_loop_that_hangs_is_noticed_though_another_goes_on(
     chats = type(parts.chats)(parts.chats.chat, parts.chats.hub, Stuck())  # type: ignore[arg-type]
     hung = _HUNG.get(name, {"chats": chats})
     parts = dataclasses.replace(parts, settling=settling, **hung)  # type: ignore[arg-type]
-    leading = asyncio.create_task(lead(parts, host.loops))
+    connection = await asyncpg.connect(database.url("live"))
+    leading = asyncio.create_task(lead(parts, host.loops, connection))
     try:
         await eventually(lambda: settling.done)
         assert host.loops.progress.stuck() == {}
@@ -108,3 +111,24 @@ async def test_a_loop_that_hangs_is_noticed_though_another_goes_on(
         assert SETTLE not in host.loops.progress.stuck()
     finally:
         await end([leading])
+        await connection.close()
+
+
+async def test_a_leader_that_rests_hears_of_appends(
+    *, live: Live, database: Database, s3: Buckets, redis_url: str, host: Host, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(rest, "AWAKE_SECONDS", 0.0)
+    monkeypatch.setattr(rest, "REST_SECONDS", 3600.0)
+    parts: Parts = await assemble(config(database, s3, redis_url, tmp_path), host)
+    settling = Rounds(parts.settling)
+    parts = dataclasses.replace(parts, settling=settling)  # type: ignore[arg-type]
+    connection = await asyncpg.connect(database.url("live"))
+    leading = asyncio.create_task(lead(parts, host.loops, connection))
+    try:
+        await eventually(lambda: settling.done)
+        await live.stream()
+        await eventually(lambda: settling.done > 1)
+    finally:
+        await end([leading])
+        await connection.close()
