@@ -45,6 +45,9 @@ def steps(home: Path, ports: Mapping[str, int], secret_key: str) -> tuple[Step, 
                 *(str(_binary()), "-logtostderr=true", "server", *listen),
                 *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=data"),
                 *("-master.peers=none", "-master.telemetry=false"),
+                # One master that takes its old state up again looks a thousand times a second
+                # whether the others are there. It learns of volumes from where they are.
+                "-master.resumeState=false",
                 # Each bucket gets volumes of its own: small and many.
                 *("-master.volumeSizeLimitMB=1024", "-volume.max=10000"),
                 "-volume.preStopSeconds=0",
