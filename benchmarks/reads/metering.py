@@ -9,10 +9,10 @@ import psutil
 
 
 def cpu_of(process: psutil.Process) -> float:
-    """Seconds of CPU that the threads of a process have used, as far as they have not ended."""
+    """Seconds of CPU that those threads of a process have used that have not ended."""
     used = 0
     # psutil rounds to the kernel's ticks of 10 ms, and the process's own file is of one thread.
-    for thread in Path(f"/proc/{process.pid}/task").iterdir():
+    for thread in Path("/proc").glob(f"{process.pid}/task/*"):
         with suppress(OSError):
             used += int((thread / "schedstat").read_text().split()[0])
     return used / 1e9
@@ -35,16 +35,16 @@ def others_of(*processes: psutil.Process) -> list[psutil.Process]:
         for found in psutil.net_connections("tcp")
         if found.raddr and found.raddr.port in ends and found.pid not in {None, *known}
     }
-    return [psutil.Process(pid) for pid in others]
+    found: list[psutil.Process] = []
+    for pid in others:
+        # One that has ended meanwhile works for nobody.
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
 
 
 def metered(*processes: psutil.Process) -> Callable[[], float]:
     """Tells the seconds that the processes and ``others_of`` them have used since this call."""
-    measured = (*processes, *others_of(*processes))
-    before = [cpu_of(each) for each in measured]
+    before = {each: cpu_of(each) for each in (*processes, *others_of(*processes))}
     # A session that has ended was of a pool that had too many.
-    return lambda: sum(
-        cpu_of(each) - then
-        for each, then in zip(measured, before, strict=True)
-        if each.is_running()
-    )
+    return lambda: sum(max(0.0, cpu_of(each) - then) for each, then in before.items())

@@ -7,14 +7,13 @@ transaction, so a crash neither loses nor repeats a view.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import BigInteger, Date, LargeBinary, Text
 
 from services.catalog.rows import ViewBatch
@@ -23,13 +22,42 @@ from services.catalog.viewers import View
 
 _ROUND_SIZE: Final = 200
 
+# Sorted, so that two transactions do not wait for each other. A view counts if its viewer is new
+# today, and as long as its address has views left.
 _ADD = text(
     """
+    with seen as (
+        select * from unnest(:viewers, :days, :addresses, :videos)
+            as seen(viewer, day, address, video_id)
+    ), new as (
+        insert into catalog.viewers (viewer, day)
+        select viewer, day from seen order by 1
+        on conflict do nothing returning viewer
+    ), fresh as (
+        select seen.*, row_number() over (partition by address order by viewer) as place,
+            count(*) over (partition by address) as total
+        from seen join new using (viewer)
+    ), asked as (
+        insert into catalog.viewing_addresses (address, day, count)
+        select address, min(day), count(*) from fresh group by address order by 1
+        on conflict (address) do update set count = viewing_addresses.count + excluded.count
+        returning address, count
+    ), counted as (
+        select fresh.video_id
+        from fresh join asked using (address)
+        where fresh.place <= :most - (asked.count - fresh.total)
+    )
     insert into catalog.pending_views (video_id, count)
-    select * from unnest(:ids, :counts) order by 1
+    select video_id, count(*) from counted group by video_id order by 1
     on conflict (video_id) do update set count = pending_views.count + excluded.count
     """
-).bindparams(bindparam("ids", type_=ARRAY(Text)), bindparam("counts", type_=ARRAY(BigInteger)))
+).bindparams(
+    bindparam("viewers", type_=ARRAY(LargeBinary)),
+    bindparam("days", type_=ARRAY(Date)),
+    bindparam("addresses", type_=ARRAY(LargeBinary)),
+    bindparam("videos", type_=ARRAY(Text)),
+    bindparam("most", type_=BigInteger),
+)
 
 _BATCH = text(
     """
@@ -44,29 +72,6 @@ _BATCH = text(
     insert into catalog.view_batches (batch_id, video_id, count)
     select gen_random_uuid(), video_id, count from taken
     """
-)
-
-
-# Sorted, so that two transactions do not wait for each other.
-_NEW_VIEWERS = text(
-    """
-    insert into catalog.viewers (viewer, day)
-    select * from unnest(:viewers, :days) order by 1
-    on conflict do nothing returning viewer
-    """
-).bindparams(bindparam("viewers", type_=ARRAY(LargeBinary)), bindparam("days", type_=ARRAY(Date)))
-
-_ADDRESSES = text(
-    """
-    insert into catalog.viewing_addresses (address, day, count)
-    select * from unnest(:addresses, :days, :counts) order by 1
-    on conflict (address) do update set count = viewing_addresses.count + excluded.count
-    returning address, count
-    """
-).bindparams(
-    bindparam("addresses", type_=ARRAY(LargeBinary)),
-    bindparam("days", type_=ARRAY(Date)),
-    bindparam("counts", type_=ARRAY(BigInteger)),
 )
 
 _FORGET = tuple(
@@ -87,6 +92,7 @@ class PendingViews:
 
     def __init__(self, engine: AsyncEngine, *, per_address: int = PER_ADDRESS) -> None:
         self._engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._per_address = per_address
         self._views: dict[bytes, View] = {}
         self._writing: asyncio.Task[None] | None = None
@@ -136,39 +142,16 @@ class PendingViews:
         await asyncio.sleep(0)
         views, self._views = self._views, {}
         self._writing = None
-        async with self._engine.begin() as connection:
-            counts = await self._counted(connection, views)
-            if counts:
-                await connection.execute(
-                    _ADD, {"ids": list(counts.keys()), "counts": list(counts.values())}
-                )
-
-    async def _counted(
-        self, connection: AsyncConnection, views: Mapping[bytes, View]
-    ) -> Counter[str]:
-        """How many of these views count, by video: the first of each viewer, within the limit."""
-        days = [view.day for view in views.values()]
-        new = await connection.execute(_NEW_VIEWERS, {"viewers": list(views), "days": days})
-        fresh = [views[bytes(viewer)] for viewer in new.scalars()]
-        if not fresh:
-            return Counter()
-        asked = Counter(view.address for view in fresh)
-        day_of = {view.address: view.day for view in fresh}
-        rows = await connection.execute(
-            _ADDRESSES,
-            {
-                "addresses": list(asked),
-                "days": [day_of[address] for address in asked],
-                "counts": list(asked.values()),
-            },
-        )
-        left = {
-            bytes(address): self._per_address - (count - asked[bytes(address)])
-            for address, count in rows
-        }
-        counted: Counter[str] = Counter()
-        for view in fresh:
-            if left[view.address] > 0:
-                left[view.address] -= 1
-                counted[view.video_id] += 1
-        return counted
+        seen = views.values()
+        # One statement is a transaction of its own, and one round trip.
+        async with self._autocommit.connect() as connection:
+            await connection.execute(
+                _ADD,
+                {
+                    "viewers": list(views),
+                    "days": [view.day for view in seen],
+                    "addresses": [view.address for view in seen],
+                    "videos": [view.video_id for view in seen],
+                    "most": self._per_address,
+                },
+            )

@@ -6,6 +6,7 @@ from datetime import date
 
 import httpx
 import pytest
+from sqlalchemy import event
 
 from services.catalog.pending_views import PendingViews
 from services.catalog.viewers import ViewKeys
@@ -80,6 +81,23 @@ async def test_an_address_adds_at_most_so_many(stage: Stage) -> None:
     await limited.add(keys.view("v", "192.0.2.1", "tv", date(2026, 11, 28)))
     rows = await stage.query("select count from catalog.pending_views")
     assert [row["count"] for row in rows] == [5]
+
+
+async def test_views_take_one_statement_however_many_come_at_once(stage: Stage) -> None:
+    keys, pending = ViewKeys("s"), PendingViews(stage.engine)
+    statements: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    event.listen(stage.engine.sync_engine, "before_cursor_execute", note)
+    views = [keys.view(f"v{n % 3}", f"192.0.2.{n % 2}", f"agent {n}", DAY) for n in range(12)]
+    await asyncio.gather(*(pending.add(each) for each in views))
+    assert len([each for each in statements if "insert into" in each]) == 1
+    rows = await stage.query("select video_id, count from catalog.pending_views order by 1")
+    assert [(row["video_id"], row["count"]) for row in rows] == [("v0", 4), ("v1", 4), ("v2", 4)]
+    rows = await stage.query("select count from catalog.viewing_addresses")
+    assert [row["count"] for row in rows] == [6, 6]
 
 
 async def test_neither_addresses_nor_browsers_are_stored(stage: Stage) -> None:
