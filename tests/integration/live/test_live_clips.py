@@ -1,10 +1,12 @@
 """Clips of lives: a real database, a real ffmpeg, objects that are copied."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,7 +15,7 @@ from services.live.broadcasts.broadcast import Means
 from services.live.broadcasts.broadcasts import Broadcasts
 from services.live.clips.clips import Clips
 from services.live.clips.making import ClipMaker
-from services.live.clips.repository import ClipsRepository
+from services.live.clips.repository import ClipRow, ClipsRepository
 from services.live.flv.tags import Tag
 from services.live.http.addresses import Addresses
 from services.live.http.app import live_app
@@ -29,9 +31,11 @@ from shared.contracts import (
     VideoDeleted,
     Visibility,
     VisibilityChanged,
+    new_id,
     stream_id,
 )
 from shared.database.connect import create_engine
+from shared.event_store.group_commit import LOG_CHANNEL
 from shared.event_store.postgres import open_event_store
 from shared.event_store.store import Metadata, NewEvent
 from shared.http.identity import Verifier
@@ -358,3 +362,30 @@ async def test_an_account_without_room_has_no_further_clips(studio: Studio, tmp_
 
 def _shown(video: str, visibility: Visibility) -> VisibilityChanged:
     return VisibilityChanged(video_id=video, visibility=visibility)
+
+
+async def test_whoever_makes_clips_is_told_of_a_new_one(database: Database) -> None:
+    told = asyncio.Event()
+    listening = await asyncpg.connect(database.url("live"))
+    engine = create_engine(database.url("live"))
+    try:
+        await listening.add_listener(LOG_CHANNEL, lambda *_notification: told.set())
+        clip = ClipRow(
+            video_id=new_id(),
+            live_id=new_id(),
+            source_id=new_id(),
+            user_id="ann",
+            made_by="ann",
+            title="A clip",
+            visibility=None,
+            seconds=30,
+            ends_at=datetime.now(UTC),
+            fingerprint="none",
+            asked_at=datetime.now(UTC),
+        )
+        await ClipsRepository(engine, 3).add(clip)
+        async with asyncio.timeout(60):
+            await told.wait()
+    finally:
+        await listening.close()
+        await engine.dispose()
