@@ -1,4 +1,4 @@
-"""The decider of a video: details, tags, visibility, views, deletion. Pure."""
+"""The decider of a video: details, tags, visibility, views, the bin, deletion. Pure."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -25,9 +25,12 @@ from shared.contracts import (
     Event,
     LiveClipMade,
     LiveConnected,
+    LiveEnded,
     TagRemoved,
     TagsAdded,
+    VideoBinned,
     VideoDeleted,
+    VideoRestored,
     VideoUploaded,
     ViewsCounted,
     Visibility,
@@ -87,7 +90,10 @@ class CaptionsNotFound(NotFound):
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):
-    """The state that ``decide`` needs. ``owner`` is None before there is a video."""
+    """The state that ``decide`` needs. ``owner`` is None before there is a video.
+
+    ``running``: it is a live that has not ended. ``delete_at``: it is in the bin until then.
+    """
 
     id: str = ""
     owner: str | None = None
@@ -99,6 +105,8 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     downloads: Downloads | None = None
     captions: tuple[CaptionTrack, ...] = ()
     captions_removed: tuple[str, ...] = ()
+    running: bool = False
+    delete_at: datetime | None = None
     deleted: bool = False
 
 
@@ -150,8 +158,36 @@ class TakeCaptions(msgspec.Struct, frozen=True):
     tracks: tuple[CaptionTrack, ...]
 
 
-class DeleteVideo(msgspec.Struct, frozen=True):
+class BinVideo(msgspec.Struct, frozen=True):
+    """Deletes the video for everybody, and at ``delete_at`` for good. A live that is running is
+    over with it, and cannot be taken back."""
+
     caller: str
+    delete_at: datetime
+
+
+class RestoreVideo(msgspec.Struct, frozen=True):
+    """Takes the video out of the bin."""
+
+    caller: str
+
+
+class DeleteBinned(msgspec.Struct, frozen=True):
+    """Deletes for good what is in the bin."""
+
+    caller: str
+
+
+class DeleteVideo(msgspec.Struct, frozen=True):
+    """Deletes for good, without the bin."""
+
+    caller: str
+
+
+class EmptyBin(msgspec.Struct, frozen=True):
+    """Deletes for good what is due by ``now``."""
+
+    now: datetime
 
 
 class CloseAccount(msgspec.Struct, frozen=True):
@@ -179,9 +215,12 @@ OwnersCommand = (
     | ChangeDownloads
     | StoreCaptions
     | RemoveCaptions
+    | BinVideo
+    | RestoreVideo
+    | DeleteBinned
     | DeleteVideo
 )
-Command = OwnersCommand | CloseAccount | PublishDraft | TakeCaptions | CountViews
+Command = OwnersCommand | CloseAccount | PublishDraft | EmptyBin | TakeCaptions | CountViews
 
 
 def initial() -> Video:
@@ -199,14 +238,26 @@ def decide(video: Video, command: Command) -> Sequence[Event]:
         return _close_account(video)
     if video.owner is None or video.deleted:
         raise VideoNotFound
-    if isinstance(command, CountViews):
-        return [ViewsCounted(video_id=video.id, count=command.count, batch_id=command.batch_id)]
-    if isinstance(command, PublishDraft):
-        return _publish_draft(video, command)
-    if isinstance(command, TakeCaptions):
-        return _take_captions(video, command.tracks)
+    binned = video.delete_at is not None
+    match command:
+        case CountViews() if not binned:
+            return [ViewsCounted(video_id=video.id, count=command.count, batch_id=command.batch_id)]
+        case CountViews():
+            raise VideoNotFound
+        case PublishDraft():
+            return [] if binned else _publish_draft(video, command)
+        case EmptyBin():
+            return _empty_bin(video, command)
+        case TakeCaptions():
+            return _take_captions(video, command.tracks)
+        case _:
+            pass
     if video.owner != command.caller:
-        raise NotYourVideo if video.visibility in SHOWN_TO_OTHERS else VideoNotFound
+        shown = video.visibility in SHOWN_TO_OTHERS and not binned
+        raise NotYourVideo if shown else VideoNotFound
+    # What is in the bin is there for nothing else, and what is not cannot be taken out.
+    if binned != isinstance(command, RestoreVideo | DeleteBinned):
+        raise VideoNotFound
     return _decide_for_owner(video, command)
 
 
@@ -230,7 +281,13 @@ def _decide_for_owner(  # noqa: PLR0911 - one answer per command
             return _store_captions(video, command.track)
         case RemoveCaptions():
             return _remove_captions(video, command.language)
-        case DeleteVideo():
+        case BinVideo() if not video.running:
+            return [
+                VideoBinned(video_id=video.id, user_id=command.caller, delete_at=command.delete_at)
+            ]
+        case RestoreVideo():
+            return [VideoRestored(video_id=video.id, user_id=command.caller)]
+        case BinVideo() | DeleteBinned() | DeleteVideo():
             return [VideoDeleted(video_id=video.id, user_id=command.caller, deleted_by="owner")]
 
 
@@ -261,6 +318,12 @@ def _publish_draft(video: Video, command: PublishDraft) -> Sequence[Event]:
     if video.visibility != "draft" or not due:
         return []
     return [VisibilityChanged(video_id=video.id, visibility="public")]
+
+
+def _empty_bin(video: Video, command: EmptyBin) -> Sequence[Event]:
+    if video.owner is None or video.delete_at is None or video.delete_at > command.now:
+        return []
+    return [VideoDeleted(video_id=video.id, user_id=video.owner, deleted_by="owner")]
 
 
 def _close_account(video: Video) -> Sequence[Event]:
@@ -294,6 +357,11 @@ def _take_captions(video: Video, tracks: Sequence[CaptionTrack]) -> Sequence[Eve
     return events
 
 
+def delete_at_after(event: VideoBinned | VideoRestored) -> datetime | None:
+    """Until when a video is in the bin after an event; None: it is not."""
+    return event.delete_at if isinstance(event, VideoBinned) else None
+
+
 def _store_captions(video: Video, track: CaptionTrack) -> Sequence[Event]:
     before = captions_in(video.captions, track.language)
     if before is None and len(video.captions) >= MAX_CAPTIONS:
@@ -320,7 +388,10 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
                 title=event.title,
                 description=event.description,
                 visibility=event.visibility,
+                running=isinstance(event, LiveConnected),
             )
+        case LiveEnded():
+            return msgspec.structs.replace(video, running=False)
         case VideoUploaded():
             return Video(
                 id=event.video_id,
@@ -350,6 +421,8 @@ def evolve(video: Video, event: Event) -> Video:  # noqa: PLR0911 - one answer p
                 captions=with_captions(video.captions, event),
                 captions_removed=with_removed(video.captions_removed, event),
             )
+        case VideoBinned() | VideoRestored():
+            return msgspec.structs.replace(video, delete_at=delete_at_after(event))
         case VideoDeleted():
             return msgspec.structs.replace(video, deleted=True)
         case _:

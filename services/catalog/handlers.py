@@ -1,5 +1,5 @@
 """Commands: load, decide, append. Background tasks: append counted views to the log, delete
-the videos of deleted accounts, publish drafts."""
+the videos of deleted accounts, publish drafts, empty the bin."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from services.catalog.domain import (
     CloseAccount,
     Command,
     CountViews,
+    EmptyBin,
     PublishDraft,
     TakeCaptions,
     Video,
@@ -24,6 +25,7 @@ from shared.contracts import (
     CaptionTrack,
     LiveClipMade,
     LiveConnected,
+    LiveEnded,
     VideoUploaded,
     stream_id,
 )
@@ -138,6 +140,12 @@ async def take_captions(store: Streams, video_id: str, tracks: tuple[CaptionTrac
         await handle(store, video_id, TakeCaptions(tracks), Metadata())
 
 
+async def empty_bin(store: Streams, video_id: str, now: datetime) -> None:
+    """Delete a video for good whose time in the bin is over. Idempotent."""
+    with suppress(VideoNotFound):
+        await handle(store, video_id, EmptyBin(now), Metadata())
+
+
 async def _append_once(store: Streams, video_id: str, command: Command, event_id: UUID) -> None:
     """Like ``execute``, but idempotent: the command causes at most one event, ``event_id``."""
     stream = stream_id("video", video_id)
@@ -167,6 +175,6 @@ async def _decider(store: Streams, video_id: str) -> Decider[Video, Command]:
             video = domain.evolve(video, recorded.data)
     if video.owner is None:
         for recorded in await store.read_stream(stream_id("livesession", video_id)):
-            if isinstance(recorded.data, LiveConnected | LiveClipMade):
+            if isinstance(recorded.data, LiveConnected | LiveClipMade | LiveEnded):
                 video = domain.evolve(video, recorded.data)
     return Decider(initial=lambda: video, decide=domain.decide, evolve=domain.evolve)

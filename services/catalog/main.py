@@ -95,6 +95,7 @@ async def compose_api(
             config.views_per_address,
             ViewerCounts(open_redis(host, config.redis_url) if config.redis_url else None),
         ),
+        bin_days=config.bin_days,
     )
     app = create_app(
         "catalog",

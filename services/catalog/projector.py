@@ -9,6 +9,7 @@ from services.catalog.handlers import (
     Batches,
     ViewWriter,
     delete_orphan,
+    empty_bin,
     publish_draft,
     take_captions,
 )
@@ -26,13 +27,15 @@ _VIEWS_SECONDS: Final = 5.0
 _ORPHANS_SECONDS: Final = 2.0
 _DRAFTS_SECONDS: Final = 1.0
 _CAPTIONS_SECONDS: Final = 2.0
+_BIN_SECONDS: Final = 30.0
 _WEBHOOKS_SECONDS: Final = 0.5
 # A round appends hundreds of events one by one.
 _SILENCE_SECONDS: Final = 600.0
 
 
 class DueVideos(Protocol):
-    """Finds videos of deleted accounts, drafts whose time has come, text tracks of sources."""
+    """Finds videos of deleted accounts, drafts and binned videos whose time has come, text tracks
+    of sources."""
 
     async def orphans(self, without: Sequence[str]) -> Sequence[str]:
         """The ids of videos of deleted accounts, but for those of ``without``."""
@@ -44,6 +47,10 @@ class DueVideos(Protocol):
 
     async def found_captions(self, without: Sequence[str]) -> Sequence[FoundCaptions]:
         """Text tracks that may become captions, but for those of videos of ``without``."""
+        ...
+
+    async def due_binned(self, now: datetime, without: Sequence[str]) -> Sequence[str]:
+        """The ids of videos that leave the bin by ``now``, but for those of ``without``."""
         ...
 
 
@@ -64,6 +71,7 @@ class BackgroundTasks:
         self._deleting = Items("delete orphans", metrics)
         self._publishing = Items("publish drafts", metrics)
         self._taking = Items("take captions", metrics)
+        self._emptying = Items("empty bin", metrics)
 
     async def write_views(self, age: float = _VIEWS_SECONDS) -> int:
         """Append an event for each batch of views counted at least ``age`` seconds ago."""
@@ -104,6 +112,19 @@ class BackgroundTasks:
 
     async def _take(self, found: FoundCaptions) -> None:
         await take_captions(self._store, found.video_id, found.tracks)
+
+    async def empty_bin(self) -> int:
+        """Delete for good what has been in the bin long enough; return the number of videos."""
+        now = datetime.now(UTC)
+        found = await self._videos.due_binned(now, self._emptying.waiting)
+
+        async def delete(video_id: str) -> None:
+            await empty_bin(self._store, video_id, now)
+
+        await self._emptying.each(found, str, delete)
+        if found:
+            _log.info("binned videos deleted", videos=len(found))
+        return len(found)
 
     async def _write(self, batch: ViewBatch) -> None:
         await self._views.write(batch)
@@ -179,6 +200,14 @@ class Projector:
                     "take captions",
                     self._background.take_captions,
                     _CAPTIONS_SECONDS,
+                    silence_seconds=_SILENCE_SECONDS,
+                )
+            )
+            tasks.create_task(
+                repeat(
+                    "empty bin",
+                    self._background.empty_bin,
+                    _BIN_SECONDS,
                     silence_seconds=_SILENCE_SECONDS,
                 )
             )

@@ -37,7 +37,8 @@ class VideoRow(msgspec.Struct, kw_only=True):
     """A video whose upload is complete. ``listed``: lists and search show it.
 
     ``created_at``: when its upload was complete, or when it was published, if it was a draft.
-    ``publish_at``: when a draft becomes public, if its owner has said so. ``downloads``: who but
+    ``publish_at``: when a draft becomes public, if its owner has said so. ``delete_at``: the video
+    is in the bin until then, and only there. ``downloads``: who but
     the owner may have ``files``, if its owner has said so.
 
     Of a session of a live stream: ``live_started_at``, the time of its first picture;
@@ -78,6 +79,7 @@ class VideoRow(msgspec.Struct, kw_only=True):
     captions: tuple[CaptionTrack, ...] = ()
     captions_removed: tuple[str, ...] = ()
     captions_found: tuple[CaptionTrack, ...] = ()
+    delete_at: datetime | None = None
 
 
 class FoundCaptions(msgspec.Struct, frozen=True):
@@ -112,7 +114,8 @@ class VideoTermRow(msgspec.Struct, kw_only=True, frozen=True):
 class JobRow(msgspec.Struct, kw_only=True):
     """The processing of an upload; ``progress`` in percent.
 
-    ``notes``: what the video lacks of the file, or how it differs.
+    ``notes``: what the video lacks of the file, or how it differs. ``binned``: the video is in the
+    bin.
     """
 
     id: str
@@ -129,6 +132,7 @@ class JobRow(msgspec.Struct, kw_only=True):
     playable: bool = False
     attempt: int = 1
     notes: tuple[SourceNote, ...] = ()
+    binned: bool = False
 
 
 class FeedRow(msgspec.Struct, kw_only=True, frozen=True):

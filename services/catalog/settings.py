@@ -16,6 +16,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     ``redis_url``: where viewers of running lives are counted.
     ``views_per_address``: views that one address may add in a day. ``downloads_default``: who may
     have videos as files whose owners do not say. ``s3_media_bucket``: where captions go.
+    ``bin_days``: for how long deleted videos may be taken back; 0: not at all.
     """
 
     database_url: Secret
@@ -36,6 +37,7 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     redis_url: Secret | None = None
     views_per_address: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 1000
     downloads_default: Downloads = "nobody"
+    bin_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 30
 
 
 class ProjectorSettings(Settings, frozen=True, kw_only=True):

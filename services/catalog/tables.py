@@ -112,6 +112,14 @@ Index(
     videos.c.id,
     postgresql_where=text("captions_found <> '[]'::jsonb"),
 )
+Index("ix_videos_delete_at", videos.c.delete_at, postgresql_where=videos.c.delete_at.is_not(None))
+Index(
+    "ix_videos_bin",
+    videos.c.user_id,
+    videos.c.delete_at.desc(),
+    videos.c.id.desc(),
+    postgresql_where=videos.c.delete_at.is_not(None),
+)
 Index("ix_videos_channel", videos.c.user_id, videos.c.created_at.desc(), videos.c.id.desc())
 Index(
     "ix_videos_search",

@@ -14,7 +14,9 @@ from shared.contracts import (
     TranscodeFailed,
     TranscodePlanned,
     TranscodeRetried,
+    VideoBinned,
     VideoDeleted,
+    VideoRestored,
     VideoUploaded,
     Visibility,
     VisibilityChanged,
@@ -54,6 +56,22 @@ async def is_deleted(store: EventStore, video_id: str) -> bool:
     return any(isinstance(recorded.data, VideoDeleted) for recorded in events)
 
 
+async def is_gone(store: EventStore, video_id: str) -> bool:
+    """Whether the video is deleted or in the bin, where its owner does nothing but restore it."""
+    gone = False
+    for recorded in await store.read_stream(stream_id("video", video_id)):
+        match recorded.data:
+            case VideoDeleted():
+                return True
+            case VideoBinned():
+                gone = True
+            case VideoRestored():
+                gone = False
+            case _:
+                pass
+    return gone
+
+
 async def is_shown_to_others(store: EventStore, video_id: str) -> bool:
     """Whether anybody but its owner may know of the video, by the log.
 
@@ -62,15 +80,18 @@ async def is_shown_to_others(store: EventStore, video_id: str) -> bool:
     names = [stream_id(kind, video_id) for kind in ("upload", "livesession", "video")]
     streams = await store.read_streams(names)
     visibility: Visibility | None = None
+    binned = False
     for recorded in (event for name in names for event in streams[name]):
         match recorded.data:
             case (VideoUploaded() | LiveConnected() | LiveClipMade() | VisibilityChanged()) as said:
                 visibility = said.visibility
+            case VideoBinned() | VideoRestored():
+                binned = isinstance(recorded.data, VideoBinned)
             case VideoDeleted() | Unreadable():
                 return False
             case _:
                 pass
-    return visibility in SHOWN_TO_OTHERS
+    return visibility in SHOWN_TO_OTHERS and not binned
 
 
 async def hdr_wish(store: EventStore, video_id: str) -> HdrWish | None:

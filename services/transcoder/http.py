@@ -62,7 +62,7 @@ def job_routes(
             if job is None or not shown:
                 raise JobNotFound("There is no such job.")
             raise NotYourJob("This is somebody else's job.")
-        if await handlers.is_deleted(store, video_id):
+        if await handlers.is_gone(store, video_id):
             raise JobNotFound("There is no such job.")
         return job
 

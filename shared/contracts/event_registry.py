@@ -81,6 +81,8 @@ CATEGORY_EVENTS: Final[dict[Category, tuple[type[e.Event], ...]]] = {
         e.CaptionsStored,
         e.CaptionsRemoved,
         e.ViewsCounted,
+        e.VideoBinned,
+        e.VideoRestored,
         e.VideoDeleted,
     ),
 }

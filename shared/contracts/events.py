@@ -398,6 +398,24 @@ class ViewsCounted(Event, frozen=True, kw_only=True):
     batch_id: str
 
 
+class VideoBinned(Event, frozen=True, kw_only=True):
+    """The owner has deleted the video, and may take it back until ``delete_at``.
+
+    Its objects are kept that long, and nobody sees them.
+    """
+
+    video_id: str
+    user_id: str
+    delete_at: datetime
+
+
+class VideoRestored(Event, frozen=True, kw_only=True):
+    """The owner has taken the video out of the bin; it is as it was."""
+
+    video_id: str
+    user_id: str
+
+
 class VideoDeleted(Event, frozen=True, kw_only=True):
     video_id: str
     user_id: str

@@ -27,6 +27,7 @@ COUNTED: Final[tuple[type[Event], ...]] = (
     contracts.DownloadsChanged,
     contracts.CaptionsStored,
     contracts.CaptionsRemoved,
+    contracts.VideoRestored,
     contracts.LiveStreamCreated,
     contracts.LiveStreamChanged,
     contracts.StreamKeyRotated,

@@ -99,7 +99,16 @@ def test_nothing_moves_and_fingers_hit(
         gate = Gate(page)
         small: list[str] = []
         for path in (
-            *("/", "/videos", "/tags", "/tags/look", "/search?q=looked", f"/u/{name}", "/upload"),
+            *(
+                "/",
+                "/videos",
+                "/videos/bin",
+                "/tags",
+                "/tags/look",
+                "/search?q=looked",
+                f"/u/{name}",
+                "/upload",
+            ),
             *("/account", "/live", "/live/now", f"/watch/{video_id}", f"/watch/{video_id}/story"),
         ):
             load_slowly(page, gate, path)

@@ -61,6 +61,11 @@ def test_a_full_account_is_told_so_and_goes_on_after_a_deletion(
         page.get_by_role("article").get_by_role("button", name="Delete", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
         expect(page.get_by_text("The video has been deleted.")).to_be_visible()
+        # What is in the bin counts.
+        page.get_by_role("main").get_by_role("link", name="Bin", exact=True).click()
+        page.get_by_role("button", name="Delete now").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+        expect(page.get_by_text("The video has been deleted for good.")).to_be_visible()
         page.get_by_role("banner").get_by_role("link", name="Upload").click()
         second = page.get_by_role("article", name="The second")
 

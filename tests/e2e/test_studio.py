@@ -1,4 +1,4 @@
-"""Somebody's own videos: found again, and changed together."""
+"""Somebody's own videos: found again, changed together, deleted and taken back."""
 
 import re
 from collections.abc import Iterator
@@ -113,3 +113,48 @@ def test_several_are_changed_together_and_what_failed_is_told(
         page.get_by_role("dialog").get_by_role("button", name="Delete").tap()
         expect(page.get_by_text("1 video has been deleted.")).to_be_visible()
         shown(page, "Alpha fog", "Beta sun")
+        page.get_by_role("button", name="Undo").tap()
+        expect(page.get_by_text("The video is back.")).to_be_visible()
+        shown(page, "Alpha fog", "Beta sun", "Gamma fog")
+
+
+def test_what_is_deleted_is_gone_at_once_and_can_be_taken_back(
+    browser: Browser, cinelog: RunningStack, owned: tuple[Person, dict[str, str]]
+) -> None:
+    person, videos = owned
+    assert person.finish(videos["Delta"])["status"] == "completed"
+    video = until(lambda: person.get(f"/api/v1/streaming/id/{videos['Delta']}"))
+    assert person.client.get(video["video"]).is_success
+
+    def delete(page: Page) -> None:
+        page.goto("/videos?q=delta")
+        page.get_by_role("article").get_by_role("button", name="Delete").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("You can take it back for 30 days.")
+        dialog.get_by_role("button", name="Delete").click()
+        expect(page.get_by_text("The video has been deleted.")).to_be_visible()
+        until(lambda: person.client.get(video["video"]).status_code == 404)
+
+    with fresh_page(browser, cinelog.url) as page:
+        log_in(page, person.name)
+        delete(page)
+        accessible(page)
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("The video is back.")).to_be_visible()
+        shown(page, "Delta")
+        until(lambda: person.client.get(video["video"]).is_success)
+        delete(page)
+        page.goto("/videos/bin")
+        expect(page.get_by_text("30 days left")).to_be_visible()
+        accessible(page)
+        page.get_by_role("button", name="Restore").click()
+        expect(page.get_by_role("heading", name="The bin is empty")).to_be_visible()
+        delete(page)
+    with fresh_page(browser, cinelog.url, phone=True) as page:
+        log_in(page, person.name)
+        page.goto("/videos/bin")
+        page.get_by_role("button", name="Delete now").tap()
+        accessible(page)
+        page.get_by_role("dialog").get_by_role("button", name="Delete for good").tap()
+        expect(page.get_by_role("heading", name="The bin is empty")).to_be_visible()
+        accessible(page)

@@ -46,6 +46,8 @@ BOUNDED = {
     # Once for each compaction, and where its index was lost.
     "DownloadsMade",
     "CaptionsExtracted",
+    # Once, and again after each VideoRestored.
+    "VideoBinned",
     # At most one every few seconds for each video.
     "ViewsCounted",
 }

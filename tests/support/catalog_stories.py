@@ -34,8 +34,10 @@ from shared.contracts import (
     UploadStarted,
     UserDeleted,
     UserRegistered,
+    VideoBinned,
     VideoDeleted,
     VideoPlayable,
+    VideoRestored,
     VideoTrack,
     VideoUploaded,
     ViewsCounted,
@@ -247,7 +249,7 @@ class Story:
 
     def _governed(self, video: str, owner: str) -> Event:
         pick = self._random
-        kind = pick.randint(0, 6)
+        kind = pick.randint(0, 7)
         if kind == 0:
             return DetailsChanged(video_id=video, title=self._words(), description=self._words())
         if kind == 1:
@@ -260,6 +262,10 @@ class Story:
             return VisibilityChanged(video_id=video, visibility=visibility, publish_at=publish_at)
         if kind == 4:
             return _captions(video, pick.choice(("de", "en")), pick.randint(0, 9))
+        if kind == 7 and pick.random() < 0.5:
+            return VideoBinned(video_id=video, user_id=owner, delete_at=_SOON)
+        if kind == 7:
+            return VideoRestored(video_id=video, user_id=owner)
         if kind < 6 or pick.random() < 0.6:
             return ViewsCounted(video_id=video, count=pick.randint(1, 9), batch_id=self._id())
         return VideoDeleted(video_id=video, user_id=owner, deleted_by="owner")

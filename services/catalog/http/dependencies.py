@@ -67,7 +67,8 @@ class Database(msgspec.Struct, frozen=True):
 class Catalog:
     """The parts that the routes use; the dependency ``catalog``.
 
-    ``reach``: whom webhooks may call. ``media``: the bucket to which captions go.
+    ``reach``: whom webhooks may call. ``media``: the bucket to which captions go. ``bin_days``: for
+    how long deleted videos may be taken back.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Catalog:
         links: Links,
         reach: Reach,
         counting: Counting,
+        bin_days: int,
     ) -> None:
         self.views = Views(database.reads)
         self.own = OwnVideos(database.reads)
@@ -100,6 +102,7 @@ class Catalog:
         self.links = links
         self.reach = reach
         self.histories = Histories(store)
+        self.bin_days = bin_days
 
 
 TheCatalog = NamedDependency[Catalog]

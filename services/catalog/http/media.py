@@ -12,7 +12,7 @@ from services.catalog.domain import VideoNotFound
 from services.catalog.handlers import was_shown
 from services.catalog.http.access import checked_id
 from services.catalog.http.dependencies import TheCatalog
-from shared.contracts import CaptionTrack, VideoDeleted, Visibility, stream_id
+from shared.contracts import CaptionTrack, VideoBinned, VideoDeleted, Visibility, stream_id
 from shared.http.sessions import Sessions
 
 # Who has read the histories of deleted videos: all visitors together.
@@ -59,7 +59,7 @@ async def gone(video_id: FromPath[str], catalog: TheCatalog) -> None:
     """
     id_ = checked_id(video_id, VideoNotFound)
     last = await catalog.store.last_of(stream_id("video", id_))
-    if last is None or not isinstance(last.data, VideoDeleted):
+    if last is None or not isinstance(last.data, VideoDeleted | VideoBinned):
         raise VideoNotFound
     with catalog.histories.deciding(_VISITORS) as streams:
         if not await was_shown(streams, id_):

@@ -1,6 +1,6 @@
 """Routes of videos."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import msgspec
@@ -13,6 +13,7 @@ from services.catalog import domain
 from services.catalog.api_models import Video, to_tag
 from services.catalog.chapters import read_chapters
 from services.catalog.domain import (
+    BinVideo,
     ChangeDetails,
     ChangeVisibility,
     DeleteVideo,
@@ -210,8 +211,13 @@ async def change_visibility(
 async def remove(
     principal: Caller, video_id: FromPath[str], catalog: TheCatalog
 ) -> Success[Message]:
+    """Gone for everybody at once. It stays in the bin for some time, from which the owner may take
+    it back, where the server has one; a live that is running is gone for good."""
     id_ = checked_id(video_id, VideoNotFound)
-    await run_command(catalog, principal, id_, DeleteVideo(principal.user_id))
+    caller, days = principal.user_id, catalog.bin_days
+    delete_at = datetime.now(UTC) + timedelta(days=days)
+    command = BinVideo(caller, delete_at) if days else DeleteVideo(caller)
+    await run_command(catalog, principal, id_, command)
     return Success(data=Message(message="The video was deleted."))
 
 

@@ -13,7 +13,8 @@ from shared.contracts import CaptionTrack
 
 
 class Duties:
-    """Videos of deleted accounts, drafts whose time has come, text tracks to be taken over."""
+    """Videos of deleted accounts, drafts and binned videos whose time has come, text tracks to be
+    taken over."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -50,9 +51,21 @@ class Duties:
             .where(
                 videos.c.publish_at <= now,
                 videos.c.visibility == "draft",
+                videos.c.delete_at.is_(None),
                 videos.c.id.not_in(without),
             )
             .order_by(videos.c.publish_at)
+            .limit(100)
+        )
+        async with self._engine.connect() as connection:
+            return (await connection.execute(statement)).scalars().all()
+
+    async def due_binned(self, now: datetime, without: Sequence[str] = ()) -> Sequence[str]:
+        """The ids of videos that leave the bin by now but for those of ``without``, at most 100."""
+        statement = (
+            select(videos.c.id)
+            .where(videos.c.delete_at <= now, videos.c.id.not_in(without))
+            .order_by(videos.c.delete_at)
             .limit(100)
         )
         async with self._engine.connect() as connection:

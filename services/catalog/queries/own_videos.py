@@ -30,7 +30,7 @@ _ORDERS: Final[Mapping[Sort, str]] = {
     "views": "views desc, id desc",
 }
 
-_OWN: Final = """catalog.videos where user_id = $1
+_OWN: Final = """catalog.videos where user_id = $1 and delete_at is null
     and ($2::text is null or status = $2) and ($3::text is null or visibility = $3)
     and ($4::tsquery is null or search @@ $4)"""
 
@@ -47,6 +47,17 @@ def _page(order: str) -> str:
     order by {order} limit $5
     """
 
+
+_BINNED: Final = "catalog.videos where user_id = $1 and delete_at is not null"
+_BIN: Final = f"""
+select counted.total, shown.*
+from (select count(*) as total from (select from {_BINNED} limit {EXACT + 1}) capped) counted
+left join (
+    select id, title, duration_ms, delete_at from {_BINNED}
+    order by delete_at desc, id desc limit $2 offset $3
+) shown on true
+order by delete_at desc, id desc
+"""
 
 _PAGES: Final = {sort: _page(order) for sort, order in _ORDERS.items()}
 
@@ -77,15 +88,24 @@ class OwnVideos:
 
     async def page(self, user_id: str, wanted: Wanted, offset: int, size: int) -> Own:
         """The ``size`` videos behind ``offset``. Raises PageTooDeep."""
-        first = min(offset, MAX_OFFSET)
         values = (user_id, wanted.status, wanted.visibility, wanted.words)
+        return await self._page(_PAGES[wanted.sort], _OWN, values, offset, size)
+
+    async def bin(self, user_id: str, offset: int, size: int) -> Own:
+        """What is in the bin, the latest first. Raises PageTooDeep."""
+        return await self._page(_BIN, _BINNED, (user_id,), offset, size)
+
+    async def _page(
+        self, statement: str, source: str, values: Sequence[str | None], offset: int, size: int
+    ) -> Own:
+        first = min(offset, MAX_OFFSET)
         # One row more than a page has: if it is there, a next page exists.
-        rows = await self._reads.rows(_PAGES[wanted.sort], *values, size + 1, first)
+        rows = await self._reads.rows(statement, *values, size + 1, first)
         found = [row for row in rows if row["id"] is not None]
         if found and offset > MAX_OFFSET:
             raise PageTooDeep(f"Only {MAX_OFFSET} videos are reached. Filter or search them.")
         shown = first + len(found) if found else 0
-        total = await self._totals.of(rows[0]["total"], _OWN, values, shown=shown)
+        total = await self._totals.of(rows[0]["total"], source, values, shown=shown)
         after = offset + size
         more = len(found) > size and after <= MAX_OFFSET
         return Own(found[:size], total, after if more else None)

@@ -32,10 +32,10 @@ CHANNEL_PREVIEW: Final = 50
 
 MAX_TAGS_LISTED: Final = 1000
 
-# Not of a deleted account: its videos are about to be deleted.
+# Not of a deleted account, whose videos are about to be deleted, and not in the bin.
 _FOUND: Final = """
 from catalog.videos v left join catalog.users u on u.id = v.user_id
-where v.id = $1 and u.deleted is not true
+where v.id = $1 and u.deleted is not true and v.delete_at is null
 """
 _VIDEO: Final = f"select {VIDEO} {_FOUND}"
 _ACCESS: Final = f"select v.user_id, v.visibility, v.duration_ms, v.captions {_FOUND}"
@@ -45,7 +45,7 @@ _LIVE: Final = "status = 'live' and not live_ended"
 _LATEST: Final = videos_where("listed")
 _LATEST_LIVE: Final = videos_where(f"listed and {_LIVE}")
 _KNOWN: Final = "exists (select from catalog.users where id = $1 and not deleted)"
-_OWN: Final = "user_id = $1 and (listed or $2)"
+_OWN: Final = "user_id = $1 and (listed or $2) and delete_at is null"
 _CHANNEL: Final = videos_where(_OWN, values=2, known=_KNOWN)
 _CHANNEL_LIVE: Final = videos_where(f"{_OWN} and {_LIVE}", values=2, known=_KNOWN)
 _TAGGED: Final = videos_where(
@@ -55,9 +55,9 @@ _TAGGED: Final = videos_where(
     source="catalog.video_tags",
     key="video_id",
 )
-_JOB: Final = f"select {JOB} from catalog.jobs j where j.id = $1"
-_JOBS: Final = jobs_where("user_id = $1", values=1)
-_JOBS_WITH_STATUS: Final = jobs_where("user_id = $1 and status = $2", values=2)
+_JOB: Final = f"select {JOB} from catalog.jobs j where j.id = $1 and not j.binned"
+_JOBS: Final = jobs_where("user_id = $1 and not binned", values=1)
+_JOBS_WITH_STATUS: Final = jobs_where("user_id = $1 and status = $2 and not binned", values=2)
 
 # A loose index scan: one index lookup per tag, whatever its number of videos.
 _TAGS: Final = f"""
@@ -84,6 +84,7 @@ def _person(matching: str) -> str:
     ), page as (
         select v.id from catalog.videos v
         where v.user_id = (select id from person) and (v.listed or v.user_id = $2)
+            and v.delete_at is null
         order by v.created_at desc, v.id desc limit {CHANNEL_PREVIEW}
     )
     select person.id as person_id, person.username as person_name,

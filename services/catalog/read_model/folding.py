@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from services.catalog.captions import takeable, with_captions, with_removed
+from services.catalog.domain import delete_at_after
 from services.catalog.read_model.live_folding import (
     clip_video,
     fold_live,
@@ -34,7 +35,9 @@ from shared.contracts import (
     UploadStarted,
     UserDeleted,
     UserRegistered,
+    VideoBinned,
     VideoDeleted,
+    VideoRestored,
     VideoUploaded,
     ViewsCounted,
     VisibilityChanged,
@@ -242,12 +245,13 @@ class Fold:
                     self.changed_jobs.add(video_id)
                 self._mark_updated(video, at)
                 self._update_search(video)
-            case TagsAdded():
-                video.tags = merge_tags(video.tags, event.tags)
-                self._mark_updated(video, at)
-                self._update_search(video)
-            case TagRemoved():
-                video.tags = without_tag(video.tags, event.tag)
+            case TagsAdded() | TagRemoved():
+                added = isinstance(event, TagsAdded)
+                video.tags = (
+                    merge_tags(video.tags, event.tags)
+                    if added
+                    else without_tag(video.tags, event.tag)
+                )
                 self._mark_updated(video, at)
                 self._update_search(video)
             case VisibilityChanged():
@@ -257,11 +261,21 @@ class Fold:
                 video.visibility, video.publish_at = event.visibility, event.publish_at
                 self._mark_updated(video, at)
                 self._update_listed(video)
+            case VideoBinned() | VideoRestored():
+                self._bin(video, event, at)
             case DownloadsChanged() | CaptionsStored() | CaptionsRemoved():
                 _fold_files(video, event)
                 self._mark_updated(video, at)
             case _:
                 return
+
+    def _bin(self, video: VideoRow, event: VideoBinned | VideoRestored, at: datetime) -> None:
+        video.delete_at = delete_at_after(event)
+        if job := self.jobs.get(video.id):
+            job.binned = video.delete_at is not None
+            self.changed_jobs.add(video.id)
+        self._mark_updated(video, at)
+        self._update_listed(video)
 
     def _count_views(self, video: VideoRow, count: int) -> None:
         before = views_band(video.views)
@@ -281,6 +295,7 @@ class Fold:
             video.playable
             and video.status in {"live", "ready"}
             and video.visibility == "public"
+            and video.delete_at is None
             and not (owner is not None and owner.deleted)
         )
         # Tag rows hold copies of this state.

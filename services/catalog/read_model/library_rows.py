@@ -18,7 +18,7 @@ from services.catalog.tables import feed, video_tags, video_terms, videos, words
 
 Row = TypeVar("Row", UserRow, VideoRow, JobRow)
 
-FOLD: Final = 6
+FOLD: Final = 7
 """The version of the fold: one more whenever the same events lead to other rows."""
 
 # With this many rows or more, COPY is cheaper than one JSON document.

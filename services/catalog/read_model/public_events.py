@@ -152,6 +152,8 @@ FIELDS: Final[Mapping[type[msgspec.Struct], Fields]] = {
     c.CaptionsStored: Fields(private=(*_VIDEO, "track", "replaced_bytes")),
     c.CaptionsRemoved: Fields(public=("language",), private=(*_VIDEO, "removed_bytes")),
     c.ViewsCounted: Fields(public=("count",), private=(*_VIDEO, "batch_id")),
+    c.VideoBinned: Fields(public=("delete_at",), private=_OWNED),
+    c.VideoRestored: Fields(private=_OWNED),
     c.VideoDeleted: Fields(public=("deleted_by",), private=_OWNED),
     # Structs inside public fields.
     c.SourceNote: Fields(public=("code", "text")),

@@ -134,7 +134,7 @@ class LiveEvents:
 
     async def visibility(self, video_id: str) -> Visibility | None:
         """Who sees a session's video now, as its owner has set it last; None where there is no such
-        session, or its video is deleted.
+        session, or its video is deleted or in the bin.
 
         Where there is an event that this version cannot read, only the owner does: a newer version
         may have hidden it.
@@ -146,7 +146,7 @@ class LiveEvents:
         if session.phase == "none":
             return None
         shown, _ = await self._videos.now(video_id)
-        if shown.deleted:
+        if shown.deleted or shown.binned:
             return None
         return _UNKNOWN if shown.unclear else shown.visibility or session.visibility
 

@@ -231,6 +231,7 @@ async def open_stage(
     follow: bool = True,
     redis_url: str | None = None,
     s3: Buckets | None = None,
+    bin_days: int = 30,
 ) -> AsyncIterator[Stage]:
     """Opens a stage; ``follow`` starts its sequencer and projector. ``s3``: for captions."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -251,6 +252,7 @@ async def open_stage(
         public_url="https://cinelog.test",
         webhook_networks=Reach.parse("127.0.0.0/8"),
         redis_url=Secret(redis_url) if redis_url else None,
+        bin_days=bin_days,
     )
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host())

@@ -297,7 +297,7 @@ async def test_the_feed_has_ones_own_events_and_is_replayable(stage: Stage) -> N
         "VideoPlayable",
         "ThumbnailsCreated",
         "TranscodeCompleted",
-        "VideoDeleted",
+        "VideoBinned",
     ]
     assert whole["more"] is False
     assert whole["data"][1]["video_id"] == video
@@ -313,8 +313,8 @@ async def test_the_feed_has_ones_own_events_and_is_replayable(stage: Stage) -> N
 
     empty = (await stage.get("/events", user, params={"after": cursor})).json()["data"]
     assert (empty["data"], empty["cursor"]) == ([], cursor)
-    some = await stage.get("/events?types=VideoUploaded,%20VideoDeleted", user)
-    assert [e["type"] for e in some.json()["data"]["data"]] == ["VideoUploaded", "VideoDeleted"]
+    some = await stage.get("/events?types=VideoUploaded,%20VideoBinned", user)
+    assert [e["type"] for e in some.json()["data"]["data"]] == ["VideoUploaded", "VideoBinned"]
     assert (await stage.get("/events?types=Nonsense", user)).status_code == 400
     assert (await stage.get("/events?after=Nonsense", user)).status_code == 400
 

@@ -30,7 +30,7 @@ async def write(stage: Stage, seed: int, count: int) -> None:
         versions[stream] = await stage.store.append(stream, version, [NewEvent(event)], Metadata())
 
 
-@pytest.mark.parametrize("seed", [1, 3, 4])
+@pytest.mark.parametrize("seed", [2, 3, 4])
 async def test_disorder_duplicates_gaps_and_crashes_leave_the_rows_of_a_rebuild(
     database: Database, seed: int
 ) -> None:

@@ -1,5 +1,6 @@
 """Who sees a live, as far as chats and clips ask: by the log, and less where it is unclear."""
 
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
@@ -8,7 +9,15 @@ from services.live.chat.access import Access, Caller
 from services.live.chat.rooms_repository import Room
 from services.live.chat.rules import ChatNotFound
 from services.live.handlers.live_events import LiveEvents
-from shared.contracts import Event, VideoDeleted, Visibility, VisibilityChanged, stream_id
+from shared.contracts import (
+    Event,
+    VideoBinned,
+    VideoDeleted,
+    VideoRestored,
+    Visibility,
+    VisibilityChanged,
+    stream_id,
+)
 from shared.http.identity import Principal
 from tests.integration.live.harness import OBS, Live
 
@@ -116,6 +125,19 @@ async def test_an_event_of_a_newer_version_leaves_it_to_its_owner(
     )
     assert await video.visibility is None
     assert not await video.reads_chat("ann")
+
+
+async def test_what_is_in_the_bin_is_seen_by_nobody_until_it_is_back(live: Live) -> None:
+    video = await running(live, visibility="public")
+    video_id = video.room.video_id
+    until = datetime(2027, 1, 1, tzinfo=UTC)
+    await video.append(VideoBinned(video_id=video_id, user_id="ann", delete_at=until))
+    assert await video.visibility is None
+    assert not await video.reads_chat("ann")
+    assert not await video.events.is_video_deleted(video_id)
+    await video.append(VideoRestored(video_id=video_id, user_id="ann"))
+    assert await video.visibility == "public"
+    assert await video.reads_chat("bob")
 
 
 async def test_a_deletion_of_a_newer_version_is_one(live: Live) -> None:

@@ -255,7 +255,8 @@ def test_a_scrub_that_ended_early_says_how_to_go_on(
 
 def test_a_deletion_is_listed_held_back_and_released(cli: Cli, person: Person) -> None:
     person.finish(job := person.upload(SMALL))
-    person.client.delete(f"/api/v1/streaming/{job}").raise_for_status()
+    for path in ("streaming", "users/me/bin"):
+        person.client.delete(f"/api/v1/{path}/{job}").raise_for_status()
     until(lambda: len(cli("deletions", "list", job)) == 2)
     listed = cli("deletions", "list", job)
     assert {(row["bucket"], row["key"], row["reason"], row["held"]) for row in listed} == {

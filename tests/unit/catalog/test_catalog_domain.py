@@ -9,17 +9,21 @@ import pytest
 from services.catalog.captions import MAX_CAPTIONS
 from services.catalog.domain import (
     AddTags,
+    BinVideo,
     CaptionsNotFound,
     ChangeDetails,
     ChangeVisibility,
     CloseAccount,
     Command,
     CountViews,
+    DeleteBinned,
     DeleteVideo,
+    EmptyBin,
     NotYourVideo,
     PublishDraft,
     RemoveCaptions,
     RemoveTag,
+    RestoreVideo,
     StoreCaptions,
     TagNotFound,
     TakeCaptions,
@@ -39,7 +43,9 @@ from shared.contracts import (
     StoredObject,
     TagRemoved,
     TagsAdded,
+    VideoBinned,
     VideoDeleted,
+    VideoRestored,
     ViewsCounted,
     Visibility,
     VisibilityChanged,
@@ -169,6 +175,51 @@ def test_times_at_which_nothing_can_be_published(visibility: Visibility, at: dat
 
 def test_deletion() -> None:
     assert when(DeleteVideo("ada"), UPLOADED) == [DELETED]
+
+
+BINNED = VideoBinned(video_id="v", user_id="ada", delete_at=TOMORROW)
+RESTORED = VideoRestored(video_id="v", user_id="ada")
+
+
+def test_the_bin() -> None:
+    assert when(BinVideo("ada", TOMORROW), UPLOADED) == [BINNED]
+    assert when(RestoreVideo("ada"), UPLOADED, BINNED) == [RESTORED]
+    assert when(BinVideo("ada", TOMORROW), UPLOADED, BINNED, RESTORED) == [BINNED]
+    assert when(DeleteBinned("ada"), UPLOADED, BINNED) == [DELETED]
+    for out in (RestoreVideo("ada"), DeleteBinned("ada")):
+        for history in ([UPLOADED], [UPLOADED, BINNED, RESTORED], [UPLOADED, BINNED, DELETED]):
+            with pytest.raises(VideoNotFound):
+                when(out, *history)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(ChangeDetails("ada", "x", ""), AddTags("ada", ("x",)), DeleteVideo("ada")),
+        *(BinVideo("ada", TOMORROW), CountViews(1, "b"), RestoreVideo("eve")),
+        *(DeleteBinned("eve"), ChangeDetails("eve", "x", "")),
+    ],
+)
+def test_what_is_in_the_bin_is_there_for_nobody_and_nothing_else(command: Command) -> None:
+    with pytest.raises(VideoNotFound):
+        when(command, UPLOADED, BINNED)
+
+
+def test_the_bin_is_emptied_when_it_is_time() -> None:
+    before = TOMORROW - timedelta(seconds=1)
+    assert when(EmptyBin(before), UPLOADED, BINNED) == []
+    assert when(EmptyBin(TOMORROW), UPLOADED, BINNED) == [DELETED]
+    assert when(EmptyBin(TOMORROW), UPLOADED, BINNED, RESTORED) == []
+    gone = VideoDeleted(video_id="v", user_id="ada", deleted_by="account")
+    assert when(CloseAccount(), UPLOADED, BINNED) == [gone]
+
+
+def test_a_draft_in_the_bin_is_not_published() -> None:
+    draft = VisibilityChanged(video_id="v", visibility="draft", publish_at=TOMORROW)
+    due = PublishDraft(TOMORROW)
+    public = VisibilityChanged(video_id="v", visibility="public")
+    assert when(due, UPLOADED, draft, BINNED) == []
+    assert when(due, UPLOADED, draft, BINNED, RESTORED) == [public]
 
 
 def test_a_closed_account_deletes_what_is_left() -> None:

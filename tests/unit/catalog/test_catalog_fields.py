@@ -38,7 +38,7 @@ MODELS = [
         },
         {
             *("playlist_key", "dash_key", "poster_key", "storyboard_key", "preview_key"),
-            *("listed", "search", "captions_found", "captions_removed"),
+            *("listed", "search", "captions_found", "captions_removed", "delete_at"),
             *("live_started_at", "live_connected", "live_latency", "live_ended", "live_kept"),
         },
     ),
@@ -46,7 +46,7 @@ MODELS = [
         api_models.Job,
         JobRow,
         {"video_id", "attempts", "error_code", "error_message", "progress", "notes"},
-        {"attempt"},
+        {"attempt", "binned"},
     ),
     (api_models.FeedEvent, FeedRow, {"id", "cursor", "data"}, {"user_id", "position", "event_id"}),
     (

@@ -8,7 +8,7 @@ import pytest
 
 from services.catalog import domain
 from services.catalog.api_models import Links, to_video
-from services.catalog.domain import ChangeDetails, DeleteVideo
+from services.catalog.domain import BinVideo, ChangeDetails, DeleteVideo
 from services.catalog.queries.timeline import build_timeline
 from services.catalog.read_model.folding import Fold
 from services.catalog.rows import VideoRow
@@ -27,6 +27,7 @@ from shared.contracts import (
     ThumbnailsCreated,
     TranscodeCompleted,
     TranscodeFailed,
+    VideoBinned,
     VideoDeleted,
     VideoPlayable,
     stream_id,
@@ -203,6 +204,15 @@ def test_its_owner_can_change_and_delete_it_as_any_video() -> None:
     (changed,) = domain.decide(video, ChangeDetails(U, "Other", ""))
     assert changed.title == "Other"  # type: ignore[attr-defined]
     assert domain.decide(video, DeleteVideo(U))
+
+
+def test_a_running_live_is_deleted_for_good_and_one_that_is_over_is_binned() -> None:
+    video = domain.evolve(domain.initial(), CONNECTED)
+    (gone,) = domain.decide(video, BinVideo(U, AT))
+    assert isinstance(gone, VideoDeleted)
+    over = LiveEnded(video_id=V, live_id=L, user_id=U, reason="over")
+    (binned,) = domain.decide(domain.evolve(video, over), BinVideo(U, AT))
+    assert isinstance(binned, VideoBinned)
 
 
 def test_the_row_has_no_field_that_another_live_left_behind() -> None:

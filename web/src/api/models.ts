@@ -3,6 +3,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 
 export type Video = Schemas['Video'];
+export type Binned = Schemas['Binned'];
 export type Captions = Schemas['Captions'];
 export type Chapter = Schemas['Chapter'];
 export type Tag = Schemas['Tag'];

@@ -180,6 +180,19 @@ export const queries = {
       placeholderData: keepPreviousData,
     }),
 
+  bin: (page: number) =>
+    queryOptions({
+      queryKey: ['videos', 'bin', page],
+      queryFn: ({ signal }) =>
+        unwrap(
+          api.GET('/api/v1/users/me/bin', {
+            params: { query: paging(page, OWN_PAGE_SIZE) },
+            signal,
+          }),
+        ),
+      placeholderData: keepPreviousData,
+    }),
+
   liveStreams: () =>
     queryOptions({
       queryKey: ['live'],

@@ -734,7 +734,11 @@ export interface paths {
         /** Edit */
         put: operations["ApiV1StreamingVideoIdEdit"];
         post?: never;
-        /** Delete */
+        /**
+         * Delete
+         * @description Gone for everybody at once. It stays in the bin for some time, from which the owner may take
+         *     it back, where the server has one; a live that is running is gone for good.
+         */
         delete: operations["ApiV1StreamingVideoIdRemove"];
         options?: never;
         head?: never;
@@ -1028,6 +1032,66 @@ export interface paths {
          * @description The visibility that my uploads have if they say none.
          */
         patch: operations["ApiV1UsersMeChangeAccount"];
+        trace?: never;
+    };
+    "/api/v1/users/me/bin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My bin
+         * @description What the caller has deleted and may take back, the latest first.
+         */
+        get: operations["ApiV1UsersMeBinBinned"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/bin/{video_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete for good
+         * @description Only what is in the bin.
+         */
+        delete: operations["ApiV1UsersMeBinVideoIdDeleteNow"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/bin/{video_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a video out of the bin
+         * @description The video is as it was, with its views, tags, captions and visibility.
+         */
+        post: operations["ApiV1UsersMeBinVideoIdRestoreRestore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/me/sessions": {
@@ -1382,6 +1446,24 @@ export interface components {
             lives: components["schemas"]["Used"];
             live_bytes: components["schemas"]["Used"];
             deleted_bytes: components["schemas"]["Used"];
+        };
+        /** Bin */
+        Bin: {
+            data: components["schemas"]["Binned"][];
+            days: number;
+            page: number;
+            page_size: number;
+            total: number;
+            total_is_exact?: boolean;
+            cursor: string | null;
+        };
+        /** Binned */
+        Binned: {
+            id: string;
+            title: string;
+            duration_ms: number | null;
+            /** Format: date-time */
+            delete_at: string;
         };
         /** Captions */
         Captions: {
@@ -1993,6 +2075,15 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["AccountUsage"];
+        };
+        /** Success[Bin] */
+        SuccessBin: {
+            /**
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Bin"];
         };
         /** Success[Captions] */
         SuccessCaptions: {
@@ -6331,6 +6422,131 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SuccessMe"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1UsersMeBinBinned: {
+        parameters: {
+            query?: {
+                /** @description From 1. */
+                page?: string | null;
+                /** @description From 1 to 50; 10 if not given. */
+                page_size?: string | null;
+                /** @description From the page before, instead of page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessBin"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1UsersMeBinVideoIdDeleteNow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessMessage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description What went wrong, in the envelope of every failure */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    ApiV1UsersMeBinVideoIdRestoreRestore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessMessage"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

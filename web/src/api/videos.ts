@@ -36,6 +36,19 @@ export async function deleteVideo(id: string): Promise<void> {
   await unwrap(api.DELETE('/api/v1/streaming/{video_id}', { params: { path: { video_id: id } } }));
 }
 
+export async function restoreVideo(id: string): Promise<void> {
+  await unwrap(
+    api.POST('/api/v1/users/me/bin/{video_id}/restore', { params: { path: { video_id: id } } }),
+  );
+}
+
+/** Only what is in the bin. */
+export async function deleteForGood(id: string): Promise<void> {
+  await unwrap(
+    api.DELETE('/api/v1/users/me/bin/{video_id}', { params: { path: { video_id: id } } }),
+  );
+}
+
 export async function countView(id: string): Promise<Video> {
   return unwrap(
     api.PATCH('/api/v1/streaming/views/{video_id}', { params: { path: { video_id: id } } }),

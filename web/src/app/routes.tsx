@@ -35,6 +35,7 @@ export const routes: RouteObject[] = [
           { path: 'live/now', ...page(() => import('../pages/GoLivePage')) },
           { path: 'live/:streamId', ...page(() => import('../pages/LiveStreamPage')) },
           { path: 'videos', ...page(() => import('../pages/MyVideosPage')) },
+          { path: 'videos/bin', ...page(() => import('../pages/BinPage')) },
           { path: 'account', ...page(() => import('../pages/AccountPage')) },
         ],
       },

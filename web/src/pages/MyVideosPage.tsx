@@ -104,9 +104,12 @@ function NoVideos() {
     <EmptyState
       title="You haven’t uploaded anything yet"
       action={
-        <ButtonLink to="/upload" variant="primary">
-          Upload a video
-        </ButtonLink>
+        <>
+          <ButtonLink to="/videos/bin">Bin</ButtonLink>
+          <ButtonLink to="/upload" variant="primary">
+            Upload a video
+          </ButtonLink>
+        </>
       }
     >
       Your videos and how far their processing is will be here.

@@ -23,6 +23,8 @@ const TITLES: Readonly<Record<string, string>> = {
   TagRemoved: 'Tag removed',
   VisibilityChanged: 'Visibility changed',
   DownloadsChanged: 'Downloads changed',
+  VideoBinned: 'Put into the bin',
+  VideoRestored: 'Taken out of the bin',
 };
 
 /** A step in words; one that this client doesn't know yet keeps its own name, spaced out. */

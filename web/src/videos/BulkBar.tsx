@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 
 import type { Video } from '../api/models';
 import { countOf } from '../format/count';
-import { Button, IconButton } from '../ui/Button';
+import { Button, ButtonLink, IconButton } from '../ui/Button';
 import { BulkDialog, type BulkKind } from './BulkDialog';
 import type { Selection } from './selection';
 
@@ -25,7 +25,12 @@ export function BulkBar({ videos, selection, children }: BulkBarProps) {
       <p role="status" className="mr-auto text-sm text-muted">
         {count === 0 ? children : `${countOf(count, 'video')} chosen`}
       </p>
-      {count > 0 && (
+      {count === 0 ? (
+        <ButtonLink size="sm" to="/videos/bin">
+          <Trash2 className="h-4 w-4" aria-hidden="true" />
+          Bin
+        </ButtonLink>
+      ) : (
         <div className="flex flex-wrap items-center gap-2">
           <Button size="sm" onClick={() => setOpen('visibility')}>
             <Eye className="h-4 w-4" aria-hidden="true" />

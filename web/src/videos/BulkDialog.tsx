@@ -8,7 +8,9 @@ import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { useNotify } from '../ui/notifications';
 import { TagInput } from '../ui/TagInput';
+import { BinHint } from './BinHint';
 import { changeTags, forEach, type Outcome, remove, setVisibility, tagsOf } from './bulk';
+import { useUndo } from './useUndo';
 import { VisibilityChoice } from './VisibilityChoice';
 
 export type BulkKind = 'visibility' | 'tags' | 'delete';
@@ -17,6 +19,7 @@ export type BulkKind = 'visibility' | 'tags' | 'delete';
 interface Work {
   task: (video: Video) => Promise<unknown>;
   said: (videos: string, one: boolean) => string;
+  deletes?: boolean;
 }
 
 interface BulkDialogProps {
@@ -49,6 +52,7 @@ function Bulk({ kind, videos, onClose, onLeft }: BulkDialogProps & { kind: BulkK
   const stop = useRef<AbortController | null>(null);
   const client = useQueryClient();
   const notify = useNotify();
+  const undo = useUndo();
   useEffect(() => () => stop.current?.abort(), []);
 
   const run = useMutation({
@@ -71,7 +75,8 @@ function Bulk({ kind, videos, onClose, onLeft }: BulkDialogProps & { kind: BulkK
         setLast({ work, outcomes });
         return;
       }
-      notify(work.said(countOf(outcomes.length, 'video'), outcomes.length === 1));
+      const said = work.said(countOf(outcomes.length, 'video'), outcomes.length === 1);
+      notify(said, work.deletes ? undo(outcomes.map(({ video }) => video)) : undefined);
       onClose();
     },
   });
@@ -95,7 +100,7 @@ function Bulk({ kind, videos, onClose, onLeft }: BulkDialogProps & { kind: BulkK
   const start = (work: Work) => run.mutate({ work, of: chosen });
   if (kind === 'visibility') return <VisibilityForm onStart={start} onClose={onClose} />;
   if (kind === 'tags') return <TagsForm videos={chosen} onStart={start} onClose={onClose} />;
-  return <DeleteForm count={chosen.length} onStart={start} onClose={onClose} />;
+  return <DeleteForm videos={chosen} onStart={start} onClose={onClose} />;
 }
 
 function Progress({ done, all, onStop }: { done: number; all: number; onStop: () => void }) {
@@ -218,17 +223,17 @@ function TagsForm({ videos, onStart, onClose }: FormProps & { videos: readonly V
   );
 }
 
-function DeleteForm({ count, onStart, onClose }: FormProps & { count: number }) {
+function DeleteForm({ videos, onStart, onClose }: FormProps & { videos: readonly Video[] }) {
   const start = () =>
     onStart({
       task: remove,
-      said: (videos, one) => `${videos} ${one ? 'has' : 'have'} been deleted.`,
+      said: (which, one) => `${which} ${one ? 'has' : 'have'} been deleted.`,
+      deletes: true,
     });
   return (
     <div className="mt-2">
       <p className="text-muted">
-        {countOf(count, 'video')} will be gone for everyone, with views and tags. This can’t be
-        undone.
+        {countOf(videos.length, 'video')} will be gone for everyone. <BinHint videos={videos} />
       </p>
       <Buttons label="Delete" danger onStart={start} onClose={onClose} />
     </div>

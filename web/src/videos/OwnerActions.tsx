@@ -9,8 +9,10 @@ import { deleteVideo } from '../api/videos';
 import { Button, ButtonLink } from '../ui/Button';
 import { ConfirmDialog } from '../ui/Dialog';
 import { useNotify } from '../ui/notifications';
+import { BinHint } from './BinHint';
 import { CaptionsDialog } from './CaptionsDialog';
 import { EditDialog } from './EditDialog';
+import { useUndo } from './useUndo';
 
 interface OwnerActionsProps {
   video: Video;
@@ -21,11 +23,12 @@ export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
   const [open, setOpen] = useState<'edit' | 'captions' | 'delete' | null>(null);
   const client = useQueryClient();
   const notify = useNotify();
+  const undo = useUndo();
   const remove = useMutation({
     mutationFn: () => deleteVideo(video.id),
     onSuccess: async () => {
       setOpen(null);
-      notify('The video has been deleted.');
+      notify('The video has been deleted.', undo([video]));
       onDeleted?.();
       client.removeQueries({ queryKey: queries.video(video.id).queryKey });
       void client.invalidateQueries(queries.usage());
@@ -61,7 +64,7 @@ export function OwnerActions({ video, onDeleted }: OwnerActionsProps) {
         onConfirm={() => remove.mutate()}
         onCancel={() => setOpen(null)}
       >
-        “{video.title}” will be gone for everyone, with its views and tags. This can’t be undone.
+        “{video.title}” will be gone for everyone. <BinHint videos={[video]} />
       </ConfirmDialog>
     </div>
   );

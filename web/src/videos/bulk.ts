@@ -1,6 +1,6 @@
 import { ApiError, toApiError } from '../api/errors';
 import type { Video, Visibility } from '../api/models';
-import { addTags, changeVisibility, deleteVideo, removeTag } from '../api/videos';
+import { addTags, changeVisibility, deleteVideo, removeTag, restoreVideo } from '../api/videos';
 
 /** What became of one of several videos: null where it was done. */
 export interface Outcome {
@@ -84,6 +84,11 @@ export function setVisibility(visibility: Visibility) {
 /** Done, too, where a request before has done it and its answer was lost. */
 export async function remove(video: Video): Promise<void> {
   await unless('video_not_found', () => deleteVideo(video.id));
+}
+
+/** Takes it out of the bin. */
+export function restore({ id }: Video): Promise<void> {
+  return restoreVideo(id);
 }
 
 export interface TagChange {

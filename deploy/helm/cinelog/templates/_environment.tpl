@@ -85,6 +85,7 @@ the values set. Takes root, component and spec.
   "EDGE_CACHE_BYTES" ($settings.edgeCacheBytes | int64 | toString)
   "VIEWS_PER_ADDRESS" ($settings.viewsPerAddress | toString)
   "DOWNLOADS_DEFAULT" $settings.downloadsDefault
+  "BIN_DAYS" ($settings.binDays | toString)
   "ACCESS_LOG" ($settings.accessLog | toString)
   "REFRESH_DAYS" ($settings.refreshDays | toString)
   "LOGIN_BURST" ($settings.loginBurst | toString)
