@@ -3,7 +3,7 @@ import { Link, NavLink, useLocation } from 'react-router';
 
 import { useSession } from '../auth/AuthProvider';
 import { returnQuery } from '../auth/next';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { cx } from '../ui/cx';
 import { LogoMark } from '../ui/Logo';
 import { SearchBox } from './SearchBox';

@@ -4,7 +4,8 @@ import { useEffect, useState } from 'react';
 import { formatClock, spokenDuration } from '../format/duration';
 import { formatBytes } from '../format/size';
 import { CopyField } from '../ui/CopyField';
-import { Button, ButtonLink } from '../ui/Button';
+import { Button } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import type { PublishState } from './publisher';
 import { stateInWords } from './words';
 

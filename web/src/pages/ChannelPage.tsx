@@ -7,7 +7,7 @@ import { queries } from '../api/queries';
 import { useSession } from '../auth/AuthProvider';
 import { totalOf } from '../format/count';
 import { Avatar } from '../ui/Avatar';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
 import { LivesAndVideos } from '../videos/LivesAndVideos';

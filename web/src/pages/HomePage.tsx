@@ -3,7 +3,7 @@ import { useSearchParams } from 'react-router';
 
 import { queries } from '../api/queries';
 import { useSession } from '../auth/AuthProvider';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { PageHeader } from '../ui/PageHeader';
 import { EmptyState } from '../ui/states';
 import { LivesAndVideos } from '../videos/LivesAndVideos';

@@ -12,7 +12,7 @@ import { Simulcast } from '../live/Simulcast';
 import { isLive, streamStatus } from '../live/status';
 import { StreamActions } from '../live/StreamActions';
 import { StreamKey } from '../live/StreamKey';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { PageHeader } from '../ui/PageHeader';
 import { ErrorState } from '../ui/states';
 

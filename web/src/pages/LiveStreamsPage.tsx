@@ -4,7 +4,7 @@ import { Link } from 'react-router';
 import { queries } from '../api/queries';
 import { CreateStream } from '../live/CreateStream';
 import { isLive, streamStatus } from '../live/status';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { cx } from '../ui/cx';
 import { PageHeader } from '../ui/PageHeader';
 import { ErrorState } from '../ui/states';

@@ -4,7 +4,7 @@ import { Link, useSearchParams } from 'react-router';
 import type { Page, Video } from '../api/models';
 import { queries } from '../api/queries';
 import { totalOf } from '../format/count';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { cx } from '../ui/cx';
 import { PageHeader } from '../ui/PageHeader';
 import { EmptyState, ErrorState } from '../ui/states';

@@ -7,7 +7,7 @@ import type { PlannedLive } from '../api/models';
 import { queries } from '../api/queries';
 import { askAgainMs, countdown, lateWords, lookAgainMs, plannedTime } from '../live/planned';
 import { Avatar } from '../ui/Avatar';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';
 import { useNow } from '../ui/useNow';

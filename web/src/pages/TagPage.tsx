@@ -4,7 +4,7 @@ import { useParams, useSearchParams } from 'react-router';
 import { ApiError } from '../api/errors';
 import { queries } from '../api/queries';
 import { totalOf } from '../format/count';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { PageHeader } from '../ui/PageHeader';
 import { EmptyState } from '../ui/states';
 import { pageFromParams } from '../videos/paging';

@@ -8,7 +8,7 @@ import { useSession } from '../auth/AuthProvider';
 import { ChatPanel } from '../live/ChatPanel';
 import { ChatReplay } from '../live/ChatReplay';
 import { theatre } from '../player/preferences';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { cx } from '../ui/cx';
 import { PageTitle } from '../ui/PageTitle';
 import { EmptyState, ErrorState } from '../ui/states';

@@ -1,7 +1,7 @@
 import { JobProgress } from '../jobs/JobProgress';
 import { RetryButton } from '../jobs/RetryButton';
 import { useJob } from '../jobs/useJob';
-import { ButtonLink } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { InlineError } from '../ui/states';
 
 /** What has become of an upload that has arrived. */
