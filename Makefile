@@ -23,7 +23,7 @@ tool = .venv/bin/uv venv --quiet --allow-existing .venv/$(1) && \
 	.venv/bin/uv pip install --quiet --python .venv/$(1) --require-hashes --no-deps -r requirements/tools/$(1).txt
 
 .PHONY: coverage images test-images chart sbom audit openapi-diff openapi-released version release hooks check profile
-.PHONY: help cli chaos two-versions attack fuzz-media fuzz-live test-live-publishers mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-scale bench-faults bench-live bench-idle fetch-run fetch-dev
+.PHONY: help cli chaos two-versions test-cluster attack fuzz-media fuzz-live test-live-publishers mutants up down status logs clean demo test unit lint fmt typecheck migration lock openapi bench-gateway bench-events bench-transcode bench-reconcile bench-uploads bench-reads bench-scale bench-faults bench-live bench-idle fetch-run fetch-dev
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -118,6 +118,9 @@ chaos: fetch-dev ## 300 uploads while 110 things go wrong; SEED="1 2" replays, K
 
 two-versions: fetch-dev ## An earlier version and today's in turn on one state, rolled back and forward; BASE=commit
 	@$(PYTHON) -m tests.chaos.two_versions $(if $(BASE),--base $(BASE)) $(if $(UPLOADS),--uploads $(UPLOADS))
+
+test-cluster: fetch-dev ## The chart on a real cluster, kubectl's or one of CLUSTER_TOOL=program: every pod killed, upgraded, restored; STEPS="story drain" KEEP=1
+	@$(PYTHON) -m tests.cluster $(if $(KEEP),--keep) $(if $(NAMESPACE),--namespace $(NAMESPACE)) $(STEPS)
 
 attack: fetch-dev ## What one account can take away from others, one line for each attack; NAMES="event streams"
 	@$(PYTHON) -m tests.attack $(if $(NAMES),"$(NAMES)")
