@@ -8,6 +8,7 @@ import resource
 import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from services.transcoder.planning.ending import GUESSED
 from shared.contracts import AudioTrack, Rendition, VideoTrack
 from shared.programs.finding import find_ffmpeg
 from tests.media.pipeline import Processed
-from tests.media.recordings import recordings
+from tests.media.recordings import lasting, recordings
 from tests.media.source_streams import SourceStreams, shapes
 
 Pictures = np.ndarray[Any, np.dtype[np.uint8]]
@@ -84,13 +85,15 @@ def decode_source(source: Path, streams: SourceStreams, made: Processed, folder:
     rate = Fraction(made.planned.renditions[0].frame_rate) if made.planned.renditions else None
     parts = recordings(source, made.planned.source.container, folder)
     together = _decode_together(parts[0] if parts else source, tracks, made, folder)
-    for part in parts[1:]:
+    ended = 0.0
+    for before, part in pairwise(parts):
         try:
             following = _decode_together(part, tracks, made, folder)
         except subprocess.CalledProcessError:
             # It is cut off before its first picture and its first sound.
             continue
-        together = _followed(together, following, rate or Fraction(0))
+        ended += lasting(before)
+        together = _followed(together, following, rate or Fraction(0), ended)
     pictures, sounds = together.pictures, together.sounds
     if pictures is not None and sounds and rate is not None:
         longest = max(len(sound) for sound in sounds) / SOUND_RATE
@@ -114,9 +117,12 @@ def _decode_together(source: Path, tracks: _Tracks, made: Processed, folder: Pat
     return found
 
 
-def _followed(one: Reference, other: Reference, rate: Fraction) -> Reference:
-    """A recording, and another one that begins where the longest track of the first has ended."""
-    lengths = [len(sound) / SOUND_RATE for sound in one.sounds]
+def _followed(one: Reference, other: Reference, rate: Fraction, ended: float) -> Reference:
+    """A recording, and another one that begins where the longest track of the first has ended.
+
+    ``ended``: when its last packet has, in seconds.
+    """
+    lengths = [ended, *(len(sound) / SOUND_RATE for sound in one.sounds)]
     if one.pictures is not None:
         lengths.append(float(len(one.pictures) / rate))
     end = max(lengths)

@@ -28,6 +28,17 @@ def _late(tone_hz: int) -> tuple[str, ...]:
     return (*picture(seconds=2.4), *late, "-map", "0:v", "-map", "1:a", *X264, "-c:a", "ac3")
 
 
+def _broadcast(tone_hz: int) -> tuple[str, ...]:
+    sound = ("-c:a", "pcm_s16le", "-ar", "48000")
+    return (*picture("720x576", seconds=2), *tone(tone_hz, 2), "-c:v", "mpeg2video", *sound)
+
+
+def _in_long_packets(tone_hz: int) -> tuple[str, ...]:
+    """As TTA and WavPack have them."""
+    late = (*picture(seconds=1.6), "-itsoffset", "0.6", *tone(tone_hz, 3.1))
+    return (*late, *X264, "-c:a", "flac", "-frame_size:a", "45570")
+
+
 _PAUSED: Final = ("-vf", "setpts='PTS+gte(T,0.6)*7/TB'", "-fps_mode", "vfr", *X264)
 
 JOINS: Final[dict[str, Recipe]] = {
@@ -48,6 +59,8 @@ JOINS: Final[dict[str, Recipe]] = {
             for each in (440, 880, 660)
         ),
     ),
+    "mkv, late sound in long packets": joined("a.mkv", *map(_in_long_packets, (440, 880))),
+    "gxf": joined("a.gxf", *map(_broadcast, (440, 880))),
     "mkv, few pictures": joined("a.mkv", *2 * ((*picture(rate="10", seconds=1), *X264),)),
     "mkv, few pictures that are never reordered": joined(
         "a.mkv",

@@ -10,8 +10,9 @@ from tests.media.grammar import recipe
 _SEED = 2
 _FILES = 60
 # Files of other seeds: most of the first one's pictures do not decode, the second one's sounds
-# begin at different times, and the third one is two recordings of reordered pictures.
-_OTHERS = [(735501, 29), (735501, 23), (560817, 5)]
+# begin at different times, the third one is two recordings of reordered pictures, the next one's
+# late sound is in long packets, and the last one's pictures are small and change at once.
+_OTHERS = [(735501, 29), (735501, 23), (560817, 5), (517733, 80), (517733, 100)]
 
 
 @pytest.mark.parametrize(("seed", "number"), [*((_SEED, n) for n in range(_FILES)), *_OTHERS])

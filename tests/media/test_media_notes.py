@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.media.made_broken import NO_PICTURE, NO_SOUND, REFUSED_SOUND
-from tests.media.made_files import FILES, X264, Recipe, joined, made, picture, tone
+from tests.media.made_files import FILES, VP8, X264, Recipe, joined, made, picture, tone
 from tests.media.made_joins import MANY
 from tests.media.oracle import differences
 from tests.media.pipeline import process
@@ -127,7 +127,8 @@ async def test_recordings_after_the_second_are_told(tmp_path: Path) -> None:
     assert video.planned.source.duration_ms == pytest.approx(2200, abs=100)
 
 
-_SHORT = (*picture("160x96", seconds=1), *tone(seconds=1))
+_SILENT = picture("160x96", seconds=1)
+_SHORT = (*_SILENT, *tone(seconds=1))
 FIRST_PLAYED: dict[str, Recipe] = {
     "mp4": joined("a.mp4", *2 * ((*_SHORT, *X264, "-c:a", "aac"),)),
     "mp4 with its tables first": joined(
@@ -135,6 +136,18 @@ FIRST_PLAYED: dict[str, Recipe] = {
     ),
     "wmv": joined("a.wmv", *2 * ((*_SHORT, "-c:v", "wmv2", "-c:a", "wmav2"),)),
     "wav": joined("a.wav", *2 * (tone(seconds=1),)),
+    "w64": joined("a.w64", *2 * (tone(seconds=1),)),
+    "caf": joined("a.caf", *2 * (tone(seconds=1),)),
+    "wavpack": joined("a.wv", *2 * ((*tone(seconds=1), "-c:a", "wavpack"),)),
+    "mp4 in fragments": joined(
+        "a.mp4",
+        *2 * ((*_SHORT, *X264, "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov"),),
+    ),
+    "apng": joined("a.apng", *2 * (_SILENT,)),
+    "ivf": joined("a.ivf", *2 * ((*_SILENT, *VP8),)),
+    "y4m": joined("a.y4m", *2 * ((*_SILENT, "-pix_fmt", "yuv420p"),)),
+    "wtv": joined("a.wtv", *2 * ((*_SHORT, "-c:v", "mpeg2video", "-c:a", "mp2"),)),
+    "mxf": joined("a.mxf", *2 * ((*_SHORT, "-c:v", "mpeg2video", "-ar", "48000"),)),
     "aiff": joined("a.aiff", *2 * (tone(seconds=1),)),
 }
 
@@ -148,6 +161,20 @@ async def test_a_second_recording_that_ffmpeg_does_not_read_is_told(
     assert differences(source, video, tmp_path) == []
     (note,) = (n for n in video.planned.source.notes if n.code == "rest_left_out")
     assert "of which the first is kept" in note.text
+
+
+# What ffmpeg makes of the place where they are joined is not quite what each of them holds.
+_READ_ON: dict[str, Recipe] = {
+    "nut": joined("a.nut", *2 * ((*_SHORT, *X264, "-c:a", "pcm_s16le"),)),
+    "rm": joined("a.rm", *2 * ((*_SHORT, "-c:v", "rv10", "-c:a", "ac3", "-ar", "48000"),)),
+}
+
+
+@pytest.mark.parametrize("kind", _READ_ON)
+async def test_a_second_recording_that_ffmpeg_reads_plays(kind: str, tmp_path: Path) -> None:
+    video = await process(_READ_ON[kind](tmp_path), tmp_path / "media")
+    assert video.planned.source.notes == ()
+    assert 1600 < video.planned.source.duration_ms < 2500
 
 
 async def test_an_ordinary_file_has_no_notes(tmp_path: Path) -> None:

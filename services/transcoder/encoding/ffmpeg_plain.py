@@ -31,6 +31,9 @@ from shared.contracts import AudioTrack, SourceFacts, VideoTrack
 _CRF: Final = 12
 _KEY_SECONDS: Final = 2
 _CLOCK: Final = 90_000
+# Samples of a packet of sound. Of a track that begins late, ffmpeg leaves as much out of the last
+# packet, if it is as long: of TTA and WavPack up to a second.
+_SOUND_FRAME: Final = 1024
 
 
 def picture_sizes(source: Input, video: VideoTrack) -> list[str]:
@@ -56,7 +59,8 @@ class WholeRun(msgspec.Struct, frozen=True):
     """One run that decodes the used tracks of a source. ``frame``: None without a picture.
 
     ``shapes``: the filters that tell the shape of pixels, where parts differ in it. ``joins``:
-    where further recordings begin, if ffmpeg does not expect that in the container.
+    where further recordings begin, if ffmpeg does not expect that in the container. ``until``: the
+    byte from which on nothing is read.
     """
 
     source: Input
@@ -66,6 +70,7 @@ class WholeRun(msgspec.Struct, frozen=True):
     threads: int
     joins: tuple[Join, ...] = ()
     shapes: tuple[str, ...] = ()
+    until: int | None = None
 
 
 def decode_whole(run: WholeRun, target: Path) -> list[str]:
@@ -90,6 +95,8 @@ def _times(run: WholeRun) -> list[str]:
     # decoder counts samples, each at its own rate.
     if run.facts.container in GUESSED:
         return ["-fflags", "+nofillin"]
+    if run.until is not None:
+        return ["-bsf", f"noise=drop='gte(pos,{run.until})'"]
     return _one_clock(run.joins)
 
 
@@ -101,12 +108,14 @@ def _one_clock(joins: Sequence[Join]) -> list[str]:
     """
     if not joins:
         return []
-    before, steps = 0.0, ["PTS"]
+    before, steps = 0.0, list[str]()
     for join in joins:
         steps.append(f"gte(POS,{join.place})*{join.later - before:.6f}/TB")
         before = join.later
-    # When packets are decoded is counted on over the join, and decoders would believe it.
-    return ["-bsf", f"setts=pts='{'+'.join(steps)}':dts=NOPTS"]
+    later = "+".join(steps)
+    # When packets are decoded is counted on over the join, and decoders would believe it. Not in
+    # GXF, which states nothing else.
+    return ["-bsf", f"setts=pts='PTS+{later}':dts='if(eq(PTS,NOPTS),DTS+{later},NOPTS)'"]
 
 
 def _fitting(frame: Frame) -> str:
@@ -184,4 +193,6 @@ def _sound(place: int, track: AudioTrack, *, counted: bool) -> list[str]:
         ",".join(steps),
         f"-c:a:{place}",
         "flac",
+        f"-frame_size:a:{place}",
+        str(_SOUND_FRAME),
     ]

@@ -4,6 +4,7 @@ They are shown one after the other, as a player of each would show them: picture
 next one begin together, where the longest track of the one before ends.
 """
 
+import math
 from typing import Final
 
 import msgspec
@@ -57,7 +58,15 @@ class Recordings:
             if self.too_many:
                 return
             self._all.append(_Recording(place))
-        self._all[-1].add(stream, time, length)
+        self._of(stream, time, place).add(stream, time, length)
+
+    def _of(self, stream: int, time: float, place: int) -> _Recording:
+        """The recording of a packet: the last one, unless it was held back in the one before."""
+        last, before = self._all[-1], self._all[-2:-1]
+        held = place < last.place and stream not in last.last
+        if held and before and time > before[0].last.get(stream, math.inf):
+            return before[0]
+        return last
 
     @property
     def joins(self) -> tuple[Join, ...]:

@@ -36,6 +36,9 @@ CRF: Final = 23
 # The buffer model (VBV) in seconds at the cap.
 BUFFER_SECONDS: Final = Fraction(3, 2)
 
+# The least cap: very small pictures would be blurred for long after a cut.
+_LEAST_RATE: Final = RUNGS[-1].max_rate // 2
+
 # A source a few lines smaller than a rung (1072 for 1080) gets that rung, at its own size.
 _TOLERANCE = Fraction(98, 100)
 # A source whose sides exceed the rung below by this share keeps its own size.
@@ -99,7 +102,7 @@ def encoding(rendition: Rendition) -> Encoding:
     share = Fraction(rendition.width * rendition.height, rung.long * rung.short)
     # Twice the frame rate needs about 1.5 times the bits.
     motion = Fraction(3, 2) if rate > 30 else Fraction(1)
-    cap = round(rung.max_rate * max(share, Fraction(1, 4)) * motion)
+    cap = round(max(_LEAST_RATE, rung.max_rate * max(share, Fraction(1, 4))) * motion)
     buffer = round(cap * BUFFER_SECONDS)
     return Encoding(rendition, cap, buffer, h264_level(rendition, rate, cap, buffer))
 

@@ -66,6 +66,8 @@ _TOGETHER: Final = 0.05
 _JUMP_ON: Final = 10.0
 _JUMP_BACK: Final = 1.0
 _BACK_IN_ORDER: Final = 0.5
+# Seconds that no clock shows.
+_MOST_TIME: Final = 1e9
 # Packets after which none is shown before the first: codecs reorder so many at most.
 _LEADING: Final = 16
 # The codecs that reorder pictures.
@@ -237,6 +239,10 @@ class Extent:
             time = float(fields[1])
         except ValueError:
             self.untimed += int(fields[0]) == self._main
+            return
+        if abs(time) > _MOST_TIME:
+            # What follows a recording was taken for a packet of it: only decoding tells.
+            self.back += 1
             return
         self.timed += int(fields[0]) == self._main
         end = time + (_number(fields[2]) if len(fields) > 2 else 0.0)

@@ -44,19 +44,22 @@ _log = get_logger(__name__)
 # Seconds in which the sizes of the key frames are looked at; what was seen until then counts.
 _SIZES_SECONDS = 300.0
 # Containers that ffmpeg reads on where a second file follows, whose times begin again.
-_RESTARTING = frozenset(("flv", "matroska"))
+_RESTARTING = frozenset(("flv", "gxf", "matroska", "nut", "rm"))
 
 
 async def decode_source(
-    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, before: ProbedSource
+    worker: WorkerContext,
+    context: TaskContext,
+    source: ffmpeg.Input,
+    before: ProbedSource,
+    *,
+    until: int | None = None,
 ) -> RemuxedCopy:
-    """Decode the source and store the copy. Raises MediaRejected, TaskFailed."""
-    joins: tuple[Join, ...] = ()
-    if before.facts.container in _RESTARTING:
-        read = await read_packets(worker.tools.ffprobe, source, context.folder, before)
-        if read.recordings.too_many:
-            raise rejected("media.too_complex")
-        joins = read.recordings.joins
+    """Decode the source and store the copy. Raises MediaRejected, TaskFailed.
+
+    ``until``: the byte at which a further recording begins that is left out.
+    """
+    joins = await _joins(worker, context, source, before)
     task, facts = context.task, before.facts
     sizes = await _sizes(worker, context, source, facts.video) if facts.video else {}
     frame = frame_for(facts.video, sizes) if facts.video else None
@@ -65,7 +68,7 @@ async def decode_source(
     target = context.folder / "plain.mp4"
     shapes = own_shapes(facts.video, sizes) if facts.video else []
     run = ffmpeg_plain.WholeRun(
-        source, facts, frame, budget, worker.tools.threads, joins, tuple(shapes)
+        source, facts, frame, budget, worker.tools.threads, joins, tuple(shapes), until
     )
     try:
         await _run(worker, context, run, target)
@@ -82,6 +85,18 @@ async def decode_source(
         raise failed("media.no_copy")
     found = msgspec.structs.replace(_described(before, run, copy), cover=before.cover)
     return msgspec.structs.replace(copy, found=found)
+
+
+async def _joins(
+    worker: WorkerContext, context: TaskContext, source: ffmpeg.Input, before: ProbedSource
+) -> tuple[Join, ...]:
+    """Where further recordings begin whose times ffmpeg does not move. Raises MediaRejected."""
+    if before.facts.container not in _RESTARTING:
+        return ()
+    read = await read_packets(worker.tools.ffprobe, source, context.folder, before)
+    if read.recordings.too_many:
+        raise rejected("media.too_complex")
+    return read.recordings.joins
 
 
 async def _run(

@@ -17,16 +17,9 @@ from services.transcoder.encoding.source_reader import IndexedSource
 from services.transcoder.handlers import hdr_wish, state_of
 from services.transcoder.mp4 import fragment_writer
 from services.transcoder.mp4.protection import protected_tracks
-from services.transcoder.planning.ending import (
-    PAGES_BYTES,
-    REST_BYTES,
-    another_follows,
-    ending,
-    file_follows,
-    is_cut,
-    with_rest,
-)
+from services.transcoder.planning.ending import is_cut
 from services.transcoder.planning.extra_codecs import extra_renditions
+from services.transcoder.planning.following import MAY_FOLLOW, MISREAD
 from services.transcoder.planning.hdr import hdr_renditions, wanted_codecs, with_hdr_note
 from services.transcoder.planning.ladder import ladder
 from services.transcoder.planning.length import check_length
@@ -40,6 +33,7 @@ from services.transcoder.planning.plan import chunks, timeline, timeline_along
 from services.transcoder.planning.probe_report import JUMPING, ProbedSource
 from services.transcoder.planning.scrambling import is_scrambled
 from services.transcoder.worker.context import TaskContext, WorkerContext
+from services.transcoder.worker.further_recordings import tell_rest, where_next
 from services.transcoder.worker.judgement import certain_of_cut, check_size
 from services.transcoder.worker.plain_copy import decode_source
 from services.transcoder.worker.recorded_live import (
@@ -58,10 +52,8 @@ _log = get_logger(__name__)
 # Segments of a source without video are as long as those of others.
 _SOUND_SEGMENT_MS = 4000
 _ENCODER = "x264"
-# Containers of recordings that may follow each other, of which ffmpeg plays some; and those in
-# which it may not show that others follow.
-_SILENT: Final = frozenset(("aiff", "asf", "flv", "matroska", "ogg", "wav"))
-_SEVERAL: Final = frozenset((*_SILENT, "flac"))
+# Containers in which it may not show that other recordings follow.
+_SEVERAL: Final = MAY_FOLLOW | {"flac"}
 # Key frames of a source that are read to check that they are IDR pictures, and bytes of each.
 _LOOKS: Final = 6
 _LOOK_BYTES: Final = 32 << 10
@@ -69,7 +61,7 @@ _LOOK_BYTES: Final = 32 << 10
 _PERHAPS_SCRAMBLED: Final = frozenset(
     ("media.empty", "media.no_tracks", "media.truncated", "media.unknown_codec", "media.unreadable")
 )
-_HEAD_BYTES: Final = 1 << 20
+_SCRAMBLED_BYTES: Final = 1 << 20
 
 
 async def make_plan(worker: WorkerContext, context: TaskContext) -> TranscodePlanned:
@@ -133,7 +125,7 @@ async def _is_scrambled(worker: WorkerContext, context: TaskContext) -> bool:
     """Whether the source is a transport stream that needs a key. Raises MediaRejected."""
     key = context.task.source_key
     size = await worker.sources.size(key)
-    return is_scrambled(await worker.sources.read(key, 0, min(size, _HEAD_BYTES)))
+    return is_scrambled(await worker.sources.read(key, 0, min(size, _SCRAMBLED_BYTES)))
 
 
 async def _with_fields(
@@ -160,7 +152,7 @@ async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
     """The copy that is made by decoding the whole source. Raises MediaRejected, TaskFailed."""
     task = context.task
     # Only the index tells which bytes before it are no part of the file.
-    await worker.sources.indexed(task.source_key)
+    known = await worker.sources.indexed(task.source_key)
     tried, locks = trials(worker, context), await _locks(worker, context)
 
     async def probe(source: Input) -> ProbedSource:
@@ -169,14 +161,17 @@ async def _decoded(worker: WorkerContext, context: TaskContext) -> _Readable:
 
     source, before = await probe_whole(worker, context, probe)
     before = await _with_fields(worker, context, task.source_key, before)
-    copy = await decode_source(worker, context, source, before)
+    own = before.facts.container in MISREAD
+    until = await where_next(worker, task.source_key, before) if own else None
+    copy = await decode_source(worker, context, source, before, until=until)
     found = copy.found
     if is_cut(found.facts):
         await certain_of_cut(worker, context)
-    if before.facts.container in _SEVERAL:
+    read = None
+    if known is None and before.facts.container in _SEVERAL:
         read = await read_packets(worker.tools.ffprobe, source, context.folder, before)
         found = msgspec.structs.replace(found, place=read.place)
-        found = await _with_rest(worker, task.source_key, found, read.length)
+    found = await tell_rest(worker, task.source_key, found, read)
     return _Readable(copy.known, found, copy.key)
 
 
@@ -188,9 +183,7 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         if any(track.entries > 1 or track.edits.repeats for track in known.index.tracks):
             raise rejected(CHANGES)
         found = await probe_tables(worker, context, known)
-        if await worker.sources.second_follows(task.source_key):
-            found = msgspec.structs.replace(found, facts=with_rest(found.facts))
-        return _Readable(known, found)
+        return _Readable(known, await tell_rest(worker, task.source_key, found))
     tried, locks = trials(worker, context), await _locks(worker, context)
 
     async def probe(source: Input) -> ProbedSource:
@@ -203,8 +196,10 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
     if is_cut(found.facts):
         worker = await certain_of_cut(worker, context)
         source, found = await probe_whole(worker, context, probe)
-    if found.facts.container in _SILENT:
-        found = await _with_rest(worker, task.source_key, found)
+    if found.facts.container in MISREAD and await where_next(worker, task.source_key, found):
+        raise jumps()
+    if found.facts.container in MAY_FOLLOW:
+        found = await tell_rest(worker, task.source_key, found)
     copy = await copy_source(worker, context, source, found)
     if copy is not None:
         return _Readable(copy.known, copy.found, copy.key)
@@ -212,26 +207,6 @@ async def _read(worker: WorkerContext, context: TaskContext) -> _Readable:
         # Too large to be read in order beforehand, or in codecs that MP4 does not support.
         raise jumps()
     return _Readable(None, found)
-
-
-async def _with_rest(
-    worker: WorkerContext, key: str, found: ProbedSource, length: float = 0.0
-) -> ProbedSource:
-    """The facts of a source, with a note where it goes on after all that ffmpeg plays.
-
-    ``length``: the seconds of its packets, of which not all may have been decoded.
-    """
-    if found.facts.container == "ogg":
-        end = min(found.facts.size, found.place + PAGES_BYTES)
-        goes_on = another_follows(await worker.sources.read(key, found.place, end))
-    elif found.facts.container in _SILENT:
-        end = min(found.facts.size, found.place + REST_BYTES)
-        rest = await worker.sources.read(key, found.place, end)
-        goes_on = file_follows(found.facts.container, rest)
-    else:
-        goes_on = ending(length, 0.0, found.duration or 0.0).early
-    facts = with_rest(found.facts) if goes_on else found.facts
-    return msgspec.structs.replace(found, facts=facts)
 
 
 async def _locks(worker: WorkerContext, context: TaskContext) -> dict[int, str]:

@@ -188,6 +188,11 @@ def test_caps_follow_the_pixels_and_the_frame_rate(
     assert settings.buffer == cap * 3 // 2
 
 
+def test_the_smallest_pictures_have_half_of_the_lowest_cap() -> None:
+    settings = encoding(Rendition(name="240p", width=128, height=96, frame_rate="30/1"))
+    assert settings.max_rate == 200_000
+
+
 def test_every_rung_fits_in_the_one_above() -> None:
     for above, below in pairwise(RUNGS):
         assert above.long > below.long

@@ -289,8 +289,9 @@ def test_times_that_begin_again_go_on_and_guessed_ones_are_not_used(
     arguments = decode_whole(run, tmp_path / "plain.mp4")
     assert arguments.count("+nofillin") == guessed
     clock = [b for a, b in itertools.pairwise(arguments) if a == "-bsf"]
-    later = "setts=pts='PTS+gte(POS,100)*3.000000/TB+gte(POS,900)*4.500000/TB':dts=NOPTS"
-    assert clock == ([later] if joins else [])
+    later = "gte(POS,100)*3.000000/TB+gte(POS,900)*4.500000/TB"
+    moved = f"setts=pts='PTS+{later}':dts='if(eq(PTS,NOPTS),DTS+{later},NOPTS)'"
+    assert clock == ([moved] if joins else [])
 
 
 def test_the_end_that_a_jumping_clock_states_is_not_missing() -> None:
