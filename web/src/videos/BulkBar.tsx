@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from 'react';
 
 import type { Video } from '../api/models';
 import { countOf } from '../format/count';
-import { Button, ButtonLink, IconButton } from '../ui/Button';
+import { Button, IconButton } from '../ui/Button';
+import { ButtonLink } from '../ui/ButtonLink';
 import { BulkDialog, type BulkKind } from './BulkDialog';
 import type { Selection } from './selection';
 
