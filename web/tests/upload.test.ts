@@ -82,7 +82,7 @@ describe('the way of one file', () => {
       state: {
         message:
           'This account has used its stored bytes (1.9 MB used, 2 MB allowed). ' +
-          'Delete videos that you no longer need, then try again.',
+          'Delete videos that you no longer need, empty the bin, then try again.',
         retryable: true,
       },
     });

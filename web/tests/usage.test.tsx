@@ -58,9 +58,12 @@ describe('NearQuota', () => {
     const { container } = renderAt(<NearQuota />, '/upload');
     expect(await screen.findByRole('note')).toHaveTextContent(
       'Your account uses 900 KB of 1.0 MB storage and 99 of 100 videos. Delete what you no ' +
-        'longer need to make room.',
+        'longer need and empty the bin to make room.',
     );
-    expect(screen.getByRole('link')).toHaveAttribute('href', '/videos');
+    expect(screen.getAllByRole('link').map((link) => link.getAttribute('href'))).toEqual([
+      '/videos',
+      '/videos/bin',
+    ]);
     await expectAccessible(container);
   });
 

@@ -29,6 +29,10 @@ export function NearQuota() {
       <Link to="/videos" className="underline underline-offset-4">
         Delete what you no longer need
       </Link>{' '}
+      and empty the{' '}
+      <Link to="/videos/bin" className="underline underline-offset-4">
+        bin
+      </Link>{' '}
       to make room.
     </p>
   );

@@ -185,7 +185,7 @@ function quotaMessage(error: ApiError): string {
     .filter((share) => typeof share === 'string');
   const numbers = shares.length > 0 ? ` (${shares.join('; ')})` : '';
   const said = error.message.replace(/\.$/, '');
-  return `${said}${numbers}. Delete videos that you no longer need, then try again.`;
+  return `${said}${numbers}. Delete videos that you no longer need, empty the bin, then try again.`;
 }
 
 /** Bytes that are known to have left. */
