@@ -172,8 +172,6 @@ class Hub:
         """End the readers of lives that are over, hidden, or have no chat any more."""
         # A chat that gets its first reader while rooms are read is looked at in the next round.
         asked = [*self._chats]
-        if not asked:
-            return
         rooms = await self._rooms.rooms(asked)
         await self._checking.each(
             asked, str, lambda video_id: self._check(video_id, rooms.get(video_id))

@@ -47,7 +47,9 @@ class RoomsRepository:
         self._engine = engine
 
     async def rooms(self, video_ids: Sequence[str]) -> dict[str, Room]:
-        """Those of these videos that are lives."""
+        """Those of these videos that are lives. Where none is asked for, the database is not."""
+        if not video_ids:
+            return {}
         rows = await self._read(_select().where(sessions.c.video_id.in_(video_ids)))
         return {row["video_id"]: _room(row) for row in rows}
 
