@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,8 +30,6 @@ _LONGEST_ADDRESS: Final = 28
 # SRT 1.3.0, the first with stream ids.
 _OLDEST_PEER: Final = 0x010300
 _BACKLOG: Final = 64
-# Between two looks whether to go on, while nobody has called yet.
-_FIRST_MS: Final = 500
 # enum SRT_EPOLL_OPT
 _READABLE: Final = 1
 
@@ -61,20 +58,13 @@ handshakes and packets wait for. Only after it does libsrt keep anything of the 
 
 
 class Listening:
-    """Listens until ``close``. Raises SrtError, e.g. where the port is taken.
-
-    libsrt gets the port with the first packet: its threads wake up hundreds of times a second,
-    whether anybody calls or not.
-    """
+    """Listens until ``close``. Raises SrtError, e.g. where the port is taken."""
 
     def __init__(
         self, library: Library, address: str, port: int, latency_ms: int, admit: Admit
     ) -> None:
         self._library = library
         self._admit = admit
-        self._latency_ms = latency_ms
-        self._handle: int | None = None
-        self._waiting = -1
         # ctypes does not keep it alive.
         self._callback = _Callback(self._asked)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -83,48 +73,36 @@ class Listening:
         try:
             self._udp.bind((address, port))
             self._key_changes = KeyChanges(self._udp)
+            with library.calls.one():
+                self._handle: int = library.raw.srt_create_socket()
+                library.opened(self._handle)
+                self._listen(latency_ms)
         except OSError as error:
             self._udp.close()
             raise SrtError(str(error)) from error
+        except SrtError:
+            library.close(self._handle)
+            self._key_changes.close()
+            self._udp.close()
+            raise
         self.port: Final[int] = self._udp.getsockname()[1]
 
-    def _hand_over(self) -> int:
-        """Let libsrt listen, for the packets that have arrived, too."""
-        library = self._library
-        with library.calls.one():
-            handle: int = library.raw.srt_create_socket()
-            library.opened(handle)
-        try:
-            with library.calls.one():
-                self._listen(handle)
-        except SrtError:
-            _log.exception("nobody can publish by SRT")
-            library.close(handle)
-            raise
-        return handle
-
-    def _listen(self, handle: int) -> None:
-        library, raw = self._library, self._library.raw
-        library.set_number(handle, LATENCY, self._latency_ms)
+    def _listen(self, latency_ms: int) -> None:
+        library, raw, handle = self._library, self._library.raw, self._handle
+        library.set_number(handle, LATENCY, latency_ms)
         library.set_number(handle, PEER_VERSION_AT_LEAST, _OLDEST_PEER)
         library.set_number(handle, RECEIVE_WAITS, 0)
         # libsrt closes the one that it gets.
         library.check(raw.srt_bind_acquire(handle, os.dup(self._udp.fileno())))
         library.check(raw.srt_listen_callback(handle, self._callback, None))
         library.check(raw.srt_listen(handle, _BACKLOG))
-        self._waiting = raw.srt_epoll_create()
+        self._waiting: int = raw.srt_epoll_create()
         what = ctypes.c_int(_READABLE)
         library.check(raw.srt_epoll_add_usock(self._waiting, handle, ctypes.byref(what)))
 
     def accept(self) -> int | None:
         """The next caller, once its handshake is done; None where there is none for a moment.
         Raises SrtError at the end."""
-        if self._handle is None:
-            first = select.poll()
-            first.register(self._udp, select.POLLIN)
-            if not first.poll(_FIRST_MS):
-                return None
-            self._handle = self._hand_over()
         raw = self._library.raw
         found, count = ctypes.c_int(), ctypes.c_int(1)
         wait = (ctypes.c_int64(WAIT_MS), None, None, None, None)
@@ -145,10 +123,9 @@ class Listening:
 
     def close(self) -> None:
         """Refuse all further callers. No thread is in ``accept``."""
-        if self._handle is not None:
-            with suppress(SrtError), self._library.calls.one():
-                self._library.raw.srt_epoll_release(self._waiting)
-            self._library.close(self._handle)
+        with suppress(SrtError), self._library.calls.one():
+            self._library.raw.srt_epoll_release(self._waiting)
+        self._library.close(self._handle)
         self._key_changes.close()
         self._udp.close()
 

@@ -74,22 +74,6 @@ class Received:
         self.gone.set()
 
 
-def receiving_threads() -> set[str]:
-    """Those of libsrt that receive, which never sleep for longer than some milliseconds."""
-    threads = Path("/proc/self/task").iterdir()
-    return {thread.name for thread in threads if (thread / "comm").read_text()[:8] == "SRT:RcvQ"}
-
-
-async def test_libsrt_gets_the_port_with_the_first_packet(library: Library) -> None:
-    before, received = receiving_threads(), Received()
-    async with listening(library, received) as url:
-        assert receiving_threads() <= before
-        assert await publish(f"{url}?streamid=good") == 0
-        assert receiving_threads() - before
-        async with asyncio.timeout(60):
-            await received.gone.wait()
-
-
 async def test_a_listener_that_nobody_has_called_ends(library: Library) -> None:
     listener = Listener(library, admit=admit, serve=Received(), latency_ms=120)
     port = listener.open("127.0.0.1", 0)
