@@ -56,9 +56,9 @@ def make_hostile(page: Page, mine: str) -> None:
         if "json" not in response.headers.get("content-type", "") or not response.ok:
             route.fulfill(response=response)
             return
-        body = response.json()
+        body = response.json() if response.body() else None
         if body is None:
-            # An upload's beginning says all in its headers.
+            # An upload says all in its headers.
             route.fulfill(response=response)
             return
         single = isinstance(body.get("data"), dict) and "data" not in body["data"]

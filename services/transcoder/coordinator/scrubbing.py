@@ -35,6 +35,8 @@ READS: Final = 3
 WRONG: Final = frozenset[Verdict](("damaged", "missing", "unreadable"))
 # Seconds between the readings of one request of an operator.
 _PAUSE_SECONDS: Final = 1.0
+# How often a video is looked at whose stream changes meanwhile.
+_LOOKS: Final = 3
 # An object that cannot be read is left to the loop, which asks again after minutes.
 UNREADABLE_AGAIN: Final = timedelta(minutes=15)
 
@@ -131,16 +133,19 @@ class Scrubber:
 
     async def scrub(self, video_id: str, *, dry_run: bool) -> Scrubbed | None:
         """Check one video now; None where it is deleted. With ``dry_run`` only report."""
-        found = await self.checks(video_id)
-        if found is None:
-            return None
-        verdicts: dict[str, set[Verdict]] = {}
-        pace = Pace()
-        for check in found.checks:
-            verdicts.setdefault(check.key, set()).add(await self._judge(check, pace))
-        wrong = {key for key, seen in verdicts.items() if seen & {"damaged", "missing"}}
-        unreadable = {key for key, seen in verdicts.items() if "unreadable" in seen} - wrong
-        findings = await self.settle(video_id, wrong, found.version, dry_run=dry_run)
+        pace, looks = Pace(), 0
+        while True:
+            looks += 1
+            found = await self.checks(video_id)
+            if found is None:
+                return None
+            verdicts = await self._verdicts(found, pace)
+            wrong = {key for key, seen in verdicts.items() if seen & {"damaged", "missing"}}
+            unreadable = {key for key, seen in verdicts.items() if "unreadable" in seen} - wrong
+            findings = await self.settle(video_id, wrong, found.version, dry_run=dry_run)
+            if findings or not wrong or looks == _LOOKS:
+                break
+            # The log names other objects by now, such as joined ones.
         findings += [
             Finding(action="unreadable", subject=key, detail="the storage does not send its bytes")
             for key in sorted(unreadable)
@@ -158,6 +163,13 @@ class Scrubber:
             unknown=sum("unknown" in seen for seen in verdicts.values()),
             findings=tuple(findings),
         )
+
+    async def _verdicts(self, found: Scrubbable, pace: Pace) -> dict[str, set[Verdict]]:
+        """What the checks of each object say."""
+        verdicts: dict[str, set[Verdict]] = {}
+        for check in found.checks:
+            verdicts.setdefault(check.key, set()).add(await self._judge(check, pace))
+        return verdicts
 
     async def _judge(self, check: Check, pace: Pace) -> Verdict:
         """The verdict on which all readings agree, or that of the one that found no fault."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import asyncpg
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +18,7 @@ from services.transcoder.coordinator.media_checks import Check, media_checks
 from services.transcoder.coordinator.metrics import CoordinatorMetrics
 from services.transcoder.coordinator.scrub_loop import ScrubLoop, ScrubPlan
 from services.transcoder.coordinator.scrub_reading import Pace, Verdict, read_check
+from services.transcoder.coordinator.scrubbing import Scrubbable
 from services.transcoder.handlers import load_state
 from shared.blobs.store import BlobStoreUnavailable
 from shared.contracts import MediaLost, VideoDeleted
@@ -141,6 +143,29 @@ async def test_a_scrub_leaves_deleted_videos_and_newer_versions_alone(
     assert await bench.scrubber.scrub(video_id, dry_run=False) is None
     assert "MediaLost" not in await studio.types(video_id)
     assert keys
+
+
+async def test_a_video_that_changes_meanwhile_is_looked_at_again(
+    studio: Studio, bench: Bench, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its objects were joined while they were read, and one of them is damaged."""
+    video_id = finished.video_id
+    state, _ = await load_state(studio.store, video_id)
+    assert state.images is not None
+    await bench.flip(state.images.poster_key)
+    checks, changes = bench.scrubber.checks, 1
+
+    async def before_a_change(video_id: str) -> Scrubbable | None:
+        nonlocal changes
+        found = await checks(video_id)
+        assert found is not None
+        changes -= 1
+        return found if changes < 0 else msgspec.structs.replace(found, version=found.version - 1)
+
+    monkeypatch.setattr(bench.scrubber, "checks", before_a_change)
+    found = await bench.scrubber.scrub(video_id, dry_run=True)
+    assert found is not None
+    assert [each.subject for each in found.findings] == [state.images.poster_key]
 
 
 async def test_a_restarted_scrub_goes_on_where_the_last_one_stopped(
