@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from tests.integration.gateway.edge_stage import Stand, standing
 from tests.integration.gateway.rig import Rig, Service, running_gateway
 
 
@@ -27,3 +28,10 @@ async def client(rig: Rig) -> AsyncIterator[httpx.AsyncClient]:
     """A plain client of ``rig``."""
     async with httpx.AsyncClient(base_url=rig.url, trust_env=False, timeout=20) as plain:
         yield plain
+
+
+@pytest.fixture
+async def stand(service: Service, redis_url: str) -> AsyncIterator[Stand]:
+    """A client of a gateway that keeps answers of a catalog."""
+    async with standing(service, redis_url) as found:
+        yield found

@@ -1,162 +1,30 @@
-"""Answers that are the same for everybody are kept, and nothing else is."""
+"""Answers that are the same for everybody are kept: when they are asked for, dropped, bounded."""
 
 import asyncio
 import gzip
 import json
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from services.gateway.request.routes import Open, Target
+from services.gateway.request.routes import Target
+from tests.integration.gateway.edge_stage import (
+    LATEST,
+    OTHER,
+    OTHER_ID,
+    SHARED,
+    VIDEO,
+    VIDEO_ID,
+    Stand,
+    standing,
+    told,
+)
 from tests.integration.gateway.rig import (
-    Clock,
-    Peer,
-    Request,
-    Rig,
     Service,
-    keys_known,
-    running_gateway,
 )
 from tests.support.wait import eventually
 from tests.unit.gateway.films import film_facts
-
-LATEST = "/api/v1/streaming/latest"
-VIDEO_ID = "01920000-0000-7000-8000-00000000000a"
-OTHER_ID = "01920000-0000-7000-8000-00000000000b"
-VIDEO, OTHER = (f"/api/v1/streaming/id/{id_}" for id_ in (VIDEO_ID, OTHER_ID))
-SHARED = "public, max-age=0, s-maxage=2"
-
-
-class Catalog:
-    """A catalog whose answers carry a number that rises with each of them."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-        self.heads: list[dict[str, str]] = []
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.without: set[str] = set()
-        self.size = 2000
-        self.facts: dict[str, Any] = {}
-        self.holds = asyncio.Event()
-        self.holds.set()
-        self._news: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self.position = 0
-        self.listeners = self.listened = 0
-        self.breaks = False
-
-    def tell(self, *shows: str, everything: bool = False) -> None:
-        """Let the next gateway that listens know what has changed."""
-        self.position += 1
-        news = {"position": self.position, "shows": shows, "everything": everything}
-        self._news.put_nowait(news)
-
-    def fall_silent(self) -> None:
-        """Let the next gateway that listens hear an error."""
-        self._news.put_nowait(None)
-
-    async def __call__(self, request: Request, peer: Peer) -> None:
-        if request.target.startswith("/internal/"):
-            await self._answer_gateway(request, peer)
-            return
-        if self.breaks:
-            raise ConnectionError
-        number = self.asked[request.target]
-        self.asked[request.target] += 1
-        self.heads.append(request.headers)
-        async for _ in peer.body(request):
-            pass
-        await self.holds.wait()
-        if request.method != "GET":
-            wrote = {"x_cinelog_wrote": f"video-{VIDEO_ID}@7"} if request.method == "PUT" else {}
-            await peer.answer(200, {"success": True}, **wrote)
-            return
-        path = request.target.partition("?")[0]
-        headers = {
-            "content_type": "application/json",
-            "etag": f'W/"{number}"',
-            "cache_control": SHARED,
-            "vary": "authorization",
-            "x_cinelog_shows": path.rpartition("/")[2] if "/id/" in path else "lists",
-            **self.headers,
-        }
-        sent = {name: value for name, value in headers.items() if name not in self.without}
-        answer = {"number": number, "filled": "x" * self.size, "data": self.facts}
-        await peer.answer(self.status, answer, **sent)
-
-    async def _answer_gateway(self, request: Request, peer: Peer) -> None:
-        if request.target.startswith("/internal/caught-up"):
-            await peer.answer(200, {"caught_up": True})
-            return
-        if request.target.startswith("/internal/gone/"):
-            await peer.answer(404, {})
-            return
-        self.listeners += 1
-        self.listened += 1
-        news = await self._news.get()
-        self.listeners -= 1
-        if news is None:
-            await peer.answer(503, {})
-        else:
-            await peer.answer(200, news)
-
-
-class Stand(httpx.AsyncClient):
-    """A client of a gateway that keeps answers."""
-
-    rig: Rig
-    catalog: Catalog
-    clock: Clock
-
-    async def number(self, path: str, **headers: str) -> int:
-        """Which of the catalog's answers comes back."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = await self.get(path, headers=sent)
-        assert answer.status_code == 200
-        assert not {"x-cinelog-shows", "x-cinelog-apart"} & answer.headers.keys()
-        return answer.json()["number"]
-
-    @property
-    def waiting(self) -> int:
-        """Requests that have come as far as the cache, and are not answered."""
-        return self.rig.app._open_requests._open[Open.REQUEST]
-
-    def metric(self, name: str) -> float:
-        cache: Any = self.rig.app._handlers[Target.CATALOG]
-        return getattr(cache._cache._metrics, name)._value.get()
-
-
-@asynccontextmanager
-async def standing(service: Service, redis_url: str, **changes: Any) -> AsyncIterator[Stand]:
-    catalog, clock = Catalog(), Clock()
-    service.handler = catalog
-    options = {"edge_cache_bytes": 1 << 20, **changes}
-    async with (
-        running_gateway(service, redis_url, clock=clock, **options) as rig,
-        Stand(base_url=rig.url, trust_env=False, timeout=20) as stand,
-    ):
-        stand.rig, stand.catalog, stand.clock = rig, catalog, clock
-        if options["edge_cache_bytes"]:
-            catalog.tell()
-            await eventually(lambda: stand.metric("told") == 1 and catalog.listeners == 1)
-        yield stand
-
-
-@pytest.fixture
-async def stand(service: Service, redis_url: str) -> AsyncIterator[Stand]:
-    async with standing(service, redis_url) as found:
-        yield found
-
-
-async def told(stand: Stand, *shows: str, everything: bool = False) -> None:
-    """Tell, and wait until the gateway has heard it, and listens again."""
-    stand.catalog.tell(*shows, everything=everything)
-    await eventually(lambda: stand.catalog._news.empty() and stand.catalog.listeners == 1)
 
 
 async def test_one_asks_for_all_who_ask_at_the_same_time(stand: Stand) -> None:
@@ -255,37 +123,6 @@ async def test_who_has_counted_a_view_sees_it_and_does_not_slow_others(
         assert await stand.number(VIDEO, x_forwarded_for="10.0.0.2") == 2
 
 
-PERSONAL: list[dict[str, Any]] = [
-    {"headers": {"set_cookie": "a=b"}},
-    {"headers": {"cache_control": "private, no-cache"}},
-    {"headers": {"cache_control": "no-store"}},
-    {"headers": {"cache_control": "public, Private"}},
-    {"headers": {"vary": "cookie"}},
-    {"headers": {"vary": "*"}},
-    {"headers": {"content_encoding": "x"}},
-    {"headers": {"x_cinelog_wrote": "video-1@1"}},
-    {"without": {"x_cinelog_shows"}},
-    {"without": {"cache_control"}},
-    {"without": {"etag"}},
-    {"size": 600 * 1024},
-    {"status": 404},
-    {"status": 500},
-    {"status": 206},
-    {"status": 301},
-]
-
-
-@pytest.mark.parametrize("answer", PERSONAL, ids=str)
-async def test_what_is_not_for_everybody_is_not_kept(stand: Stand, answer: dict[str, Any]) -> None:
-    for name, value in answer.items():
-        setattr(stand.catalog, name, value)
-    first, second = await stand.get(LATEST), await stand.get(LATEST)
-    assert first.status_code == second.status_code == answer.get("status", 200)
-    assert stand.metric("bytes") == 0
-    stand.catalog.status = 200
-    assert second.json()["number"] != first.json()["number"]
-
-
 async def test_pages_are_made_from_what_is_kept(
     service: Service, redis_url: str, tmp_path: Path
 ) -> None:
@@ -302,104 +139,6 @@ async def test_pages_are_made_from_what_is_kept(
         stand.catalog.status = 404
         await told(stand, VIDEO_ID)
         assert (await stand.get(page)).status_code == 404
-
-
-async def test_nobody_gets_what_was_answered_to_a_token(stand: Stand) -> None:
-    """Not even one that the gateway cannot read: the service decides what it is worth."""
-    for number, token in enumerate(("Bearer x", "Basic eDp5", "x")):
-        assert await stand.number(VIDEO, authorization=token) == number
-        assert stand.catalog.heads[-1]["authorization"] == token
-    assert stand.metric("bytes") == 0
-    assert await stand.number(VIDEO) == 3
-    assert await stand.number(VIDEO, authorization="Bearer x") == 4
-    assert await stand.number(VIDEO) == 3
-
-
-async def signed_in(stand: Stand, service: Service, user: str) -> dict[str, str]:
-    """The header of a token that the gateway has verified."""
-    token = service.token(user)
-    await keys_known(stand.rig, token)
-    return {"authorization": f"Bearer {token}"}
-
-
-async def test_who_is_signed_in_gets_the_kept_answer_that_would_be_theirs(
-    stand: Stand, service: Service
-) -> None:
-    stand.catalog.headers = {"x_cinelog_apart": "ann"}
-    ann, ben = [await signed_in(stand, service, user) for user in ("ann", "ben")]
-    assert await stand.number(VIDEO) == 0
-    assert await stand.number(VIDEO, **ben) == 0
-    assert await stand.number(VIDEO, **ann) == 1
-    assert stand.catalog.heads[-1]["authorization"] == ann["authorization"]
-    assert [await stand.number(VIDEO), await stand.number(VIDEO, **ben)] == [0, 0]
-
-
-async def test_who_is_signed_in_asks_for_everybody_without_their_token(
-    stand: Stand, service: Service
-) -> None:
-    stand.catalog.headers = {"x_cinelog_apart": "nobody"}
-    ben = await signed_in(stand, service, "ben")
-    assert await stand.number(LATEST, **ben) == 0
-    assert "authorization" not in stand.catalog.heads[-1]
-    assert await stand.number(LATEST) == 0
-
-
-async def test_what_the_catalog_does_not_call_the_same_is_asked_with_the_token(
-    stand: Stand, service: Service
-) -> None:
-    ben = await signed_in(stand, service, "ben")
-    assert await stand.number(LATEST) == 0
-    assert await stand.number(LATEST, **ben) == 1
-    assert await stand.number(LATEST) == 0
-
-
-async def test_what_others_are_refused_is_asked_for_its_owner(
-    stand: Stand, service: Service
-) -> None:
-    ann = await signed_in(stand, service, "ann")
-    handler = service.handler
-
-    async def hidden(request: Request, peer: Peer) -> None:
-        if request.target.startswith("/internal/") or "authorization" in request.headers:
-            await handler(request, peer)
-        else:
-            await peer.answer(404, {"success": False})
-
-    service.handler = hidden
-    assert [await stand.number(VIDEO, **ann) for _ in range(2)] == [0, 1]
-    assert (await stand.get(VIDEO)).status_code == 404
-    assert stand.metric("bytes") == 0
-
-
-async def test_who_has_written_is_shown_it_wherever_they_read_next(
-    service: Service, redis_url: str
-) -> None:
-    async with standing(service, redis_url, trusted_proxies=1) as stand:
-        stand.catalog.headers = {"x_cinelog_apart": "nobody"}
-        ben = await signed_in(stand, service, "ben")
-        assert await stand.number(VIDEO, x_forwarded_for="10.0.0.1") == 0
-        path = f"/api/v1/streaming/views/{VIDEO_ID}"
-        await stand.patch(path, headers={"x-forwarded-for": "10.0.0.2", **ben})
-        assert await stand.number(VIDEO, x_forwarded_for="10.0.0.3", **ben) == 1
-        assert await stand.number(VIDEO, x_forwarded_for="10.0.0.3") == 0
-
-
-async def test_nothing_of_a_caller_is_in_an_answer_for_others(stand: Stand) -> None:
-    own = {
-        "cookie": "session=mine",
-        "accept-language": "de",
-        "user-agent": "mine",
-        "if-none-match": '"0"',
-        "range": "bytes=0-0",
-        "x-cinelog-client": "6.6.6.6",
-        "x-cinelog-shows": "nothing",
-        "accept-encoding": "identity",
-    }
-    await stand.get(LATEST, headers=own)
-    assert stand.catalog.heads[-1].keys() == {
-        *("host", "accept", "x-request-id", "traceparent", "x-cinelog-client", "x-cinelog-origin")
-    }
-    assert stand.catalog.heads[-1]["x-cinelog-client"] == "127.0.0.1"
 
 
 async def test_another_path_query_or_host_is_another_answer(stand: Stand) -> None:
