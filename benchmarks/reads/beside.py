@@ -16,7 +16,7 @@ from benchmarks.peers.library import fill_peer
 from benchmarks.peers.programs import built, found_go, running
 from benchmarks.reads.asking import Answer, Request, Requests, ask, ask_once
 from benchmarks.reads.library import fill, id_of
-from benchmarks.reads.measuring import API
+from benchmarks.reads.measuring import API, MOST_READ
 from benchmarks.reads.metering import metered
 from benchmarks.reads.whole import Cinelog, cinelog
 from tests.support.databases import Database, copy_of, migrated_template
@@ -30,11 +30,6 @@ ALONE: Final = 40
 """Requests one after the other, of which the time is the median."""
 TIMES: Final[Mapping[str, int]] = {"warm": 1600, "304": 1600, "login": 16}
 OTHER_TIMES: Final = 240
-PATHS: Final[Mapping[str, str]] = {
-    "latest": f"{API}/streaming/latest",
-    "a video": f"{API}/streaming/id/{id_of('video', 7)}",
-    "search": f"{API}/streaming/search?q=word7",
-}
 WRITES: Final = ("views", "login", "refresh")
 ACCOUNTS: Final = 16
 """Few enough sessions each: beyond a hundred, a login ends one."""
@@ -69,8 +64,8 @@ def main() -> None:
         ports = [ours.keeping.port, *([peer[1]] if peer else [])]
         tokens = {port: asyncio.run(registered(port)) for port in ports}
         _say(f"{'':16}{'':10}{'CPU, µs':>12}{'÷ Go':>8}{'answered, µs':>14}{'÷ Go':>8}   load")
-        wanted = sys.argv[1:] or (*PATHS, *WRITES)
-        for kind, path in PATHS.items():
+        wanted = sys.argv[1:] or (*MOST_READ, *WRITES)
+        for kind, path in MOST_READ.items():
             if kind in wanted:
                 _compare(kind, reads(ours, peer, path, tokens[ours.keeping.port]))
         for kind, ways in writes(ours, peer).items():

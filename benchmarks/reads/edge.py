@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks.reads.catalog import CatalogProcess, catalog
 from benchmarks.reads.library import fill, id_of
-from benchmarks.reads.measuring import API, say
+from benchmarks.reads.measuring import MOST_READ, say
 from benchmarks.reads.metering import cpu_of
 from tests.integration.gateway.rig import environment_for
 from tests.support.databases import copy_of, migrated_template
@@ -28,11 +28,6 @@ REQUESTS: Final = {"asked": 160, "kept": 1600}
 """Of one round. What runs in the catalog anyway would be seen beside a few kept answers."""
 AT_ONCE: Final = 8
 WAYS: Final = ("asked", "asked, 304", "kept", "kept, gzip", "kept, 304")
-KINDS: Final[Mapping[str, str]] = {
-    "latest": f"{API}/streaming/latest",
-    "a video": f"{API}/streaming/id/{id_of('video', 7)}",
-    "search": f"{API}/streaming/search?q=word7",
-}
 
 
 def main() -> None:
@@ -48,7 +43,7 @@ def main() -> None:
             for way, kept_bytes in (("asked", 0), ("kept", 32 << 20))
         }
         say("", *WAYS)
-        for kind, path in KINDS.items():
+        for kind, path in MOST_READ.items():
             say(kind, *costs(gateways, behind, path))
 
 
@@ -140,7 +135,7 @@ def gateway(catalog_address: str, redis_url: str, kept_bytes: int) -> Iterator[G
             found = GatewayProcess(psutil.Process(process.pid), more["BIND"])
             for _ in range(600):
                 with suppress(OSError):
-                    found.etag(KINDS["latest"])
+                    found.etag(MOST_READ["latest"])
                     break
                 time.sleep(0.2)
             yield found
